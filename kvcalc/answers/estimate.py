@@ -1,0 +1,90 @@
+"""One context: the bytes, and each layer group's share of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvcalc import engines
+from kvcalc.cost import Cost
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula
+from kvcalc.model import Model
+
+
+@dataclass(frozen=True)
+class GroupShare:
+    """A layer group's share: bytes over all ranks; `window` in tokens, None where it has none."""
+
+    kind: str
+    layers: int
+    window: int | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An answer: tokens and bytes are ints; `bytes` is over all ranks.
+
+    `settings` are those that differ from the engine's defaults; `window` is None where the model
+    has none or several.
+    """
+
+    model: str
+    engine: str
+    context: int
+    sequences: int
+    window: int | None
+    kv_cache_dtype: str
+    settings: Mapping[str, Any]
+    bytes: int
+    bytes_per_gpu: int
+    formula: str
+    groups: tuple[GroupShare, ...]
+
+
+def estimate(
+    model: Model,
+    *,
+    context: int | None = None,
+    sequences: int = 1,
+    window: int | None = None,
+    engine: str = "ideal",
+    **settings: Any,
+) -> Estimate:
+    """Answer one context, in tokens of one sequence: the model's maximum unless given.
+
+    Raises:
+        KvcalcError: as `kvcalc.cost`; or no context, where the model does not say its maximum.
+    """
+    if context is None:
+        context = model.max_context
+    if context is None:
+        raise KvcalcError(f"context: missing, and {model.name} does not say its maximum")
+    if window is not None:
+        model = model.with_window(window)
+    return Estimate(**answer(engines.cost(model, engine, **settings), context, sequences))
+
+
+def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:
+    """Evaluate a cost into the fields of an `Estimate`."""
+    return {
+        "model": cost.model.name,
+        "engine": cost.engine,
+        "context": context,
+        "sequences": sequences,
+        "window": cost.model.window,
+        "kv_cache_dtype": cost.kv_cache_dtype,
+        "settings": cost.settings,
+        "bytes": cost(context, sequences=sequences),
+        "bytes_per_gpu": cost.per_gpu(context, sequences=sequences),
+        "formula": str(cost.formula),
+        "groups": tuple(
+            GroupShare(
+                group.kind,
+                group.layers,
+                group.window,
+                Formula(group.bytes, cost.formula.variables)(context, sequences=sequences),
+            )
+            for group in cost.groups
+        ),
+    }

@@ -1,0 +1,38 @@
+"""The presets, a record each."""
+
+from dataclasses import dataclass
+
+from kvcalc.model import Model
+from kvcalc.readers import preset
+
+
+@dataclass(frozen=True)
+class PresetRow:
+    """A preset: its name, its layers by kind, and its sizes (tokens; parameters as a count)."""
+
+    model: str
+    layers: str
+    max_context: int | None
+    parameters: int | None
+    active_parameters: int | None
+
+
+def presets() -> list[PresetRow]:
+    """Read every preset."""
+    rows = []
+    for name in preset.names():
+        model = preset.read(preset.folder() / f"{name}.toml")
+        rows.append(
+            PresetRow(
+                name,
+                _layers(model),
+                model.max_context,
+                model.parameters,
+                model.active_parameters,
+            )
+        )
+    return rows
+
+
+def _layers(model: Model) -> str:
+    return " + ".join(f"{count} {layer.kind.removesuffix('_attention')}" for layer, count in model.groups)

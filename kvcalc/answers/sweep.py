@@ -1,0 +1,67 @@
+"""The main job: cache memory across contexts and windows, beside full attention's."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kvcalc import engines
+from kvcalc.answers.estimate import Estimate, answer
+from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
+
+USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
+
+
+@dataclass(frozen=True)
+class SweepRow(Estimate):
+    """An estimate beside `full_attention_bytes`: the same model, all layers seeing all tokens."""
+
+    full_attention_bytes: int
+
+
+def sweep(
+    model: Model,
+    *,
+    context: Iterable[int] | int | None = None,
+    window: Iterable[int] | int | None = None,
+    sequences: int = 1,
+    engine: str = "ideal",
+    **settings: Any,
+) -> list[SweepRow]:
+    """Answer every context with every window, in tokens: a row each, contexts outermost.
+
+    Contexts not given are the model's own, else 8K, 32K, 128K and 256K up to its maximum; windows
+    not given are the model's own.
+
+    Raises:
+        KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
+    """
+    contexts = _listed(context) or _contexts(model)
+    windows = _listed(window) or model.windows
+    models = [model.with_window(tokens) for tokens in windows] or [model]
+    costs = [engines.cost(one, engine, **settings) for one in models]
+    full = engines.cost(model.with_full_attention(), engine, **settings)
+    return [
+        SweepRow(
+            **answer(cost, tokens, sequences),
+            full_attention_bytes=full(tokens, sequences=sequences),
+        )
+        for tokens in contexts
+        for cost in costs
+    ]
+
+
+def _listed(amounts: Iterable[int] | int | None) -> tuple[int, ...]:
+    """Take one amount, several or none as a tuple without repeats."""
+    if amounts is None:
+        return ()
+    return (amounts,) if isinstance(amounts, int) else tuple(dict.fromkeys(amounts))
+
+
+def _contexts(model: Model) -> tuple[int, ...]:
+    if model.contexts:
+        return model.contexts
+    if model.max_context is None:
+        raise KvcalcError(f"context: missing, and {model.name} does not say its maximum")
+    usual = tuple(tokens for tokens in USUAL_CONTEXTS if tokens <= model.max_context)
+    return usual or (model.max_context,)

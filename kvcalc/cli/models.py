@@ -1,0 +1,16 @@
+"""`kvcalc models`: the presets."""
+
+from kvcalc.answers.presets import presets
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.output import OutputOptions
+from kvcalc.outputs.pages.models import models_page
+
+
+@grouped
+def models(output: OutputOptions) -> None:
+    """The presets: models that kvcalc knows by name.
+
+    kvcalc models
+    """
+    rows = presets()
+    output.write_rows(rows, lambda: models_page(rows))

@@ -1,0 +1,99 @@
+"""The options that say what is asked: the model, and the engine with its settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+import typer
+
+from kvcalc import engines, readers
+from kvcalc.dtypes import ALIASES, DTYPES
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import Model
+from kvcalc.readers.preset import names
+from kvcalc.readers.shape import from_shape
+from kvcalc.units import parse_tokens
+
+
+def _among(choices: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    """Complete a half-typed word to one of the choices."""
+    return lambda incomplete: [name for name in choices() if name.startswith(incomplete.lower())]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The model: a source, or a shape."""
+
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A preset's name or a file.", autocompletion=_among(names), show_default=False
+        ),
+    ] = None
+    layers: Annotated[int | None, typer.Option(help="A shape instead: how many layers.")] = None
+    pattern: Annotated[
+        str | None, typer.Option(help="L local (sliding), G global; repeated.  [default: G]")
+    ] = None
+    kv_heads: Annotated[int | None, typer.Option(help="KV heads of a layer.")] = None
+    head_dim: Annotated[int | None, typer.Option(help="Elements of a head.")] = None
+    v_head_dim: Annotated[int | None, typer.Option(help="Of its value, if others.")] = None
+    dtype: Annotated[str | None, typer.Option(help="The model's own element type.")] = None
+    max_context: Annotated[str | None, typer.Option(help="Its longest context.")] = None
+
+    def load(self, window: int | None) -> Model:
+        """Read the model, or make it from its shape and the window asked for."""
+        shape = {
+            field.name: value
+            for field in fields(self)
+            if field.name != "model" and (value := getattr(self, field.name)) is not None
+        }
+        if self.model is not None and shape:
+            option = "--" + next(iter(shape)).replace("_", "-")
+            raise KvcalcError(f"{option}: found beside a model; give a model or a shape, not both")
+        if self.model is not None:
+            return readers.load(self.model)
+        if missing := {"layers", "kv_heads", "head_dim"} - set(shape):
+            names = ", ".join("--" + name.replace("_", "-") for name in sorted(missing))
+            raise KvcalcError(f"MODEL: missing; a shape instead of a model lacks {names}")
+        if "max_context" in shape:
+            shape["max_context"] = parse_tokens(shape["max_context"], "--max-context")
+        return from_shape(**shape, window=window)
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The engine and its settings."""
+
+    engine: Annotated[
+        str,
+        typer.Option("-e", "--engine", autocompletion=_among(lambda: list(engines.ENGINES))),
+    ] = "ideal"
+    kv_cache_dtype: Annotated[
+        str | None,
+        typer.Option(
+            "-d",
+            "--kv-cache-dtype",
+            help="Element type of the cache.  [default: the model's]",
+            autocompletion=_among(lambda: [*DTYPES, *ALIASES]),
+        ),
+    ] = None
+    tensor_parallel_size: Annotated[
+        int | None, typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share a layer.")
+    ] = None
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any engine setting; repeatable."),
+    ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """The engine's settings, as given."""
+        given: dict[str, Any] = {}
+        for pair in self.set or []:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise KvcalcError(f"--set: found {shown(pair)}, expected name=value")
+            given[name.replace("-", "_")] = value
+        for name in ("kv_cache_dtype", "tensor_parallel_size"):
+            if (option := getattr(self, name)) is not None:
+                given[name] = option
+        return given

@@ -1,0 +1,71 @@
+"""The options that say how an answer comes out, and its way there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kvcalc.errors import KvcalcError
+from kvcalc.outputs import table
+from kvcalc.outputs.page import Page
+from kvcalc.outputs.write import write
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class Format(str, Enum):
+    """The forms of an answer."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    MD = "md"
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """The form of an answer and where it goes."""
+
+    format: Annotated[
+        Format | None, typer.Option("-f", "--format", help="[default: table]")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
+    ] = None
+
+    def write_one(self, answer: "DataclassInstance", page: Callable[[], Page]) -> None:
+        """Write one answer: in JSON an object, in CSV a row without what is nested in it."""
+        self._write(asdict(answer), [_flat(asdict(answer))], page)
+
+    def write_rows(self, rows: Sequence["DataclassInstance"], page: Callable[[], Page]) -> None:
+        """Write rows, without what is nested in them: in JSON an array."""
+        flat = [_flat(asdict(row)) for row in rows]
+        self._write(flat, flat, page)
+
+    def _write(self, answer: Any, rows: list[dict[str, Any]], page: Callable[[], Page]) -> None:
+        forms: dict[Format, Callable[[], str]] = {
+            Format.TABLE: lambda: self._draw(page()),
+            Format.CSV: lambda: table.to_csv(rows),
+            Format.JSON: lambda: table.to_json(answer),
+            Format.MD: lambda: table.to_markdown(page()),
+        }
+        write(forms[self._form()](), self.output)
+
+    def _form(self) -> Format:
+        if self.json and self.format not in (None, Format.JSON):
+            raise KvcalcError(f"--json: found beside -f {self.format.value}; give one of the two")
+        return Format.JSON if self.json else self.format or Format.TABLE
+
+    def _draw(self, page: Page) -> str:
+        from kvcalc.outputs import terminal
+
+        return terminal.draw(page, None) if self.output else terminal.draw_for_stdout(page)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if not isinstance(value, tuple)}

@@ -1,0 +1,47 @@
+"""`kvcalc sweep`: contexts by windows."""
+
+from typing import Annotated
+
+import typer
+
+from kvcalc.answers.sweep import sweep as answer
+from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.outputs.pages.sweep import sweep_page
+
+
+@grouped
+def sweep(
+    model: ModelOptions,
+    engine: EngineOptions,
+    output: OutputOptions,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--context", "--max-model-len", help="8K,32K or 8K..256K; repeatable."),
+    ] = None,
+    sequences: Annotated[
+        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+    ] = "1",
+    window: Annotated[
+        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+    ] = None,
+) -> None:
+    """Cache memory across contexts and windows: the model's own unless given.
+
+    kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
+    """
+    windows = amounts(window, "--window")
+    chosen = model.load(windows[0] if windows else None)
+    rows = answer(
+        chosen,
+        context=amounts(context, "--context"),
+        window=windows,
+        sequences=amount(sequences, "--sequences") or 1,
+        engine=engine.engine,
+        **engine.settings(),
+    )
+    warn_past_maximum(chosen, [row.context for row in rows])
+    output.write_rows(rows, lambda: sweep_page(rows))

@@ -1,0 +1,17 @@
+"""What is said on stderr beside an answer."""
+
+import sys
+from collections.abc import Iterable
+
+from kvcalc.model import Model
+
+
+def warn_past_maximum(model: Model, contexts: Iterable[int]) -> None:
+    """Say once that contexts are longer than the model's own maximum."""
+    past = [context for context in contexts if model.max_context and context > model.max_context]
+    if past:
+        print(
+            f"kvcalc: warning: a context of {max(past):,} tokens is past the {model.max_context:,} "
+            f"that {model.name} was made for",
+            file=sys.stderr,
+        )

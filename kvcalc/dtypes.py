@@ -1,0 +1,54 @@
+"""KV cache element types: how many bytes a row of n elements takes."""
+
+from dataclasses import dataclass
+
+from kvcalc.errors import KvcalcError, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Dtype:
+    """An element type of a cache: its name as engines spell it, and its size in bits."""
+
+    name: str
+    bits: int
+
+    def row_bytes(self, elements: int) -> int:
+        """Bytes of one row of `elements`: packed, the last byte whole."""
+        return -(-elements * self.bits // 8)
+
+
+DTYPES = {
+    dtype.name: dtype
+    for dtype in (
+        Dtype("float32", 32),
+        Dtype("bfloat16", 16),
+        Dtype("float16", 16),
+        Dtype("fp8", 8),
+        Dtype("fp8_e4m3", 8),
+        Dtype("fp8_e5m2", 8),
+        Dtype("int8", 8),
+        Dtype("int4", 4),
+    )
+}
+
+ALIASES = {
+    "f32": "float32",
+    "fp32": "float32",
+    "bf16": "bfloat16",
+    "f16": "float16",
+    "fp16": "float16",
+}
+
+
+def dtype(name: str) -> Dtype:
+    """Find an element type by its name or a short form of it (bf16, fp16, f32 ...).
+
+    Raises:
+        KvcalcError: no such element type; the sentence lists them.
+    """
+    known = DTYPES.get(ALIASES.get(name, name))
+    if known is None:
+        raise KvcalcError(
+            f"element type {shown(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}"
+        )
+    return known

@@ -1,0 +1,51 @@
+"""What an engine is: a settings class, and a function from a model and settings to a cost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from kvcalc.cost import Cost
+from kvcalc.dtypes import dtype
+from kvcalc.errors import KvcalcError
+from kvcalc.frozen import Frozen
+from kvcalc.model import Model
+
+
+class Settings(Frozen):
+    """The settings that every engine has.
+
+    `kv_cache_dtype` is the element type of the cache, the model's own unless given;
+    `tensor_parallel_size` is in ranks.
+    """
+
+    kv_cache_dtype: Annotated[str, AfterValidator(lambda name: dtype(name).name)] | None = None
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=2**20)] = 1
+
+    def changed(self) -> dict[str, Any]:
+        """Those that differ from the engine's defaults, besides the element type."""
+        return self.model_dump(exclude_defaults=True, exclude={"kv_cache_dtype"})
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine by its name, with its settings class and its arithmetic."""
+
+    name: str
+    settings: type[Settings]
+    cost: Callable[[Model, Any], Cost]
+
+
+def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:
+    """KV heads of a layer on one rank; where ranks outnumber heads, each holds a copy of one.
+
+    Raises:
+        KvcalcError: the heads can be neither divided evenly nor copied evenly.
+    """
+    if kv_heads % tensor_parallel_size and tensor_parallel_size % kv_heads:
+        raise KvcalcError(
+            f"tensor_parallel_size: found {tensor_parallel_size}, expected a divisor or a "
+            f"multiple of the {kv_heads} KV heads"
+        )
+    return max(1, kv_heads // tensor_parallel_size)

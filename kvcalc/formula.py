@@ -1,0 +1,170 @@
+"""The arithmetic: a small immutable expression over named variables, and its evaluation.
+
+Values are plain ints, which fold at once, or expressions. Python's operators build the sum,
+difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` the rest.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.rendering import PYTHON, TEXT, render
+
+FOLD: dict[str, Callable[[int, int], int]] = {
+    "floordiv": lambda a, b: a // b,
+    "min": min,
+    "max": max,
+    "cdiv": lambda a, b: -(-a // b),
+    "ceil": lambda a, b: -(-a // b) * b,
+}
+"""What a kind of node makes of two ints (sums and products fold by rules of their own)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A node: its kind and its two operands, or of the kind "variable" its name."""
+
+    kind: str
+    operands: tuple[Any, ...]
+
+    def __add__(self, other: "Value") -> "Value":
+        return _add(self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Value") -> "Value":
+        return _add(self, -other) if isinstance(other, int) else Expression("sub", (self, other))
+
+    def __rsub__(self, other: int) -> "Value":
+        return Expression("sub", (other, self))
+
+    def __mul__(self, other: "Value") -> "Value":
+        return _multiply(self, other)
+
+    def __rmul__(self, other: int) -> "Value":
+        return _multiply(other, self)
+
+    def __floordiv__(self, other: "Value") -> "Value":
+        return self if other == 1 else _fold("floordiv", self, other)
+
+    def __rfloordiv__(self, other: int) -> "Value":
+        return _fold("floordiv", other, self)
+
+    def __str__(self) -> str:
+        return render(self, TEXT)
+
+
+Value: TypeAlias = int | Expression
+
+
+def variable(name: str) -> Expression:
+    """Name a quantity that is given when the formula is evaluated."""
+    return Expression("variable", (name,))
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """Take the smaller of two values."""
+    return a if a == b else _fold("min", a, b)
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """Take the larger of two values."""
+    return a if a == b else _fold("max", a, b)
+
+
+def cdiv(a: Value, b: Value) -> Value:
+    """Divide `a` by `b`, rounding up."""
+    return a if b == 1 else _fold("cdiv", a, b)
+
+
+def ceil(a: Value, b: Value) -> Value:
+    """Round `a` up to a multiple of `b`."""
+    return a if b == 1 else _fold("ceil", a, b)
+
+
+def _fold(kind: str, a: Value, b: Value) -> Value:
+    if isinstance(a, int) and isinstance(b, int):
+        return FOLD[kind](a, b)
+    return Expression(kind, (a, b))
+
+
+def _add(a: Expression, b: Value) -> Value:
+    """Add, with the ints of (x + 3) + 5 gathered at the right, as x + 8."""
+    if isinstance(b, Expression):
+        return Expression("add", (a, b))
+    base: Value = a
+    if a.kind in ("add", "sub") and isinstance(a.operands[1], int):
+        base, shift = a.operands
+        b += shift if a.kind == "add" else -shift
+    if b == 0:
+        return base
+    return Expression("add", (base, b)) if b > 0 else Expression("sub", (base, -b))
+
+
+def _multiply(a: Value, b: Value) -> Value:
+    """Multiply, with the ints of 12 * x * 4096 gathered where the first stood."""
+    number, other = (a, b) if isinstance(a, int) else (b, a)
+    if not isinstance(number, int) or isinstance(other, int):
+        return Expression("mul", (a, b))
+    if number in (0, 1):
+        return other if number else 0
+    if other.kind == "mul":
+        left, right = other.operands
+        if isinstance(left, int):
+            return Expression("mul", (left * number, right))
+        if isinstance(right, int):
+            return Expression("mul", (left, right * number))
+    return Expression("mul", (a, b))
+
+
+class Formula:
+    """An expression that can be evaluated: what is not given stays at its own value.
+
+    `variables` are those that may be given besides the context, each with its own value;
+    `absent` says of others, by name, why they cannot.
+    """
+
+    __slots__ = ("_absent", "_function", "expression", "variables")
+
+    def __init__(
+        self,
+        expression: Value,
+        variables: Mapping[str, int],
+        absent: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.expression = expression
+        self.variables = dict(variables)
+        self._absent = dict(absent)
+        defaults = ", ".join(f"{name}={value}" for name, value in variables.items())
+        # Our own rendering of our own nodes: no text of a file or a user is in it.
+        self._function: Callable[..., int] = eval(
+            f"lambda context, {defaults}: {render(expression, PYTHON)}"
+        )
+
+    def __call__(self, context: int, **given: int) -> int:
+        """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
+
+        Raises:
+            KvcalcError: a quantity is not a positive int, or not in this formula.
+        """
+        if type(context) is not int or context < 1:
+            raise _not_positive("context", context)
+        for name, value in given.items():
+            if name not in self.variables:
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if type(value) is not int or value < 1:
+                raise _not_positive(name, value)
+        return self._function(context, **given)
+
+    def __str__(self) -> str:
+        return render(self.expression, TEXT)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(["context", *self.variables])
+        return f"{shown(name)} is not in this formula; it has {known}"
+
+
+def _not_positive(name: str, value: object) -> KvcalcError:
+    return KvcalcError(f"{name}: found {shown(value)}, expected a positive int")

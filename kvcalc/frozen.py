@@ -1,0 +1,40 @@
+"""The pydantic class under every model of kvcalc: immutable, and refused in one sentence."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError
+from pydantic import model_validator
+
+from kvcalc.errors import KvcalcError, shown
+
+
+class Frozen(BaseModel):
+    """An immutable pydantic model.
+
+    Raises:
+        KvcalcError: a field is missing, unknown or out of range; the sentence names it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_one_sentence(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise KvcalcError(_sentence(cls, error)) from None
+
+
+def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+    """Say the first failure of a validation: the field, what was found, what was expected."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(step) for step in first["loc"])
+    if first["type"] == "missing":
+        return f"{field}: missing"
+    if first["type"] == "extra_forbidden":
+        return f"{shown(field)}: unknown; known are {', '.join(model.model_fields)}"
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{field}: {expected}" if field else expected
+    return f"{field}: found {shown(first['input'])}, expected {expected[0].lower()}{expected[1:]}"

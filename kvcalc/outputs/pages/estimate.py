@@ -1,0 +1,32 @@
+"""An estimate for people: the bytes, and the layer groups that make them up."""
+
+from kvcalc.answers.estimate import Estimate
+from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.units import counted, sized
+
+
+def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page:
+    """Lay out one estimate; say so where its context is the model's maximum, unasked."""
+    asked = f"{answer.context:,} tokens" + (" (its maximum)" if context_is_maximum else "")
+    where = f"{counted(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"
+    notes = [f"formula: {answer.formula}"]
+    if answer.bytes_per_gpu != answer.bytes:
+        notes.insert(0, f"on the fullest GPU: {sized(answer.bytes_per_gpu)}")
+    return Page(
+        title=f"KV cache of {answer.model} on {answer.engine}, {asked}, {where}",
+        columns=("layers", "count", "window", "bytes"),
+        rows=(
+            *(
+                (
+                    group.kind,
+                    f"{group.layers:,}",
+                    "" if group.window is None else f"{group.window:,}",
+                    bytes_cell(group.bytes),
+                )
+                for group in answer.groups
+            ),
+            ("all", f"{sum(group.layers for group in answer.groups):,}", "", bytes_cell(answer.bytes)),
+        ),
+        text_columns=1,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,61 @@
+"""A sweep for people: contexts down, windows across, and what the smaller window saves."""
+
+from collections.abc import Sequence
+
+from kvcalc.answers.sweep import SweepRow
+from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.units import counted, percent
+
+
+def sweep_page(rows: Sequence[SweepRow]) -> Page:
+    """Lay out the rows of one sweep."""
+    windows = list(dict.fromkeys(row.window for row in rows))
+    by_context: dict[int, list[SweepRow]] = {}
+    for row in rows:
+        by_context.setdefault(row.context, []).append(row)
+    first = rows[0]
+    where = f"on {first.engine}, {counted(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
+    saving = len(windows) > 1
+    return Page(
+        title=f"KV cache of {first.model} {where}",
+        columns=(
+            "context",
+            *("bytes" if window is None else f"window\n{window:,}" for window in windows),
+            "all layers\nfull",
+            *(("saved of\nsliding", "saved of\nall") if saving else ()),
+        ),
+        rows=tuple(
+            (
+                f"{context:,}",
+                *(bytes_cell(row.bytes) for row in cells),
+                bytes_cell(cells[0].full_attention_bytes),
+                *(_saved(cells) if saving else ()),
+            )
+            for context, cells in by_context.items()
+        ),
+        notes=(*((_what_is_saved(windows),) if saving else ()), *ENGINE_NOTES.get(first.engine, ())),
+    )
+
+
+ENGINE_NOTES = {
+    "ideal": (
+        "ideal is the least that attention itself needs; engines allocate otherwise, often more.",
+    )
+}
+
+
+def _saved(cells: Sequence[SweepRow]) -> tuple[str, str]:
+    """What the smallest window saves of the largest one's sliding layers, and of its whole."""
+    large = max(cells, key=lambda row: row.window or 0)
+    small = min(cells, key=lambda row: row.window or 0)
+    saved = large.bytes - small.bytes
+    sliding = sum(group.bytes for group in large.groups if group.window is not None)
+    return percent(saved, sliding), percent(saved, large.bytes)
+
+
+def _what_is_saved(windows: Sequence[int | None]) -> str:
+    sizes = [window for window in windows if window is not None]
+    return (
+        f"saved: a window of {min(sizes):,} against {max(sizes):,}, of the sliding layers' cache "
+        "and of all layers' cache."
+    )

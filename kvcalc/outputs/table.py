@@ -1,0 +1,55 @@
+"""Tables for programs and documents: JSON, CSV (RFC 4180) and Markdown."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kvcalc.outputs.page import Page
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula (OWASP, CSV Injection)."""
+
+
+def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:
+    """Write one answer as an object, or rows as an array."""
+    return json.dumps(answer, indent=2) + "\n"
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write rows with a header; a mapping within a cell becomes name=value pairs."""
+    text = io.StringIO()
+    writer: Any = None
+    for row in rows:
+        if writer is None:
+            writer = csv.writer(text)
+            writer.writerow(row)
+        writer.writerow([_cell(value) for value in row.values()])
+    return text.getvalue()
+
+
+def to_markdown(page: Page) -> str:
+    """Write a page as a heading, a table and paragraphs."""
+    ruler = ["---" if place < page.text_columns else "---:" for place in range(len(page.columns))]
+    lines = [f"**{_escaped(page.title)}**", ""]
+    for row in (page.columns, ruler, *page.rows):
+        lines.append(f"| {' | '.join(map(_escaped, row))} |")
+    for note in page.notes:
+        lines += ["", _escaped(note)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = " ".join(f"{name}={setting}" for name, setting in value.items())
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("\n", " ")
+    for special in "\\|<`*_[":
+        text = text.replace(special, f"\\{special}")
+    return text

@@ -1,0 +1,46 @@
+"""Where an answer goes: to stdout, or to a file that is never half written."""
+
+import os
+import sys
+from pathlib import Path
+
+from kvcalc.errors import KvcalcError, shown
+
+
+def write(text: str, output: Path | None) -> None:
+    """Write to stdout, or replace a regular file at once.
+
+    Raises:
+        KvcalcError: the file cannot be written.
+    """
+    if output is None:
+        _to_stdout(text)
+        return
+    target = output.resolve()
+    if target.exists() and not target.is_file():
+        raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
+    try:
+        _replace(target, text)
+    except OSError as error:
+        raise KvcalcError(
+            f"output {shown(str(output))}: cannot be written ({error.strerror})"
+        ) from None
+
+
+def _to_stdout(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has all it wanted (`| head -1`); keep the exit from flushing into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _replace(target: Path, text: str) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

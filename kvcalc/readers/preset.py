@@ -1,0 +1,104 @@
+"""Presets: models as TOML files, each fact with its source."""
+
+import tomllib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.frozen import Frozen
+from kvcalc.model import Layer, Model, Size, Text, repeated
+from kvcalc.readers.file import read_bytes
+
+MAX_FILE_BYTES = 2**20
+
+
+class Source(Frozen):
+    """Where facts stand: `facts` are keys of the preset, or of its layers ("layers.L.window")."""
+
+    facts: tuple[Text, ...]
+    title: Text
+    address: Text
+    revision: Text | None = None
+
+
+class Preset(Frozen):
+    """A preset file: a model whose layers are a pattern of letters, and its facts' sources.
+
+    `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
+    """
+
+    name: Text
+    hub_id: Text | None = None
+    model_type: Text | None = None
+    parameters: Size | None = None
+    active_parameters: Size | None = None
+    dtype: Text = "bfloat16"
+    max_context: Size | None = None
+    contexts: tuple[Size, ...] = ()
+    windows: tuple[Size, ...] = ()
+    num_layers: Size
+    pattern: Annotated[str, Field(min_length=1)]
+    layers: dict[str, Layer]
+    sources: tuple[Source, ...]
+
+    @model_validator(mode="after")
+    def _every_fact_has_a_source(self) -> Self:
+        sourced = {fact.split(".")[0] for source in self.sources for fact in source.facts}
+        for fact in self.model_fields_set - {"name", "sources"}:
+            if fact not in sourced:
+                raise ValueError(f"{fact}: has no source in [[sources]]")
+        return self
+
+    def model(self) -> Model:
+        """The model that the file describes."""
+        facts = self.model_dump(
+            include=set(Model.model_fields) - {"layers"}, exclude_unset=True
+        )
+        return Model(layers=repeated(self.pattern, self.layers, self.num_layers), **facts)
+
+
+def read(path: Path) -> Model:
+    """Read a preset file.
+
+    Raises:
+        KvcalcError: it cannot be read, is not TOML, or is not a preset; the sentence names the
+            file and the key.
+    """
+    try:
+        table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
+    try:
+        return Preset(**table).model()
+    except KvcalcError as error:
+        raise KvcalcError(f"{shown(str(path))}: {error}") from None
+
+
+def key(name: str) -> str:
+    """The name by which presets are matched: without case and without `org/`."""
+    return name.lower().rpartition("/")[2]
+
+
+def find(name: str) -> Path | None:
+    """The file of the preset of that name, if there is one."""
+    if name.count("/") > 1 or name.startswith((".", "/")):
+        return None
+    path = folder() / f"{key(name)}.toml"
+    return path if key(name) in names() else None
+
+
+def names() -> list[str]:
+    """The presets' names, in order."""
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+@cache
+def folder() -> Path:
+    """The folder of the models' presets: inside the package, or beside it in a checkout."""
+    package = Path(str(resources.files("kvcalc")))
+    installed = package / "presets"
+    return (installed if installed.is_dir() else package.parent / "presets") / "models"

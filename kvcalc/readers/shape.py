@@ -1,0 +1,44 @@
+"""A model given by its shape alone, without a file."""
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import FullAttention, Layer, Model, SlidingAttention, repeated
+
+
+def from_shape(
+    *,
+    layers: int,
+    kv_heads: int,
+    head_dim: int,
+    v_head_dim: int | None = None,
+    pattern: str = "G",
+    window: int | None = None,
+    dtype: str = "bfloat16",
+    max_context: int | None = None,
+) -> Model:
+    """Make a model of full and sliding attention: `pattern` of G (global) and L (local, sliding).
+
+    `layers` is a count; head dims are elements, `window` and `max_context` tokens.
+
+    Raises:
+        KvcalcError: a size out of range, a letter other than G and L, sliding layers without a
+            window, or a window without sliding layers.
+    """
+    if not pattern or set(pattern) - {"G", "L"}:
+        raise KvcalcError(f"pattern: found {shown(pattern)}, expected letters L and G")
+    if ("L" in pattern) != (window is not None):
+        found, expected = ("none", "one") if window is None else (f"{window}", "none")
+        raise KvcalcError(
+            f"window: found {found}, expected {expected}: sliding layers are the letter L of the "
+            f"pattern, here {shown(pattern)}"
+        )
+    heads = {"kv_heads": kv_heads, "head_dim": head_dim, "v_head_dim": v_head_dim}
+    kinds: dict[str, Layer] = {
+        letter: FullAttention(**heads) if letter == "G" else SlidingAttention(**heads, window=window)
+        for letter in sorted(set(pattern))
+    }
+    return Model(
+        name=f"{layers} layers {pattern[:40]}, {kv_heads} KV heads of {head_dim}",
+        layers=repeated(pattern, kinds, layers),
+        dtype=dtype,
+        max_context=max_context,
+    )

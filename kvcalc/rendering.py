@@ -1,0 +1,94 @@
+"""Writing an expression down: a target is a table from node kind to text.
+
+A target that lacks a node's kind refuses; it never prints something else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvcalc.errors import KvcalcError
+
+if TYPE_CHECKING:
+    from kvcalc.formula import Value
+
+SUM, FLOOR, PRODUCT, ATOM = 1, 2, 3, 4
+"""How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one kind of node is written.
+
+    `write` joins the operands' texts. `binds` is how tightly the result binds; `needs` is how
+    tightly each operand has to bind to stand without parentheses.
+    """
+
+    write: Callable[[str, str], str]
+    binds: int
+    needs: tuple[int, int]
+
+
+def call(name: str) -> Rule:
+    """Write a node as a call of a function of that name."""
+    return Rule(lambda a, b: f"{name}({a}, {b})", ATOM, (SUM, SUM))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A language to write expressions in: its name and a rule a kind of node."""
+
+    name: str
+    rules: Mapping[str, Rule]
+
+
+def render(value: "Value", target: Target) -> str:
+    """Write an expression in a target's language.
+
+    Raises:
+        KvcalcError: the target has no rule for a kind of node in the expression.
+    """
+    return _render(value, target)[0]
+
+
+def _render(value: "Value", target: Target) -> tuple[str, int]:
+    if isinstance(value, int):
+        return str(value), ATOM if value >= 0 else SUM
+    if value.kind == "variable":
+        return str(value.operands[0]), ATOM
+    rule = target.rules.get(value.kind)
+    if rule is None:
+        raise KvcalcError(f"{target.name} has no form for {value.kind!r}")
+    texts = []
+    for operand, needed in zip(value.operands, rule.needs, strict=True):
+        text, binds = _render(operand, target)
+        texts.append(text if binds >= needed else f"({text})")
+    return rule.write(*texts), rule.binds
+
+
+def _times(a: str, b: str) -> str:
+    """Write a product as people do: 12*context, but (x + y) * 4096."""
+    return f"{a} * {b}" if "(" in (a[0], b[0]) else f"{a}*{b}"
+
+
+ARITHMETIC = {
+    "add": Rule(lambda a, b: f"{a} + {b}", SUM, (SUM, SUM)),
+    "sub": Rule(lambda a, b: f"{a} - {b}", SUM, (SUM, FLOOR)),
+    "mul": Rule(_times, PRODUCT, (PRODUCT, PRODUCT)),
+    "floordiv": Rule(lambda a, b: f"{a} // {b}", FLOOR, (PRODUCT, ATOM)),
+    "min": call("min"),
+    "max": call("max"),
+}
+
+TEXT = Target("text", ARITHMETIC | {"cdiv": call("cdiv"), "ceil": call("ceil")})
+"""For people: cdiv(a, b) divides rounding up, ceil(a, b) rounds a up to a multiple of b."""
+
+PYTHON = Target(
+    "Python",
+    ARITHMETIC
+    | {
+        "cdiv": Rule(lambda a, b: f"-(-{a} // {b})", PRODUCT, (ATOM, ATOM)),
+        "ceil": Rule(lambda a, b: f"-(-{a} // {b}) * {b}", PRODUCT, (ATOM, ATOM)),
+    },
+)
+"""Python's own integers: exact whatever their size."""

@@ -1,0 +1,57 @@
+"""Amounts as people write them: "256K" tokens in; "12.02 GiB" and "12,903,776,256" out."""
+
+import re
+
+from kvcalc.errors import KvcalcError, shown
+
+TOKEN_SUFFIXES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def parse_tokens(text: str, option: str = "tokens") -> int:
+    """Read a count such as "8192", "8,192" or "256K" (K, M, G are powers of 1024).
+
+    Raises:
+        KvcalcError: not such a count, or not a whole number of at least 1.
+    """
+    match = re.fullmatch(r"([0-9]{1,40}|[0-9]{1,3}(?:,[0-9]{3}){1,12})([KMG]?)", text.strip())
+    if match is None:
+        small = re.fullmatch(r"([0-9]{1,18})k", text.strip())
+        if small:
+            raise KvcalcError(
+                f"{option}: {shown(text)} is read two ways; "
+                f"write {small[1]}K ({int(small[1]) * 1024:,}) or {small[1]}000"
+            )
+        raise KvcalcError(
+            f"{option}: found {shown(text)}, expected a whole number such as 8192 or 256K "
+            "(K, M, G: powers of 1024)"
+        )
+    count = int(match[1].replace(",", "")) * TOKEN_SUFFIXES[match[2]]
+    if count < 1:
+        raise KvcalcError(f"{option}: found {shown(text)}, expected at least 1")
+    return count
+
+
+def binary_size(size_bytes: int) -> str:
+    """Write a byte count in its largest binary unit, to two decimals: "12.01 GiB"."""
+    step = min(max(size_bytes.bit_length() - 1, 0) // 10, len(BYTE_UNITS) - 1)
+    if step == 0:
+        return f"{size_bytes} bytes"
+    hundredths = (size_bytes * 100 + (1 << 10 * step - 1)) >> 10 * step
+    return f"{hundredths // 100:,}.{hundredths % 100:02d} {BYTE_UNITS[step]}"
+
+
+def sized(size_bytes: int) -> str:
+    """Write a byte count exactly, and in its binary unit: "12,903,776,256 (12.02 GiB)"."""
+    return f"{size_bytes:,} ({binary_size(size_bytes)})" if size_bytes >= 1024 else f"{size_bytes:,}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Write a share to one decimal, rounded half up: "96.9 %"."""
+    thousandths = (part * 2000 + whole) // (2 * whole) if whole else 0
+    return f"{thousandths // 10}.{thousandths % 10} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a count with its noun: "1 sequence", "16 sequences"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
