@@ -16,3 +16,8 @@ def shown(value: object, limit: int = 60) -> str:
         return f"an integer of {value.bit_length()} bits"
     quoted = ascii(value)
     return quoted if len(quoted) <= limit else quoted[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey rather than show."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -95,12 +95,13 @@ def _add(a: Expression, b: Value) -> Value:
     if isinstance(b, Expression):
         return Expression("add", (a, b))
     base: Value = a
+    shift: int = b
     if a.kind in ("add", "sub") and isinstance(a.operands[1], int):
-        base, shift = a.operands
-        b += shift if a.kind == "add" else -shift
-    if b == 0:
+        base, inner = a.operands
+        shift += inner if a.kind == "add" else -inner
+    if shift == 0:
         return base
-    return Expression("add", (base, b)) if b > 0 else Expression("sub", (base, -b))
+    return Expression("add", (base, shift)) if shift > 0 else Expression("sub", (base, -shift))
 
 
 def _multiply(a: Value, b: Value) -> Value:

@@ -27,9 +27,7 @@ def _printable(text: str) -> str:
     return text
 
 
-Text = Annotated[
-    str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)
-]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
 
 
 class Attention(Frozen):

@@ -43,7 +43,9 @@ def binary_size(size_bytes: int) -> str:
 
 def sized(size_bytes: int) -> str:
     """Write a byte count exactly, and in its binary unit: "12,903,776,256 (12.02 GiB)"."""
-    return f"{size_bytes:,} ({binary_size(size_bytes)})" if size_bytes >= 1024 else f"{size_bytes:,}"
+    return (
+        f"{size_bytes:,} ({binary_size(size_bytes)})" if size_bytes >= 1024 else f"{size_bytes:,}"
+    )
 
 
 def percent(part: int, whole: int) -> str:

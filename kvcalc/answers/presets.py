@@ -35,4 +35,6 @@ def presets() -> list[PresetRow]:
 
 
 def _layers(model: Model) -> str:
-    return " + ".join(f"{count} {layer.kind.removesuffix('_attention')}" for layer, count in model.groups)
+    return " + ".join(
+        f"{count} {layer.kind.removesuffix('_attention')}" for layer, count in model.groups
+    )

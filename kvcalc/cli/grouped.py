@@ -12,7 +12,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     A parameter whose type is a dataclass stands for that dataclass' fields, in their order.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     parameters = []
     for name, own in inspect.signature(command).parameters.items():
         if name not in groups:

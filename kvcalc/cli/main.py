@@ -9,7 +9,7 @@ import typer
 from kvcalc.cli.estimate import estimate
 from kvcalc.cli.models import models
 from kvcalc.cli.sweep import sweep
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, printable
 
 REQUEST_WAS_WRONG = 2
 KVCALC_FAILED = 70
@@ -57,5 +57,5 @@ def run() -> int:
         traceback.print_exc()
         print("kvcalc: this is a fault of kvcalc, not of the request", file=sys.stderr)
         return KVCALC_FAILED
-    print(f"kvcalc: {sentence}", file=sys.stderr)
+    print(f"kvcalc: {printable(sentence)}", file=sys.stderr)
     return REQUEST_WAS_WRONG

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """The forms of an answer."""
 
     TABLE = "table"
@@ -30,9 +30,7 @@ class Format(str, Enum):
 class OutputOptions:
     """The form of an answer and where it goes."""
 
-    format: Annotated[
-        Format | None, typer.Option("-f", "--format", help="[default: table]")
-    ] = None
+    format: Annotated[Format | None, typer.Option("-f", "--format", help="[default: table]")] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")

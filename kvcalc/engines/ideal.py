@@ -23,7 +23,6 @@ from kvcalc.model import (
 )
 
 
-
 def _attention_row(layer: Attention, element: Dtype, ranks: int) -> tuple[int, str]:
     heads = heads_per_rank(layer.kv_heads, ranks)
     per_head = element.row_bytes(layer.head_dim) + element.row_bytes(layer.value_dim)
@@ -88,9 +87,7 @@ def cost(model: Model, settings: Settings) -> Cost:
     )
 
 
-def _group(
-    layer: Layer, layers: int, tokens: Value, row_bytes: int, row: str, ranks: int
-) -> Group:
+def _group(layer: Layer, layers: int, tokens: Value, row_bytes: int, row: str, ranks: int) -> Group:
     total = layers * tokens * (row_bytes * ranks) * SEQUENCES
     shared = f" x {ranks} ranks" if ranks > 1 else ""
     return Group(

@@ -40,7 +40,7 @@ def draw(page: Page, width: int | None) -> str:
 
 def _table(page: Page, *, boxed: bool, broken: bool) -> Table:
     """Lay the page out, with cells broken where they may be or each on one line."""
-    table = Table(box=box.SIMPLE_HEAD if boxed else None, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD if boxed else None, padding=(0, 1, 0, 0), show_edge=False)
     sides = ["left" if place < page.text_columns else "right" for place in range(len(page.columns))]
 
     def cells(row: tuple[str, ...], style: str = "") -> list[Text]:

@@ -55,9 +55,7 @@ class Preset(Frozen):
 
     def model(self) -> Model:
         """The model that the file describes."""
-        facts = self.model_dump(
-            include=set(Model.model_fields) - {"layers"}, exclude_unset=True
-        )
+        facts = self.model_dump(include=set(Model.model_fields) - {"layers"}, exclude_unset=True)
         return Model(layers=repeated(self.pattern, self.layers, self.num_layers), **facts)
 
 

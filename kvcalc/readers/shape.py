@@ -31,11 +31,10 @@ def from_shape(
             f"window: found {found}, expected {expected}: sliding layers are the letter L of the "
             f"pattern, here {shown(pattern)}"
         )
-    heads = {"kv_heads": kv_heads, "head_dim": head_dim, "v_head_dim": v_head_dim}
-    kinds: dict[str, Layer] = {
-        letter: FullAttention(**heads) if letter == "G" else SlidingAttention(**heads, window=window)
-        for letter in sorted(set(pattern))
-    }
+    full = FullAttention(kv_heads=kv_heads, head_dim=head_dim, v_head_dim=v_head_dim)
+    kinds: dict[str, Layer] = {"G": full} if "G" in pattern else {}
+    if window is not None:
+        kinds["L"] = SlidingAttention(**full.model_dump(exclude={"kind"}), window=window)
     return Model(
         name=f"{layers} layers {pattern[:40]}, {kv_heads} KV heads of {head_dim}",
         layers=repeated(pattern, kinds, layers),

@@ -25,7 +25,12 @@ def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page
                 )
                 for group in answer.groups
             ),
-            ("all", f"{sum(group.layers for group in answer.groups):,}", "", bytes_cell(answer.bytes)),
+            (
+                "all",
+                f"{sum(group.layers for group in answer.groups):,}",
+                "",
+                bytes_cell(answer.bytes),
+            ),
         ),
         text_columns=1,
         notes=tuple(notes),

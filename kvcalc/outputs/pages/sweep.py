@@ -33,7 +33,10 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
             )
             for context, cells in by_context.items()
         ),
-        notes=(*((_what_is_saved(windows),) if saving else ()), *ENGINE_NOTES.get(first.engine, ())),
+        notes=(
+            *((_what_is_saved(windows),) if saving else ()),
+            *ENGINE_NOTES.get(first.engine, ()),
+        ),
     )
 
 
