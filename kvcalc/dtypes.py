@@ -1,12 +1,11 @@
 """KV cache element types: how many bytes a row of n elements takes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
 
 
-@dataclass(frozen=True, slots=True)
-class Dtype:
+class Dtype(NamedTuple):
     """An element type of a cache: its name as engines spell it, and its size in bits."""
 
     name: str

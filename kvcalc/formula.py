@@ -138,11 +138,7 @@ class Formula:
         self.expression = expression
         self.variables = dict(variables)
         self._absent = dict(absent)
-        defaults = ", ".join(f"{name}={value}" for name, value in variables.items())
-        # Our own rendering of our own nodes: no text of a file or a user is in it.
-        self._function: Callable[..., int] = eval(
-            f"lambda context, {defaults}: {render(expression, PYTHON)}"
-        )
+        self._function: Callable[..., int] = self._compile_at_first_call
 
     def __call__(self, context: int, **given: int) -> int:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
@@ -161,6 +157,12 @@ class Formula:
 
     def __str__(self) -> str:
         return render(self.expression, TEXT)
+
+    def _compile_at_first_call(self, context: int, **given: int) -> int:
+        defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())
+        # Our own rendering of our own nodes: no text of a file or a user is in it.
+        self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
+        return self._function(context, **given)
 
     def _unknown(self, name: str) -> str:
         known = ", ".join(["context", *self.variables])

@@ -20,7 +20,7 @@ class Frozen(BaseModel):
         KvcalcError: a field is missing, unknown or out of range; the sentence names it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

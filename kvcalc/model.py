@@ -4,21 +4,20 @@ What an engine makes of a shape (pages, copies on ranks, element types) is the e
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import cycle, islice
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from kvcalc.dtypes import dtype
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
+from kvcalc.layers.layer import DtypeName, Layer, Size
 
 MAX_LAYERS = 10**6
-MAX_SIZE = 2**40
-
-Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
+MAX_GROUPS = 500
+"""A formula has a term for each, nested as deep."""
 
 
 def _printable(text: str) -> str:
@@ -28,77 +27,6 @@ def _printable(text: str) -> str:
 
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
-
-
-class Attention(Frozen):
-    """What layers with a key and a value a KV head have in common.
-
-    Sizes are elements of one head; `v_head_dim` is `head_dim` unless given. `query_heads` is a
-    fact of the file that changes no cache; where known, it must be a multiple of `kv_heads`.
-    """
-
-    query_heads: Size | None = None
-    kv_heads: Size
-    head_dim: Size
-    v_head_dim: Size | None = None
-
-    @model_validator(mode="after")
-    def _query_heads_share_kv_heads(self) -> Self:
-        if self.query_heads is not None and self.query_heads % self.kv_heads:
-            raise ValueError(
-                f"kv_heads: found {self.kv_heads}, expected a divisor of the "
-                f"{self.query_heads} query_heads"
-            )
-        return self
-
-    @property
-    def value_dim(self) -> int:
-        """Elements of one head's value."""
-        return self.head_dim if self.v_head_dim is None else self.v_head_dim
-
-
-class FullAttention(Attention):
-    """A layer that keeps the keys and values of the whole context."""
-
-    kind: Literal["full_attention"] = "full_attention"
-
-
-class SlidingAttention(Attention):
-    """A layer that attends to the last `window` tokens, its own included."""
-
-    kind: Literal["sliding_attention"] = "sliding_attention"
-    window: Size
-
-
-class ChunkedAttention(Attention):
-    """A layer that attends within chunks of `chunk` tokens (Llama 4)."""
-
-    kind: Literal["chunked_attention"] = "chunked_attention"
-    chunk: Size
-
-
-class LatentAttention(Frozen):
-    """A layer of multi-head latent attention (MLA): a token keeps one row for all heads.
-
-    The row is `kv_lora_rank` elements of latent and `qk_rope_head_dim` of rotary key
-    (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1).
-    """
-
-    kind: Literal["latent_attention"] = "latent_attention"
-    query_heads: Size | None = None
-    kv_lora_rank: Size
-    qk_rope_head_dim: Size
-
-    @property
-    def row_elements(self) -> int:
-        """Elements of one token's row."""
-        return self.kv_lora_rank + self.qk_rope_head_dim
-
-
-Layer = Annotated[
-    FullAttention | SlidingAttention | ChunkedAttention | LatentAttention,
-    Field(discriminator="kind"),
-]
 
 
 class Model(Frozen):
@@ -114,7 +42,7 @@ class Model(Frozen):
 
     name: Text
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
-    dtype: Annotated[Text, AfterValidator(lambda name: dtype(name).name)] = "bfloat16"
+    dtype: DtypeName = "bfloat16"
     model_type: Text | None = None
     parameters: Size | None = None
     active_parameters: Size | None = None
@@ -125,18 +53,27 @@ class Model(Frozen):
     @cached_property
     def groups(self) -> tuple[tuple[Layer, int], ...]:
         """Equal layers and how many there are, in the order of their first appearance."""
-        return tuple(Counter(self.layers).items())
+        groups = tuple(Counter(self.layers).items())
+        if len(groups) > MAX_GROUPS:
+            raise KvcalcError(
+                f"layers: found {len(groups):,} different ones, expected at most {MAX_GROUPS}"
+            )
+        return groups
 
     @cached_property
     def sliding_windows(self) -> tuple[int, ...]:
         """The different windows of the sliding layers, in tokens, in order of appearance."""
-        windows = (layer.window for layer, _ in self.groups if isinstance(layer, SlidingAttention))
-        return tuple(dict.fromkeys(windows))
+        return tuple(dict.fromkeys(w for layer, _ in self.groups for w in layer.windows))
 
     @property
     def window(self) -> int | None:
         """The window of the sliding layers, in tokens; None where there is none or several."""
         return self.sliding_windows[0] if len(self.sliding_windows) == 1 else None
+
+    @cached_property
+    def source(self) -> int | None:
+        """The source's length, in tokens: 0 if not published, None without cross-attention."""
+        return max((s for layer, _ in self.groups for s in layer.sources), default=None)
 
     def with_window(self, window: int) -> Self:
         """Give all sliding layers one window, in tokens.
@@ -146,25 +83,13 @@ class Model(Frozen):
         """
         if not self.sliding_windows:
             raise KvcalcError(no_window(self))
-        return self._replace_layers(
-            SlidingAttention(**{**layer.model_dump(), "window": window})
-            if isinstance(layer, SlidingAttention)
-            else layer
-            for layer, _ in self.groups
-        )
+        return self._with_layers({layer: layer.with_window(window) for layer, _ in self.groups})
 
     def with_full_attention(self) -> Self:
         """Let every sliding and chunked layer keep the whole context."""
-        return self._replace_layers(
-            FullAttention(**layer.model_dump(include=set(Attention.model_fields)))
-            if isinstance(layer, SlidingAttention | ChunkedAttention)
-            else layer
-            for layer, _ in self.groups
-        )
+        return self._with_layers({layer: layer.with_full_attention() for layer, _ in self.groups})
 
-    def _replace_layers(self, replacements: Iterable[Layer]) -> Self:
-        kinds = (layer for layer, _ in self.groups)
-        replacement = dict(zip(kinds, replacements, strict=True))
+    def _with_layers(self, replacement: Mapping[Layer, Layer]) -> Self:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         fields["layers"] = tuple(replacement[layer] for layer in self.layers)
         return type(self)(**fields)
@@ -183,7 +108,7 @@ def repeated(pattern: str, layers: Mapping[str, Layer], count: int) -> tuple[Lay
         raise KvcalcError(
             f"pattern: found the letter {shown(unknown[0])}, expected {' or '.join(layers)}"
         )
-    if unused := [letter for letter in layers if letter not in pattern]:
+    if unused := [letter for letter in layers if letter not in set(pattern)]:
         raise KvcalcError(f"layers: {shown(unused[0])} is not in the pattern {shown(pattern)}")
     return tuple(layers[letter] for letter in islice(cycle(pattern), count))
 

@@ -4,8 +4,7 @@ A target that lacks a node's kind refuses; it never prints something else.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.errors import KvcalcError
 
@@ -16,8 +15,7 @@ SUM, FLOOR, PRODUCT, ATOM = 1, 2, 3, 4
 """How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How one kind of node is written.
 
     `write` joins the operands' texts. `binds` is how tightly the result binds; `needs` is how
@@ -34,8 +32,7 @@ def call(name: str) -> Rule:
     return Rule(lambda a, b: f"{name}({a}, {b})", ATOM, (SUM, SUM))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A language to write expressions in: its name and a rule a kind of node."""
 
     name: str

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.cost import Cost
+from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
 from kvcalc.model import Model
 
 
@@ -83,7 +82,7 @@ def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:
                 group.kind,
                 group.layers,
                 group.window,
-                Formula(group.bytes, cost.formula.variables)(context, sequences=sequences),
+                group.formula(context, sequences=sequences),
             )
             for group in cost.groups
         ),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvcalc.cost import Cost
+from kvcalc.costs import Cost
 from kvcalc.formula import Formula
 
 

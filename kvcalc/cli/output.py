@@ -10,11 +10,12 @@ import typer
 
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs import table
-from kvcalc.outputs.page import Page
 from kvcalc.outputs.write import write
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from kvcalc.outputs.page import Page
 
 
 class Format(StrEnum):
@@ -36,16 +37,16 @@ class OutputOptions:
         Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
     ] = None
 
-    def write_one(self, answer: "DataclassInstance", page: Callable[[], Page]) -> None:
+    def write_one(self, answer: "DataclassInstance", page: "Callable[[], Page]") -> None:
         """Write one answer: in JSON an object, in CSV a row without what is nested in it."""
         self._write(asdict(answer), [_flat(asdict(answer))], page)
 
-    def write_rows(self, rows: Sequence["DataclassInstance"], page: Callable[[], Page]) -> None:
+    def write_rows(self, rows: Sequence["DataclassInstance"], page: "Callable[[], Page]") -> None:
         """Write rows, without what is nested in them: in JSON an array."""
         flat = [_flat(asdict(row)) for row in rows]
         self._write(flat, flat, page)
 
-    def _write(self, answer: Any, rows: list[dict[str, Any]], page: Callable[[], Page]) -> None:
+    def _write(self, answer: Any, rows: list[dict[str, Any]], page: "Callable[[], Page]") -> None:
         forms: dict[Format, Callable[[], str]] = {
             Format.TABLE: lambda: self._draw(page()),
             Format.CSV: lambda: table.to_csv(rows),
@@ -59,7 +60,7 @@ class OutputOptions:
             raise KvcalcError(f"--json: found beside -f {self.format.value}; give one of the two")
         return Format.JSON if self.json else self.format or Format.TABLE
 
-    def _draw(self, page: Page) -> str:
+    def _draw(self, page: "Page") -> str:
         from kvcalc.outputs import terminal
 
         return terminal.draw(page, None) if self.output else terminal.draw_for_stdout(page)

@@ -1,6 +1,6 @@
 """`kvcalc sweep`: contexts by windows."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,9 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import warn_past_maximum
-from kvcalc.outputs.pages.sweep import sweep_page
+
+if TYPE_CHECKING:
+    from kvcalc.outputs.page import Page
 
 
 @grouped
@@ -44,4 +46,10 @@ def sweep(
         **engine.settings(),
     )
     warn_past_maximum(chosen, [row.context for row in rows])
-    output.write_rows(rows, lambda: sweep_page(rows))
+
+    def page() -> "Page":
+        from kvcalc.outputs.pages.sweep import sweep_page
+
+        return sweep_page(rows)
+
+    output.write_rows(rows, page)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kvcalc.errors import KvcalcError, shown
 
 if TYPE_CHECKING:
-    from kvcalc.cost import Cost
+    from kvcalc.costs import Cost
     from kvcalc.engines.contract import Engine
     from kvcalc.model import Model
 

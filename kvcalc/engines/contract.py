@@ -1,12 +1,11 @@
 """What an engine is: a settings class, and a function from a model and settings to a cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from kvcalc.cost import Cost
+from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
 from kvcalc.errors import KvcalcError
 from kvcalc.frozen import Frozen
@@ -28,8 +27,7 @@ class Settings(Frozen):
         return self.model_dump(exclude_defaults=True, exclude={"kv_cache_dtype"})
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine by its name, with its settings class and its arithmetic."""
 
     name: str
@@ -49,3 +47,17 @@ def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:
             f"multiple of the {kv_heads} KV heads"
         )
     return max(1, kv_heads // tensor_parallel_size)
+
+
+def share_per_rank(elements: int, tensor_parallel_size: int) -> int:
+    """Elements of a state on one rank.
+
+    Raises:
+        KvcalcError: the ranks cannot share them evenly.
+    """
+    if elements % tensor_parallel_size:
+        raise KvcalcError(
+            f"tensor_parallel_size: found {tensor_parallel_size}, expected a divisor of the "
+            f"{elements} elements of a layer's state"
+        )
+    return elements // tensor_parallel_size

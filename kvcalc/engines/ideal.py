@@ -1,106 +1,106 @@
 """The least that attention itself needs: no pages, no padding, no tokens in flight.
 
-A full layer keeps the whole context, a sliding one its window, a chunked one its chunk (at most
-the context each), in the model's element type unless told otherwise.
+A full layer keeps the whole context, a sliding one its window and a chunked one its chunk (at most
+the context each); a recurrent one kernel - 1 columns of its convolution and its state, in the
+model's own element type; an indexer nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from kvcalc.cost import CONTEXT, SEQUENCES, Cost, Group, Step, formula, window_of
-from kvcalc.dtypes import Dtype, dtype
-from kvcalc.engines.contract import Engine, Settings, heads_per_rank
+from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
+from kvcalc.dtypes import dtype
+from kvcalc.engines.additive import Keep, Rows, additive_cost
+from kvcalc.engines.contract import Engine, Settings, heads_per_rank, share_per_rank
 from kvcalc.formula import Value, minimum
-from kvcalc.model import (
-    Attention,
-    ChunkedAttention,
-    FullAttention,
-    LatentAttention,
-    Layer,
-    Model,
-    SlidingAttention,
-)
+from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import (
+        Attention,
+        ChunkedAttention,
+        CompressedAttention,
+        LatentAttention,
+        SlidingAttention,
+    )
+    from kvcalc.layers.layer import Layer
+    from kvcalc.layers.recurrent import Recurrent
 
 
-def _attention_row(layer: Attention, element: Dtype, ranks: int) -> tuple[int, str]:
-    heads = heads_per_rank(layer.kv_heads, ranks)
-    per_head = element.row_bytes(layer.head_dim) + element.row_bytes(layer.value_dim)
-    sizes = f"({layer.head_dim} + {layer.value_dim})"
-    return heads * per_head, f"{heads} KV heads x {sizes} elements of {element.name}"
+def kinds(model: Model, settings: Settings) -> dict[str, Keep]:
+    """Give each kind of layer what it keeps, with these settings."""
+    element = dtype(settings.kv_cache_dtype or model.dtype)
+    own = dtype(model.dtype)
+    ranks = settings.tensor_parallel_size
 
+    def keys_and_values(layer: "Attention", tokens: Value) -> list[Rows]:
+        heads = heads_per_rank(layer.kv_heads, ranks)
+        row = heads * (element.row_bytes(layer.head_dim) + element.row_bytes(layer.value_dim))
+        sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
+        return [Rows("a token of a layer", f"{sizes} elements of {element.name}", row, tokens)]
 
-def _latent_row(layer: LatentAttention, element: Dtype, ranks: int) -> tuple[int, str]:
-    row = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {element.name}"
-    return element.row_bytes(layer.row_elements), f"{row}, the same on every rank"
+    def sliding(layer: "SlidingAttention") -> list[Rows]:
+        return keys_and_values(layer, minimum(CONTEXT, window_of(model, layer.window)))
 
+    def chunked(layer: "ChunkedAttention") -> list[Rows]:
+        return keys_and_values(layer, minimum(CONTEXT, layer.chunk))
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind of layer keeps: tokens of one sequence, and bytes of a token on one rank."""
+    def latent(layer: "LatentAttention") -> list[Rows]:
+        sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {element.name}"
+        tokens = CONTEXT if layer.window is None else window_of(model, layer.window)
+        row = element.row_bytes(layer.row_elements)
+        copies = "" if ranks == 1 else ", the same on every rank"
+        return [Rows("a token of a layer", sizes + copies, row, minimum(CONTEXT, tokens))]
 
-    tokens: Callable[[Model, Any], Value]
-    row: Callable[[Any, Dtype, int], tuple[int, str]]
+    def compressed(layer: "CompressedAttention") -> list[Rows]:
+        row = element.row_bytes(layer.head_dim)
+        working = f"{layer.head_dim} elements of {element.name}, key and value at once"
+        near = minimum(CONTEXT, window_of(model, layer.window))
+        far: Value = CONTEXT // layer.ratio if layer.ratio else 0
+        return [Rows("a row of a layer", working, row, near + far)]
 
+    def recurrent(layer: "Recurrent") -> list[Rows]:
+        columns = layer.channels * max(0, layer.taps - 1)
+        elements = share_per_rank(columns + layer.shift_elements + layer.state_elements, ranks)
+        working = f"{elements} elements of {own.name}"
+        return [Rows("the state of a layer", working, own.row_bytes(elements), 1)]
 
-KINDS: dict[type, Kind] = {
-    FullAttention: Kind(lambda model, layer: CONTEXT, _attention_row),
-    LatentAttention: Kind(lambda model, layer: CONTEXT, _latent_row),
-    SlidingAttention: Kind(
-        lambda model, layer: minimum(CONTEXT, window_of(model, layer)), _attention_row
-    ),
-    ChunkedAttention: Kind(lambda model, layer: minimum(CONTEXT, layer.chunk), _attention_row),
-}
+    def nothing(layer: "Layer") -> list[Rows]:
+        return []
+
+    return {
+        "full_attention": lambda layer: keys_and_values(layer, CONTEXT),
+        "latent_attention": latent,
+        "sliding_attention": sliding,
+        "chunked_attention": chunked,
+        "compressed_attention": compressed,
+        "cross_attention": lambda layer: keys_and_values(layer, SOURCE),
+        **dict.fromkeys(
+            (
+                "mamba",
+                "mamba2",
+                "gated_delta_net",
+                "kimi_delta_attention",
+                "lightning_attention",
+                "mlstm",
+                "rwkv",
+                "short_convolution",
+                "carried_row",
+            ),
+            recurrent,
+        ),
+        "shared_cache": nothing,
+        "no_cache": nothing,
+    }
 
 
 def cost(model: Model, settings: Settings) -> Cost:
     """Work out the least that attention needs.
 
     Raises:
-        KvcalcError: KV heads that the ranks cannot share.
+        KvcalcError: heads that the ranks cannot share.
     """
     element = dtype(settings.kv_cache_dtype or model.dtype)
-    ranks = settings.tensor_parallel_size
-    order = list(KINDS)
-    groups = []
-    tokens_by_row: dict[int, Value] = {}
-    for layer, layers in sorted(model.groups, key=lambda group: order.index(type(group[0]))):
-        tokens = KINDS[type(layer)].tokens(model, layer)
-        row_bytes, row = KINDS[type(layer)].row(layer, element, ranks)
-        tokens_by_row[row_bytes] = tokens_by_row.get(row_bytes, 0) + layers * tokens
-        groups.append(_group(layer, layers, tokens, row_bytes, row, ranks))
-    rank: Value = 0
-    request: Value = 0
-    for row_bytes, tokens in tokens_by_row.items():
-        rank += tokens * row_bytes
-        request += tokens * (row_bytes * ranks)
-    return Cost(
-        model=model,
-        engine=ENGINE.name,
-        kv_cache_dtype=element.name,
-        settings=settings.changed(),
-        formula=formula(model, request * SEQUENCES),
-        per_gpu=formula(model, rank * SEQUENCES),
-        per_request=formula(model, request),
-        fixed=0,
-        groups=tuple(groups),
-    )
-
-
-def _group(layer: Layer, layers: int, tokens: Value, row_bytes: int, row: str, ranks: int) -> Group:
-    total = layers * tokens * (row_bytes * ranks) * SEQUENCES
-    shared = f" x {ranks} ranks" if ranks > 1 else ""
-    return Group(
-        kind=layer.kind,
-        layers=layers,
-        window=layer.window if isinstance(layer, SlidingAttention) else None,
-        bytes=total,
-        steps=(
-            Step("a token of a layer", row, row_bytes, "bytes"),
-            Step("tokens a layer keeps", str(tokens), tokens, "tokens"),
-            Step("all of them", f"{layers} layers{shared} x sequences", total, "bytes"),
-        ),
-    )
+    return additive_cost(ENGINE.name, model, settings, element.name, kinds(model, settings))
 
 
 ENGINE = Engine("ideal", Settings, cost)

@@ -1,12 +1,11 @@
 """What a person reads: a title, a table, and notes beneath it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvcalc.units import binary_size
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """An answer laid out for people, as text that any form (terminal, Markdown) can show.
 
     The first `text_columns` columns are words and set to the left; the rest are amounts. A line

@@ -1,12 +1,11 @@
 """Tables for programs and documents: JSON, CSV (RFC 4180) and Markdown."""
 
-import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvcalc.outputs.page import Page
+if TYPE_CHECKING:
+    from kvcalc.outputs.page import Page
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula (OWASP, CSV Injection)."""
@@ -14,11 +13,15 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:
     """Write one answer as an object, or rows as an array."""
+    import json
+
     return json.dumps(answer, indent=2) + "\n"
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write rows with a header; a mapping within a cell becomes name=value pairs."""
+    import csv
+
     text = io.StringIO()
     writer: Any = None
     for row in rows:
@@ -29,7 +32,7 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def to_markdown(page: Page) -> str:
+def to_markdown(page: "Page") -> str:
     """Write a page as a heading, a table and paragraphs."""
     ruler = ["---" if place < page.text_columns else "---:" for place in range(len(page.columns))]
     lines = [f"**{_escaped(page.title)}**", ""]

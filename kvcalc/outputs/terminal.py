@@ -25,15 +25,14 @@ def draw(page: Page, width: int | None) -> str:
 
     A row that cannot be set in `width` runs over it: no amount is ever cut or broken.
     """
-    console = Console(
-        file=io.StringIO(), width=UNBOUNDED, force_terminal=None if width is None else True
-    )
+    console = Console(file=io.StringIO(), width=UNBOUNDED, force_terminal=width is not None)
     table = _table(page, boxed=width is not None, broken=False)
     if width is not None and Measurement.get(console, console.options, table).maximum > width:
         table = _table(page, boxed=True, broken=True)
-    pieces = [_drawn(console, Text(page.title, style="bold")), _drawn(console, table)]
+    drawn_table = _drawn(console, table)
+    console.width = width or UNBOUNDED
+    pieces = [_drawn(console, Text(page.title, style="bold")), drawn_table]
     if page.notes:
-        console.width = width or UNBOUNDED
         pieces.append(_drawn(console, *(Text(note) for note in page.notes)))
     return "\n".join(pieces)
 

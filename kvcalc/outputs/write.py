@@ -16,10 +16,10 @@ def write(text: str, output: Path | None) -> None:
     if output is None:
         _to_stdout(text)
         return
-    target = output.resolve()
-    if target.exists() and not target.is_file():
-        raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
     try:
+        target = output.resolve()
+        if target.exists() and not target.is_file():
+            raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
         _replace(target, text)
     except OSError as error:
         raise KvcalcError(
@@ -33,7 +33,15 @@ def _to_stdout(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has all it wanted (`| head -1`); keep the exit from flushing into it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        raise KvcalcError(f"stdout: cannot be written ({error.strerror})") from None
+
+
+def _discard_stdout() -> None:
+    """Keep the exit from flushing into it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace(target: Path, text: str) -> None:

@@ -20,8 +20,15 @@ def load(source: str | Path) -> Model:
     path = Path(text)
     if path.suffix == ".toml":
         return preset.read(path)
-    if path.is_dir():
+    if _is_folder(path):
         raise KvcalcError(f"{shown(text)} is a folder; expected a preset's name or a .toml file")
     near = get_close_matches(preset.key(text), preset.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
     raise KvcalcError(f"model {shown(text)} is unknown; {hint}")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for any file
+        return False

@@ -4,13 +4,15 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
-from kvcalc.model import Layer, Model, Size, Text, repeated
+from kvcalc.layers import layer
+from kvcalc.layers.layer import Size
+from kvcalc.model import Model, Text, repeated
 from kvcalc.readers.file import read_bytes
 
 MAX_FILE_BYTES = 2**20
@@ -42,7 +44,7 @@ class Preset(Frozen):
     windows: tuple[Size, ...] = ()
     num_layers: Size
     pattern: Annotated[str, Field(min_length=1)]
-    layers: dict[str, Layer]
+    layers: dict[str, dict[str, Any]]
     sources: tuple[Source, ...]
 
     @model_validator(mode="after")
@@ -50,13 +52,19 @@ class Preset(Frozen):
         sourced = {fact.split(".")[0] for source in self.sources for fact in source.facts}
         for fact in self.model_fields_set - {"name", "sources"}:
             if fact not in sourced:
-                raise ValueError(f"{fact}: has no source in [[sources]]")
+                raise KvcalcError(f"{fact}: has no source in [[sources]]")
         return self
 
     def model(self) -> Model:
         """The model that the file describes."""
         facts = self.model_dump(include=set(Model.model_fields) - {"layers"}, exclude_unset=True)
-        return Model(layers=repeated(self.pattern, self.layers, self.num_layers), **facts)
+        kinds = {}
+        for letter, table in self.layers.items():
+            try:
+                kinds[letter] = layer(table)
+            except KvcalcError as error:
+                raise KvcalcError(f"layers.{letter}: {error}") from None
+        return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
 
 
 def read(path: Path) -> Model:
@@ -68,7 +76,7 @@ def read(path: Path) -> Model:
     """
     try:
         table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
     try:
         return Preset(**table).model()

@@ -1,7 +1,13 @@
 """A model given by its shape alone, without a file."""
 
+from typing import TYPE_CHECKING
+
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.model import FullAttention, Layer, Model, SlidingAttention, repeated
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.model import Model, repeated
+
+if TYPE_CHECKING:
+    from kvcalc.layers.layer import Layer
 
 
 def from_shape(
@@ -34,7 +40,9 @@ def from_shape(
     full = FullAttention(kv_heads=kv_heads, head_dim=head_dim, v_head_dim=v_head_dim)
     kinds: dict[str, Layer] = {"G": full} if "G" in pattern else {}
     if window is not None:
-        kinds["L"] = SlidingAttention(**full.model_dump(exclude={"kind"}), window=window)
+        kinds["L"] = SlidingAttention(
+            kv_heads=kv_heads, head_dim=head_dim, v_head_dim=v_head_dim, window=window
+        )
     return Model(
         name=f"{layers} layers {pattern[:40]}, {kv_heads} KV heads of {head_dim}",
         layers=repeated(pattern, kinds, layers),

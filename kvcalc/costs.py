@@ -1,11 +1,10 @@
 """The cost: one engine's formula for one model, with its parts by layer group."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.formula import Formula, Value, variable
-from kvcalc.model import Model, SlidingAttention, no_window
+from kvcalc.model import Model, no_window
 
 if TYPE_CHECKING:
     from kvcalc.answers.explain import Explanation
@@ -13,10 +12,10 @@ if TYPE_CHECKING:
 CONTEXT = variable("context")
 SEQUENCES = variable("sequences")
 WINDOW = variable("window")
+SOURCE = variable("source")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of a derivation: what it is, how it comes about, its value and the value's unit."""
 
     name: str
@@ -25,19 +24,17 @@ class Step:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The share of a group of layers: bytes over all ranks, and the steps that lead there."""
+class Group(NamedTuple):
+    """A group of layers: `formula` gives its bytes over all ranks, the steps lead there."""
 
     kind: str
     layers: int
     window: int | None
-    bytes: Value
+    formula: Formula
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What an engine's cache needs for a model: call it for the bytes over all ranks.
 
     `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank, and
@@ -76,16 +73,26 @@ class Cost:
         return explain(self, context, **given)
 
 
-def window_of(model: Model, layer: SlidingAttention) -> Value:
-    """Take a sliding layer's window: a variable where the model has one, else its own number."""
-    return layer.window if model.window is None else WINDOW
+def window_of(model: Model, window: int) -> Value:
+    """Take a window of a model's layers: a variable where the model has one, else its number."""
+    return window if model.window is None else WINDOW
 
 
 def formula(model: Model, expression: Value) -> Formula:
     """Bind a model's own values to the variables that every engine knows."""
     variables = {"sequences": 1}
+    absent = {}
     if model.window is not None:
-        return Formula(expression, {**variables, "window": model.window})
-    windows = ", ".join(f"{window:,}" for window in model.sliding_windows)
-    several = f"window: {model.name} has several ({windows}); set one by Model.with_window first"
-    return Formula(expression, variables, {"window": several if windows else no_window(model)})
+        variables["window"] = model.window
+    elif model.sliding_windows:
+        windows = ", ".join(f"{window:,}" for window in model.sliding_windows)
+        absent["window"] = (
+            f"window: {model.name} has several ({windows}); set one by Model.with_window first"
+        )
+    else:
+        absent["window"] = no_window(model)
+    if model.source is None:
+        absent["source"] = f"source: {model.name} has no cross-attention layers"
+    else:
+        variables["source"] = model.source
+    return Formula(expression, variables, absent)

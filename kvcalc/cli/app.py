@@ -1,0 +1,84 @@
+"""The commands, and what becomes of an error: one sentence on stderr and an exit code."""
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from kvcalc.errors import KvcalcError, printable
+
+REQUEST_WAS_WRONG = 2
+KVCALC_FAILED = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+COMMANDS = {
+    "estimate": "Cache memory at one context.",
+    "sweep": "Cache memory across contexts and windows.",
+    "models": "The presets: models that kvcalc knows by name.",
+}
+"""Each command, which is the function of its name in the module of its name, and its help."""
+
+
+class Commands(TyperGroup):
+    """The commands, of which only the one that is called is imported."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        function = getattr(import_module(f"kvcalc.cli.{cmd_name}"), cmd_name)
+        alone.command(cmd_name)(function)
+        return typer.main.get_command(alone)
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """Write the commands' help without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+# Without rich markup, --help is plain text and does not import rich.
+app = typer.Typer(name="kvcalc", cls=Commands, rich_markup_mode=None)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"kvcalc {version('kvcalc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def kvcalc(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The key/value-cache memory a language model needs at inference, to the byte.
+
+    kvcalc sweep k-exaone-236b-a23b
+    """
+
+
+def run() -> int:
+    """Run the command line; errors of the request are one sentence on stderr."""
+    try:
+        return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    except KvcalcError as error:
+        sentence = str(error)
+    except typer.TyperException as error:
+        sentence = error.format_message()
+    except Exception:
+        traceback.print_exc()
+        print("kvcalc: this is a fault of kvcalc, not of the request", file=sys.stderr)
+        return KVCALC_FAILED
+    print(f"kvcalc: {printable(sentence)}", file=sys.stderr)
+    return REQUEST_WAS_WRONG

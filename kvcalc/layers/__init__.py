@@ -1,0 +1,46 @@
+"""The kinds of layers, by name; a kind that is not asked for is not imported."""
+
+from importlib import import_module
+from typing import Any
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers.layer import Layer
+
+KINDS = {
+    "full_attention": "attention.FullAttention",
+    "sliding_attention": "attention.SlidingAttention",
+    "chunked_attention": "attention.ChunkedAttention",
+    "latent_attention": "attention.LatentAttention",
+    "compressed_attention": "attention.CompressedAttention",
+    "cross_attention": "attention.CrossAttention",
+    "mamba": "recurrent.Mamba",
+    "mamba2": "recurrent.Mamba2",
+    "gated_delta_net": "recurrent.GatedDeltaNet",
+    "kimi_delta_attention": "recurrent.KimiDeltaAttention",
+    "lightning_attention": "recurrent.LightningAttention",
+    "mlstm": "recurrent.Mlstm",
+    "rwkv": "recurrent.Rwkv",
+    "short_convolution": "recurrent.ShortConvolution",
+    "carried_row": "recurrent.CarriedRow",
+    "shared_cache": "composed.SharedCache",
+    "no_cache": "composed.NoCache",
+    "combined": "composed.Combined",
+}
+"""Each kind, as preset files name it, and its class."""
+
+
+def layer(table: dict[str, Any]) -> Layer:
+    """Make a layer of a table whose `kind` names its class.
+
+    Raises:
+        KvcalcError: no such kind, or a field that is missing, unknown or out of range.
+    """
+    fields = dict(table)
+    kind = fields.pop("kind", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise KvcalcError(f"kind: found {shown(kind)}, expected one of {', '.join(KINDS)}")
+    if isinstance(fields.get("parts"), list):
+        fields["parts"] = tuple(layer(part) for part in fields["parts"])
+    module, _, name = KINDS[kind].partition(".")
+    found: type[Layer] = getattr(import_module(f"kvcalc.layers.{module}"), name)
+    return found(**fields)

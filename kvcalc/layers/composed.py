@@ -1,0 +1,44 @@
+"""Layers made of other layers' caches: their own several, another's, or none."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from kvcalc.layers.layer import Layer
+
+
+class SharedCache(Layer):
+    """A layer that reads the cache of a layer before it, and keeps nothing of its own."""
+
+    kind: ClassVar[str] = "shared_cache"
+
+
+class NoCache(Layer):
+    """A layer without attention or state: it keeps nothing."""
+
+    kind: ClassVar[str] = "no_cache"
+
+
+class Combined(Layer):
+    """A layer of several caches: attention beside a state or a source, or one a loop."""
+
+    kind: ClassVar[str] = "combined"
+    parts: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The sliding windows of its parts, in tokens."""
+        return tuple(window for part in self.parts for window in part.windows)
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The lengths of the sources that its parts attend to, in tokens."""
+        return tuple(source for part in self.parts for source in part.sources)
+
+    def with_window(self, window: int) -> Layer:
+        """Let what slides in its parts slide over `window` tokens."""
+        return Combined(parts=tuple(part.with_window(window) for part in self.parts))
+
+    def with_full_attention(self) -> Layer:
+        """Let what slides or is chunked in its parts keep the whole context."""
+        return Combined(parts=tuple(part.with_full_attention() for part in self.parts))

@@ -1,0 +1,40 @@
+"""A layer of a model, whatever it caches."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from kvcalc.dtypes import dtype
+from kvcalc.frozen import Frozen
+
+MAX_SIZE = 2**40
+
+Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
+DtypeName = Annotated[str, Field(max_length=40), AfterValidator(lambda name: dtype(name).name)]
+
+
+class Layer(Frozen):
+    """A layer, with the published shape of what it caches. Equal layers compare equal.
+
+    Sizes are elements of one head or row unless a field says otherwise.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The sliding windows in the layer, in tokens."""
+        return ()
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The lengths of the sources that the layer attends to, in tokens; 0 if not published."""
+        return ()
+
+    def with_window(self, window: int) -> "Layer":
+        """Let what slides in the layer slide over `window` tokens."""
+        return self
+
+    def with_full_attention(self) -> "Layer":
+        """Let what slides or is chunked in the layer keep the whole context."""
+        return self

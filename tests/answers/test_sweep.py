@@ -1,0 +1,101 @@
+"""Contexts by windows, beside full attention."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.answers.estimate import estimate
+from tests.shapes import Model, chunked, contexts, full, model, models, sliding, windowed_models
+
+HYBRID = model(*[sliding(128)] * 3, full(), max_context=262_144)
+
+
+def test_every_context_is_answered_with_every_window_contexts_outermost() -> None:
+    rows = kvcalc.sweep(HYBRID, context=[8192, 262_144], window=[4096, 128])
+    assert [(row.context, row.window) for row in rows] == [
+        (8192, 4096),
+        (8192, 128),
+        (262_144, 4096),
+        (262_144, 128),
+    ]
+
+
+def test_one_context_and_one_window_need_no_list() -> None:
+    (row,) = kvcalc.sweep(HYBRID, context=8192, window=512)
+    assert (row.context, row.window) == (8192, 512)
+
+
+def test_a_repeated_context_or_window_is_answered_once() -> None:
+    rows = kvcalc.sweep(HYBRID, context=[8192, 8192], window=[128, 4096, 128])
+    assert [(row.context, row.window) for row in rows] == [(8192, 128), (8192, 4096)]
+
+
+def test_a_model_with_contexts_and_windows_of_its_own_is_swept_at_those() -> None:
+    rows = kvcalc.sweep(kvcalc.load("k-exaone-236b-a23b"))
+    assert {(row.context, row.window) for row in rows} == {
+        (context, window)
+        for context in (8_192, 32_768, 131_072, 262_144)
+        for window in (4_096, 128)
+    }
+
+
+@pytest.mark.parametrize(
+    ("maximum", "swept"),
+    [
+        (262_144, [8_192, 32_768, 131_072, 262_144]),
+        (10_485_760, [8_192, 32_768, 131_072, 262_144]),
+        (131_072, [8_192, 32_768, 131_072]),
+        (40_960, [8_192, 32_768]),
+        (4_096, [4_096]),
+    ],
+)
+def test_a_model_without_contexts_of_its_own_is_swept_at_the_usual_up_to_its_maximum(
+    maximum: int, swept: list[int]
+) -> None:
+    rows = kvcalc.sweep(model(sliding(128), full(), max_context=maximum))
+    assert [row.context for row in rows] == swept
+    assert {row.window for row in rows} == {128}
+
+
+def test_a_model_that_does_not_say_its_maximum_needs_a_context() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"^context: missing, and Test-1B does not say"):
+        kvcalc.sweep(model(full()))
+
+
+def test_a_window_for_a_model_without_sliding_layers_is_refused() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"^window: Test-1B has no sliding layers"):
+        kvcalc.sweep(model(chunked(), full()), context=8192, window=128)
+
+
+def test_full_attention_is_the_same_model_with_every_layer_seeing_all() -> None:
+    mixed = model(sliding(128), chunked(64), full())
+    (row,) = kvcalc.sweep(mixed, context=8192)
+    assert row.bytes == (128 + 64 + 8192) * 4096
+    assert row.full_attention_bytes == 3 * 8192 * 4096
+
+
+def test_sequences_and_engine_settings_hold_for_both() -> None:
+    (row,) = kvcalc.sweep(
+        HYBRID, context=8192, sequences=16, kv_cache_dtype="fp8", tensor_parallel_size=2
+    )
+    assert row.bytes == 16 * (8192 + 3 * 128) * 2048 == 2 * row.bytes_per_gpu
+    assert row.full_attention_bytes == 16 * 4 * 8192 * 2048
+
+
+@given(models(), st.lists(contexts, min_size=1, max_size=3), st.integers(1, 100))
+def test_a_sweep_equals_estimates_one_by_one(
+    drawn: Model, asked: list[int], sequences: int
+) -> None:
+    for row in kvcalc.sweep(drawn, context=asked, sequences=sequences):
+        alone = estimate(drawn, context=row.context, sequences=sequences)
+        assert vars(row) == {**vars(alone), "full_attention_bytes": row.full_attention_bytes}
+
+
+@given(windowed_models(), contexts, st.integers(1, 10**6))
+def test_a_sweep_over_windows_equals_estimates_one_by_one(
+    drawn: Model, context: int, window: int
+) -> None:
+    (row,) = kvcalc.sweep(drawn, context=context, window=window)
+    alone = estimate(drawn, context=context, window=window)
+    assert (row.window, row.bytes, row.groups) == (window, alone.bytes, alone.groups)

@@ -1,0 +1,83 @@
+"""Start-up of whole processes, against the floor: `python tests/benchmarks/start_up.py [runs]`.
+
+Pairwise: each run of kvcalc beside one of the floor, in turns, so that a machine's moods meet both.
+A ratio is of the two medians. Exits 1 where a ratio is over its limit.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import typer
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from kvcalc.cli.app import app
+from tests.benchmarks import floor
+
+PYTHON = sys.executable
+FLOOR = [PYTHON, str(Path(__file__).with_name("floor.py"))]
+KVCALC = [str(Path(PYTHON).with_name("kvcalc"))]
+SWEEP = [*KVCALC, "sweep", "k-exaone-236b-a23b"]
+PYDANTIC = "from pydantic import BaseModel\nclass Answer(BaseModel):\n    bytes: int"
+
+CASES: dict[str, tuple[list[str], list[str], float]] = {
+    "sweep, table": (SWEEP, [*FLOOR, "show"], 1.15),
+    "sweep, json": ([*SWEEP, "-f", "json"], [*FLOOR, "show"], 1.0),
+    "sweep, csv": ([*SWEEP, "-f", "csv"], [*FLOOR, "show"], 1.0),
+    "--help": ([*KVCALC, "--help"], [*FLOOR, "--help"], 1.2),
+    "import kvcalc": ([PYTHON, "-c", "import kvcalc"], [PYTHON, "-c", PYDANTIC], 1.2),
+    "import kvcalc, used": (
+        [PYTHON, "-c", "import kvcalc; kvcalc.Model, kvcalc.load, kvcalc.cost, kvcalc.sweep"],
+        [PYTHON, "-c", PYDANTIC],
+        1.2,
+    ),
+}
+"""What is measured, what it is measured against, and the most that the ratio may be."""
+
+
+def seconds(command: list[str]) -> float:
+    start = perf_counter()
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "80", "TERM": "xterm"},
+    )
+    return perf_counter() - start
+
+
+def pair(command: list[str], against: list[str], runs: int) -> tuple[float, float]:
+    """The medians of both, in seconds, after a first run that only fills the caches."""
+    seconds(command), seconds(against)
+    times = [(seconds(command), seconds(against)) for _ in range(runs)]
+    return median(own for own, _ in times), median(other for _, other in times)
+
+
+def commands_of(program: typer.Typer) -> int:
+    group = typer.main.get_group(program)
+    return len(group.list_commands(typer.Context(group)))
+
+
+def main() -> int:
+    if commands_of(floor.app) != commands_of(app):
+        print(f"the floor has {commands_of(floor.app)} commands, kvcalc {commands_of(app)}")
+        return 1
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    within = True
+    print(f"{'':22} {'kvcalc':>9} {'floor':>9} {'ratio':>6} {'limit':>6}   medians of {runs} pairs")
+    for name, (command, against, limit) in CASES.items():
+        own, other = pair(command, against, runs)
+        ratio = own / other
+        within &= ratio <= limit
+        verdict = "" if ratio <= limit else "  over"
+        times = f"{own * 1e3:6.1f} ms {other * 1e3:6.1f} ms"
+        print(f"{name:22} {times} {ratio:6.3f} {limit:6.2f}{verdict}")
+    return 0 if within else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Help, version and completion."""
+
+import os
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from kvcalc.readers.preset import names
+from tests.conftest import Cli
+
+COMMANDS = ["estimate", "sweep", "models"]
+
+
+def completed(line: str) -> list[str]:
+    """What bash offers for the last word of a line."""
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv = ['kvcalc']; import kvcalc.__main__"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "_KVCALC_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+        },
+    )
+    return ran.stdout.split()
+
+
+def test_the_version_is_the_packages(cli: Cli) -> None:
+    outcome = cli("--version")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"kvcalc {version('kvcalc')}\n", "")
+
+
+def test_nothing_asked_is_answered_with_the_help(cli: Cli) -> None:
+    assert cli() == cli("--help")
+
+
+def test_help_names_every_command(cli: Cli) -> None:
+    outcome = cli("--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    for command in COMMANDS:
+        assert f"\n  {command} " in outcome.out
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_screen(cli: Cli, command: str) -> None:
+    lines = cli(*command.split(), "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= (24 if not command else 50)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_has_an_example_that_works(cli: Cli, command: str) -> None:
+    lines = cli(*command.split(), "--help").out.splitlines()
+    (example,) = [line.strip() for line in lines if line.strip().startswith("kvcalc ")]
+    outcome = cli(*shlex.split(example)[1:])
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("kvcalc s", ["sweep"]),
+        ("kvcalc sweep k-ex", ["k-exaone-236b-a23b"]),
+        ("kvcalc estimate gpt-oss-", ["gpt-oss-120b", "gpt-oss-20b"]),
+        ("kvcalc estimate zzz", []),
+        ("kvcalc sweep x -e ide", ["ideal"]),
+        ("kvcalc sweep x -d bf", ["bfloat16", "bf16"]),
+    ],
+)
+def test_completion_offers(line: str, offered: list[str]) -> None:
+    assert sorted(completed(line)) == sorted(offered)
+
+
+def test_completion_offers_every_preset() -> None:
+    assert sorted(completed("kvcalc sweep ")) == names()

@@ -1,0 +1,64 @@
+"""`load`: a preset by its name, a file by its path, and the nearest names for a near miss."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import kvcalc
+from kvcalc.readers.preset import folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "k-exaone-236b-a23b",
+        "K-EXAONE-236B-A23B",
+        "LGAI-EXAONE/K-EXAONE-236B-A23B",
+        "lgai-exaone/k-exaone-236b-a23b",
+    ],
+)
+def test_a_preset_is_found_without_regard_to_case_and_organisation(name: str) -> None:
+    assert kvcalc.load(name).name == "K-EXAONE-236B-A23B"
+
+
+@pytest.mark.parametrize("as_path", [str, Path], ids=["str", "Path"])
+def test_a_preset_file_is_read_by_its_path(tmp_path: Path, as_path: type[str] | type[Path]) -> None:
+    copy = shutil.copy(folder() / "gpt-oss-20b.toml", tmp_path / "my-model.toml")
+    assert kvcalc.load(as_path(copy)) == kvcalc.load("gpt-oss-20b")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("llama-3.1-8c", "llama-3.1-8b"),
+        ("k-exaone", "k-exaone-236b-a23b"),
+        ("meta-llama/Llama-3.1-70", "llama-3.1-70b"),
+        ("DeepSeekV3", "deepseek-v3"),
+        ("gpt-oss20b", "gpt-oss-20b"),
+    ],
+)
+def test_a_near_miss_is_answered_with_the_nearest_names(name: str, nearest: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"^model '.*' is unknown; did you mean ") as error:
+        kvcalc.load(name)
+    assert nearest in str(error.value).partition("did you mean ")[2].split(", ")
+
+
+@pytest.mark.parametrize("name", ["zzzz", "a/b/c", "\x1b[31mzz", "zz\nzz", "zz" * 150])
+def test_an_unknown_model_is_answered_with_where_to_look(name: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"`kvcalc models` lists the presets$") as error:
+        kvcalc.load(name)
+    assert str(error.value).isprintable()
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r" is a folder; expected a preset's name or a "):
+        kvcalc.load(tmp_path)
+    with pytest.raises(kvcalc.KvcalcError, match=r"^'/' is a folder; "):
+        kvcalc.load("/")
+
+
+@pytest.mark.parametrize("name", ["../k-exaone-236b-a23b", "/k-exaone-236b-a23b", "./gpt-oss-20b"])
+def test_a_path_is_never_taken_for_a_presets_name(name: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"^model "):
+        kvcalc.load(name)

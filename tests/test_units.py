@@ -1,0 +1,129 @@
+"""Amounts in and out, as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvcalc.errors import KvcalcError
+from kvcalc.units import binary_size, counted, parse_tokens, percent, sized
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("1", 1),
+        ("8192", 8_192),
+        ("8,192", 8_192),
+        ("262,144", 262_144),
+        (" 4096 ", 4_096),
+        ("8K", 8_192),
+        ("256K", 262_144),
+        ("1M", 1_048_576),
+        ("10M", 10_485_760),
+        ("1G", 2**30),
+        ("1,024K", 2**20),
+        ("1" + "0" * 30, 10**30),
+    ],
+)
+def test_a_count_of_tokens_is_read_with_powers_of_1024(text: str, tokens: int) -> None:
+    assert parse_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "-5",
+        "+5",
+        "12Q",
+        "nan",
+        "inf",
+        "1e400",
+        "1e3",
+        "8.5K",
+        "8 K",
+        "K",
+        "8KiB",
+        "8,19",
+        "8_192",
+        "0x10",
+        "٣",
+        "²",
+        "9" * 5000,
+    ],
+)
+def test_what_is_no_whole_number_is_refused(text: str) -> None:
+    with pytest.raises(KvcalcError, match=r"^-c: found .*, expected a whole number such as 8192"):
+        parse_tokens(text, "-c")
+
+
+@pytest.mark.parametrize("text", ["0", "0K", "000", "0,000"])
+def test_no_tokens_at_all_are_refused(text: str) -> None:
+    with pytest.raises(KvcalcError, match=rf"^-c: found '{text}', expected at least 1$"):
+        parse_tokens(text, "-c")
+
+
+def test_a_small_k_is_refused_with_both_of_its_readings() -> None:
+    with pytest.raises(KvcalcError, match=r"read two ways; write 8K \(8,192\) or 8000$"):
+        parse_tokens("8k", "-c")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.00 KiB"),
+        (1536, "1.50 KiB"),
+        (2**20, "1.00 MiB"),
+        (421_527_552, "402.00 MiB"),
+        (12_903_776_256, "12.02 GiB"),
+        (51_539_607_552, "48.00 GiB"),
+        (2**40, "1.00 TiB"),
+        (2**50, "1.00 PiB"),
+        (2**60, "1.00 EiB"),
+        (2**70, "1,024.00 EiB"),
+    ],
+)
+def test_bytes_are_written_in_their_largest_binary_unit(size: int, text: str) -> None:
+    assert binary_size(size) == text
+
+
+@given(st.integers(1024, 2**80))
+def test_a_binary_size_is_right_to_half_a_hundredth_of_its_unit(size: int) -> None:
+    number, unit = binary_size(size).replace(",", "").split()
+    step = 1024 ** ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB").index(unit) * 1024
+    hundredths = int(number.replace(".", ""))
+    assert abs(hundredths * step - size * 100) * 2 <= step
+
+
+@pytest.mark.parametrize(("size", "text"), [(1023, "1,023"), (1024, "1,024 (1.00 KiB)"), (7, "7")])
+def test_the_exact_count_of_bytes_always_stands_beside_the_unit(size: int, text: str) -> None:
+    assert sized(size) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (31, 32, "96.9 %"),
+        (0, 5, "0.0 %"),
+        (5, 5, "100.0 %"),
+        (1, 2000, "0.1 %"),
+        (1, 2001, "0.0 %"),
+        (0, 0, "0.0 %"),
+    ],
+)
+def test_a_share_is_rounded_half_up_to_a_tenth_of_a_percent(
+    part: int, whole: int, text: str
+) -> None:
+    assert percent(part, whole) == text
+
+
+def test_nouns_are_counted_with_their_plural() -> None:
+    assert [counted(number, "sequence") for number in (1, 16, 1024)] == [
+        "1 sequence",
+        "16 sequences",
+        "1,024 sequences",
+    ]

@@ -1,0 +1,56 @@
+"""The wheel: built, installed in a clean environment, and asked from an empty folder."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kvcalc.readers.preset import folder
+from tests.conftest import Cli
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = target.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_presets_the_types_and_the_licence(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    presets = {f"kvcalc/presets/models/{path.name}" for path in folder().glob("*.toml")}
+    assert {"kvcalc/py.typed", "kvcalc/__main__.py", *presets} <= set(names)
+    assert any(name.endswith("/LICENSE") for name in names)
+
+
+def test_the_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
+    tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top.partition("-")[0] for top in tops} == {"kvcalc"}
+
+
+def test_an_installed_wheel_answers_as_the_checkout_does(
+    wheel: Path, tmp_path: Path, cli: Cli
+) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    subprocess.run([programs / "pip", "install", "-q", wheel], check=True, capture_output=True)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    for program in ([programs / "kvcalc"], [programs / "python", "-m", "kvcalc"]):
+        asked = [*program, "sweep", "K-EXAONE-236B-A23B"]
+        ran = subprocess.run(asked, capture_output=True, check=True, cwd=empty, env=clean)
+        assert ran.stdout.decode() == cli("sweep", "k-exaone-236b-a23b").out
+        assert ran.stderr == b""
+    assert not list(empty.iterdir())
