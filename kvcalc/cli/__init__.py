@@ -4,10 +4,16 @@ import gc
 
 
 def main() -> None:
-    """Run the command line and exit."""
-    # Imports make much and discard little: collecting while they run is a tenth of a cold start.
+    """Run the command line and exit.
+
+    Imports make much and discard little: collecting while they run, and walking all they made
+    again at the exit, is a sixth of a cold start. So what they make is never collected.
+    """
     gc.disable()
     from kvcalc.cli.app import run
 
+    gc.freeze()
     gc.enable()
-    raise SystemExit(run())
+    code = run()
+    gc.freeze()
+    raise SystemExit(code)

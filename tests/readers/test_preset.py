@@ -113,7 +113,7 @@ def test_a_repeated_pattern_is_said_once() -> None:
         pytest.param(
             "window = 128",
             "window = 128\nwindows = 4",
-            r"'windows': unknown; known are .*window",
+            r"layers\.L: 'windows': unknown; known are .*window",
             id="an unknown key of a layer",
         ),
         pytest.param(
