@@ -3,6 +3,7 @@
 import sys
 import traceback
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +71,9 @@ def kvcalc(
 
 def run() -> int:
     """Run the command line; errors of the request are one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except KvcalcError as error:

@@ -52,29 +52,40 @@ def additive_cost(
     ranks = settings.tensor_parallel_size
     order = [*kinds, "combined"]
     groups = []
-    tokens_by_row: dict[int, Value] = {}
+    terms = []
     for layer, layers in sorted(model.groups, key=lambda group: order.index(group[0].kind)):
         kept = rows_of(layer, engine, kinds)
-        for rows in kept:
-            before = tokens_by_row.get(rows.row_bytes, 0)
-            tokens_by_row[rows.row_bytes] = before + layers * rows.tokens
+        terms += [(layers, rows.tokens, rows.row_bytes) for rows in kept]
         groups.append(_group(model, layer, layers, kept, ranks))
-    request: Value = 0
-    rank: Value = 0
-    for row_bytes, tokens in tokens_by_row.items():
-        request += tokens * (row_bytes * ranks)
-        rank += tokens * row_bytes
+    request = _total([(layers, tokens, row * ranks) for layers, tokens, row in terms])
     return Cost(
         model=model,
         engine=engine,
         kv_cache_dtype=kv_cache_dtype,
         settings=settings.changed(),
         formula=formula(model, request * SEQUENCES),
-        per_gpu=formula(model, rank * SEQUENCES),
+        per_gpu=formula(model, _total(terms) * SEQUENCES),
         per_request=formula(model, request),
         fixed=0,
         groups=tuple(groups),
     )
+
+
+def _total(terms: list[tuple[int, Value, int]]) -> Value:
+    """Sum layers * tokens * row bytes, gathered by equal rows or by equal tokens: the shorter."""
+    by_row: dict[int, Value] = {}
+    by_tokens: dict[Value, int] = {}
+    for layers, tokens, row_bytes in terms:
+        by_row[row_bytes] = by_row.get(row_bytes, 0) + layers * tokens
+        by_tokens[tokens] = by_tokens.get(tokens, 0) + layers * row_bytes
+    total: Value = 0
+    for tokens, row_bytes in (
+        [(tokens, row) for row, tokens in by_row.items()]
+        if len(by_row) <= len(by_tokens)
+        else by_tokens.items()
+    ):
+        total += tokens * row_bytes
+    return total
 
 
 def _group(model: Model, layer: Layer, layers: int, kept: list[Rows], ranks: int) -> Group:

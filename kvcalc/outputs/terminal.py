@@ -17,7 +17,7 @@ UNBOUNDED = 10_000
 
 def draw_for_stdout(page: Page) -> str:
     """Draw a page for where stdout goes."""
-    return draw(page, Console().width if sys.stdout.isatty() else None)
+    return draw(page, Console().width if sys.stdout and sys.stdout.isatty() else None)
 
 
 def draw(page: Page, width: int | None) -> str:

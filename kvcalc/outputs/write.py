@@ -28,6 +28,8 @@ def write(text: str, output: Path | None) -> None:
 
 
 def _to_stdout(text: str) -> None:
+    if sys.stdout is None:  # closed by the shell: >&-
+        raise KvcalcError("stdout: closed; give -o FILE")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

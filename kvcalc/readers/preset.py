@@ -49,10 +49,14 @@ class Preset(Frozen):
 
     @model_validator(mode="after")
     def _every_fact_has_a_source(self) -> Self:
-        sourced = {fact.split(".")[0] for source in self.sources for fact in source.facts}
-        for fact in self.model_fields_set - {"name", "sources"}:
-            if fact not in sourced:
-                raise KvcalcError(f"{fact}: has no source in [[sources]]")
+        sourced = {fact for source in self.sources for fact in source.facts}
+        facts = [{fact} for fact in self.model_fields_set - {"name", "layers", "sources"}]
+        for letter, table in self.layers.items():
+            letter = f"layers.{letter}"
+            facts += [{f"{letter}.{field}", letter, "layers"} for field in table if field != "kind"]
+        for spellings in facts:
+            if not spellings & sourced:
+                raise KvcalcError(f"{max(spellings)}: has no source in [[sources]]")
         return self
 
     def model(self) -> Model:
