@@ -105,7 +105,10 @@ def _add(a: Expression, b: Value) -> Value:
 
 
 def _multiply(a: Value, b: Value) -> Value:
-    """Multiply, with the ints of 12 * x * 4096 gathered where the first stood."""
+    """Multiply, with the ints of 12 * x * 4096 gathered where the first stood.
+
+    An int stands before a name or a call and behind a sum: 12*context, (x + y) * 4096.
+    """
     number, other = (a, b) if isinstance(a, int) else (b, a)
     if not isinstance(number, int) or isinstance(other, int):
         return Expression("mul", (a, b))
@@ -117,7 +120,9 @@ def _multiply(a: Value, b: Value) -> Value:
             return Expression("mul", (left * number, right))
         if isinstance(right, int):
             return Expression("mul", (left, right * number))
-    return Expression("mul", (a, b))
+    if other.kind in ("add", "sub"):
+        return Expression("mul", (other, number))
+    return Expression("mul", (number, other))
 
 
 class Formula:
