@@ -131,7 +131,7 @@ def test_ints_fold_at_once(value: Value, same: Value) -> None:
 
 def test_a_sum_of_the_other_kind_does_not_gather() -> None:
     assert (3 - x) + 5 == Expression("add", (3 - x, 5))
-    assert (x * y) * 3 == Expression("mul", (x * y, 3))
+    assert (x * y) * 3 == Expression("mul", (3, x * y))
 
 
 def test_an_expression_cannot_be_changed() -> None:
