@@ -21,3 +21,8 @@ def shown(value: object, limit: int = 60) -> str:
 def printable(text: str) -> str:
     """Escape what a terminal would obey rather than show."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why an operation on a file failed."""
+    return getattr(error, "strerror", None) or shown(str(error))

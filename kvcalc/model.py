@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import cycle, islice
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
@@ -50,6 +50,17 @@ class Model(Frozen):
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
 
+    @model_validator(mode="after")
+    def _says_no_more_than_its_layers(self) -> Self:
+        if self.windows and not any(layer.windows for layer in set(self.layers)):
+            raise KvcalcError(f"windows: found {self.windows}, but no layer slides")
+        if self.max_context is not None and max(self.contexts, default=0) > self.max_context:
+            raise KvcalcError(
+                f"contexts: found {max(self.contexts):,}, expected at most max_context, "
+                f"{self.max_context:,}"
+            )
+        return self
+
     @cached_property
     def groups(self) -> tuple[tuple[Layer, int], ...]:
         """Equal layers and how many there are, in the order of their first appearance."""
@@ -72,8 +83,15 @@ class Model(Frozen):
 
     @cached_property
     def source(self) -> int | None:
-        """The source's length, in tokens: 0 if not published, None without cross-attention."""
-        return max((s for layer, _ in self.groups for s in layer.sources), default=None)
+        """The source's length, in tokens: 0 if not published, None without cross-attention.
+
+        Raises:
+            KvcalcError: the layers' sources differ.
+        """
+        sources = {source for layer, _ in self.groups for source in layer.sources}
+        if len(sources) > 1:
+            raise KvcalcError(f"source: found {sorted(sources)}, expected one for all layers")
+        return sources.pop() if sources else None
 
     def with_window(self, window: int) -> Self:
         """Give all sliding layers one window, in tokens.
@@ -92,6 +110,7 @@ class Model(Frozen):
     def _with_layers(self, replacement: Mapping[Layer, Layer]) -> Self:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         fields["layers"] = tuple(replacement[layer] for layer in self.layers)
+        fields["windows"] = ()
         return type(self)(**fields)
 
 

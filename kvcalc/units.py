@@ -33,10 +33,15 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
 
 
 def binary_size(size_bytes: int) -> str:
-    """Write a byte count in its largest binary unit, to two decimals: "12.01 GiB"."""
+    """Write a byte count in its largest binary unit, to two decimals: "12.02 GiB"."""
     step = min(max(size_bytes.bit_length() - 1, 0) // 10, len(BYTE_UNITS) - 1)
     if step == 0:
         return f"{size_bytes} bytes"
+    if (
+        step < len(BYTE_UNITS) - 1
+        and size_bytes * 100 + (1 << 10 * step - 1) >> 10 * step >= 102_400
+    ):
+        step += 1  # it would round to 1,024.00
     hundredths = (size_bytes * 100 + (1 << 10 * step - 1)) >> 10 * step
     return f"{hundredths // 100:,}.{hundredths % 100:02d} {BYTE_UNITS[step]}"
 

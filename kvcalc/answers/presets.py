@@ -21,7 +21,7 @@ def presets() -> list[PresetRow]:
     """Read every preset."""
     rows = []
     for name in preset.names():
-        model = preset.read(preset.folder() / f"{name}.toml")
+        model = preset.read(preset.folder() / f"{name}.toml").model
         rows.append(
             PresetRow(
                 name,

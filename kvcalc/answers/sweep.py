@@ -36,8 +36,8 @@ def sweep(
     Raises:
         KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
     """
-    contexts = _listed(context) or _contexts(model)
-    windows = _listed(window) or model.windows
+    contexts = _contexts(model) if context is None else _listed(context, "context")
+    windows = model.windows if window is None else _listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
     costs = [engines.cost(one, engine, **settings) for one in models]
     full = engines.cost(model.with_full_attention(), engine, **settings)
@@ -51,11 +51,12 @@ def sweep(
     ]
 
 
-def _listed(amounts: Iterable[int] | int | None) -> tuple[int, ...]:
-    """Take one amount, several or none as a tuple without repeats."""
-    if amounts is None:
-        return ()
-    return (amounts,) if isinstance(amounts, int) else tuple(dict.fromkeys(amounts))
+def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
+    """Take one amount or several as a tuple without repeats."""
+    listed = (amounts,) if isinstance(amounts, int) else tuple(dict.fromkeys(amounts))
+    if not listed:
+        raise KvcalcError(f"{name}: found an empty list, expected at least one")
+    return listed
 
 
 def _contexts(model: Model) -> tuple[int, ...]:

@@ -3,13 +3,14 @@
 import sys
 import traceback
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from kvcalc.errors import KvcalcError, printable
+from kvcalc.outputs.write import discard_stdout
 
 REQUEST_WAS_WRONG = 2
 KVCALC_FAILED = 70
@@ -18,6 +19,7 @@ KVCALC_FAILED = 70
 COMMANDS = {
     "estimate": "Cache memory at one context.",
     "sweep": "Cache memory across contexts and windows.",
+    "show": "What was read of a model, and where each fact came from.",
     "models": "The presets: models that kvcalc knows by name.",
 }
 """Each command, which is the function of its name in the module of its name, and its help."""
@@ -71,6 +73,8 @@ def kvcalc(
 
 def run() -> int:
     """Run the command line; errors of the request are one sentence on stderr."""
+    if sys.stderr is None:  # closed by the shell: 2>&-
+        sys.stderr = StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -80,6 +84,9 @@ def run() -> int:
         sentence = str(error)
     except typer.TyperException as error:
         sentence = error.format_message()
+    except OSError as error:  # of --help and --version, which typer writes
+        sentence = f"stdout: cannot be written ({error.strerror})"
+        discard_stdout()
     except Exception:
         traceback.print_exc()
         print("kvcalc: this is a fault of kvcalc, not of the request", file=sys.stderr)

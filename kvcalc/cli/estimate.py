@@ -43,5 +43,5 @@ def estimate(
         engine=engine.engine,
         **engine.settings(),
     )
-    warn_past_maximum(chosen, [found.context])
     output.write_one(found, lambda: estimate_page(found, context_is_maximum=context is None))
+    warn_past_maximum(chosen, [found.context])

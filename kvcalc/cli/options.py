@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kvcalc import engines, readers
+from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
@@ -20,6 +21,9 @@ def _among(choices: Callable[[], list[str]]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in choices() if name.startswith(incomplete.lower())]
 
 
+preset_names = _among(names)
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """The model: a source, or a shape."""
@@ -27,7 +31,9 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A preset's name or a file.", autocompletion=_among(names), show_default=False
+            help="A preset's name, a file, a folder or a Hub id.",
+            autocompletion=preset_names,
+            show_default=False,
         ),
     ] = None
     layers: Annotated[int | None, typer.Option(help="A shape instead: how many layers.")] = None
@@ -51,7 +57,10 @@ class ModelOptions:
             option = "--" + next(iter(shape)).replace("_", "-")
             raise KvcalcError(f"{option}: found beside a model; give a model or a shape, not both")
         if self.model is not None:
-            return readers.load(self.model)
+            reading = readers.read(self.model)
+            for note in reading.notes:
+                note_on_stderr(note)
+            return reading.model
         if missing := {"layers", "kv_heads", "head_dim"} - set(shape):
             names = ", ".join("--" + name.replace("_", "-") for name in sorted(missing))
             raise KvcalcError(f"MODEL: missing; a shape instead of a model lacks {names}")
@@ -92,8 +101,13 @@ class EngineOptions:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise KvcalcError(f"--set: found {shown(pair)}, expected name=value")
-            given[name.replace("-", "_")] = value
+            name = name.replace("-", "_")
+            if name in given:
+                raise KvcalcError(f"--set: {shown(name)} is given twice")
+            given[name] = value
         for name in ("kv_cache_dtype", "tensor_parallel_size"):
             if (option := getattr(self, name)) is not None:
+                if name in given:
+                    raise KvcalcError(f"--set: {name} is given by its own option too; give one")
                 given[name] = option
         return given

@@ -39,13 +39,12 @@ def sweep(
     chosen = model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=amounts(context, "--context"),
-        window=windows,
+        context=amounts(context, "--context") or None,
+        window=windows or None,
         sequences=amount(sequences, "--sequences") or 1,
         engine=engine.engine,
         **engine.settings(),
     )
-    warn_past_maximum(chosen, [row.context for row in rows])
 
     def page() -> "Page":
         from kvcalc.outputs.pages.sweep import sweep_page
@@ -53,3 +52,4 @@ def sweep(
         return sweep_page(rows)
 
     output.write_rows(rows, page)
+    warn_past_maximum(chosen, [row.context for row in rows])

@@ -3,7 +3,13 @@
 import sys
 from collections.abc import Iterable
 
+from kvcalc.errors import printable
 from kvcalc.model import Model
+
+
+def note_on_stderr(note: str) -> None:
+    """Say how something was understood."""
+    print(f"kvcalc: note: {printable(note)}", file=sys.stderr)
 
 
 def warn_past_maximum(model: Model, contexts: Iterable[int]) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ENGINES = {
     "ideal": "kvcalc.engines.ideal",
+    "transformers": "kvcalc.engines.transformers",
 }
 """Each engine's name and its module, which defines ENGINE."""
 
@@ -38,6 +39,10 @@ def cost(model: "Model", engine: str = "ideal", **settings: Any) -> "Cost":
         KvcalcError: no such engine or setting, a value that the engine refuses, or a layer kind
             that it cannot run; the sentence names it.
     """
+    from kvcalc.model import Model
+
+    if not isinstance(model, Model):
+        raise KvcalcError(f"model: found {shown(model)}, expected a Model; see kvcalc.load")
     chosen = find(engine)
     for name in settings:
         if name not in chosen.settings.model_fields:

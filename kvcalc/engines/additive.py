@@ -8,7 +8,7 @@ from kvcalc.engines.contract import Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
 from kvcalc.layers.layer import Layer
-from kvcalc.model import Model
+from kvcalc.model import MAX_GROUPS, Model
 
 
 class Rows(NamedTuple):
@@ -57,6 +57,8 @@ def additive_cost(
         kept = rows_of(layer, engine, kinds)
         terms += [(layers, rows.tokens, rows.row_bytes) for rows in kept]
         groups.append(_group(model, layer, layers, kept, ranks))
+    if len({(tokens, row) for _, tokens, row in terms}) > MAX_GROUPS:
+        raise KvcalcError(f"layers: found more than {MAX_GROUPS} different caches")
     request = _total([(layers, tokens, row * ranks) for layers, tokens, row in terms])
     return Cost(
         model=model,

@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
+
+
+def whole(value: object) -> object:
+    """Let an int or its text through, and no number that only equals one (True, 2.0)."""
+    if type(value) is int or isinstance(value, str):
+        return value
+    raise ValueError(f"found {shown(value)}, expected a whole number")
 
 
 class Settings(Frozen):
@@ -20,7 +27,7 @@ class Settings(Frozen):
     """
 
     kv_cache_dtype: Annotated[str, AfterValidator(lambda name: dtype(name).name)] | None = None
-    tensor_parallel_size: Annotated[int, Field(ge=1, le=2**20)] = 1
+    tensor_parallel_size: Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**20)] = 1
 
     def changed(self) -> dict[str, Any]:
         """Those that differ from the engine's defaults, besides the element type."""

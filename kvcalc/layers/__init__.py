@@ -35,6 +35,8 @@ def layer(table: dict[str, Any]) -> Layer:
     Raises:
         KvcalcError: no such kind, or a field that is missing, unknown or out of range.
     """
+    if not isinstance(table, dict):
+        raise KvcalcError(f"found {shown(table)}, expected a table with a kind")
     fields = dict(table)
     kind = fields.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:

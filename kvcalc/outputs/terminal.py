@@ -25,7 +25,10 @@ def draw(page: Page, width: int | None) -> str:
 
     A row that cannot be set in `width` runs over it: no amount is ever cut or broken.
     """
-    console = Console(file=io.StringIO(), width=UNBOUNDED, force_terminal=width is not None)
+    # With both sizes given, rich takes them even where TERM is dumb.
+    console = Console(
+        file=io.StringIO(), width=UNBOUNDED, height=25, force_terminal=width is not None
+    )
     table = _table(page, boxed=width is not None, broken=False)
     if width is not None and Measurement.get(console, console.options, table).maximum > width:
         table = _table(page, boxed=True, broken=True)

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, reason, shown
 
 
 def write(text: str, output: Path | None) -> None:
@@ -21,9 +21,9 @@ def write(text: str, output: Path | None) -> None:
         if target.exists() and not target.is_file():
             raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
         _replace(target, text)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise KvcalcError(
-            f"output {shown(str(output))}: cannot be written ({error.strerror})"
+            f"output {shown(str(output), 300)}: cannot be written ({reason(error)})"
         ) from None
 
 
@@ -34,15 +34,15 @@ def _to_stdout(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has all it wanted (`| head -1`); keep the exit from flushing into it again.
-        _discard_stdout()
+        # The reader has all it wanted: `| head -1`.
+        discard_stdout()
     except OSError as error:
-        _discard_stdout()
+        discard_stdout()
         raise KvcalcError(f"stdout: cannot be written ({error.strerror})") from None
 
 
-def _discard_stdout() -> None:
-    """Keep the exit from flushing into it again."""
+def discard_stdout() -> None:
+    """Point stdout at nothing, so that the exit does not flush into it again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -51,6 +51,8 @@ def _replace(target: Path, text: str) -> None:
     try:
         with part.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
+        if target.exists():
+            part.chmod(target.stat().st_mode & 0o7777)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

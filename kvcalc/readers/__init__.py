@@ -1,34 +1,85 @@
-"""One file a source of models; `load` finds the one that a name asks for."""
+"""One file a source of models; `read` finds the one that a name asks for."""
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
 from kvcalc.readers import preset
+from kvcalc.readers.reading import Reading
+
+if TYPE_CHECKING:
+    from kvcalc.readers.hub import HubId
 
 
 def load(source: str | Path) -> Model:
-    """Read a model: a preset's name (without regard to case, with or without `org/`) or a file.
+    """Read a model: a preset's name, a config.json or its folder, a .gguf file, or a Hub id.
+
+    Presets match without regard to case, with or without `org/`, and come before the Hub.
 
     Raises:
-        KvcalcError: no such preset or file, or one that does not describe a model.
+        KvcalcError: no such model, or one that cannot be read; the sentence says why.
+    """
+    return read(source).model
+
+
+def read(source: str | Path) -> Reading:
+    """Read a model as `load` does, with where each fact came from.
+
+    Raises:
+        KvcalcError: as `load`.
     """
     text = str(source)
-    if (path := preset.find(text)) is not None:
-        return preset.read(path)
     path = Path(text)
+    found = None if "/" in text and _exists(path) else preset.find(text)
+    if found is not None:
+        notes = (f"{shown(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
+        return preset.read(found)._replace(notes=notes)
     if path.suffix == ".toml":
         return preset.read(path)
-    if _is_folder(path):
-        raise KvcalcError(f"{shown(text)} is a folder; expected a preset's name or a .toml file")
+    if text and _exists(path):
+        return _read_file(path)
+    from kvcalc.readers import hub
+
+    if (hub_id := hub.parse(text)) is not None:
+        return _read_hub(hub_id)
     near = get_close_matches(preset.key(text), preset.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
     raise KvcalcError(f"model {shown(text)} is unknown; {hint}")
 
 
-def _is_folder(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return path.exists()
     except OSError:  # a name too long for any file
         return False
+
+
+def _read_file(path: Path) -> Reading:
+    """Read a config.json, a model's folder or a .gguf file."""
+    if path.is_file() and path.suffix == ".gguf":
+        from kvcalc.readers import gguf
+
+        return gguf.read(path)
+    if path.is_dir() and not (path / "config.json").exists():
+        raise KvcalcError(
+            f"{shown(str(path), 300)} is a folder without a config.json; expected a preset's name, "
+            "a model's folder or a file"
+        )
+    from kvcalc.readers import huggingface
+
+    return huggingface.read(path)
+
+
+def _read_hub(hub_id: "HubId") -> Reading:
+    """Read a model of the Hub: its config.json, or a GGUF file's metadata by ranges."""
+    from kvcalc.readers import gguf, hub, huggingface
+
+    if not hub_id.quantisation:
+        try:
+            return huggingface.read(hub.fetch_config(hub_id), name=hub_id.repository)
+        except hub.NoConfigError:
+            pass
+    with hub.open_gguf(hub_id) as stream:
+        return gguf.read_stream(stream, stream.name)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, reason, shown
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -11,7 +11,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         KvcalcError: there is none, it is no regular file, it is larger, or cannot be read.
     """
-    name = shown(str(path))
+    name = shown(str(path), 300)
     try:
         if not path.is_file():
             found = "something that is not a regular file" if path.exists() else "nothing"
@@ -23,8 +23,3 @@ def read_bytes(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise KvcalcError(f"{name}: larger than the {most:,} bytes expected of such a file")
     return content
-
-
-def reason(error: Exception) -> str:
-    """Say in a few words why an operation on a file failed."""
-    return getattr(error, "strerror", None) or shown(str(error))

@@ -14,6 +14,7 @@ from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
 from kvcalc.model import Model, Text, repeated
 from kvcalc.readers.file import read_bytes
+from kvcalc.readers.reading import Reading
 
 MAX_FILE_BYTES = 2**20
 
@@ -71,7 +72,7 @@ class Preset(Frozen):
         return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
 
 
-def read(path: Path) -> Model:
+def read(path: Path) -> Reading:
     """Read a preset file.
 
     Raises:
@@ -83,9 +84,16 @@ def read(path: Path) -> Model:
     except (ValueError, RecursionError) as error:
         raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
     try:
-        return Preset(**table).model()
+        preset = Preset(**table)
+        model = preset.model()
     except KvcalcError as error:
-        raise KvcalcError(f"{shown(str(path))}: {error}") from None
+        raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
+    origins = {
+        fact: f"{source.title}, {source.address}"
+        for source in preset.sources
+        for fact in source.facts
+    }
+    return Reading(model, str(path), origins)
 
 
 def key(name: str) -> str:
@@ -94,11 +102,17 @@ def key(name: str) -> str:
 
 
 def find(name: str) -> Path | None:
-    """The file of the preset of that name, if there is one."""
+    """The file of the preset of that name or Hub id, if there is one."""
     if name.count("/") > 1 or name.startswith((".", "/")):
         return None
-    path = folder() / f"{key(name)}.toml"
-    return path if key(name) in names() else None
+    if key(name) in names():
+        return folder() / f"{key(name)}.toml"
+    if "/" in name:
+        line = f'hub_id = "{name.lower()}"\n'
+        for path in folder().glob("*.toml"):
+            if line in path.read_text("utf-8").lower():
+                return path
+    return None
 
 
 def names() -> list[str]:

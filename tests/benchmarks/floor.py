@@ -34,5 +34,10 @@ def third() -> None:
     raise NotImplementedError
 
 
+@app.command()
+def fourth() -> None:
+    raise NotImplementedError
+
+
 if __name__ == "__main__":
     app()

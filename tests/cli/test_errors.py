@@ -125,7 +125,7 @@ def test_a_fault_of_kvcalc_is_70_and_says_so(cli: Cli, monkeypatch: pytest.Monke
     def fail(source: str) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("kvcalc.readers.load", fail)
+    monkeypatch.setattr("kvcalc.readers.read", fail)
     outcome = cli("estimate", KEXAONE)
     assert (outcome.code, outcome.out) == (70, "")
     assert "RuntimeError: a fault" in outcome.err
@@ -136,7 +136,7 @@ def test_an_interrupt_is_quiet(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupt(source: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kvcalc.readers.load", interrupt)
+    monkeypatch.setattr("kvcalc.readers.read", interrupt)
     outcome = cli("estimate", KEXAONE)
     assert (outcome.code, outcome.out) == (130, "")
     assert "Traceback" not in outcome.err

@@ -85,7 +85,7 @@ def written(text: str | bytes) -> Path:
 
 
 def test_a_repeated_pattern_is_said_once() -> None:
-    model = preset.read(written(PRESET))
+    model = preset.read(written(PRESET)).model
     assert [layer.kind for layer in model.layers] == ["sliding_attention", "full_attention"] * 2
 
 

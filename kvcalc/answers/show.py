@@ -1,0 +1,73 @@
+"""What was read of a model: each group of layers, and where each fact came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvcalc.engines.additive import rows_of
+from kvcalc.engines.contract import Settings
+from kvcalc.engines.ideal import ENGINE, kinds
+from kvcalc.layers.layer import Layer
+from kvcalc.readers.reading import Reading
+
+
+@dataclass(frozen=True)
+class ShownLayers:
+    """A group of equal layers: its shape, and what one of them keeps at the model's own dtype.
+
+    `bytes_per_token` counts while the layer grows, `fixed_bytes` whatever the context.
+    """
+
+    kind: str
+    layers: int
+    shape: Mapping[str, Any]
+    bytes_per_token: int
+    fixed_bytes: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model as it was read; `origins` says of each fact where it stood."""
+
+    model: str
+    source: str
+    model_type: str | None
+    dtype: str
+    max_context: int | None
+    layers: tuple[ShownLayers, ...]
+    origins: Mapping[str, str]
+
+
+def show(reading: Reading) -> Shown:
+    """Lay out a reading, its bytes as `ideal` counts them."""
+    model = reading.model
+    rules = kinds(model, Settings())
+    groups = []
+    for layer, layers in model.groups:
+        kept = rows_of(layer, ENGINE.name, rules)
+        groups.append(
+            ShownLayers(
+                kind=layer.kind,
+                layers=layers,
+                shape=shape(layer),
+                bytes_per_token=sum(r.row_bytes for r in kept if not isinstance(r.tokens, int)),
+                fixed_bytes=sum(r.row_bytes * r.tokens for r in kept if isinstance(r.tokens, int)),
+            )
+        )
+    return Shown(
+        model=model.name,
+        source=reading.source,
+        model_type=model.model_type,
+        dtype=model.dtype,
+        max_context=model.max_context,
+        layers=tuple(groups),
+        origins=dict(reading.origins),
+    )
+
+
+def shape(layer: Layer) -> dict[str, Any]:
+    """The fields of a layer that are set, those of its parts nested."""
+    fields = {name: getattr(layer, name) for name in type(layer).model_fields}
+    if "parts" in fields:
+        fields["parts"] = [{"kind": part.kind, **shape(part)} for part in fields["parts"]]
+    return {name: value for name, value in fields.items() if value not in (None, False)}

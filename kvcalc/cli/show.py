@@ -1,0 +1,51 @@
+"""`kvcalc show`: what was read of a model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kvcalc import readers
+from kvcalc.answers.show import show as answer
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import preset_names
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import note_on_stderr
+
+if TYPE_CHECKING:
+    from kvcalc.outputs.page import Page
+
+
+@grouped
+def show(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
+        ),
+    ],
+    output: OutputOptions,
+    preset: Annotated[
+        bool, typer.Option("--preset", help="Write it as a preset file, which loads back equal.")
+    ] = False,
+) -> None:
+    """What was read of a model: its layers, and where each fact came from.
+
+    kvcalc show k-exaone-236b-a23b
+    """
+    reading = readers.read(model)
+    if preset:
+        from kvcalc.outputs.preset import to_preset
+        from kvcalc.outputs.write import write
+
+        write(to_preset(reading), output.output)
+    else:
+        found = answer(reading)
+
+        def page() -> "Page":
+            from kvcalc.outputs.pages.show import show_page
+
+            return show_page(found)
+
+        output.write_one(found, page)
+    for note in reading.notes:
+        note_on_stderr(note)

@@ -1,0 +1,177 @@
+"""Hugging Face transformers' DynamicCache (5.24.0, cache_utils.py): what was computed, no more.
+
+A sliding layer keeps window - 1 tokens beside the one being computed, a chunked one chunk - 1.
+A convolution keeps `kernel` columns; states are float32 unless their kind says otherwise.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
+from kvcalc.dtypes import Dtype, dtype
+from kvcalc.engines.additive import Keep, Rows, additive_cost
+from kvcalc.engines.contract import Engine, Settings
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Value, minimum
+from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import (
+        Attention,
+        ChunkedAttention,
+        CompressedAttention,
+        FullAttention,
+        LatentAttention,
+        SlidingAttention,
+    )
+    from kvcalc.layers.layer import Layer
+    from kvcalc.layers.recurrent import Recurrent
+
+ONE_MORE = {"mimo_v2_flash"}
+"""Model types whose class slides over one token more than its file says (configuration class)."""
+
+
+FLOAT32 = dtype("float32")
+
+
+class Cache(NamedTuple):
+    """What each kind of layer keeps, for a model and the element type of its cache."""
+
+    model: Model
+    element: Dtype
+
+    def kept(self, window: int) -> Value:
+        """Tokens a layer keeps of those in its window."""
+        shorter = window_of(self.model, window) + (0 if self.model.model_type in ONE_MORE else -1)
+        return minimum(CONTEXT, shorter)
+
+    def keys_and_values(self, layer: "Attention", tokens: Value) -> list[Rows]:
+        """A key and a value a KV head."""
+        heads = layer.kv_heads
+        row = heads * (
+            self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)
+        )
+        sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
+        return [Rows("a token of a layer", f"{sizes} elements of {self.element.name}", row, tokens)]
+
+    def indexer(self, size: int | None, name: str | None = None) -> list[Rows]:
+        """An indexer's key, where the layer owns one."""
+        if size is None:
+            return []
+        of = dtype(name) if name else self.element
+        return [
+            Rows("an indexer's key", f"{size} elements of {of.name}", of.row_bytes(size), CONTEXT)
+        ]
+
+    def full(self, layer: "FullAttention") -> list[Rows]:
+        """All tokens."""
+        return self.keys_and_values(layer, CONTEXT) + self.indexer(layer.index_head_dim)
+
+    def sliding(self, layer: "SlidingAttention") -> list[Rows]:
+        """The window's tokens."""
+        return self.keys_and_values(layer, self.kept(layer.window))
+
+    def chunked(self, layer: "ChunkedAttention") -> list[Rows]:
+        """The chunk's tokens."""
+        return self.keys_and_values(layer, minimum(CONTEXT, layer.chunk - 1))
+
+    def latent(self, layer: "LatentAttention") -> list[Rows]:
+        """A row for all heads, and an indexer's key."""
+        sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {self.element.name}"
+        tokens = CONTEXT if layer.window is None else self.kept(layer.window)
+        row = Rows("a token of a layer", sizes, self.element.row_bytes(layer.row_elements), tokens)
+        return [row, *self.indexer(layer.index_head_dim, layer.index_dtype)]
+
+    def compressed(self, layer: "CompressedAttention") -> list[Rows]:
+        """Near rows, compressed rows, and what waits to be compressed."""
+        row = self.element.row_bytes(layer.head_dim)
+        working = f"{layer.head_dim} elements of {self.element.name}"
+        near = self.kept(layer.window)
+        if not layer.ratio:
+            return [Rows("a token's key and value", f"2 x {working}", 2 * row, near)]
+        far = CONTEXT // layer.ratio
+        rows = [
+            Rows("a token's row", working, row, near),
+            Rows("a compressed row", working, row, far),
+        ]
+        # The tokens that do not fill a compressed row yet wait in two buffers.
+        waiting = CONTEXT - layer.ratio * far
+        if layer.index_head_dim is None:
+            return [*rows, Rows("a waiting token", f"2 x {working}", 2 * row, waiting)]
+        index = self.element.row_bytes(layer.index_head_dim)
+        both = layer.head_dim + layer.index_head_dim
+        # The last compressed window overlaps the next: kept in two self.element types.
+        overlap = self.element.row_bytes(both) + FLOAT32.row_bytes(both)
+        return [
+            *rows,
+            Rows("an indexer's row", f"{layer.index_head_dim} elements", index, far),
+            Rows("a waiting token", f"4 x {both} elements", 4 * (row + index), waiting),
+            Rows(
+                "an overlapping row",
+                f"{both} elements, twice",
+                overlap,
+                layer.ratio * minimum(1, far),
+            ),
+        ]
+
+    def recurrent(self, layer: "Recurrent") -> list[Rows]:
+        """A convolution in the model's element type, and a float32 state."""
+        columns = layer.channels * layer.taps
+        rows = [
+            Rows(
+                "the convolution",
+                f"{columns} elements",
+                dtype(self.model.dtype).row_bytes(columns),
+                1,
+            )
+        ]
+        elements = layer.shift_elements + layer.state_elements
+        rows.append(Rows("the state", f"{elements} elements", FLOAT32.row_bytes(elements), 1))
+        return rows
+
+    def state_in_own_type(self, layer: "Recurrent") -> list[Rows]:
+        """A convolution and a state in the model's element type."""
+        elements = layer.channels * layer.taps + layer.state_elements
+        of = dtype(layer.state_dtype) if layer.state_dtype else dtype(self.model.dtype)
+        return [Rows("the state", f"{elements} elements of {of.name}", of.row_bytes(elements), 1)]
+
+    def nothing(self, layer: "Layer") -> list[Rows]:
+        """No cache."""
+        return []
+
+    def kinds(self) -> dict[str, Keep]:
+        """Give each kind of layer its rule."""
+        return {
+            "full_attention": self.full,
+            "latent_attention": self.latent,
+            "sliding_attention": self.sliding,
+            "chunked_attention": self.chunked,
+            "compressed_attention": self.compressed,
+            "cross_attention": lambda layer: self.keys_and_values(layer, SOURCE),
+            "mamba": self.recurrent,
+            "mamba2": self.recurrent,
+            "gated_delta_net": self.recurrent,
+            "kimi_delta_attention": self.recurrent,
+            "lightning_attention": self.state_in_own_type,
+            "mlstm": self.state_in_own_type,
+            "short_convolution": self.state_in_own_type,
+            "carried_row": self.state_in_own_type,
+            "shared_cache": self.nothing,
+            "no_cache": self.nothing,
+        }
+
+
+def cost(model: Model, settings: Settings) -> Cost:
+    """Work out what transformers' cache holds.
+
+    Raises:
+        KvcalcError: a window of 1, tensor parallelism, or a kind of layer it does not cache.
+    """
+    if settings.tensor_parallel_size != 1:
+        raise KvcalcError("tensor_parallel_size: transformers has none, expected 1")
+    if 1 in model.sliding_windows:
+        raise KvcalcError("window: found 1, expected at least 2 on transformers")
+    element = dtype(settings.kv_cache_dtype or model.dtype)
+    return additive_cost(ENGINE.name, model, settings, element.name, Cache(model, element).kinds())
+
+
+ENGINE = Engine("transformers", Settings, cost)

@@ -1,0 +1,57 @@
+"""A model as a preset file, which loads back equal."""
+
+import json
+from collections.abc import Mapping
+from itertools import cycle, islice
+from string import ascii_uppercase
+from typing import Any
+
+from kvcalc.answers.show import shape
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+from kvcalc.readers.reading import Reading
+
+FACTS = ("model_type", "parameters", "active_parameters", "dtype", "max_context")
+
+
+def to_preset(reading: Reading) -> str:
+    """Write a model as TOML; the source of its facts is what it was read from.
+
+    Raises:
+        KvcalcError: more different layers than there are letters.
+    """
+    model = reading.model
+    kinds = [layer for layer, _ in model.groups]
+    if len(kinds) > len(ascii_uppercase):
+        raise KvcalcError(f"preset: {model.name} has {len(kinds)} different layers, over 26")
+    letters = dict(zip(kinds, ascii_uppercase, strict=False))
+    facts = {name: getattr(model, name) for name in FACTS if getattr(model, name) is not None}
+    facts |= {name: list(getattr(model, name)) for name in ("contexts", "windows")}
+    facts = {name: value for name, value in facts.items() if value != []}
+    facts |= {"num_layers": len(model.layers), "pattern": _pattern(model, letters)}
+    lines = [f"name = {_value(model.name)}", *(f"{k} = {_value(v)}" for k, v in facts.items())]
+    for layer, letter in letters.items():
+        table = {"kind": layer.kind, **shape(layer)}
+        lines += ["", f"[layers.{letter}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
+    lines += ["", "[[sources]]", f"facts = {_value([*facts, 'layers'])}"]
+    lines += [f"title = {_value('read by kvcalc')}", f"address = {_value(reading.source[:200])}"]
+    return "\n".join(lines) + "\n"
+
+
+def _pattern(model: Model, letters: Mapping[Layer, str]) -> str:
+    """The shortest pattern that repeats to the model's layers."""
+    whole = "".join(letters[layer] for layer in model.layers)
+    for length in range(1, len(whole) + 1):
+        if "".join(islice(cycle(whole[:length]), len(whole))) == whole:
+            return whole[:length]
+    return whole
+
+
+def _value(value: Any) -> str:
+    """Write a value as TOML, whose strings, numbers and lists are JSON's."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

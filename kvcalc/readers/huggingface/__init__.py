@@ -1,0 +1,81 @@
+"""Hugging Face's config.json: a file or a model's folder in, a model out."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.model import Model
+from kvcalc.readers.file import read_bytes
+from kvcalc.readers.huggingface.families import Family, family
+from kvcalc.readers.huggingface.keys import Keys
+from kvcalc.readers.huggingface.nested import flattened
+from kvcalc.readers.huggingface.stack import stack
+from kvcalc.readers.huggingface.types import layer_types
+from kvcalc.readers.huggingface.unread import refuse_unread
+from kvcalc.readers.reading import Reading
+
+MAX_FILE_BYTES = 16 * 2**20
+
+TEXT_CONFIGS = ("text_config", "language_config", "llm_config", "thinker_config", "decoder")
+"""Where a multimodal model's file keeps its language model's keys."""
+
+
+def read(path: Path, name: str | None = None) -> Reading:
+    """Read a config.json, or the one in a folder; the model is named after its folder or file.
+
+    Raises:
+        KvcalcError: it cannot be read, or does not describe a language model; the sentence names
+            the file and the key.
+    """
+    file = path / "config.json" if path.is_dir() else path
+    content = read_bytes(file, MAX_FILE_BYTES)
+    try:
+        table = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise KvcalcError(f"{shown(str(file), 300)}: not JSON ({shown(str(error))})") from None
+    own = file.resolve().parent.name if file.name == "config.json" else file.stem
+    try:
+        return reading_of(table, name or own or "model", str(file))
+    except KvcalcError as error:
+        raise KvcalcError(f"{shown(str(file), 300)}: {error}") from None
+
+
+def reading_of(table: Any, name: str, source: str) -> Reading:
+    """Read a config.json's table.
+
+    Raises:
+        KvcalcError: it does not describe a language model; the sentence names the key.
+    """
+    if not isinstance(table, dict):
+        raise KvcalcError(f"found {shown(table)}, expected an object")
+    text = _language_model(table)
+    model_type = text.get("model_type") or table.get("model_type")
+    row = family(model_type) if isinstance(model_type, str) else None
+    keys = Keys(text, *(row or Family({}, {})))
+    if not keys.has("num_hidden_layers") and not keys.has("layer_types"):
+        raise KvcalcError("num_hidden_layers: missing, so there is no language model in the file")
+    refuse_unread(text)
+    outer = table.get("model_type")
+    model = Model(
+        name=printable(name)[:200],
+        layers=stack(keys, layer_types(keys)),
+        dtype=keys.get("dtype") or table.get("dtype") or table.get("torch_dtype") or "bfloat16",
+        model_type=outer if isinstance(outer, str) else None,
+        max_context=keys.get("max_position_embeddings"),
+    )
+    notes = () if row else (f"model type {shown(model_type)} is unknown: read by its keys alone",)
+    return Reading(model, source, keys.origins, notes)
+
+
+def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the table of the language model, nested or not."""
+    for _ in range(3):
+        nested = next(
+            (table[key] for key in TEXT_CONFIGS if isinstance(table.get(key), dict)), None
+        )
+        if nested is None:
+            break
+        table = nested
+    return flattened(table)

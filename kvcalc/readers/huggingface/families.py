@@ -1,0 +1,41 @@
+"""What a file leaves to its model type's class: other names of keys, and defaults.
+
+The rows are data generated from transformers' configuration classes; the release is in the file.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from kvcalc.errors import KvcalcError, shown
+
+
+class Family(NamedTuple):
+    """A model type's row: `names` the class gives to keys, and its keys' `defaults`."""
+
+    names: Mapping[str, str]
+    defaults: Mapping[str, Any]
+
+
+@cache
+def _table() -> dict[str, Any]:
+    file = resources.files("kvcalc.readers.huggingface").joinpath("families.json")
+    table: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return table
+
+
+def family(model_type: str) -> Family | None:
+    """Find the row of a model type, or of the language model within it; None if it is unknown.
+
+    Raises:
+        KvcalcError: a model type without a language model.
+    """
+    rows = _table()["rows"]
+    row = rows.get(model_type)
+    if row is not None and "text" in row:
+        row = rows.get(row["text"])
+    if row is None and model_type in _table()["without_language_model"]:
+        raise KvcalcError(f"model_type: {shown(model_type)} has no language model")
+    return None if row is None else Family(row["names"], row["defaults"])

@@ -1,0 +1,140 @@
+"""The keys of a config.json, under one name each, with its class's defaults.
+
+A key is looked up by its own name, by the names that its model type gives it, and by the names
+that other families use; the default of its model type's class comes last. What was read, and from
+where, is remembered.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kvcalc.errors import KvcalcError, shown
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "num_hidden_layers": (
+        "decoder_layers",
+        "num_decoder_layers",
+        "decoder_num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+    ),
+    "num_attention_heads": (
+        "decoder_attention_heads",
+        "num_decoder_attention_heads",
+        "decoder_num_attention_heads",
+        "n_head",
+        "n_heads",
+        "num_heads",
+        "attention_heads",
+    ),
+    "num_key_value_heads": ("n_head_kv", "num_kv_heads", "decoder_num_key_value_heads"),
+    "hidden_size": ("d_model", "n_embd", "embed_dim", "embedding_dim"),
+    "head_dim": ("d_kv", "attention_head_dim", "kv_channels"),
+    "layer_types": ("layers_block_type",),
+    "sliding_window": ("sliding_window_size",),
+    "max_position_embeddings": (
+        "n_positions",
+        "n_ctx",
+        "max_seq_len",
+        "model_max_length",
+        "max_target_positions",
+        "context_length",
+    ),
+    "conv_kernel": ("mamba_d_conv", "conv_kernel_size"),
+    "state_size": ("mamba_d_state", "ssm_state_size"),
+    "mamba_heads": ("mamba_num_heads", "mamba_n_heads", "n_mamba_heads", "num_heads"),
+    "mamba_head_dim": ("mamba_d_head", "mamba_headdim"),
+    "mamba_groups": ("mamba_n_groups", "mamba_ngroups", "n_groups"),
+    "mamba_expand": ("expand",),
+    "linear_conv_kernel_dim": ("short_conv_kernel_size",),
+    "dtype": ("torch_dtype",),
+}
+"""Other names of a key, in the order in which they are tried."""
+
+MISSING = object()
+
+
+class Keys:
+    """A config.json's table, read by canonical names."""
+
+    def __init__(
+        self,
+        table: Mapping[str, Any],
+        names: Mapping[str, str],
+        defaults: Mapping[str, Any],
+        origins: dict[str, str] | None = None,
+    ) -> None:
+        self.table = table
+        self.names = names
+        self.defaults = defaults
+        self.origins = {} if origins is None else origins
+
+    def get(self, key: str, otherwise: Any = None) -> Any:
+        """Read a key; where the file says null, the class's default does not count either."""
+        names = (self.names.get(key, key), key, *ALIASES.get(key, ()))
+        for name in names:
+            if self.table.get(name) is not None:
+                self.origins[key] = f"key {name}"
+                return self.table[name]
+        if not any(name in self.table for name in names):
+            for name in names:
+                if self.defaults.get(name) is not None:
+                    self.origins[key] = f"default of the class ({name})"
+                    return self.defaults[name]
+        return otherwise
+
+    def size(self, key: str) -> int:
+        """Read a key that must be a positive int.
+
+        Raises:
+            KvcalcError: it is absent, or something else.
+        """
+        value = self.get(key)
+        if type(value) is not int or value < 1:
+            found = "nothing" if value is None else shown(value)
+            raise KvcalcError(f"{key}: found {found}, expected a positive integer")
+        return value
+
+    def count(self, key: str) -> int:
+        """Read a key that must be an int of at least 0; absent is 0.
+
+        Raises:
+            KvcalcError: it is something else.
+        """
+        return 0 if self.get(key) in (None, 0) else self.size(key)
+
+    def table_of(self, key: str) -> Mapping[str, Any]:
+        """Read a key that must be a table; absent is empty.
+
+        Raises:
+            KvcalcError: it is something else.
+        """
+        value = self.get(key, {})
+        if not isinstance(value, dict):
+            raise KvcalcError(f"{key}: found {shown(value)}, expected a table")
+        return value
+
+    def list_of(self, key: str, kind: type) -> list[Any]:
+        """Read a key that must be a list of values of a kind; absent is empty.
+
+        Raises:
+            KvcalcError: it is something else.
+        """
+        value = self.get(key, [])
+        if not isinstance(value, list) or any(type(item) is not kind for item in value):
+            raise KvcalcError(f"{key}: found {shown(value)}, expected a list of {kind.__name__}")
+        return value
+
+    def in_file(self, key: str) -> bool:
+        """Say whether the file itself gives a key."""
+        names = (self.names.get(key, key), key, *ALIASES.get(key, ()))
+        return any(self.table.get(name) is not None for name in names)
+
+    def has(self, *keys: str) -> bool:
+        """Say whether all of these keys are known."""
+        return all(self.get(key) is not None for key in keys)
+
+    def within(self, overrides: Mapping[str, Any]) -> "Keys":
+        """The same keys, with some of them overridden (for one layer)."""
+        return Keys({**self.table, **overrides}, self.names, self.defaults, self.origins)

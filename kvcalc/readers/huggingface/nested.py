@@ -1,0 +1,28 @@
+"""Keys that some files keep in a table of their own, under the names the rules know."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NESTED = {
+    "linear_attn_config": {
+        "num_heads": "linear_num_heads",
+        "head_dim": "linear_head_dim",
+        "short_conv_kernel_size": "linear_conv_kernel_dim",
+    },
+    "sparse_attention_config": {
+        "sparse_attention_freq": "sparse_attention_freq",
+        "sparse_index_dim": "index_head_dim",
+    },
+    "attn_config": {"kv_n_heads": "num_key_value_heads"},
+}
+"""The nested tables, and the key that each of their keys is elsewhere."""
+
+
+def flattened(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put the nested keys beside the others."""
+    found = dict(table)
+    for key, names in NESTED.items():
+        nested = table.get(key)
+        if isinstance(nested, dict):
+            found |= {names[name]: value for name, value in nested.items() if name in names}
+    return found

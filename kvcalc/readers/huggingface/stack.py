@@ -1,0 +1,83 @@
+"""The layers in order: each of its type, some with keys of their own, some run more than once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers.composed import Combined, SharedCache
+from kvcalc.layers.layer import Layer
+from kvcalc.readers.huggingface.keys import Keys
+from kvcalc.readers.huggingface.kinds import layer_of
+from kvcalc.readers.huggingface.types import FULL
+
+GLOBAL = {"global_head_dim": "head_dim", "num_global_key_value_heads": "num_key_value_heads"}
+"""Sizes of the full layers alone, where the file gives them (Gemma 4)."""
+
+
+def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
+    """Make the layers of their types.
+
+    Raises:
+        KvcalcError: a type without a rule, or sizes that are missing.
+    """
+    made: dict[tuple[str, str], Layer] = {}
+    layers = []
+    for place, kind in enumerate(types):
+        own = _own(keys, place, kind)
+        key = (kind, repr(own))
+        if key not in made:
+            made[key] = layer_of(kind, keys.within(own) if own else keys)
+        layers.append(made[key])
+    _share(keys, layers)
+    _loop(keys, layers)
+    return tuple(layers)
+
+
+def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
+    """The keys of one layer alone."""
+    for name, table in keys.table_of("per_layer_config").items():
+        if name.isdecimal() and int(name) == place and isinstance(table, dict):
+            return table
+    blocks = keys.list_of("block_configs", dict)
+    if blocks:
+        attention = blocks[place].get("attention") if place < len(blocks) else None
+        share = attention.get("n_heads_in_group") if isinstance(attention, dict) else None
+        if share is None:
+            return {}
+        if type(share) is not int or share < 1:
+            raise KvcalcError(
+                f"n_heads_in_group: found {shown(share)}, expected a positive integer"
+            )
+        return {"num_key_value_heads": keys.size("num_attention_heads") // share}
+    if kind == FULL and any(keys.has(key) for key in GLOBAL):
+        return {name: keys.get(key) for key, name in GLOBAL.items() if keys.has(key)}
+    by_type: Mapping[str, Mapping[str, Any]] = keys.defaults.get("type_config", {})
+    return by_type.get(kind, {})
+
+
+def _share(keys: Keys, layers: list[Layer]) -> None:
+    """Let the last layers read the cache of layers before them (Gemma 3n, Gemma 4)."""
+    shared = keys.count("num_kv_shared_layers")
+    if shared >= len(layers):
+        raise KvcalcError(
+            f"num_kv_shared_layers: found {shown(shared)}, expected less than the layers"
+        )
+    for place in range(len(layers) - shared, len(layers)):
+        layers[place] = SharedCache()
+
+
+def _loop(keys: Keys, layers: list[Layer]) -> None:
+    """Give a layer that is run several times a cache a pass."""
+    if keys.has("n_recurrent_loops", "n_input_layers", "n_recurrent_layers"):
+        first = keys.size("n_input_layers")
+        looped = range(first, first + keys.size("n_recurrent_layers"))
+        passes = keys.size("n_recurrent_loops")
+    elif keys.has("loop_num_passes", "loop_layer_index_start", "loop_layer_index_end"):
+        looped = range(keys.count("loop_layer_index_start"), keys.size("loop_layer_index_end"))
+        passes = keys.size("loop_num_passes")
+    else:
+        return
+    if looped.stop > len(layers) or passes > 1000:
+        raise KvcalcError(f"loops: found {looped.stop} layers, {passes} times, expected fewer")
+    for place in looped:
+        layers[place] = Combined(parts=(layers[place],) * passes)

@@ -1,0 +1,217 @@
+"""Which type each layer has: said by a list, a pattern, a period, or the class's own rule."""
+
+from collections.abc import Callable
+from itertools import cycle, islice
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import MAX_LAYERS
+from kvcalc.readers.huggingface.keys import Keys
+
+FULL, SLIDING, CHUNKED, LINEAR = (
+    "full_attention",
+    "sliding_attention",
+    "chunked_attention",
+    "linear_attention",
+)
+
+OLD_NAMES = {
+    "attention": FULL,
+    "mamba": LINEAR,
+    "deepseek_sparse_attention": "indexed_attention",
+    "qwen_sparse_attention": "indexed_attention",
+    "sparse": "minimax_m3_sparse",
+    "kda": LINEAR,
+}
+"""Names of earlier releases (transformers 5.24.0, configuration_utils.py)."""
+
+LETTERS = {"L": SLIDING, "G": FULL, "M": LINEAR, "*": FULL, "-": "mlp", "E": "moe"}
+"""Letters of pattern strings: "LLLG" (EXAONE) and "M*-E" (Nemotron-H)."""
+
+
+def layer_types(keys: Keys) -> list[str]:
+    """Give each layer its type, in order.
+
+    Raises:
+        KvcalcError: keys that contradict each other, or a count out of range.
+    """
+    for key, rule in RULES.items():
+        if keys.in_file(key):
+            types = rule(keys)
+            if types is not None:
+                return _indexed(keys, _checked(keys, key, types))
+    return _indexed(keys, _by_class(keys))
+
+
+def count(keys: Keys) -> int:
+    """Read how many layers there are.
+
+    Raises:
+        KvcalcError: none, or more than a model can have.
+    """
+    layers = keys.size("num_hidden_layers")
+    if layers > MAX_LAYERS:
+        raise KvcalcError(f"num_hidden_layers: found {layers}, expected at most {MAX_LAYERS:,}")
+    return layers
+
+
+def _checked(keys: Keys, key: str, types: list[str]) -> list[str]:
+    if keys.get("num_hidden_layers") is not None and len(types) != count(keys):
+        raise KvcalcError(
+            f"{key}: describes {len(types)} layers, expected the {count(keys)} of num_hidden_layers"
+        )
+    return types
+
+
+def _listed(keys: Keys) -> list[str] | None:
+    """A list with a type a layer."""
+    return [OLD_NAMES.get(kind, kind) for kind in keys.list_of("layer_types", str)]
+
+
+def _indexed(keys: Keys, types: list[str]) -> list[str]:
+    """Tell layers that own an indexer from those that share another's."""
+    layers = range(len(types))
+    shared: list[bool] = [False] * len(types)
+    if keys.has("indexer_types") and (
+        keys.in_file("indexer_types") or len(keys.list_of("indexer_types", str)) == len(types)
+    ):
+        owners = keys.list_of("indexer_types", str)
+        if len(owners) != len(types):
+            raise KvcalcError(f"indexer_types: found {len(owners)}, expected {len(types)}")
+        shared = [owner == "shared" for owner in owners]
+    elif isinstance(every := keys.get("index_topk_freq"), int) and every > 1:
+        given = keys.in_file("index_skip_topk_offset")
+        offset = keys.count("index_skip_topk_offset") if given else 2
+        shared = [max(layer - offset + 1, 0) % every != 0 for layer in layers]
+    return [
+        "index_shared_attention" if kind == "indexed_attention" and alone else kind
+        for kind, alone in zip(types, shared, strict=True)
+    ]
+
+
+def _lettered(keys: Keys) -> list[str] | None:
+    """A string with a letter a layer."""
+    pattern = keys.get("hybrid_override_pattern")
+    if not isinstance(pattern, str) or set(pattern) - set(LETTERS):
+        raise KvcalcError(f"hybrid_override_pattern: found {shown(pattern)}")
+    return [LETTERS[letter] for letter in pattern]
+
+
+def _sliding_pattern(keys: Keys) -> list[str] | None:
+    """A string of letters that repeats, or a period whose last layer is full."""
+    if not keys.has("sliding_window"):
+        return None
+    pattern = keys.get("sliding_window_pattern")
+    if type(pattern) is int and pattern > 0:
+        return _every(keys, pattern, pattern - 1, SLIDING)
+    if not isinstance(pattern, str) or not pattern or set(pattern) - {"L", "G"}:
+        raise KvcalcError(
+            f"sliding_window_pattern: found {shown(pattern)}, expected letters L and G or a period"
+        )
+    return [LETTERS[letter] for letter in islice(cycle(pattern), count(keys))]
+
+
+def _every(keys: Keys, period: int, offset: int, other: str) -> list[str]:
+    return [FULL if layer % period == offset else other for layer in range(count(keys))]
+
+
+def _last_of(keys: Keys, key: str, other: str) -> list[str]:
+    """Full at the last layer of each period."""
+    return _every(keys, keys.size(key), keys.size(key) - 1, other)
+
+
+def _flags(keys: Keys) -> list[str] | None:
+    """A list with 1 a sliding layer (MiMo-V2)."""
+    return [SLIDING if flag else FULL for flag in keys.list_of("hybrid_layer_pattern", int)]
+
+
+def _ratios(keys: Keys) -> list[str] | None:
+    """Compression ratios a layer (DeepSeek V4), perhaps with the draft layer's after them."""
+    kinds = {0: SLIDING, 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
+    ratios = keys.list_of("compress_ratios", int)
+    if set(ratios) - set(kinds):
+        raise KvcalcError(f"compress_ratios: found {shown(ratios)}, expected 0, 4 and 128")
+    return [kinds[ratio] for ratio in ratios[: count(keys)]]
+
+
+def _no_rope(keys: Keys) -> list[str] | None:
+    """A list with 0 a layer without rotary positions, which is not chunked (Llama 4)."""
+    if not keys.has("attention_chunk_size"):
+        return None
+    return [CHUNKED if flag else FULL for flag in keys.list_of("no_rope_layers", int)] or None
+
+
+def _blocks(keys: Keys) -> list[str] | None:
+    """A table a layer (Nemotron-NAS); each layer's own heads are read with its type."""
+    types = []
+    for place, block in enumerate(keys.list_of("block_configs", dict)):
+        attention = block.get("attention")
+        if not isinstance(attention, dict):
+            raise KvcalcError(f"block_configs.{place}: expected a table with attention")
+        for key in ("window_length", "sparsify", "num_sink_tokens"):
+            if attention.get(key) is not None:
+                raise KvcalcError(f"block_configs.{place}.attention.{key}: no rule reads it")
+        none = attention.get("no_op") or attention.get("replace_with_linear")
+        types.append("mlp" if none else FULL)
+    return types
+
+
+def _sparse_frequency(keys: Keys) -> list[str] | None:
+    """A list with 1 a layer that has an indexer (MiniMax-M3)."""
+    flags = keys.list_of("sparse_attention_freq", int)
+    return ["minimax_m3_sparse" if flag else FULL for flag in flags]
+
+
+def _linear_lists(keys: Keys) -> list[str] | None:
+    """Two lists of layers counted from 1 (Kimi-Linear)."""
+    full = keys.table_of("linear_attn_config").get("full_attn_layers")
+    if not isinstance(full, list):
+        raise KvcalcError(
+            f"linear_attn_config.full_attn_layers: found {shown(full)}, expected a list"
+        )
+    return [FULL if layer + 1 in full else LINEAR for layer in range(count(keys))]
+
+
+RULES: dict[str, Callable[[Keys], list[str] | None]] = {
+    "layer_types": _listed,
+    "hybrid_override_pattern": _lettered,
+    "compress_ratios": _ratios,
+    "hybrid_layer_pattern": _flags,
+    "block_configs": _blocks,
+    "sparse_attention_freq": _sparse_frequency,
+    "linear_attn_config": _linear_lists,
+    "no_rope_layers": _no_rope,
+    "sliding_window_pattern": _sliding_pattern,
+    "global_attn_every_n_layers": lambda keys: _last_of(
+        keys, "global_attn_every_n_layers", SLIDING
+    ),
+    "full_attention_interval": lambda keys: _last_of(keys, "full_attention_interval", LINEAR),
+    "layer_group_size": lambda keys: _last_of(keys, "layer_group_size", LINEAR),
+    "attn_layer_period": lambda keys: _every(
+        keys, keys.size("attn_layer_period"), keys.count("attn_layer_offset"), LINEAR
+    ),
+}
+"""The keys that say the layers' types, in the order in which they are asked."""
+
+
+def _by_class(keys: Keys) -> list[str]:
+    """What a class does without any of those keys: its own pattern, else one type for all."""
+    listed = keys.defaults.get("layer_types")
+    if listed is not None and keys.get("num_hidden_layers") in (None, len(listed)):
+        return list(listed)
+    layers = count(keys)
+    if keys.has("use_sliding_window", "max_window_layers"):
+        full = keys.count("max_window_layers") if keys.get("use_sliding_window") else layers
+        return [FULL if layer < full else SLIDING for layer in range(layers)]
+    pattern = keys.defaults.get("layer_pattern")
+    if pattern is not None:
+        return list(islice(cycle(pattern), layers))
+    if listed is not None:
+        raise KvcalcError(
+            f"layer_types: missing, and its class has a list of its own for {len(listed)} layers "
+            f"alone, not for {layers}"
+        )
+    if keys.has("sliding_window") and keys.get("use_sliding_window") is not False:
+        return [SLIDING] * layers
+    if keys.has("attention_chunk_size"):
+        return [CHUNKED] * layers
+    return [FULL] * layers

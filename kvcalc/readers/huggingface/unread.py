@@ -1,0 +1,57 @@
+"""Keys that describe layers and that no rule reads: an error that names them, never a guess."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kvcalc.errors import KvcalcError, shown
+
+DESCRIBES_LAYERS = re.compile(
+    r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
+    r"|sparse_.*|.*_layer_types|.*_layer_ids|.*_layer_period|.*_layer_interval"
+    r"|attn_layer_indices|full_attn_idxs|kv_source_layers|cross_attention_layers"
+)
+
+READ = {
+    "block_configs",
+    "linear_attn_config",
+    "sparse_attention_config",
+    "sparse_attention_freq",
+    "hybrid_override_pattern",
+    "hybrid_layer_pattern",
+    "sliding_window_pattern",
+    "per_layer_config",
+    "attn_layer_period",
+}
+"""Those that a rule reads."""
+
+NO_CACHE = {
+    "activation_sparsity_pattern",
+    "expert_layer_period",
+    "hybrid_layer_ids",
+    "mlp_layer_types",
+    "mtp_layer_types",
+    "mtp_mlp_layer_types",
+    "no_rope_layer_interval",
+    "moe_layer_interval",
+    "mtp_hybrid_override_pattern",
+    "ple_layer_ids",
+    "sparse_prediction",
+    "sparse_pred_ignore_index",
+    "_sliding_window_pattern",
+}
+"""Those that say nothing of the cache: experts, positions, sparsity of activations, drafts, or what
+layer_types says too (transformers 5.24.0, configuration classes)."""
+
+
+def refuse_unread(table: Mapping[str, Any], known: frozenset[str] = frozenset()) -> None:
+    """Refuse a table with such a key.
+
+    Raises:
+        KvcalcError: a key that describes layers and that no rule reads.
+    """
+    for key, value in table.items():
+        if not value or key in READ or key in NO_CACHE or key in known:
+            continue
+        if isinstance(key, str) and DESCRIBES_LAYERS.fullmatch(key):
+            raise KvcalcError(f"{shown(key)}: describes layers, and no rule reads it")

@@ -1,0 +1,19 @@
+"""What a reader gives: the model, and where each of its facts came from."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kvcalc.model import Model
+
+
+class Reading(NamedTuple):
+    """A model that was read.
+
+    `source` names what was read, `origins` where each fact stood in it; `notes` are what a person
+    should know of how it was read.
+    """
+
+    model: Model
+    source: str
+    origins: Mapping[str, str]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,105 @@
+"""What transformers' own cache held, as measured, to the byte: every case."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.layers.attention import CompressedAttention, CrossAttention, SlidingAttention
+from kvcalc.model import Model
+from kvcalc.readers.huggingface import reading_of
+from tests.shapes import full, sliding
+
+ORACLES = Path(__file__).parents[1] / "oracles"
+
+
+def oracle(name: str) -> Any:
+    return json.loads((ORACLES / f"transformers_{name}.json").read_text())
+
+
+FAMILIES = oracle("families")["families"]
+ODD = oracle("odd")["families"]
+SPARSE = oracle("sparse")["cases"]
+MODELS = {name: model for name, model in oracle("models")["models"].items() if model["contexts"]}
+
+
+def held(config: Any, context: int) -> int:
+    model = reading_of(config, "a model", "config.json").model
+    return kvcalc.cost(model, engine="transformers")(context=context)
+
+
+def expected(contexts: dict[str, Any]) -> dict[int, int]:
+    return {int(context): case["bytes"] for context, case in contexts.items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_holds_what_was_measured(family: str) -> None:
+    figures = expected(FAMILIES[family]["contexts"])
+    assert {n: held(FAMILIES[family]["config"], n) for n in figures} == figures
+
+
+@pytest.mark.parametrize(
+    ("family", "context", "bytes_held"),
+    [
+        (family, int(context), figure)
+        for family, contexts in ODD.items()
+        for context, figure in contexts.items()
+    ],
+)
+def test_a_family_holds_what_was_measured_at_odd_contexts(
+    family: str, context: int, bytes_held: int
+) -> None:
+    assert held(FAMILIES[family]["config"], context) == bytes_held
+
+
+@pytest.mark.parametrize(
+    "case", SPARSE, ids=lambda case: f"{case['family']}-{len(case['without'])}"
+)
+def test_a_file_with_keys_left_out_holds_what_its_class_restores(case: Any) -> None:
+    family = FAMILIES[case["family"]]
+    config = json.loads(json.dumps(family["config"]))
+    text = config.get("text_config", config)
+    for key in case["without"]:
+        text.pop(key, None)
+    figures = expected(family["contexts"])
+    assert {n: held(config, n) for n in figures} == figures
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_published_model_holds_what_was_measured(name: str) -> None:
+    config = json.loads((ORACLES / "configs" / f"{name}.json").read_text())
+    figures = expected(MODELS[name]["contexts"])
+    assert {n: held(config, n) for n in figures} == figures
+
+
+def test_k_exaone_keeps_one_token_less_than_its_window() -> None:
+    cost = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), engine="transformers")
+    assert cost(context=5000, window=4096) == 849_592_320
+
+
+def test_cross_attention_holds_the_source_once_there_is_one() -> None:
+    layer = CrossAttention(kv_heads=1, head_dim=1)
+    cost = kvcalc.cost(Model(name="decoder", layers=(layer,)), engine="transformers")
+    assert (cost(context=9), cost(context=9, source=7)) == (0, 28)
+
+
+def test_more_context_can_need_less_where_rows_are_compressed() -> None:
+    layer = CompressedAttention(head_dim=512, window=128, ratio=128)
+    cost = kvcalc.cost(Model(name="compressed", layers=(layer,)), engine="transformers")
+    assert cost(context=128) < cost(context=127)
+
+
+@pytest.mark.parametrize(
+    ("layers", "settings", "sentence"),
+    [
+        ((sliding(window=1),), {}, "window: found 1, expected at least 2"),
+        ((full(),), {"tensor_parallel_size": 2}, "tensor_parallel_size: transformers has none"),
+    ],
+)
+def test_what_transformers_cannot_do_is_refused(
+    layers: tuple[SlidingAttention, ...], settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=sentence):
+        kvcalc.cost(Model(name="x", layers=layers), engine="transformers", **settings)

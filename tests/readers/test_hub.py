@@ -1,0 +1,431 @@
+"""The Hub reader against a server on this machine: ids, config.json, ranges, and every refusal."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from kvcalc.errors import KvcalcError
+from kvcalc.readers import hub
+from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse
+from tests.readers.hub_server import COMMIT, HubServer, Repository
+
+CONFIG = json.dumps({"model_type": "llama"}).encode()
+GGUF = bytes(range(256)) * 4096 * 3  # 3 MiB
+Headers = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """The server, and huggingface_hub imported anew: it reads its environment at import."""
+    with HubServer() as server, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
+            patch.delenv(name)
+        patch.setenv("HF_ENDPOINT", server.url)
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("no_proxy", "127.0.0.1")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+            patch.delitem(sys.modules, name)
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+            del sys.modules[name]
+        server.shutdown()
+
+
+@pytest.fixture
+def server(_server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    _server.repositories.clear()
+    _server.requests.clear()
+    return _server
+
+
+@pytest.fixture
+def offline(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+ID = HubId("org/name")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("org/name", ID),
+        ("org/name/", ID),
+        ("LGAI-EXAONE/K-EXAONE-236B-A23B", HubId("LGAI-EXAONE/K-EXAONE-236B-A23B")),
+        ("org/name@v1.0", HubId("org/name", "v1.0")),
+        ("org/name@refs/pr/3", HubId("org/name", "refs/pr/3")),
+        ("org/name:Q4_K_M", HubId("org/name", None, "Q4_K_M")),
+        ("org/name@v1:q8_0", HubId("org/name", "v1", "q8_0")),
+        ("hf.co/org/name", ID),
+        ("hf.co/org/name:Q4_K_M", HubId("org/name", None, "Q4_K_M")),
+        ("https://hf.co/org/name", ID),
+        ("https://hf.co/org/name/tree/v1", HubId("org/name", "v1")),
+        ("https://huggingface.co/org/name?library=vllm#use", ID),
+        ("https://huggingface.co/org/name/tree/main/sub/folder", HubId("org/name", "main")),
+        ("https://huggingface.co/org/name/tree/refs%2Fpr%2F1", HubId("org/name", "refs/pr/1")),
+        ("https://huggingface.co/org/name/blob/refs/pr/1/a", HubId("org/name", "refs/pr/1")),
+        ("https://huggingface.co/org/name/blob/main/config.json", HubId("org/name", "main")),
+        (
+            "https://huggingface.co/org/name/resolve/main/Q8_0/m-Q8_0-00002-of-00003.gguf?x=1",
+            HubId("org/name", "main", "m-Q8_0"),
+        ),
+    ],
+)
+def test_an_id_is_read_however_it_is_spelled(text: str, expected: HubId) -> None:
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "gpt2",
+        "a/b/c",
+        "./a/b",
+        "../name",
+        "/org/name",
+        "org/na me",
+        "org/name\n",
+        "org/na--me",
+        "org/na..me",
+        "org/name@",
+        "org/name@../x",
+        "org/name@a/../x",
+        "org/name:",
+        "org/name?x",
+        "org/name/tree/main",
+        "folder/config.json",
+        "folder/model.gguf",
+        "https://example.com/org/name",
+        "https://huggingface.co/datasets/org/name",
+        "https://huggingface.co/docs/hub",
+        "https://huggingface.co/org/name/discussions/3",
+        "https://huggingface.co/org/name/tree/..%2Fx",
+        "ör/name",
+        "a" * 200 + "/b",
+        "o/" + "n" * 10**6,
+    ],
+)
+def test_what_is_no_id_is_left_to_others(text: str) -> None:
+    assert parse(text) is None
+
+
+def test_config_json_alone_is_downloaded_once(
+    server: HubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.repositories["org/name"] = Repository({"config.json": CONFIG, "model.py": b"1/0"})
+    path = fetch_config(ID)
+    assert path.read_bytes() == CONFIG
+    assert fetch_config(ID) == path
+    assert [request.method for request in server.requests].count("GET") == 1
+    assert {request.path for request in server.requests} == {"/org/name/resolve/main/config.json"}
+    assert capsys.readouterr() == ("", "")
+
+
+def test_config_json_is_read_of_a_revision_and_through_a_redirect(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository(
+        {"config.json": CONFIG}, revisions=("v1",), stored=("config.json",)
+    )
+    assert fetch_config(HubId("org/name", "v1")).read_bytes() == CONFIG
+    assert "/stored/org/name/config.json" in {request.path for request in server.requests}
+
+
+def test_the_cache_answers_offline_and_when_the_hub_is_away(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    server.repositories["org/name"] = repository = Repository({"config.json": CONFIG})
+    path = fetch_config(ID)
+    repository.status = 503
+    assert fetch_config(ID) == path
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    server.requests.clear()
+    assert fetch_config(ID) == path
+    assert not server.requests
+
+
+def test_a_token_opens_a_gated_repository(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"config.json": CONFIG, "m.gguf": GGUF}
+    server.repositories["org/name"] = Repository(files, token="hf_secret")
+    for ask in (fetch_config, open_gguf):
+        with pytest.raises(KvcalcError, match=r"^'org/name' is gated: ask for access .*HF_TOKEN"):
+            ask(ID)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch_config(ID).read_bytes() == CONFIG
+    assert open_gguf(ID).read(4) == GGUF[:4]
+
+
+REFUSALS = [
+    (Repository(error="RepoNotFound"), r"is no repository on the Hub, or a private one; check "),
+    (Repository(error="GatedRepo"), r"is gated: ask for access "),
+    (Repository(revisions=("v1",)), r"has no revision 'main'; name one of "),
+    (Repository(status=401), r"cannot be read, the Hub answered HTTP 401; check HF_TOKEN"),
+    (Repository(status=500), r"cannot be read, the Hub answered HTTP 500; "),
+]
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf])
+@pytest.mark.parametrize(("repository", "sentence"), REFUSALS)
+def test_a_repository_that_cannot_be_read_is_refused(
+    server: HubServer, repository: Repository, sentence: str, ask: Any
+) -> None:
+    server.repositories["org/name"] = repository
+    with pytest.raises(KvcalcError, match=f"^'org/name' {sentence}"):
+        ask(ID)
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf])
+@pytest.mark.usefixtures("offline")
+def test_offline_without_a_cache_is_refused(ask: Any) -> None:
+    with pytest.raises(KvcalcError, match=r"^'org/name' is not in the cache and offline mode is o"):
+        ask(ID)
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf])
+def test_no_network_is_refused(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, ask: Any
+) -> None:
+    from huggingface_hub import constants
+
+    with socket.socket() as closed:  # bound, so nobody else is, and not listening
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(server.url, nobody)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", nobody)
+        with pytest.raises(KvcalcError, match=r"^'org/name' cannot be fetched, the Hub gave no "):
+            ask(ID)
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf])
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, ask: Any) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(KvcalcError, match=r"needs the extra kvcalc\[hub\]: pip install 'kvcalc\["):
+        ask(ID)
+
+
+def test_a_repository_without_config_json_says_so(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF})
+    with pytest.raises(hub.NoConfigError, match=r"^'org/name' holds no config\.json$"):
+        fetch_config(ID)
+
+
+@pytest.mark.parametrize("length", ["999999999999", ""], ids=["huge", "unsaid"])
+def test_a_config_json_of_no_known_or_bounded_size_is_not_downloaded(
+    server: HubServer, length: str
+) -> None:
+    server.repositories["org/name"] = Repository(
+        {"config.json": CONFIG},
+        distort=lambda status, headers, body: (status, headers | {"Content-Length": length}, body),
+        distort_head=True,
+    )
+    with pytest.raises(KvcalcError, match=r"^'org/name': found config\.json .*at most 16,777,216 "):
+        fetch_config(ID)
+    assert {request.method for request in server.requests} == {"HEAD"}
+
+
+def test_a_config_json_longer_than_announced_is_cut_off(server: HubServer) -> None:
+    def endless(status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        return status, headers | {"Content-Length": ""}, bytes(2**26)
+
+    server.repositories["org/name"] = Repository({"config.json": CONFIG}, distort=endless)
+    with pytest.raises(KvcalcError, match=r"^'org/name': config\.json is longer than the 23 bytes"):
+        fetch_config(ID)
+
+
+def test_a_config_json_that_is_cut_off_is_refused(server: HubServer) -> None:
+    def cut(status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        return status, headers | {"Content-Length": ""}, body[:4]
+
+    server.repositories["org/name"] = Repository({"config.json": CONFIG}, distort=cut)
+    with pytest.raises(KvcalcError, match=r"^'org/name' cannot be read from the Hub \('Consist"):
+        fetch_config(ID)
+
+
+MANY = {
+    "README.md": b"",
+    "imatrix.gguf": b"",
+    "mmproj-model-f16.gguf": b"",
+    "mtp-model-Q4_K_M.gguf": b"",
+    "BF16/model-BF16-00001-of-00002.gguf": GGUF,
+    "BF16/model-BF16-00002-of-00002.gguf": GGUF,
+    "model-F16.gguf": GGUF,
+    "model-IQ4_NL.gguf": GGUF,
+    "model-Q4_K_M.gguf": GGUF,
+    "modelQ6_K.gguf": GGUF,
+}
+
+
+@pytest.mark.parametrize(
+    ("quantisation", "without", "expected"),
+    [
+        (None, (), "model-Q4_K_M.gguf"),
+        (None, ("model-Q4_K_M.gguf",), "BF16/model-BF16-00001-of-00002.gguf"),
+        ("q4_k_m", (), "model-Q4_K_M.gguf"),
+        ("F16", (), "model-F16.gguf"),
+        ("F16", ("model-F16.gguf",), "BF16/model-BF16-00001-of-00002.gguf"),
+        ("bf16", (), "BF16/model-BF16-00001-of-00002.gguf"),
+        ("Q6_K", (), "modelQ6_K.gguf"),
+        ("model-BF16", (), "BF16/model-BF16-00001-of-00002.gguf"),
+    ],
+)
+def test_the_file_is_chosen_as_llama_cpp_does(
+    server: HubServer, quantisation: str | None, without: tuple[str, ...], expected: str
+) -> None:
+    files = {name: content for name, content in MANY.items() if name not in without}
+    server.repositories["org/name"] = Repository(files)
+    assert open_gguf(HubId("org/name", None, quantisation)).name == expected
+
+
+def test_without_a_file_of_the_quantisation_those_there_are_named(server: HubServer) -> None:
+    files = {"\x1b[31m-F16.gguf": GGUF} | {f"m-Q{number}.gguf": GGUF for number in range(9)}
+    server.repositories["org/name"] = Repository(files)
+    with pytest.raises(
+        KvcalcError, match=r"holds no \.gguf of 'Q9_0'; it holds .*, \.\.\."
+    ) as error:
+        open_gguf(HubId("org/name", None, "Q9_0"))
+    assert str(error.value).isprintable()
+
+
+def test_without_any_file_it_is_refused(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"mmproj-F16.gguf": GGUF})
+    with pytest.raises(KvcalcError, match=r"^'org/name' holds no \.gguf model; name a "):
+        open_gguf(HubId("org/name", None, "F16"))
+
+
+def test_a_file_is_read_by_pieces_and_what_is_skipped_is_not_fetched(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF}, stored=("m.gguf",))
+    with open_gguf(ID) as stream:
+        assert (stream.size, stream.fetched) == (len(GGUF), 2**20)
+        assert stream.read(4) == GGUF[:4]
+        assert stream.seek(2**20 - 2) == 2**20 - 2
+        assert stream.read(5) == GGUF[2**20 - 2 : 2**20 + 3]
+        assert stream.seek(-4, 2) == stream.tell() == len(GGUF) - 4
+        assert stream.read() == GGUF[-4:]
+        assert stream.read(2**63) == b""
+        assert stream.seek(-8, 1) == len(GGUF) - 8
+        assert stream.read(2**63) == GGUF[-8:]
+        assert stream.seek(-1) == 0
+        assert stream.read(2**63) == GGUF
+    ranges = [request.range for request in server.requests if request.path.startswith("/org")]
+    assert ranges[:3] == ["bytes=0-1048575", "bytes=1048576-2097151", "bytes=3145724-3145727"]
+    assert f"/org/name/resolve/{COMMIT}/m.gguf" in {request.path for request in server.requests}
+
+
+def test_what_is_read_of_a_file_is_bounded(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_RANGE_BYTES", 2**21)
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF})
+    stream = open_gguf(ID)
+    with pytest.raises(KvcalcError, match=r"'m\.gguf' .*its head is larger than 2,097,152 bytes; "):
+        stream.read()
+    assert stream.fetched == 2**20
+    stream.seek(2**21)
+    assert stream.read(4) == GGUF[:4]
+    stream.seek(0)
+    with pytest.raises(KvcalcError, match=r"its head is larger than 2,097,152 bytes; "):
+        stream.read(4)
+
+
+Distorted = tuple[int, Headers, bytes]
+
+
+def _ignores(status: int, headers: Headers, body: bytes) -> Distorted:
+    return 200, headers | {"Content-Range": ""}, body
+
+
+def _shifts(status: int, headers: Headers, body: bytes) -> Distorted:
+    return status, headers | {"Content-Range": "bytes 5-9/10"}, body
+
+
+def _unsized(status: int, headers: Headers, body: bytes) -> Distorted:
+    return status, headers | {"Content-Range": "bytes 0-1048575/*"}, body
+
+
+def _cuts(status: int, headers: Headers, body: bytes) -> Distorted:
+    return status, headers | {"Content-Length": ""}, body[:100]
+
+
+def _breaks(status: int, headers: Headers, body: bytes) -> Distorted:
+    return status, headers, body[:100]
+
+
+def _floods(status: int, headers: Headers, body: bytes) -> Distorted:
+    return status, headers | {"Content-Length": ""}, bytes(2**26)
+
+
+@pytest.mark.parametrize(
+    ("distort", "sentence"),
+    [
+        (_ignores, r"^'org/name': 'm\.gguf' .*the server ignores HTTP ranges; download it and "),
+        (_shifts, r"the server answered another range, 'bytes 5-9/10'; "),
+        (_unsized, r"the server answered another range, 'bytes 0-1048575/\*'; "),
+        (_cuts, r"the answer was cut or too long, at byte 100; "),
+        (_floods, r"the answer was cut or too long, at byte 1,\d{3},\d{3}; "),
+        (_breaks, r"^'org/name' cannot be fetched, the Hub gave no complete answer "),
+    ],
+)
+def test_an_answer_that_is_not_the_piece_is_refused(
+    server: HubServer, distort: Any, sentence: str
+) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF}, distort=distort)
+    with pytest.raises(KvcalcError, match=sentence):
+        open_gguf(ID)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(server: HubServer) -> None:
+    server.repositories["org/name"] = repository = Repository({"m.gguf": GGUF})
+    stream = open_gguf(ID)
+    repository.files["m.gguf"] = GGUF + b"x"
+    stream.seek(2**20)
+    with pytest.raises(KvcalcError, match=r"the server answered another range, "):
+        stream.read(4)
+
+
+def test_an_empty_file_is_refused(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": b""})
+    with pytest.raises(KvcalcError, match=r"the server answered another range, "):
+        open_gguf(ID)
+
+
+def test_the_environment_of_huggingface_hub_holds(server: HubServer, tmp_path: Path) -> None:
+    server.repositories["org/name"] = Repository({"config.json": CONFIG}, token="hf_secret")
+    code = "from kvcalc.readers.hub import *; print(fetch_config(parse('org/name')))"
+    environment = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path), "HF_TOKEN": "hf_secret"}
+    for variables in ({}, {"HF_HUB_OFFLINE": "1"}):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.stderr == ""
+        assert re.fullmatch(rf"{re.escape(str(tmp_path))}/hub/.*config\.json\n", run.stdout)
+
+
+def test_the_library_is_not_imported_before_it_is_needed() -> None:
+    code = "import sys, kvcalc.readers.hub as hub; hub.parse('a/b'); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout
+    assert "huggingface_hub" not in run.stdout

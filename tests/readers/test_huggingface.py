@@ -1,0 +1,233 @@
+"""Reading config.json: what its keys mean, and what is refused."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.layers.attention import FullAttention, LatentAttention, SlidingAttention
+from kvcalc.layers.composed import NoCache
+from kvcalc.layers.recurrent import KimiDeltaAttention
+from kvcalc.readers import read
+from kvcalc.readers.huggingface import reading_of
+
+CONFIGS = Path(__file__).parents[1] / "oracles" / "configs"
+PLAIN: dict[str, Any] = {
+    "model_type": "llama",
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "hidden_size": 64,
+}
+
+
+def published(name: str) -> Any:
+    return json.loads((CONFIGS / f"{name}.json").read_text())
+
+
+def model_of(config: Any) -> kvcalc.Model:
+    return reading_of(config, "a model", "config.json").model
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_published_file_is_read(path: Path) -> None:
+    assert read(path).model.name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("file", "preset"),
+    [
+        ("LGAI-EXAONE--K-EXAONE-236B-A23B", "k-exaone-236b-a23b"),
+        ("MiniMaxAI--MiniMax-M2.5", "minimax-m2.5"),
+        ("Qwen--Qwen3-32B", "qwen3-32b"),
+        ("deepseek-ai--DeepSeek-V3", "deepseek-v3"),
+        ("meta-llama--Llama-4-Scout-17B-16E-Instruct", "llama-4-scout"),
+        ("meta-llama--Meta-Llama-3.1-405B", "llama-3.1-405b"),
+        ("mistralai--Mixtral-8x7B-v0.1", "mixtral-8x7b"),
+        ("moonshotai--Kimi-K2-Instruct", "kimi-k2"),
+        ("openai--gpt-oss-20b", "gpt-oss-20b"),
+    ],
+)
+def test_a_file_and_its_preset_are_the_same_layers(file: str, preset: str) -> None:
+    assert read(CONFIGS / f"{file}.json").model.layers == kvcalc.load(preset).layers
+
+
+def test_k_exaone_reads_the_same_from_its_pattern_alone() -> None:
+    config = published("LGAI-EXAONE--K-EXAONE-236B-A23B")
+    listed = model_of(config)
+    del config["layer_types"]
+    assert model_of(config).layers == listed.layers
+    config["sliding_window_pattern"] = 4
+    assert model_of(config).layers == listed.layers
+
+
+def test_nemotron_nas_keeps_a_cache_where_its_blocks_attend() -> None:
+    layers = model_of(published("nvidia--Llama-3_3-Nemotron-Super-49B-v1")).layers
+    assert len(layers) == 80
+    assert sum(layer == NoCache() for layer in layers) == 31
+    assert layers[0] == FullAttention(query_heads=64, kv_heads=8, head_dim=128)
+
+
+def test_kimi_k3_alternates_delta_and_latent_attention() -> None:
+    layers = model_of(published("moonshotai--Kimi-K3")).layers
+    delta = KimiDeltaAttention(kernel=4, heads=96, head_dim=128)
+    latent = LatentAttention(query_heads=96, kv_lora_rank=512, qk_rope_head_dim=64)
+    assert layers[:4] == (delta, delta, delta, latent)
+    assert layers[-2:] == (latent, latent)
+    assert sum(layer == delta for layer in layers) == 69
+
+
+def test_minimax_m3_has_an_indexer_behind_its_first_three_layers() -> None:
+    layers = model_of(published("MiniMaxAI--MiniMax-M3")).layers
+    dense = FullAttention(query_heads=64, kv_heads=4, head_dim=128)
+    assert layers == (dense,) * 3 + (dense.model_copy(update={"index_head_dim": 128}),) * 57
+
+
+def test_step_3_7_slides_three_layers_of_four() -> None:
+    layers = model_of(published("stepfun-ai--Step-3.7-Flash")).layers
+    full = FullAttention(query_heads=64, kv_heads=8, head_dim=128)
+    slide = SlidingAttention(query_heads=64, kv_heads=8, head_dim=128, window=512)
+    assert layers == (full, slide, slide, slide) * 11 + (full,)
+
+
+def test_an_unknown_model_type_is_read_by_its_keys_and_says_so() -> None:
+    reading = reading_of({**PLAIN, "model_type": "brand_new"}, "new", "config.json")
+    assert reading.model.layers == (FullAttention(query_heads=8, kv_heads=2, head_dim=8),) * 4
+    assert reading.notes == ("model type 'brand_new' is unknown: read by its keys alone",)
+
+
+def test_null_is_not_the_default_of_the_class() -> None:
+    config = {**PLAIN, "model_type": "mistral"}
+    assert model_of(config).window == 4096
+    assert model_of({**config, "sliding_window": None}).window is None
+
+
+def test_a_folder_is_read_by_its_config_and_named_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "My-Model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(PLAIN))
+    assert kvcalc.load(folder).name == "My-Model"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model_type": "vit"}, "model_type: 'vit' has no language model"),
+        ({"layer_types": ["full_attention"]}, "layer_types: describes 1 layers, expected the 4"),
+        ({"layer_types": ["magic"] * 4}, "layer_types: found 'magic', expected one of"),
+        ({"layer_types": "full"}, "layer_types: found 'full', expected a list"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers: found 1000000000, expected at most"),
+        ({"num_hidden_layers": float("nan")}, "num_hidden_layers: found nan"),
+        ({"hidden_size": float("inf")}, "hidden_size: found inf, expected a positive integer"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads: found 0"),
+        ({"num_key_value_heads": True}, "num_key_value_heads: found True"),
+        ({"hybrid_magic": [1]}, "'hybrid_magic': describes layers, and no rule reads it"),
+        ({"attention_pattern": "AB"}, "'attention_pattern': describes layers"),
+        ({"per_layer_heads": [1]}, "'per_layer_heads': describes layers"),
+        ({"sparse_magic": 3}, "'sparse_magic': describes layers"),
+        ({"block_configs": [{"ffn": {}}]}, "block_configs.0: expected a table with attention"),
+        ({"block_configs": [{"attention": {"sparsify": 1}}]}, "sparsify: no rule reads it"),
+        ({"sliding_window_pattern": "LX", "sliding_window": 4}, "found 'LX', expected letters"),
+        ({"hybrid_override_pattern": "M?"}, "hybrid_override_pattern: found 'M\\?'"),
+        ({"compress_ratios": [7]}, "compress_ratios: found \\[7\\]"),
+        ({"linear_attn_config": {"kda_layers": []}}, "full_attn_layers: found None"),
+        ({"linear_attn_config": 7}, "linear_attn_config: found 7, expected a table"),
+        ({"num_kv_shared_layers": 4}, "num_kv_shared_layers: found 4"),
+        ({"dtype": "float99"}, "element type 'float99' is unknown"),
+        ({"layer_types": ["linear_attention"] * 4}, "whose sizes the file does not give"),
+        (
+            {"loop_num_passes": 9999, "loop_layer_index_start": 0, "loop_layer_index_end": 4},
+            "loops",
+        ),
+    ],
+)
+def test_a_bad_key_is_refused_by_its_name(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=sentence):
+        model_of({**PLAIN, **change})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{"num_hidden_layers": 4', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "found \\[\\], expected an object"),
+        (b"{}", "there is no language model in the file"),
+        (b'{"num_hidden_layers": 1' + b"0" * 5000 + b"}", "not JSON"),
+        (b"\0" * (17 * 2**20), "larger than the 16,777,216 bytes"),
+    ],
+    ids=["truncated", "nested", "not text", "a list", "empty", "digits", "zeros"],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(kvcalc.KvcalcError, match=sentence) as refused:
+        kvcalc.load(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(kvcalc.KvcalcError, match="not a regular file"):
+        kvcalc.load(tmp_path)
+
+
+def test_a_directory_loop_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.json").symlink_to(tmp_path / "config.json")
+    with pytest.raises(kvcalc.KvcalcError):
+        kvcalc.load(tmp_path / "config.json")
+
+
+def test_control_codes_in_a_folders_name_are_written_out(tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[31mred"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(PLAIN))
+    assert kvcalc.load(folder).name == r"\x1b[31mred"
+
+
+KEYS = [
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "hidden_size", "head_dim"),
+    *("layer_types", "sliding_window", "sliding_window_pattern", "attention_chunk_size"),
+    *("kv_lora_rank", "qk_rope_head_dim", "index_head_dim", "indexer_types", "index_topk_freq"),
+    *("hybrid_override_pattern", "compress_ratios", "compress_rates", "hybrid_layer_pattern"),
+    *("linear_attn_config", "sparse_attention_config", "block_configs", "per_layer_config"),
+    *("no_rope_layers", "full_attention_interval", "attn_layer_period", "attn_layer_offset"),
+    *("num_kv_shared_layers", "global_head_dim", "swa_head_dim", "use_sliding_window"),
+    *("max_window_layers", "conv_kernel", "state_size", "mamba_num_heads", "mamba_n_groups"),
+    *(
+        "mamba_expand",
+        "conv_L_cache",
+        "n_recurrent_loops",
+        "n_input_layers",
+        "dtype",
+        "text_config",
+    ),
+    *("loop_num_passes", "loop_layer_index_start", "loop_layer_index_end", "cca_time0"),
+]
+_plain = st.none() | st.booleans() | st.integers(-2, 64) | st.floats() | st.text(max_size=5)
+_kinds = st.sampled_from(["full_attention", "sliding_attention", "mamba", "moe", "hybrid", "x"])
+_values = (
+    _plain
+    | st.lists(_plain | _kinds, max_size=4)
+    | st.dictionaries(st.text(max_size=3) | st.just("attention"), _plain, max_size=3)
+    | st.lists(st.dictionaries(st.just("attention"), st.just({"n_heads_in_group": 0})), max_size=2)
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(KEYS), _values),
+    st.sampled_from(["llama", "nemotron_h", "gemma3_text", "deepseek_v32", "zaya", "dory", "new"]),
+)
+def test_any_table_is_read_or_refused_in_a_sentence(table: dict[str, Any], kind: str) -> None:
+    try:
+        outcome = str(len(model_of({**PLAIN, "model_type": kind, **table}).layers))
+    except kvcalc.KvcalcError as refused:
+        outcome = str(refused)
+    assert outcome
+    assert "\n" not in outcome
