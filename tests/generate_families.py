@@ -123,7 +123,7 @@ def per_type(config: Any) -> dict[str, Any] | None:
     return {kind: own for kind, own in found.items() if own}
 
 
-CODE = {
+CODE: dict[str, dict[str, Any]] = {
     "inkling2_loop_text": {"number_of_conv_states": 4},
     "inkling2_text": {"number_of_conv_states": 4},
     "dots3_note_text": {"index_dtype": "float32"},

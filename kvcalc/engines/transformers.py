@@ -33,14 +33,28 @@ ONE_MORE = {"mimo_v2_flash"}
 FLOAT32 = dtype("float32")
 
 
+class TransformersSettings(Settings):
+    """The settings of transformers' cache.
+
+    `after_prompt` asks for the storage held right after the prompt was processed, when a sliding
+    or chunked layer's tensor is still a view of the whole prompt's; else for the tensors' own
+    sizes.
+    """
+
+    after_prompt: bool = False
+
+
 class Cache(NamedTuple):
     """What each kind of layer keeps, for a model and the element type of its cache."""
 
     model: Model
     element: Dtype
+    after_prompt: bool
 
     def kept(self, window: int) -> Value:
         """Tokens a layer keeps of those in its window."""
+        if self.after_prompt:
+            return CONTEXT
         shorter = window_of(self.model, window) + (0 if self.model.model_type in ONE_MORE else -1)
         return minimum(CONTEXT, shorter)
 
@@ -72,7 +86,9 @@ class Cache(NamedTuple):
 
     def chunked(self, layer: "ChunkedAttention") -> list[Rows]:
         """The chunk's tokens."""
-        return self.keys_and_values(layer, minimum(CONTEXT, layer.chunk - 1))
+        return self.keys_and_values(
+            layer, CONTEXT if self.after_prompt else minimum(CONTEXT, layer.chunk - 1)
+        )
 
     def latent(self, layer: "LatentAttention") -> list[Rows]:
         """A row for all heads, and an indexer's key."""
@@ -160,7 +176,7 @@ class Cache(NamedTuple):
         }
 
 
-def cost(model: Model, settings: Settings) -> Cost:
+def cost(model: Model, settings: TransformersSettings) -> Cost:
     """Work out what transformers' cache holds.
 
     Raises:
@@ -171,7 +187,13 @@ def cost(model: Model, settings: Settings) -> Cost:
     if 1 in model.sliding_windows:
         raise KvcalcError("window: found 1, expected at least 2 on transformers")
     element = dtype(settings.kv_cache_dtype or model.dtype)
-    return additive_cost(ENGINE.name, model, settings, element.name, Cache(model, element).kinds())
+    return additive_cost(
+        ENGINE.name,
+        model,
+        settings,
+        element.name,
+        Cache(model, element, settings.after_prompt).kinds(),
+    )
 
 
-ENGINE = Engine("transformers", Settings, cost)
+ENGINE = Engine("transformers", TransformersSettings, cost)

@@ -93,7 +93,8 @@ def read(path: Path) -> Reading:
         for source in preset.sources
         for fact in source.facts
     }
-    return Reading(model, str(path), origins)
+    own = path.parent == folder()
+    return Reading(model, f"the preset {path.stem}" if own else str(path), origins)
 
 
 def key(name: str) -> str:

@@ -79,6 +79,12 @@ def test_k_exaone_keeps_one_token_less_than_its_window() -> None:
     assert cost(context=5000, window=4096) == 849_592_320
 
 
+def test_right_after_the_prompt_the_window_saves_nothing() -> None:
+    model = kvcalc.load("k-exaone-236b-a23b")
+    cost = kvcalc.cost(model, engine="transformers", after_prompt=True)
+    assert cost(context=5000) == 48 * 5000 * 4096
+
+
 def test_cross_attention_holds_the_source_once_there_is_one() -> None:
     layer = CrossAttention(kv_heads=1, head_dim=1)
     cost = kvcalc.cost(Model(name="decoder", layers=(layer,)), engine="transformers")

@@ -12,9 +12,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from gguf import GGUFWriter
 
+import kvcalc
 from kvcalc.errors import KvcalcError
-from kvcalc.readers import hub
+from kvcalc.layers.attention import FullAttention
+from kvcalc.readers import hub, read
 from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
@@ -429,3 +432,44 @@ def test_the_library_is_not_imported_before_it_is_needed() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.stdout
     assert "huggingface_hub" not in run.stdout
+
+
+LLAMA = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_size": 32,
+}
+
+
+def test_a_repository_loads_by_its_config_json(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"config.json": json.dumps(LLAMA).encode()})
+    model = kvcalc.load("org/name")
+    assert model.name == "org/name"
+    assert model.layers == (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
+
+
+def test_a_repository_loads_by_the_metadata_of_its_gguf(server: HubServer, tmp_path: Path) -> None:
+    writer = GGUFWriter(tmp_path / "m.gguf", "llama")
+    for key, value in {
+        "block_count": 2,
+        "embedding_length": 32,
+        "attention.head_count": 4,
+        "attention.head_count_kv": 2,
+    }.items():
+        writer.add_uint32(f"llama.{key}", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    content = (tmp_path / "m.gguf").read_bytes()
+    server.repositories["org/name"] = Repository({"m-Q4_K_M.gguf": content})
+    expected = (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
+    assert kvcalc.load("org/name").layers == expected
+    assert kvcalc.load("org/name:Q4_K_M").layers == expected
+
+
+def test_a_preset_comes_before_the_hub_and_says_so() -> None:
+    reading = read("meta-llama/Llama-3.1-8B")
+    assert reading.source == "the preset llama-3.1-8b"
+    assert reading.notes == ("'meta-llama/Llama-3.1-8B' is a preset of kvcalc, and was used",)

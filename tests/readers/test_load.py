@@ -55,7 +55,7 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
         kvcalc.KvcalcError, match=r" is a folder without a config.json; expected a "
     ):
         kvcalc.load(tmp_path)
-    with pytest.raises(kvcalc.KvcalcError, match=r"^'/' is a folder; "):
+    with pytest.raises(kvcalc.KvcalcError, match=r"^'/' is a folder without"):
         kvcalc.load("/")
 
 

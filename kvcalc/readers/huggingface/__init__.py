@@ -57,14 +57,16 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
     if not keys.has("num_hidden_layers") and not keys.has("layer_types"):
         raise KvcalcError("num_hidden_layers: missing, so there is no language model in the file")
     refuse_unread(text)
+    model_dtype = table.get("dtype") or table.get("torch_dtype")
     outer = table.get("model_type")
     model = Model(
         name=printable(name)[:200],
         layers=stack(keys, layer_types(keys)),
-        dtype=keys.get("dtype") or table.get("dtype") or table.get("torch_dtype") or "bfloat16",
+        dtype=keys.get("dtype") or model_dtype or "bfloat16",
         model_type=outer if isinstance(outer, str) else None,
         max_context=keys.get("max_position_embeddings"),
     )
+    keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     notes = () if row else (f"model type {shown(model_type)} is unknown: read by its keys alone",)
     return Reading(model, source, keys.origins, notes)
 

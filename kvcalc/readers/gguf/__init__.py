@@ -1,0 +1,41 @@
+"""GGUF files: their metadata alone, as llama.cpp reads it, never their tensors."""
+
+from pathlib import Path
+
+from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.readers.gguf.metadata import Stream, read_metadata
+from kvcalc.readers.gguf.model import model_of, reading_of
+from kvcalc.readers.reading import Reading
+
+__all__ = ["model_of", "read", "read_metadata", "read_stream"]
+
+
+def read(path: Path) -> Reading:
+    """Read a GGUF file, or the first part of a split one.
+
+    Raises:
+        KvcalcError: it cannot be read, is not GGUF, or does not describe a model; the sentence
+            names the file and the key.
+    """
+    name = shown(str(path), 300)
+    try:
+        if not path.is_file():
+            found = "something that is not a regular file" if path.exists() else "nothing"
+            raise KvcalcError(f"{name}: found {found}, expected a file")
+        with path.open("rb") as file:
+            return read_stream(file, str(path))
+    except (OSError, ValueError) as error:
+        raise KvcalcError(f"{name}: cannot be read ({reason(error)})") from None
+
+
+def read_stream(stream: Stream, source: str) -> Reading:
+    """Read the metadata at the start of a stream; `source` is the path or address it came from.
+
+    Raises:
+        KvcalcError: it is not GGUF, or does not describe a model; the sentence names the source
+            and the key.
+    """
+    try:
+        return reading_of(read_metadata(stream), Path(source).stem, source)
+    except KvcalcError as error:
+        raise KvcalcError(f"{shown(source, 300)}: {error}") from None

@@ -1,0 +1,191 @@
+"""A GGUF file's keys, and what they say of each layer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers import layer
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+from kvcalc.readers.gguf.attention import KNOWN, attention_layers
+from kvcalc.readers.gguf.keys import Keys
+from kvcalc.readers.gguf.tables import (
+    CACHELESS,
+    DEFAULT_INTERVAL,
+    DTYPES,
+    HOLDING_LAYERS,
+    INTERVALS,
+    MODEL_TYPES,
+    RECURRENT,
+)
+from kvcalc.readers.reading import Reading
+
+
+def model_of(metadata: Mapping[str, Any], name: str) -> Model:
+    """Make a model of a GGUF file's metadata; `name` is its name where the metadata has none.
+
+    Raises:
+        KvcalcError: a key is missing, out of range, or describes layers in an unknown way.
+    """
+    return reading_of(metadata, name, name).model
+
+
+def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
+    """Make a model as `model_of` does, with the keys that it came from.
+
+    Raises:
+        KvcalcError: as `model_of`.
+    """
+    if part := metadata.get("split.no"):
+        raise KvcalcError(f"split.no: found {shown(part)}, expected 0, the first part of the file")
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise KvcalcError(f"general.architecture: found {shown(architecture)}, expected a name")
+    keys = Keys(metadata, architecture)
+    title = metadata.get("general.name")
+    facts: dict[str, Any] = {
+        "name": title if isinstance(title, str) and title else name,
+        "model_type": MODEL_TYPES.get(architecture, architecture.replace("-", "_")),
+        "max_context": keys.size("context_length") or None,
+    }
+    file_type = metadata.get("general.file_type")
+    if isinstance(file_type, int) and file_type in DTYPES:
+        facts["dtype"] = DTYPES[file_type]
+    model = Model(layers=layers_of(keys), **facts)
+    notes = () if architecture in KNOWN else (_UNKNOWN.format(shown(architecture)),)
+    return Reading(model, source, keys.origins, notes)
+
+
+_UNKNOWN = "the architecture {} is not known; its layers were read by the general rules"
+
+
+def layers_of(keys: Keys) -> tuple[Layer, ...]:
+    """The layers of the trunk, in order: those of NextN hold nothing in the main context."""
+    nothing = layer({"kind": "no_cache"})
+    if keys.architecture in CACHELESS:
+        return (nothing,) * keys.layers
+    kind, where = RECURRENT.get(keys.architecture, (None, None))
+    if kind is None:
+        layers = [found or nothing for found in attention_layers(keys)]
+    else:
+        state = layer({"kind": kind, **_STATES[kind](keys)})
+        if where == "all":
+            layers = [state] * keys.layers
+        else:
+            attention = attention_layers(keys)
+            if where == "beside":
+                layers = [_combined(found, state) for found in attention]
+            else:
+                layers = [
+                    state if recurrent else found or nothing
+                    for recurrent, found in zip(
+                        _recurrent(keys, where, attention), attention, strict=True
+                    )
+                ]
+    layers = _shared(keys, layers)
+    keys.refuse_unread()
+    return tuple(layers)
+
+
+def _combined(attention: Layer | None, state: Layer) -> Layer:
+    if attention is None:
+        return state
+    return layer({"kind": "combined"} | {"parts": (attention, state)})
+
+
+def _recurrent(keys: Keys, where: str | None, attention: list[Layer | None]) -> list[bool]:
+    """Which layers are recurrent; the others are attention, or hold nothing."""
+    if where == "interval":
+        interval = keys.size(
+            "full_attention_interval", INTERVALS.get(keys.architecture, DEFAULT_INTERVAL)
+        )
+        flags = keys.flags("attention.recurrent_layers")
+        return flags or [bool(interval and (at + 1) % interval) for at in range(keys.layers)]
+    headless = [found is None for found in attention]
+    if where == "no_heads_no_ffn":
+        widths = keys.sizes("feed_forward_length")
+        return [bare and not width for bare, width in zip(headless, widths, strict=True)]
+    return headless
+
+
+def _shared(keys: Keys, layers: list[Layer]) -> list[Layer]:
+    """Let the last layers read the cache of those before, as many as the file or the code says."""
+    count = keys.size("attention.shared_kv_layers")
+    holding = HOLDING_LAYERS.get(keys.architecture, len(layers) - count)
+    if count > len(layers):
+        raise keys.error("attention.shared_kv_layers", count, f"at most {len(layers):,}")
+    if holding >= len(layers):
+        return layers
+    return layers[:holding] + [layer({"kind": "shared_cache"})] * (len(layers) - holding)
+
+
+def _heads(keys: Keys) -> int:
+    return max(keys.sizes("attention.head_count"))
+
+
+def _mamba(keys: Keys) -> dict[str, int]:
+    return {
+        "kernel": keys.required("ssm.conv_kernel"),
+        "inner": keys.required("ssm.inner_size"),
+        "state": keys.required("ssm.state_size"),
+    }
+
+
+def _split(keys: Keys) -> tuple[int, int]:
+    """The inner size, cut into heads: how many, and the size of each."""
+    inner, heads = keys.required("ssm.inner_size"), keys.required("ssm.time_step_rank")
+    if inner % heads:
+        raise keys.error("ssm.inner_size", inner, f"a multiple of the {heads} ssm.time_step_rank")
+    return heads, inner // heads
+
+
+def _mamba2(keys: Keys) -> dict[str, int]:
+    heads, head_dim = _split(keys)
+    return {
+        "kernel": keys.required("ssm.conv_kernel"),
+        "heads": heads,
+        "head_dim": head_dim,
+        "groups": keys.size("ssm.group_count") or 1,
+        "state": keys.required("ssm.state_size"),
+    }
+
+
+def _gated_delta_net(keys: Keys) -> dict[str, int]:
+    heads, value_dim = _split(keys)
+    return {
+        "kernel": keys.required("ssm.conv_kernel"),
+        "key_heads": keys.required("ssm.group_count"),
+        "value_heads": heads,
+        "key_dim": keys.required("ssm.state_size"),
+        "value_dim": value_dim,
+    }
+
+
+def _kimi_delta_attention(keys: Keys) -> dict[str, int]:
+    return {
+        "kernel": keys.required("ssm.conv_kernel"),
+        "heads": _heads(keys),
+        "head_dim": keys.required("kda.head_dim"),
+    }
+
+
+_STATES: dict[str, Callable[[Keys], dict[str, int]]] = {
+    "mamba": _mamba,
+    "mamba2": _mamba2,
+    "gated_delta_net": _gated_delta_net,
+    "kimi_delta_attention": _kimi_delta_attention,
+    "lightning_attention": lambda keys: {
+        "heads": _heads(keys),
+        "head_dim": keys.required("attention.key_length"),
+    },
+    "rwkv": lambda keys: {
+        "embedding": keys.required("embedding_length"),
+        "head_dim": keys.required("wkv.head_size"),
+        "token_shifts": keys.size("token_shift_count", 2),
+    },
+    "short_convolution": lambda keys: {
+        "kernel": keys.required("shortconv.l_cache"),
+        "width": keys.required("embedding_length"),
+    },
+}
+"""The published parameters of each kind of state."""
