@@ -50,10 +50,10 @@ def additive_cost(
         KvcalcError: the engine has no such kind of layer.
     """
     ranks = settings.tensor_parallel_size
-    order = [*kinds, "combined"]
+    order = {kind: place for place, kind in enumerate([*kinds, "combined"])}
     groups = []
     terms = []
-    for layer, layers in sorted(model.groups, key=lambda group: order.index(group[0].kind)):
+    for layer, layers in sorted(model.groups, key=lambda group: order.get(group[0].kind, 0)):
         kept = rows_of(layer, engine, kinds)
         terms += [(layers, rows.tokens, rows.row_bytes) for rows in kept]
         groups.append(_group(model, layer, layers, kept, ranks))

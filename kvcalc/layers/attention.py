@@ -148,6 +148,10 @@ class CompressedAttention(Layer):
         """The layer's window, in tokens."""
         return (self.window,)
 
+    def with_full_attention(self) -> Layer:
+        """Let the layer keep a row of every token, and compress none."""
+        return CompressedAttention(head_dim=self.head_dim, window=MAX_SIZE)
+
     def with_window(self, window: int) -> Layer:
         """Let the layer slide over `window` tokens."""
         return type(self)(**{**dict(self), "window": window})

@@ -47,13 +47,19 @@ ENGINE_NOTES = {
 }
 
 
+MORE_THAN_A_WINDOW = {"combined", "compressed_attention"}
+"""Kinds whose bytes are not their window's alone, so that no share of the window can be told."""
+
+
 def _saved(cells: Sequence[SweepRow]) -> tuple[str, str]:
     """What the smallest window saves of the largest one's sliding layers, and of its whole."""
     large = max(cells, key=lambda row: row.window or 0)
     small = min(cells, key=lambda row: row.window or 0)
     saved = large.bytes - small.bytes
-    sliding = sum(group.bytes for group in large.groups if group.window is not None)
-    return percent(saved, sliding), percent(saved, large.bytes)
+    windowed = [group for group in large.groups if group.window is not None]
+    if any(group.kind in MORE_THAN_A_WINDOW for group in windowed):
+        return "", percent(saved, large.bytes)
+    return percent(saved, sum(group.bytes for group in windowed)), percent(saved, large.bytes)
 
 
 def _what_is_saved(windows: Sequence[int | None]) -> str:
