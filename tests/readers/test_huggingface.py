@@ -231,3 +231,85 @@ def test_any_table_is_read_or_refused_in_a_sentence(table: dict[str, Any], kind:
         outcome = str(refused)
     assert outcome
     assert "\n" not in outcome
+
+
+EIGHT = {"num_hidden_layers": 8, "num_attention_heads": 8, "hidden_size": 64}
+SLIDES = {"num_key_value_heads": 2, "sliding_window": 32}
+
+
+@pytest.mark.parametrize(
+    ("config", "kinds"),
+    [
+        (
+            {"model_type": "qwen2", **SLIDES, "use_sliding_window": False, "max_window_layers": 4},
+            {"full_attention": 8},
+        ),
+        (
+            {"model_type": "qwen2", **SLIDES, "use_sliding_window": True, "max_window_layers": 4},
+            {"full_attention": 4, "sliding_attention": 4},
+        ),
+        (
+            {"model_type": "exaone4", **SLIDES, "sliding_window": None},
+            {"full_attention": 8},
+        ),
+        (
+            {"model_type": "minimax_text_01", "attn_type_list": [0, 1] * 4},
+            {"lightning_attention": 4, "full_attention": 4},
+        ),
+        (
+            {"model_type": "lfm2", "conv_L_cache": 3, "full_attn_idxs": [2, 5]},
+            {"short_convolution": 6, "full_attention": 2},
+        ),
+        (
+            {"model_type": "mllama_text_model", "cross_attention_layers": [3]},
+            {"full_attention": 7, "cross_attention": 1},
+        ),
+        (
+            {"model_type": "gemma3n_text", **SLIDES, "num_kv_shared_layers": 3},
+            {"sliding_attention": 4, "full_attention": 1, "shared_cache": 3},
+        ),
+        (
+            {"model_type": "jamba", "attn_layer_period": 4, "attn_layer_offset": 2},
+            {"mamba": 6, "full_attention": 2},
+        ),
+        (
+            {"model_type": "qwen3_next", "full_attention_interval": 4},
+            {"gated_delta_net": 6, "full_attention": 2},
+        ),
+    ],
+    ids=lambda value: value.get("model_type", ""),
+)
+def test_keys_say_what_the_layers_are(config: dict[str, Any], kinds: dict[str, int]) -> None:
+    found: dict[str, int] = {}
+    for layer in model_of({**EIGHT, **config}).layers:
+        found[layer.kind] = found.get(layer.kind, 0) + 1
+    assert found == kinds
+
+
+def test_the_decoders_half_of_an_encoder_decoder_counts() -> None:
+    config = {"model_type": "t5", "d_model": 64, "num_layers": 6, "num_decoder_layers": 8}
+    assert len(model_of({**config, "num_heads": 4, "d_kv": 16}).layers) == 8
+
+
+def test_the_sliding_layers_of_step_3_5_have_sizes_of_their_own() -> None:
+    config = {
+        "model_type": "step3p5",
+        "num_attention_groups": 2,
+        "head_dim": 16,
+        "sliding_window": 32,
+        "layer_types": ["full_attention", "sliding_attention"] * 4,
+        "attention_other_setting": {
+            "attention_type": "sliding_attention",
+            "num_attention_heads": 12,
+            "num_attention_groups": 4,
+        },
+    }
+    full, slide = model_of({**EIGHT, **config}).layers[:2]
+    assert full == FullAttention(query_heads=8, kv_heads=2, head_dim=16)
+    assert slide == SlidingAttention(query_heads=12, kv_heads=4, head_dim=16, window=32)
+
+
+@pytest.mark.parametrize("key", ["use_cla", "global_attn_idx", "kv_reuse_group", "mamba_d_state"])
+def test_an_unknown_type_that_speaks_of_other_layers_is_refused(key: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=f"'{key}'.*no rule reads it"):
+        model_of({**PLAIN, "model_type": "brand_new", key: [1]})

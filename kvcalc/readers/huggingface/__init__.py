@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.file import read_bytes
 from kvcalc.readers.huggingface.families import Family, family
@@ -13,7 +15,7 @@ from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
 from kvcalc.readers.huggingface.stack import stack
 from kvcalc.readers.huggingface.types import layer_types
-from kvcalc.readers.huggingface.unread import refuse_unread
+from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state
 from kvcalc.readers.reading import Reading
 
 MAX_FILE_BYTES = 16 * 2**20
@@ -67,8 +69,14 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
         max_context=keys.get("max_position_embeddings"),
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
+    if row is None and not any(_is_recurrent(layer) for layer, _ in model.groups):
+        refuse_unused_state(text)
     notes = () if row else (f"model type {shown(model_type)} is unknown: read by its keys alone",)
     return Reading(model, source, keys.origins, notes)
+
+
+def _is_recurrent(layer: Layer) -> bool:
+    return any(isinstance(part, Recurrent) for part in getattr(layer, "parts", (layer,)))
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:

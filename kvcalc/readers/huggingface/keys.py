@@ -12,23 +12,22 @@ from kvcalc.errors import KvcalcError, shown
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "num_hidden_layers": (
-        "decoder_layers",
-        "num_decoder_layers",
-        "decoder_num_hidden_layers",
         "n_layer",
         "n_layers",
         "num_layers",
     ),
     "num_attention_heads": (
-        "decoder_attention_heads",
-        "num_decoder_attention_heads",
-        "decoder_num_attention_heads",
         "n_head",
         "n_heads",
         "num_heads",
         "attention_heads",
     ),
-    "num_key_value_heads": ("n_head_kv", "num_kv_heads", "decoder_num_key_value_heads"),
+    "num_key_value_heads": (
+        "n_head_kv",
+        "num_kv_heads",
+        "num_attention_groups",
+        "multi_query_group_num",
+    ),
     "hidden_size": ("d_model", "n_embd", "embed_dim", "embedding_dim"),
     "head_dim": ("d_kv", "attention_head_dim", "kv_channels"),
     "layer_types": ("layers_block_type",),
@@ -52,6 +51,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Other names of a key, in the order in which they are tried."""
 
+DECODERS: dict[str, tuple[str, ...]] = {
+    "num_hidden_layers": ("decoder_layers", "num_decoder_layers", "decoder_num_hidden_layers"),
+    "num_attention_heads": (
+        "decoder_attention_heads",
+        "num_decoder_attention_heads",
+        "decoder_num_attention_heads",
+    ),
+    "num_key_value_heads": ("decoder_num_key_value_heads",),
+}
+"""Names that tell the decoder's half from the encoder's, and so are tried before any other."""
+
 MISSING = object()
 
 
@@ -70,9 +80,13 @@ class Keys:
         self.defaults = defaults
         self.origins = {} if origins is None else origins
 
+    def _names(self, key: str) -> tuple[str, ...]:
+        own = self.names.get(key, key)
+        return (*DECODERS.get(key, ()), own, key, *ALIASES.get(key, ()))
+
     def get(self, key: str, otherwise: Any = None) -> Any:
         """Read a key; where the file says null, the class's default does not count either."""
-        names = (self.names.get(key, key), key, *ALIASES.get(key, ()))
+        names = self._names(key)
         for name in names:
             if self.table.get(name) is not None:
                 self.origins[key] = f"key {name}"
@@ -128,7 +142,7 @@ class Keys:
 
     def in_file(self, key: str) -> bool:
         """Say whether the file itself gives a key."""
-        names = (self.names.get(key, key), key, *ALIASES.get(key, ()))
+        names = self._names(key)
         return any(self.table.get(name) is not None for name in names)
 
     def has(self, *keys: str) -> bool:

@@ -7,6 +7,7 @@ from kvcalc.layers.attention import (
     Attention,
     ChunkedAttention,
     CompressedAttention,
+    CrossAttention,
     FullAttention,
     LatentAttention,
     SlidingAttention,
@@ -134,10 +135,18 @@ def _linear(keys: Keys) -> Layer:
             kernel=keys.size("conv_kernel"), inner=_inner(keys), state=keys.size("state_size")
         )
     if keys.has("full_attn_alpha_factor"):
-        heads = keys.size("num_attention_heads")
-        head_dim = keys.get("head_dim") or keys.size("hidden_size") // heads
-        return LightningAttention(heads=heads, head_dim=head_dim)
+        return _lightning(keys)
     raise KvcalcError("layer_types: a linear_attention layer whose sizes the file does not give")
+
+
+def _lightning(keys: Keys) -> Layer:
+    heads = keys.size("num_attention_heads")
+    head_dim = keys.size("head_dim") if keys.has("head_dim") else keys.size("hidden_size") // heads
+    return LightningAttention(heads=heads, head_dim=head_dim)
+
+
+def _cross(keys: Keys) -> Layer:
+    return CrossAttention(**_heads(keys))  # type: ignore[arg-type]
 
 
 def _inner(keys: Keys) -> int:
@@ -217,6 +226,8 @@ KINDS: dict[str, Callable[[Keys], Layer]] = {
     "hybrid": _hybrid,
     "hybrid_sliding": _hybrid_sliding,
     "mlstm": _mlstm,
+    "lightning_attention": _lightning,
+    "cross_attention": _cross,
     "moe": _nothing,
     "mlp": _nothing,
 }

@@ -14,6 +14,10 @@ GLOBAL = {"global_head_dim": "head_dim", "num_global_key_value_heads": "num_key_
 """Sizes of the full layers alone, where the file gives them (Gemma 4)."""
 
 
+OTHER = {"num_attention_groups": "num_key_value_heads"}
+"""Names within the table of sizes of one type of layer (Step 3.5)."""
+
+
 def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     """Make the layers of their types.
 
@@ -22,7 +26,10 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     """
     made: dict[tuple[str, str], Layer] = {}
     layers = []
+    across = set(keys.list_of("cross_attention_layers", int))
     for place, kind in enumerate(types):
+        if place in across:  # Mllama: these attend to the image alone
+            kind = "cross_attention"
         own = _own(keys, place, kind)
         key = (kind, repr(own))
         if key not in made:
@@ -51,6 +58,9 @@ def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
         return {"num_key_value_heads": keys.size("num_attention_heads") // share}
     if kind == FULL and any(keys.has(key) for key in GLOBAL):
         return {name: keys.get(key) for key, name in GLOBAL.items() if keys.has(key)}
+    other = keys.table_of("attention_other_setting")
+    if other and other.get("attention_type") == kind:
+        return {OTHER.get(name, name): value for name, value in other.items()}
     by_type: Mapping[str, Mapping[str, Any]] = keys.defaults.get("type_config", {})
     return by_type.get(kind, {})
 

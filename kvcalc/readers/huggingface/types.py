@@ -39,7 +39,10 @@ def layer_types(keys: Keys) -> list[str]:
             types = rule(keys)
             if types is not None:
                 return _indexed(keys, _checked(keys, key, types))
-    return _indexed(keys, _by_class(keys))
+    types = _by_class(keys)
+    if not keys.has("sliding_window"):  # null in the file: the class's pattern slides over nothing
+        types = [FULL if kind == SLIDING else kind for kind in types]
+    return _indexed(keys, types)
 
 
 def count(keys: Keys) -> int:
@@ -161,6 +164,18 @@ def _sparse_frequency(keys: Keys) -> list[str] | None:
     return ["minimax_m3_sparse" if flag else FULL for flag in flags]
 
 
+def _attention_types(keys: Keys) -> list[str] | None:
+    """A list with 0 a layer of lightning attention (MiniMax-Text-01)."""
+    flags = keys.list_of("attn_type_list", int)
+    return [FULL if flag else "lightning_attention" for flag in flags]
+
+
+def _full_indices(keys: Keys) -> list[str] | None:
+    """A list of the layers that attend; the others are short convolutions (LFM2)."""
+    full = set(keys.list_of("full_attn_idxs", int))
+    return [FULL if layer in full else "conv" for layer in range(count(keys))]
+
+
 def _linear_lists(keys: Keys) -> list[str] | None:
     """Two lists of layers counted from 1 (Kimi-Linear)."""
     full = keys.table_of("linear_attn_config").get("full_attn_layers")
@@ -176,6 +191,8 @@ RULES: dict[str, Callable[[Keys], list[str] | None]] = {
     "hybrid_override_pattern": _lettered,
     "compress_ratios": _ratios,
     "hybrid_layer_pattern": _flags,
+    "attn_type_list": _attention_types,
+    "full_attn_idxs": _full_indices,
     "block_configs": _blocks,
     "sparse_attention_freq": _sparse_frequency,
     "linear_attn_config": _linear_lists,

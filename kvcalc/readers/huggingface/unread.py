@@ -10,6 +10,7 @@ DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
     r"|sparse_.*|.*_layer_types|.*_layer_ids|.*_layer_period|.*_layer_interval"
     r"|attn_layer_indices|full_attn_idxs|kv_source_layers|cross_attention_layers"
+    r"|attn_type_list|attention_other_setting|global_attn_idx|kv_reuse_group|use_cla|cla_.*"
 )
 
 READ = {
@@ -22,6 +23,10 @@ READ = {
     "sliding_window_pattern",
     "per_layer_config",
     "attn_layer_period",
+    "attn_type_list",
+    "attention_other_setting",
+    "cross_attention_layers",
+    "full_attn_idxs",
 }
 """Those that a rule reads."""
 
@@ -44,14 +49,29 @@ NO_CACHE = {
 layer_types says too (transformers 5.24.0, configuration classes)."""
 
 
-def refuse_unread(table: Mapping[str, Any], known: frozenset[str] = frozenset()) -> None:
+STATE = re.compile(r"(mamba|ssm|linear_num|rwkv|kda|gla|retention)_.*|state_size|conv_kernel")
+"""Keys of recurrent layers."""
+
+
+def refuse_unused_state(table: Mapping[str, Any]) -> None:
+    """Refuse a table of an unknown model type that speaks of states, when none was read.
+
+    Raises:
+        KvcalcError: a key of recurrent layers, of which no rule made any.
+    """
+    for key, value in table.items():
+        if value and isinstance(key, str) and STATE.fullmatch(key):
+            raise KvcalcError(f"{shown(key)}: speaks of recurrent layers, and no rule reads it")
+
+
+def refuse_unread(table: Mapping[str, Any]) -> None:
     """Refuse a table with such a key.
 
     Raises:
         KvcalcError: a key that describes layers and that no rule reads.
     """
     for key, value in table.items():
-        if not value or key in READ or key in NO_CACHE or key in known:
+        if not value or key in READ or key in NO_CACHE:
             continue
         if isinstance(key, str) and DESCRIBES_LAYERS.fullmatch(key):
             raise KvcalcError(f"{shown(key)}: describes layers, and no rule reads it")
