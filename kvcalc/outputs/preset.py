@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from kvcalc.answers.show import shape
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, printable
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
@@ -35,7 +35,10 @@ def to_preset(reading: Reading) -> str:
         table = {"kind": layer.kind, **shape(layer)}
         lines += ["", f"[layers.{letter}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
     lines += ["", "[[sources]]", f"facts = {_value([*facts, 'layers'])}"]
-    lines += [f"title = {_value('read by kvcalc')}", f"address = {_value(reading.source[:200])}"]
+    lines += [
+        f"title = {_value('read by kvcalc')}",
+        f"address = {_value(printable(reading.source)[:200])}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -54,4 +57,4 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{k} = {_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

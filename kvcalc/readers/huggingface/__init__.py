@@ -81,6 +81,9 @@ def _is_recurrent(layer: Layer) -> bool:
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the table of the language model, nested or not."""
+    for key in TEXT_CONFIGS[:4]:  # the last, "decoder", may name something else
+        if table.get(key) is not None and not isinstance(table[key], dict):
+            raise KvcalcError(f"{key}: found {shown(table[key])}, expected a table")
     for _ in range(3):
         nested = next(
             (table[key] for key in TEXT_CONFIGS if isinstance(table.get(key), dict)), None

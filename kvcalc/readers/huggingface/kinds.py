@@ -31,6 +31,8 @@ def _heads(keys: Keys) -> dict[str, int | None]:
     """Read the sizes of a layer with a key and a value a KV head."""
     query_heads = keys.size("num_attention_heads")
     kv_heads = keys.size("num_key_value_heads") if keys.has("num_key_value_heads") else query_heads
+    if keys.get("multi_query") is False and not keys.in_file("num_key_value_heads"):
+        kv_heads = query_heads
     if keys.get("multi_query") and not keys.get("new_decoder_architecture"):
         kv_heads = 1
     if keys.has("head_dim"):

@@ -42,8 +42,10 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
 
 def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
     """The keys of one layer alone."""
-    for name, table in keys.table_of("per_layer_config").items():
-        if name.isdecimal() and int(name) == place and isinstance(table, dict):
+    listed = keys.table_of("per_layer_config")
+    for name in (str(place), f"{place:02}"):
+        if isinstance(listed.get(name), dict):
+            table: Mapping[str, Any] = listed[name]
             return table
     blocks = keys.list_of("block_configs", dict)
     if blocks:

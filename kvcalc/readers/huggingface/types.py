@@ -4,8 +4,10 @@ from collections.abc import Callable
 from itertools import cycle, islice
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.model import MAX_LAYERS
 from kvcalc.readers.huggingface.keys import Keys
+
+MAX_LAYERS = 100_000
+"""More than any published model has, and still quick to read."""
 
 FULL, SLIDING, CHUNKED, LINEAR = (
     "full_attention",
@@ -122,6 +124,13 @@ def _last_of(keys: Keys, key: str, other: str) -> list[str]:
     return _every(keys, keys.size(key), keys.size(key) - 1, other)
 
 
+def _by_period(keys: Keys) -> list[str] | None:
+    """One layer of a period attends (Jamba); not where the class mixes in hybrid layers (Zamba)."""
+    if "hybrid" in keys.defaults.get("layer_types", ()):
+        return None
+    return _every(keys, keys.size("attn_layer_period"), keys.count("attn_layer_offset"), LINEAR)
+
+
 def _flags(keys: Keys) -> list[str] | None:
     """A list with 1 a sliding layer (MiMo-V2)."""
     return [SLIDING if flag else FULL for flag in keys.list_of("hybrid_layer_pattern", int)]
@@ -179,11 +188,18 @@ def _full_indices(keys: Keys) -> list[str] | None:
 def _linear_lists(keys: Keys) -> list[str] | None:
     """Two lists of layers counted from 1 (Kimi-Linear)."""
     full = keys.table_of("linear_attn_config").get("full_attn_layers")
-    if not isinstance(full, list):
+    if not isinstance(full, list) or any(type(layer) is not int for layer in full):
         raise KvcalcError(
             f"linear_attn_config.full_attn_layers: found {shown(full)}, expected a list"
         )
+    full = set(full)
     return [FULL if layer + 1 in full else LINEAR for layer in range(count(keys))]
+
+
+def _attention_indices(keys: Keys) -> list[str] | None:
+    """A list of the layers that attend; the others keep a state (Bamba)."""
+    full = set(keys.list_of("attn_layer_indices", int))
+    return [FULL if layer in full else LINEAR for layer in range(count(keys))]
 
 
 RULES: dict[str, Callable[[Keys], list[str] | None]] = {
@@ -193,6 +209,7 @@ RULES: dict[str, Callable[[Keys], list[str] | None]] = {
     "hybrid_layer_pattern": _flags,
     "attn_type_list": _attention_types,
     "full_attn_idxs": _full_indices,
+    "attn_layer_indices": _attention_indices,
     "block_configs": _blocks,
     "sparse_attention_freq": _sparse_frequency,
     "linear_attn_config": _linear_lists,
@@ -203,9 +220,7 @@ RULES: dict[str, Callable[[Keys], list[str] | None]] = {
     ),
     "full_attention_interval": lambda keys: _last_of(keys, "full_attention_interval", LINEAR),
     "layer_group_size": lambda keys: _last_of(keys, "layer_group_size", LINEAR),
-    "attn_layer_period": lambda keys: _every(
-        keys, keys.size("attn_layer_period"), keys.count("attn_layer_offset"), LINEAR
-    ),
+    "attn_layer_period": _by_period,
 }
 """The keys that say the layers' types, in the order in which they are asked."""
 

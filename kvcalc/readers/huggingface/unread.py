@@ -10,7 +10,9 @@ DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
     r"|sparse_.*|.*_layer_types|.*_layer_ids|.*_layer_period|.*_layer_interval"
     r"|attn_layer_indices|full_attn_idxs|kv_source_layers|cross_attention_layers"
-    r"|attn_type_list|attention_other_setting|global_attn_idx|kv_reuse_group|use_cla|cla_.*"
+    r"|block_types|attention_layers|layer_window_sizes|(sliding_window|full_attention|swa)_layers"
+    r"|interleaved_.*|local_(attention_)?window.*|attention_window.*|mamba_step|ssm_cfg"
+    r"|attn_layer_idx|num_key_value_heads_per_layer|attn_type_list|attention_other_setting|global_attn_idx|kv_reuse_group|use_cla|cla_.*"
 )
 
 READ = {
@@ -23,6 +25,7 @@ READ = {
     "sliding_window_pattern",
     "per_layer_config",
     "attn_layer_period",
+    "attn_layer_indices",
     "attn_type_list",
     "attention_other_setting",
     "cross_attention_layers",
@@ -31,6 +34,9 @@ READ = {
 """Those that a rule reads."""
 
 NO_CACHE = {
+    "attention_layers",
+    "attention_window_size",
+    "interleaved_moe_layer_step",
     "activation_sparsity_pattern",
     "expert_layer_period",
     "hybrid_layer_ids",
