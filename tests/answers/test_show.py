@@ -24,6 +24,16 @@ def test_each_fact_says_where_it_stood() -> None:
     ]
 
 
+def test_a_folder_of_any_name_makes_a_preset_that_loads(tmp_path: Path) -> None:
+    folder = tmp_path / 'a\u202e\x7f\x01"b\\'
+    folder.mkdir()
+    (folder / "config.json").write_text(K_EXAONE.read_text())
+    reading = read(folder)
+    path = tmp_path / "written.toml"
+    path.write_text(to_preset(reading), encoding="utf-8")
+    assert kvcalc.load(path).layers == reading.model.layers
+
+
 def test_a_default_of_the_class_is_told_from_a_key(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"model_type": "gemma3_text", "num_hidden_layers": 6}')

@@ -138,6 +138,10 @@ def test_a_folder_is_read_by_its_config_and_named_after_it(tmp_path: Path) -> No
         ({"linear_attn_config": {"kda_layers": []}}, "full_attn_layers: found None"),
         ({"linear_attn_config": 7}, "linear_attn_config: found 7, expected a table"),
         ({"num_kv_shared_layers": 4}, "num_kv_shared_layers: found 4"),
+        ({"linear_attn_config": {"full_attn_layers": ["1"]}}, "full_attn_layers: found \\['1'\\]"),
+        ({"text_config": [1]}, "text_config: found \\[1\\], expected a table"),
+        ({"num_key_value_heads_per_layer": [1]}, "'num_key_value_heads_per_layer': describes"),
+        ({"interleaved_sliding_window": [1]}, "'interleaved_sliding_window': describes"),
         ({"dtype": "float99"}, "element type 'float99' is unknown"),
         ({"layer_types": ["linear_attention"] * 4}, "whose sizes the file does not give"),
         (
@@ -269,6 +273,15 @@ SLIDES = {"num_key_value_heads": 2, "sliding_window": 32}
             {"sliding_attention": 4, "full_attention": 1, "shared_cache": 3},
         ),
         (
+            {
+                "model_type": "bamba",
+                "attn_layer_indices": [3, 6],
+                "mamba_n_heads": 8,
+                "mamba_d_head": 16,
+            },
+            {"mamba2": 6, "full_attention": 2},
+        ),
+        (
             {"model_type": "jamba", "attn_layer_period": 4, "attn_layer_offset": 2},
             {"mamba": 6, "full_attention": 2},
         ),
@@ -284,6 +297,21 @@ def test_keys_say_what_the_layers_are(config: dict[str, Any], kinds: dict[str, i
     for layer in model_of({**EIGHT, **config}).layers:
         found[layer.kind] = found.get(layer.kind, 0) + 1
     assert found == kinds
+
+
+def test_layers_with_a_digit_string_of_any_length_are_not_looked_through() -> None:
+    table = {"9" * 5000: {}, "01": {"num_key_value_heads": 1}, "2": {"num_key_value_heads": 4}}
+    layers = model_of({**PLAIN, "per_layer_config": table}).layers
+    assert [getattr(layer, "kv_heads", 0) for layer in layers] == [2, 1, 4, 2]
+
+
+def test_multi_query_off_gives_each_head_its_own() -> None:
+    config = {"model_type": "gpt_bigcode", "n_layer": 1, "n_head": 8, "n_embd": 64}
+    heads = [
+        model_of({**config, "multi_query": multi}).layers[0].model_dump()["kv_heads"]
+        for multi in (True, False)
+    ]
+    assert heads == [1, 8]
 
 
 def test_the_decoders_half_of_an_encoder_decoder_counts() -> None:
