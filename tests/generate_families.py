@@ -127,6 +127,7 @@ CODE: dict[str, dict[str, Any]] = {
     "inkling2_loop_text": {"number_of_conv_states": 4},
     "inkling2_text": {"number_of_conv_states": 4},
     "dots3_note_text": {"index_dtype": "float32"},
+    "longcat_flash": {"attentions_a_block": 2},
     "xlstm": {"layer_pattern": ["mlstm"]},
 }
 """What only the modelling code knows (transformers, models/<type>/modeling_<type>.py)."""

@@ -314,6 +314,11 @@ def test_multi_query_off_gives_each_head_its_own() -> None:
     assert heads == [1, 8]
 
 
+def test_a_block_of_longcat_flash_attends_twice() -> None:
+    config = {"model_type": "longcat_flash", "num_layers": 28, "hidden_size": 64}
+    assert len(model_of(config).layers) == 56
+
+
 def test_the_decoders_half_of_an_encoder_decoder_counts() -> None:
     config = {"model_type": "t5", "d_model": 64, "num_layers": 6, "num_decoder_layers": 8}
     assert len(model_of({**config, "num_heads": 4, "d_kv": 16}).layers) == 8

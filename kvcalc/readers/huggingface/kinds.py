@@ -130,7 +130,8 @@ def _linear(keys: Keys) -> Layer:
             heads=keys.size("linear_num_heads"),
             head_dim=keys.size("linear_head_dim"),
         )
-    if keys.has("mamba_heads", "state_size"):
+    of_mamba2 = keys.has("mamba_groups") or keys.has("mamba_head_dim")
+    if of_mamba2 and keys.has("mamba_heads", "state_size"):
         return _mamba2(keys)
     if keys.has("state_size"):
         return Mamba(

@@ -54,6 +54,8 @@ def count(keys: Keys) -> int:
         KvcalcError: none, or more than a model can have.
     """
     layers = keys.size("num_hidden_layers")
+    if keys.table.get("num_hidden_layers") is None:
+        layers *= keys.defaults.get("attentions_a_block", 1)
     if layers > MAX_LAYERS:
         raise KvcalcError(f"num_hidden_layers: found {layers}, expected at most {MAX_LAYERS:,}")
     return layers
