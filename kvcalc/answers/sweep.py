@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.answers.estimate import Estimate, answer
+from kvcalc.answers.estimate import Estimate, answer, longest_context
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 
@@ -62,7 +62,5 @@ def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
 def _contexts(model: Model) -> tuple[int, ...]:
     if model.contexts:
         return model.contexts
-    if model.max_context is None:
-        raise KvcalcError(f"context: missing, and {model.name} does not say its maximum")
-    usual = tuple(tokens for tokens in USUAL_CONTEXTS if tokens <= model.max_context)
-    return usual or (model.max_context,)
+    longest = longest_context(model)
+    return tuple(tokens for tokens in USUAL_CONTEXTS if tokens <= longest) or (longest,)

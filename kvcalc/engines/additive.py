@@ -34,11 +34,12 @@ def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[Rows]:
     Raises:
         KvcalcError: the engine has no such kind of layer.
     """
-    if layer.kind == "combined":
-        return [rows for part in layer.parts for rows in rows_of(part, engine, kinds)]  # type: ignore[attr-defined]
-    if layer.kind not in kinds:
-        raise KvcalcError(f"{engine} does not support {layer.kind} layers")
-    return kinds[layer.kind](layer)
+    kept: list[Rows] = []
+    for cache in layer.caches:
+        if cache.kind not in kinds:
+            raise KvcalcError(f"{engine} does not support {cache.kind} layers")
+        kept += kinds[cache.kind](cache)
+    return kept
 
 
 def additive_cost(

@@ -115,7 +115,7 @@ class Cache(NamedTuple):
             return [*rows, Rows("a waiting token", f"2 x {working}", 2 * row, waiting)]
         index = self.element.row_bytes(layer.index_head_dim)
         both = layer.head_dim + layer.index_head_dim
-        # The last compressed window overlaps the next: kept in two self.element types.
+        # The last compressed window overlaps the next: kept in two element types.
         overlap = self.element.row_bytes(both) + FLOAT32.row_bytes(both)
         return [
             *rows,

@@ -26,6 +26,11 @@ class Combined(Layer):
     parts: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
 
     @property
+    def caches(self) -> tuple[Layer, ...]:
+        """The caches of its parts."""
+        return tuple(cache for part in self.parts for cache in part.caches)
+
+    @property
     def windows(self) -> tuple[int, ...]:
         """The sliding windows of its parts, in tokens."""
         return tuple(window for part in self.parts for window in part.windows)

@@ -22,6 +22,11 @@ class Layer(Frozen):
     kind: ClassVar[str]
 
     @property
+    def caches(self) -> tuple["Layer", ...]:
+        """The layer's caches, each a layer of its own: itself, unless it is combined of others."""
+        return (self,)
+
+    @property
     def windows(self) -> tuple[int, ...]:
         """The sliding windows in the layer, in tokens."""
         return ()

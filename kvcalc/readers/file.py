@@ -1,15 +1,19 @@
 """Reading a file that is hostile until parsed: a regular file, of bounded size, or a sentence."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from kvcalc.errors import KvcalcError, reason, shown
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """Read a whole regular file of at most `most` bytes.
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file to read its bytes.
 
     Raises:
-        KvcalcError: there is none, it is no regular file, it is larger, or cannot be read.
+        KvcalcError: there is none, it is no regular file, or it cannot be read.
     """
     name = shown(str(path), 300)
     try:
@@ -17,9 +21,21 @@ def read_bytes(path: Path, most: int) -> bytes:
             found = "something that is not a regular file" if path.exists() else "nothing"
             raise KvcalcError(f"{name}: found {found}, expected a file")
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            yield file
     except (OSError, ValueError) as error:
         raise KvcalcError(f"{name}: cannot be read ({reason(error)})") from None
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Read a whole regular file of at most `most` bytes.
+
+    Raises:
+        KvcalcError: as `opened`; or it is larger.
+    """
+    with opened(path) as file:
+        content = file.read(most + 1)
     if len(content) > most:
-        raise KvcalcError(f"{name}: larger than the {most:,} bytes expected of such a file")
+        raise KvcalcError(
+            f"{shown(str(path), 300)}: larger than the {most:,} bytes expected of such a file"
+        )
     return content

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.file import opened
 from kvcalc.readers.gguf.metadata import Stream, read_metadata
 from kvcalc.readers.gguf.model import model_of, reading_of
 from kvcalc.readers.reading import Reading
@@ -17,15 +18,8 @@ def read(path: Path) -> Reading:
         KvcalcError: it cannot be read, is not GGUF, or does not describe a model; the sentence
             names the file and the key.
     """
-    name = shown(str(path), 300)
-    try:
-        if not path.is_file():
-            found = "something that is not a regular file" if path.exists() else "nothing"
-            raise KvcalcError(f"{name}: found {found}, expected a file")
-        with path.open("rb") as file:
-            return read_stream(file, str(path))
-    except (OSError, ValueError) as error:
-        raise KvcalcError(f"{name}: cannot be read ({reason(error)})") from None
+    with opened(path) as file:
+        return read_stream(file, str(path))
 
 
 def read_stream(stream: Stream, source: str) -> Reading:

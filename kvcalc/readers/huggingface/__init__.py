@@ -76,7 +76,7 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
 
 
 def _is_recurrent(layer: Layer) -> bool:
-    return any(isinstance(part, Recurrent) for part in getattr(layer, "parts", (layer,)))
+    return any(isinstance(cache, Recurrent) for cache in layer.caches)
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -62,8 +62,6 @@ DECODERS: dict[str, tuple[str, ...]] = {
 }
 """Names that tell the decoder's half from the encoder's, and so are tried before any other."""
 
-MISSING = object()
-
 
 class Keys:
     """A config.json's table, read by canonical names."""

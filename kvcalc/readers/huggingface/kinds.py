@@ -57,7 +57,7 @@ def _latent(keys: Keys, **more: object) -> Layer:
 
 
 def _full(keys: Keys) -> Layer:
-    if keys.has("kv_lora_rank", "qk_rope_head_dim") and not keys.get("caches_heads"):
+    if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys)
     return FullAttention(**_heads(keys))  # type: ignore[arg-type]
 
@@ -154,9 +154,8 @@ def _cross(keys: Keys) -> Layer:
 
 def _inner(keys: Keys) -> int:
     """Inner channels of a Mamba layer: named, or a multiple of the hidden size."""
-    for name in ("mamba_d_ssm", "mamba_inner"):
-        if keys.has(name):
-            return keys.size(name)
+    if keys.has("mamba_d_ssm"):
+        return keys.size("mamba_d_ssm")
     return keys.size("mamba_expand") * keys.size("hidden_size")
 
 
