@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kvcalc.answers.sweep import sweep
     from kvcalc.costs import Cost
-    from kvcalc.engines import cost
+    from kvcalc.engines import cost, pool
     from kvcalc.errors import KvcalcError
     from kvcalc.model import Model
+    from kvcalc.pools import Pool
     from kvcalc.readers import load
 
-__all__ = ["Cost", "KvcalcError", "Model", "cost", "load", "sweep"]
+__all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "load", "pool", "sweep"]
 
 _HOMES = {
     "Cost": "costs",
     "KvcalcError": "errors",
     "Model": "model",
+    "Pool": "pools",
     "cost": "engines",
     "load": "readers",
+    "pool": "engines",
     "sweep": "answers.sweep",
 }
 """The module of each public name; each is imported when it is first asked for."""

@@ -1,8 +1,10 @@
 """The cost: one engine's formula for one model, with its parts by layer group."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kvcalc.errors import KvcalcError
 from kvcalc.formula import Formula, Value, variable
 from kvcalc.model import Model, no_window
 
@@ -34,11 +36,21 @@ class Group(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class Split(NamedTuple):
+    """A cost that is `fixed` + sequences * `per_request(context)`, bytes over all ranks."""
+
+    per_request: Formula
+    fixed: int = 0
+
+
 class Cost(NamedTuple):
     """What an engine's cache needs for a model: call it for the bytes over all ranks.
 
-    `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank, and
-    cost = `fixed` + sequences * `per_request(context)`, all bytes over all ranks.
+    `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` parts the
+    bytes into what is fixed and what each sequence adds, or says why they cannot be parted.
+    `steps` lead from the groups to the whole; `why` says in one line what makes the engine differ
+    from the least that attention needs; `peak_formula` is the peak while a prompt is read, where
+    that is more.
     """
 
     model: Model
@@ -47,9 +59,39 @@ class Cost(NamedTuple):
     settings: Mapping[str, Any]
     formula: Formula
     per_gpu: Formula
-    per_request: Formula
-    fixed: int
+    split: Split | str
     groups: tuple[Group, ...]
+    steps: tuple[Step, ...] = ()
+    why: str = ""
+    peak_formula: Formula | None = None
+
+    @property
+    def per_request(self) -> Formula:
+        """Bytes over all ranks that one sequence adds.
+
+        Raises:
+            KvcalcError: the engine's cost is no sum over sequences; the sentence says why.
+        """
+        return self._split().per_request
+
+    @property
+    def fixed(self) -> int:
+        """Bytes over all ranks that are there without any sequence.
+
+        Raises:
+            KvcalcError: the engine's cost is no sum over sequences; the sentence says why.
+        """
+        return self._split().fixed
+
+    @property
+    def peak(self) -> Formula:
+        """Bytes over all ranks at the peak: those of `formula` where nothing exceeds them."""
+        return self.peak_formula or self.formula
+
+    def _split(self) -> Split:
+        if isinstance(self.split, str):
+            raise KvcalcError(self.split)
+        return self.split
 
     def __call__(self, context: int, **given: int) -> int:
         """Bytes over all ranks for `sequences` (1 unless given) of `context` tokens each.
@@ -78,10 +120,19 @@ def window_of(model: Model, window: int) -> Value:
     return window if model.window is None else WINDOW
 
 
-def formula(model: Model, expression: Value) -> Formula:
-    """Bind a model's own values to the variables that every engine knows."""
-    variables = {"sequences": 1}
-    absent = {}
+def formula(
+    model: Model,
+    expression: Value,
+    settings: Mapping[str, int] = MappingProxyType({}),
+    fixed: Mapping[str, str] = MappingProxyType({}),
+) -> Formula:
+    """Bind a model's own values to the variables that every engine knows.
+
+    `settings` are variables that the engine adds, with their values; `fixed` says of settings
+    that cannot vary without another structure, by name, why they cannot.
+    """
+    variables = {"sequences": 1, **settings}
+    absent = dict(fixed)
     if model.window is not None:
         variables["window"] = model.window
     elif model.sliding_windows:

@@ -35,6 +35,8 @@ class Model(Frozen):
     `layers` is in order, one entry a layer. `dtype` is the model's own element type.
     `max_context` and `contexts` are tokens of one sequence; `contexts` and `windows` are those
     that the model's authors speak of, which a sweep uses when asked for no others.
+    `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
+    which are not among `layers`; what an engine builds of them is its own.
 
     Raises:
         KvcalcError: a field is missing, unknown or out of range; the sentence names it.
@@ -46,6 +48,7 @@ class Model(Frozen):
     model_type: Text | None = None
     parameters: Size | None = None
     active_parameters: Size | None = None
+    num_nextn_predict_layers: Size | None = None
     max_context: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()

@@ -1,20 +1,30 @@
 """The engines by name. One that is not asked for is not imported."""
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
 
 if TYPE_CHECKING:
     from kvcalc.costs import Cost
-    from kvcalc.engines.contract import Engine
+    from kvcalc.engines.contract import Engine, Settings
     from kvcalc.model import Model
+    from kvcalc.pools import Pool
+
+
+class Row(NamedTuple):
+    """An engine's module, which defines ENGINE, and the programs that start its server."""
+
+    module: str
+    programs: tuple[str, ...] = ()
+
 
 ENGINES = {
-    "ideal": "kvcalc.engines.ideal",
-    "transformers": "kvcalc.engines.transformers",
+    "ideal": Row("kvcalc.engines.ideal"),
+    "transformers": Row("kvcalc.engines.transformers"),
 }
-"""Each engine's name and its module, which defines ENGINE."""
+"""The engines, in the order in which they are compared."""
 
 
 def find(name: str) -> "Engine":
@@ -23,10 +33,10 @@ def find(name: str) -> "Engine":
     Raises:
         KvcalcError: no such engine; the sentence lists them.
     """
-    module = ENGINES.get(name)
-    if module is None:
+    row = ENGINES.get(name)
+    if row is None:
         raise KvcalcError(f"engine {shown(name)} is unknown; known are {', '.join(ENGINES)}")
-    engine: Engine = import_module(module).ENGINE
+    engine: Engine = import_module(row.module).ENGINE
     return engine
 
 
@@ -39,13 +49,56 @@ def cost(model: "Model", engine: str = "ideal", **settings: Any) -> "Cost":
         KvcalcError: no such engine or setting, a value that the engine refuses, or a layer kind
             that it cannot run; the sentence names it.
     """
+    _require_model(model)
+    chosen = find(engine)
+    return chosen.cost(model, _settings(chosen, settings))
+
+
+def pool(
+    model: "Model",
+    engine: str = "vllm",
+    *,
+    memory: int | Sequence[int],
+    context: int | None = None,
+    **settings: Any,
+) -> "Pool":
+    """Cut a memory up as an engine does at its start.
+
+    `memory` is bytes for the cache on one rank, or one figure a rank; `context` is tokens of one
+    sequence, the model's maximum unless given.
+
+    Raises:
+        KvcalcError: as `cost`; or an engine that has no pool, a memory that is no positive int,
+            or no context where the model does not say its maximum.
+    """
+    from kvcalc.answers.estimate import longest_context
+
+    _require_model(model)
+    chosen = find(engine)
+    if chosen.pool is None:
+        raise KvcalcError(f"{engine} has no pool: it allocates what is needed, when it is needed")
+    ranks = (memory,) if isinstance(memory, int) else tuple(memory)
+    for size in (*ranks, *(() if ranks else (0,))):
+        if type(size) is not int or size < 1:
+            raise KvcalcError(f"memory: found {shown(size)}, expected a positive int of bytes")
+    if context is None:
+        context = longest_context(model)
+    if type(context) is not int or context < 1:
+        raise KvcalcError(f"context: found {shown(context)}, expected a positive int")
+    given = memory if isinstance(memory, int) else ranks
+    return chosen.pool(model, _settings(chosen, settings), given, context)
+
+
+def _require_model(model: object) -> None:
     from kvcalc.model import Model
 
     if not isinstance(model, Model):
         raise KvcalcError(f"model: found {shown(model)}, expected a Model; see kvcalc.load")
-    chosen = find(engine)
-    for name in settings:
-        if name not in chosen.settings.model_fields:
-            known = ", ".join(chosen.settings.model_fields)
-            raise KvcalcError(f"{engine} has no setting {shown(name)}; it has {known}")
-    return chosen.cost(model, chosen.settings(**settings))
+
+
+def _settings(engine: "Engine", given: dict[str, Any]) -> "Settings":
+    for name in given:
+        if name not in engine.settings.model_fields:
+            known = ", ".join(engine.settings.model_fields)
+            raise KvcalcError(f"{engine.name} has no setting {shown(name)}; it has {known}")
+    return engine.settings(**given)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from kvcalc.costs import SEQUENCES, Cost, Group, Step, formula
+from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.contract import Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
@@ -43,7 +43,12 @@ def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[Rows]:
 
 
 def additive_cost(
-    engine: str, model: Model, settings: Settings, kv_cache_dtype: str, kinds: Mapping[str, Keep]
+    engine: str,
+    model: Model,
+    settings: Settings,
+    kv_cache_dtype: str,
+    kinds: Mapping[str, Keep],
+    why: str = "",
 ) -> Cost:
     """Sum what the layers keep, each kind by its own rule, kinds in the order of their table.
 
@@ -68,9 +73,9 @@ def additive_cost(
         settings=settings.changed(),
         formula=formula(model, request * SEQUENCES),
         per_gpu=formula(model, _total(terms) * SEQUENCES),
-        per_request=formula(model, request),
-        fixed=0,
+        split=Split(formula(model, request)),
         groups=tuple(groups),
+        why=why,
     )
 
 

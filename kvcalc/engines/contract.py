@@ -1,15 +1,18 @@
 """What an engine is: a settings class, and a function from a model and settings to a cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
+from kvcalc.engines.command_line import CommandLine
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
+from kvcalc.pools import Pool
 
 
 def whole(value: object) -> object:
@@ -19,6 +22,17 @@ def whole(value: object) -> object:
     raise ValueError(f"found {shown(value)}, expected a whole number")
 
 
+class About(NamedTuple):
+    """What is known of a setting, beside its type: its unit, and where the engine defines it."""
+
+    unit: str
+    source: str
+
+
+Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**40)]
+"""A setting that is a positive whole number; its text will do too."""
+
+
 class Settings(Frozen):
     """The settings that every engine has.
 
@@ -26,8 +40,16 @@ class Settings(Frozen):
     `tensor_parallel_size` is in ranks.
     """
 
-    kv_cache_dtype: Annotated[str, AfterValidator(lambda name: dtype(name).name)] | None = None
-    tensor_parallel_size: Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**20)] = 1
+    kv_cache_dtype: Annotated[
+        Annotated[str, AfterValidator(lambda name: dtype(name).name)] | None,
+        About("element type; not given: the model's own", "kvcalc"),
+    ] = None
+    tensor_parallel_size: Annotated[
+        int,
+        BeforeValidator(whole),
+        Field(ge=1, le=2**20),
+        About("ranks that share each layer", "kvcalc"),
+    ] = 1
 
     def changed(self) -> dict[str, Any]:
         """Those that differ from the engine's defaults, besides the element type."""
@@ -35,11 +57,24 @@ class Settings(Frozen):
 
 
 class Engine(NamedTuple):
-    """An engine by its name, with its settings class and its arithmetic."""
+    """An engine by its name, with its settings class and its arithmetic.
+
+    `version` and `source` are those of the code that was read. `pool` cuts up a memory: of
+    the model and the settings, bytes on each rank and the tokens of one sequence it makes a Pool.
+    `levers` are settings that change how much is held, not what, each with values worth trying.
+    `command` reads the command line that starts the engine.
+    """
 
     name: str
+    version: str
+    source: str
     settings: type[Settings]
+    kinds: tuple[str, ...]
+    dtypes: tuple[str, ...]
     cost: Callable[[Model, Any], Cost]
+    pool: Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None = None
+    levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    command: CommandLine | None = None
 
 
 def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:

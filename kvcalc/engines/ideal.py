@@ -8,10 +8,11 @@ model's own element type; an indexer nothing.
 from typing import TYPE_CHECKING
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
-from kvcalc.dtypes import dtype
+from kvcalc.dtypes import DTYPES, dtype
 from kvcalc.engines.additive import Keep, Rows, additive_cost
 from kvcalc.engines.contract import Engine, Settings, heads_per_rank, share_per_rank
 from kvcalc.formula import Value, minimum
+from kvcalc.layers import KINDS
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
@@ -103,4 +104,12 @@ def cost(model: Model, settings: Settings) -> Cost:
     return additive_cost(ENGINE.name, model, settings, element.name, kinds(model, settings))
 
 
-ENGINE = Engine("ideal", Settings, cost)
+ENGINE = Engine(
+    name="ideal",
+    version="-",
+    source="the definition of each kind of layer",
+    settings=Settings,
+    kinds=tuple(KINDS),
+    dtypes=tuple(DTYPES),
+    cost=cost,
+)

@@ -4,14 +4,15 @@ A sliding layer keeps window - 1 tokens beside the one being computed, a chunked
 A convolution keeps `kernel` columns; states are float32 unless their kind says otherwise.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
-from kvcalc.dtypes import Dtype, dtype
+from kvcalc.dtypes import DTYPES, Dtype, dtype
 from kvcalc.engines.additive import Keep, Rows, additive_cost
-from kvcalc.engines.contract import Engine, Settings
+from kvcalc.engines.contract import About, Engine, Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value, minimum
+from kvcalc.layers import KINDS
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class TransformersSettings(Settings):
     sizes.
     """
 
-    after_prompt: bool = False
+    after_prompt: Annotated[bool, About("true or false", "src/transformers/cache_utils.py")] = False
 
 
 class Cache(NamedTuple):
@@ -193,7 +194,16 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         settings,
         element.name,
         Cache(model, element, settings.after_prompt).kinds(),
+        why="a sliding layer keeps its window less one token, between two steps",
     )
 
 
-ENGINE = Engine("transformers", TransformersSettings, cost)
+ENGINE = Engine(
+    name="transformers",
+    version="5.24.0",
+    source="src/transformers/cache_utils.py",
+    settings=TransformersSettings,
+    kinds=tuple(kind for kind in KINDS if kind != "rwkv"),
+    dtypes=tuple(DTYPES),
+    cost=cost,
+)

@@ -12,7 +12,14 @@ from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
 
-FACTS = ("model_type", "parameters", "active_parameters", "dtype", "max_context")
+FACTS = (
+    "model_type",
+    "parameters",
+    "active_parameters",
+    "dtype",
+    "max_context",
+    "num_nextn_predict_layers",
+)
 
 
 def to_preset(reading: Reading) -> str:

@@ -41,6 +41,7 @@ class Preset(Frozen):
     active_parameters: Size | None = None
     dtype: Text = "bfloat16"
     max_context: Size | None = None
+    num_nextn_predict_layers: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
     num_layers: Size

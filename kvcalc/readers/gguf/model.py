@@ -47,6 +47,7 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
         "name": title if isinstance(title, str) and title else name,
         "model_type": MODEL_TYPES.get(architecture, architecture.replace("-", "_")),
         "max_context": keys.size("context_length") or None,
+        "num_nextn_predict_layers": keys.size("nextn_predict_layers") or None,
     }
     file_type = metadata.get("general.file_type")
     if isinstance(file_type, int) and file_type in DTYPES:

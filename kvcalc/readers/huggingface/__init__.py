@@ -67,6 +67,7 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
         dtype=keys.get("dtype") or model_dtype or "bfloat16",
         model_type=outer if isinstance(outer, str) else None,
         max_context=keys.get("max_position_embeddings"),
+        num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not any(_is_recurrent(layer) for layer, _ in model.groups):

@@ -1,0 +1,39 @@
+"""How engines are started: what of their own command lines says something of the cache."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+@dataclass
+class Asked:
+    """What a command line asks for: the model's source, amounts as typed, and engine settings.
+
+    `context` and `sequences` are text with the engine's own suffixes resolved by `CommandLine`;
+    `notes` are sentences for the person who asked, as of a default that the server applies.
+    """
+
+    model: str | None = None
+    context: int | None = None
+    sequences: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class CommandLine(NamedTuple):
+    """The flags of an engine's server.
+
+    `values` maps a flag that takes a value to what it gives: "model", "context", "sequences" or
+    the name of a setting; `switches` one that takes none to a setting and its value. Flags of
+    `passed_over` touch no cache; they are mapped to how many values each takes (-1: as many as
+    follow). `positional_model` says that the first bare word is the model. `number` reads a token
+    count as the engine does, and `finish` makes of what was asked what the server makes of it.
+    """
+
+    values: Mapping[str, str]
+    switches: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+    passed_over: Mapping[str, int] = MappingProxyType({})
+    positional_model: bool = False
+    number: Callable[[str], int] = int
+    finish: Callable[[Asked], Asked] = lambda asked: asked
