@@ -18,7 +18,7 @@ import kvcalc
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.readers import hub, read
-from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse
+from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse, ranges
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
 CONFIG = json.dumps({"model_type": "llama"}).encode()
@@ -337,7 +337,7 @@ def test_a_file_is_read_by_pieces_and_what_is_skipped_is_not_fetched(server: Hub
 def test_what_is_read_of_a_file_is_bounded(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "MAX_RANGE_BYTES", 2**21)
+    monkeypatch.setattr(ranges, "MAX_RANGE_BYTES", 2**21)
     server.repositories["org/name"] = Repository({"m.gguf": GGUF})
     stream = open_gguf(ID)
     with pytest.raises(KvcalcError, match=r"'m\.gguf' .*its head is larger than 2,097,152 bytes; "):

@@ -1,0 +1,129 @@
+"""Repositories of the Hugging Face Hub: config.json fetched whole, a .gguf file's head by ranges.
+
+All traffic goes through huggingface_hub, so that its cache, HF_TOKEN, HF_ENDPOINT and
+HF_HUB_OFFLINE hold; it is an extra, imported only where a repository is read.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.hub.asking import asking
+from kvcalc.readers.hub.ids import PART, HubId, parse
+from kvcalc.readers.hub.ranges import RangeStream
+
+__all__ = ["HubId", "NoConfigError", "RangeStream", "fetch_config", "open_gguf", "parse"]
+
+MAX_CONFIG_BYTES = 16 * 2**20
+
+DEFAULT_QUANTISATIONS = ("Q4_K_M", "Q4_0")  # in llama.cpp's order
+
+_NO_MODEL = re.compile(r"mmproj|imatrix|(^|/)mtp-", re.IGNORECASE)
+
+
+class NoConfigError(KvcalcError):
+    """The repository is there and may be read, but holds no config.json."""
+
+
+def fetch_config(hub_id: HubId) -> Path:
+    """Download a repository's config.json, and nothing else, into huggingface_hub's cache.
+
+    Raises:
+        NoConfigError: the repository holds none.
+        KvcalcError: it cannot be read; the sentence says why and what to do.
+    """
+    with asking(hub_id):
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+        from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+
+        where = (hub_id.repository, "config.json")
+        revision = hub_id.revision
+        try:
+            size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
+        except EntryNotFoundError:
+            raise NoConfigError(f"{shown(hub_id.repository)} holds no config.json") from None
+        except RevisionNotFoundError:
+            raise
+        except Exception as error:  # no way to the Hub today: an earlier answer is as good
+            try:
+                return Path(hf_hub_download(*where, revision=revision, local_files_only=True))
+            except EntryNotFoundError:
+                raise error from None
+        if size is None or size > MAX_CONFIG_BYTES:
+            found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
+            raise KvcalcError(
+                f"{shown(hub_id.repository)}: found config.json {found}, expected at most "
+                f"{MAX_CONFIG_BYTES:,} bytes"
+            )
+        meter: Any = _meter(hub_id, size)
+        return Path(hf_hub_download(*where, revision=revision, tqdm_class=meter))
+
+
+def open_gguf(hub_id: HubId) -> RangeStream:
+    """Open the .gguf file of a repository that llama.cpp would take, without downloading it.
+
+    Raises:
+        KvcalcError: it cannot be read, or holds no such file.
+    """
+    with asking(hub_id):
+        from huggingface_hub import HfApi, constants, hf_hub_url
+
+        info = HfApi().model_info(
+            hub_id.repository, revision=hub_id.revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
+        files = [file.rfilename for file in info.siblings or ()]
+        name = _choose(hub_id, files)
+        # All pieces come from one commit, also when the branch moves meanwhile.
+        url = hf_hub_url(hub_id.repository, name, revision=info.sha or hub_id.revision)
+    return RangeStream(hub_id, name, url)
+
+
+def _choose(hub_id: HubId, files: Sequence[str]) -> str:
+    """The file that llama.cpp takes: the first of the quantisation, and of a split the first."""
+    models = [file for file in files if file.endswith(".gguf") and not _NO_MODEL.search(file)]
+    heads = [file for file in models if _is_head(file)]
+    wanted = hub_id.quantisation
+    for tag in map(re.escape, [wanted] if wanted else DEFAULT_QUANTISATIONS):
+        # llama.cpp's own pattern is the second; the first keeps F16 from taking BF16.
+        for pattern in (rf"(?<![A-Za-z0-9]){tag}[.-]", rf"{tag}[.-]"):
+            for file in heads:
+                if re.search(pattern, file, re.IGNORECASE):
+                    return file
+    if heads and not wanted:
+        return heads[0]
+    repository = shown(hub_id.repository)
+    if not heads:
+        raise KvcalcError(f"{repository} holds no .gguf model; name a repository that holds one")
+    some = ", ".join(shown(file) for file in heads[:8]) + (", ..." if heads[8:] else "")
+    raise KvcalcError(f"{repository} holds no .gguf of {shown(wanted)}; it holds {some}")
+
+
+def _is_head(file: str) -> bool:
+    part = PART.search(file.removesuffix(".gguf"))
+    return part is None or int(part["number"]) == 1
+
+
+def _meter(hub_id: HubId, size: int) -> type:
+    """A silent progress bar that ends a download which outgrows its announced size."""
+
+    class Meter:
+        received = 0
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def update(self, received: float | None = 1) -> None:
+            self.received += max(int(received or 0), 0)
+            if self.received > size:
+                raise KvcalcError(
+                    f"{shown(hub_id.repository)}: config.json is longer than the {size:,} bytes "
+                    "that the Hub announced; try again"
+                )
+
+    return Meter

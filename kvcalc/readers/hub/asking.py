@@ -1,0 +1,50 @@
+"""What the Hub answers besides what was asked for: each failure a sentence about the repository."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.hub.ids import HubId
+
+# By the names of exception classes, the most derived first: huggingface_hub's HTTP library, and
+# with it the classes of a failed connection, differs from version to version.
+SENTENCES = {
+    "ImportError": "reading {repository} from the Hugging Face Hub needs the extra kvcalc[hub]: "
+    "pip install 'kvcalc[hub]'",
+    "GatedRepoError": "{repository} is gated: ask for access on its page on the Hub, then set "
+    "HF_TOKEN to a token of that account",
+    "DisabledRepoError": "{repository} has been disabled on the Hub; use another repository",
+    "RevisionNotFoundError": "{repository} has no revision {revision}; name one of its branches, "
+    "tags or commits",
+    "RepositoryNotFoundError": "{repository} is no repository on the Hub, or a private one; check "
+    "its name, or set HF_TOKEN to a token that may read it",
+    "OfflineModeIsEnabled": "{repository} is not in the cache and offline mode is on; unset "
+    "HF_HUB_OFFLINE to fetch it",
+    "HfHubHTTPError": "{repository} cannot be read, the Hub answered HTTP {status}; check "
+    "HF_TOKEN, or try again later",
+    "TransportError": "{repository} cannot be fetched, the Hub gave no complete answer ({reason}); "
+    "check the network and HF_ENDPOINT, and try again",
+    "Exception": "{repository} cannot be read from the Hub ({reason}); check HF_ENDPOINT and "
+    "HF_HOME, and try again",
+}
+
+
+@contextmanager
+def asking(hub_id: HubId) -> Iterator[None]:
+    """Turn whatever huggingface_hub raises into a sentence about the repository."""
+    try:
+        yield
+    except KvcalcError:
+        raise
+    except Exception as error:
+        names = (cls.__name__ for cls in type(error).__mro__)
+        sentence = next(SENTENCES[name] for name in names if name in SENTENCES)
+        response = getattr(error, "response", None)
+        raise KvcalcError(
+            sentence.format(
+                repository=shown(hub_id.repository),
+                revision=shown(hub_id.revision or "main"),
+                status=getattr(response, "status_code", None),
+                reason=shown(str(error).partition("\n")[0]),
+            )
+        ) from None

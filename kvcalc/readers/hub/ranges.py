@@ -1,0 +1,114 @@
+"""A file on the Hub, of which only the pieces that are read are fetched."""
+
+import re
+from typing import Self
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.hub.asking import asking
+from kvcalc.readers.hub.ids import HubId
+
+MAX_RANGE_BYTES = 256 * 2**20
+PIECE_BYTES = 2**20
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
+
+
+class RangeStream:
+    """A file on the Hub, read by pieces as they are asked for.
+
+    Raises:
+        KvcalcError: a piece cannot be fetched, or more was asked for than a model's shape needs.
+    """
+
+    def __init__(self, hub_id: HubId, name: str, url: str) -> None:
+        self.name = name
+        self.fetched = 0
+        self._hub_id = hub_id
+        self._url = url
+        self._position = 0
+        self._start, self._piece = 0, b""
+        self.size = MAX_RANGE_BYTES  # until the first answer says it
+        self._fetch(0)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, fewer only at the file's end; without a size, all that is left."""
+        left = max(self.size - self._position, 0)
+        size = left if size < 0 else min(size, left)
+        if size > MAX_RANGE_BYTES - self.fetched + len(self._piece):
+            raise self._refused(f"its head is larger than {MAX_RANGE_BYTES:,} bytes")
+        parts = []
+        while size:
+            offset = self._position - self._start
+            if not 0 <= offset < len(self._piece):
+                self._fetch(self._position)
+                offset = 0
+            part = self._piece[offset : offset + size]
+            parts.append(part)
+            self._position += len(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to an offset from the start (0), from here (1) or from the end (2)."""
+        self._position = max(offset + (0, self._position, self.size)[whence], 0)
+        return self._position
+
+    def tell(self) -> int:
+        """The offset at which the next read begins."""
+        return self._position
+
+    def close(self) -> None:
+        """Forget the piece that was read last."""
+        self._piece = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fetch(self, start: int) -> None:
+        if self.fetched + PIECE_BYTES > MAX_RANGE_BYTES:
+            raise self._refused(f"its head is larger than {MAX_RANGE_BYTES:,} bytes")
+        end = min(start + PIECE_BYTES, self.size)
+        with asking(self._hub_id):
+            from huggingface_hub import constants, get_session, hf_raise_for_status
+            from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+            headers = build_hf_headers()
+            headers |= {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+            with get_session().stream(
+                "GET",
+                self._url,
+                headers=headers,
+                timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                follow_redirects=True,
+            ) as response:
+                hf_raise_for_status(response)
+                if response.status_code != 206:
+                    raise self._refused("the server ignores HTTP ranges")
+                size = self._total(start, end, response.headers.get("Content-Range", ""))
+                piece = bytearray()
+                for chunk in response.iter_raw():
+                    piece += chunk
+                    if len(piece) > end - start:
+                        break
+        self.fetched += len(piece)
+        if len(piece) != min(end, size) - start:
+            raise self._refused(f"the answer was cut or too long, at byte {start + len(piece):,}")
+        self.size, self._start, self._piece = size, start, bytes(piece)
+
+    def _total(self, start: int, end: int, content_range: str) -> int:
+        """The file's size, from an answer that is the piece asked for."""
+        match = _CONTENT_RANGE.fullmatch(content_range)
+        first, last, size = map(int, match.groups()) if match else (-1, -1, -1)
+        same = not self.fetched or size == self.size
+        if first != start or last != min(end, size) - 1 or not same:
+            raise self._refused(f"the server answered another range, {shown(content_range)}")
+        return size
+
+    def _refused(self, why: str) -> KvcalcError:
+        return KvcalcError(
+            f"{shown(self._hub_id.repository)}: {shown(self.name, 120)} cannot be read by pieces, "
+            f"{why}; download it and give its path"
+        )
