@@ -1,6 +1,7 @@
 """From a layer's type, as config.json names it, to what it caches: one rule a type."""
 
 from collections.abc import Callable
+from typing import Any
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.layers.attention import (
@@ -27,7 +28,7 @@ from kvcalc.layers.recurrent import (
 from kvcalc.readers.huggingface.keys import Keys
 
 
-def _heads(keys: Keys) -> dict[str, int | None]:
+def _heads(keys: Keys) -> dict[str, Any]:
     """Read the sizes of a layer with a key and a value a KV head."""
     query_heads = keys.size("num_attention_heads")
     kv_heads = keys.size("num_key_value_heads") if keys.has("num_key_value_heads") else query_heads
@@ -47,19 +48,19 @@ def _heads(keys: Keys) -> dict[str, int | None]:
     }
 
 
-def _latent(keys: Keys, **more: object) -> Layer:
+def _latent(keys: Keys, **more: Any) -> Layer:
     return LatentAttention(
         query_heads=keys.get("num_attention_heads"),
         kv_lora_rank=keys.size("kv_lora_rank"),
         qk_rope_head_dim=keys.size("qk_rope_head_dim"),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
 def _full(keys: Keys) -> Layer:
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys)
-    return FullAttention(**_heads(keys))  # type: ignore[arg-type]
+    return FullAttention(**_heads(keys))
 
 
 def _sliding(keys: Keys) -> Layer:
@@ -68,7 +69,7 @@ def _sliding(keys: Keys) -> Layer:
         return CompressedAttention(head_dim=keys.size("head_dim"), window=window)
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, window=window)
-    return SlidingAttention(**_heads(_local(keys)), window=window)  # type: ignore[arg-type]
+    return SlidingAttention(**_heads(_local(keys)), window=window)
 
 
 def _local(keys: Keys) -> Keys:
@@ -82,14 +83,14 @@ def _local(keys: Keys) -> Keys:
 
 
 def _chunked(keys: Keys) -> Layer:
-    return ChunkedAttention(**_heads(keys), chunk=keys.size("attention_chunk_size"))  # type: ignore[arg-type]
+    return ChunkedAttention(**_heads(keys), chunk=keys.size("attention_chunk_size"))
 
 
 def _indexed(keys: Keys) -> Layer:
     index = keys.size("index_head_dim")
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, sparse=True, index_head_dim=index, index_dtype=keys.get("index_dtype"))
-    return FullAttention(**_heads(keys), index_head_dim=index)  # type: ignore[arg-type]
+    return FullAttention(**_heads(keys), index_head_dim=index)
 
 
 def _index_shared(keys: Keys) -> Layer:
@@ -149,7 +150,7 @@ def _lightning(keys: Keys) -> Layer:
 
 
 def _cross(keys: Keys) -> Layer:
-    return CrossAttention(**_heads(keys))  # type: ignore[arg-type]
+    return CrossAttention(**_heads(keys))
 
 
 def _inner(keys: Keys) -> int:
