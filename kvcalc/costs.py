@@ -142,7 +142,9 @@ def formula(
         )
     else:
         absent["window"] = no_window(model)
-    if model.source is None:
+    if "source" in fixed:
+        pass
+    elif model.source is None:
         absent["source"] = f"source: {model.name} has no cross-attention layers"
     else:
         variables["source"] = model.source

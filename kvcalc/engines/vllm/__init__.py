@@ -1,0 +1,26 @@
+"""vLLM (V1 engine, 0.33.0): one pool of blocks on each rank, drawn on by groups of layers.
+
+These are its planning figures, which it admits requests by; a request that only decodes holds
+fewer sliding blocks. `layouts` has the bytes of a token, `caches` what a layer keeps, `layers` the
+way from one to the other, `grouping` and `stages` the pool, `pool` what the log prints of it.
+"""
+
+from kvcalc.engines.contract import Engine
+from kvcalc.engines.vllm.cost import cost
+from kvcalc.engines.vllm.layers import KINDS
+from kvcalc.engines.vllm.layouts import FORMATS
+from kvcalc.engines.vllm.settings import VllmSettings
+
+ENGINE = Engine(
+    name="vllm",
+    version="0.33.0",
+    source="v1/core/kv_cache_planning.py, v1/kv_cache_interface.py",
+    settings=VllmSettings,
+    kinds=tuple(KINDS),
+    dtypes=FORMATS,
+    cost=cost,
+    levers={
+        "max_num_batched_tokens": (2_048,),
+        "async_scheduling": (False,),
+    },
+)

@@ -1,0 +1,138 @@
+"""What one layer keeps in the pool, by vLLM's kinds of cache (v1/kv_cache_interface.py).
+
+Each answers for its own page, in bytes of one block on one rank, and for the blocks that one
+request takes of it. Equal caches may share a group; a family of caches may share one group whole.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kvcalc.costs import CONTEXT
+from kvcalc.formula import Value, cdiv, minimum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cache:
+    """A layer's cache: a block of `block` tokens is a page of `page` bytes.
+
+    `shape` is what else must be equal for layers to share a group: heads, sizes, element type.
+    `alignment` is the stride, in bytes, that the kernel wants blocks to begin at.
+    """
+
+    kind: ClassVar[str]
+    pads: ClassVar[bool] = True
+    layer: str
+    shape: tuple[object, ...] = ()
+    block: int
+    page: int
+    alignment: int = 1
+
+    @property
+    def family(self) -> Hashable:
+        """What caches have in common that can share one group, whatever their pages."""
+        return self.kind
+
+    def blocks(self, block: Value) -> Value:
+        """Blocks of `block` tokens that one request takes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullCache(Cache):
+    """All tokens; under decode context parallelism, shared among `shards` ranks."""
+
+    kind: ClassVar[str] = "full_attention"
+    shards: int = 1
+    windows: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def family(self) -> Hashable:
+        """Any full or latent attention that is sharded alike."""
+        return "full", self.shards
+
+    def blocks(self, block: Value) -> Value:
+        """As many as hold the context."""
+        return cdiv(cdiv(CONTEXT, self.shards), block)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentCache(FullCache):
+    """Rows of latent attention or of an indexer, which no padding may stand between."""
+
+    kind: ClassVar[str] = "mla_attention"
+    pads: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingCache(Cache):
+    """The last `window` tokens but one, and the tokens in flight."""
+
+    kind: ClassVar[str] = "sliding_window"
+    window: int
+    retained: Value
+
+    @property
+    def family(self) -> Hashable:
+        """Any sliding attention over the same window."""
+        return self.kind, self.window
+
+    def blocks(self, block: Value) -> Value:
+        """As many as hold what is retained, and one, for it may begin inside a block."""
+        return cdiv(minimum(self.retained, CONTEXT), block) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingLatentCache(SlidingCache):
+    """A sliding cache of rows, which no padding may stand between (DeepSeek V4)."""
+
+    kind: ClassVar[str] = "sliding_window_mla"
+    pads: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkedCache(Cache):
+    """A chunk, and the tokens in flight."""
+
+    kind: ClassVar[str] = "chunked_local_attention"
+    chunk: int
+    retained: Value
+
+    @property
+    def family(self) -> Hashable:
+        """Any chunked attention of the same chunk."""
+        return self.kind, self.chunk
+
+    def blocks(self, block: Value) -> Value:
+        """As many as hold what is retained."""
+        return cdiv(minimum(self.retained, CONTEXT), block)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossCache(Cache):
+    """The encoder's tokens: as many as may be in flight, whatever the source's length."""
+
+    kind: ClassVar[str] = "cross_attention"
+    encoder_tokens: Value
+
+    def blocks(self, block: Value) -> Value:
+        """As many as hold the encoder's tokens."""
+        return cdiv(self.encoder_tokens, block)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateCache(Cache):
+    """A state of fixed size, one a block; `held` blocks of one request."""
+
+    kind: ClassVar[str] = "mamba"
+    state: int
+    held: int
+
+    @property
+    def family(self) -> Hashable:
+        """Any state of which a request holds as many."""
+        return self.kind, self.held
+
+    def blocks(self, block: Value) -> Value:
+        """The state, its copies for drafts and for prefix caching."""
+        return self.held

@@ -1,0 +1,111 @@
+"""DeepSeek V4's caches: a window, compressed rows, their index and the states they are made from.
+
+vLLM 0.33.0: v1/attention/backends/mla/sparse_swa.py and models/deepseek_v4. Blocks are the
+outermost dimension, so pages of different bytes lie side by side.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
+from kvcalc.engines.vllm.layouts import COMPRESSED_ROWS, PLAIN
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Value
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import CompressedAttention
+
+WINDOW_BLOCK = 64
+ALIGNMENTS = {"FLASHMLA_SPARSE_DSV4": 576, "FLASHINFER_MLA_SPARSE_DSV4": 512}
+INDEX_ROWS = {"auto": 132, "fp8": 132, "mxfp4": 68}
+"""Bytes of an indexer's row of 128 elements and its scales."""
+
+
+class State(NamedTuple):
+    """Rows of float32 that wait to be compressed: their elements, and the window they slide over."""
+
+    name: str
+    elements: int
+    block: int
+    window: int
+
+
+STATES = {
+    4: (State("index", 512, 4, 8), State("main", 2_048, 4, 8)),
+    128: (State("main", 1_024, 8, 128),),
+}
+"""The states of a layer of each ratio."""
+
+
+def compressed_caches(
+    layer: "CompressedAttention",
+    *,
+    backend: str,
+    cache_format: str,
+    indexer: str,
+    block: int,
+    retained: Callable[[int], Value],
+    in_flight: Value,
+) -> list[Cache]:
+    """The caches of one layer, in the order in which vLLM builds them.
+
+    Raises:
+        KvcalcError: the head size, the ratio or an element type is not one that vLLM has.
+    """
+    align = ALIGNMENTS[backend]
+    packed = COMPRESSED_ROWS.get(cache_format)
+    if layer.head_dim != 512 or (layer.ratio and layer.ratio not in STATES):
+        raise KvcalcError(
+            f"vllm does not support compressed_attention layers of {layer.head_dim} elements and "
+            f"ratio {layer.ratio}"
+        )
+    row = packed or layer.head_dim * PLAIN[cache_format]
+    align = align if packed else ALIGNMENTS["FLASHINFER_MLA_SPARSE_DSV4"]
+
+    def page(size: int) -> int:
+        return -(-size // align) * align
+
+    def sliding(name: str, tokens: int, window: int, size: int, kept: Value) -> Cache:
+        return SlidingLatentCache(
+            layer="compressed_attention",
+            shape=(name,),
+            block=tokens,
+            page=page(size),
+            alignment=align,
+            window=window,
+            retained=kept,
+        )
+
+    def rows(name: str, row_bytes: int) -> Cache:
+        return LatentCache(
+            layer="compressed_attention",
+            shape=(name, layer.ratio),
+            block=block,
+            page=page(block // layer.ratio * row_bytes),
+            alignment=align,
+        )
+
+    window = sliding(
+        "window", WINDOW_BLOCK, layer.window, WINDOW_BLOCK * row, retained(layer.window)
+    )
+    if not layer.ratio:
+        return [window]
+    waiting: Mapping[str, Cache] = {
+        state.name: sliding(
+            f"{state.name} state",
+            state.block,
+            state.window,
+            state.block * state.elements * 4,
+            state.window - 1 + in_flight,
+        )
+        for state in STATES[layer.ratio]
+    }
+    index = []
+    if "index" in waiting:
+        if indexer not in INDEX_ROWS or layer.index_head_dim != 128:
+            raise KvcalcError(
+                f"indexer_kv_dtype: found {indexer} for rows of {layer.index_head_dim} elements, "
+                "expected fp8 or mxfp4 for rows of 128"
+            )
+        index = [rows("index", INDEX_ROWS[indexer]), waiting["index"]]
+    return [*index, window, rows("compressed", row), waiting["main"]]

@@ -1,0 +1,155 @@
+"""The cost of a plan: bytes per block times the blocks of a request."""
+
+from collections.abc import Iterator, Mapping
+
+from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
+from kvcalc.engines.vllm.caches import ChunkedCache, SlidingCache, StateCache
+from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.formula import Formula, Value
+from kvcalc.model import Model
+from kvcalc.units import counted
+
+STRUCTURE = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "decode_context_parallel_size",
+    "kv_cache_dtype",
+    "disable_hybrid_kv_cache_manager",
+)
+"""Settings that change the groups, and so the formula itself."""
+
+
+def cost(model: Model, settings: VllmSettings) -> Cost:
+    """Work out what vLLM charges for requests when it plans its pool.
+
+    Raises:
+        KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
+    """
+    planned = plan(model, settings)
+    varying = variables(settings, planned.block_size, planned.scales)
+    fixed = _fixed(planned)
+
+    def bound(expression: Value) -> Formula:
+        return formula(model, expression, varying, fixed)
+
+    blocks = planned.blocks_per_request
+    all_ranks = sum(planned.bytes_per_block) * settings.ranks_of_a_stage
+    request = blocks * _scaled(planned, all_ranks)
+    return Cost(
+        model=model,
+        engine="vllm",
+        kv_cache_dtype=planned.cache_format,
+        settings=settings.changed(),
+        formula=bound(request * SEQUENCES),
+        per_gpu=bound(blocks * _scaled(planned, max(planned.bytes_per_block)) * SEQUENCES),
+        split=Split(bound(request)),
+        groups=tuple(_groups(planned, bound(0), all_ranks)),
+        steps=tuple(_steps(planned, all_ranks)),
+        why=_why(planned),
+    )
+
+
+def _scaled(planned: Plan, size: int) -> Value:
+    """Bytes of a block, as so many a token where the plan holds for any block size."""
+    return BLOCK * (size // planned.block_size) if planned.scales else size
+
+
+def _fixed(planned: Plan) -> Mapping[str, str]:
+    reasons = {
+        name: f"{name}: decides vllm's groups; give it to kvcalc.cost as a setting"
+        for name in STRUCTURE
+    }
+    reasons["source"] = (
+        "source: vllm charges cross-attention for max_num_encoder_input_tokens, whatever the source"
+    )
+    if not planned.scales:
+        reasons["block_size"] = (
+            "block_size: decides the groups of this model on vllm; give it to kvcalc.cost as a "
+            "setting"
+        )
+    return reasons
+
+
+def _groups(planned: Plan, bound: Formula, all_ranks: int) -> Iterator[Group]:
+    """Gather the groups of one kind that take the same blocks."""
+    alike: dict[tuple[str, Value], list[PlannedGroup]] = {}
+    for group in planned.groups:
+        alike.setdefault((group.cache.layer, group.blocks), []).append(group)
+    for (kind, blocks), groups in alike.items():
+        members = [member for group in groups for member in group.members]
+        windows = {getattr(cache, "window", None) for _, cache in members}
+        window = windows.pop() if len(windows) == 1 else None
+        share = blocks * len(groups) * _scaled(planned, all_ranks) * SEQUENCES
+        yield Group(
+            kind=kind,
+            layers=len({place for place, _ in members}),
+            window=window,
+            formula=Formula(share, bound.variables),
+            steps=tuple(_group_steps(planned, groups, blocks, share)),
+        )
+
+
+def _group_steps(
+    planned: Plan, groups: list[PlannedGroup], blocks: Value, share: Value
+) -> Iterator[Step]:
+    first = groups[0]
+    sizes = ", ".join(str(len(group.members)) for group in groups)
+    yield Step("KV cache groups", f"{first.cache.kind}, layers: {sizes}", len(groups), "groups")
+    block: Value = BLOCK * (first.block // planned.block_size) if planned.scales else first.block
+    yield Step("block size", "of the group", block, "tokens")
+    yield Step("page size", "a layer's bytes of one block", first.cache.page, "bytes")
+    widest = max(planned.bytes_per_block)
+    if len(planned.bytes_per_block) == 1:
+        unused = sum(widest - sum(cache.page for _, cache in one.members) for one in groups)
+        yield Step("padding", "bytes of these groups' blocks that no layer uses", unused, "bytes")
+    if isinstance(first.cache, SlidingCache | ChunkedCache):
+        yield Step(
+            "tokens retained", "the window's or chunk's, and max in-flight tokens",
+            first.cache.retained, "tokens",
+        )
+    yield Step("blocks of a group", str(blocks), blocks, "blocks")
+    yield Step("all of them", "groups x blocks x bytes per block, all ranks", share, "bytes")
+
+
+def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
+    settings = planned.settings
+    yield Step(
+        "max in-flight tokens",
+        f"max_num_batched_tokens x {counted(settings.batches_in_flight, 'batch')}",
+        settings.batch * settings.batches_in_flight,
+        "tokens",
+    )
+    yield Step("blocks per request", "of all groups", planned.blocks_per_request, "blocks")
+    for stage, size in enumerate(planned.bytes_per_block, 1):
+        of = f"stage {stage}, " if len(planned.bytes_per_block) > 1 else ""
+        yield Step("bytes per block", f"{of}the widest group on a rank", size, "bytes")
+    if settings.ranks_of_a_stage * len(planned.bytes_per_block) > 1:
+        yield Step(
+            "bytes per block, all ranks",
+            f"{counted(len(planned.bytes_per_block), 'stage')} of "
+            f"{counted(settings.ranks_of_a_stage, 'rank')}",
+            all_ranks,
+            "bytes",
+        )
+
+
+def _why(planned: Plan) -> str:
+    """Say in one line what makes vLLM's figure."""
+    settings = planned.settings
+    in_flight = settings.batch * settings.batches_in_flight
+    caches = [cache for group in planned.groups for _, cache in group.members]
+    sliding = [cache for cache in caches if isinstance(cache, SlidingCache)]
+    parts = []
+    if sliding:
+        least = min(cache.window for cache in sliding)
+        parts.append(f"{in_flight:,} tokens in flight per sliding layer, not {least:,}")
+    elif any(isinstance(cache, ChunkedCache) for cache in caches):
+        parts.append(f"{in_flight:,} tokens in flight per chunked layer, beside its chunk")
+    if settings.disable_hybrid_kv_cache_manager and len(planned.groups) == 1:
+        parts.append("every layer kept whole, without the hybrid manager")
+    if any(isinstance(cache, StateCache) for cache in caches):
+        parts.append(f"blocks of {planned.block_size:,} tokens, so that one holds a state")
+    elif not parts:
+        parts.append(f"blocks of {planned.block_size:,} tokens")
+    return "; ".join(parts)

@@ -1,0 +1,223 @@
+"""How layers are gathered into KV cache groups (vLLM 0.33.0, v1/core/kv_cache_planning.py).
+
+All groups draw blocks of the same bytes from one pool, so a block is as large as the widest
+group's pages together, and each request takes blocks of every group.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from math import lcm
+
+from kvcalc.engines.vllm.caches import (
+    Cache,
+    ChunkedCache,
+    FullCache,
+    SlidingCache,
+    SlidingLatentCache,
+    StateCache,
+)
+from kvcalc.errors import KvcalcError
+
+Placed = tuple[int, Cache]
+"""A cache and the layer, by its place in the model, that owns it."""
+
+
+def grouped(
+    caches: Sequence[Placed], *, hybrid_manager: bool = True, block_outermost: bool = False
+) -> list[list[Placed]]:
+    """Gather the caches of a whole model into groups.
+
+    Raises:
+        KvcalcError: they cannot share a pool; the sentence names the layer and why.
+    """
+    if not hybrid_manager:
+        caches = _as_full(caches)
+    if _share_one_group(caches):
+        return [list(caches)]
+    if block_outermost and len({cache.page for _, cache in caches}) > 1:
+        return _packed(caches)
+    unpaddable = _unpaddable(caches)
+    if unpaddable is None:
+        return _dealt(_to_one_page(caches))
+    if any(isinstance(cache, ChunkedCache | SlidingLatentCache) for _, cache in caches):
+        raise KvcalcError(
+            f"layer {unpaddable}: its rows of latent attention cannot be padded to the largest "
+            "page of the other layers, as vllm needs of layers of different kinds"
+        )
+    return [list(_as_full(caches))]
+
+
+def bytes_per_block(groups: Sequence[Sequence[Placed]], *, block_outermost: bool = False) -> int:
+    """Bytes of one block of the pool, on a rank that holds these members of each group."""
+    widest = max((sum(cache.page for _, cache in group) for group in groups), default=0)
+    if not block_outermost:
+        return widest
+    stride = lcm(*(cache.alignment for group in groups for _, cache in group))
+    return -(-widest // stride) * stride
+
+
+def _share_one_group(caches: Sequence[Placed]) -> bool:
+    return len({(cache.family, cache.block) for _, cache in caches}) == 1
+
+
+def _as_full(caches: Sequence[Placed]) -> list[Placed]:
+    """Let sliding and chunked layers keep all tokens, as the pool of one type of layer needs."""
+    if len({cache.block for _, cache in caches}) == 1 and all(
+        isinstance(cache, FullCache) for _, cache in caches
+    ):
+        return list(caches)
+    full = [cache for _, cache in caches if isinstance(cache, FullCache)]
+    promoted: list[Placed] = []
+    for place, cache in caches:
+        if full and isinstance(cache, SlidingCache | ChunkedCache):
+            block = full[0].block
+            cache = FullCache(
+                layer="full_attention",
+                shape=cache.shape,
+                block=block,
+                page=cache.page // cache.block * block,
+                shards=full[0].shards,
+                windows=(_window(cache),),
+            )
+        promoted.append((place, cache))
+    if not _share_one_group(promoted):
+        raise KvcalcError(
+            "disable_hybrid_kv_cache_manager: found layers that cannot all be kept as full "
+            "attention, expected full, latent, sliding and chunked ones, one of them full"
+        )
+    if all(cache.pads for _, cache in promoted):
+        _refuse_two_windows(promoted)
+    return promoted
+
+
+def _window(cache: Cache) -> tuple[str, int]:
+    if isinstance(cache, SlidingCache):
+        return "window", cache.window
+    assert isinstance(cache, ChunkedCache)
+    return "chunk", cache.chunk
+
+
+def _refuse_two_windows(caches: Sequence[Placed]) -> None:
+    named = {
+        window for _, cache in caches if isinstance(cache, FullCache) for window in cache.windows
+    }
+    for what, count in Counter(what for what, _ in named).items():
+        if count > 1:
+            sizes = sorted(size for kind, size in named if kind == what)
+            raise KvcalcError(
+                f"disable_hybrid_kv_cache_manager: found layers with the {what}s "
+                f"{', '.join(f'{size:,}' for size in sizes)}, expected one {what}"
+            )
+
+
+def _unpaddable(caches: Sequence[Placed]) -> int | None:
+    """The first layer whose page neither divides the largest nor may be padded to it."""
+    largest = max(cache.page for _, cache in caches)
+    for place, cache in caches:
+        if not cache.pads and largest % cache.page:
+            return place
+    return None
+
+
+def _to_one_page(caches: Sequence[Placed]) -> list[Placed]:
+    """Give all layers the largest page: by longer blocks where it divides, else by padding."""
+    largest = max(cache.page for _, cache in caches)
+    unified: list[Placed] = []
+    for place, cache in caches:
+        ratio = 1
+        if not isinstance(cache, StateCache) and largest % cache.page == 0:
+            ratio = largest // cache.page
+        unified.append((place, replace(cache, block=cache.block * ratio, page=largest)))
+    return unified
+
+
+def _dealt(caches: Sequence[Placed]) -> list[list[Placed]]:
+    """Deal equal layers out to groups of about as many layers as the rarest kind has."""
+    kinds: defaultdict[Cache, list[Placed]] = defaultdict(list)
+    for place, cache in caches:
+        kinds[cache].append((place, cache))
+    counts = [len(members) for members in kinds.values()]
+    size = max(counts) if 2 * max(counts) < 3 * min(counts) else min(counts)
+    return [
+        members[start :: -(-len(members) // size)]
+        for members in kinds.values()
+        for start in range(-(-len(members) // size))
+    ]
+
+
+def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
+    """Pack pages of different bytes side by side, where the block is the outermost dimension.
+
+    Families that mix page sizes in equal numbers repeat a pattern and set how many repeats a
+    group holds; families of states and windows are split so that they do not widen the block.
+    """
+    families: defaultdict[object, list[Placed]] = defaultdict(list)
+    for place, cache in caches:
+        families[cache.family, cache.block].append((place, cache))
+    buckets = [_by_page(members) for members in families.values()]
+    repeats = _repeats(buckets)
+    counts = [
+        -(-_longest(bucket) // repeats) if repeats and _balanced(bucket) else 1
+        for bucket in buckets
+    ]
+    splits = [
+        isinstance(first, StateCache) or (not repeats and isinstance(first, SlidingCache))
+        for first in (members[0][1] for members in families.values())
+    ]
+    anchor = max(
+        _widest(bucket, sum(map(len, bucket.values())) if split else count)
+        for bucket, count, split in zip(buckets, counts, splits, strict=True)
+    )
+    groups: list[list[Placed]] = []
+    for members, bucket, count, split in zip(
+        families.values(), buckets, counts, splits, strict=True
+    ):
+        if split:
+            fit = max(1, anchor // members[0][1].page)
+            count = max(count, -(-len(members) // fit))
+        if count == 1:
+            groups.append(members)
+            continue
+        pattern = list(zip(*bucket.values(), strict=False))
+        groups += [
+            [placed for repeat in pattern[start::count] for placed in repeat]
+            for start in range(count)
+        ]
+    return groups
+
+
+Bucket = dict[int, list[Placed]]
+"""A family's members by their pages' bytes."""
+
+
+def _by_page(members: Sequence[Placed]) -> Bucket:
+    bucket: defaultdict[int, list[Placed]] = defaultdict(list)
+    for place, cache in members:
+        bucket[cache.page].append((place, cache))
+    return dict(bucket)
+
+
+def _longest(bucket: Bucket) -> int:
+    return max(map(len, bucket.values()))
+
+
+def _balanced(bucket: Bucket) -> bool:
+    return len(set(map(len, bucket.values()))) == 1
+
+
+def _widest(bucket: Bucket, groups: int) -> int:
+    return sum(-(-len(members) // groups) * page for page, members in bucket.items())
+
+
+def _repeats(buckets: Sequence[Bucket]) -> int:
+    """How many repeats a group holds: what pads least, the larger of equals; 0 for no pattern."""
+    balanced = [bucket for bucket in buckets if _balanced(bucket)]
+    least = max((_longest(bucket) for bucket in balanced if len(bucket) > 1), default=0)
+    if not least:
+        return 0
+    lengths = [_longest(bucket) for bucket in balanced]
+    return min(
+        range(least, max(lengths) + 1),
+        key=lambda size: (sum(-length % size for length in lengths), -size),
+    )

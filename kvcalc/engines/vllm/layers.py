@@ -1,0 +1,270 @@
+"""From a model's layers to their caches in vLLM's pool on one rank: one rule a kind of layer."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kvcalc.costs import CONTEXT, window_of
+from kvcalc.engines.contract import heads_per_rank
+from kvcalc.engines.vllm import layouts, states
+from kvcalc.engines.vllm.caches import (
+    Cache,
+    ChunkedCache,
+    CrossCache,
+    FullCache,
+    LatentCache,
+    SlidingCache,
+    StateCache,
+)
+from kvcalc.engines.vllm.compressed import compressed_caches
+from kvcalc.engines.vllm.layouts import Heads
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Value
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import (
+        Attention,
+        ChunkedAttention,
+        CrossAttention,
+        FullAttention,
+        LatentAttention,
+        SlidingAttention,
+    )
+    from kvcalc.layers.recurrent import Recurrent
+
+FA4_HEAD_DIM = 256
+FA4_BLOCK = 128
+"""FlashAttention 4 on compute capability 10.0 reads heads of 256 in pages of 128 tokens
+(v1/attention/backends/flash_attn.py)."""
+
+
+class Rank(NamedTuple):
+    """What decides the caches of a rank, besides a layer's shape.
+
+    `block` is the attention block, in tokens; `kept` the block of sliding layers that stay in the
+    model's own type; `state_page` the page to which states are padded; `in_flight` tokens.
+    """
+
+    model: Model
+    settings: VllmSettings
+    backend: str
+    cache_format: str
+    own_format: str
+    block: int
+    in_flight: Value
+    encoder_tokens: Value
+    lookahead: int
+    kept_page: int | None = None
+    state_page: int | None = None
+    shards: int = 1
+
+    def caches(self, layer: Layer, kept: bool = False) -> list[Cache]:
+        """The caches of a layer; `kept` in the model's own type. States come before attention.
+
+        Raises:
+            KvcalcError: vLLM cannot run such a layer; the sentence names its kind.
+        """
+        found: list[Cache] = []
+        for cache in sorted(layer.caches, key=lambda one: one.kind not in states.SHAPES):
+            rule = KINDS.get(cache.kind)
+            if rule is None:
+                raise KvcalcError(f"vllm does not support {cache.kind} layers")
+            found += rule(self, cache, self.own_format if kept else self.cache_format, kept)
+        return found
+
+    def heads(self, layer: "Attention") -> Heads:
+        """The KV heads on the rank."""
+        ranks = self.settings.tensor_parallel_size
+        return Heads(heads_per_rank(layer.kv_heads, ranks), layer.head_dim, layer.value_dim)
+
+    def retained(self, window: int) -> Value:
+        """Tokens that a sliding layer holds: those before the next, drafts' and those in flight."""
+        return window_of(self.model, window) - 1 + (self.lookahead - 1) + self.in_flight
+
+    def block_of(self, heads: Heads) -> int:
+        """Tokens of a block of these heads."""
+        fa4 = self.settings.flash_attention_version == 4 and self.backend == "FLASH_ATTN"
+        if fa4 and heads.key == heads.value == FA4_HEAD_DIM:
+            return FA4_BLOCK
+        return self.block
+
+
+def _full(rank: Rank, layer: "FullAttention", form: str, kept: bool) -> list[Cache]:
+    heads = rank.heads(layer)
+    block = rank.block_of(heads)
+    page = block * layouts.token_bytes(heads, form)
+    cache = FullCache(
+        layer="full_attention", shape=(heads, form), block=block, page=page, shards=rank.shards
+    )
+    return [cache, *_index_of_heads(rank, layer)]
+
+
+def _index_of_heads(rank: Rank, layer: "FullAttention") -> list[Cache]:
+    """The keys of an indexer beside keys and values, in a type of their own (MiniMax-M3)."""
+    if layer.index_head_dim is None:
+        return []
+    element = {"auto": 2, "bfloat16": 2, "fp8": 1}.get(rank.settings.indexer_kv_dtype)
+    if element is None:
+        raise KvcalcError(
+            f"indexer_kv_dtype: found {rank.settings.indexer_kv_dtype}, expected bfloat16 or fp8 "
+            "beside keys and values"
+        )
+    page = rank.block * layer.index_head_dim * element
+    shape = ("indexer", layer.index_head_dim, element)
+    return [
+        FullCache(
+            layer="full_attention", shape=shape, block=rank.block, page=page, shards=rank.shards
+        )
+    ]
+
+
+def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> list[Cache]:
+    if rank.shards > 1:
+        raise KvcalcError(
+            "decode_context_parallel_size: found a model with sliding layers, which vllm cannot "
+            "share so; expected 1"
+        )
+    heads = rank.heads(layer)
+    block = rank.block_of(heads)
+    page = block * layouts.token_bytes(heads, form)
+    if kept and rank.kept_page is not None:
+        # The longest block of whole kernel blocks that the quantised layers' page can hold.
+        block = rank.kept_page // layouts.token_bytes(heads, form) // 16 * 16
+        page = rank.kept_page
+    return [
+        SlidingCache(
+            layer="sliding_attention",
+            shape=(heads, form),
+            block=block,
+            page=page,
+            window=layer.window,
+            retained=rank.retained(layer.window),
+        )
+    ]
+
+
+def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> list[Cache]:
+    if rank.shards > 1:
+        raise KvcalcError(
+            "decode_context_parallel_size: found a model with chunked layers, which vllm cannot "
+            "share so; expected 1"
+        )
+    heads = rank.heads(layer)
+    return [
+        ChunkedCache(
+            layer="chunked_attention",
+            shape=(heads, form),
+            block=rank.block,
+            page=rank.block * layouts.token_bytes(heads, form),
+            chunk=layer.chunk,
+            retained=layer.chunk + rank.in_flight,
+        )
+    ]
+
+
+def _cross(rank: Rank, layer: "CrossAttention", form: str, kept: bool) -> list[Cache]:
+    heads = rank.heads(layer)
+    return [
+        CrossCache(
+            layer="cross_attention",
+            shape=(heads, form),
+            block=rank.block,
+            page=rank.block * layouts.token_bytes(heads, form),
+            encoder_tokens=rank.encoder_tokens,
+        )
+    ]
+
+
+def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
+    if layer.window is not None:
+        raise KvcalcError("vllm does not support latent_attention layers with a window")
+    form = layouts.ALIASES.get((rank.backend, form), form) if layer.sparse else form
+    row = layouts.row_bytes(layer.kv_lora_rank, layer.qk_rope_head_dim, form)
+    several = 64 * row if rank.block > 64 else 1
+    caches: list[Cache] = [
+        LatentCache(
+            layer="latent_attention",
+            shape=(layer.kv_lora_rank, layer.qk_rope_head_dim, form),
+            block=rank.block,
+            page=rank.block * row,
+            alignment=row if form in layouts.PLAIN and layouts.PLAIN[form] > 1 else several,
+            shards=rank.shards,
+        )
+    ]
+    if layer.index_head_dim is not None:
+        key = layer.index_head_dim
+        index = key + 4 * (key // 128)
+        caches.append(
+            LatentCache(
+                layer="latent_attention",
+                shape=("indexer", key),
+                block=rank.block,
+                page=rank.block * index,
+                alignment=64 * index if rank.block > 64 else 1,
+                shards=rank.shards,
+            )
+        )
+    return caches
+
+
+def _recurrent(rank: Rank, layer: "Recurrent", form: str, kept: bool) -> list[Cache]:
+    state = state_of(rank, layer)
+    copies = 0
+    if rank.settings.mamba_cache_mode == "align":
+        asked = rank.settings.prefill_checkpoint_blocks
+        copies = 1 + (states.CHECKPOINTS.get(layer.kind, 0) if asked is None else asked)
+    aligned = rank.settings.mamba_cache_mode == "align"
+    return [
+        StateCache(
+            layer=layer.kind,
+            shape=(layer.kind, state),
+            block=rank.block if aligned else 0,
+            page=rank.state_page or state,
+            state=state,
+            held=1 + rank.settings.drafts + copies,
+        )
+    ]
+
+
+def state_of(rank: Rank, layer: "Recurrent") -> int:
+    """Bytes of one sequence's state of a layer on the rank."""
+    return states.state_bytes(
+        layer,
+        model_dtype=rank.own_format,
+        model_type=rank.model.model_type,
+        ssm_dtype=rank.settings.mamba_ssm_cache_dtype,
+        ranks=rank.settings.tensor_parallel_size,
+        drafts=rank.settings.drafts,
+    )
+
+
+def _compressed(rank: Rank, layer: Any, form: str, kept: bool) -> list[Cache]:
+    return compressed_caches(
+        layer,
+        backend=rank.backend,
+        cache_format=layouts.ALIASES.get((rank.backend, form), form),
+        indexer=rank.settings.indexer_kv_dtype,
+        block=rank.block,
+        retained=rank.retained,
+        in_flight=rank.in_flight,
+    )
+
+
+def _nothing(rank: Rank, layer: Layer, form: str, kept: bool) -> list[Cache]:
+    return []
+
+
+KINDS: Mapping[str, Callable[[Rank, Any, str, bool], list[Cache]]] = {
+    "full_attention": _full,
+    "sliding_attention": _sliding,
+    "chunked_attention": _chunked,
+    "cross_attention": _cross,
+    "latent_attention": _latent,
+    "compressed_attention": _compressed,
+    **dict.fromkeys(states.SHAPES, _recurrent),
+    "shared_cache": _nothing,
+    "no_cache": _nothing,
+}
+"""The kinds of layers that vLLM runs; of the recurrent ones those whose states are known."""

@@ -1,0 +1,315 @@
+"""A model's plan: its KV cache groups, and what each pipeline stage holds of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kvcalc.costs import CONTEXT
+from kvcalc.engines.vllm import drafts, layouts, states
+from kvcalc.engines.vllm.caches import Cache, StateCache
+from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
+from kvcalc.engines.vllm.layers import Rank, state_of
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.stages import stage_sizes
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Value, variable
+from kvcalc.layers.attention import CompressedAttention, FullAttention, LatentAttention
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import Recurrent
+from kvcalc.model import Model
+
+BATCH = variable("max_num_batched_tokens")
+BLOCK = variable("block_size")
+
+SPARSE_HEADS_BLOCK = 128
+"""Tokens of a block where an indexer stands beside keys and values (MiniMax-M3)."""
+
+
+@dataclass(frozen=True)
+class PlannedGroup:
+    """A KV cache group: its members, the tokens of its block and the blocks of one request."""
+
+    members: tuple[Placed, ...]
+    block: int
+    blocks: Value
+
+    @property
+    def cache(self) -> Cache:
+        """Its first member's cache, which the others are like."""
+        return self.members[0][1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The groups of a whole model, and what each stage makes of them.
+
+    `block_size` is tokens of an attention block; `scales` says whether the plan is the same for
+    any other. `bytes_per_block` is a block's bytes on a rank of each stage.
+    """
+
+    model: Model
+    settings: VllmSettings
+    backend: str
+    cache_format: str
+    block_size: int
+    scales: bool
+    block_outermost: bool
+    groups: tuple[PlannedGroup, ...]
+    stages: tuple[int, ...]
+    bytes_per_block: tuple[int, ...]
+
+    @property
+    def blocks_per_request(self) -> Value:
+        """Blocks that one request takes, of all groups."""
+        total: Value = 0
+        counts: dict[Value, int] = {}
+        for group in self.groups:
+            counts[group.blocks] = counts.get(group.blocks, 0) + 1
+        for blocks, count in counts.items():
+            total += count * blocks
+        return total
+
+    def stage_members(self) -> list[list[list[Placed]]]:
+        """The members of each group, stage by stage."""
+        return _members(self.groups, self.stages)
+
+
+def plan(model: Model, settings: VllmSettings) -> Plan:
+    """Plan a model's pool as vLLM does before it starts.
+
+    Raises:
+        KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
+    """
+    extra = drafts.draft_layers(model, settings.speculative_method)
+    attention = _attention(model)
+    backend, cache_format = _backend(model, settings, attention)
+    rank = Rank(
+        model=model,
+        settings=settings,
+        backend=backend,
+        cache_format=cache_format,
+        own_format=model.dtype,
+        block=settings.block_size or _default_block(model, backend),
+        in_flight=BATCH * settings.batches_in_flight,
+        encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
+        lookahead=_lookahead(model, settings),
+        shards=settings.decode_context_parallel_size,
+    )
+    asked = rank.block
+    kept = _kept_layers(model, settings, cache_format)
+    rank = _with_room_for_kept(rank, model.layers, kept)
+    rank = _with_room_for_states(rank, (*model.layers, *extra), kept)
+    caches = [
+        (place, cache)
+        for place, layer in enumerate(model.layers)
+        for cache in rank.caches(layer, place in kept)
+    ]
+    # A draft runs without decode context parallelism, and so keeps its context whole.
+    alone = rank._replace(shards=1)
+    caches += [
+        (len(model.layers) + place, cache)
+        for place, layer in enumerate(extra)
+        for cache in alone.caches(layer)
+    ]
+    if not caches:
+        raise KvcalcError(f"vllm: {model.name} has no layer with a cache")
+    outermost = _block_outermost(settings, attention, caches)
+    groups = grouped(
+        caches,
+        hybrid_manager=not settings.disable_hybrid_kv_cache_manager,
+        block_outermost=outermost,
+    )
+    stages = stage_sizes(
+        len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
+    )
+    scales = (
+        rank.block == asked
+        and rank.kept_page is None
+        and not outermost
+        and all(not isinstance(c, StateCache) and c.page % asked == 0 for _, c in caches)
+        and all(c.block == asked for _, c in caches)
+    )
+    planned = tuple(_planned(group, rank.block, scales) for group in groups)
+    per_stage = tuple(
+        bytes_per_block(members, block_outermost=outermost)
+        for members in _members(planned, (*stages[:-1], stages[-1] + len(extra)))
+    )
+    if 0 in per_stage:
+        raise KvcalcError(
+            f"pipeline_parallel_size: found {len(stages)}, but stage {per_stage.index(0) + 1} "
+            "has no layer with a cache; vllm ends in a division by zero"
+        )
+    return Plan(
+        model=model,
+        settings=settings,
+        backend=backend,
+        cache_format=cache_format,
+        block_size=rank.block,
+        scales=scales,
+        block_outermost=outermost,
+        groups=planned,
+        stages=(*stages[:-1], stages[-1] + len(extra)),
+        bytes_per_block=per_stage,
+    )
+
+
+def _planned(members: Sequence[Placed], block: int, scales: bool) -> PlannedGroup:
+    """Work out a group's blocks: of one request the most that any of its members takes."""
+    cache = members[0][1]
+    symbol: Value = BLOCK * (cache.block // block) if scales else cache.block
+    return PlannedGroup(tuple(members), cache.block, cache.blocks(symbol))
+
+
+def _members(groups: Sequence[PlannedGroup], stages: Sequence[int]) -> list[list[list[Placed]]]:
+    found = []
+    start = 0
+    for size in stages:
+        found.append(
+            [[one for one in group.members if start <= one[0] < start + size] for group in groups]
+        )
+        start += size
+    return found
+
+
+def _attention(model: Model) -> str:
+    """Name the kind of attention that decides the backend."""
+    caches = [cache for layer, _ in model.groups for cache in layer.caches]
+    if any(isinstance(cache, CompressedAttention) for cache in caches):
+        return "compressed"
+    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    if any(cache.sparse for cache in latent):
+        return "sparse"
+    return "latent" if latent else "full"
+
+
+def _backend(model: Model, settings: VllmSettings, attention: str) -> tuple[str, str]:
+    """Choose the backend and the cache format."""
+    asked = settings.kv_cache_dtype or "auto"
+    form = model.dtype if asked == "auto" else asked
+    if form not in layouts.FORMATS:
+        raise KvcalcError(
+            f"kv_cache_dtype: found the model's own {form}, expected one of "
+            f"{', '.join(layouts.FORMATS)}"
+        )
+    if attention == "compressed" and asked == "auto":
+        form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
+    backend = layouts.backend_for(attention, form, settings.attention_backend)
+    _refuse_on_gpu(settings, form)
+    return backend, form
+
+
+GENERATIONS = {"nvfp4": "10.", "nvfp4_ds_mla": "10."}
+"""Formats of one GPU generation, by the beginning of its compute capability."""
+
+
+def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
+    """Refuse a format that another generation than the named GPU's has."""
+    if settings.gpu is None or form not in GENERATIONS:
+        return
+    from kvcalc.gpus import find
+
+    capability = find(settings.gpu).compute_capability
+    if capability is None or not capability.startswith(GENERATIONS[form]):
+        raise KvcalcError(
+            f"kv_cache_dtype: found {form}, which needs compute capability {GENERATIONS[form]}x; "
+            f"{settings.gpu} has {capability or 'none'}"
+        )
+
+
+def _default_block(model: Model, backend: str) -> int:
+    if any(
+        isinstance(cache, FullAttention) and cache.index_head_dim is not None
+        for layer, _ in model.groups
+        for cache in layer.caches
+    ):
+        return SPARSE_HEADS_BLOCK
+    return layouts.BACKENDS[backend].block_size
+
+
+def _lookahead(model: Model, settings: VllmSettings) -> int:
+    """Tokens that a prefill looks ahead: the drafted ones where several MTP modules draft them."""
+    if settings.num_prefill_lookahead_tokens is not None:
+        return max(1, settings.num_prefill_lookahead_tokens)
+    if settings.speculative_method != "mtp":
+        return 1
+    modules = len(drafts.draft_layers(model, "mtp"))
+    return settings.drafts if min(modules, settings.drafts) > 1 else 1
+
+
+def _block_outermost(settings: VllmSettings, attention: str, caches: Sequence[Placed]) -> bool:
+    if attention == "compressed":
+        return True
+    if settings.kv_cache_layout is not None:
+        return settings.kv_cache_layout.startswith("B")
+    # A draft whose pages are not the target's can only be packed beside them.
+    shards = {getattr(cache, "shards", 1) for _, cache in caches}
+    pages = {cache.page for _, cache in caches}
+    return len(shards) > 1 and len(pages) > 1
+
+
+def _kept_layers(model: Model, settings: VllmSettings, form: str) -> frozenset[int]:
+    """The layers that stay in the model's own type, by their places."""
+    skipped = settings.kv_cache_dtype_skip_layers
+    places = range(len(model.layers))
+    if skipped is None:
+        recurrent = any(isinstance(c, Recurrent) for one, _ in model.groups for c in one.caches)
+        if not form.startswith("turboquant") or recurrent:
+            return frozenset()
+        return frozenset([*places[:2], *places[-2:]])
+    kept = {int(part) for part in skipped if part != "sliding_window"}
+    if kept and max(kept) >= len(model.layers):
+        raise KvcalcError(
+            f"kv_cache_dtype_skip_layers: found {max(kept)}, expected indices below "
+            f"{len(model.layers)}"
+        )
+    if "sliding_window" in skipped:
+        kept |= {place for place in places if model.layers[place].windows}
+    return frozenset(kept)
+
+
+def _with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]) -> Rank:
+    """Lengthen the block until a quantised page holds 16 tokens in the model's own type."""
+    if not kept:
+        return rank
+    heads = next((rank.heads(cache) for cache in _with_heads(layers)), None)
+    if heads is None:
+        return rank
+    own = layouts.token_bytes(heads, rank.own_format)
+    # The first layer's backend packs the format: where it is kept, not turboquant's own.
+    packs = "fp8" if rank.cache_format.startswith("turboquant") and 0 in kept else rank.cache_format
+    quantised = layouts.token_bytes(heads, packs)
+    if own <= quantised:
+        return rank
+    block = max(rank.block, rank.block * -(-16 * own // (rank.block * quantised)))
+    return rank._replace(block=block, kept_page=block * quantised)
+
+
+def _with_heads(layers: Sequence[Layer]) -> Iterator[Any]:
+    return (cache for layer in layers for cache in layer.caches if hasattr(cache, "kv_heads"))
+
+
+def _with_room_for_states(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]) -> Rank:
+    """Lengthen the block until a page of attention holds a state."""
+    distinct = dict.fromkeys(cache for layer in layers for cache in layer.caches)
+    recurrent = [
+        cache for cache in distinct if isinstance(cache, Recurrent) and cache.kind in states.SHAPES
+    ]
+    attention = [cache for cache in distinct if not isinstance(cache, Recurrent)]
+    one_token = rank._replace(block=1)
+    tokens = [(c, cache) for cache in attention for c in one_token.caches(cache)]
+    if not recurrent or not tokens:
+        return rank
+    largest = max(cache.page for cache, _ in tokens)
+    latent = any(isinstance(cache, LatentAttention) for _, cache in tokens)
+    state = max(state_of(rank, cache) for cache in recurrent)
+    block = states.grown_block(state, largest, rank.block, latent=latent)
+    return rank._replace(block=block, state_page=block * largest)
+
+
+def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[str, int]:
+    """The settings that vary within one plan, with their values."""
+    varying = {"max_num_batched_tokens": settings.batch}
+    return {**varying, "block_size": block_size} if scales else varying
+
+
+__all__ = ["BATCH", "BLOCK", "CONTEXT", "Plan", "PlannedGroup", "plan", "variables"]

@@ -1,0 +1,187 @@
+"""vLLM's settings, by the names of its own flags (vLLM 0.33.0: config/*.py, engine/arg_utils.py)."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from kvcalc.dtypes import ALIASES
+from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS
+from kvcalc.errors import KvcalcError, shown
+
+UNNAMED_GPU_BATCH = 8_192
+"""Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
+
+BATCHES = ((160 * 1024, 16_384), (70 * 1024, 8_192), (0, 2_048))
+"""From so many MiB of GPU memory on, so many tokens a batch (API server; engine/arg_utils.py)."""
+
+SMALL_BATCH_GPUS = ("a100",)
+"""GPUs of over 70 GiB that take the smallest batch all the same (engine/arg_utils.py)."""
+
+
+def _format(name: object) -> str:
+    spelled = ALIASES.get(name, name) if isinstance(name, str) else name
+    if spelled not in FORMATS:
+        raise KvcalcError(
+            f"kv_cache_dtype: found {shown(name)}, expected one of {', '.join(FORMATS)}"
+        )
+    return str(spelled)
+
+
+def _layers(value: object) -> object:
+    """Take indices of layers as numbers or as text: "0,1,30,31", "sliding_window", "" for none."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        return value
+    parts = tuple(str(part) for part in value)
+    for part in parts:
+        if part != "sliding_window" and not (part.isdecimal() and len(part) < 8):
+            raise ValueError(f"found {shown(part)}, expected layers' indices or sliding_window")
+    return parts
+
+
+OneOrMore = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**20)]
+NoneOrMore = Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**20)]
+
+
+class VllmSettings(Settings):
+    """The settings of vLLM that its KV cache depends on.
+
+    `gpu` is a GPU's name, for the defaults that depend on its memory; without one they are those
+    of an H100 or H200.
+    """
+
+    kv_cache_dtype: Annotated[
+        Annotated[str, BeforeValidator(_format)] | None,
+        About("cache format; auto: the model's element type", "config/cache.py"),
+    ] = None
+    block_size: Annotated[
+        Count | None, About("tokens; 16 unless the attention backend asks otherwise", "config/cache.py")
+    ] = None
+    max_num_batched_tokens: Annotated[
+        Count | None,
+        About("tokens; by the GPU's memory, 8,192 where none is named", "engine/arg_utils.py"),
+    ] = None
+    async_scheduling: Annotated[bool, About("true or false", "config/scheduler.py")] = True
+    disable_hybrid_kv_cache_manager: Annotated[
+        bool, About("true or false", "config/scheduler.py")
+    ] = False
+    pipeline_parallel_size: Annotated[OneOrMore, About("stages", "config/parallel.py")] = 1
+    pp_layer_partition: Annotated[
+        Annotated[str, Field(max_length=10_000)] | None,
+        About("layers of each stage, as 24,24 (VLLM_PP_LAYER_PARTITION)", "envs.py"),
+    ] = None
+    decode_context_parallel_size: Annotated[
+        OneOrMore, About("ranks that share each context", "config/parallel.py")
+    ] = 1
+    prefill_context_parallel_size: Annotated[OneOrMore, About("ranks", "config/parallel.py")] = 1
+    mamba_cache_mode: Annotated[
+        Literal["align", "none"],
+        About("align with prefix caching, the default; none without", "config/cache.py"),
+    ] = "align"
+    mamba_ssm_cache_dtype: Annotated[
+        Annotated[
+            Literal["auto", "float32", "float16", "bfloat16"],
+            BeforeValidator(lambda name: ALIASES.get(name, name) if isinstance(name, str) else name),
+        ],
+        About("element type of states", "config/cache.py"),
+    ] = "auto"
+    prefill_checkpoint_blocks: Annotated[
+        Annotated[int, BeforeValidator(whole), Field(ge=0, le=1)] | None,
+        About("blocks; 1 for Mamba 2, else 0", "v1/kv_cache_interface.py"),
+    ] = None
+    num_speculative_tokens: Annotated[
+        NoneOrMore | None, About("tokens drafted a step", "config/speculative.py")
+    ] = None
+    speculative_method: Annotated[
+        Literal["none", "mtp", "eagle", "eagle3"],
+        About("adds the draft's layers", "config/speculative.py"),
+    ] = "none"
+    num_prefill_lookahead_tokens: Annotated[
+        NoneOrMore | None,
+        About("tokens; drafts of several MTP modules, else 1", "config/vllm.py"),
+    ] = None
+    max_num_encoder_input_tokens: Annotated[
+        Count | None, About("tokens; max_num_batched_tokens", "config/scheduler.py")
+    ] = None
+    attention_backend: Annotated[
+        Annotated[str, AfterValidator(lambda name: _backend(name))] | None,
+        About("backend; the first that stores the cache format", "v1/attention/backends"),
+    ] = None
+    kv_cache_layout: Annotated[
+        Literal["LBNHC", "LBHNC", "BLHNC", "BLNHC"] | None,
+        About("order of dimensions (VLLM_KV_CACHE_LAYOUT)", "v1/kv_cache_layout.py"),
+    ] = None
+    indexer_kv_dtype: Annotated[
+        Literal["auto", "bfloat16", "fp8", "mxfp4"],
+        BeforeValidator(lambda name: ALIASES.get(name, name) if isinstance(name, str) else name),
+        About("element type of indexers' keys", "config/attention.py"),
+    ] = "auto"
+    kv_cache_dtype_skip_layers: Annotated[
+        Annotated[tuple[str, ...], BeforeValidator(_layers), Field(max_length=100_000)] | None,
+        About("layers kept in the model's type: indices or sliding_window", "config/cache.py"),
+    ] = None
+    flash_attention_version: Annotated[
+        Annotated[int, BeforeValidator(whole), Field(ge=2, le=4)] | None,
+        About("version; by the GPU", "config/attention.py"),
+    ] = None
+    gpu: Annotated[
+        Annotated[str, Field(min_length=1, max_length=100)] | None,
+        About("a GPU's name, see kvcalc gpus", "kvcalc"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _ranks_fit(self) -> "VllmSettings":
+        ranks, prefill = self.tensor_parallel_size, self.prefill_context_parallel_size
+        decode = self.decode_context_parallel_size
+        if prefill == 1 and ranks % decode:
+            raise KvcalcError(
+                f"decode_context_parallel_size: found {decode}, expected a divisor of "
+                f"tensor_parallel_size, {ranks}"
+            )
+        if prefill > 1 and decode not in (1, prefill, ranks * prefill):
+            raise KvcalcError(
+                f"decode_context_parallel_size: found {decode}, expected 1, {prefill} or "
+                f"{ranks * prefill} with prefill_context_parallel_size {prefill}"
+            )
+        return self
+
+    @property
+    def batch(self) -> int:
+        """Tokens of a batch: as asked, else by the GPU's memory."""
+        if self.max_num_batched_tokens is not None:
+            return self.max_num_batched_tokens
+        if self.gpu is None:
+            return UNNAMED_GPU_BATCH
+        from kvcalc.gpus import find
+
+        gpu = find(self.gpu)
+        if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
+            return BATCHES[-1][1]
+        return next(batch for memory, batch in BATCHES if gpu.memory_mib >= memory)
+
+    @property
+    def drafts(self) -> int:
+        """Tokens drafted a step."""
+        if self.num_speculative_tokens is None:
+            return 0 if self.speculative_method == "none" else 1
+        return self.num_speculative_tokens
+
+    @property
+    def batches_in_flight(self) -> int:
+        """Batches whose tokens may be in flight (config/vllm.py, max_in_flight_tokens)."""
+        return self.pipeline_parallel_size + self.async_scheduling
+
+    @property
+    def ranks_of_a_stage(self) -> int:
+        """Ranks that hold a stage, each as much."""
+        return self.tensor_parallel_size * self.prefill_context_parallel_size
+
+
+def _backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise KvcalcError(
+            f"attention_backend: found {shown(name)}, expected one of {', '.join(BACKENDS)}"
+        )
+    return name

@@ -1,0 +1,32 @@
+"""Pipeline stages: how layers are dealt to them (vLLM 0.33.0, distributed/utils.py)."""
+
+from kvcalc.errors import KvcalcError, shown
+
+
+def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, ...]:
+    """Layers of each stage: as many each, the rest from the last but one stage backwards.
+
+    `partition` is what VLLM_PP_LAYER_PARTITION holds, as "16,15,15,15".
+
+    Raises:
+        KvcalcError: the partition is not one number a stage that sum to the layers.
+    """
+    if partition is None:
+        if stages > layers:
+            raise KvcalcError(
+                f"pipeline_parallel_size: found {stages}, expected at most the {layers} layers"
+            )
+        size, rest = divmod(layers, stages)
+        return tuple(
+            size + (stages - 1 - rest <= stage < stages - 1) for stage in range(stages)
+        )
+    try:
+        sizes = tuple(int(part) for part in partition.split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) != stages or sum(sizes) != layers or min(sizes) < 0:
+        raise KvcalcError(
+            f"pp_layer_partition: found {shown(partition)}, expected {stages} numbers that sum to "
+            f"the {layers} layers"
+        )
+    return sizes
