@@ -1,6 +1,5 @@
 """The engines by name. One that is not asked for is not imported."""
 
-from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +22,12 @@ class Row(NamedTuple):
 ENGINES = {
     "ideal": Row("kvcalc.engines.ideal"),
     "transformers": Row("kvcalc.engines.transformers"),
+    "vllm": Row("kvcalc.engines.vllm", ("vllm", "vllm.entrypoints.openai.api_server")),
+    "sglang": Row("kvcalc.engines.sglang", ("sglang.launch_server", "sglang")),
+    "llama.cpp": Row("kvcalc.engines.llama_cpp", ("llama-server",)),
+    "mlx": Row("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
+    "lmdeploy": Row("kvcalc.engines.lmdeploy", ("lmdeploy",)),
+    "tensorrt-llm": Row("kvcalc.engines.tensorrt_llm"),
 }
 """The engines, in the order in which they are compared."""
 
@@ -58,7 +63,7 @@ def pool(
     model: "Model",
     engine: str = "vllm",
     *,
-    memory: int | Sequence[int],
+    memory: int | list[int] | tuple[int, ...],
     context: int | None = None,
     **settings: Any,
 ) -> "Pool":
@@ -77,15 +82,14 @@ def pool(
     chosen = find(engine)
     if chosen.pool is None:
         raise KvcalcError(f"{engine} has no pool: it allocates what is needed, when it is needed")
-    ranks = (memory,) if isinstance(memory, int) else tuple(memory)
-    for size in (*ranks, *(() if ranks else (0,))):
-        if type(size) is not int or size < 1:
-            raise KvcalcError(f"memory: found {shown(size)}, expected a positive int of bytes")
+    ranks = tuple(memory) if isinstance(memory, list | tuple) else (memory,)
+    if not ranks or any(type(size) is not int or size < 0 for size in ranks):
+        raise KvcalcError(f"memory: found {shown(memory)}, expected bytes, as an int or one a rank")
     if context is None:
         context = longest_context(model)
     if type(context) is not int or context < 1:
         raise KvcalcError(f"context: found {shown(context)}, expected a positive int")
-    given = memory if isinstance(memory, int) else ranks
+    given = ranks if isinstance(memory, list | tuple) else memory
     return chosen.pool(model, _settings(chosen, settings), given, context)
 
 

@@ -9,6 +9,7 @@ from kvcalc.engines.contract import Engine
 from kvcalc.engines.vllm.cost import cost
 from kvcalc.engines.vllm.layers import KINDS
 from kvcalc.engines.vllm.layouts import FORMATS
+from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.settings import VllmSettings
 
 ENGINE = Engine(
@@ -19,6 +20,7 @@ ENGINE = Engine(
     kinds=tuple(KINDS),
     dtypes=FORMATS,
     cost=cost,
+    pool=pool,
     levers={
         "max_num_batched_tokens": (2_048,),
         "async_scheduling": (False,),

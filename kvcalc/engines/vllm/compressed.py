@@ -22,7 +22,7 @@ INDEX_ROWS = {"auto": 132, "fp8": 132, "mxfp4": 68}
 
 
 class State(NamedTuple):
-    """Rows of float32 that wait to be compressed: their elements, and the window they slide over."""
+    """Rows of float32 that wait to be compressed: their elements, block and window, in tokens."""
 
     name: str
     elements: int

@@ -105,8 +105,10 @@ def _group_steps(
         yield Step("padding", "bytes of these groups' blocks that no layer uses", unused, "bytes")
     if isinstance(first.cache, SlidingCache | ChunkedCache):
         yield Step(
-            "tokens retained", "the window's or chunk's, and max in-flight tokens",
-            first.cache.retained, "tokens",
+            "tokens retained",
+            "the window's or chunk's, and max in-flight tokens",
+            first.cache.retained,
+            "tokens",
         )
     yield Step("blocks of a group", str(blocks), blocks, "blocks")
     yield Step("all of them", "groups x blocks x bytes per block, all ranks", share, "bytes")

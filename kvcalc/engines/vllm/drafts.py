@@ -1,4 +1,4 @@
-"""The layers that drafts add to the pool (vLLM 0.33.0, config/speculative.py and the models' files).
+"""The layers that drafts add to the pool (vLLM 0.33.0, config/speculative.py, models' files).
 
 They are layers of their kind, on the last pipeline stage.
 """

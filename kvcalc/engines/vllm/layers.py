@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.costs import CONTEXT, window_of
+from kvcalc.costs import window_of
 from kvcalc.engines.contract import heads_per_rank
 from kvcalc.engines.vllm import layouts, states
 from kvcalc.engines.vllm.caches import (

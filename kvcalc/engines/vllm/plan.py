@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kvcalc.costs import CONTEXT
 from kvcalc.engines.vllm import drafts, layouts, states
 from kvcalc.engines.vllm.caches import Cache, StateCache
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
@@ -310,6 +309,3 @@ def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[
     """The settings that vary within one plan, with their values."""
     varying = {"max_num_batched_tokens": settings.batch}
     return {**varying, "block_size": block_size} if scales else varying
-
-
-__all__ = ["BATCH", "BLOCK", "CONTEXT", "Plan", "PlannedGroup", "plan", "variables"]

@@ -1,4 +1,4 @@
-"""vLLM's settings, by the names of its own flags (vLLM 0.33.0: config/*.py, engine/arg_utils.py)."""
+"""vLLM's settings, by its own flags' names (0.33.0: config/*.py, engine/arg_utils.py)."""
 
 from typing import Annotated, Literal
 
@@ -57,7 +57,8 @@ class VllmSettings(Settings):
         About("cache format; auto: the model's element type", "config/cache.py"),
     ] = None
     block_size: Annotated[
-        Count | None, About("tokens; 16 unless the attention backend asks otherwise", "config/cache.py")
+        Count | None,
+        About("tokens; 16 unless the attention backend asks otherwise", "config/cache.py"),
     ] = None
     max_num_batched_tokens: Annotated[
         Count | None,
@@ -83,7 +84,9 @@ class VllmSettings(Settings):
     mamba_ssm_cache_dtype: Annotated[
         Annotated[
             Literal["auto", "float32", "float16", "bfloat16"],
-            BeforeValidator(lambda name: ALIASES.get(name, name) if isinstance(name, str) else name),
+            BeforeValidator(
+                lambda name: ALIASES.get(name, name) if isinstance(name, str) else name
+            ),
         ],
         About("element type of states", "config/cache.py"),
     ] = "auto"

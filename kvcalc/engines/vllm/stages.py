@@ -17,9 +17,7 @@ def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, .
                 f"pipeline_parallel_size: found {stages}, expected at most the {layers} layers"
             )
         size, rest = divmod(layers, stages)
-        return tuple(
-            size + (stages - 1 - rest <= stage < stages - 1) for stage in range(stages)
-        )
+        return tuple(size + (stages - 1 - rest <= stage < stages - 1) for stage in range(stages))
     try:
         sizes = tuple(int(part) for part in partition.split(","))
     except ValueError:

@@ -1,0 +1,59 @@
+"""Whole layers dealt to devices, as load_tensors of src/llama-model.cpp deals them."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from struct import pack, unpack
+
+from kvcalc.engines.llama_cpp.architectures import Loaded
+from kvcalc.engines.llama_cpp.held import Held, total
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.formula import Value, maximum
+from kvcalc.layers.layer import Layer
+
+
+def _single(number: float) -> float:
+    """Round to the single precision that llama.cpp computes the split points in."""
+    rounded: float = unpack("<f", pack("<f", number))[0]
+    return rounded
+
+
+def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
+    """Give the layers of this context, as places in `loaded.layers`, to devices.
+
+    A layer goes to the first device whose cumulated share exceeds the layer's place; the output
+    counts as one more layer. Those before the last `n_gpu_layers` stay in main memory, which is
+    no device.
+    """
+    if not settings.offload_kqv:
+        return []
+    split = settings.tensor_split if settings.split_mode != "none" else None
+    points: list[float] = []
+    for share in split or (1.0,):
+        points.append(_single((points[-1] if points else 0.0) + _single(share)))
+    points = [_single(point / points[-1]) for point in points]
+    blocks = loaded.blocks + 1
+    offloaded = blocks if settings.n_gpu_layers is None else min(settings.n_gpu_layers, blocks)
+    start = blocks - offloaded
+    dealt = [list[int]() for _ in points]
+    for place in range(len(loaded.layers)):
+        if (block := loaded.first + place) >= start:
+            at = _single(_single(block - start) / _single(offloaded))
+            dealt[bisect_right(points, at)].append(place)
+    return dealt
+
+
+def fullest(loaded: Loaded, settings: LlamaCppSettings, held: Mapping[Layer, list[Held]]) -> Value:
+    """Sum bytes on the fullest device; 0 where main memory holds all."""
+    loads: list[Counter[Held]] = []
+    for places in devices(loaded, settings):
+        load = Counter(one for place in places for one in held[loaded.layers[place]])
+        # A device that holds no more of anything than another is never the fullest.
+        loads = [other for other in loads if not other <= load]
+        if not any(load <= other for other in loads):
+            loads.append(load)
+    result: Value = 0
+    for load in loads:
+        bytes_held = total(load.items())
+        result = maximum(result, bytes_held) if result != 0 else bytes_held
+    return result

@@ -1,0 +1,113 @@
+"""llama-server's command line: what of it says something of the cache.
+
+Flags are those of llama.cpp's common/arg.cpp (2026-10-01, commit 0c1e570), defaults those of
+tools/server/server.cpp. Flags that change what is loaded in ways not followed here
+(`--override-kv`, `--hf-file`, `--kv-unified-per-slot`) stand in no table, so they are named.
+"""
+
+from kvcalc.engines.command_line import Asked, CommandLine
+from kvcalc.engines.llama_cpp.cells import PAD
+from kvcalc.engines.llama_cpp.passed_over import PASSED_OVER
+from kvcalc.errors import KvcalcError, shown
+
+SLOTS = 4
+"""Without -np llama-server makes so many slots, in one unified buffer."""
+
+DRAFTED = 3
+"""Tokens that a draft is asked for unless --spec-draft-n-max says otherwise (common/common.h)."""
+
+ROLLS_BACK = frozenset({"draft-mtp", "draft-eagle3", "draft-dflash", "draft-dspark"})
+"""Kinds of speculative decoding that want spare recurrent states (need_n_rs_seq)."""
+
+
+def _values(names: dict[str, str]) -> dict[str, str]:
+    return {flag: what for flags, what in names.items() for flag in flags.split()}
+
+
+VALUES = _values(
+    {
+        "-m --model -mu --model-url -hf -hfr --hf-repo": "model",
+        "-c --ctx-size": "context",
+        "-np --parallel": "sequences",
+        "-b --batch-size": "batch_size",
+        "-ub --ubatch-size": "ubatch_size",
+        "-ctk --cache-type-k": "cache_type_k",
+        "-ctv --cache-type-v": "cache_type_v",
+        "-fa --flash-attn": "flash_attn",
+        "-sm --split-mode": "split_mode",
+        "-ts --tensor-split": "tensor_split",
+        "-ngl --gpu-layers --n-gpu-layers": "n_gpu_layers",
+        "--spec-type": "spec_type",
+        "--spec-draft-n-max --draft --draft-n --draft-max": "spec_draft_n_max",
+    }
+)
+"""What each flag with a value gives; `finish` makes n_rs_seq of the last two."""
+
+SWITCHES = {
+    "--swa-full": ("swa_full", True),
+    "-kvu": ("kv_unified", True),
+    "--kv-unified": ("kv_unified", True),
+    "-no-kvu": ("kv_unified", False),
+    "--no-kv-unified": ("kv_unified", False),
+    "-kvo": ("offload_kqv", True),
+    "--kv-offload": ("offload_kqv", True),
+    "-nkvo": ("offload_kqv", False),
+    "--no-kv-offload": ("offload_kqv", False),
+}
+
+
+def finish(asked: Asked) -> Asked:
+    """Make of what was asked what llama-server makes of it.
+
+    Raises:
+        KvcalcError: more slots than tokens, or a count that is none.
+    """
+    settings, notes = asked.settings, asked.notes
+    if asked.sequences is None or asked.sequences < 0:
+        asked.sequences = SLOTS
+        settings["kv_unified"] = True
+        notes.append(f"llama-server: without -np it makes {SLOTS} slots in one unified buffer")
+    unified = settings.get("kv_unified", False)
+    if asked.sequences < 1:
+        raise KvcalcError(f"-np: found {asked.sequences}, expected at least 1 slot")
+    if asked.context == 0:
+        asked.context = None
+    if asked.context is None:
+        notes.append(
+            "llama-server: without -c it takes the model's own context for all slots together, or "
+            "less to fit the memory; here each slot gets the context"
+        )
+    elif asked.context > 0:
+        asked.context, of_all = _of_one(asked.context, asked.sequences, unified), asked.context
+        notes.append(
+            f"llama-server: -c {of_all:,} counts all slots, so each of {asked.sequences} gets "
+            f"{asked.context:,} tokens"
+        )
+    kinds = str(settings.pop("spec_type", "")).split(",")
+    drafted = settings.pop("spec_draft_n_max", DRAFTED)
+    if ROLLS_BACK & set(kinds):
+        settings["n_rs_seq"] = drafted
+        notes.append(
+            f"llama-server: {shown(drafted)} drafted tokens; the draft's own context comes on top "
+            "(ctx_type=mtp gives it for the model's own NextN layers)"
+        )
+    return asked
+
+
+def _of_one(context: int, sequences: int, unified: bool) -> int:
+    """Part -c among slots: the tokens of one that take the cells which -c takes of all."""
+    down = context // sequences
+    padded = -(-context // PAD) * PAD
+    if unified:
+        same = -(-down * sequences // PAD) * PAD == padded
+    else:
+        same = -(-down // PAD) == -(-(padded // sequences) // PAD)
+    return down if down and same else down + 1
+
+
+COMMAND = CommandLine(
+    values=VALUES,
+    switches=SWITCHES,
+    passed_over=PASSED_OVER,
+    finish=finish,
+)

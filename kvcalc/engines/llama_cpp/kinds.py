@@ -1,0 +1,238 @@
+"""What a layer of each kind holds, as src/llama-kv-cache*.cpp and llama-memory-*.cpp make it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kvcalc.costs import SEQUENCES
+from kvcalc.engines.llama_cpp.architectures import Loaded
+from kvcalc.engines.llama_cpp.block_types import F32
+from kvcalc.engines.llama_cpp.cells import cells_of
+from kvcalc.engines.llama_cpp.held import Held, Row
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Value
+from kvcalc.layers.layer import Layer
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import (
+        Attention,
+        ChunkedAttention,
+        CompressedAttention,
+        FullAttention,
+        LatentAttention,
+    )
+    from kvcalc.layers.recurrent import Recurrent
+
+ROLLBACK = frozenset(
+    [
+        "kimi-k3",
+        "qwen35",
+        "qwen35moe",
+        "qwen4exp",
+        "deepseek4",
+        "glm5-next",
+        "nemotron_h",
+        "nemotron_h_moe",
+        "lfm2",
+        "lfm2moe",
+        "bailingmoe3",
+    ]
+)
+"""Architectures that keep a spare state a drafted token (llm_arch_supports_rs_rollback)."""
+
+NO_FLASH_ATTENTION = frozenset({"grok"})
+"""Architectures for which src/llama-context.cpp turns flash attention off."""
+
+FULL_HEADS = frozenset({"minicpm3", "plm"})
+"""Latent attention whose full heads llama.cpp caches: their sizes are not those of the row."""
+
+INDEXER_ROWS = {"glm5-next": 3}
+"""Rows an indexer keeps of a token: GLM-5-Next's key, gate and pooled value
+(src/llama-memory-hybrid-idx.cpp)."""
+
+KEY_ONLY_INDEXER = frozenset({"qwen4exp"})
+"""Beside full attention an indexer's cache has a V too, which nothing reads: not here."""
+
+WITH_HEADS = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
+"""Kinds of attention with a K and a V of several heads."""
+
+CSA, HCA = 4, 128
+"""DeepSeek V4's ratios of compression (src/llama-kv-cache-dsv4.cpp)."""
+
+
+def flash_attention(loaded: Loaded, settings: LlamaCppSettings) -> bool:
+    """Whether flash attention is on for this architecture."""
+    return settings.flash_attn and loaded.architecture not in NO_FLASH_ATTENTION
+
+
+class Kinds:
+    """What each kind of layer holds, for a model as it is loaded, with these settings."""
+
+    def __init__(self, loaded: Loaded, settings: LlamaCppSettings) -> None:
+        self.loaded = loaded
+        self.k, self.v = settings.types
+        self.cells = cells_of(settings)
+        self.rollback = settings.n_rs_seq
+        if loaded.architecture is not None and loaded.architecture not in ROLLBACK:
+            self.rollback = 0
+        kinds = {cache.kind for layer in set(loaded.trunk) for cache in layer.caches}
+        self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
+        self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
+
+    def of(self, layer: Layer) -> list[Held]:
+        """What a layer holds; a combined layer holds what its parts do.
+
+        Raises:
+            KvcalcError: llama.cpp has no such kind of layer, or a row is not whole blocks.
+        """
+        held: list[Held] = []
+        for cache in layer.caches:
+            rule = RULES.get(cache.kind)
+            if rule is None:
+                raise KvcalcError(f"llama.cpp does not support {cache.kind} layers")
+            held += rule(self, cache)
+        return held
+
+    def full(self, layer: "FullAttention") -> list[Held]:
+        """K and V of all cells; an indexer's too, where there is one."""
+        held = [self._keys_and_values(layer, "kv", self.cells.full)]
+        if layer.index_head_dim is None:
+            return held
+        rows = [self._key(layer.index_head_dim, "an indexer's key")]
+        if self.loaded.architecture not in KEY_ONLY_INDEXER:
+            size = self.v.row_bytes(layer.value_dim)
+            rows.append(Row("V", f"never read, {layer.value_dim:,} x {self.v.name}", size))
+        return [*held, Held("indexer", self.cells.streams, self.cells.full, tuple(rows))]
+
+    def sliding(self, layer: "Attention") -> list[Held]:
+        """K and V of the window's cells."""
+        return [self._keys_and_values(layer, "swa", self.cells.sliding(self.loaded.window))]
+
+    def chunked(self, layer: "ChunkedAttention") -> list[Held]:
+        """K and V of a chunk's cells, sized like a window's."""
+        return [self._keys_and_values(layer, "swa", self.cells.sliding(layer.chunk))]
+
+    def latent(self, layer: "LatentAttention") -> list[Held]:
+        """A row of K for all heads and no V; an indexer's key."""
+        if self.loaded.architecture in FULL_HEADS:
+            raise KvcalcError(
+                f"llama.cpp caches full heads for {self.loaded.architecture}, whose sizes the "
+                "latent row does not say; read the model from its GGUF file"
+            )
+        slides = layer.window is not None
+        row = self._key(
+            layer.row_elements, f"{layer.kv_lora_rank} latent + {layer.qk_rope_head_dim} rope"
+        )
+        cells = self.cells.sliding(self.loaded.window) if slides else self.cells.full
+        held = [Held("swa" if slides else "kv", self.cells.streams, cells, (row,))]
+        if layer.index_head_dim is None:
+            return held
+        times = INDEXER_ROWS.get(self.loaded.architecture or "", 1)
+        index = self._key(times * layer.index_head_dim, "an indexer's key")
+        return [*held, Held("indexer", self.cells.streams, self.cells.full, (index,))]
+
+    def compressed(self, layer: "CompressedAttention") -> list[Held]:
+        """DeepSeek V4: near rows, compressed rows, and f32 states of what is being compressed."""
+        cells = self.cells.apart()
+        row = self._key(layer.head_dim, "key and value at once")
+        held = [Held("swa", cells.streams, cells.sliding(self.loaded.window), (row,))]
+        if layer.ratio == CSA:
+            index = layer.index_head_dim
+            if index is None:
+                raise KvcalcError("index_head_dim: missing, and llama.cpp's CSA layers need it")
+            far = cells.compressed(CSA)
+            held += [
+                Held("csa", cells.streams, far, (row,)),
+                Held("indexer", cells.streams, far, (self._key(index, "an indexer's key"),)),
+                self._compressor("csa_state", 2 * CSA, 2 * layer.head_dim),
+                self._compressor("indexer_state", 2 * CSA, 2 * index),
+            ]
+        elif layer.ratio == HCA:
+            held += [
+                Held("hca", cells.streams, cells.compressed(HCA), (row,)),
+                self._compressor("hca_state", HCA, layer.head_dim),
+            ]
+        elif layer.ratio:
+            raise KvcalcError(f"ratio: found {layer.ratio}, expected 0, {CSA} or {HCA}")
+        return held
+
+    def recurrent(self, layer: "Recurrent") -> list[Held]:
+        """A state a sequence, and a spare one a drafted token, in f32 whatever the cache's type."""
+        r = layer.shift_elements + layer.channels * max(layer.taps - 1, 0)
+        s = layer.state_elements
+        rows = (
+            Row("R", f"{r:,} elements of f32", F32.row_bytes(r)),
+            Row("S", f"{s:,} elements of f32", F32.row_bytes(s)),
+        )
+        return [Held("recurrent", SEQUENCES, 1 + self.rollback, rows)]
+
+    def headless(self, layer: Layer) -> list[Held]:
+        """Nothing; in a plain cache without flash attention still a padded V."""
+        if not (self.plain and self.widest):
+            return []
+        padded = (Row("K", "no KV heads", 0), self._value(0, "no KV heads"))
+        return [Held("kv", self.cells.streams, self.cells.full, padded)]
+
+    def cross(self, layer: Layer) -> list[Held]:
+        """T5 computes it anew from the encoder's output; other models with it are not supported."""
+        if self.loaded.architecture != "t5":
+            raise KvcalcError(f"llama.cpp does not support {layer.kind} layers")
+        return []
+
+    def nothing(self, layer: Layer) -> list[Held]:
+        """Nothing of its own."""
+        return []
+
+    def _keys_and_values(self, layer: "Attention", memory: str, cells: Value) -> Held:
+        heads = f"{layer.kv_heads} KV heads x"
+        key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}")
+        value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}")
+        return Held(memory, self.cells.streams, cells, (key, value))
+
+    def _key(self, elements: int, what: str) -> Row:
+        return Row("K", f"{what}, {elements:,} x {self.k.name}", self.k.row_bytes(elements))
+
+    def _value(self, elements: int, what: str) -> Row:
+        """A row of V: without flash attention as wide as the widest of the model."""
+        if self.widest > elements:
+            what, elements = f"{what}, padded to the widest V of the model", self.widest
+        return Row("V", f"{what}, {elements:,} x {self.v.name}", self.v.row_bytes(elements))
+
+    def _compressor(self, memory: str, rows: int, elements: int) -> Held:
+        row = F32.row_bytes(elements)
+        working = f"{elements:,} elements of f32"
+        states = (Row("kv", working, row), Row("score", working, row))
+        return Held(memory, SEQUENCES, rows * (1 + self.rollback), states)
+
+
+def _widest_value(loaded: Loaded) -> int:
+    """Elements of the widest row of V, over all layers (n_embd_v_gqa_max)."""
+    return max(
+        (
+            cache.kv_heads * cache.value_dim  # type: ignore[attr-defined]
+            for layer in set(loaded.trunk)
+            for cache in layer.caches
+            if cache.kind in WITH_HEADS
+        ),
+        default=0,
+    )
+
+
+RULES: dict[str, Callable[[Kinds, Any], list[Held]]] = {
+    "full_attention": Kinds.full,
+    "sliding_attention": Kinds.sliding,
+    "chunked_attention": Kinds.chunked,
+    "latent_attention": Kinds.latent,
+    "compressed_attention": Kinds.compressed,
+    "cross_attention": Kinds.cross,
+    "mamba": Kinds.recurrent,
+    "mamba2": Kinds.recurrent,
+    "gated_delta_net": Kinds.recurrent,
+    "kimi_delta_attention": Kinds.recurrent,
+    "lightning_attention": Kinds.recurrent,
+    "rwkv": Kinds.recurrent,
+    "short_convolution": Kinds.recurrent,
+    "shared_cache": Kinds.nothing,
+    "no_cache": Kinds.headless,
+}
+"""The rule of each kind of layer that llama.cpp has."""

@@ -1,0 +1,120 @@
+"""The settings of llama.cpp's cache, by its own names, with the defaults of its tools."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
+from kvcalc.errors import KvcalcError, shown
+
+MAX_DEVICES = 16
+"""llama_max_devices() of src/llama.cpp."""
+
+CacheType = Annotated[str, AfterValidator(lambda name: block_type(name).name)]
+TYPES = ", ".join(BLOCK_TYPES)
+
+
+def _proportions(value: object) -> object:
+    """Take "3,1" or "3/1" apart, as `--tensor-split` does."""
+    return value.replace("/", ",").split(",") if isinstance(value, str) else value
+
+
+def _some(split: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if split is not None and not any(split):
+        raise KvcalcError("tensor_split: found only zeros, which leaves the split to free memory")
+    return split
+
+
+def _automatic(value: object) -> object:
+    """Let "auto" stand for what it comes to where the device has the kernel, as all GPUs do."""
+    return True if value == "auto" else value
+
+
+def _layers(value: object) -> object:
+    return None if value in ("all", "auto", None) else whole(value)
+
+
+def _alone(ranks: object) -> object:
+    if whole(ranks) not in (1, "1"):
+        raise KvcalcError(
+            f"tensor_parallel_size: found {shown(ranks)}, expected 1: llama.cpp deals whole layers "
+            "to devices (tensor_split)"
+        )
+    return ranks
+
+
+class LlamaCppSettings(Settings):
+    """The settings of llama.cpp's cache.
+
+    The context counts one sequence: llama.cpp's own `--ctx-size` is context * sequences.
+    """
+
+    kv_cache_dtype: Annotated[
+        CacheType | None, About(f"{TYPES}, for K and V; not given: f16", "common/common.h")
+    ] = None
+    tensor_parallel_size: Annotated[
+        int, BeforeValidator(_alone), About("1: whole layers are dealt to devices", "kvcalc")
+    ] = 1
+    cache_type_k: Annotated[
+        CacheType | None, About(f"{TYPES}; not given: kv_cache_dtype", "common/common.h")
+    ] = None
+    cache_type_v: Annotated[
+        CacheType | None, About(f"{TYPES}; not given: kv_cache_dtype", "common/common.h")
+    ] = None
+    ubatch_size: Annotated[Count, About("tokens of a physical batch", "common/common.h")] = 512
+    batch_size: Annotated[Count, About("tokens of a logical batch", "common/common.h")] = 2048
+    kv_unified: Annotated[
+        bool, About("one buffer for all sequences, true or false", "common/common.h")
+    ] = False
+    swa_full: Annotated[
+        bool, About("all cells for sliding layers too, true or false", "common/common.h")
+    ] = False
+    flash_attn: Annotated[
+        bool, BeforeValidator(_automatic), About("on, off or auto", "common/common.h")
+    ] = True
+    n_rs_seq: Annotated[
+        int,
+        BeforeValidator(whole),
+        Field(ge=0, le=2**16),
+        About("spare recurrent states a sequence: the tokens drafted", "src/llama-cparams.h"),
+    ] = 0
+    ctx_type: Annotated[
+        Literal["default", "mtp"],
+        About("mtp: the second context, of the layers that draft", "include/llama.h"),
+    ] = "default"
+    split_mode: Annotated[
+        Literal["layer", "row", "none"],
+        About("layer and row deal the cache's layers alike", "include/llama.h"),
+    ] = "layer"
+    tensor_split: Annotated[
+        Annotated[
+            tuple[Annotated[float, Field(ge=0, le=1e9)], ...],
+            Field(min_length=1, max_length=MAX_DEVICES),
+        ]
+        | None,
+        BeforeValidator(_proportions),
+        AfterValidator(_some),
+        About("proportion of each device; not given: one device", "include/llama.h"),
+    ] = None
+    n_gpu_layers: Annotated[
+        Annotated[int, Field(ge=0, le=2**20)] | None,
+        BeforeValidator(_layers),
+        About("layers on devices, the output's included; not given: all", "include/llama.h"),
+    ] = None
+    offload_kqv: Annotated[
+        bool, About("false: the cache stays in main memory", "include/llama.h")
+    ] = True
+
+    @property
+    def types(self) -> tuple[BlockType, BlockType]:
+        """The element types of K and V."""
+        common = self.kv_cache_dtype or "f16"
+        return block_type(self.cache_type_k or common), block_type(self.cache_type_v or common)
+
+    def changed(self) -> dict[str, Any]:
+        """Those that differ from llama.cpp's defaults, besides the element type of both."""
+        changed = super().changed()
+        if self.tensor_split is not None:
+            changed["tensor_split"] = list(self.tensor_split)
+        return changed

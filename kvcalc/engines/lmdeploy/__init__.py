@@ -1,0 +1,146 @@
+"""LMDeploy's PyTorch engine (0.16.0): blocks of tokens, the same for all layers.
+
+A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 tokens unless asked
+otherwise. A model has one window or none: with layers of both, every layer is paged in full.
+"""
+
+from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
+from kvcalc.engines.contract import Engine
+from kvcalc.engines.lmdeploy import builders
+from kvcalc.engines.lmdeploy.layout import Layout, layout
+from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings
+from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+from kvcalc.pools import Pool
+
+
+def cost(model: Model, settings: LmdeploySettings) -> Cost:
+    """Work out the blocks, and the states, that sequences hold.
+
+    Raises:
+        KvcalcError: a model or a kind of layer that it does not build, or a setting it refuses.
+    """
+    made = layout(model, settings)
+    groups = [_group(made, layer, count, tensors) for layer, count, tensors in made.layers]
+    if made.state:
+        groups.append(_states(made))
+    request = made.blocks * made.block_bytes + aligned(made.state)
+    return Cost(
+        model=model,
+        engine="lmdeploy",
+        kv_cache_dtype=made.kv_cache_dtype,
+        settings=settings.changed(),
+        formula=formula(model, request * made.ranks * SEQUENCES),
+        per_gpu=formula(model, request * SEQUENCES),
+        split=Split(formula(model, request * made.ranks)),
+        groups=tuple(groups),
+        steps=(Step("a block", "all layers, on one rank", made.block_bytes, "bytes"),),
+        why=_why(made),
+    )
+
+
+def pool(
+    model: Model, settings: LmdeploySettings, memory: int | tuple[int, ...], context: int
+) -> Pool:
+    """Cut a memory up into blocks (pytorch/engine/executor/base.py).
+
+    The rank with the least memory decides; one block is held back (config_builder.py).
+
+    Raises:
+        KvcalcError: as `cost`; a model with states, or room for no more than two blocks.
+    """
+    made = layout(model, settings)
+    if made.state:
+        raise KvcalcError(
+            "lmdeploy reserves states for max_batch_size sequences before it cuts blocks; pools "
+            f"of models with states, as {model.name}, are not modelled"
+        )
+    blocks = (memory if isinstance(memory, int) else min(memory)) // made.block_bytes
+    if blocks <= 2:
+        raise KvcalcError(
+            f"memory: found room for {blocks} blocks of {made.block_bytes:,} bytes, and lmdeploy "
+            "stops below 3"
+        )
+    request = formula(model, made.blocks)(context)
+    return Pool(
+        model=model,
+        engine="lmdeploy",
+        kv_cache_dtype=made.kv_cache_dtype,
+        settings=settings.changed(),
+        context=context,
+        bytes=blocks * made.block_bytes,
+        capacity_tokens=(blocks - 1) * made.block_tokens,
+        max_sequences=(blocks - 1) // request,
+        figures={
+            "num_gpu_blocks": blocks,
+            "block_size": made.block_tokens,
+            "bytes_per_block": made.block_bytes,
+            "blocks_per_request": request,
+        },
+    )
+
+
+def _group(made: Layout, layer: Layer, count: int, tensors: list[Tensor]) -> Group:
+    size = aligned(tensors)
+    total = made.blocks * (count * size * made.ranks) * SEQUENCES
+    shared = f" x {made.ranks} ranks" if made.ranks > 1 else ""
+    return Group(
+        kind=layer.kind,
+        layers=count,
+        window=layer.windows[0] if layer.windows else None,
+        formula=formula(made.model, total),
+        steps=(
+            *(Step(each.what, each.working, each.bytes, "bytes") for each in tensors),
+            Step("a layer in a block", "each rounded up to 256 bytes", size, "bytes"),
+            Step("blocks of a sequence", str(made.blocks), made.blocks, "blocks"),
+            Step("all of them", f"{count} layers{shared} x sequences", total, "bytes"),
+        ),
+    )
+
+
+def _states(made: Layout) -> Group:
+    having = [
+        (layer.kind, count)
+        for layer, count in made.model.groups
+        if layer.kind in ("gated_delta_net", "compressed_attention")
+    ]
+    total = aligned(made.state) * made.ranks * SEQUENCES
+    return Group(
+        kind=f"state of {having[0][0]}",
+        layers=sum(count for _, count in having),
+        window=made.model.window,
+        formula=formula(made.model, total),
+        steps=(
+            *(Step(each.what, each.working, each.bytes, "bytes") for each in made.state),
+            Step("all of them", "each rounded up to 256 bytes x sequences", total, "bytes"),
+        ),
+    )
+
+
+def _why(made: Layout) -> str:
+    if made.model.model_type in {*builders.SPARSE, *builders.DELTA}:
+        return f"blocks of {made.block_tokens} tokens; read from its source, not measured"
+    if made.model.model_type in builders.COMPRESSED:
+        return "packed rows in blocks; each sequence's window and float32 scratch in a state"
+    narrow = bool(made.model.sliding_windows) or any(
+        layer.kind == "chunked_attention" for layer, _ in made.model.groups
+    )
+    if narrow and builders.window(made.model) is None:
+        return "every layer is paged in full: the window saves nothing"
+    return f"blocks of {made.block_tokens} tokens, each tensor rounded up to 256 bytes"
+
+
+ENGINE = Engine(
+    name="lmdeploy",
+    version="0.16.0",
+    source="lmdeploy/pytorch/engine/cache_engine.py",
+    settings=LmdeploySettings,
+    kinds=builders.KINDS,
+    dtypes=DTYPES,
+    cost=cost,
+    pool=pool,
+    levers={"cache_block_seq_len": (16, 32, 128)},
+    command=COMMAND,
+)

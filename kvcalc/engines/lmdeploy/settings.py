@@ -1,0 +1,147 @@
+"""The settings of LMDeploy's PyTorch engine, its quant policies, and the flags of its server."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator
+
+from kvcalc.dtypes import Dtype, dtype
+from kvcalc.engines.command_line import Asked, CommandLine
+from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
+
+
+class Policy(NamedTuple):
+    """How keys and values are stored: bits an element, and scales a head and token beside each."""
+
+    name: str
+    key_bits: int
+    value_bits: int
+    key_scales: int
+    value_scales: int
+
+
+POLICIES = {
+    4: Policy("int4", 4, 4, 2, 2),
+    8: Policy("int8", 8, 8, 2, 2),
+    16: Policy("fp8", 8, 8, 0, 0),
+    17: Policy("fp8_e5m2", 8, 8, 0, 0),
+    42: Policy("turbo_quant", 4, 2, 2, 1),
+}
+"""By number (messages.py, QuantPolicy; pytorch/engine/cache_engine.py). 0: none."""
+
+BY_NAME = {"none": 0, "fp8_e4m3": 16, **{policy.name: n for n, policy in POLICIES.items()}}
+"""The names that the flag takes (cli/utils.py)."""
+
+DTYPES = ("bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2", "int8", "int4")
+"""Of the model (messages.py), or of a policy."""
+
+
+def _policy(value: object) -> object:
+    """Take a policy's name, or its number's text, as its number."""
+    if isinstance(value, str):
+        return BY_NAME.get(value.lower(), int(value) if value.isdecimal() else value)
+    return whole(value)
+
+
+class LmdeploySettings(Settings):
+    """The settings of LMDeploy's cache; tensor_parallel_size is its `tp`."""
+
+    quant_policy: Annotated[
+        Literal[0, 4, 8, 16, 17, 42],
+        BeforeValidator(_policy),
+        About("0 none, 4 int4, 8 int8, 16 fp8, 17 fp8_e5m2, 42 turbo_quant", "messages.py"),
+    ] = 0
+    cache_block_seq_len: Annotated[Count, About("tokens a block (block_size)", "messages.py")] = 64
+
+
+class Stored(NamedTuple):
+    """The element type that the model runs in, and the policy that packs its cache, if any."""
+
+    element: Dtype
+    number: int
+
+    @property
+    def policy(self) -> Policy:
+        """The policy; without one, both are stored as they are."""
+        bits = self.element.bits
+        return POLICIES.get(self.number) or Policy(self.element.name, bits, bits, 0, 0)
+
+
+def stored(model: Model, settings: LmdeploySettings) -> Stored:
+    """Take `kv_cache_dtype` as the element type or as the name of a policy.
+
+    Raises:
+        KvcalcError: an element type that LMDeploy does not run in, or two policies.
+    """
+    number, given = settings.quant_policy, settings.kv_cache_dtype
+    own = "float16" if model.dtype == "float32" else model.dtype  # PytorchEngineConfig, `auto`
+    if given is None or given in BY_NAME:
+        asked = BY_NAME[given] if given else 0
+        if number and asked and number != asked:
+            raise KvcalcError(f"quant_policy: found {number}, but kv_cache_dtype is {given}")
+        return Stored(dtype(own), number or asked)
+    if given not in DTYPES:
+        raise KvcalcError(
+            f"kv_cache_dtype: found {given}, expected one of {', '.join(DTYPES)} on lmdeploy"
+        )
+    return Stored(dtype(given), number)
+
+
+def finish(asked: Asked) -> Asked:
+    """Drop `--dtype auto`, the default, and say whose figures these are."""
+    if asked.settings.get("kv_cache_dtype") == "auto":
+        del asked.settings["kv_cache_dtype"]
+    asked.notes.append(
+        "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not TurboMind's"
+    )
+    return asked
+
+
+def _flags(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+COMMAND = CommandLine(
+    values={
+        "--session-len": "context",
+        "--max-batch-size": "sequences",
+        "--tp": "tensor_parallel_size",
+        "--quant-policy": "quant_policy",
+        "--cache-block-seq-len": "cache_block_seq_len",
+        "--dtype": "kv_cache_dtype",
+    },
+    passed_over={
+        **dict.fromkeys(
+            _flags(
+                "--allow-credentials --ssl --disable-fastapi-docs --allow-terminate-by-client "
+                "--enable-abort-handling --trust-remote-code --eager-mode --disable-metrics "
+                "--enable-return-routed-experts --enable-prefix-caching --enable-microbatch "
+                "--enable-eplb --language-model-only"
+            ),
+            0,
+        ),
+        **dict.fromkeys(
+            _flags(
+                "--backend --server-name --server-port --proxy-url --max-concurrent-requests "
+                "--log-level --model-name --max-log-len --chat-template --tool-call-parser "
+                "--reasoning-parser --revision --download-dir --generation-config --device "
+                "--logprobs-mode --distributed-executor-backend --cache-max-entry-count "
+                "--max-prefill-token-num --model-format --role --migration-backend --node-rank "
+                "--nnodes --dist-init-addr --num-tokens-per-iter --max-prefill-iters --async "
+                "--communicator --vision-max-batch-size --ep"
+            ),
+            1,
+        ),
+        **dict.fromkeys(
+            _flags(
+                "--allow-origins --allow-methods --allow-headers --allowed-media-domains "
+                "--api-keys --adapters --cudagraph-capture-batch-sizes"
+            ),
+            -1,
+        ),
+    },
+    positional_model=True,
+    finish=finish,
+)
+"""The flags of `lmdeploy serve api_server` (0.16.0: cli/serve.py, cli/utils.py)."""

@@ -1,0 +1,101 @@
+"""What MLX-LM makes of a model type (0.32.2, mlx_lm/models/*.py, and utils.py MODEL_REMAPPING)."""
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers.attention import ChunkedAttention, FullAttention
+from kvcalc.model import Model
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LISTED = _names("llama ministral3 mistral mistral3 xverse")
+"""Their layers rotate where the file's `layer_types` says so; `sliding_window` alone is ignored."""
+
+ROTATING = LISTED | _names(
+    "afmoe cohere2 exaone4 exaone_moe gemma3 gemma3_text gemma3n gemma4 gemma4_text "
+    "gemma4_unified gpt_oss laguna mellum mimo_v2_flash muse_glimmer olmo3 plamo3 spark2_5 "
+    "step3p5"
+)
+"""Their `make_cache` gives sliding layers a RotatingKVCache of the window."""
+
+CHUNKED = frozenset({"llama4"})
+"""Their `make_cache` gives chunked layers a ChunkedKVCache."""
+
+CACHE_LISTS = _names("deepseek_v32 falcon_h1 glm_moe_dsa longcat_flash minimax_m3_vl")
+"""Their `make_cache` puts a layer's caches into a CacheList, which cannot be quantised."""
+
+ALL_FULL = _names(
+    "Klear apertus bailing_hybrid bailing_moe bailing_moe_v3 bitnet cohere dbrx deepseek "
+    "deepseek_v3 dots1 ernie4_5 ernie4_5_moe exaone gemma gemma2 glm glm4 glm4_moe glm4_moe_lite "
+    "gpt2 gpt_bigcode gpt_neox gptj granite granitemoe granitemoehybrid helium hunyuan "
+    "hunyuan_v1_dense internlm2 internlm3 iquestcoder joyai_llm_flash kimi_k2 kimi_k25 kimi_k3 "
+    "kimi_linear kimi_vl lfm2 lfm2_moe llama4_text mamba2 mimo minicpm minimax_m2 mistral4 "
+    "mixtral nanochat nemotron nemotron-nas nemotron_h olmo olmo2 olmo_hybrid olmoe openelm phi "
+    "phi-msft phi3 phi3small phimoe pixtral plamo qwen qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3 "
+    "qwen3_5 qwen3_5_moe qwen3_moe qwen3_next qwen3_vl qwen3_vl_moe seed_oss smollm3 solar_open "
+    "stablelm starcoder2 talkie telechat3"
+)
+"""Their attention layers keep a KVCache each, whatever window the file names."""
+
+EXPANDED = _names("deepseek_v2 minicpm3 youtu_llm")
+"""They store the heads' keys and values that a latent row expands to."""
+
+KNOWN = ROTATING | CHUNKED | CACHE_LISTS | ALL_FULL
+
+
+def require(model: Model) -> None:
+    """Refuse a model type whose caches are not known.
+
+    Raises:
+        KvcalcError: the type, and what is in the way.
+    """
+    kind = model.model_type
+    if kind in EXPANDED:
+        raise KvcalcError(
+            f"mlx expands the latent rows of {kind} to keys and values of all heads, whose sizes "
+            "the model here does not say"
+        )
+    if kind is not None and kind not in KNOWN:
+        raise KvcalcError(
+            f"mlx: no rule for the model type {shown(kind)} (mlx-lm 0.32.2 builds the caches of "
+            "each type in a file of its own)"
+        )
+
+
+def rotates(model: Model) -> bool:
+    """Tell whether its sliding layers forget what left the window.
+
+    A model given by its shape is taken at its word.
+    """
+    if model.model_type in LISTED:
+        return not all(layer.windows for layer, _ in model.groups)
+    return model.model_type is None or model.model_type in ROTATING
+
+
+def chunks(model: Model) -> set[int]:
+    """The chunks of its layers that forget what left them, in tokens."""
+    if model.model_type is not None and model.model_type not in CHUNKED:
+        return set()
+    caches = {cache for layer, _ in model.groups for cache in layer.caches}
+    return {cache.chunk for cache in caches if isinstance(cache, ChunkedAttention)}
+
+
+def in_lists(model: Model) -> bool:
+    """Tell whether its layers' caches stand in lists, out of reach of `--kv-bits`."""
+    if model.model_type is not None:
+        return model.model_type in CACHE_LISTS
+    return any(
+        len(layer.caches) > 1 or (isinstance(layer, FullAttention) and layer.index_head_dim)
+        for layer, _ in model.groups
+    )
+
+
+def index_head_dim(model: Model) -> int | None:
+    """Elements of an indexer's key: one size for all sparse layers, each of which has its own."""
+    sizes = {
+        getattr(cache, "index_head_dim", None)
+        for layer, _ in model.groups
+        for cache in layer.caches
+    }
+    return max((size for size in sizes if size), default=None)

@@ -1,0 +1,100 @@
+"""The pool that vLLM cuts a memory into, and the figures that its log and its check print.
+
+vLLM 0.33.0, v1/core/kv_cache_planning.py and kv_cache_utils.py. One block, the null block, is held
+back for good: the start-up check leaves it out, the log's own figures count it.
+"""
+
+from collections.abc import Sequence
+
+from kvcalc.costs import formula
+from kvcalc.engines.vllm.plan import Plan, plan, variables
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula
+from kvcalc.model import Model
+from kvcalc.pools import Pool
+
+
+def pool(model: Model, settings: VllmSettings, memory: int | tuple[int, ...], context: int) -> Pool:
+    """Cut up `memory`, bytes on a rank of each stage, for requests of `context` tokens.
+
+    Raises:
+        KvcalcError: as `cost`; or memories that are not one for each stage or rank.
+    """
+    planned = plan(model, settings)
+    varying = variables(settings, planned.block_size, planned.scales)
+    blocks = formula(model, planned.blocks_per_request, varying)
+    memories = _memories(planned, memory)
+    needed_blocks = blocks(context)
+    num_blocks = min(
+        size // page for size, page in zip(memories, planned.bytes_per_block, strict=True)
+    )
+    usable = [size - page for size, page in zip(memories, planned.bytes_per_block, strict=True)]
+    needed = [page * needed_blocks for page in planned.bytes_per_block]
+    estimates = [
+        _longest(blocks, context, size // page) if size > 0 else None
+        for size, page in zip(usable, planned.bytes_per_block, strict=True)
+    ]
+    short = [stage for stage, size in enumerate(usable) if needed[stage] > size]
+    named = short[0] if short else planned.bytes_per_block.index(max(planned.bytes_per_block))
+    concurrency = num_blocks / needed_blocks
+    return Pool(
+        model=model,
+        engine="vllm",
+        kv_cache_dtype=planned.cache_format,
+        settings=settings.changed(),
+        context=context,
+        bytes=num_blocks * max(planned.bytes_per_block),
+        capacity_tokens=int(concurrency * context),
+        max_sequences=max(0, num_blocks - 1) // needed_blocks,
+        figures={
+            "num_gpu_blocks": num_blocks,
+            "block_size": planned.block_size,
+            "bytes_per_block": max(planned.bytes_per_block),
+            "blocks_per_request": needed_blocks,
+            "max_concurrency": concurrency,
+            "capacity_tokens": int(concurrency * context),
+            "capacity_tokens_exact": num_blocks * context // needed_blocks,
+            "capacity_tokens_up_to_0_20": num_blocks // len(planned.groups) * planned.block_size,
+            "fits": not short,
+            "needed_bytes": needed[named],
+            "available_bytes": usable[named],
+            "needed_gib": round(needed[named] / 2**30, 2),
+            "available_gib": round(usable[named] / 2**30, 2),
+            "estimated_max_model_len": min(estimates, key=lambda length: length or 0),
+            "rank_bytes_per_block": planned.bytes_per_block,
+            "rank_needed_bytes": tuple(needed),
+            "rank_available_bytes": tuple(usable),
+            "rank_estimated_max_model_len": tuple(estimates),
+        },
+    )
+
+
+def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
+    """The least memory of a rank of each stage."""
+    stages = len(planned.bytes_per_block)
+    if isinstance(memory, int):
+        return (memory,) * stages
+    if len(memory) in (1, stages):
+        return memory * (stages // len(memory))
+    ranks = planned.settings.ranks_of_a_stage
+    if len(memory) != stages * ranks:
+        raise KvcalcError(
+            f"memory: found {len(memory)} figures, expected one, one for each of {stages} stages "
+            f"or one for each of {stages * ranks} ranks"
+        )
+    return [min(memory[stage * ranks : (stage + 1) * ranks]) for stage in range(stages)]
+
+
+def _longest(blocks: Formula, context: int, room: int) -> int:
+    """The longest request, up to `context` tokens, whose blocks fit; 0 if not one token's do."""
+    if blocks(1) > room:
+        return 0
+    fits, fails = 1, context + 1
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        if blocks(middle) <= room:
+            fits = middle
+        else:
+            fails = middle
+    return fits

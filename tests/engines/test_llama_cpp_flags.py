@@ -1,0 +1,82 @@
+"""What llama-server makes of its command line."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvcalc.engines import ENGINES
+from kvcalc.engines.command_line import Asked
+from kvcalc.engines.llama_cpp.flags import COMMAND, SWITCHES, VALUES, finish
+from kvcalc.engines.llama_cpp.passed_over import PASSED_OVER
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.errors import KvcalcError
+
+TAKEN_APART = {"model", "context", "sequences", "spec_type", "spec_draft_n_max"}
+
+
+def test_flags_name_settings_and_stand_in_one_table() -> None:
+    assert "llama-server" in ENGINES["llama.cpp"].programs
+    settings = {*VALUES.values(), *(name for name, _ in SWITCHES.values())}
+    assert settings - TAKEN_APART <= LlamaCppSettings.model_fields.keys()
+    assert not VALUES.keys() & SWITCHES.keys()
+    assert not PASSED_OVER.keys() & (VALUES.keys() | SWITCHES.keys())
+    assert COMMAND.passed_over["--jinja"] == 0
+    assert COMMAND.passed_over["--threads"] == 1
+
+
+def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:
+    asked = finish(Asked(model="x.gguf", context=65_536))
+    assert (asked.sequences, asked.context) == (4, 16_384)
+    assert asked.settings == {"kv_unified": True}
+    assert "4 slots in one unified buffer" in asked.notes[0]
+    assert "-c 65,536 counts all slots, so each of 4 gets 16,384 tokens" in asked.notes[1]
+    assert finish(Asked(context=4096, sequences=-1)).sequences == 4
+
+
+def test_with_np_each_slot_has_a_stream() -> None:
+    asked = finish(Asked(context=65_536, sequences=2, settings={"cache_type_k": "q8_0"}))
+    assert (asked.sequences, asked.context) == (2, 32_768)
+    assert asked.settings == {"cache_type_k": "q8_0"}
+
+
+def test_without_c_the_context_is_left_open() -> None:
+    for context in (None, 0):
+        asked = finish(Asked(context=context, sequences=1))
+        assert asked.context is None
+        assert "without -c" in asked.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"spec_type": "draft-mtp", "spec_draft_n_max": "2"}, {"n_rs_seq": "2"}),
+        ({"spec_type": "draft-eagle3"}, {"n_rs_seq": 3}),
+        ({"spec_type": "ngram-simple", "spec_draft_n_max": "2"}, {}),
+        ({"spec_draft_n_max": "2"}, {}),
+    ],
+)
+def test_a_draft_wants_spare_states(settings: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert finish(Asked(context=4096, sequences=1, settings=settings)).settings == expected
+
+
+def test_no_slots_are_refused() -> None:
+    with pytest.raises(KvcalcError, match="-np"):
+        finish(Asked(context=4096, sequences=0))
+
+
+def cells(context: int, sequences: int, unified: bool) -> int:
+    """Cells of a stream, of the -c of all."""
+    padded = -(-context // 256) * 256
+    return padded if unified else -(-(padded // sequences) // 256) * 256
+
+
+@given(st.integers(1, 10**6), st.integers(1, 256), st.booleans())
+def test_the_part_of_a_slot_takes_the_cells_of_the_whole(
+    context: int, sequences: int, unified: bool
+) -> None:
+    asked = finish(Asked(context=context, sequences=sequences, settings={"kv_unified": unified}))
+    assert asked.context is not None
+    mine = asked.context * sequences if unified else asked.context
+    assert -(-mine // 256) * 256 == cells(context, sequences, unified)
