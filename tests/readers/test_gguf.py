@@ -147,6 +147,45 @@ def test_k_exaone_is_that_of_its_preset(tmp_path: Path) -> None:
     assert (model.name, model.model_type, model.max_context) == ("k", "exaone_moe", 262144)
 
 
+MLA = {"attention__head_count_kv": 1, "attention__kv_lora_rank": 512, "rope__dimension_count": 64}
+MLA |= {"attention__key_length": 576, "attention__value_length": 512}
+MLA |= {"attention__key_length_mla": 192, "attention__value_length_mla": 128}
+
+
+def test_glm_5_2_owns_the_indexers_of_llama_cpps_own_list() -> None:
+    keys = MLA | {"attention__indexer__key_length": 128, "context_length": 2**20}
+    model = model_of(flat(shape(**keys), "glm-dsa"), "x")
+    owners = [dict(layer)["index_head_dim"] is not None for layer in model.layers]
+    assert owners == [True, True, True, False, False, False, True, False]
+
+
+def test_sliding_layers_have_a_latent_row_of_their_own() -> None:
+    keys: dict[str, Any] = MLA | {
+        "attention__kv_lora_rank_swa": 256,
+        "attention__key_length_swa": 320,
+    }
+    keys |= {"attention__key_length_mla_swa": 128, "attention__value_length_mla_swa": 64}
+    keys |= {"attention__sliding_window": 64, "attention__sliding_window_pattern": [1, 0] * 4}
+    model = model_of(flat(shape(**keys), "dots3note"), "x")
+    assert [dict(layer)["kv_lora_rank"] for layer in model.layers] == [256, 512] * 4
+
+
+def test_a_looped_model_has_a_cache_for_each_pass() -> None:
+    assert len(model_of(flat(shape(num_loops=3), "nanbeige"), "x").layers) == 24
+
+
+def test_plamo_2_has_heads_and_no_groups() -> None:
+    keys: dict[str, Any] = {
+        "attention__head_count_kv": [0, 4] * 4,
+        "ssm__group_count": 0,
+        "ssm__state_size": 64,
+    }
+    keys |= {"ssm__conv_kernel": 4, "ssm__inner_size": 512, "ssm__time_step_rank": 8}
+    layer = model_of(flat(shape(**keys), "plamo2"), "x").layers[0]
+    assert isinstance(layer, Recurrent)
+    assert (layer.channels, layer.state_elements) == (512, 512 * 64)
+
+
 def test_deepseek_v4_keeps_its_ratios() -> None:
     case = next(case for case in ORACLE["models"] if case["arch"] == "deepseek4")
     model = model_of(flat(case["gguf"], "deepseek4"), "x")
@@ -174,9 +213,18 @@ def test_deepseek_v4_keeps_its_ratios() -> None:
         ),
         ("mamba", {}, "ssm.conv_kernel"),
         ("llama", {"block_count": 600, "attention__head_count": list(range(600))}, "unlike"),
-        ("gemma4", {"attention__shared_kv_layers": 9, "attention__sliding_window": 0}, "shared"),
+        (
+            "gemma4",
+            {
+                "attention__shared_kv_layers": 9,
+                "attention__sliding_window": 8,
+                "attention__sliding_window_pattern": [1] * 8,
+            },
+            "shared",
+        ),
+        ("gpt-oss", {"attention__sliding_window": 0}, "sliding_window"),
         ("deepseek4", {"attention__sliding_window": 8}, "compress_ratios"),
-        ("glm-dsa", {"attention__indexer__key_length": 128, "context_length": 2**20}, "types"),
+        ("nanbeige", {"num_loops": 10**6}, "num_loops"),
         ("hy_v4", {"attention__indexer__types": ["odd"] * 8}, "types"),
         (
             "deepseek2",

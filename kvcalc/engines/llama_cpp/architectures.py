@@ -6,7 +6,8 @@ reader needs too are its tables.
 """
 
 from collections import Counter
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from kvcalc.costs import window_of
 from kvcalc.errors import KvcalcError, shown
@@ -94,7 +95,8 @@ NEXTN_IN_TRUNK = frozenset({"bailingmoe3"})
 attention of a hybrid all layers that are not recurrent."""
 
 
-class Loaded(NamedTuple):
+@dataclass(frozen=True)
+class Loaded:
     """A model as llama.cpp lays it out.
 
     `layers` hold caches in this context, `first` is the place of the first among all `blocks` of
@@ -108,7 +110,12 @@ class Loaded(NamedTuple):
     window: Value
     trunk: tuple[Layer, ...]
 
-    @property
+    @cached_property
+    def different(self) -> frozenset[Layer]:
+        """The different layers of the main context."""
+        return frozenset(self.trunk)
+
+    @cached_property
     def counted(self) -> tuple[tuple[Layer, int], ...]:
         """Equal layers of this context and how many there are, in order of appearance."""
         return tuple(Counter(self.layers).items())

@@ -46,9 +46,9 @@ def steps(memories: Mapping[str, Memory]) -> tuple[Step, ...]:
 
 def why(model: Model, loaded: Loaded, settings: LlamaCppSettings) -> str:
     """Say in one line what makes llama.cpp differ from the least that attention needs."""
-    windows = {window for layer in set(loaded.layers) for window in layer.windows} | {
+    windows = {window for layer, _ in loaded.counted for window in layer.windows} | {
         cache.chunk  # type: ignore[attr-defined]
-        for layer in set(loaded.layers)
+        for layer, _ in loaded.counted
         for cache in layer.caches
         if cache.kind == "chunked_attention"
     }

@@ -75,7 +75,7 @@ class Kinds:
         self.rollback = settings.n_rs_seq
         if loaded.architecture is not None and loaded.architecture not in ROLLBACK:
             self.rollback = 0
-        kinds = {cache.kind for layer in set(loaded.trunk) for cache in layer.caches}
+        kinds = {cache.kind for layer in loaded.different for cache in layer.caches}
         self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
         self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
 
@@ -210,7 +210,7 @@ def _widest_value(loaded: Loaded) -> int:
     return max(
         (
             cache.kv_heads * cache.value_dim  # type: ignore[attr-defined]
-            for layer in set(loaded.trunk)
+            for layer in loaded.different
             for cache in layer.caches
             if cache.kind in WITH_HEADS
         ),

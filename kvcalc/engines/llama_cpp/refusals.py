@@ -25,7 +25,7 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
             attention, or heads that are not whole blocks.
     """
     k, v = settings.types
-    caches = {cache for layer in set(loaded.trunk) for cache in layer.caches}
+    caches = {cache for layer in loaded.different for cache in layer.caches}
     without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in caches)
     if without_v and k != v:
         raise KvcalcError(

@@ -7,6 +7,7 @@ way from one to the other, `grouping` and `stages` the pool, `pool` what the log
 
 from kvcalc.engines.contract import Engine
 from kvcalc.engines.vllm.cost import cost
+from kvcalc.engines.vllm.flags import COMMAND
 from kvcalc.engines.vllm.layers import KINDS
 from kvcalc.engines.vllm.layouts import FORMATS
 from kvcalc.engines.vllm.pool import pool
@@ -25,4 +26,5 @@ ENGINE = Engine(
         "max_num_batched_tokens": (2_048,),
         "async_scheduling": (False,),
     },
+    command=COMMAND,
 )

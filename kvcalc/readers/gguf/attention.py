@@ -19,6 +19,8 @@ from kvcalc.readers.gguf.tables import (
 KNOWN = PLAIN | CACHELESS | RECURRENT.keys() | WINDOWS.keys()
 BUILT_IN_INDEXERS_CONTEXT = 2**20
 """From here on llama.cpp takes a list of its own for `glm-dsa` files without the types key."""
+BUILT_IN_INDEXERS = {0, 1, *range(2, 78, 4)}
+"""That list: the layers of GLM-5.2 that own an indexer."""
 
 
 def attention_layers(keys: Keys) -> list[Layer | None]:
@@ -31,7 +33,7 @@ def attention_layers(keys: Keys) -> list[Layer | None]:
     plain = keys.size("embedding_length") // common if common else 0
     wide = _dims(keys, "", plain, plain)
     swa = _dims(keys, "_swa", *wide)
-    latent = _latent(keys, wide[0])
+    latents = (_latent(keys, "", wide[0]), _latent(keys, "_swa", swa[0]))
     windows = _windows(keys)
     indexers = _indexers(keys)
     known: dict[tuple[Any, ...], Layer | None] = {}
@@ -40,14 +42,14 @@ def attention_layers(keys: Keys) -> list[Layer | None]:
         if row not in known:
             if len(known) == MAX_GROUPS:
                 raise keys.error("attention.head_count_kv", "more", f"{MAX_GROUPS} unlike layers")
-            known[row] = _layer(keys, latent, wide, swa, *row)
+            known[row] = _layer(keys, latents, wide, swa, *row)
         layers.append(known[row])
     return layers
 
 
 def _layer(
     keys: Keys,
-    latent: dict[str, Any] | None,
+    latents: tuple[dict[str, Any] | None, dict[str, Any] | None],
     wide: tuple[int, int],
     swa: tuple[int, int],
     queries: int,
@@ -63,6 +65,7 @@ def _layer(
     if ratio is not None:
         facts = {"head_dim": wide[0], "window": window, "ratio": ratio} | index
         return layer({"kind": "compressed_attention"} | heads | facts)
+    latent = (window and latents[1]) or latents[0]
     if latent is not None:
         return layer(latent | heads | index | ({"window": window} if window else {}))
     key, value = swa if window else wide
@@ -87,22 +90,29 @@ def _dims(keys: Keys, suffix: str, key: int, value: int) -> tuple[int, int]:
     )
 
 
-def _latent(keys: Keys, key_length: int) -> dict[str, Any] | None:
-    """The latent row; files without the two keys of MLA's heads cache full heads."""
-    rank = keys.size("attention.kv_lora_rank")
-    heads = [keys.size(f"attention.{side}_length_mla") for side in ("key", "value")]
+def _latent(keys: Keys, suffix: str, key_length: int) -> dict[str, Any] | None:
+    """The latent row; files without the two keys of MLA's heads cache full heads.
+
+    With the suffix "_swa" it is that of sliding layers, where they have one of their own.
+    """
+    rank = keys.size(f"attention.kv_lora_rank{suffix}")
+    heads = [keys.size(f"attention.{side}_length_mla{suffix}") for side in ("key", "value")]
     if not rank or not all(heads):
         return None
     rope = keys.size("rope.dimension_count") or key_length - rank
-    if keys.get("attention.key_length") is not None and key_length != rank + rope:
-        raise keys.error("attention.key_length", key_length, f"{rank + rope}, latent and rope")
-    sparse = bool(keys.size("attention.indexer.key_length"))
+    if keys.get(f"attention.key_length{suffix}") is not None and key_length != rank + rope:
+        raise keys.error(
+            f"attention.key_length{suffix}", key_length, f"{rank + rope}, latent and rope"
+        )
+    sparse = bool(keys.size("attention.indexer.key_length")) and not suffix
     fields = {"kv_lora_rank": rank, "qk_rope_head_dim": rope, "sparse": sparse}
     return {"kind": "latent_attention"} | fields
 
 
 def _ratios(keys: Keys) -> list[int] | list[None]:
     """DeepSeek V4's ratio of compression in each layer; None elsewhere."""
+    if keys.architecture == "qwen4exp":
+        keys.get("attention.compress_ratios")  # how its indexer pools; it caches every token's key
     if keys.architecture != "deepseek4":
         return [None] * keys.layers
     if keys.get("attention.compress_ratios") is None:
@@ -124,7 +134,7 @@ def _indexers(keys: Keys) -> list[int]:
         dense = keys.size("leading_dense_block_count")
         return [size * (at >= dense) for at in range(keys.layers)]
     if keys.architecture == "glm-dsa" and keys.size("context_length") >= BUILT_IN_INDEXERS_CONTEXT:
-        raise keys.error("attention.indexer.types", None, "a type for each layer")
+        return [size * (at in BUILT_IN_INDEXERS) for at in range(keys.layers)]
     return [size] * keys.layers
 
 
@@ -150,6 +160,8 @@ def _windows(keys: Keys) -> list[int]:
         if rule.absent is None:
             raise keys.error("attention.sliding_window", None, "the window of the sliding layers")
         window = rule.absent
+    elif not window and rule.absent != 0 and not rule.chunked:
+        raise keys.error("attention.sliding_window", given, "a window above 0")
     if not window or SLIDING_LAYERS.get(name, keys.layers) != keys.layers:
         keys.get("attention.sliding_window_pattern")
         return [0] * keys.layers

@@ -6,7 +6,7 @@ from typing import Any
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Layer
-from kvcalc.model import Model
+from kvcalc.model import MAX_LAYERS, Model
 from kvcalc.readers.gguf.attention import KNOWN, attention_layers
 from kvcalc.readers.gguf.keys import Keys
 from kvcalc.readers.gguf.tables import (
@@ -15,6 +15,7 @@ from kvcalc.readers.gguf.tables import (
     DTYPES,
     HOLDING_LAYERS,
     INTERVALS,
+    LOOPED,
     MODEL_TYPES,
     RECURRENT,
 )
@@ -84,8 +85,11 @@ def layers_of(keys: Keys) -> tuple[Layer, ...]:
                     )
                 ]
     layers = _shared(keys, layers)
+    loops = keys.size("num_loops", 1) if keys.architecture in LOOPED else 1
+    if not 1 <= loops * keys.layers <= MAX_LAYERS:
+        raise keys.error("num_loops", loops, f"1 or more, for 1 to {MAX_LAYERS:,} layers in all")
     keys.refuse_unread()
-    return tuple(layers)
+    return tuple(layers) * loops
 
 
 def _combined(attention: Layer | None, state: Layer) -> Layer:
@@ -146,7 +150,7 @@ def _mamba2(keys: Keys) -> dict[str, int]:
         "kernel": keys.required("ssm.conv_kernel"),
         "heads": heads,
         "head_dim": head_dim,
-        "groups": keys.size("ssm.group_count") or 1,
+        "groups": keys.required("ssm.group_count"),
         "state": keys.required("ssm.state_size"),
     }
 

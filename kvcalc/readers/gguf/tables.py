@@ -68,7 +68,7 @@ RECURRENT: dict[str, tuple[str, Where]] = {
     "nemotron_h_moe": ("mamba2", "no_heads_no_ffn"),
     "falcon-h1": ("mamba2", "beside"),
     "granitehybrid": ("mamba2", "no_heads"),
-    "plamo2": ("mamba2", "no_heads"),
+    "plamo2": ("mamba", "no_heads"),  # heads, but no groups: the convolution is Mamba 1's
     "qwen3next": ("gated_delta_net", "interval"),
     "qwen35": ("gated_delta_net", "interval"),
     "qwen35moe": ("gated_delta_net", "interval"),
@@ -91,6 +91,9 @@ INTERVALS = {"minimax-01": 8}
 DEFAULT_INTERVAL = 4
 
 INDEXED_AFTER_DENSE = frozenset({"minimax-m3"})
+LOOPED = frozenset({"nanbeige"})
+"""Architectures that run their layers `num_loops` times, with a cache for each."""
+
 HOLDING_LAYERS = {"gemma3n": 20}
 """Layers that hold a cache; those after them read theirs."""
 
