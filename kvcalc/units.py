@@ -6,6 +6,11 @@ from kvcalc.errors import KvcalcError, shown
 
 TOKEN_SUFFIXES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+MEMORY_UNITS: dict[str, int] = {"B": 1} | {
+    f"{letter}{kind}": base**power
+    for power, letter in enumerate("KMGTP", 1)
+    for kind, base in (("B", 1000), ("iB", 1024))
+}
 
 
 def parse_tokens(text: str, option: str = "tokens") -> int:
@@ -30,6 +35,25 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
     if count < 1:
         raise KvcalcError(f"{option}: found {shown(text)}, expected at least 1")
     return count
+
+
+def parse_memory(text: str, option: str = "memory") -> int:
+    """Read a memory size such as "141GB" (10^9) or "131.5 GiB" (2^30) into bytes, rounded down.
+
+    Raises:
+        KvcalcError: not such a size; of a bare "24G" the sentence gives both readings.
+    """
+    match = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?\s?([A-Za-z]{0,3})", text.strip())
+    if match and (match[3] in MEMORY_UNITS or match[0] == "0"):
+        part = match[2] or ""
+        scale: int = 10 ** len(part)
+        return int(match[1] + part) * MEMORY_UNITS.get(match[3], 1) // scale
+    if match and len(match[3]) == 1 and match[3].upper() in "KMGTP":
+        number = match[1] + (f".{match[2]}" if match[2] else "")
+        readings = [f"{number}{match[3].upper()}{kind}" for kind in ("B", "iB")]
+        sizes = " or ".join(f"{one} ({parse_memory(one):,} bytes)" for one in readings)
+        raise KvcalcError(f"{option}: {shown(text)} is read two ways; write {sizes}")
+    raise KvcalcError(f"{option}: found {shown(text)}, expected a size such as 141GB or 131GiB")
 
 
 def binary_size(size_bytes: int) -> str:

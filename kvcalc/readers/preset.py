@@ -1,6 +1,7 @@
 """Presets: models as TOML files, each fact with its source."""
 
 import tomllib
+from fractions import Fraction
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -32,6 +33,8 @@ class Preset(Frozen):
     """A preset file: a model whose layers are a pattern of letters, and its facts' sources.
 
     `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
+    `token_gains` is how much more text a token holds than one of a predecessor, by language, an
+    exact fraction such as "129/100": an average over the authors' corpora.
     """
 
     name: Text
@@ -44,6 +47,7 @@ class Preset(Frozen):
     num_nextn_predict_layers: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
+    token_gains: dict[Text, dict[Text, Fraction]] | None = None
     num_layers: Size
     pattern: Annotated[str, Field(min_length=1)]
     layers: dict[str, dict[str, Any]]
@@ -73,6 +77,22 @@ class Preset(Frozen):
         return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
 
 
+def parse(path: Path) -> Preset:
+    """Read what a preset file says, its layers unmade.
+
+    Raises:
+        KvcalcError: as `read`.
+    """
+    try:
+        table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
+    except (ValueError, RecursionError) as error:
+        raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
+    try:
+        return Preset(**table)
+    except KvcalcError as error:
+        raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
+
+
 def read(path: Path) -> Reading:
     """Read a preset file.
 
@@ -80,12 +100,8 @@ def read(path: Path) -> Reading:
         KvcalcError: it cannot be read, is not TOML, or is not a preset; the sentence names the
             file and the key.
     """
+    preset = parse(path)
     try:
-        table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
-    except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
-    try:
-        preset = Preset(**table)
         model = preset.model()
     except KvcalcError as error:
         raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None

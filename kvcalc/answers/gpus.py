@@ -1,0 +1,40 @@
+"""The catalogue of GPUs, a record each."""
+
+from dataclasses import dataclass
+
+from kvcalc.gpus import catalogue
+
+
+@dataclass(frozen=True)
+class GpuRow:
+    """A GPU: what its driver reports, in MiB and bytes, and the least a framework sees, in bytes.
+
+    `single_source` marks a driver's figure that only one source has; `compute_capability` is
+    NVIDIA's.
+    """
+
+    gpu: str
+    product: str
+    memory_mib: int
+    memory_bytes: int
+    framework_visible_bytes: int | None
+    compute_capability: str | None
+    single_source: bool
+    note: str | None
+
+
+def gpus() -> list[GpuRow]:
+    """Read the whole catalogue."""
+    return [
+        GpuRow(
+            gpu.name,
+            gpu.product,
+            gpu.memory_mib,
+            gpu.memory_bytes,
+            gpu.framework_visible,
+            gpu.compute_capability,
+            gpu.single_source,
+            gpu.note,
+        )
+        for gpu in catalogue()
+    ]

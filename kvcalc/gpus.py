@@ -1,0 +1,118 @@
+"""The catalogue of GPUs: what memory the driver reports and what a framework sees of it."""
+
+import re
+import tomllib
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.frozen import Frozen
+from kvcalc.layers.layer import Size
+from kvcalc.model import Text
+from kvcalc.readers.file import read_bytes
+from kvcalc.readers.preset import MAX_FILE_BYTES, Source, folder
+
+VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
+
+
+class Visible(Frozen):
+    """What a framework was seen to report as a card's whole memory: GiB, as it printed them."""
+
+    gib: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,3}$")]
+    reported_by: Text
+
+    @property
+    def bytes(self) -> int:
+        """The figure in bytes, rounded down."""
+        whole, _, part = self.gib.partition(".")
+        scale: int = 10 ** len(part)
+        return int(whole + part) * 2**30 // scale
+
+
+class Gpu(Frozen):
+    """A GPU: `name` is its preset's, `product` the card that was looked at, settings included.
+
+    `memory_mib` is what the driver reports, in MiB. `visible` is what frameworks were seen to
+    report. `compute_capability` is as NVIDIA's list has it, None for what is not on it. Beside
+    `sources`, `other_public_files` counts public files of no known repository that print the same
+    `memory_mib`.
+    """
+
+    name: Text
+    product: Text
+    aliases: tuple[Text, ...] = ()
+    memory_mib: Size
+    visible: tuple[Visible, ...] = ()
+    compute_capability: Annotated[str, Field(pattern=r"^[0-9]{1,2}\.[0-9]$")] | None = None
+    other_public_files: Annotated[int, Field(ge=0)] = 0
+    note: Text | None = None
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the driver reports, in bytes."""
+        return self.memory_mib * 2**20
+
+    @property
+    def framework_visible(self) -> int | None:
+        """The least that a framework was seen to report, in bytes; None where none was seen."""
+        return min((visible.bytes for visible in self.visible), default=None)
+
+    @property
+    def single_source(self) -> bool:
+        """Whether only one source has the driver's figure."""
+        named = sum("memory_mib" in source.facts for source in self.sources)
+        return named + self.other_public_files < 2
+
+
+@cache
+def find(name: str) -> Gpu:
+    """Find a GPU by its name or an alias, without regard to case, spaces and its vendor's name.
+
+    Raises:
+        KvcalcError: no such GPU; the sentence names the nearest.
+    """
+    wanted = _key(name)
+    for known in names():
+        if _key(known) == wanted:
+            return _read(known)
+    for gpu in catalogue():
+        if wanted in map(_key, gpu.aliases):
+            return gpu
+    kin = [known for known in names() if wanted and _key(known).startswith(wanted)]
+    near = kin or get_close_matches(name.lower()[:80], names(), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}" if near else "`kvcalc gpus` lists those known"
+    raise KvcalcError(f"GPU {shown(name)} is unknown; {hint}; of any other give --gpu-memory")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The GPUs' names, in order."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+
+
+@cache
+def catalogue() -> tuple[Gpu, ...]:
+    """All GPUs, in the order of their names."""
+    return tuple(_read(name) for name in names())
+
+
+def _folder() -> Path:
+    return folder().parent / "gpus"
+
+
+@cache
+def _read(name: str) -> Gpu:
+    table = tomllib.loads(read_bytes(_folder() / f"{name}.toml", MAX_FILE_BYTES).decode())
+    try:
+        return Gpu(name=name, **table)
+    except KvcalcError as error:
+        raise KvcalcError(f"{name}.toml: {error}") from None
+
+
+def _key(name: str) -> str:
+    return VENDORS.sub("", re.sub(r"[^a-z0-9]", "", name.lower()))

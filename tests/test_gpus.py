@@ -1,0 +1,77 @@
+"""The catalogue of GPUs: facts with sources, names as people and drivers write them."""
+
+import pytest
+
+from kvcalc.errors import KvcalcError
+from kvcalc.gpus import Gpu, catalogue, find, names
+
+
+def test_every_file_is_in_the_catalogue_and_well_formed() -> None:
+    assert [gpu.name for gpu in catalogue()] == list(names())
+    assert len(names()) == 33
+
+
+@pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)
+def test_every_fact_has_a_source(gpu: Gpu) -> None:
+    sourced = {fact for source in gpu.sources for fact in source.facts}
+    assert gpu.other_public_files or "memory_mib" in sourced
+    assert (gpu.compute_capability is None) == ("compute_capability" not in sourced)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("h100", "h100"),
+        ("H200", "h200"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
+        ("A100_80GB", "a100-80gb"),
+        ("NVIDIA GeForce RTX 4090", "rtx-4090"),
+        ("4090", "rtx-4090"),
+        ("AMD Instinct MI300X", "mi300x"),
+        ("Tesla T4", "t4"),
+    ],
+)
+def test_a_card_is_found_as_people_and_drivers_write_it(asked: str, name: str) -> None:
+    assert find(asked).name == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("a100", "GPU 'a100' is unknown; did you mean a100-40gb, a100-80gb;"),
+        ("h300", "GPU 'h300' is unknown; did you mean h800, h200, h100;"),
+        ("zzzz", "GPU 'zzzz' is unknown; `kvcalc gpus` lists those known;"),
+        ("", "GPU '' is unknown; `kvcalc gpus` lists those known;"),
+    ],
+)
+def test_an_unknown_card_is_refused_with_its_neighbours(asked: str, sentence: str) -> None:
+    with pytest.raises(KvcalcError) as refused:
+        find(asked)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_no_name_or_alias_means_two_cards() -> None:
+    spelled = [name for gpu in catalogue() for name in (gpu.name, *gpu.aliases)]
+    assert len({find(name).name + name for name in spelled}) == len(set(spelled)) == len(spelled)
+
+
+def test_the_memory_is_the_drivers_and_the_least_a_framework_saw() -> None:
+    h100, rtx_5090, h200 = find("h100"), find("rtx-5090"), find("h200")
+    assert h100.memory_bytes == 81_559 * 2**20
+    assert h100.framework_visible == 7_910 * 2**30 // 100
+    assert rtx_5090.framework_visible == 314 * 2**30 // 10
+    assert h200.framework_visible is None
+
+
+def test_a_framework_sees_at_most_what_the_driver_reports_and_little_less() -> None:
+    for gpu in catalogue():
+        for visible in gpu.visible:
+            assert 982 * gpu.memory_bytes <= 1000 * visible.bytes <= 1000 * gpu.memory_bytes
+
+
+def test_cards_with_one_source_are_marked() -> None:
+    assert {gpu.name for gpu in catalogue() if gpu.single_source} == {
+        *("h800", "l20x", "h20", "a800-80gb", "l20", "a40-ecc-off", "rtx-a6000-ecc"),
+        *("rtx-6000-ada", "rtx-3090-ti", "rtx-5070-ti", "mi355x"),
+    }
