@@ -1,9 +1,14 @@
 """The derivation of an answer, step by step, in the engine's own terms."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from kvcalc.costs import Cost
+from kvcalc import engines
+from kvcalc.costs import Cost, Step
+from kvcalc.errors import KvcalcError
 from kvcalc.formula import Formula
+from kvcalc.model import Model
 
 
 @dataclass(frozen=True)
@@ -26,24 +31,49 @@ class ExplainedGroup:
 
 
 @dataclass(frozen=True)
+class Lever:
+    """The setting that would lower the answer most, as the engine's flag, and what it would be."""
+
+    setting: str
+    value: Any
+    flag: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """A derivation: groups of layers, each with its steps, then the formula and its value."""
+    """A derivation: groups of layers, each with its steps, those of the whole, the formula.
+
+    `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where no setting of
+    the engine lowers the bytes without changing what is stored, or none was looked for.
+    """
 
     title: str
     groups: tuple[ExplainedGroup, ...]
+    steps: tuple[ExplainedStep, ...]
     formula: str
     bytes: int
+    bytes_per_gpu: int
+    why: str
+    lever: Lever | None = None
 
     def __str__(self) -> str:
         lines = [self.title]
         for group in self.groups:
             lines.append(f"\n{group.layers} {group.kind} layers")
-            lines += [
-                f"  {step.name}: {step.working} = {step.value:,} {step.unit}"
-                for step in group.steps
-            ]
+            lines += [f"  {_line(step)}" for step in group.steps]
+        if self.steps:
+            lines += ["", *(_line(step) for step in self.steps)]
+        if self.bytes_per_gpu != self.bytes:
+            lines.append(f"\non the fullest GPU: {self.bytes_per_gpu:,} bytes")
         lines.append(f"\n{self.formula}\n= {self.bytes:,} bytes")
         return "\n".join(lines)
+
+
+def _line(step: ExplainedStep) -> str:
+    if step.working == f"{step.value:,}":
+        return f"{step.name}: {step.working} {step.unit}"
+    return f"{step.name}: {step.working} = {step.value:,} {step.unit}"
 
 
 def explain(cost: Cost, context: int, **given: int) -> Explanation:
@@ -55,24 +85,64 @@ def explain(cost: Cost, context: int, **given: int) -> Explanation:
     total = cost(context, **given)
     quantities = {"context": context, **cost.formula.variables, **given}
     stated = ", ".join(f"{name} {amount:,}" for name, amount in quantities.items())
+
+    def evaluated(steps: Iterable[Step]) -> tuple[ExplainedStep, ...]:
+        return tuple(
+            ExplainedStep(
+                step.name,
+                step.working,
+                Formula(step.value, cost.formula.variables)(context, **given),
+                step.unit,
+            )
+            for step in steps
+        )
+
     return Explanation(
         title=f"{cost.model.name} on {cost.engine}, {cost.kv_cache_dtype}: {stated}",
         groups=tuple(
-            ExplainedGroup(
-                group.kind,
-                group.layers,
-                tuple(
-                    ExplainedStep(
-                        step.name,
-                        step.working,
-                        Formula(step.value, cost.formula.variables)(context, **given),
-                        step.unit,
-                    )
-                    for step in group.steps
-                ),
-            )
+            ExplainedGroup(group.kind, group.layers, evaluated(group.steps))
             for group in cost.groups
         ),
+        steps=evaluated(cost.steps),
         formula=str(cost.formula),
         bytes=total,
+        bytes_per_gpu=cost.per_gpu(context, **given),
+        why=cost.why,
     )
+
+
+def lever(
+    model: Model, engine: str, settings: Mapping[str, Any], context: int, sequences: int
+) -> Lever | None:
+    """Find the setting that would lower an engine's bytes most, of those worth trying.
+
+    Raises:
+        KvcalcError: the engine refuses the model or the settings as they are.
+    """
+    chosen = engines.find(engine)
+    now = engines.cost(model, engine, **settings)(context, sequences=sequences)
+    found = []
+    for name, values in chosen.levers.items():
+        for value in values:
+            try:
+                cost = engines.cost(model, engine, **{**settings, name: value})
+                found.append((cost(context, sequences=sequences), name, value))
+            except KvcalcError:  # not for this model: the next may be
+                continue
+    if not found or min(found)[0] >= now:
+        return None
+    lowest, name, value = min(found)
+    return Lever(name, value, _flag(engine, name, value), lowest)
+
+
+def _flag(engine: str, setting: str, value: Any) -> str:
+    """Spell a setting as the engine's own flag, where its command line has one."""
+    command = engines.find(engine).command
+    if command is not None:
+        for flag, switched in command.switches.items():
+            if switched == (setting, value):
+                return flag
+        for flag, given in command.values.items():
+            if given == setting and flag.startswith("--"):
+                return f"{flag} {value}"
+    return f"--set {setting}={value}"

@@ -19,7 +19,14 @@ KVCALC_FAILED = 70
 COMMANDS = {
     "estimate": "Cache memory at one context.",
     "sweep": "Cache memory across contexts and windows.",
+    "fill": "The answers to a plan's rows, beside them.",
+    "compare": "One request on every engine, and why they differ.",
+    "explain": "How an engine comes to its bytes, step by step.",
+    "engines": "The engines: what was read of each, and its settings.",
     "show": "What was read of a model, and where each fact came from.",
+    "fit": "What fits on GPUs: sequences, context or how many GPUs.",
+    "check": "What an engine's start-up log prints, held against kvcalc's own figures.",
+    "gpus": "The GPUs that kvcalc knows by name.",
     "models": "The presets: models that kvcalc knows by name.",
 }
 """Each command, which is the function of its name in the module of its name, and its help."""

@@ -70,13 +70,9 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class EngineOptions:
-    """The engine and its settings."""
+class SettingsOptions:
+    """Settings of an engine: those that every engine has, and any other."""
 
-    engine: Annotated[
-        str,
-        typer.Option("-e", "--engine", autocompletion=_among(lambda: list(engines.ENGINES))),
-    ] = "ideal"
     kv_cache_dtype: Annotated[
         str | None,
         typer.Option(
@@ -95,7 +91,7 @@ class EngineOptions:
     ] = None
 
     def settings(self) -> dict[str, Any]:
-        """The engine's settings, as given."""
+        """The settings, as given."""
         given: dict[str, Any] = {}
         for pair in self.set or []:
             name, equals, value = pair.partition("=")
@@ -111,3 +107,13 @@ class EngineOptions:
                     raise KvcalcError(f"--set: {name} is given by its own option too; give one")
                 given[name] = option
         return given
+
+
+@dataclass(frozen=True)
+class EngineOptions(SettingsOptions):
+    """The engine and its settings."""
+
+    engine: Annotated[
+        str,
+        typer.Option("-e", "--engine", autocompletion=_among(lambda: list(engines.ENGINES))),
+    ] = "ideal"

@@ -41,10 +41,16 @@ class OutputOptions:
         """Write one answer: in JSON an object, in CSV a row without what is nested in it."""
         self._write(asdict(answer), [_flat(asdict(answer))], page)
 
-    def write_rows(self, rows: Sequence["DataclassInstance"], page: "Callable[[], Page]") -> None:
-        """Write rows, without what is nested in them: in JSON an array."""
+    def write_rows(
+        self,
+        rows: Sequence["DataclassInstance"],
+        page: "Callable[[], Page]",
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Write rows: in JSON an array, of `whole` rows or without what is nested in them."""
         flat = [_flat(asdict(row)) for row in rows]
-        self._write(flat, flat, page)
+        self._write([asdict(row) for row in rows] if whole else flat, flat, page)
 
     def _write(self, answer: Any, rows: list[dict[str, Any]], page: "Callable[[], Page]") -> None:
         forms: dict[Format, Callable[[], str]] = {

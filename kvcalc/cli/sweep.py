@@ -9,6 +9,7 @@ from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.started import StartedOptions
 from kvcalc.cli.warnings import warn_past_maximum
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 def sweep(
     model: ModelOptions,
     engine: EngineOptions,
+    started: StartedOptions,
     output: OutputOptions,
     context: Annotated[
         list[str] | None,
         typer.Option("-c", "--context", "--max-model-len", help="8K,32K or 8K..256K; repeatable."),
     ] = None,
     sequences: Annotated[
-        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
-    ] = "1",
+        str | None,
+        typer.Option(
+            "-n", "--sequences", "--max-num-seqs", "--parallel", help="At once.  [default: 1]"
+        ),
+    ] = None,
     window: Annotated[
         list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
     ] = None,
@@ -36,14 +41,15 @@ def sweep(
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
     """
     windows = amounts(window, "--window")
-    chosen = model.load(windows[0] if windows else None)
+    asked = started.started(model, engine)
+    chosen = asked.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=amounts(context, "--context") or None,
+        context=amounts(context, "--context") or asked.context,
         window=windows or None,
-        sequences=amount(sequences, "--sequences") or 1,
-        engine=engine.engine,
-        **engine.settings(),
+        sequences=amount(sequences, "--sequences") or asked.sequences or 1,
+        engine=asked.engine,
+        **asked.settings,
     )
 
     def page() -> "Page":

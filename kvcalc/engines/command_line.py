@@ -27,13 +27,17 @@ class CommandLine(NamedTuple):
     `values` maps a flag that takes a value to what it gives: "model", "context", "sequences" or
     the name of a setting; `switches` one that takes none to a setting and its value. Flags of
     `passed_over` touch no cache; they are mapped to how many values each takes (-1: as many as
-    follow). `positional_model` says that the first bare word is the model. `number` reads a token
-    count as the engine does, and `finish` makes of what was asked what the server makes of it.
+    follow). `several` are those of `values` that take as many as follow, which are joined by
+    commas. `environment` maps variables set before the program to settings. `positional_model`
+    says that the first bare word is the model. `number` reads a count as the engine does, and
+    `finish` makes of what was asked what the server makes of it.
     """
 
     values: Mapping[str, str]
     switches: Mapping[str, tuple[str, Any]] = MappingProxyType({})
     passed_over: Mapping[str, int] = MappingProxyType({})
+    several: frozenset[str] = frozenset()
+    environment: Mapping[str, str] = MappingProxyType({})
     positional_model: bool = False
     number: Callable[[str], int] = int
     finish: Callable[[Asked], Asked] = lambda asked: asked

@@ -104,7 +104,7 @@ class LatentAttention(Layer):
     kind: ClassVar[str] = "latent_attention"
     query_heads: Size | None = None
     kv_lora_rank: Size
-    qk_rope_head_dim: Size
+    qk_rope_head_dim: Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
     window: Size | None = None
     sparse: bool = False
     index_head_dim: Size | None = None

@@ -118,7 +118,7 @@ def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
     settings = planned.settings
     yield Step(
         "max in-flight tokens",
-        f"max_num_batched_tokens x {counted(settings.batches_in_flight, 'batch')}",
+        f"max_num_batched_tokens x {settings.batches_in_flight} batches in flight",
         settings.batch * settings.batches_in_flight,
         "tokens",
     )

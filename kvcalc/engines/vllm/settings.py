@@ -110,7 +110,10 @@ class VllmSettings(Settings):
     ] = None
     attention_backend: Annotated[
         Annotated[str, AfterValidator(lambda name: _backend(name))] | None,
-        About("backend; the first that stores the cache format", "v1/attention/backends"),
+        About(
+            f"{', '.join(BACKENDS)}; the first that stores the cache format",
+            "v1/attention/backends",
+        ),
     ] = None
     kv_cache_layout: Annotated[
         Literal["LBNHC", "LBHNC", "BLHNC", "BLNHC"] | None,

@@ -42,7 +42,8 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
 
 ENGINE_NOTES = {
     "ideal": (
-        "ideal is the least that attention itself needs; engines allocate otherwise, often more.",
+        "ideal is the least that attention itself needs; engines allocate otherwise: "
+        "see kvcalc compare.",
     )
 }
 

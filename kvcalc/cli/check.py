@@ -1,0 +1,67 @@
+"""`kvcalc check`: a start-up log held against kvcalc's own figures."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kvcalc import readers
+from kvcalc.answers.check import DIFFERS
+from kvcalc.answers.check import check as answer
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import preset_names
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.outputs.pages.check import check_page
+from kvcalc.readers.file import opened
+from kvcalc.readers.logs import read_log
+from kvcalc.readers.logs.pattern import Found
+
+SOME_DIFFER = 1
+STDIN = "-"
+
+
+@grouped
+def check(
+    output: OutputOptions,
+    log: Annotated[str, typer.Argument(help="A log file; - or nothing: stdin.")] = STDIN,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model, as for estimate.", autocompletion=preset_names),
+    ] = None,
+    set: Annotated[  # noqa: A002
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting the log lacks; repeatable."),
+    ] = None,
+) -> None:
+    """Say of each figure of a start-up log whether it is what it should be, and if not, why.
+
+    kvcalc check server.log --model k-exaone-236b-a23b
+    """
+    settings = {}
+    for pair in set or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise KvcalcError(f"--set: found {shown(pair)}, expected name=value")
+        settings[name.replace("-", "_")] = value
+    found = _read(log)
+    reading = readers.read(model) if model is not None else None
+    for note in reading.notes if reading else ():
+        note_on_stderr(note)
+    rows = answer(found, reading.model if reading else None, settings)
+    if not rows:
+        raise KvcalcError(f"{shown(log, 300)}: found no figure to check, only settings")
+    output.write_rows(rows, lambda: check_page(rows, printable(log)))
+    if any(row.verdict == DIFFERS for row in rows):
+        raise typer.Exit(SOME_DIFFER)
+
+
+def _read(log: str) -> list[Found]:
+    if log != STDIN:
+        with opened(Path(log)) as stream:
+            return read_log(stream, log)
+    if sys.stdin is None:
+        raise KvcalcError("stdin: closed; give a log file")
+    return read_log(sys.stdin.buffer, "stdin")

@@ -1,0 +1,148 @@
+"""An engine's own command line, read for what of it touches the cache: split, never run."""
+
+import re
+import shlex
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from kvcalc import engines
+from kvcalc.engines.command_line import Asked, CommandLine
+from kvcalc.errors import KvcalcError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_CHARACTERS = 100_000
+
+SUBCOMMANDS = {"serve", "api_server"}
+"""Words between a program and its flags."""
+
+PYTHON = re.compile(r"python[0-9.]*")
+VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
+
+
+def read(line: str) -> tuple[str, Asked]:
+    """Read a line such as "vllm serve MODEL --max-model-len 262144": its engine, and what it asks.
+
+    Raises:
+        KvcalcError: it is too long, has an open quote, or starts no engine that kvcalc knows; or a
+            flag has no value, or one that is not a number where one is expected.
+    """
+    words = _split(line)
+    variables = {}
+    while words and (match := VARIABLE.fullmatch(words[0])):
+        variables[match[1]] = match[2]
+        del words[0]
+    name, words = _program(words)
+    command = engines.find(name).command
+    if command is None:
+        raise KvcalcError(f"--from: kvcalc does not read the flags of {name}")
+    asked = Asked()
+    for variable, setting in command.environment.items():
+        if variable in variables:
+            asked.settings[setting] = variables[variable]
+    _flags(words, command, asked)
+    return name, command.finish(asked)
+
+
+def _split(line: str) -> list[str]:
+    if len(line) > MAX_CHARACTERS:
+        raise KvcalcError(
+            f"--from: found {len(line):,} characters, expected at most {MAX_CHARACTERS:,}"
+        )
+    try:
+        return shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
+    except ValueError as error:
+        raise KvcalcError(
+            f"--from: {shown(line)} cannot be split into words ({str(error).lower()})"
+        ) from None
+
+
+def _program(words: list[str]) -> tuple[str, list[str]]:
+    """Find the engine that a program starts, and the words after it and its subcommands."""
+    rest = list(words)
+    if rest and PYTHON.fullmatch(PurePath(rest[0]).name):
+        rest = rest[2:] if rest[1:2] == ["-m"] else rest[1:]
+    program = PurePath(rest[0]).name if rest else ""
+    for name, row in engines.ENGINES.items():
+        if program in row.programs:
+            del rest[0]
+            while rest and rest[0] in SUBCOMMANDS:
+                del rest[0]
+            return name, rest
+    known = ", ".join(program for row in engines.ENGINES.values() for program in row.programs)
+    raise KvcalcError(f"--from: found {shown(program)}, expected one of {known}")
+
+
+def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
+    unknown = []
+    place = 0
+    while place < len(words):
+        word = words[place]
+        place += 1
+        if not FLAG.fullmatch(word):
+            if command.positional_model and asked.model is None:
+                asked.model = word
+            else:
+                unknown.append(word)
+            continue
+        flag, equals, value = word.partition("=")
+        flag = _spelled(flag, command)
+        following = [value] if equals else _values_after(words, place)
+        if flag in command.switches:
+            setting, switched = command.switches[flag]
+            asked.settings[setting] = switched
+        elif flag in command.values:
+            if not following:
+                raise KvcalcError(f"--from: {shown(flag)} has no value")
+            taken = following if flag in command.several else following[:1]
+            place += 0 if equals else len(taken)
+            _take(command.values[flag], ",".join(taken), flag, command, asked)
+        elif flag in command.passed_over:
+            takes = command.passed_over[flag]
+            place += 0 if equals else len(following) if takes < 0 else min(takes, len(words))
+        else:
+            unknown.append(flag)
+            place += 0 if equals else len(following[:1])
+    if unknown:
+        listed = ", ".join(shown(word) for word in dict.fromkeys(unknown[:20]))
+        asked.notes.append(f"passed over, for kvcalc does not know them: {listed}")
+
+
+def _spelled(flag: str, command: CommandLine) -> str:
+    """Find a flag as the table spells it: engines take underscores for dashes."""
+    dashed = "-" * (len(flag) - len(flag.lstrip("-"))) + flag.lstrip("-").replace("_", "-")
+    known = (command.switches, command.values, command.passed_over)
+    return next((one for one in (flag, dashed) if any(one in table for table in known)), flag)
+
+
+def _values_after(words: list[str], place: int) -> list[str]:
+    values = []
+    for word in words[place:]:
+        if FLAG.fullmatch(word):
+            break
+        values.append(word)
+    return values
+
+
+def _take(name: str, value: str, flag: str, command: CommandLine, asked: Asked) -> None:
+    if name == "model":
+        asked.model = value
+    elif name in ("context", "sequences"):
+        if value in ("auto", "-1"):
+            return
+        setattr(asked, name, _number(command.number, value, flag))
+    elif value[:1].isdigit() and value[-1:] in "kKmMgGtT":
+        asked.settings[name] = _number(command.number, value, flag)
+    else:
+        asked.settings[name] = value
+
+
+def _number(read_number: "Callable[[str], int]", value: str, flag: str) -> Any:
+    try:
+        return read_number(value)
+    except (ValueError, OverflowError):
+        raise KvcalcError(
+            f"--from: {shown(flag)}: found {shown(value)}, expected a whole number"
+        ) from None

@@ -1,0 +1,54 @@
+"""`kvcalc compare`: one request on every engine."""
+
+from typing import Annotated
+
+import typer
+
+from kvcalc.answers.compare import compare as answer
+from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import ModelOptions, SettingsOptions
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.outputs.pages.compare import compare_page
+
+
+@grouped
+def compare(
+    model: ModelOptions,
+    settings: SettingsOptions,
+    output: OutputOptions,
+    context: Annotated[
+        str | None,
+        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+    ] = None,
+    sequences: Annotated[
+        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+    ] = "1",
+    window: Annotated[
+        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option("-e", "--engine", help="Some engines alone; repeatable.")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="For defaults that depend on it, as h200.")
+    ] = None,
+) -> None:
+    """One request on every engine, side by side, and why they differ.
+
+    kvcalc compare k-exaone-236b-a23b -c 256K -w 4096,128
+    """
+    windows = amounts(window, "--window")
+    chosen = model.load(windows[0] if windows else None)
+    rows = answer(
+        chosen,
+        context=amount(context, "--context"),
+        window=windows or None,
+        sequences=amount(sequences, "--sequences") or 1,
+        among=[name for text in engine for name in text.split(",")] if engine else None,
+        **settings.settings(),
+        **({"gpu": gpu} if gpu else {}),
+    )
+    output.write_rows(rows, lambda: compare_page(rows))
+    warn_past_maximum(chosen, [row.context for row in rows])

@@ -1,0 +1,36 @@
+"""`kvcalc engines`: the engines, or one engine's settings."""
+
+from typing import Annotated
+
+import typer
+
+from kvcalc import engines as known
+from kvcalc.answers.engines import catalogue, described
+from kvcalc.answers.engines import settings as settings_of
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.output import OutputOptions
+from kvcalc.outputs.pages.engines import engines_page, settings_page
+
+
+@grouped
+def engines(
+    output: OutputOptions,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="An engine, for its settings.",
+            autocompletion=lambda: list(known.ENGINES),
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """The engines: the version read of each; with a name, its settings.
+
+    kvcalc engines vllm
+    """
+    if name is None:
+        rows = catalogue()
+        output.write_rows(rows, lambda: engines_page(rows), whole=True)
+        return
+    found = settings_of(name)
+    output.write_rows(found, lambda: settings_page(described(name), found))

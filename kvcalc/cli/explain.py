@@ -1,0 +1,58 @@
+"""`kvcalc explain`: how an engine comes to its bytes."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from kvcalc import engines
+from kvcalc.answers.estimate import longest_context
+from kvcalc.answers.explain import explain as answer
+from kvcalc.answers.explain import lever
+from kvcalc.cli.amounts import amount
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.outputs.pages.explain import explain_page
+
+
+@grouped
+def explain(
+    model: ModelOptions,
+    engine: EngineOptions,
+    started: StartedOptions,
+    output: OutputOptions,
+    context: Annotated[
+        str | None,
+        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+    ] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(
+            "-n", "--sequences", "--max-num-seqs", "--parallel", help="At once.  [default: 1]"
+        ),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
+    ] = None,
+) -> None:
+    """How an engine comes to its bytes, and the setting that would change them most.
+
+    kvcalc explain k-exaone-236b-a23b -e vllm -c 256K
+    """
+    asked = started.started(model, engine)
+    tokens = amount(window, "--window")
+    chosen = asked.model.load(tokens)
+    if tokens is not None:
+        chosen = chosen.with_window(tokens)
+    length = amount(context, "--context") or asked.context or longest_context(chosen)
+    count = amount(sequences, "--sequences") or asked.sequences or 1
+    cost = engines.cost(chosen, asked.engine, **asked.settings)
+    found = replace(
+        answer(cost, length, sequences=count),
+        lever=lever(chosen, asked.engine, asked.settings, length, count),
+    )
+    output.write_one(found, lambda: explain_page(found))
+    warn_past_maximum(chosen, [length])

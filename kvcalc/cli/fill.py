@@ -1,0 +1,101 @@
+"""`kvcalc fill`: a plan's rows, with their answers beside them."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.cli.progress import reading
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.outputs.write import replacing, streamed_stdout
+from kvcalc.readers.rows import Table, read_rows
+
+
+def fill(
+    plan: Annotated[Path, typer.Argument(help="CSV, Parquet or xlsx; - for CSV from stdin.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A .csv or .xlsx file.  [default: CSV to stdout]"),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUESTION=NAME", help="A question's column, as context=ctx_len."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
+) -> int:
+    """The answers to a plan's rows, beside them.
+
+    Its columns: model and context, and as needed engine, sequences, window, kv_cache_dtype and
+    tensor_parallel_size.
+
+    kvcalc fill plan.csv -o filled.csv
+    """
+    source = None if str(plan) == "-" else plan
+    _refuse_to_overwrite(source, output, force)
+    named = dict(_pair(text) for text in column or ())
+    bad = 0
+    with read_rows(source) as table:
+        columns = places(table.header, named)
+        answer = filler(len(table.header), columns)
+
+        def answered() -> Iterator[tuple[Sequence[str], Filled]]:
+            nonlocal bad
+            for number, row in reading(table, source):
+                found = answer(row)
+                if found.error:
+                    bad += 1
+                    if strict:
+                        raise KvcalcError(f"{_name(source)}: line {number:,}: {found.error}")
+                yield row, found
+
+        _write(table, answered(), columns, output)
+    if bad:
+        rows = "1 row has" if bad == 1 else f"{bad:,} rows have"
+        print(f"kvcalc: {rows} no answer; the column error says why", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _write(
+    table: Table,
+    rows: Iterator[tuple[Sequence[str], Filled]],
+    columns: dict[str, int],
+    output: Path | None,
+) -> None:
+    from kvcalc.outputs.filled import write_csv
+
+    if output is None:
+        with streamed_stdout() as file:
+            write_csv(file, table.header, rows)
+        return
+    with replacing(output) as part:
+        if output.suffix == ".xlsx":
+            from kvcalc.outputs.workbook.filled import write_xlsx
+
+            write_xlsx(part, table.header, rows, columns)
+        else:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                write_csv(file, table.header, rows)
+
+
+def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) -> None:
+    if output is None or not output.exists():
+        return
+    if source is not None and source.exists() and output.samefile(source):
+        raise KvcalcError(f"output {shown(str(output), 300)}: is the input; name another file")
+    if not force:
+        raise KvcalcError(f"output {shown(str(output), 300)}: exists; --force replaces it")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    question, equals, name = text.partition("=")
+    if not equals or not name:
+        raise KvcalcError(f"--column: found {shown(text)}, expected question=name")
+    return question, name
+
+
+def _name(source: Path | None) -> str:
+    return "stdin" if source is None else shown(str(source), 300)

@@ -1,0 +1,215 @@
+"""`kvcalc fit`: what fits on GPUs, for one question or a grid of them."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from kvcalc.answers.fit import Answer, Fit, card, question, solve
+from kvcalc.answers.fit.change import changes, verdict
+from kvcalc.answers.fit.price import priced
+from kvcalc.answers.fit.replica import Placing
+from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.context import ContextOptions
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.outputs.pages.fit import fit_page, grid_page
+from kvcalc.readers.weights import read_weights
+from kvcalc.units import parse_memory
+
+if TYPE_CHECKING:
+    from kvcalc.answers.fit.budget import Card
+    from kvcalc.model import Model
+
+DOES_NOT_FIT = 1
+LONG = 300
+"""Rows from which on a progress bar is shown."""
+
+
+@dataclass(frozen=True)
+class ModelsOptions(ModelOptions):
+    """The models: sources, or one shape."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Presets' names, files, folders or Hub ids.",
+            autocompletion=preset_names,
+            show_default=False,
+        ),
+    ] = None  # type: ignore[assignment]
+
+    def each(self, window: int | None) -> "Iterator[tuple[str | None, Model]]":
+        """Read each model, with the text that named it; a shape has none."""
+        shape = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "model"}
+        sources: list[str | None] = [*(self.model or ())]
+        for source in sources or [None]:
+            yield source, ModelOptions(model=source, **shape).load(window)
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """The GPUs, and what of their memory is not the cache's."""
+
+    gpu: Annotated[
+        list[str] | None, typer.Option("--gpu", help="h200 or h100,h200; `kvcalc gpus` lists them.")
+    ] = None
+    gpu_memory: Annotated[
+        str | None, typer.Option(help="Memory of any other GPU, as 141GB or 131GiB.")
+    ] = None
+    gpus: Annotated[
+        list[str] | None, typer.Option("--gpus", help="How many: 4 or 1,2,4; not given: solved.")
+    ] = None
+    weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
+    weights_dtype: Annotated[
+        str | None, typer.Option(help="Element type of the weights.  [default: as published]")
+    ] = None
+    reserve: Annotated[
+        str, typer.Option(help="Of each GPU for activations and graphs, as 4GiB.")
+    ] = "0"
+    price: Annotated[
+        list[str] | None, typer.Option(metavar="GPU=PRICE", help="An hour and GPU; repeatable.")
+    ] = None
+    spare: Annotated[int, typer.Option(min=0, help="GPUs to count beside those that fit.")] = 0
+
+    def cards(self) -> "list[Card]":
+        """The kinds of GPUs that are asked about."""
+        if self.gpu_memory is not None and self.gpu is None:
+            memory = parse_memory(self.gpu_memory, "--gpu-memory")
+            return [card(None, memory, self.gpu_memory)]
+        if self.gpu_memory is not None or self.gpu is None:
+            return [card(None)]
+        return [card(name) for text in self.gpu for name in text.split(",")]
+
+    def counts(self) -> list[int | None]:
+        """How many GPUs; None where that is the question."""
+        listed = [item for text in self.gpus or () for item in text.split(",")]
+        for item in listed:
+            if not (item.isascii() and item.isdigit() and 0 < int(item[:10]) <= 2**20):
+                raise KvcalcError(f"--gpus: found {shown(item)}, expected a count of at least 1")
+        return [int(item) for item in listed] or [None]
+
+    def prices(self) -> dict[str, Decimal]:
+        """The price an hour of each kind of GPU."""
+        found = {}
+        for pair in (pair for text in self.price or () for pair in text.split(",")):
+            name, _, text = pair.partition("=")
+            try:
+                price = Decimal(text)
+            except InvalidOperation:
+                price = Decimal(-1)
+            if not (price.is_finite() and 0 <= price < 10**9):
+                raise KvcalcError(f"--price: found {shown(pair)}, expected one such as h200=3.5")
+            found[name if name == self.gpu_memory else card(name).name] = price
+        return found
+
+
+class Job(NamedTuple):
+    """One question of a grid."""
+
+    placing: Placing
+    source: str | None
+    gpus: int | None
+    context: int | None
+    sequences: int | None
+
+
+@grouped
+def fit(
+    models: ModelsOptions,
+    on: CardOptions,
+    engine: EngineOptions,
+    tokens: ContextOptions,
+    output: OutputOptions,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--context", "--max-model-len", help="32K,128K or @FILE; repeatable."),
+    ] = None,
+    sequences: Annotated[
+        list[str] | None,
+        typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel", help="1,16; repeatable."),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
+    ] = None,
+) -> None:
+    """How many sequences, how long a context or how many GPUs: what is not given is solved for.
+
+    kvcalc fit k-exaone-236b-a23b --gpu h200 --gpus 4 -e vllm -c 256K
+    """
+    prices = on.prices()
+    counts: list[int | None] = [*amounts(sequences, "--sequences")]
+    jobs: list[Job] = []
+    for source, model in models.each(amount(window, "--window")):
+        lengths: list[int | None] = [*tokens.amounts(context, model, source)]
+        placings = _placings(model, source, on, engine)
+        each = product(placings, [source], on.counts(), lengths or [None], counts or [None])
+        jobs += [Job(*job) for job in each]
+        warn_past_maximum(model, [length for length in lengths if length])
+    answers = [_solved(job) for job in _watched(jobs)]
+    rows = [answer.fit for answer in answers]
+    if prices or on.spare:
+        rows = [priced(row, prices, on.spare) for row in rows]
+    if len(jobs) == 1:
+        _write_one(jobs[0], answers[0], rows[0], output)
+    else:
+        output.write_rows(rows, lambda: grid_page(rows))
+    if not any(row.fits for row in rows):
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+def _placings(
+    model: "Model", source: str | None, on: CardOptions, engine: EngineOptions
+) -> list[Placing]:
+    """Ask of a model on each kind of GPU."""
+    weights = read_weights(source, model, on.weights_dtype, on.weights)
+    reserve = parse_memory(on.reserve, "--reserve")
+    return [
+        Placing(
+            question(
+                model,
+                on=kind,
+                engine=engine.engine,
+                weights=weights,
+                reserve=reserve,
+                **engine.settings(),
+            )
+        )
+        for kind in on.cards()
+    ]
+
+
+def _solved(job: Job) -> Answer:
+    return solve(
+        job.placing,
+        gpus=job.gpus,
+        context=job.context,
+        sequences=job.sequences,
+        source=job.source,
+    )
+
+
+def _watched(jobs: list[Job]) -> Iterable[Job]:
+    """Go through the jobs, with a progress bar on a terminal where they are many."""
+    if len(jobs) < LONG or not (sys.stderr and sys.stderr.isatty()):
+        return jobs
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(jobs, "fitting", console=Console(stderr=True), transient=True)
+
+
+def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
+    """Write one answer; on stderr whether it fits, where the form does not say so in words."""
+    near = changes(job.placing, answer)
+    output.write_one(row, lambda: fit_page(answer, row, near))
+    if not row.fits:
+        hint = f"; what would fit: {', or '.join(near)}" if near else ""
+        note_on_stderr(verdict(answer) + hint)

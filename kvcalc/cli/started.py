@@ -1,0 +1,62 @@
+"""The options that say what is asked as an engine is started: by its command line, on a GPU."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from kvcalc.cli import command_line
+from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.engines.command_line import Asked
+from kvcalc.errors import KvcalcError
+
+
+class Started(NamedTuple):
+    """What is asked: options given by themselves win over a command line's."""
+
+    model: ModelOptions
+    engine: str
+    settings: dict[str, Any]
+    context: int | None
+    sequences: int | None
+
+
+@dataclass(frozen=True)
+class StartedOptions:
+    """An engine's command line, and the GPU it runs on."""
+
+    from_line: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="'vllm serve ...'",
+            help="Model, engine and settings from a server's command line; never run. Options "
+            "beside it win.",
+        ),
+    ] = None
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="For defaults that depend on it, as h200.")
+    ] = None
+
+    def started(self, model: ModelOptions, engine: EngineOptions) -> Started:
+        """Put together what a command line and the options say.
+
+        Raises:
+            KvcalcError: the line cannot be read, or is another engine's than -e.
+        """
+        name, asked = engine.engine, Asked()
+        if self.from_line is not None:
+            name, asked = command_line.read(self.from_line)
+            if engine.engine not in ("ideal", name):
+                raise KvcalcError(f"-e: found {engine.engine} beside a --from line of {name}")
+        for note in asked.notes:
+            note_on_stderr(note)
+        given = any(getattr(model, field.name) is not None for field in fields(model))
+        return Started(
+            model=model if given else replace(model, model=asked.model),
+            engine=name,
+            settings=asked.settings | engine.settings() | ({"gpu": self.gpu} if self.gpu else {}),
+            context=asked.context,
+            sequences=asked.sequences,
+        )

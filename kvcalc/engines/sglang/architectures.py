@@ -1,0 +1,108 @@
+"""What SGLang's model classes do with their caches, by Hugging Face's model type (0.5.23)."""
+
+from typing import NamedTuple
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+WINDOW_LESS_ONE = _names(
+    "beam diffusion_gemma diffusion_gemma_text dots3_note dots3_note_text gemma4 gemma4_text "
+    "gemma4_unified gemma4_unified_text gpt_oss mellum muse_glimmer muse_glimmer_text muse_spark "
+    "muse_spark_text spark2_5"
+)
+"""Models with a window pool whose class says window - 1: the token computed is not counted
+(srt/models/*.py, get_attention_sliding_window_size)."""
+
+WINDOW_AS_PUBLISHED = _names(
+    "deepseek_v4 granite_swa granitemoe_swa iquest_q1 laguna llama4 mimo_v2 mimo_v2_flash step3p5 "
+    "step3p7 unlimited_ocr unlimited_ocr_text"
+)
+"""Models with a window pool whose class says nothing: the config's window, or Llama 4's chunk
+(srt/model_executor/model_runner_components/load_model_utils.py, resolve_sliding_window_size)."""
+
+OPTED_IN = _names("llama")
+"""Models without a window of their own: layers that slide come with `is_hybrid_swa` in the config,
+which opts in to a window pool (srt/configs/model_config.py, is_hybrid_swa_model)."""
+
+WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED | OPTED_IN
+"""Who gets a window pool (srt/configs/model_config.py, is_hybrid_swa_model; the configurations with
+`is_hybrid_swa`). Everyone else keeps every layer in full."""
+
+KEEPS_RATIO = {"deepseek_v4": 0.1}
+"""Their own swa_full_tokens_ratio (srt/arg_groups/model_overrides/deepseek_v4.py)."""
+
+DEEPSEEK_FAMILY = _names(
+    "deepseek_v3 deepseek_v32 dots3_note dots3_note_text glm5_next glm5_next_text glm_moe_dsa "
+    "hy_v4 kimi_k2 kimi_k25 longcat_flash mistral4 mistral_large4"
+)
+"""Latent attention that takes trtllm_mla on Blackwell (model_overrides/deepseek_v2.py)."""
+
+SPARSE_INDEX = _names("minimax_m3 minimax_m3_vl minimax_m3_vl_text")
+"""Keys of an indexer beside K and V, in pages of 128 (model_overrides/minimax_m3.py)."""
+
+
+class Recurrent(NamedTuple):
+    """How a class of recurrent models keeps states.
+
+    `radix` says that the radix cache keeps states; `extra_buffer` that it can do so beside the
+    overlap schedule. `own_dtype` says that the config names the state's element type.
+    """
+
+    radix: bool = True
+    extra_buffer: bool = True
+    own_dtype: bool = True
+
+
+_HYBRID = Recurrent()
+_FLOAT32 = Recurrent(own_dtype=False)
+_NO_BUFFER = Recurrent(extra_buffer=False)
+_PURE = Recurrent(radix=False, extra_buffer=False, own_dtype=False)
+
+RECURRENT = {
+    **dict.fromkeys(
+        _names(
+            "falcon_h1 nemotron_h nemotron_h_omni qwen3_5 qwen3_5_moe qwen3_5_moe_text "
+            "qwen3_5_text qwen3_next"
+        ),
+        _HYBRID,
+    ),
+    **dict.fromkeys(
+        _names("bailing_hybrid granitemoehybrid kimi_k3 kimi_linear"),
+        _FLOAT32,
+    ),
+    **dict.fromkeys(_names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
+    **dict.fromkeys(_names("falcon_mamba mamba mamba2"), _PURE),
+}
+"""Recurrent models that SGLang has a class for (srt/configs/hybrid_arch.py, mamba_utils.py;
+_MAMBA_RADIX_CACHE_ARCHS and _MAMBA_EXTRA_BUFFER_ARCHS in srt/arg_groups/overrides.py)."""
+
+ACCEPTED_BACKENDS = {
+    **dict.fromkeys(_names("exaone4 exaone4_5 exaone_moe"), _names("fa3 triton trtllm_mha")),
+    **dict.fromkeys(
+        _names("llama4 llama4_text"),
+        _names("fa3 aiter triton ascend trtllm_mha intel_xpu"),
+    ),
+    **dict.fromkeys(
+        _names("gemma4 gemma4_text gemma4_unified gemma4_unified_text"),
+        _names("trtllm_mha triton fa4 ascend intel_xpu intel_amx aiter"),
+    ),
+    "iquest_q1": _names("fa3"),
+}
+"""Attention backends without which they do not start (srt/arg_groups/model_hook.py)."""
+
+BLACKWELL_BACKENDS = {
+    **dict.fromkeys(_names("mimo_v2 mimo_v2_flash"), "fa4"),
+    **dict.fromkeys(_names("granitemoehybrid lfm2 lfm2_moe"), "flashinfer"),
+    "falcon_h1": "triton",
+    "iquest_q1": "fa3",
+    "kimi_k3": "trtllm_mla",
+    **dict.fromkeys(SPARSE_INDEX, None),
+}
+"""What they take on SM100 where others take trtllm_mha, trtllm_mla or fa4
+(srt/arg_groups/model_overrides/*.py; model_override_base.py, get_default_attn_backend)."""
+
+PAGED_WITH_BUFFER = _names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next")
+"""On SM100 they take trtllm_mha in pages of 64, or triton in pages of 1 where the radix cache keeps
+states without an extra buffer (model_overrides/qwen3_5.py)."""

@@ -1,0 +1,195 @@
+"""How SGLang cuts a memory into pools at its start.
+
+Source: SGLang 0.5.23, srt/model_executor/pool_configurator.py (the four configurators) and
+srt/mem_cache/kv_cache_configurator.py (config_from_budget, resolve_max_num_reqs). SGLang keeps
+its ratio as a float; so does this, where it enters.
+"""
+
+from dataclasses import dataclass
+
+from kvcalc.engines.sglang import states
+from kvcalc.engines.sglang.layout import Layout
+from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW
+from kvcalc.engines.sglang.traits import Traits
+from kvcalc.engines.sglang.window import Keeping, reservation
+from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
+
+MAX_MEMORY = 2**60
+"""More than any rank has; a float holds it to the byte."""
+
+ESTIMATE = 512
+LEAST_REQUESTS, MOST_REQUESTS = 2048, 4096
+"""Requests of the whole context that a pool is taken to run 512 times over, within bounds."""
+
+TABLE_SPARE = 4
+"""Columns of the request table beside the context and a draft's tokens."""
+
+RESERVED_NEW = 4096
+"""Tokens to generate that are counted before a request is let in
+(SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION)."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A memory cut up: tokens of the full and of the window pool, slots, running requests.
+
+    `window` is None without a window pool, `slots` without recurrent states; `left` is the bytes
+    that states leave for the pool. `full` is 0 where all layers slide.
+    """
+
+    full: int
+    window: int | None
+    slots: int | None
+    left: int | None
+    requests: int
+
+    @property
+    def tokens(self) -> int:
+        """SGLang's max_total_num_tokens."""
+        return self.full if self.full or self.window is None else self.window
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts a memory up for one model and its settings."""
+
+    model: Model
+    settings: SglangSettings
+    resolved: Resolved
+    layout: Layout
+    keeping: Keeping
+    traits: Traits
+    context: int
+
+    def cut(self, memory: int) -> Cut:
+        """Cut so many bytes up.
+
+        Raises:
+            KvcalcError: they are too few.
+        """
+        slots = left = None
+        budget = memory
+        if self.traits.recurrent:
+            slot = self.layout.bytes_of(SLOT)
+            slots, left = states.slots(memory, slot, self.settings, self.resolved)
+            budget = left
+        full, window = self._sized(budget)
+        most = self.settings.max_total_tokens
+        if most is not None and most < (full or window or 0):
+            full, window = self._capped(most, full, window)
+        self._require_room(memory, full, window)
+        return Cut(full, window, slots, left, self._requests(full or window or 0, slots))
+
+    def _sized(self, budget: int) -> tuple[int, int | None]:
+        """Tokens of the pools that a budget gives."""
+        page, resolved = self.resolved.page, self.resolved
+        full_page, window_page = self.layout.bytes_of(FULL), self.layout.bytes_of(WINDOW)
+        if self.traits.compressed:
+            return self._compressed(budget, full_page / page, window_page / page)
+        full, window = full_page // page, window_page // page
+        if not window:
+            if not full:
+                return self.settings.max_total_tokens or self.context, None
+            return budget // full // page * page, None
+        if not self._full_layers:
+            return 0, budget // (full + window) // page * page
+        if self._request_capped:
+            cap = self._cap
+            tokens = (budget - cap * window) // full // page * page
+            if tokens <= 0:
+                raise KvcalcError(
+                    f"memory: found {budget:,} bytes, but the window pool of "
+                    f"max_running_requests {self.resolved.max_running_requests} takes "
+                    f"{cap * window:,} of them; lower it, swa_eviction_interval or "
+                    "chunked_prefill_size"
+                )
+            return tokens, cap
+        tokens = int(budget // (full + resolved.ratio * window)) // page * page
+        return tokens, self._of_full(tokens)
+
+    def _compressed(self, budget: int, full: float, window: float) -> tuple[int, int]:
+        """DeepSeek V4's: the states of its requests come off first."""
+        page, requests = self.resolved.page, self.resolved.requests_a_group or 1
+        budget -= self._allocated(REQUEST, requests)
+        cell = full + self.resolved.ratio * window
+        tokens = int(max(budget, 0) / cell) // page * page
+        return tokens, self._of_full(tokens)
+
+    def _of_full(self, full: int) -> int:
+        page = self.resolved.page
+        return int(full * self.resolved.ratio) // page * page
+
+    def _capped(self, most: int, full: int, window: int | None) -> tuple[int, int | None]:
+        """The pools where max_total_tokens is fewer than the memory gives."""
+        page = self.resolved.page
+        tokens = most // page * page
+        if window is None:
+            return tokens, None
+        if not full:
+            return 0, tokens
+        if self._request_capped:
+            return tokens, min(self._cap, most)
+        return tokens, self._of_full(tokens)
+
+    @property
+    def _full_layers(self) -> int:
+        return sum(
+            kept.layers for kept in self.layout.kept if any(p.pool == FULL for p in kept.parts)
+        )
+
+    @property
+    def _request_capped(self) -> bool:
+        """Whether the window pool is sized by the running requests asked for."""
+        return (
+            self.settings.disable_radix_cache
+            and self.resolved.max_running_requests is not None
+            and self.resolved.chunk is not None
+            and not self.traits.compressed
+        )
+
+    @property
+    def _cap(self) -> int:
+        """Tokens that running requests can hold of the window pool, in whole pages."""
+        assert self.layout.window_tokens is not None
+        cap = self.keeping.cap(self.layout.window_tokens, self.resolved.requests_a_group or 1)
+        return -(-cap // self.resolved.page) * self.resolved.page
+
+    def _require_room(self, memory: int, full: int, window: int | None) -> None:
+        if (full or window or 0) <= 0:
+            raise KvcalcError(
+                f"memory: found {memory:,} bytes, too few for one page of "
+                f"{self.resolved.page} tokens of {self.model.name} on sglang"
+            )
+        if full and window is not None and not self._request_capped:
+            assert self.layout.window_tokens is not None
+            floor = reservation(
+                self.layout.window_tokens, 0, self.layout.window_tokens, self.resolved.page
+            )
+            if window <= floor:
+                raise KvcalcError(
+                    f"memory: the window pool gets {window} tokens, and one request needs more "
+                    f"than {floor}; raise swa_full_tokens_ratio or the memory"
+                )
+
+    def _requests(self, tokens: int, slots: int | None) -> int:
+        """Running requests of one attention group (resolve_max_num_reqs)."""
+        asked = self.resolved.requests_a_group
+        if asked is None:
+            estimate = int(tokens / self.context * ESTIMATE)
+            asked = max(min(estimate, MOST_REQUESTS), LEAST_REQUESTS)
+        requests = min(asked, tokens // 2)
+        if slots is not None:
+            assert self.resolved.strategy is not None
+            requests = min(requests, slots // self.resolved.strategy.slots_a_request)
+            if requests < 1:
+                raise KvcalcError(
+                    f"memory: found room for {slots} slots of recurrent state, fewer than the "
+                    f"{self.resolved.strategy.slots_a_request} of one request on sglang"
+                )
+        return requests
+
+    def _allocated(self, pool: str, units: int) -> int:
+        return units * self.layout.bytes_of(pool) + self.layout.spare_of(pool)

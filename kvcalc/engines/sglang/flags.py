@@ -1,0 +1,95 @@
+"""SGLang's command line: what of it says something of the cache.
+
+`python -m sglang.launch_server` and `sglang serve` take the same flags (SGLang 0.5.23,
+srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `--tp` for
+`--tp-size`.
+"""
+
+from kvcalc.engines.command_line import Asked, CommandLine
+from kvcalc.engines.sglang.passed_over import PASSED_OVER
+from kvcalc.errors import KvcalcError, shown
+
+SETTINGS = """
+attn_dp_size attention_backend chunked_prefill_size kv_cache_dtype mamba_full_memory_ratio
+mamba_radix_cache_strategy mamba_ssm_dtype max_mamba_cache_size max_running_requests
+max_total_tokens page_size speculative_eagle_topk speculative_num_draft_tokens
+speculative_num_steps swa_full_tokens_ratio
+"""
+"""Settings whose flag has their own name."""
+
+SWITCHES = ("disable_radix_cache", "disable_hybrid_swa_memory", "disable_overlap_schedule")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+VALUES = {
+    "--model-path": "model",
+    "--model": "model",
+    "--context-length": "context",
+    **{_flag(name): name for name in SETTINGS.split()},
+    "--attention-data-parallel-size": "attn_dp_size",
+    "--tp-size": "tensor_parallel_size",
+    "--tensor-parallel-size": "tensor_parallel_size",
+    "--tp": "tensor_parallel_size",
+    "--dp-size": "dp_size",
+    "--data-parallel-size": "dp_size",
+    "--dp": "dp_size",
+    "--dtype": "dtype",
+    "--speculative-algorithm": "speculative_algorithm",
+}
+"""What each flag with a value gives; `finish` makes settings of the last three."""
+
+AUTO = ("kv_cache_dtype", "dtype")
+"""Flags whose `auto` is the same as none."""
+
+
+def finish(asked: Asked) -> Asked:
+    """Make settings of what is none: `--dtype`, the old spelling of attention DP, the draft.
+
+    Raises:
+        KvcalcError: a count that is none.
+    """
+    settings, notes = asked.settings, asked.notes
+    for name in AUTO:
+        if settings.get(name) == "auto":
+            del settings[name]
+    own = settings.pop("dtype", None)
+    if own is not None:
+        settings.setdefault("kv_cache_dtype", own)
+    replicas = settings.pop("dp_size", None)
+    attention = settings.pop("enable_dp_attention", False)
+    if replicas is not None:
+        if not str(replicas).isdecimal() or int(replicas) < 1:
+            raise KvcalcError(f"--dp-size: found {shown(replicas)}, expected a positive int")
+        if attention:
+            settings.setdefault("attn_dp_size", replicas)
+        elif int(replicas) > 1:
+            notes.append(
+                f"sglang: --dp-size {int(replicas)} starts so many replicas; the answer is one's"
+            )
+    algorithm = settings.pop("speculative_algorithm", None)
+    if algorithm is not None:
+        notes.append(
+            f"sglang: the layers that {shown(algorithm)} drafts with are counted only where "
+            "draft_layers gives them (EAGLE and NEXTN: those of the model's MTP head)"
+        )
+        if "speculative_num_draft_tokens" not in settings:
+            notes.append(
+                "sglang: without --speculative-num-draft-tokens it picks a number for the model; "
+                "here no drafts are counted"
+            )
+    return asked
+
+
+COMMAND = CommandLine(
+    values=VALUES,
+    switches={
+        **{_flag(name): (name, True) for name in SWITCHES},
+        "--enable-dp-attention": ("enable_dp_attention", True),
+    },
+    passed_over=PASSED_OVER,
+    positional_model=True,
+    finish=finish,
+)

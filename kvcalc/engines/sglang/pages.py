@@ -1,0 +1,97 @@
+"""The page that an attention backend wants (SGLang 0.5.23, srt/arg_groups/overrides.py)."""
+
+from kvcalc.engines.sglang import architectures
+from kvcalc.engines.sglang.hardware import Hardware
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.strategy import Strategy
+from kvcalc.engines.sglang.traits import Traits
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import Model
+
+NAMES = """
+triton torch_native flex_attention dsa nsa qsa dsv4 compressed fa3 fa4 flashinfer flashmla
+trtllm_mla cutedsl_mla tokenspeed_mla trtllm_mha hpc_ops aiter wave intel_amx ascend intel_xpu
+"""
+
+BACKENDS = frozenset(NAMES.split())
+"""Attention backends (srt/arg_groups/choices.py, ATTENTION_BACKEND_CHOICES)."""
+
+PAGES = {
+    "flashmla": (64,),
+    "trtllm_mla": (32, 64),
+    "cutedsl_mla": (32, 64),
+    "tokenspeed_mla": (32, 64),
+    "trtllm_mha": (16, 32, 64, 128),
+    "hpc_ops": (64,),
+}
+"""Pages that a backend can have, in tokens; 64 is taken instead of any other."""
+
+SPARSE_PAGE = 64
+COMPRESSED_PAGE = 256
+FA4_PAGE = 128
+INDEX_PAGE = 128
+"""Pages of DSA, DeepSeek V4, FA4 on Blackwell and MiniMax-M3 (model_overrides/*.py)."""
+
+
+def backend_of(
+    model: Model,
+    traits: Traits,
+    settings: SglangSettings,
+    machine: Hardware,
+    strategy: Strategy | None,
+) -> str | None:
+    """The attention backend: as asked, else the model's own on this GPU; None if it is not known.
+
+    Raises:
+        KvcalcError: no such backend.
+    """
+    asked = settings.attention_backend
+    if asked is not None:
+        if asked not in BACKENDS:
+            raise KvcalcError(
+                f"attention_backend: found {shown(asked)}, expected one of "
+                f"{', '.join(sorted(BACKENDS))}"
+            )
+        return asked
+    if settings.kv_cache_dtype == "nvfp4" and not traits.latent:
+        return "trtllm_mha"
+    if model.model_type == "beam" and machine.major in (9, 10, 12):
+        return "trtllm_mha"
+    if not machine.sm100 or traits.compressed or traits.sparse:
+        return None
+    if (settings.speculative_eagle_topk or 1) > 1:
+        return None
+    kind = model.model_type or ""
+    if kind in architectures.PAGED_WITH_BUFFER:
+        keeps = strategy is not None and strategy.name == "no_buffer"
+        drafts = settings.speculative_num_draft_tokens is not None
+        return "triton" if keeps and not drafts else "trtllm_mha"
+    if kind in architectures.BLACKWELL_BACKENDS:
+        return architectures.BLACKWELL_BACKENDS[kind]
+    if traits.latent:
+        return "trtllm_mla" if kind in architectures.DEEPSEEK_FAMILY else "flashinfer"
+    return "fa4" if traits.asymmetric else "trtllm_mha"
+
+
+def page_size_of(
+    model: Model,
+    traits: Traits,
+    settings: SglangSettings,
+    backend: str | None,
+    machine: Hardware,
+) -> int:
+    """Tokens of a page: as asked, unless the model or the backend has its own."""
+    if traits.compressed:
+        return COMPRESSED_PAGE
+    if traits.sparse:
+        return SPARSE_PAGE
+    page = settings.page_size or 1
+    if model.model_type in architectures.SPARSE_INDEX and settings.page_size is None:
+        page = INDEX_PAGE
+    if backend in PAGES and page not in PAGES[backend]:
+        page = 64
+    branches = settings.speculative_eagle_topk or 1
+    newest = machine.sm100 or machine.major is None
+    if backend == "fa4" and newest and not traits.latent and branches == 1:
+        page = FA4_PAGE
+    return page

@@ -1,0 +1,191 @@
+"""What SGLang makes of its arguments for a model and a GPU before it cuts any memory.
+
+Source: SGLang 0.5.23, srt/arg_groups/ (overrides.py, kv_cache_hook.py, parallel_hook.py,
+validation_hook.py, speculative_hook.py, deepseek_v4_hook.py).
+"""
+
+from typing import NamedTuple
+
+from kvcalc.engines.sglang import architectures
+from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
+from kvcalc.engines.sglang.hardware import Hardware, hardware
+from kvcalc.engines.sglang.pages import backend_of, page_size_of
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.strategy import Strategy, strategy_of
+from kvcalc.engines.sglang.traits import Traits, traits_of
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import Model
+
+SPECULATIVE_REQUESTS = 48
+COMPRESSED_REQUESTS = 256
+"""Running requests unless asked otherwise: of a drafting server (speculative_hook.py), and of
+DeepSeek V4 (deepseek_v4_hook.py)."""
+
+RATIO = 0.8
+"""Tokens of the window pool a token of the full pool (srt/arg_groups/fields/schedule.py)."""
+
+
+class Drafts(NamedTuple):
+    """A draft: tokens and steps a round, branches a step, and layers in the full pool."""
+
+    tokens: int | None
+    steps: int
+    topk: int
+    layers: int
+
+    def tokens_a_decode(self, page: int) -> int:
+        """Tokens that a request may take in one round (srt/mem_cache/allocation_sizing.py)."""
+        if self.tokens is None:
+            return 1
+        if page == 1 or self.topk == 1:
+            return max(self.steps * self.topk, self.tokens)
+        branch = (page - 1 + self.steps + page - 1) // page * page
+        return max(branch * self.topk, self.tokens)
+
+    def tokens_ahead(self, page: int, overlap: bool) -> int:
+        """Tokens that a drafting request takes before it needs them (pool_configurator.py)."""
+        if overlap:
+            return 2 * self.tokens_a_decode(page)
+        steps, tokens = self.steps, self.tokens or 1
+        if page > 1:
+            steps = -(-(steps + (page if self.topk > 1 else 0)) // page) * page
+            tokens = -(-tokens // page) * page
+        return max(steps * self.topk, tokens)
+
+
+class Resolved(NamedTuple):
+    """A server's arguments as SGLang resolves them.
+
+    `page` is in tokens; `chunk` in tokens of one attention group, None where prompts are read
+    whole; `ranks` are those that share a layer's heads, `groups` the attention's data-parallel
+    groups. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
+    of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits.
+    """
+
+    page: int
+    ratio: float
+    format: Format
+    scaled_rows: bool
+    index_in_8_bits: bool
+    chunk: int | None
+    ranks: int
+    groups: int
+    max_running_requests: int | None
+    overlap: bool
+    strategy: Strategy | None
+    drafts: Drafts
+
+    @property
+    def requests_a_group(self) -> int | None:
+        """Running requests of one attention group, where a number was asked for."""
+        asked = self.max_running_requests
+        return None if asked is None else max(1, asked // self.groups)
+
+
+def resolve(model: Model, settings: SglangSettings) -> Resolved:
+    """Work out what SGLang makes of the settings.
+
+    Raises:
+        KvcalcError: an element type, a backend, a page or a strategy that it refuses.
+    """
+    traits = traits_of(model)
+    asked = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
+    machine = hardware(settings.gpu, blackwell=asked is not None and asked.blackwell)
+    form = asked or _own_format(model, traits, machine)
+    strategy = strategy_of(model, settings)
+    backend = backend_of(model, traits, settings, machine, strategy)
+    _refuse(model, traits, form, backend, machine)
+    page = page_size_of(model, traits, settings, backend, machine)
+    chunk = settings.chunked_prefill_size
+    chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
+    if chunk > 0 and chunk % page:
+        raise KvcalcError(
+            f"chunked_prefill_size: found {chunk}, expected a multiple of the page_size {page}"
+        )
+    return Resolved(
+        page=page,
+        ratio=settings.swa_full_tokens_ratio
+        or architectures.KEEPS_RATIO.get(model.model_type or "", RATIO),
+        format=form,
+        scaled_rows=not machine.blackwell,
+        index_in_8_bits=form.name == "fp8_e4m3"
+        and (machine.major in (None, 9) or (machine.sm100 and backend in (None, "trtllm_mha"))),
+        chunk=chunk if chunk > 0 else None,
+        ranks=settings.tensor_parallel_size // settings.attn_dp_size,
+        groups=settings.attn_dp_size,
+        max_running_requests=settings.max_running_requests or _requests(traits, settings),
+        overlap=not settings.disable_overlap_schedule
+        and not (strategy is not None and strategy.without_overlap),
+        strategy=strategy,
+        drafts=Drafts(
+            settings.speculative_num_draft_tokens,
+            settings.speculative_num_steps or 1,
+            settings.speculative_eagle_topk or 1,
+            settings.draft_layers,
+        ),
+    )
+
+
+def _requests(traits: Traits, settings: SglangSettings) -> int | None:
+    if traits.compressed:
+        return COMPRESSED_REQUESTS
+    return None if settings.speculative_num_draft_tokens is None else SPECULATIVE_REQUESTS
+
+
+def _own_format(model: Model, traits: Traits, machine: Hardware) -> Format:
+    """The element type where none was asked for (overrides.py: DSA and DeepSeek V4)."""
+    if traits.compressed or (traits.sparse and machine.blackwell):
+        return FORMATS["fp8_e4m3"]
+    if model.dtype == "float32":
+        return FORMATS["float16"]  # model_config.py, _get_and_verify_dtype
+    if model.dtype not in FORMATS:
+        raise KvcalcError(f"kv_cache_dtype: missing, and sglang runs no model in {model.dtype}")
+    return FORMATS[model.dtype]
+
+
+def _refuse(
+    model: Model, traits: Traits, form: Format, backend: str | None, machine: Hardware
+) -> None:
+    """Refuse what SGLang's checks refuse.
+
+    Raises:
+        KvcalcError: the element type or the backend, and what is expected.
+    """
+    accepted = architectures.ACCEPTED_BACKENDS.get(model.model_type or "")
+    if accepted and backend and backend not in accepted:
+        raise KvcalcError(
+            f"attention_backend: found {shown(backend)}, expected one of "
+            f"{', '.join(sorted(accepted))} for {model.model_type} on sglang"
+        )
+    if form.blackwell and not machine.blackwell:
+        raise KvcalcError(f"kv_cache_dtype: {form.name} needs a Blackwell GPU, not {machine.name}")
+    if (traits.sparse or traits.compressed) and machine.major == 0:
+        raise KvcalcError(f"gpu: {machine.name} stores {model.name} by rules that are not modelled")
+    if traits.sparse and form.name not in ("bfloat16", "fp8_e4m3"):
+        raise KvcalcError(
+            f"kv_cache_dtype: found {form.name}, expected bfloat16 or fp8_e4m3 for sparse "
+            "attention on sglang"
+        )
+    if traits.compressed and form.name != "fp8_e4m3":
+        raise KvcalcError(
+            f"kv_cache_dtype: found {form.name}, expected fp8_e4m3 for {model.name} on sglang"
+        )
+    if traits.compressed and machine.sm100:
+        raise KvcalcError(
+            f"gpu: on {machine.name} sglang stores {model.name} in a layout that is not modelled"
+        )
+    if form.name == "mxfp8" and (traits.latent or backend not in (None, "fa4")):
+        raise KvcalcError(
+            "kv_cache_dtype: mxfp8 needs attention_backend fa4 and keys and values, found "
+            + ("latent rows" if traits.latent else shown(backend))
+        )
+    if form.name == "nvfp4" and (traits.latent or backend not in (None, "trtllm_mha")):
+        raise KvcalcError(
+            "kv_cache_dtype: nvfp4 is read by trtllm_mha, which wants keys and values, found "
+            + ("latent rows" if traits.latent else shown(backend))
+        )
+    if form.packed and backend and backend not in FP4_BACKENDS[traits.latent]:
+        raise KvcalcError(
+            f"attention_backend: found {shown(backend)}, expected one of "
+            f"{', '.join(FP4_BACKENDS[traits.latent])} for {form.name} on sglang"
+        )

@@ -1,0 +1,126 @@
+"""Bytes of a token in a layer, buffer by buffer, on one rank.
+
+Source: SGLang 0.5.23, srt/mem_cache/memory_pool.py (the pools' buffers) and
+srt/model_executor/pool_configurator.py (what the pool is sized by; the two agree).
+"""
+
+from typing import NamedTuple
+
+from kvcalc.engines.contract import heads_per_rank
+from kvcalc.engines.sglang.formats import Format
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import Attention, FullAttention, LatentAttention
+
+BLOCK = 128
+"""Elements that share a float32 scale: of an indexer's 8-bit key, of a latent row on Hopper."""
+
+
+class Row(NamedTuple):
+    """A token's part in one buffer of a layer: how its bytes come about, and how many they are."""
+
+    buffer: str
+    working: str
+    bytes: int
+
+
+def keys_and_values(layer: Attention, form: Format, ranks: int, in_window_pool: bool) -> list[Row]:
+    """A key and a value a KV head. The two pools of a windowed model do not pack FP4.
+
+    Raises:
+        KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
+    """
+    if layer.query_heads is not None and layer.query_heads % ranks:
+        raise KvcalcError(
+            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
+            f"of its {layer.query_heads} query heads"
+        )
+    heads = heads_per_rank(layer.kv_heads, ranks)
+    bits = 8 if form.packed and in_window_pool else form.bits
+    rows = [
+        Row(
+            buffer,
+            f"{heads} KV heads x {size} elements of {bits} bits",
+            heads * size * bits // 8,
+        )
+        for buffer, size in (("k_buffer", layer.head_dim), ("v_buffer", layer.value_dim))
+    ]
+    if form.block and not (form.packed and in_window_pool):
+        rows += _scales(layer, form, heads)
+    return rows
+
+
+def _scales(layer: Attention, form: Format, heads: int) -> list[Row]:
+    for name, size in (("head_dim", layer.head_dim), ("v_head_dim", layer.value_dim)):
+        if size % form.block:
+            raise KvcalcError(
+                f"{name}: found {size}, expected a multiple of {form.block}, the elements that "
+                f"share a scale of {form.name}"
+            )
+    if form.packed and layer.head_dim != layer.value_dim:
+        raise KvcalcError(f"kv_cache_dtype: {form.name} wants keys and values of one size")
+    return [
+        Row(
+            buffer,
+            f"{heads} KV heads x {size} / {form.block} scales of 8 bits",
+            heads * size // form.block,
+        )
+        for buffer, size in zip(form.block_scales, (layer.head_dim, layer.value_dim), strict=True)
+    ]
+
+
+def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> list[Row]:
+    """A latent row, the same on every rank; of sparse layers on Hopper fp8 rows carry scales.
+
+    Raises:
+        KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
+    """
+    if layer.query_heads is not None and layer.query_heads % ranks:
+        raise KvcalcError(
+            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
+            f"of its {layer.query_heads} query heads"
+        )
+    elements = layer.row_elements
+    sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements"
+    if layer.window is not None and form.packed:
+        raise KvcalcError(f"kv_cache_dtype: {form.name} is not known for sliding latent rows")
+    if form.packed:
+        return [
+            Row("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
+            Row("kv_scale_buffer", f"{elements} / {form.block} scales", elements // form.block),
+        ]
+    if layer.sparse and form.name == "fp8_e4m3" and scaled:
+        if layer.kv_lora_rank % BLOCK:
+            raise KvcalcError(
+                f"kv_lora_rank: found {layer.kv_lora_rank}, expected a multiple of {BLOCK}"
+            )
+        working = (
+            f"{layer.kv_lora_rank} elements of 8 bits, a scale of 4 bytes for {BLOCK} of them, "
+            f"{layer.qk_rope_head_dim} elements of 16 bits"
+        )
+        scales = layer.kv_lora_rank // BLOCK * 4
+        row = layer.kv_lora_rank + scales + 2 * layer.qk_rope_head_dim
+        return [Row("kv_buffer", working, row)]
+    return [Row("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8)]
+
+
+def sparse_index(layer: LatentAttention) -> list[Row]:
+    """The key of a sparse layer's own indexer, of 8 bits, with its scale.
+
+    Raises:
+        KvcalcError: a size that SGLang's kernels do not take.
+    """
+    size = layer.index_head_dim
+    if not layer.sparse or size is None:
+        return []
+    if size != BLOCK:
+        raise KvcalcError(f"index_head_dim: found {size}, expected {BLOCK} on sglang")
+    return [Row("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
+
+
+def block_index(layer: FullAttention, form: Format, own: Format, eight_bits: bool) -> list[Row]:
+    """The key of MiniMax-M3's indexer: the model's own type, or 8 bits where its GEMMs are."""
+    size = layer.index_head_dim
+    if size is None:
+        return []
+    bits = form.bits if eight_bits else own.bits
+    return [Row("index_k", f"{size} elements of {bits} bits", size * bits // 8)]

@@ -1,0 +1,176 @@
+"""Recurrent states: what a slot takes, and how many slots a memory gets.
+
+Source: SGLang 0.5.23, srt/configs/mamba_utils.py (shapes), srt/mem_cache/memory_pool.py (MambaPool)
+and srt/mem_cache/kv_cache_configurator.py (_handle_max_mamba_cache).
+"""
+
+from typing import NamedTuple
+
+from kvcalc.dtypes import dtype
+from kvcalc.engines.sglang.architectures import RECURRENT
+from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.stored import REQUEST, SLOT, Stored
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.recurrent import (
+    GatedDeltaNet,
+    KimiDeltaAttention,
+    LightningAttention,
+    Mamba,
+    Mamba2,
+    Recurrent,
+    ShortConvolution,
+)
+from kvcalc.model import Model
+
+CONV_BYTES = 2
+"""Bytes of an element of a convolution: bfloat16 (SGLANG_MAMBA_CONV_DTYPE)."""
+
+
+class Shape(NamedTuple):
+    """A layer's state: channels and heads that ranks share, elements a head, columns kept."""
+
+    channels: int
+    heads: int
+    head_elements: int
+    columns: int
+
+
+def _shape(layer: Recurrent, ranks: int) -> Shape:
+    columns = max(0, layer.taps - 1)
+    match layer:
+        case Mamba2():
+            inner = layer.heads * layer.head_dim
+            channels = inner + 2 * _groups(layer.groups, ranks) * layer.state
+            return Shape(channels, layer.heads, layer.head_dim * layer.state, columns)
+        case GatedDeltaNet():
+            inner = layer.value_heads * layer.value_dim
+            channels = inner + 2 * _groups(layer.key_heads, ranks) * layer.key_dim
+            return Shape(channels, layer.value_heads, layer.value_dim * layer.key_dim, columns)
+        case KimiDeltaAttention():
+            return Shape(layer.channels, layer.heads, layer.head_dim**2, columns)
+        case LightningAttention():
+            return Shape(0, layer.heads, layer.head_dim**2, 0)
+        case Mamba():
+            return Shape(layer.inner, layer.inner, layer.state, columns)
+        case ShortConvolution():
+            return Shape(layer.width, 0, 0, columns)
+    raise KvcalcError(f"sglang does not support {layer.kind} layers")
+
+
+def _groups(groups: int, ranks: int) -> int:
+    """Groups of B and C, or of keys: where ranks do not divide them, one a rank."""
+    return groups if groups % ranks == 0 else ranks
+
+
+def stored(
+    layer: Recurrent, model: Model, settings: SglangSettings, resolved: Resolved
+) -> list[Stored]:
+    """What a layer keeps of a slot, and of a running request while its drafts are verified.
+
+    Raises:
+        KvcalcError: ranks that cannot share it.
+    """
+    ranks = resolved.ranks
+    shape = _shape(layer, ranks)
+    for name, amount in (("channels", shape.channels), ("heads", shape.heads)):
+        if amount % ranks:
+            raise KvcalcError(
+                f"tensor_parallel_size: found {ranks} ranks for a state, expected a divisor of its "
+                f"{amount} {name}"
+            )
+    element = dtype(_state_dtype(layer, model, settings))
+    channels, heads = shape.channels // ranks, shape.heads // ranks
+    conv = channels * shape.columns * CONV_BYTES
+    temporal = element.row_bytes(heads * shape.head_elements)
+    kept = [
+        Stored(
+            SLOT, "mamba.conv", f"{channels} channels x {shape.columns} of bfloat16", conv, conv
+        ),
+        Stored(
+            SLOT,
+            "mamba.temporal",
+            f"{heads} heads x {shape.head_elements} of {element.name}",
+            temporal,
+            temporal,
+        ),
+    ]
+    drafted = resolved.drafts.tokens
+    if drafted is None:
+        return kept
+    # Where consecutive windows may overlap, they are stored once.
+    dense = isinstance(layer, KimiDeltaAttention) or resolved.drafts.topk > 1
+    columns = drafted * shape.columns if dense else max(0, drafted + shape.columns - 1)
+    between = channels * columns * CONV_BYTES if shape.columns else 0
+    return [
+        *kept,
+        Stored(
+            REQUEST,
+            "mamba.intermediate_ssm",
+            f"{drafted} drafted states",
+            drafted * temporal,
+            drafted * temporal,
+        ),
+        Stored(
+            REQUEST,
+            "mamba.intermediate_conv",
+            f"{channels} channels x {columns} of bfloat16",
+            between,
+            between,
+        ),
+    ]
+
+
+def _state_dtype(layer: Recurrent, model: Model, settings: SglangSettings) -> str:
+    if settings.mamba_ssm_dtype is not None:
+        return settings.mamba_ssm_dtype
+    kept = RECURRENT.get(model.model_type or "")
+    return layer.state_dtype or "float32" if kept is None or kept.own_dtype else "float32"
+
+
+class Slots(NamedTuple):
+    """Slots of state that a memory gets, and the bytes left for the pool."""
+
+    slots: int
+    left: int
+
+
+def slots(memory: int, slot: int, settings: SglangSettings, resolved: Resolved) -> Slots:
+    """Divide `memory` bytes between slots of `slot` bytes and the rest, as SGLang does.
+
+    SGLang counts in float GiB; so it is done here, where a share is taken.
+
+    Raises:
+        KvcalcError: no room for a slot.
+    """
+    assert resolved.strategy is not None
+    drafted = resolved.drafts.tokens
+    ratio = resolved.strategy.slots_a_request
+    asked = resolved.requests_a_group
+    left = memory
+    if settings.max_mamba_cache_size is not None:
+        count = settings.max_mamba_cache_size // resolved.groups
+    elif settings.disable_radix_cache and asked is not None:
+        count = asked
+    else:
+        share = settings.mamba_full_memory_ratio
+        for_states = memory / 2**30 * share / (1 + share) * 2**30
+        if drafted is None:
+            count = int((for_states - slot) // slot)
+        else:
+            count = int((for_states - slot * (1 + drafted)) // (slot * (1 + drafted / ratio)))
+    if drafted is not None and asked is not None:
+        left -= slot * (min(asked, count // ratio) + 1) * drafted
+    if count < 1:
+        raise KvcalcError(
+            f"memory: found {memory:,} bytes, too few for one slot of recurrent state "
+            f"({slot:,} bytes) on sglang"
+        )
+    left -= (count + 1) * slot
+    if left <= 0:
+        raise KvcalcError(
+            f"memory: found {memory:,} bytes, and {count:,} slots of recurrent state of "
+            f"{slot:,} bytes leave nothing for the pool; lower max_mamba_cache_size or "
+            "max_running_requests"
+        )
+    return Slots(count, left)

@@ -1,0 +1,69 @@
+"""How SGLang keeps recurrent states for its radix cache (0.5.23, srt/arg_groups/overrides.py)."""
+
+from typing import NamedTuple
+
+from kvcalc.engines.sglang.architectures import RECURRENT, Recurrent
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.recurrent import Recurrent as RecurrentLayer
+from kvcalc.model import Model
+
+BASE = 3
+"""Slots a running request, besides those that follow its state for the radix cache
+(srt/mem_cache/kv_cache_configurator.py, _calculate_mamba_ratio)."""
+
+
+class Strategy(NamedTuple):
+    """The strategy's name, slots of state that a running request counts for, what it excludes."""
+
+    name: str
+    slots_a_request: int
+    without_overlap: bool = False
+
+    @property
+    def extra_buffer(self) -> bool:
+        """Whether states are followed in slots of their own."""
+        return self.name.startswith("extra_buffer")
+
+
+def strategy_of(model: Model, settings: SglangSettings) -> Strategy | None:
+    """Work out the strategy; None where the model has no recurrent states.
+
+    Raises:
+        KvcalcError: a strategy that SGLang refuses with the other settings.
+    """
+    if not any(isinstance(c, RecurrentLayer) for layer, _ in model.groups for c in layer.caches):
+        return None
+    if settings.disable_radix_cache:
+        return Strategy("off", 1)
+    kept = RECURRENT.get(model.model_type or "", Recurrent())
+    if not kept.radix:
+        return Strategy("auto", BASE)
+    overlap = not settings.disable_overlap_schedule
+    paged = settings.page_size not in (None, 1)
+    asked = settings.mamba_radix_cache_strategy
+    if asked == "auto":
+        buffered = (overlap or paged) and kept.extra_buffer
+        asked = "extra_buffer" if buffered else "no_buffer"
+        overlap = overlap and buffered
+    if asked != "no_buffer":
+        return _buffered(model, asked, overlap, kept)
+    if paged or overlap:
+        wanted = "page_size 1" if paged else "disable_overlap_schedule"
+        raise KvcalcError(f"mamba_radix_cache_strategy: no_buffer needs {wanted} on sglang")
+    return Strategy("no_buffer", BASE, without_overlap=True)
+
+
+def _buffered(model: Model, asked: str, overlap: bool, kept: Recurrent) -> Strategy:
+    """States followed in slots of their own: two with overlap, the second later if lazy."""
+    if not kept.extra_buffer:
+        raise KvcalcError(
+            f"mamba_radix_cache_strategy: found {asked}, expected no_buffer for "
+            f"{model.model_type} on sglang"
+        )
+    lazy = asked == "extra_buffer_lazy"
+    if lazy and not overlap:
+        raise KvcalcError(
+            "mamba_radix_cache_strategy: extra_buffer_lazy excludes disable_overlap_schedule"
+        )
+    return Strategy(asked, BASE + (2 if overlap and not lazy else 1))

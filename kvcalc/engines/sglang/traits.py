@@ -1,0 +1,77 @@
+"""What kind of model SGLang sees: the pools it gets depend on it."""
+
+from typing import NamedTuple
+
+from kvcalc.engines.sglang import architectures
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers.attention import (
+    Attention,
+    ChunkedAttention,
+    CompressedAttention,
+    LatentAttention,
+)
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import Recurrent
+from kvcalc.model import Model
+
+KINDS = (
+    "full_attention",
+    "sliding_attention",
+    "chunked_attention",
+    "latent_attention",
+    "compressed_attention",
+    "mamba",
+    "mamba2",
+    "gated_delta_net",
+    "kimi_delta_attention",
+    "lightning_attention",
+    "short_convolution",
+    "shared_cache",
+    "no_cache",
+    "combined",
+)
+"""The kinds of layers that have a pool, or a place in one."""
+
+
+class Traits(NamedTuple):
+    """Latent rows; an indexer beside them; DeepSeek V4's rows; states; keys unlike values."""
+
+    latent: bool
+    sparse: bool
+    compressed: bool
+    recurrent: bool
+    asymmetric: bool
+
+
+def traits_of(model: Model) -> Traits:
+    """Look at a model's layers.
+
+    Raises:
+        KvcalcError: a kind of layer that no pool of SGLang's holds, or kinds that none mixes.
+    """
+    caches = [cache for layer, _ in model.groups for cache in layer.caches]
+    for cache in caches:
+        if cache.kind not in KINDS:
+            raise KvcalcError(f"sglang does not support {cache.kind} layers")
+    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    plain = [cache for cache in caches if isinstance(cache, Attention)]
+    compressed = any(isinstance(cache, CompressedAttention) for cache in caches)
+    recurrent = any(isinstance(cache, Recurrent) for cache in caches)
+    if bool(latent) + bool(plain) + compressed > 1 or (compressed and recurrent):
+        raise KvcalcError(f"sglang has no pools for {model.name}: it mixes kinds of attention")
+    if recurrent and model.model_type not in (None, *architectures.RECURRENT):
+        raise KvcalcError(
+            f"sglang has no recurrent states for the model type {shown(model.model_type)}"
+        )
+    return Traits(
+        latent=bool(latent),
+        sparse=any(cache.sparse for cache in latent),
+        compressed=compressed,
+        recurrent=recurrent,
+        asymmetric=any(cache.head_dim != cache.value_dim for cache in plain),
+    )
+
+
+def slides(cache: Layer) -> bool:
+    """Whether a cache belongs in a window pool, where there is one."""
+    return bool(cache.windows) or isinstance(cache, ChunkedAttention)

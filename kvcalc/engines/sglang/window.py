@@ -1,0 +1,124 @@
+"""The window pool: what requests hold of it, and what SGLang sets aside for them.
+
+`window` is what SGLang takes for a model's window. Source: SGLang 0.5.23,
+srt/managers/schedule_batch.py (maybe_evict_swa), srt/mem_cache/common.py
+(free_swa_out_of_window_slots), srt/mem_cache/prefill_budget.py (estimate_swa_kv_tokens) and
+srt/model_executor/pool_configurator.py (compute_swa_request_cap).
+"""
+
+from dataclasses import dataclass
+
+from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.formula import Value, cdiv, maximum, minimum
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How requests keep and leave the window pool.
+
+    `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt is read whole.
+    `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
+    request takes before it needs them, `drafted` tokens a round.
+    """
+
+    page: int
+    chunk: int | None
+    interval: int
+    overlap: bool
+    radix_cache: bool
+    ahead: int
+    drafted: int
+
+    @property
+    def chunks_in_flight(self) -> int:
+        """Chunks of prompts that have not left the window's pool yet."""
+        return 2 if self.overlap else 1
+
+    def reading(self, window: Value) -> Value | None:
+        """Pages of a request while its prompt is read: its window and the chunks in flight.
+
+        With the radix cache what leaves the window stays in the tree, where it can be evicted, and
+        one chunk is held. The first generated token, which may still join them, is not counted.
+        None: all of the prompt's pages.
+        """
+        if self.chunk is None:
+            return None
+        chunks = 1 if self.radix_cache else self.chunks_in_flight
+        return cdiv(window, self.page) + chunks * self.chunk // self.page
+
+    def decoding(self, window: Value) -> Value:
+        """Pages of a request while it generates: whole pages leave, `interval` tokens at a time.
+
+        With drafts it is what SGLang itself sets aside for a request.
+        """
+        if self.drafted > 1:
+            return cdiv(window + self._beside_the_window, self.page)
+        return cdiv(window + max(self.interval, self.page), self.page)
+
+    def pages(self, request: Value, sequences: Value, window: Value) -> Value:
+        """Pages of so many requests at their peak, each of `request` pages if it kept all.
+
+        One reads its prompt while the others generate.
+        """
+        whole = request * sequences
+        reading = self.reading(window)
+        if reading is None:
+            return whole
+        decoding = self.decoding(window)
+        if self.drafted > 1 or self._read_ahead < max(self.interval, self.page):
+            reading = maximum(decoding, reading)
+        return minimum(whole, (sequences - 1) * decoding + reading)
+
+    def most(self, pages: int, request: int, window: int) -> int:
+        """How many requests of `request` pages each a window pool of so many pages holds."""
+        keeping_all = pages // request
+        reading, decoding = self.reading(window), self.decoding(window)
+        if reading is None:
+            return keeping_all
+        assert isinstance(reading, int)
+        assert isinstance(decoding, int)
+        first = max(reading, decoding)
+        return max(keeping_all, (pages - first) // decoding + 1 if pages >= first else 0)
+
+    @property
+    def _read_ahead(self) -> int:
+        """Tokens of the chunks of a prompt, in whole pages."""
+        assert self.chunk is not None
+        return (1 if self.radix_cache else self.chunks_in_flight) * self.chunk
+
+    @property
+    def _beside_the_window(self) -> int:
+        return self.interval * self.drafted + self.page + self.ahead
+
+    def cap(self, window: int, requests: int) -> int:
+        """Tokens that SGLang sets aside for so many running requests (compute_swa_request_cap)."""
+        assert self.chunk is not None
+        a_request = window + self._beside_the_window
+        return a_request * requests + self.chunks_in_flight * self.chunk + self.page
+
+
+def keeping(settings: SglangSettings, resolved: Resolved) -> Keeping:
+    """Gather how requests keep the window pool from the settings."""
+    drafts = resolved.drafts
+    ahead = resolved.page
+    if drafts.tokens is not None:
+        ahead = drafts.tokens_ahead(resolved.page, resolved.overlap)
+    return Keeping(
+        page=resolved.page,
+        chunk=resolved.chunk,
+        interval=settings.swa_eviction_interval,
+        overlap=resolved.overlap,
+        radix_cache=not settings.disable_radix_cache,
+        ahead=ahead,
+        drafted=drafts.tokens or 1,
+    )
+
+
+def reservation(extend: int, new: int, window: int, page: int, chunk: int | None = None) -> int:
+    """Tokens of the window pool that a request must find free before it is let in.
+
+    It has `extend` tokens of prompt to read, at most `chunk` at once, and `new` to generate.
+    """
+    read = extend if chunk is None else min(extend, chunk)
+    return max(read - window, 0) + min(extend + new, window) + page

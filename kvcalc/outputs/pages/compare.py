@@ -1,0 +1,63 @@
+"""Engines side by side for people: bytes and ratios in a table, the reasons beneath it."""
+
+from collections.abc import Sequence
+
+from kvcalc.answers.compare import Compared
+from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.units import counted, percent, sized
+
+
+def compare_page(rows: Sequence[Compared]) -> Page:
+    """Lay out a comparison: a row an engine, columns for each window."""
+    by_engine: dict[str, list[Compared]] = {}
+    for row in rows:
+        by_engine.setdefault(row.engine, []).append(row)
+    first = rows[0]
+    several = len({row.window for row in rows}) > 1
+    windows = [f"window {row.window:,}" if several else "bytes" for row in by_engine[first.engine]]
+    where = f"{first.context:,} tokens, {counted(first.sequences, 'sequence')}"
+    return Page(
+        title=f"KV cache of {first.model} by engine, {where}",
+        columns=(
+            "engine",
+            *(name for window in windows for name in (window, "x ideal")),
+            *(("saved",) if several else ()),
+        ),
+        rows=tuple(
+            (
+                engine,
+                *(cell for row in cells for cell in _amounts(row)),
+                *((_saved(cells),) if several else ()),
+            )
+            for engine, cells in by_engine.items()
+        ),
+        text_columns=1,
+        notes=tuple(note for cells in by_engine.values() for note in _reasons(cells)),
+    )
+
+
+def _amounts(row: Compared) -> tuple[str, str]:
+    if row.bytes is None:
+        return "cannot", ""
+    ratio = "" if row.ratio_to_ideal is None else f"{row.ratio_to_ideal:,.3f}"
+    return bytes_cell(row.bytes), ratio
+
+
+def _saved(cells: Sequence[Compared]) -> str:
+    """What the smallest window saves of the whole of the largest one's."""
+    large = max(cells, key=lambda row: row.window or 0).bytes
+    small = min(cells, key=lambda row: row.window or 0).bytes
+    return "" if large is None or small is None else percent(large - small, large)
+
+
+def _reasons(cells: Sequence[Compared]) -> list[str]:
+    """One line each on why the engine differs, for each window where they are not the same."""
+    lines = []
+    for row in cells:
+        said = row.error or row.why
+        if row.peak_bytes is not None and row.peak_bytes != row.bytes:
+            said += f"; at the peak {sized(row.peak_bytes)}"
+        if said and said not in lines:
+            lines.append(said)
+    engine = cells[0].engine
+    return [said if said.startswith(f"{engine}: ") else f"{engine}: {said}" for said in lines]

@@ -1,0 +1,41 @@
+"""The engines for people, and one engine's settings."""
+
+from collections.abc import Sequence
+
+from kvcalc.answers.engines import EngineRow, SettingRow
+from kvcalc.outputs.page import Page
+
+
+def engines_page(rows: Sequence[EngineRow]) -> Page:
+    """Lay out the engines."""
+    return Page(
+        title="Engines",
+        columns=("engine", "version", "source"),
+        rows=tuple((row.engine, row.version, row.source) for row in rows),
+        text_columns=3,
+        notes=("kvcalc engines NAME lists an engine's settings, layer kinds and element types.",),
+    )
+
+
+def settings_page(engine: EngineRow, rows: Sequence[SettingRow]) -> Page:
+    """Lay out one engine's settings."""
+    return Page(
+        title=f"{engine.engine}, version {engine.version}",
+        columns=("setting", "default", "values", "unit", "source"),
+        rows=tuple(
+            (
+                row.setting,
+                "" if row.default is None else str(row.default),
+                row.values,
+                row.unit,
+                row.source,
+            )
+            for row in rows
+        ),
+        text_columns=5,
+        notes=(
+            f"layer kinds: {', '.join(engine.kinds) or 'none'}",
+            f"element types: {', '.join(engine.dtypes) or 'none'}",
+            f"source: {engine.source}",
+        ),
+    )

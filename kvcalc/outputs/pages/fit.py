@@ -1,0 +1,112 @@
+"""What fits, for people: one answer as a list of its figures, or a grid a row each."""
+
+from collections.abc import Sequence
+
+from kvcalc.answers.fit import Answer, Fit
+from kvcalc.answers.fit.budget import rule
+from kvcalc.answers.fit.change import verdict
+from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
+from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.units import counted, percent
+
+
+def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
+    """Lay out one answer: its figures, where they come from and what would make it fit."""
+    copies = counted(fit.replicas, "copy").replace("copys", "copies")
+    rows = [
+        ("max sequences", f"{fit.max_sequences:,}"),
+        (f"max context of {counted(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
+        ("GPUs", f"{fit.gpus:,}"),
+        ("tensor parallel", f"{fit.tensor_parallel_size}, {copies} of the model"),
+        ("memory of a GPU", bytes_cell(answer.replica.question.card.memory)),
+        ("weights", bytes_cell(fit.weights_per_gpu)),
+        ("reserve", bytes_cell(fit.reserve_per_gpu)),
+        ("cache memory", bytes_cell(fit.cache_memory_per_gpu)),
+        (f"a sequence of {fit.context:,} tokens", bytes_cell(fit.bytes_per_gpu_per_sequence)),
+        ("binding", fit.binding),
+    ]
+    if isinstance(fit, PricedFit):
+        rows += _price_rows(fit)
+    hint = (f"what would fit: {', or '.join(changes)}",) if changes else ()
+    return Page(
+        title=verdict(answer),
+        columns=("on one GPU", ""),
+        rows=tuple(rows),
+        text_columns=1,
+        notes=(*hint, *_notes(answer, fit)),
+    )
+
+
+def grid_page(rows: Sequence[Fit]) -> Page:
+    """Lay out a grid."""
+    priced = any(isinstance(row, PricedFit) for row in rows)
+    return Page(
+        title=f"What fits on {rows[0].engine}",
+        columns=(
+            "model",
+            "GPUs",
+            "fits",
+            "binding",
+            "TP",
+            "context",
+            "sequences",
+            "max\nsequences",
+            "max\ncontext",
+            "cache memory\na GPU",
+            *(("a month",) if priced else ()),
+        ),
+        rows=tuple(
+            (
+                row.model,
+                f"{row.gpus} {row.gpu}",
+                "yes" if row.fits else "no",
+                row.binding,
+                f"{row.tensor_parallel_size}",
+                f"{row.context:,}",
+                f"{row.sequences:,}",
+                f"{row.max_sequences:,}",
+                f"{row.max_context:,}",
+                bytes_cell(row.cache_memory_per_gpu),
+                *((_money(row.cost_month),) if isinstance(row, PricedFit) else ()),
+            )
+            for row in rows
+        ),
+        text_columns=4,
+    )
+
+
+def _price_rows(fit: PricedFit) -> list[tuple[str, str]]:
+    rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}")]
+    if fit.cost_hour is not None:
+        rows.append(("cost an hour", _money(fit.cost_hour)))
+        rows.append((f"cost a month ({HOURS_A_MONTH} h)", _money(fit.cost_month)))
+    return rows
+
+
+def _money(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:,.2f}"
+
+
+def _notes(answer: Answer, fit: Fit) -> list[str]:
+    """Where each figure comes from, and what is not modelled."""
+    asked, own = answer.replica.question, rule(fit.engine)
+    weights, share = asked.weights, answer.replica.budget.share
+    of = "what is free" if own.of_free else "the memory"
+    taken = f"{own.share} {float(share):g} of {of}; " if share is not None else ""
+    of_type = f" of {weights.dtype}" if weights.dtype else ""
+    active = asked.model.active_parameters
+    notes = [
+        f"cache memory: {taken}{own.source}.",
+        f"reserve: {own.reserve_source}.",
+        f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}, divided evenly; what an "
+        "engine copies to every rank is not modelled.",
+        *(f"{note}." for note in asked.card.notes),
+    ]
+    if weights.parameters and active:
+        share_active = percent(active, weights.parameters)
+        notes.append(f"{active:,} parameters are active a token ({share_active}); all must fit.")
+    if fit.engine == "ideal":
+        notes.append("ideal is the least that attention itself needs; -e names an engine.")
+    if fit.flags:
+        notes.append(fit.flags)
+    return notes

@@ -1,0 +1,111 @@
+"""A plan's rows and their answers: each is the library's own cost of what the row asks."""
+
+import pytest
+
+import kvcalc
+from kvcalc.answers import fill
+from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.errors import KvcalcError
+
+HEADER = [
+    "model",
+    "engine",
+    "context",
+    "sequences",
+    "window",
+    "kv_cache_dtype",
+    "tensor_parallel_size",
+    "note",
+]
+
+
+def answered(*cells: str) -> Filled:
+    row = [*cells, *[""] * (len(HEADER) - len(cells))]
+    return filler(len(HEADER), places(HEADER, {}))(row)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("k-exaone-236b-a23b", "", "262144"), 12_903_776_256),
+        (("k-exaone-236b-a23b", "", "256K", "", "4096"), 13_488_881_664),
+        (("k-exaone-236b-a23b", "transformers", "262144"), 12_903_628_800),
+        (("k-exaone-236b-a23b", "ideal", "262,144", "2", "", "fp8"), 12_903_776_256),
+        (("k-exaone-236b-a23b", "ideal", "262144.0", "1.0", "128.0", "", "1.0"), 12_903_776_256),
+    ],
+    ids=["defaults", "another window", "another engine", "fp8", "as spreadsheets write numbers"],
+)
+def test_a_row_is_answered_by_its_cells(cells: tuple[str, ...], expected: int) -> None:
+    assert answered(*cells).bytes == expected
+
+
+def test_a_window_is_taken_by_all_layers_of_a_model_with_several() -> None:
+    model = kvcalc.load("tests/oracles/configs/XiaomiMiMo--MiMo-V2-Flash.json")
+    row = answered("tests/oracles/configs/XiaomiMiMo--MiMo-V2-Flash.json", "", "8192", "", "64")
+    assert row.bytes == kvcalc.cost(model.with_window(64))(8192)
+
+
+def test_tensor_parallel_shares_the_bytes_among_gpus() -> None:
+    row = answered("k-exaone-236b-a23b", "", "262144", "", "", "", "8")
+    assert (row.bytes, row.bytes_per_gpu) == (12_903_776_256, 1_612_972_032)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (("",), "model: missing"),
+        (("k-exaone-236b-a23b",), "context: found '', expected a whole number"),
+        (("no-such-model", "", "1"), "model 'no-such-model' is unknown"),
+        (("k-exaone-236b-a23b", "vlm", "1"), "engine 'vlm' is unknown"),
+        (("k-exaone-236b-a23b", "", "0"), "context: found 0, expected a positive int"),
+        (("k-exaone-236b-a23b", "", "-1"), "context: found '-1', expected a whole number"),
+        (("k-exaone-236b-a23b", "", "1e9"), "context: found '1e9', expected a whole number"),
+        (("k-exaone-236b-a23b", "", "9" * 100), "context: found '999"),
+        (("k-exaone-236b-a23b", "", "1", "0"), "sequences: found 0, expected a positive int"),
+        (("llama-3.1-8b", "", "1", "", "128"), "window: Llama-3.1-8B has no sliding layers"),
+        (("k-exaone-236b-a23b", "", "1", "", "", "fp3"), "element type 'fp3' is unknown"),
+        (("k-exaone-236b-a23b", "", "1", "", "", "", "3"), "tensor_parallel_size: found 3"),
+    ],
+)
+def test_a_bad_row_says_why(cells: tuple[str, ...], sentence: str) -> None:
+    row = answered(*cells)
+    assert row.bytes is row.bytes_per_gpu is None
+    assert row.error.startswith(sentence)
+
+
+def test_a_ragged_row_says_so() -> None:
+    answer = filler(len(HEADER), places(HEADER, {}))
+    assert answer(["k-exaone-236b-a23b"]).error == "found 1 cells, expected 8"
+
+
+def test_columns_go_by_the_names_that_a_person_gives() -> None:
+    assert places(["m", "ctx_len"], {"model": "m", "context": "ctx_len"}) == {
+        "model": 0,
+        "context": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "named", "sentence"),
+    [
+        (["model", "tokens"], {}, "column 'context': missing; the columns are 'model', 'tokens'"),
+        (["model", "context"], {"window": "w"}, "column 'w': missing"),
+        (["model", "context"], {"colour": "w"}, "--column: 'colour' is no question"),
+        (["model", "model", "context"], {}, "column 'model': found 2, expected one"),
+        (["model", "context", "error"], {}, "column 'error': found already"),
+    ],
+)
+def test_columns_that_are_not_there_are_named(
+    header: list[str], named: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        places(header, named)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_no_more_formulas_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill, "MAX_COSTS", 2)
+    answer = filler(2, {"model": 0, "context": 1})
+    names = ("llama-3.1-8b", "k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
+    for name in names:
+        assert answer([name, "1024"]).bytes == kvcalc.cost(kvcalc.load(name))(1024)

@@ -1,0 +1,77 @@
+"""`kvcalc fill`: files in and out, and exit codes."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+PLAN = "team,model,context\na,k-exaone-236b-a23b,262144\n=b+1,llama-3.1-8b,8K\n"
+FILLED = (
+    "team,model,context,bytes,bytes_per_gpu,error\n"
+    "a,k-exaone-236b-a23b,262144,12903776256,12903776256,\n"
+    "=b+1,llama-3.1-8b,8K,1073741824,1073741824,\n"
+)
+BAD = "team,model,context\na,k-exaone-236b-a23b,x\na,llama-3.1-8b,8K,1\n"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.csv"
+    path.write_text(PLAN)
+    return path
+
+
+def test_answers_stand_beside_the_rows(cli: Cli, plan: Path) -> None:
+    outcome = cli("fill", str(plan))
+    assert (outcome.code, outcome.out, outcome.err) == (0, FILLED, "")
+
+
+def test_stdin_is_read_for_a_dash(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PLAN.encode())))
+    assert cli("fill", "-").out == FILLED
+
+
+def test_a_file_is_written_whole(cli: Cli, plan: Path, tmp_path: Path) -> None:
+    filled = tmp_path / "filled.csv"
+    assert cli("fill", str(plan), "-o", str(filled)).code == 0
+    assert filled.read_text() == FILLED
+
+
+def test_bad_rows_are_counted_and_the_exit_code_is_1(cli: Cli, plan: Path) -> None:
+    plan.write_text(BAD)
+    outcome = cli("fill", str(plan))
+    assert outcome.code == 1
+    assert outcome.err == "kvcalc: 2 rows have no answer; the column error says why\n"
+    assert outcome.out.splitlines()[1].startswith("a,k-exaone-236b-a23b,x,,,\"context: found 'x'")
+    assert outcome.out.splitlines()[2] == 'a,llama-3.1-8b,8K,,,"found 4 cells, expected 3"'
+
+
+def test_strict_stops_at_the_first_bad_row_and_writes_nothing(
+    cli: Cli, plan: Path, tmp_path: Path
+) -> None:
+    plan.write_text(BAD)
+    outcome = cli("fill", str(plan), "--strict", "-o", str(tmp_path / "filled.csv"))
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"kvcalc: '{plan}': line 2: context: found 'x'")
+    assert not (tmp_path / "filled.csv").exists()
+
+
+def test_neither_the_plan_nor_another_file_is_overwritten(
+    cli: Cli, plan: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("kept")
+    assert "is the input" in cli("fill", str(plan), "-o", str(plan), "--force").err
+    assert "exists; --force replaces it" in cli("fill", str(plan), "-o", str(other)).err
+    assert (plan.read_text(), other.read_text()) == (PLAN, "kept")
+    assert cli("fill", str(plan), "-o", str(other), "--force").code == 0
+    assert other.read_text() == FILLED
+
+
+def test_a_column_is_named_by_a_pair(cli: Cli, plan: Path) -> None:
+    plan.write_text(PLAN.replace("context", "ctx_len"))
+    assert cli("fill", str(plan), "--column", "context=ctx_len").code == 0
+    assert cli("fill", str(plan), "--column", "context").code == 2

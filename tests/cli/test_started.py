@@ -1,0 +1,133 @@
+"""`--from`: an engine's own command line, split and never run, and `--gpu`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kvcalc import engines
+from kvcalc.cli.command_line import read
+from kvcalc.errors import KvcalcError
+from tests.conftest import Cli
+
+SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
+
+
+@pytest.mark.parametrize(
+    ("line", "engine", "model", "context", "settings"),
+    [
+        (
+            f"{SERVE} --tensor-parallel-size 4 --max-model-len 262144 --kv-cache-dtype fp8",
+            "vllm",
+            "LGAI-EXAONE/K-EXAONE-236B-A23B",
+            262_144,
+            {"tensor_parallel_size": "4", "kv_cache_dtype": "fp8"},
+        ),
+        ("vllm serve --model m -tp=8", "vllm", "m", None, {"tensor_parallel_size": "8"}),
+        ("vllm serve m --max_model_len 32k", "vllm", "m", 32_000, {}),
+        ("vllm serve m --max-model-len 32K", "vllm", "m", 32_768, {}),
+        ("vllm serve m --max-model-len auto", "vllm", "m", None, {}),
+        ("vllm serve m --dtype half", "vllm", "m", None, {"kv_cache_dtype": "float16"}),
+        ("vllm serve m --dtype half --kv-cache-dtype fp8", "vllm", "m", None,
+         {"kv_cache_dtype": "fp8"}),
+        ("/usr/bin/vllm serve m \\\n  --no-async-scheduling", "vllm", "m", None,
+         {"async_scheduling": False}),
+        ("python3 -m vllm.entrypoints.openai.api_server --model m --host 0.0.0.0", "vllm", "m",
+         None, {}),
+        ("VLLM_KV_CACHE_LAYOUT=BLHNC vllm serve m", "vllm", "m", None,
+         {"kv_cache_layout": "BLHNC"}),
+        ("vllm serve m --max-num-batched-tokens 8k", "vllm", "m", None,
+         {"max_num_batched_tokens": 8_000}),
+        ("vllm serve m --kv-cache-dtype-skip-layers 0 1 --served-model-name a b", "vllm", "m",
+         None, {"kv_cache_dtype_skip_layers": "0,1"}),
+        ("vllm serve m --trust-remote-code --no-enable-prefix-caching", "vllm", "m", None,
+         {"mamba_cache_mode": "none"}),
+        ("""vllm serve m --speculative-config '{"method":"mtp","num_speculative_tokens":2}'""",
+         "vllm", "m", None, {"speculative_method": "mtp", "num_speculative_tokens": 2}),
+    ],
+)  # fmt: skip
+def test_a_line_says_engine_model_context_and_settings(
+    line: str, engine: str, model: str, context: int | None, settings: dict[str, Any]
+) -> None:
+    name, asked = read(line)
+    assert (name, asked.model, asked.context, asked.settings) == (engine, model, context, settings)
+    assert asked.notes == []
+
+
+def test_unknown_flags_are_named_and_passed_over_with_their_value() -> None:
+    _, asked = read("vllm serve m --frobnicate 3 --hf-overrides '{}' -tp 2")
+    assert asked.settings == {"tensor_parallel_size": "2"}
+    assert asked.notes == [
+        "passed over, for kvcalc does not know them: '--frobnicate', '--hf-overrides'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("vllm serve 'm", "cannot be split into words (no closing quotation)"),
+        ("", "found '', expected one of vllm, "),
+        ("ollama run m", "found 'ollama', expected one of vllm, "),
+        ("vllm serve m --max-model-len", "'--max-model-len' has no value"),
+        ("vllm serve m --max-model-len 32x", "'--max-model-len': found '32x', expected a whole"),
+        ("vllm serve m --speculative-config {", "found '{', expected JSON"),
+        ("vllm " * 30_000, "found 150,000 characters, expected at most 100,000"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_one_sentence(line: str, sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        read(line)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_engine_with_a_program_reads_its_flags() -> None:
+    for name, row in engines.ENGINES.items():
+        command = engines.find(name).command
+        assert bool(row.programs) == (command is not None), name
+        if command is not None:
+            fields = {*engines.find(name).settings.model_fields, "model", "context", "sequences"}
+            settings = {*command.values.values(), *(one for one, _ in command.switches.values())}
+            assert len(settings & fields) > 1
+
+
+def test_estimate_answers_what_a_server_line_asks(cli: Cli) -> None:
+    line = f"{SERVE} --tensor-parallel-size 4 --max-model-len 262144 --kv-cache-dtype fp8"
+    outcome = cli("estimate", "--from", line, "--json")
+    answer = json.loads(outcome.out)
+    assert (answer["engine"], answer["context"], answer["kv_cache_dtype"]) == (
+        "vllm",
+        262_144,
+        "fp8",
+    )
+    assert answer["bytes"] == 15_322_054_656 // 2
+
+
+def test_options_beside_the_line_win(cli: Cli) -> None:
+    line = f"{SERVE} --max-model-len 262144"
+    asked = ("--from", line, "llama-3.1-8b", "-c", "8K", "--json")
+    answer = json.loads(cli("estimate", *asked).out)
+    assert (answer["model"], answer["context"], answer["engine"]) == ("Llama-3.1-8B", 8192, "vllm")
+
+
+def test_another_engine_beside_the_line_is_refused(cli: Cli) -> None:
+    outcome = cli("estimate", "--from", f"{SERVE}", "-e", "mlx")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "kvcalc: -e: found mlx beside a --from line of vllm\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "expected"),
+    [("h200", 15_322_054_656), ("l4", 13_510_115_328), ("b200", 17_737_973_760)],
+)
+def test_a_gpus_memory_decides_the_batch(cli: Cli, gpu: str, expected: int) -> None:
+    asked = ("k-exaone-236b-a23b", "-e", "vllm", "-c", "256K", "--gpu", gpu, "--json")
+    assert json.loads(cli("estimate", *asked).out)["bytes"] == expected
+
+
+def test_a_gpu_is_refused_where_nothing_depends_on_it(cli: Cli) -> None:
+    outcome = cli("estimate", "k-exaone-236b-a23b", "-c", "8K", "--gpu", "h200")
+    assert outcome.code == 2
+    assert "ideal has no setting 'gpu'" in outcome.err

@@ -1,0 +1,553 @@
+"""SGLang's rules, worked by hand; its laws; what it refuses; its command line."""
+
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.engines import ENGINES, find
+from kvcalc.engines.command_line import Asked
+from kvcalc.engines.sglang.life import life
+from kvcalc.engines.sglang.window import Keeping
+from kvcalc.layers.attention import CompressedAttention, LatentAttention
+from kvcalc.layers.composed import Combined, NoCache, SharedCache
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import (
+    CarriedRow,
+    KimiDeltaAttention,
+    LightningAttention,
+    Mamba,
+    Mamba2,
+    ShortConvolution,
+)
+from kvcalc.model import Model
+from tests.shapes import DEEPSEEK_ROW, HEADS, full, latent, sliding
+
+GIB = 2**30
+
+
+def typed(model_type: str | None, *layers: Layer, **fields: Any) -> Model:
+    return Model(name="a model", layers=layers, model_type=model_type, **fields)
+
+
+def cost(model: Model, **settings: Any) -> kvcalc.Cost:
+    return kvcalc.cost(model, engine="sglang", **settings)
+
+
+def pool(model: Model, memory: int = 50 * GIB, **settings: Any) -> kvcalc.Pool:
+    return kvcalc.pool(model, engine="sglang", memory=memory, **settings)
+
+
+EXAONE = kvcalc.load("k-exaone-236b-a23b")
+WHAT_IF = typed(None, *EXAONE.layers, max_context=262_144)
+"""K-EXAONE's shape without its model type, which SGLang gives a window pool."""
+
+
+@pytest.mark.parametrize("window", [128, 4096])
+def test_k_exaone_is_stored_in_full_at_either_window(window: int) -> None:
+    exaone = cost(EXAONE.with_window(window))
+    assert exaone(262_144) == 51_539_607_552
+    assert exaone.why == "no window pool for this architecture: all 48 layers are stored in full"
+    cut = pool(EXAONE.with_window(window))
+    assert (cut.capacity_tokens, cut.bytes) == (273_066, 53_687_156_736)
+    assert cut.figures["req_to_token"] == 2_148_565_008
+    assert cut.max_sequences == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "a_token"),
+    [
+        ({}, 196_608),
+        ({"draft_layers": 1}, 200_704),
+        ({"tensor_parallel_size": 8}, 24_576),
+        ({"tensor_parallel_size": 16}, 24_576),
+        ({"kv_cache_dtype": "fp8_e5m2"}, 98_304),
+        ({"kv_cache_dtype": "fp4_mx_block16"}, 55_296),
+    ],
+)
+def test_a_token_of_k_exaone_on_one_gpu(settings: dict[str, Any], a_token: int) -> None:
+    assert cost(EXAONE, **settings).per_gpu(1000) == 1000 * a_token
+
+
+@pytest.mark.parametrize(
+    ("settings", "full_tokens", "window_tokens"),
+    [
+        ({"swa_full_tokens_ratio": 0.8}, 321_254, 257_003),
+        ({"swa_full_tokens_ratio": 0.05}, 949_797, 47_489),
+        (
+            {
+                "disable_radix_cache": True,
+                "max_running_requests": 32,
+                "chunked_prefill_size": 8192,
+            },
+            1_018_343,
+            24_641,
+        ),
+    ],
+)
+def test_its_shape_opted_in_gets_a_window_pool(
+    settings: dict[str, Any], full_tokens: int, window_tokens: int
+) -> None:
+    figures = pool(WHAT_IF, **settings).figures
+    assert (figures["full_tokens"], figures["swa_tokens"]) == (full_tokens, window_tokens)
+
+
+WINDOWED = {
+    "gpt_oss": 127,
+    "gemma4": 127,
+    "mellum": 127,
+    "mimo_v2_flash": 128,
+    "step3p7": 128,
+    "laguna": 128,
+    "granite_swa": 128,
+    "llama": 128,
+    None: 128,
+}
+
+
+@pytest.mark.parametrize(("model_type", "window"), WINDOWED.items())
+def test_who_gets_a_window_pool_and_of_which_window(model_type: str | None, window: int) -> None:
+    held = cost(
+        typed(model_type, sliding(window=128), full()),
+        disable_radix_cache=True,
+        chunked_prefill_size=1000,
+    )
+    # The window and two chunks of a prompt.
+    assert held(100_000) == 4096 * (100_000 + window + 2000)
+
+
+@pytest.mark.parametrize(
+    "model_type", ["exaone4", "exaone_moe", "gemma2", "gemma3_text", "olmo3", "mistral", "cohere2"]
+)
+def test_everyone_else_keeps_every_layer_in_full(model_type: str) -> None:
+    held = cost(typed(model_type, sliding(window=128), full()))
+    assert held(100_000) == 2 * 4096 * 100_000
+    assert held.per_request(100_000) == held(100_000)
+
+
+def test_the_window_pool_can_be_switched_off() -> None:
+    held = cost(typed("gpt_oss", sliding(window=128), full()), disable_hybrid_swa_memory=True)
+    assert held(100_000) == 2 * 4096 * 100_000
+    assert held.why == "the window pool is switched off: all 2 layers are stored in full"
+
+
+def test_llama_4_slides_by_its_chunk_and_has_a_large_request_table() -> None:
+    scout = kvcalc.load("llama-4-scout")
+    figures = pool(scout, tensor_parallel_size=8).figures
+    assert figures["req_to_token"] == 85_941_321_744
+    assert "request table of 85,941,321,744" in figures["warning"]
+    assert cost(scout)(10**6) == 12 * 4096 * 10**6 + 36 * 4096 * (8192 + 4096)
+
+
+def test_requests_share_the_window_pool_while_one_reads_its_prompt() -> None:
+    held = cost(WHAT_IF, chunked_prefill_size=8192, disable_radix_cache=True)
+    full_pool = 12 * 4096 * 16 * 262_144
+    assert held(262_144, sequences=16) == full_pool + 36 * 4096 * (15 * 256 + 128 + 2 * 8192)
+    # Short requests keep all that they have.
+    assert held(100, sequences=16) == 48 * 4096 * 16 * 100
+    with pytest.raises(kvcalc.KvcalcError, match="the larger of two needs"):
+        held.per_request  # noqa: B018
+
+
+def test_a_prompt_read_whole_is_held_whole() -> None:
+    assert cost(WHAT_IF, chunked_prefill_size=-1)(50_000) == 48 * 4096 * 50_000
+
+
+def test_pages_round_a_sequence_up() -> None:
+    assert cost(EXAONE, page_size=64)(1000, sequences=3) == 3 * 1024 * 196_608
+
+
+def test_attention_data_parallel_deals_sequences_to_groups() -> None:
+    held = cost(EXAONE, tensor_parallel_size=8, attn_dp_size=4)
+    assert held.per_gpu(1000, sequences=5) == 2 * 1000 * 48 * 4 * 512
+    assert held(1000, sequences=5) == 5 * 1000 * 196_608
+    cut = pool(EXAONE, tensor_parallel_size=8, attn_dp_size=4, context=1000)
+    assert cut.max_sequences == 4 * (cut.capacity_tokens // 1000)
+
+
+def test_latent_rows_are_whole_on_every_rank() -> None:
+    held = cost(typed("deepseek_v3", latent(**DEEPSEEK_ROW)), tensor_parallel_size=8)
+    assert held.per_gpu(1000) == 1000 * 1152
+    assert held(1000) == 8 * held.per_gpu(1000)
+
+
+SPARSE = LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128)
+
+
+@pytest.mark.parametrize(
+    ("settings", "row"),
+    [
+        ({}, 1152 + 132),
+        ({"kv_cache_dtype": "fp8_e4m3"}, 656 + 132),
+        ({"gpu": "h200"}, 1152 + 132),
+        ({"gpu": "b200"}, 576 + 132),
+        ({"gpu": "b200", "kv_cache_dtype": "bf16"}, 1152 + 132),
+    ],
+)
+def test_sparse_rows_depend_on_the_gpu(settings: dict[str, Any], row: int) -> None:
+    assert cost(typed("deepseek_v32", SPARSE), **settings)(64) == 64 * row
+
+
+def test_a_sparse_layer_without_an_indexer_of_its_own_keeps_no_key() -> None:
+    shared = LatentAttention(**DEEPSEEK_ROW, sparse=True)
+    assert cost(typed("glm_moe_dsa", SPARSE, shared))(64) == 64 * (2 * 1152 + 132)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "dtype", "index"),
+    [(None, None, 256), (None, "fp8_e4m3", 128), ("b200", "fp8_e4m3", 128), ("b200", None, 256)],
+)
+def test_minimax_m3_keeps_an_indexers_key_in_pages_of_128(
+    gpu: str | None, dtype: str | None, index: int
+) -> None:
+    m3 = typed("minimax_m3", full(**HEADS, index_head_dim=128), full(**HEADS))
+    a_token = 2 * 2048 * (1 if dtype else 2) + index
+    assert cost(m3, gpu=gpu, kv_cache_dtype=dtype)(100) == 128 * a_token
+
+
+@pytest.mark.parametrize("empty", [NoCache(), SharedCache()])
+def test_a_layer_without_a_cache_gets_a_place_in_the_pool(empty: Layer) -> None:
+    held = cost(typed("nemotron-nas", full(), empty))
+    assert held(1000) == 2 * 4096 * 1000
+    assert held.why == "1 layer without a cache of their own get a place in the pool too"
+
+
+STATES = [
+    # (layer, columns and channels of the convolution in bfloat16, state in float32)
+    (Mamba2(kernel=4, heads=8, head_dim=4, groups=2, state=16), 3 * (32 + 64), 8 * 4 * 16),
+    (KimiDeltaAttention(kernel=4, heads=8, head_dim=4), 3 * 96, 8 * 16),
+    (ShortConvolution(kernel=3, width=32), 2 * 32, 0),
+    (LightningAttention(heads=8, head_dim=4), 0, 8 * 16),
+    (Mamba(kernel=4, inner=32, state=16), 3 * 32, 32 * 16),
+]
+
+
+@pytest.mark.parametrize(("layer", "columns", "state"), STATES, ids=lambda one: type(one).__name__)
+def test_a_slot_of_state(layer: Layer, columns: int, state: int) -> None:
+    slot = 2 * columns + 4 * state
+    model = typed(None, layer, full())
+    assert cost(model, disable_radix_cache=True)(10) == slot + 10 * 4096
+    # Three slots, and two that follow a state while the next step is scheduled.
+    assert cost(model)(10) == 5 * slot + 10 * 4096
+    assert cost(model, disable_overlap_schedule=True, page_size=2)(10) == 4 * slot + 10 * 4096
+    halves = cost(model, disable_radix_cache=True, tensor_parallel_size=2)
+    assert halves.per_gpu(10) == slot // 2 + 10 * 2048
+
+
+def test_a_mamba_group_is_copied_where_ranks_do_not_divide_groups() -> None:
+    layer = Mamba2(kernel=4, heads=8, head_dim=4, groups=1, state=16)
+    held = cost(typed("nemotron_h", layer), tensor_parallel_size=4, disable_radix_cache=True)
+    assert held.per_gpu(1) == 2 * 3 * (32 + 2 * 4 * 16) // 4 + 4 * 8 * 4 * 16 // 4
+
+
+def test_attention_beside_a_state_is_both() -> None:
+    layer = Combined(parts=(full(), Mamba2(kernel=4, heads=8, head_dim=4, groups=2, state=16)))
+    held = cost(typed("falcon_h1", layer), disable_radix_cache=True)
+    assert held(10) == 10 * 4096 + 2 * 3 * 96 + 4 * 512
+
+
+@given(
+    window=st.integers(1, 300),
+    page=st.sampled_from([1, 4, 16, 64]),
+    chunks=st.integers(1, 8),
+    interval=st.integers(1, 200),
+    prompt=st.integers(1, 2000),
+    new=st.integers(1, 500),
+    overlap=st.booleans(),
+)
+def test_no_moment_of_a_life_exceeds_what_is_counted(
+    window: int, page: int, chunks: int, interval: int, prompt: int, new: int, overlap: bool
+) -> None:
+    keeping = Keeping(page, chunks * page, interval, overlap, False, page, 1)
+    counted = keeping.pages(-(-(prompt + new) // page), 1, window)
+    assert isinstance(counted, int)
+    # The first generated token may still join the chunks in flight.
+    assert max(held for _, held in life(prompt, new, window, keeping)) <= counted * page + page
+
+
+ONE_POOL = [
+    EXAONE,
+    kvcalc.load("deepseek-v3"),
+    typed("deepseek_v32", SPARSE, max_context=4096),
+]
+MODELS = st.sampled_from(
+    [
+        *ONE_POOL,
+        WHAT_IF,
+        kvcalc.load("gpt-oss-20b"),
+        kvcalc.load("llama-4-scout"),
+        typed("qwen3_next", STATES[0][0], full(), max_context=4096),
+    ]
+)
+CUT = {
+    "memory": st.integers(10 * GIB, 400 * GIB),
+    "context": st.integers(1, 300_000),
+    "groups": st.sampled_from([1, 2]),
+    "radix": st.booleans(),
+}
+
+
+def in_groups(groups: int, radix: bool) -> dict[str, Any]:
+    return {
+        "tensor_parallel_size": 4 * groups,
+        "attn_dp_size": groups,
+        "disable_radix_cache": not radix,
+    }
+
+
+@given(model=st.sampled_from(ONE_POOL), **CUT)
+def test_what_is_said_to_run_fits_and_one_more_does_not(
+    model: Model, memory: int, context: int, groups: int, radix: bool
+) -> None:
+    settings = in_groups(groups, radix)
+    cut, held = pool(model, memory, context=context, **settings), cost(model, **settings)
+    page = cut.figures["page_size"]
+    usable = cut.bytes - held.per_gpu(page)
+    assert usable <= memory < cut.bytes + held.per_gpu(page)
+    if cut.max_sequences:
+        assert held.per_gpu(context, sequences=cut.max_sequences) <= usable
+    if cut.max_sequences < groups * cut.figures["max_running_requests"]:
+        assert held.per_gpu(context, sequences=cut.max_sequences + 1) > usable
+
+
+@given(model=MODELS, **CUT)
+def test_what_is_said_to_run_fits_in_every_pool(
+    model: Model, memory: int, context: int, groups: int, radix: bool
+) -> None:
+    settings = in_groups(groups, radix)
+    cut, held = pool(model, memory, context=context, **settings), cost(model, **settings)
+    assert cut.max_sequences <= groups * cut.figures["max_running_requests"]
+    if cut.max_sequences:
+        assert held.per_gpu(context, sequences=cut.max_sequences) <= cut.bytes
+
+
+@given(
+    keeping=st.builds(
+        Keeping,
+        page=st.just(16),
+        chunk=st.none() | st.integers(1, 9).map(lambda pages: 16 * pages),
+        interval=st.integers(1, 300),
+        overlap=st.booleans(),
+        radix_cache=st.booleans(),
+        ahead=st.integers(1, 40),
+        drafted=st.integers(1, 8),
+    ),
+    pages=st.integers(1, 400),
+    request=st.integers(1, 200),
+    window=st.integers(1, 300),
+)
+def test_the_most_requests_of_a_window_pool_are_the_last_that_fit(
+    keeping: Keeping, pages: int, request: int, window: int
+) -> None:
+    fitting = [n for n in range(1, 500) if keeping.pages(request, n, window) <= pages]  # type: ignore[operator]
+    assert keeping.most(pages, request, window) == max(fitting, default=0)
+
+
+@given(model=MODELS, context=st.integers(1, 300_000), sequences=st.integers(1, 64))
+def test_more_context_and_more_sequences_never_cost_less(
+    model: Model, context: int, sequences: int
+) -> None:
+    for settings in ({}, {"tensor_parallel_size": 4, "attn_dp_size": 2, "page_size": 16}):
+        held = cost(model, **settings)
+        here = held(context, sequences=sequences)
+        assert here <= held(context + 1, sequences=sequences)
+        assert here <= held(context, sequences=sequences + 1)
+        assert here == sum(group.formula(context, sequences=sequences) for group in held.groups)
+        assert here <= held.per_gpu(context, sequences=sequences) * (4 if settings else 1)
+        assert kvcalc.cost(model)(context, sequences=sequences) <= here
+
+
+REFUSED = [
+    (EXAONE, {"attention_backend": "flashinfer"}, "attention_backend: found 'flashinfer'"),
+    (EXAONE, {"attention_backend": "fast"}, "attention_backend: found 'fast'"),
+    (EXAONE, {"kv_cache_dtype": "int8"}, "kv_cache_dtype: found 'int8'"),
+    (EXAONE, {"kv_cache_dtype": "nvfp4", "gpu": "h100"}, "nvfp4 needs a Blackwell GPU, not h100"),
+    (EXAONE, {"kv_cache_dtype": "mxfp8"}, "mxfp8 needs attention_backend fa4"),
+    (EXAONE, {"kv_cache_dtype": "fp4_mx_block16", "attention_backend": "fa3"}, "expected one of"),
+    (EXAONE, {"gpu": "h1000"}, "GPU 'h1000' is unknown"),
+    (EXAONE, {"page_size": 48, "chunked_prefill_size": 100}, "expected a multiple of"),
+    (EXAONE, {"page_size": 0}, "page_size"),
+    (EXAONE, {"swa_full_tokens_ratio": 1.5}, "swa_full_tokens_ratio"),
+    (EXAONE, {"swa_full_tokens_ratio": True}, "swa_full_tokens_ratio"),
+    (EXAONE, {"disable_radix_cache": 1}, "disable_radix_cache"),
+    (EXAONE, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3"),
+    (EXAONE, {"tensor_parallel_size": 8, "attn_dp_size": 3}, "attn_dp_size: found 3"),
+    (EXAONE, {"block_size": 16}, "sglang has no setting 'block_size'"),
+    (typed(None, CarriedRow(elements=2)), {}, "sglang does not support carried_row layers"),
+    (typed(None, full(), latent(**DEEPSEEK_ROW)), {}, "it mixes kinds of attention"),
+    (typed("gpt_oss", sliding(window=8), sliding(window=9)), {}, r"found \[8, 9\]"),
+    (typed("gpt_oss", sliding(window=8), SharedCache()), {}, "shared_cache layers"),
+    (typed("openelm", full(), full(kv_heads=4, head_dim=128)), {}, "in one shape"),
+    (typed("jamba", Mamba(kernel=4, inner=8, state=2)), {}, "the model type 'jamba'"),
+    (
+        typed("lfm2", ShortConvolution(kernel=3, width=8), full()),
+        {"mamba_radix_cache_strategy": "extra_buffer"},
+        "expected no_buffer for lfm2",
+    ),
+    (
+        typed("lfm2", ShortConvolution(kernel=3, width=8), full()),
+        {"page_size": 16},
+        "no_buffer needs page_size 1",
+    ),
+    (
+        typed("qwen3_next", Mamba(kernel=4, inner=8, state=2)),
+        {"mamba_radix_cache_strategy": "no_buffer"},
+        "no_buffer needs disable_overlap_schedule",
+    ),
+    (
+        typed("qwen3_next", Mamba(kernel=4, inner=8, state=2)),
+        {"mamba_radix_cache_strategy": "extra_buffer_lazy", "disable_overlap_schedule": True},
+        "extra_buffer_lazy excludes",
+    ),
+    (typed("deepseek_v32", SPARSE), {"kv_cache_dtype": "fp8_e5m2"}, "for sparse attention"),
+    (typed("deepseek_v32", SPARSE), {"gpu": "mi300x"}, "rules that are not modelled"),
+    (
+        typed("deepseek_v4", CompressedAttention(head_dim=512, window=128)),
+        {"gpu": "b200"},
+        "layout that is not modelled",
+    ),
+    (
+        typed("deepseek_v4", CompressedAttention(head_dim=256, window=128)),
+        {},
+        "head_dim: found 256",
+    ),
+    (
+        typed("step3p7", sliding(window=8), full(), num_nextn_predict_layers=3),
+        {"draft_layers": 3},
+        "draft_layers: drafts of a model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "settings", "sentence"), REFUSED, ids=lambda one: str(one)[:30])
+def test_a_refusal_is_one_sentence(model: Model, settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=sentence) as refused:
+        cost(model, **settings)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "memory", "settings", "sentence"),
+    [
+        (EXAONE, 1000, {}, "too few for one page of 1 token"),
+        (EXAONE, 2**61, {}, "expected at most"),
+        (WHAT_IF, 50 * GIB, {"swa_full_tokens_ratio": 0.0001}, "one request needs more than 129"),
+        (typed(None, STATES[0][0], full()), 9_000, {"context": 8}, "slot of recurrent state"),
+        (
+            typed(None, STATES[0][0], full()),
+            20_000,
+            {"context": 8},
+            "fewer than the 5 of one request",
+        ),
+    ],
+)
+def test_a_memory_that_sglang_cannot_start_in_is_refused(
+    model: Model, memory: int, settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=sentence):
+        pool(model, memory, **settings)
+
+
+def test_the_rank_with_the_least_memory_decides() -> None:
+    least = pool(EXAONE, memory=20 * GIB).figures
+    assert pool(EXAONE, memory=(30 * GIB, 20 * GIB)).figures == least  # type: ignore[arg-type]
+
+
+def test_settings_may_be_text() -> None:
+    text = {
+        "page_size": "16",
+        "swa_full_tokens_ratio": "0.5",
+        "disable_radix_cache": "true",
+        "kv_cache_dtype": "auto",
+        "attn_dp_size": "2",
+        "tensor_parallel_size": "4",
+        "chunked_prefill_size": "-1",
+    }
+    typed_values = {
+        "page_size": 16,
+        "swa_full_tokens_ratio": 0.5,
+        "disable_radix_cache": True,
+        "attn_dp_size": 2,
+        "tensor_parallel_size": 4,
+        "chunked_prefill_size": -1,
+    }
+    assert pool(WHAT_IF, **text) == pool(WHAT_IF, **typed_values)
+
+
+def test_what_a_formula_is_built_for_cannot_vary_in_it() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match="page_size: SGLang's formula is built for one"):
+        cost(EXAONE)(1000, page_size=16)
+
+
+def asked(line: str) -> Asked:
+    """Read a line's words as a server's argparse does, with the tables alone."""
+    command = find("sglang").command
+    assert command is not None
+    found, words = Asked(), shlex.split(line)
+    while words:
+        word = words.pop(0)
+        if word in command.switches:
+            name, value = command.switches[word]
+            found.settings[name] = value
+        elif word in command.passed_over:
+            del words[: command.passed_over[word]]
+        elif command.values[word] == "model":
+            found.model = words.pop(0)
+        elif command.values[word] == "context":
+            found.context = command.number(words.pop(0))
+        else:
+            found.settings[command.values[word]] = words.pop(0)
+    return command.finish(found)
+
+
+def test_the_servers_command_line() -> None:
+    found = asked(
+        "--model-path org/model --tp 4 --context-length 262144 --kv-cache-dtype fp8_e5m2 "
+        "--page-size 16 --mem-fraction-static 0.8 --trust-remote-code --disable-radix-cache"
+    )
+    assert (found.model, found.context) == ("org/model", 262_144)
+    assert found.settings == {
+        "tensor_parallel_size": "4",
+        "kv_cache_dtype": "fp8_e5m2",
+        "page_size": "16",
+        "disable_radix_cache": True,
+    }
+    assert cost(EXAONE, **found.settings)(262_144) == 25_769_803_776
+    assert ENGINES["sglang"].programs == ("sglang.launch_server", "sglang")
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "note"),
+    [
+        ("--dtype half --kv-cache-dtype auto", {"kv_cache_dtype": "half"}, None),
+        (
+            "--dp-size 4 --tp-size 8 --enable-dp-attention",
+            {"tensor_parallel_size": "8", "attn_dp_size": "4"},
+            None,
+        ),
+        ("--dp 4", {}, "starts so many replicas"),
+        ("--speculative-algorithm EAGLE", {}, "counted only where draft_layers gives them"),
+    ],
+)
+def test_flags_that_are_no_settings(line: str, settings: dict[str, Any], note: str | None) -> None:
+    found = asked(line)
+    assert found.settings == settings
+    assert any(note in one for one in found.notes) if note else not found.notes
+
+
+def test_a_count_of_replicas_that_is_none_is_refused() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
+        asked("--dp-size many")
+
+
+def test_no_flag_is_in_two_tables() -> None:
+    command = find("sglang").command
+    assert command is not None
+    assert not (command.values.keys() | command.switches.keys()) & command.passed_over.keys()
+    assert not command.values.keys() & command.switches.keys()
+    settings = find("sglang").settings.model_fields
+    named = {*command.values.values()} - {"model", "context", "dp_size", "dtype"}
+    assert named - {"speculative_algorithm"} <= settings.keys()
