@@ -84,6 +84,37 @@ def ceil(a: Value, b: Value) -> Value:
     return a if b == 1 else _fold("ceil", a, b)
 
 
+def substituted(value: Value, values: Mapping[str, "Value"]) -> Value:
+    """Put values in the place of variables; what becomes plain ints folds."""
+    if isinstance(value, int):
+        return value
+    if value.kind == "variable":
+        return values.get(value.operands[0], value)
+    return BUILD[value.kind](*(substituted(operand, values) for operand in value.operands))
+
+
+BUILD: dict[str, Callable[[Any, Any], Value]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "floordiv": lambda a, b: a // b,
+    "min": minimum,
+    "max": maximum,
+    "cdiv": cdiv,
+    "ceil": ceil,
+}
+"""What makes each kind of node of two operands."""
+
+
+def variables_of(value: Value) -> set[str]:
+    """The names of the variables in an expression."""
+    if isinstance(value, int):
+        return set()
+    if value.kind == "variable":
+        return {value.operands[0]}
+    return set().union(*map(variables_of, value.operands))
+
+
 def _fold(kind: str, a: Value, b: Value) -> Value:
     if isinstance(a, int) and isinstance(b, int):
         return FOLD[kind](a, b)

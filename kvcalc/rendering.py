@@ -33,10 +33,15 @@ def call(name: str) -> Rule:
 
 
 class Target(NamedTuple):
-    """A language to write expressions in: its name and a rule a kind of node."""
+    """A language to write expressions in: its name and a rule a kind of node.
+
+    `literal` writes an int of at least 0 and `variable` a name, each so that it binds as an atom.
+    """
 
     name: str
     rules: Mapping[str, Rule]
+    literal: Callable[[int], str] = str
+    variable: Callable[[str], str] = str
 
 
 def render(value: "Value", target: Target) -> str:
@@ -50,9 +55,9 @@ def render(value: "Value", target: Target) -> str:
 
 def _render(value: "Value", target: Target) -> tuple[str, int]:
     if isinstance(value, int):
-        return str(value), ATOM if value >= 0 else SUM
+        return (target.literal(value), ATOM) if value >= 0 else (f"-{target.literal(-value)}", SUM)
     if value.kind == "variable":
-        return str(value.operands[0]), ATOM
+        return target.variable(value.operands[0]), ATOM
     rule = target.rules.get(value.kind)
     if rule is None:
         raise KvcalcError(f"{target.name} has no form for {value.kind!r}")

@@ -1,0 +1,63 @@
+"""A formula for spreadsheets: Excel, LibreOffice and Google Sheets alike.
+
+Their numbers are doubles, exact to 2^53 in sums and products. Of quotients INT is exact while what
+is divided is below 2^47, and ROUNDUP is not (tried in LibreOffice 7.4), so rounding up is
+-INT(-x/d).
+"""
+
+import re
+from collections.abc import Mapping
+
+from kvcalc.bounds import Bounds, extent
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula import Value, variables_of
+from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render
+
+MAX_EXACT = 2**53
+MAX_DIVIDED = 2**47
+MAX_CHARACTERS = 8_192
+"""Of a cell's formula (Excel's specifications and limits)."""
+
+NAME = re.compile(
+    r"(?:'[^'\[\]*?:\\/]{1,31}'!|[A-Za-z_][A-Za-z0-9_.]{0,30}!)?"
+    r"(?:\$?[A-Z]{1,3}\$?[1-9][0-9]{0,6}|[A-Za-z_][A-Za-z0-9_.]{0,200}"
+    r"|[A-Za-z_][A-Za-z0-9_]{0,100}\[\[#This Row\],\[[A-Za-z0-9_]{1,100}\]\])"
+)
+"""A cell, a defined name, or a table's column on this row."""
+
+EXCEL = Target(
+    "Excel",
+    {
+        **ARITHMETIC,
+        "mul": Rule(lambda a, b: f"{a}*{b}", PRODUCT, (PRODUCT, PRODUCT)),
+        "floordiv": Rule(lambda a, b: f"INT({a}/{b})", ATOM, (PRODUCT, ATOM)),
+        "cdiv": Rule(lambda a, b: f"(-INT(-{a}/{b}))", ATOM, (ATOM, ATOM)),
+        "ceil": Rule(lambda a, b: f"(-INT(-{a}/{b})*{b})", ATOM, (ATOM, ATOM)),
+        "min": call("MIN"),
+        "max": call("MAX"),
+    },
+)
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write it for a cell, with its equals sign.
+
+    Raises:
+        KvcalcError: a name is no cell or defined name, or the formula is longer than a cell takes
+            or never exact in a double.
+    """
+    refuse_dialect("excel", dialect)
+    for name in names.values():
+        if NAME.fullmatch(name) is None:
+            raise KvcalcError(f"name: found {shown(name)}, expected a cell as B2 or a defined name")
+    least = dict.fromkeys(variables_of(expression), Bounds(1, 1))
+    if extent(expression, least).magnitude > MAX_EXACT:
+        raise KvcalcError("formula: is past 2^53 from the first token on, and so never exact")
+    text = f"={render(expression, EXCEL._replace(variable=names.__getitem__))}"
+    if len(text) > MAX_CHARACTERS:
+        raise KvcalcError(
+            f"formula: found {len(text):,} characters, expected at most the {MAX_CHARACTERS:,} of "
+            "a spreadsheet's cell"
+        )
+    return Written(text, "exact while the result is at most 2^53 and what is divided below 2^47")

@@ -1,0 +1,54 @@
+"""A formula in JavaScript, over BigInt."""
+
+import re
+from collections.abc import Mapping
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula import Value, variables_of
+from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.outputs.formulas.python import refuse_no_identifiers
+from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, SUM, Rule, Target, call, render
+
+RESERVED = re.compile(
+    r"await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|export|"
+    r"extends|false|finally|for|function|if|implements|import|in|instanceof|interface|let|new|"
+    r"null|package|private|protected|public|return|static|super|switch|this|throw|true|try|"
+    r"typeof|var|void|while|with|yield|min|max"
+)
+
+JAVASCRIPT = Target(
+    "JavaScript",
+    {
+        **ARITHMETIC,
+        "mul": Rule(lambda a, b: f"{a} * {b}", PRODUCT, (PRODUCT, PRODUCT)),
+        "floordiv": Rule(lambda a, b: f"({a} / {b})", ATOM, (PRODUCT, ATOM)),
+        "cdiv": Rule(lambda a, b: f"(({a} + {b} - 1n) / {b})", ATOM, (SUM, ATOM)),
+        "ceil": Rule(lambda a, b: f"(({a} + {b} - 1n) / {b} * {b})", ATOM, (SUM, ATOM)),
+        "min": call("min"),
+        "max": call("max"),
+    },
+    literal=lambda number: f"{number}n",
+)
+"""BigInt's quotient drops the rest, as floor division does of what is not negative."""
+
+HELPERS = {"min": "min = (a, b) => (a < b ? a : b)", "max": "max = (a, b) => (a > b ? a : b)"}
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write an arrow function of the variables, as BigInt.
+
+    Raises:
+        KvcalcError: a name is no identifier.
+    """
+    refuse_dialect("js", dialect)
+    taken = [names[name] for name in names if name in variables_of(expression)]
+    refuse_no_identifiers(taken)
+    for name in taken:
+        if RESERVED.fullmatch(name):
+            raise KvcalcError(f"name: found {shown(name)}, expected an identifier")
+    body = render(expression, JAVASCRIPT._replace(variable=names.__getitem__))
+    used = [text for name, text in HELPERS.items() if f"{name}(" in body]
+    text = f"return {body}"
+    if used:
+        text = f"const {', '.join(used)}; {text}"
+    return Written(f"({', '.join(taken)}) => {{ {text} }}", "exact whatever the sizes, as BigInt")

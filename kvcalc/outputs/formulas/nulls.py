@@ -1,0 +1,16 @@
+"""Where a null would be passed over: the smaller of null and 5 is 5 to most engines of queries."""
+
+from kvcalc.formula import Value, variables_of
+
+
+def not_strict(expression: Value) -> list[str]:
+    """The variables that stand only within min or max, so that their null gives no null."""
+    return sorted(variables_of(expression) - _strict(expression))
+
+
+def _strict(value: Value) -> set[str]:
+    if isinstance(value, int) or value.kind in ("min", "max"):
+        return set()
+    if value.kind == "variable":
+        return {value.operands[0]}
+    return set().union(*map(_strict, value.operands))

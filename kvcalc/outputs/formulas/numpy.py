@@ -1,0 +1,29 @@
+"""A formula over NumPy's int64 arrays, as Python source."""
+
+from collections.abc import Mapping
+
+from kvcalc.formula import Value, variables_of
+from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.outputs.formulas.python import refuse_no_identifiers
+from kvcalc.rendering import PYTHON, call, render
+
+NUMPY = PYTHON._replace(
+    name="NumPy",
+    rules={**PYTHON.rules, "min": call("numpy.minimum"), "max": call("numpy.maximum")},
+)
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write a lambda of the variables' arrays.
+
+    Raises:
+        KvcalcError: a name is no identifier.
+    """
+    refuse_dialect("numpy", dialect)
+    taken = [names[name] for name in names if name in variables_of(expression)]
+    refuse_no_identifiers(taken)
+    target = NUMPY._replace(variable=names.__getitem__)
+    return Written(
+        f"lambda {', '.join(taken)}: {render(expression, target)}",
+        "exact for int64 arrays while every part is below 2^63: NumPy wraps silently past it",
+    )

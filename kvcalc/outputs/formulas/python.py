@@ -1,0 +1,36 @@
+"""A formula as Python source."""
+
+from collections.abc import Mapping
+from keyword import iskeyword
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula import Value, variables_of
+from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.rendering import PYTHON, render
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write a lambda of the variables.
+
+    Raises:
+        KvcalcError: a name is no identifier.
+    """
+    refuse_dialect("python", dialect)
+    taken = [names[name] for name in names if name in variables_of(expression)]
+    refuse_no_identifiers(taken)
+    target = PYTHON._replace(variable=names.__getitem__)
+    text = f"lambda {', '.join(taken)}: {render(expression, target)}"
+    return Written(text, "exact whatever the sizes")
+
+
+def refuse_no_identifiers(names: list[str]) -> None:
+    """Refuse names that are no plain identifiers, or twice the same.
+
+    Raises:
+        KvcalcError: there is one.
+    """
+    for name in names:
+        if not (name.isascii() and name.isidentifier()) or iskeyword(name):
+            raise KvcalcError(f"name: found {shown(name)}, expected an identifier")
+        if names.count(name) > 1:
+            raise KvcalcError(f"name: found {shown(name)} for two variables")

@@ -1,0 +1,131 @@
+"""A formula as a SQL expression, one spelling a dialect.
+
+Columns are cast to the dialect's 64-bit integer, for literals and narrow columns overflow in 32
+bits elsewhere; a NULL gives NULL, which LEAST and GREATEST alone would pass over.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula import Value
+from kvcalc.outputs.formulas import Written
+from kvcalc.outputs.formulas.nulls import not_strict
+from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, SUM, Rule, Target, call, render
+
+
+class Dialect(NamedTuple):
+    """A dialect: its 64-bit integer, its exact floor division, min and max, and its quotes.
+
+    `overflow` says what becomes of a result past 64 bits.
+    """
+
+    integer: str
+    quotient: str
+    least: str = "LEAST"
+    greatest: str = "GREATEST"
+    quote: str = '"'
+    overflow: str = "past it the query fails"
+
+
+DIALECTS = {
+    "duckdb": Dialect("BIGINT", "({a} // {b})"),
+    "postgres": Dialect("BIGINT", "({a} / {b})"),
+    "sqlite": Dialect(
+        "INTEGER", "({a} / {b})", "MIN", "MAX", overflow="past it SQLite turns to floating point"
+    ),
+    "bigquery": Dialect("INT64", "DIV({a}, {b})", quote="`"),
+    "spark": Dialect(
+        "BIGINT", "({a} DIV {b})", quote="`", overflow="past it Spark 4 fails and Spark 3 wraps"
+    ),
+    "snowflake": Dialect("NUMBER(38, 0)", "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))"),
+    "clickhouse": Dialect(
+        "Int64",
+        "intDiv({a}, {b})",
+        "least",
+        "greatest",
+        quote="`",
+        overflow="past it ClickHouse wraps silently",
+    ),
+}
+"""DuckDB's // and integer / elsewhere divide 64-bit integers exactly (each system's own manual:
+DuckDB numeric functions, PostgreSQL 9.3, SQLite expressions, BigQuery DIV, Spark SQL div,
+ClickHouse intDiv). Snowflake's / is decimal, so what is divided is first made a multiple."""
+
+BITS = {"snowflake": "10^38"}
+"""Below what every part must stay, where it is not 2^63."""
+
+
+def target(dialect: str) -> Target:
+    """Build the table of rules of a dialect.
+
+    Raises:
+        KvcalcError: no such dialect.
+    """
+    if dialect not in DIALECTS:
+        raise KvcalcError(f"dialect {shown(dialect)} is unknown; known are {', '.join(DIALECTS)}")
+    own = DIALECTS[dialect]
+
+    def divided(a: str, b: str) -> str:
+        return own.quotient.format(a=a, b=b, integer=own.integer)
+
+    return Target(
+        f"SQL ({dialect})",
+        {
+            **ARITHMETIC,
+            "mul": Rule(lambda a, b: f"{a} * {b}", PRODUCT, (PRODUCT, PRODUCT)),
+            "floordiv": Rule(divided, ATOM, (ATOM, ATOM)),
+            "cdiv": Rule(lambda a, b: divided(f"({a} + {b} - 1)", b), ATOM, (SUM, ATOM)),
+            "ceil": Rule(
+                lambda a, b: f"{divided(f'({a} + {b} - 1)', b)} * {b}", PRODUCT, (SUM, ATOM)
+            ),
+            "min": call(own.least),
+            "max": call(own.greatest),
+        },
+    )
+
+
+def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str:
+    """Write an expression over columns.
+
+    Raises:
+        KvcalcError: no such dialect, or a name that cannot be a column's.
+    """
+    rules = target(dialect)
+    own = DIALECTS[dialect]
+    columns = {name: _column(column, own.quote) for name, column in names.items()}
+    text = render(
+        expression,
+        rules._replace(variable=lambda name: f"CAST({columns[name]} AS {own.integer})"),
+    )
+    guarded = [] if dialect == "sqlite" else not_strict(expression)
+    if not guarded:
+        return text
+    there = " AND ".join(f"{columns[name]} IS NOT NULL" for name in guarded)
+    return f"CASE WHEN {there} THEN {text} END"
+
+
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
+RESERVED = {"window", "order", "group", "select", "from", "where", "end", "case", "user", "limit"}
+
+
+def _column(name: str, quote: str) -> str:
+    """Quote a column's name where it is no plain word."""
+    if PLAIN.fullmatch(name) and name.lower() not in RESERVED:
+        return name
+    if not name.isprintable() or not 0 < len(name) <= 200 or "\\" in name or quote in name:
+        raise KvcalcError(f"name: found {shown(name)}, expected a column's name")
+    return f"{quote}{name}{quote}"
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write it for a SELECT, in DuckDB's dialect unless another is given.
+
+    Raises:
+        KvcalcError: as `render_sql`.
+    """
+    dialect = dialect or "duckdb"
+    text = render_sql(expression, dialect, names)
+    bits = BITS.get(dialect, "2^63")
+    return Written(text, f"exact while every part is below {bits}; {DIALECTS[dialect].overflow}")

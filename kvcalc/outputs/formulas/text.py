@@ -1,0 +1,14 @@
+"""A formula as text for people."""
+
+from collections.abc import Mapping
+
+from kvcalc.formula import Value
+from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.rendering import TEXT, render
+
+
+def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
+    """Write it as kvcalc prints formulas: cdiv rounds a quotient up, ceil to a multiple."""
+    refuse_dialect("text", dialect)
+    target = TEXT._replace(variable=lambda name: names.get(name, name))
+    return Written(render(expression, target), "exact whatever the sizes")
