@@ -2,7 +2,10 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from kvcalc.errors import KvcalcError, reason, shown
 
@@ -14,31 +17,37 @@ def write(text: str, output: Path | None) -> None:
         KvcalcError: the file cannot be written.
     """
     if output is None:
-        _to_stdout(text)
+        with streamed_stdout() as stdout:
+            stdout.write(text)
         return
+    with replacing(output) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Give the path of a new file, which takes the place of `output` once it was written.
+
+    Raises:
+        KvcalcError: it cannot be written.
+    """
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
             raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
-        _replace(target, text)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        part.open("x").close()
+        try:
+            yield part
+            if target.exists():
+                part.chmod(target.stat().st_mode & 0o7777)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise KvcalcError(
             f"output {shown(str(output), 300)}: cannot be written ({reason(error)})"
         ) from None
-
-
-def _to_stdout(text: str) -> None:
-    if sys.stdout is None:  # closed by the shell: >&-
-        raise KvcalcError("stdout: closed; give -o FILE")
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has all it wanted: `| head -1`.
-        discard_stdout()
-    except OSError as error:
-        discard_stdout()
-        raise KvcalcError(f"stdout: cannot be written ({error.strerror})") from None
 
 
 def discard_stdout() -> None:
@@ -46,13 +55,21 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _replace(target: Path, text: str) -> None:
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+@contextmanager
+def streamed_stdout() -> Iterator[TextIO]:
+    """Give stdout to what writes piece by piece; a reader that has enough ends it quietly.
+
+    Raises:
+        KvcalcError: it is closed, or cannot be written.
+    """
+    if sys.stdout is None:  # closed by the shell: >&-
+        raise KvcalcError("stdout: closed; give -o FILE")
     try:
-        with part.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-        if target.exists():
-            part.chmod(target.stat().st_mode & 0o7777)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has all it wanted: `| head -1`.
+        discard_stdout()
+    except OSError as error:
+        discard_stdout()
+        raise KvcalcError(f"stdout: cannot be written ({error.strerror})") from None

@@ -1,0 +1,138 @@
+"""A plan's rows, each a question by its own columns, with the answers beside them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from kvcalc import engines
+from kvcalc.costs import Cost
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers import load
+from kvcalc.units import parse_tokens
+
+QUESTIONS = (
+    "model",
+    "engine",
+    "context",
+    "sequences",
+    "window",
+    "kv_cache_dtype",
+    "tensor_parallel_size",
+)
+"""The columns that ask, by the names they have unless others are given."""
+
+AMOUNTS = ("context", "sequences", "window")
+"""Those that vary within a formula; the others choose the formula."""
+
+ANSWERS = ("bytes", "bytes_per_gpu", "error")
+"""The columns that answer: bytes over all ranks, on the fullest rank, or why there are none."""
+
+MAX_COSTS = 10_000
+"""Different formulas remembered at once: past these, all are forgotten and made anew."""
+
+
+class Filled(NamedTuple):
+    """A row's answer: its cost and the amounts it was evaluated for, or why it has none."""
+
+    bytes: int | None = None
+    bytes_per_gpu: int | None = None
+    error: str = ""
+    cost: Cost | None = None
+    given: Mapping[str, int] = {}
+
+
+def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
+    """Find the column of each question, by its own name or the one that a person gave it.
+
+    Raises:
+        KvcalcError: the columns of the model or the context, or one that was named, are not
+            there; a question has two; or a column of an answer is there already.
+    """
+    columns = ", ".join(shown(name) for name in header[:50])
+    for question in named:
+        if question not in QUESTIONS:
+            raise KvcalcError(
+                f"--column: {shown(question)} is no question; those are {', '.join(QUESTIONS)}"
+            )
+    found = {}
+    for question in QUESTIONS:
+        name = named.get(question, question)
+        if header.count(name) > 1:
+            raise KvcalcError(f"column {shown(name)}: found {header.count(name)}, expected one")
+        if name in header:
+            found[question] = header.index(name)
+        elif question in named or question in ("model", "context"):
+            raise KvcalcError(f"column {shown(name)}: missing; the columns are {columns}")
+    for answer in ANSWERS:
+        if answer in header:
+            raise KvcalcError(f"column {shown(answer)}: found already, expected to be added")
+    return found
+
+
+def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], Filled]:
+    """Make the function that answers a row of `width` cells.
+
+    A cell left empty stands for the default: the engine ideal, one sequence, the model's own
+    window and element type, one rank.
+    """
+    costs: dict[tuple[str, ...], Cost | str] = {}
+    structure = [columns.get(name, width) for name in QUESTIONS if name not in AMOUNTS]
+    amounts = [(name, columns[name]) for name in AMOUNTS if name in columns]
+
+    def fill(row: Sequence[str]) -> Filled:
+        if len(row) != width:
+            return Filled(error=f"found {len(row)} cells, expected {width}")
+        cells = [*row, ""]
+        asked = tuple([cells[place] for place in structure])
+        cost = costs.get(asked)
+        if cost is None:
+            if len(costs) >= MAX_COSTS:
+                costs.clear()
+            cost = costs[asked] = _cost(*asked)
+        if isinstance(cost, str):
+            return Filled(error=cost)
+        try:
+            given = {
+                name: int(cell) if cell.isdecimal() and len(cell) < 19 else _amount(cell, name)
+                for name, place in amounts
+                if (cell := cells[place]) or name == "context"
+            }
+            if "window" in given and cost.model.window is None:
+                cost = _with_window(asked, given.pop("window"))
+            total = cost.formula(**given)
+            return Filled(total, cost.per_gpu(**given), "", cost, given)
+        except KvcalcError as error:
+            return Filled(error=str(error))
+
+    return fill
+
+
+def _amount(cell: str, name: str) -> int:
+    if cell.endswith(".0"):  # a whole number as spreadsheets hold it
+        cell = cell[:-2]
+    return parse_tokens(cell, name)
+
+
+def _cost(model: str, engine: str, dtype: str, ranks: str) -> Cost | str:
+    try:
+        return engines.cost(load(_required(model)), engine or "ideal", **_settings(dtype, ranks))
+    except KvcalcError as error:
+        return str(error)
+
+
+def _required(model: str) -> str:
+    if not model:
+        raise KvcalcError("model: missing")
+    return model
+
+
+def _settings(dtype: str, ranks: str) -> dict[str, str]:
+    named = {"kv_cache_dtype": dtype, "tensor_parallel_size": ranks.removesuffix(".0")}
+    return {name: cell for name, cell in named.items() if cell}
+
+
+def _with_window(asked: tuple[str, ...], window: int) -> Cost:
+    """Take one window for a model of several, whose formula has their own numbers."""
+    model, engine, dtype, ranks = asked
+    return engines.cost(
+        load(model).with_window(window), engine or "ideal", **_settings(dtype, ranks)
+    )

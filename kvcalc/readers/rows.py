@@ -1,0 +1,172 @@
+"""A table's rows, streamed: CSV, Parquet or the values of a workbook's first sheet."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.file import opened
+
+MAX_COLUMNS = 16_384
+"""As many as a spreadsheet has (ECMA-376: columns A to XFD)."""
+MAX_LINE_BYTES = 2**24
+MAX_CELL_CHARACTERS = 2**17
+MAX_UNPACKED_BYTES = 2**30
+"""What a workbook may come to when it is unpacked: past it, it is taken for a bomb."""
+
+
+class Table(NamedTuple):
+    """A header and the rows beneath it, as text, each with the number of its line or row.
+
+    `file` is the open file where its position says how far the reading has come.
+    """
+
+    header: list[str]
+    rows: Iterator[tuple[int, list[str]]]
+    file: BinaryIO | None = None
+
+
+@contextmanager
+def read_rows(path: Path | None) -> Iterator[Table]:
+    """Open a table; without a path, CSV from stdin.
+
+    Raises:
+        KvcalcError: it cannot be read or is not such a file; the sentence names the file.
+    """
+    if path is None:
+        yield _csv(sys.stdin.buffer, "stdin")
+        return
+    name = shown(str(path), 300)
+    with opened(path) as file:
+        if path.suffix == ".parquet":
+            yield _parquet(path, name)
+        elif path.suffix == ".xlsx":
+            yield _xlsx(file, name)
+        else:
+            yield _csv(file, name)
+
+
+def _csv(file: BinaryIO, name: str) -> Table:
+    reader = csv.reader(_lines(file, name), strict=True)
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        try:
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise KvcalcError(f"{name}: line {reader.line_num:,}: {error}") from None
+
+    found = rows()
+    _, header = next(found, (0, []))
+    return Table(_header(header, name), found, file)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[str]:
+    """Decode line by line, so that a bad one is named and no line takes all the memory."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            raise KvcalcError(f"{name}: line {number:,}: longer than {MAX_LINE_BYTES:,} bytes")
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise KvcalcError(
+                f"{name}: line {number:,}: found the byte {error.object[error.start]:#04x}, "
+                "expected UTF-8; save it as CSV UTF-8"
+            ) from None
+
+
+def _header(cells: list[str], name: str) -> list[str]:
+    if not cells:
+        raise KvcalcError(f"{name}: found no line, expected a header")
+    if len(cells) > MAX_COLUMNS:
+        raise KvcalcError(f"{name}: found {len(cells):,} columns, expected at most {MAX_COLUMNS:,}")
+    return [cell.strip() for cell in cells]
+
+
+def _parquet(path: Path, name: str) -> Table:
+    try:
+        import duckdb
+    except ImportError:
+        raise KvcalcError(
+            "reading Parquet needs the extra kvcalc[parquet]: pip install 'kvcalc[parquet]'"
+        ) from None
+    connection = duckdb.connect()
+    try:
+        found = connection.execute("SELECT * FROM read_parquet(?)", [escape(str(path))])
+    except duckdb.Error as error:
+        raise KvcalcError(f"{name}: not Parquet ({shown(str(error))})") from None
+    header = _header([column[0] for column in found.description or ()], name)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        number = 0
+        try:
+            while batch := found.fetchmany(8_192):
+                for cells in batch:
+                    number += 1
+                    yield number, [_text(cell) for cell in cells]
+        except duckdb.Error as error:
+            raise KvcalcError(f"{name}: row {number:,}: {shown(str(error))}") from None
+
+    return Table(header, rows())
+
+
+def _xlsx(file: BinaryIO, name: str) -> Table:
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise KvcalcError(
+            "reading a workbook needs the extra kvcalc[xlsx]: pip install 'kvcalc[xlsx]'"
+        ) from None
+    _refuse_bomb(file, name)
+    try:
+        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        sheet = book.worksheets[0].iter_rows(values_only=True)
+        header = next(sheet, ())
+    except Exception as error:  # a zip, XML or key error: the library has no class of its own
+        raise KvcalcError(f"{name}: not a workbook ({shown(str(error))})") from None
+    cells = [_text(cell) for cell in header]
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        number = 1
+        try:
+            for row in sheet:
+                number += 1
+                if any(cell is not None for cell in row):
+                    texts = [_text(cell) for cell in row]
+                    yield number, texts + [""] * (len(cells) - len(texts))
+        except Exception as error:  # as above, once its XML is parsed further
+            raise KvcalcError(f"{name}: row {number:,}: {shown(str(error))}") from None
+
+    return Table(_header(cells, name), rows())
+
+
+def _refuse_bomb(file: BinaryIO, name: str) -> None:
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (BadZipFile, OSError, ValueError) as error:
+        raise KvcalcError(f"{name}: not a workbook ({shown(str(error))})") from None
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise KvcalcError(
+            f"{name}: found {unpacked:,} bytes when unpacked, expected at most "
+            f"{MAX_UNPACKED_BYTES:,}"
+        )
+    file.seek(0)
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)
