@@ -163,15 +163,23 @@ def test_a_memory_is_cut_as_sglang_cut_it(case: dict[str, Any]) -> None:
     }
     assert pool.figures.get("kv_budget_after_mamba") == results["kv_budget_after_mamba"]
     names = BUFFERS if case["model"] == "deepseek-v4-shape" else {}
-    assert {name: pool.figures[names.get(name, name)] for name in results["pools"]} == {
-        name: buffer["bytes"] for name, buffer in results["pools"].items()
-    }
+    assert {name: pool.figures[names.get(name, name)] for name in results["pools"]} == results[
+        "pools"
+    ]
     # Of a draft that is another model, only the share of the memory was measured.
     draft = results["draft"]["bytes"] if results.get("draft") else pool.figures["draft_bytes"]
     assert pool.figures["draft_bytes"] == draft
     assert pool.bytes == results["kv_bytes"] + results["state_bytes"] + draft
     if results.get("draft"):
         assert pool.bytes == results["total_bytes"]
+
+
+STORED = {
+    "float8_e4m3fn": "fp8_e4m3",
+    "float8_e5m2": "fp8_e5m2",
+    "float4_e2m1fn_x2": "uint4",
+}
+"""Element types as PyTorch calls them."""
 
 
 @pytest.mark.parametrize("case", ORACLE["cases"], ids=named)
@@ -187,6 +195,10 @@ def test_settings_resolve_as_sglang_resolved_them(case: dict[str, Any]) -> None:
         theirs["attn_dp_size"],
     )
     assert ours.chunk == theirs["chunked_prefill_size"]
+    stored = {"mxfp8": "fp8_e4m3", "nvfp4": "uint4", "fp4_mx_block16": "uint4"}.get(
+        ours.format.name, ours.format.name
+    )
+    assert stored == STORED.get(theirs["kv_cache_dtype"], theirs["kv_cache_dtype"])
     assert ours.overlap != theirs["disable_overlap_schedule"]
     assert (ours.strategy is not None and ours.strategy.extra_buffer) == theirs[
         "mamba_extra_buffer"

@@ -37,7 +37,7 @@ def cost(model: Model, **settings: Any) -> kvcalc.Cost:
     return kvcalc.cost(model, engine="sglang", **settings)
 
 
-def pool(model: Model, memory: int = 50 * GIB, **settings: Any) -> kvcalc.Pool:
+def pool(model: Model, memory: Any = 50 * GIB, **settings: Any) -> kvcalc.Pool:
     return kvcalc.pool(model, engine="sglang", memory=memory, **settings)
 
 
@@ -191,6 +191,12 @@ def test_sparse_rows_depend_on_the_gpu(settings: dict[str, Any], row: int) -> No
     assert cost(typed("deepseek_v32", SPARSE), **settings)(64) == 64 * row
 
 
+def test_glm_keeps_scales_on_a_small_blackwell() -> None:
+    settings = {"gpu": "rtx-5090", "kv_cache_dtype": "fp8_e4m3"}
+    assert cost(typed("glm_moe_dsa", SPARSE), **settings)(64) == 64 * (656 + 132)
+    assert cost(typed("deepseek_v32", SPARSE), **settings)(64) == 64 * (576 + 132)
+
+
 def test_a_sparse_layer_without_an_indexer_of_its_own_keeps_no_key() -> None:
     shared = LatentAttention(**DEEPSEEK_ROW, sparse=True)
     assert cost(typed("glm_moe_dsa", SPARSE, shared))(64) == 64 * (2 * 1152 + 132)
@@ -247,6 +253,88 @@ def test_attention_beside_a_state_is_both() -> None:
     layer = Combined(parts=(full(), Mamba2(kernel=4, heads=8, head_dim=4, groups=2, state=16)))
     held = cost(typed("falcon_h1", layer), disable_radix_cache=True)
     assert held(10) == 10 * 4096 + 2 * 3 * 96 + 4 * 512
+
+
+def test_a_model_whose_layers_all_slide_has_no_full_pool() -> None:
+    ocr = typed("unlimited_ocr", sliding(window=128), max_context=8192)
+    cut = pool(ocr, memory=GIB)
+    assert (cut.figures["full_tokens"], cut.figures["swa_tokens"]) == (0, GIB // 4096)
+    assert cut.bytes == (GIB // 4096 + 1) * 4096
+    # This one keeps its prompts.
+    assert cut.max_sequences == GIB // 4096 // 8192
+    assert pool(ocr, memory=GIB, max_total_tokens=5000).capacity_tokens == 5000
+
+
+def test_a_model_of_states_alone_has_a_token_for_each_of_its_context() -> None:
+    cut = pool(typed("mamba2", STATES[0][0], max_context=4096), memory=2**22)
+    assert cut.capacity_tokens == 4096
+    assert cut.max_sequences == cut.figures["mamba_slots"] // 3
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "page"),
+    [
+        (EXAONE, {}, 64),
+        (EXAONE, {"page_size": 32}, 32),
+        (EXAONE, {"speculative_eagle_topk": 4}, 1),
+        (EXAONE, {"attention_backend": "triton"}, 1),
+        (typed("mimo_v2_flash", full(v_head_dim=64)), {}, 128),
+        (typed("deepseek_v3", latent(**DEEPSEEK_ROW)), {}, 64),
+        (typed("deepseek_v2", latent(**DEEPSEEK_ROW)), {}, 1),
+        (typed("qwen3_next", Mamba(kernel=4, inner=8, state=2), full()), {}, 64),
+        (
+            typed("qwen3_next", Mamba(kernel=4, inner=8, state=2), full()),
+            {"mamba_radix_cache_strategy": "no_buffer", "disable_overlap_schedule": True},
+            1,
+        ),
+        (typed("lfm2", ShortConvolution(kernel=3, width=8), full()), {}, 1),
+        (typed("beam", full()), {}, 64),
+    ],
+)
+def test_the_page_that_a_backend_wants_on_blackwell(
+    model: Model, settings: dict[str, Any], page: int
+) -> None:
+    assert pool(model, context=4096, gpu="b200", **settings).figures["page_size"] == page
+
+
+@pytest.mark.parametrize(
+    ("settings", "columns"),
+    [
+        ({}, 4),
+        ({"speculative_num_draft_tokens": 4}, 8),
+        # Whole pages of a token a branch, for four branches, twice.
+        (
+            {
+                "speculative_num_draft_tokens": 8,
+                "speculative_num_steps": 5,
+                "speculative_eagle_topk": 4,
+                "page_size": 16,
+            },
+            2 * 4 * 2 * 16 + 15,
+        ),
+    ],
+)
+def test_a_draft_widens_the_request_table(settings: dict[str, Any], columns: int) -> None:
+    figures = pool(EXAONE, max_running_requests=10, **settings).figures
+    assert figures["req_to_token"] == 11 * (262_144 + columns) * 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "ahead"),
+    [
+        ({}, 2 * 6),
+        ({"disable_overlap_schedule": True}, 6),
+        ({"disable_overlap_schedule": True, "page_size": 16}, 16),
+        ({"disable_overlap_schedule": True, "page_size": 16, "speculative_eagle_topk": 2}, 64),
+    ],
+)
+def test_a_draft_widens_the_window_that_is_set_aside(settings: dict[str, Any], ahead: int) -> None:
+    draft = {"speculative_num_draft_tokens": 4, "speculative_num_steps": 6}
+    given = {"disable_radix_cache": True, "max_running_requests": 10, **draft, **settings}
+    page = given.get("page_size", 1)
+    chunks = 4096 if "disable_overlap_schedule" in settings else 2 * 4096
+    cap = (128 + 128 * 4 + page + ahead) * 10 + chunks + page
+    assert pool(WHAT_IF, **given).figures["swa_tokens"] == -(-cap // page) * page
 
 
 @given(
@@ -378,6 +466,35 @@ REFUSED = [
     (EXAONE, {"block_size": 16}, "sglang has no setting 'block_size'"),
     (typed(None, CarriedRow(elements=2)), {}, "sglang does not support carried_row layers"),
     (typed(None, full(), latent(**DEEPSEEK_ROW)), {}, "it mixes kinds of attention"),
+    (typed(None, full(query_heads=12, kv_heads=4)), {"tensor_parallel_size": 8}, "12 query heads"),
+    (
+        typed(None, full(head_dim=24)),
+        {"kv_cache_dtype": "fp4_mx_block16"},
+        "head_dim: found 24, expected a multiple of 16",
+    ),
+    (
+        typed(None, full(v_head_dim=64)),
+        {"kv_cache_dtype": "fp4_mx_block16"},
+        "keys and values of one size",
+    ),
+    (typed(None, latent(**DEEPSEEK_ROW)), {"kv_cache_dtype": "nvfp4"}, "found latent rows"),
+    (typed(None, latent(**DEEPSEEK_ROW)), {"kv_cache_dtype": "mxfp8"}, "found latent rows"),
+    (
+        typed(None, latent(**DEEPSEEK_ROW, window=8), latent(**DEEPSEEK_ROW)),
+        {"kv_cache_dtype": "fp4_mx_block16"},
+        "not known for sliding latent rows",
+    ),
+    (
+        typed(None, latent(kv_lora_rank=100, qk_rope_head_dim=64, sparse=True)),
+        {"kv_cache_dtype": "fp8_e4m3"},
+        "kv_lora_rank: found 100, expected a multiple of 128",
+    ),
+    (
+        typed(None, latent(**DEEPSEEK_ROW, sparse=True, index_head_dim=64)),
+        {},
+        "index_head_dim: found 64, expected 128",
+    ),
+    (typed(None, full(), dtype="int8"), {}, "runs no model in int8"),
     (typed("gpt_oss", sliding(window=8), sliding(window=9)), {}, r"found \[8, 9\]"),
     (typed("gpt_oss", sliding(window=8), SharedCache()), {}, "shared_cache layers"),
     (typed("openelm", full(), full(kv_heads=4, head_dim=128)), {}, "in one shape"),
@@ -402,6 +519,17 @@ REFUSED = [
         {"mamba_radix_cache_strategy": "extra_buffer_lazy", "disable_overlap_schedule": True},
         "extra_buffer_lazy excludes",
     ),
+    (
+        typed("qwen3_next", Mamba(kernel=4, inner=8, state=2)),
+        {"page_size": 48, "chunked_prefill_size": 4800},
+        "expected a divisor of the 256",
+    ),
+    (
+        typed("falcon_mamba", Mamba(kernel=4, inner=8, state=2)),
+        {"mamba_radix_cache_strategy": "extra_buffer"},
+        "keeps no states of a model",
+    ),
+    (EXAONE, {"mamba_radix_cache_strategy": "extra_buffer"}, "keeps no states of K-EXAONE"),
     (typed("deepseek_v32", SPARSE), {"kv_cache_dtype": "fp8_e5m2"}, "for sparse attention"),
     (typed("deepseek_v32", SPARSE), {"gpu": "mi300x"}, "rules that are not modelled"),
     (
@@ -413,6 +541,21 @@ REFUSED = [
         typed("deepseek_v4", CompressedAttention(head_dim=256, window=128)),
         {},
         "head_dim: found 256",
+    ),
+    (
+        typed("deepseek_v4", CompressedAttention(head_dim=512, window=128, ratio=8)),
+        {},
+        "ratio: found 8, expected 0, 4 or 128",
+    ),
+    (
+        typed("deepseek_v4", CompressedAttention(head_dim=512, window=128)),
+        {"kv_cache_dtype": "bf16"},
+        "expected fp8_e4m3 for a model",
+    ),
+    (
+        typed("qwen3_next", STATES[0][0]),
+        {"tensor_parallel_size": 3},
+        "found 3 ranks for a state",
     ),
     (
         typed("step3p7", sliding(window=8), full(), num_nextn_predict_layers=3),
@@ -442,6 +585,12 @@ def test_a_refusal_is_one_sentence(model: Model, settings: dict[str, Any], sente
             {"context": 8},
             "fewer than the 5 of one request",
         ),
+        (
+            typed(None, STATES[0][0], full()),
+            20_000,
+            {"context": 8, "max_mamba_cache_size": 100},
+            "leave nothing for the pool",
+        ),
     ],
 )
 def test_a_memory_that_sglang_cannot_start_in_is_refused(
@@ -451,13 +600,19 @@ def test_a_memory_that_sglang_cannot_start_in_is_refused(
         pool(model, memory, **settings)
 
 
+def test_a_window_pool_that_holds_one_request_and_a_page_is_too_small() -> None:
+    assert pool(WHAT_IF, max_total_tokens=163).figures["swa_tokens"] == 130
+    with pytest.raises(kvcalc.KvcalcError, match="the window pool gets 129 tokens"):
+        pool(WHAT_IF, max_total_tokens=162)
+
+
 def test_the_rank_with_the_least_memory_decides() -> None:
     least = pool(EXAONE, memory=20 * GIB).figures
-    assert pool(EXAONE, memory=(30 * GIB, 20 * GIB)).figures == least  # type: ignore[arg-type]
+    assert pool(EXAONE, memory=(30 * GIB, 20 * GIB)).figures == least
 
 
 def test_settings_may_be_text() -> None:
-    text = {
+    text: dict[str, Any] = {
         "page_size": "16",
         "swa_full_tokens_ratio": "0.5",
         "disable_radix_cache": "true",
@@ -466,7 +621,7 @@ def test_settings_may_be_text() -> None:
         "tensor_parallel_size": "4",
         "chunked_prefill_size": "-1",
     }
-    typed_values = {
+    typed_values: dict[str, Any] = {
         "page_size": 16,
         "swa_full_tokens_ratio": 0.5,
         "disable_radix_cache": True,

@@ -30,6 +30,10 @@ WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED | OPTED_IN
 """Who gets a window pool (srt/configs/model_config.py, is_hybrid_swa_model; the configurations with
 `is_hybrid_swa`). Everyone else keeps every layer in full."""
 
+KEEPS_PROMPT = _names("unlimited_ocr unlimited_ocr_text")
+"""Their prompts stay in the window pool while they generate (srt/models/unlimited_ocr.py,
+is_prefill_aware_swa)."""
+
 KEEPS_RATIO = {"deepseek_v4": 0.1}
 """Their own swa_full_tokens_ratio (srt/arg_groups/model_overrides/deepseek_v4.py)."""
 
@@ -58,13 +62,13 @@ class Recurrent(NamedTuple):
 _HYBRID = Recurrent()
 _FLOAT32 = Recurrent(own_dtype=False)
 _NO_BUFFER = Recurrent(extra_buffer=False)
-_PURE = Recurrent(radix=False, extra_buffer=False, own_dtype=False)
+_UNKEPT = Recurrent(radix=False, extra_buffer=False, own_dtype=False)
 
 RECURRENT = {
     **dict.fromkeys(
         _names(
-            "falcon_h1 nemotron_h nemotron_h_omni qwen3_5 qwen3_5_moe qwen3_5_moe_text "
-            "qwen3_5_text qwen3_next"
+            "falcon_h1 minicpmv4_6 minicpmv4_7 nemotron_h nemotron_h_omni qwen3_5 qwen3_5_moe "
+            "qwen3_5_moe_text qwen3_5_text qwen3_next"
         ),
         _HYBRID,
     ),
@@ -73,7 +77,7 @@ RECURRENT = {
         _FLOAT32,
     ),
     **dict.fromkeys(_names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
-    **dict.fromkeys(_names("falcon_mamba mamba mamba2"), _PURE),
+    **dict.fromkeys(_names("falcon_mamba lfm2_vl mamba mamba2"), _UNKEPT),
 }
 """Recurrent models that SGLang has a class for (srt/configs/hybrid_arch.py, mamba_utils.py;
 _MAMBA_RADIX_CACHE_ARCHS and _MAMBA_EXTRA_BUFFER_ARCHS in srt/arg_groups/overrides.py)."""

@@ -6,10 +6,9 @@ srt/mem_cache/kv_cache_configurator.py (_build_token_to_kv_pool).
 
 from dataclasses import dataclass
 
-from kvcalc.costs import window_of
 from kvcalc.dtypes import dtype
 from kvcalc.engines.sglang import architectures, compressed, states
-from kvcalc.engines.sglang.formats import FORMATS, Format
+from kvcalc.engines.sglang.pools import has_window_pool, pool_window
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.rows import Row, block_index, keys_and_values, latent, sparse_index
 from kvcalc.engines.sglang.settings import SglangSettings
@@ -19,7 +18,6 @@ from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
 from kvcalc.layers.attention import (
     Attention,
-    ChunkedAttention,
     CompressedAttention,
     FullAttention,
     LatentAttention,
@@ -65,17 +63,6 @@ class Layout:
         return self.kept + ((self.drafted,) if self.drafted else ())
 
 
-def has_window_pool(model: Model, settings: SglangSettings) -> bool:
-    """Tell whether SGLang gives a model a window pool.
-
-    A model given by its shape is taken at its word.
-    """
-    if settings.disable_hybrid_swa_memory:
-        return any(isinstance(layer, CompressedAttention) for layer, _ in model.groups)
-    known = model.model_type is None or model.model_type in architectures.WINDOW_POOLS
-    return known and any(slides(cache) for layer, _ in model.groups for cache in layer.caches)
-
-
 def lay_out(model: Model, settings: SglangSettings, resolved: Resolved) -> Layout:
     """Work out what each layer keeps.
 
@@ -88,13 +75,13 @@ def lay_out(model: Model, settings: SglangSettings, resolved: Resolved) -> Layou
         Kept(
             layer.kind,
             count,
-            layer.windows[0] if layer.windows else None,
+            layer.windows[0] if len(set(layer.windows)) == 1 else None,
             tuple(part for cache in layer.caches for part in place.of(cache)),
         )
         for layer, count in model.groups
     )
     place.require_one_shape()
-    window, tokens = _window(model) if windowed else (None, None)
+    window, tokens = pool_window(model) if windowed else (None, None)
     return Layout(kept, place.drafted(), window, tokens)
 
 
@@ -125,11 +112,9 @@ class _Place:
             return latent(cache, resolved.format, resolved.ranks, scaled) + sparse_index(cache)
         rows = keys_and_values(cache, resolved.format, resolved.ranks, self.windowed)
         if isinstance(cache, FullAttention) and cache.index_head_dim is not None:
-            rows += block_index(cache, resolved.format, self._own(), resolved.index_in_8_bits)
+            bits = 8 if resolved.index_in_8_bits else dtype(self.model.dtype).bits
+            rows += block_index(cache, bits)
         return rows
-
-    def _own(self) -> Format:
-        return FORMATS[dtype(self.model.dtype).name]
 
     def _part(self, pool: str, row: Row) -> Stored:
         page = self.resolved.page
@@ -198,25 +183,3 @@ class _Place:
         return Kept(
             "draft", layers, None, tuple(self._part(FULL, row) for row in self._rows(first))
         )
-
-
-def _window(model: Model) -> tuple[Value, int]:
-    """What SGLang takes for the window, as a value and in tokens.
-
-    Raises:
-        KvcalcError: several windows; SGLang has one.
-    """
-    sizes = set(model.sliding_windows)
-    chunks = {
-        cache.chunk
-        for layer, _ in model.groups
-        for cache in layer.caches
-        if isinstance(cache, ChunkedAttention)
-    }
-    if len(sizes | chunks) > 1:
-        raise KvcalcError(
-            f"window: found {sorted(sizes | chunks)} in {model.name}, expected one on sglang"
-        )
-    less = 1 if model.model_type in architectures.WINDOW_LESS_ONE else 0
-    tokens = (sizes | chunks).pop()
-    return (window_of(model, tokens) if sizes else tokens) - less, tokens - less

@@ -25,11 +25,9 @@ def life(prompt: int, new: int, window: int, keeping: Keeping) -> Iterator[tuple
             evicted = max(evicted, (seen - window) // page * page)
 
     chunk = keeping.chunk or prompt
-    for step, read in enumerate(range(0, prompt, chunk)):
-        if not keeping.overlap:
-            evict(read, 1)
-        elif step >= 2:
-            evict(read - chunk, 1)
+    running = chunk if keeping.overlap else 0  # may still read what it has left behind
+    for read in range(0, prompt, chunk):
+        evict(read - running, 1)
         held = -(-min(read + chunk, prompt) // page) * page
         yield held, held - evicted
     for step in range(new):

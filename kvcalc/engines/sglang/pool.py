@@ -47,7 +47,7 @@ def pool(
         raise KvcalcError(f"memory: found {smallest:,} bytes, expected at most {MAX_MEMORY:,}")
     resolved = resolve(model, settings)
     layout = lay_out(model, settings, resolved)
-    keeps = keeping(settings, resolved)
+    keeps = keeping(model, settings, resolved)
     cutter = Cutter(model, settings, resolved, layout, keeps, traits_of(model), context)
     cut = cutter.cut(smallest)
     allocated = Allocated(layout, resolved, cut)

@@ -92,7 +92,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     asked = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
     machine = hardware(settings.gpu, blackwell=asked is not None and asked.blackwell)
     form = asked or _own_format(model, traits, machine)
-    strategy = strategy_of(model, settings)
+    strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
     _refuse(model, traits, form, backend, machine)
     page = page_size_of(model, traits, settings, backend, machine)
@@ -107,7 +107,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
         ratio=settings.swa_full_tokens_ratio
         or architectures.KEEPS_RATIO.get(model.model_type or "", RATIO),
         format=form,
-        scaled_rows=not machine.blackwell,
+        scaled_rows=not machine.blackwell or _reads_scales(model, machine),
         index_in_8_bits=form.name == "fp8_e4m3"
         and (machine.major in (None, 9) or (machine.sm100 and backend in (None, "trtllm_mha"))),
         chunk=chunk if chunk > 0 else None,
@@ -124,6 +124,11 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
             settings.draft_layers,
         ),
     )
+
+
+def _reads_scales(model: Model, machine: Hardware) -> bool:
+    """Whether rows of 8 bits carry scales on Blackwell too (flashinfer_sparse_mla)."""
+    return model.model_type == "glm_moe_dsa" and machine.major == 12
 
 
 def _requests(traits: Traits, settings: SglangSettings) -> int | None:

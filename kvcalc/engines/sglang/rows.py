@@ -23,17 +23,21 @@ class Row(NamedTuple):
     bytes: int
 
 
+def _require_shared(query_heads: int | None, ranks: int) -> None:
+    if query_heads is not None and query_heads % ranks:
+        raise KvcalcError(
+            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
+            f"of its {query_heads} query heads"
+        )
+
+
 def keys_and_values(layer: Attention, form: Format, ranks: int, in_window_pool: bool) -> list[Row]:
     """A key and a value a KV head. The two pools of a windowed model do not pack FP4.
 
     Raises:
         KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
     """
-    if layer.query_heads is not None and layer.query_heads % ranks:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
-            f"of its {layer.query_heads} query heads"
-        )
+    _require_shared(layer.query_heads, ranks)
     heads = heads_per_rank(layer.kv_heads, ranks)
     bits = 8 if form.packed and in_window_pool else form.bits
     rows = [
@@ -74,11 +78,7 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
     Raises:
         KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
     """
-    if layer.query_heads is not None and layer.query_heads % ranks:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
-            f"of its {layer.query_heads} query heads"
-        )
+    _require_shared(layer.query_heads, ranks)
     elements = layer.row_elements
     sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements"
     if layer.window is not None and form.packed:
@@ -117,10 +117,9 @@ def sparse_index(layer: LatentAttention) -> list[Row]:
     return [Row("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
 
 
-def block_index(layer: FullAttention, form: Format, own: Format, eight_bits: bool) -> list[Row]:
-    """The key of MiniMax-M3's indexer: the model's own type, or 8 bits where its GEMMs are."""
+def block_index(layer: FullAttention, bits: int) -> list[Row]:
+    """The key of MiniMax-M3's indexer, of `bits` an element."""
     size = layer.index_head_dim
     if size is None:
         return []
-    bits = form.bits if eight_bits else own.bits
     return [Row("index_k", f"{size} elements of {bits} bits", size * bits // 8)]

@@ -5,8 +5,10 @@ from typing import NamedTuple
 from kvcalc.engines.sglang.architectures import RECURRENT, Recurrent
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.recurrent import Recurrent as RecurrentLayer
 from kvcalc.model import Model
+
+TRACK_INTERVAL = 256
+"""Tokens after which a state is followed (mamba_track_interval, srt/arg_groups/fields/exec_.py)."""
 
 BASE = 3
 """Slots a running request, besides those that follow its state for the radix cache
@@ -26,40 +28,51 @@ class Strategy(NamedTuple):
         return self.name.startswith("extra_buffer")
 
 
-def strategy_of(model: Model, settings: SglangSettings) -> Strategy | None:
-    """Work out the strategy; None where the model has no recurrent states.
+def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Strategy | None:
+    """Work out the strategy; None where the model has no `recurrent` states.
 
     Raises:
         KvcalcError: a strategy that SGLang refuses with the other settings.
     """
-    if not any(isinstance(c, RecurrentLayer) for layer, _ in model.groups for c in layer.caches):
+    kept = RECURRENT.get(model.model_type or "", Recurrent())
+    asked = settings.mamba_radix_cache_strategy
+    keeps = settings.disable_radix_cache or (recurrent and kept.radix)
+    if not keeps and asked.startswith("extra_buffer"):
+        raise KvcalcError(
+            f"mamba_radix_cache_strategy: found {asked}, but the radix cache keeps no states of "
+            f"{model.name} on sglang"
+        )
+    if not recurrent:
         return None
     if settings.disable_radix_cache:
         return Strategy("off", 1)
-    kept = RECURRENT.get(model.model_type or "", Recurrent())
     if not kept.radix:
         return Strategy("auto", BASE)
     overlap = not settings.disable_overlap_schedule
     paged = settings.page_size not in (None, 1)
-    asked = settings.mamba_radix_cache_strategy
     if asked == "auto":
         buffered = (overlap or paged) and kept.extra_buffer
         asked = "extra_buffer" if buffered else "no_buffer"
         overlap = overlap and buffered
     if asked != "no_buffer":
-        return _buffered(model, asked, overlap, kept)
+        return _buffered(model, settings, asked, overlap)
     if paged or overlap:
         wanted = "page_size 1" if paged else "disable_overlap_schedule"
         raise KvcalcError(f"mamba_radix_cache_strategy: no_buffer needs {wanted} on sglang")
     return Strategy("no_buffer", BASE, without_overlap=True)
 
 
-def _buffered(model: Model, asked: str, overlap: bool, kept: Recurrent) -> Strategy:
+def _buffered(model: Model, settings: SglangSettings, asked: str, overlap: bool) -> Strategy:
     """States followed in slots of their own: two with overlap, the second later if lazy."""
-    if not kept.extra_buffer:
+    if not RECURRENT.get(model.model_type or "", Recurrent()).extra_buffer:
         raise KvcalcError(
             f"mamba_radix_cache_strategy: found {asked}, expected no_buffer for "
             f"{model.model_type} on sglang"
+        )
+    if TRACK_INTERVAL % (settings.page_size or 1):
+        raise KvcalcError(
+            f"page_size: found {settings.page_size}, expected a divisor of the {TRACK_INTERVAL} "
+            "tokens after which a state is followed on sglang"
         )
     lazy = asked == "extra_buffer_lazy"
     if lazy and not overlap:

@@ -8,16 +8,18 @@ srt/model_executor/pool_configurator.py (compute_swa_request_cap).
 
 from dataclasses import dataclass
 
+from kvcalc.engines.sglang.architectures import KEEPS_PROMPT
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.formula import Value, cdiv, maximum, minimum
+from kvcalc.model import Model
 
 
 @dataclass(frozen=True)
 class Keeping:
     """How requests keep and leave the window pool.
 
-    `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt is read whole.
+    `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt is kept whole.
     `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
     request takes before it needs them, `drafted` tokens a round.
     """
@@ -98,15 +100,15 @@ class Keeping:
         return a_request * requests + self.chunks_in_flight * self.chunk + self.page
 
 
-def keeping(settings: SglangSettings, resolved: Resolved) -> Keeping:
-    """Gather how requests keep the window pool from the settings."""
+def keeping(model: Model, settings: SglangSettings, resolved: Resolved) -> Keeping:
+    """Gather how requests of a model keep the window pool."""
     drafts = resolved.drafts
     ahead = resolved.page
     if drafts.tokens is not None:
         ahead = drafts.tokens_ahead(resolved.page, resolved.overlap)
     return Keeping(
         page=resolved.page,
-        chunk=resolved.chunk,
+        chunk=None if model.model_type in KEEPS_PROMPT else resolved.chunk,
         interval=settings.swa_eviction_interval,
         overlap=resolved.overlap,
         radix_cache=not settings.disable_radix_cache,

@@ -1,0 +1,109 @@
+"""How a cost comes about, in SGLang's own terms."""
+
+from collections.abc import Callable
+
+from kvcalc.costs import Group, Step
+from kvcalc.engines.sglang.pools import has_window_pool
+from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW, Kept
+from kvcalc.engines.sglang.traits import slides
+from kvcalc.engines.sglang.units import Units
+from kvcalc.formula import Formula, Value
+from kvcalc.layers.attention import LatentAttention
+from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.model import Model
+from kvcalc.units import counted
+
+UNITS = {
+    FULL: ("full pool", "page"),
+    WINDOW: ("window pool", "page"),
+    SLOT: ("state slots", "slot"),
+    REQUEST: ("running requests", "request"),
+}
+"""Each pool's name, and what it hands out."""
+
+
+def _unit(pool: str, page: int) -> str:
+    return "token" if UNITS[pool][1] == "page" and page == 1 else UNITS[pool][1]
+
+
+def group(kept: Kept, units: Units, bound: Callable[[Value], Formula]) -> Group:
+    """Derive a group's bytes over all ranks."""
+    page, ranks = units.resolved.page, units.resolved.ranks
+    found = [
+        Step(f"{part.buffer}, a {_unit(part.pool, page)}", part.working, part.bytes, "bytes")
+        for part in kept.parts
+    ]
+    for pool in dict.fromkeys(part.pool for part in kept.parts):
+        held = units.on_all(pool)
+        found.append(Step(UNITS[pool][0], str(held), held, f"{_unit(pool, page)}s"))
+    total = units.total(kept.bytes_of, ranks, fullest=False)
+    shared = f" x {counted(ranks, 'rank')}" if ranks > 1 else ""
+    found.append(Step("all of them", f"{counted(kept.layers, 'layer')}{shared}", total, "bytes"))
+    return Group(kept.kind, kept.layers, kept.window, bound(total), tuple(found))
+
+
+def steps(units: Units) -> tuple[Step, ...]:
+    """Say what all groups have in common: pages, windows, slots, and bytes of each."""
+    resolved, layout = units.resolved, units.layout
+    found = [Step("page_size", "of the model, the backend or the setting", resolved.page, "tokens")]
+    if layout.window is not None and layout.bytes_of(WINDOW):
+        reading = units.keeping.reading(layout.window)
+        decoding = units.keeping.decoding(layout.window)
+        found.append(
+            Step("sliding_window_size", "as the model's class gives it", layout.window, "tokens")
+        )
+        if reading is not None:
+            found.append(
+                Step("window pages while a prompt is read", str(reading), reading, "pages")
+            )
+            found.append(Step("window pages while it generates", str(decoding), decoding, "pages"))
+    if resolved.strategy is not None:
+        of = f"mamba_radix_cache_strategy {resolved.strategy.name}"
+        found.append(Step("state slots a request", of, resolved.strategy.slots_a_request, "slots"))
+    for pool in (FULL, WINDOW, SLOT, REQUEST):
+        size = layout.bytes_of(pool)
+        if size:
+            one = f"{UNITS[pool][0]}, a {_unit(pool, resolved.page)}"
+            found.append(Step(one, "all layers, on one rank", size, "bytes"))
+    return tuple(found)
+
+
+def why(model: Model, settings: SglangSettings, units: Units) -> str:
+    """Say in one line what makes the cost differ from the least that attention needs."""
+    layout, resolved, page = units.layout, units.resolved, units.resolved.page
+    if layout.bytes_of(WINDOW) and layout.window_tokens is not None:
+        reading = units.keeping.reading(layout.window_tokens)
+        if not isinstance(reading, int):
+            return "a sliding layer holds the whole prompt"
+        return (
+            f"{reading * page:,} tokens per sliding layer while a prompt is read, not "
+            f"{layout.window_tokens:,}"
+        )
+    slide = any(slides(cache) for layer, _ in model.groups for cache in layer.caches)
+    if slide:
+        off = settings.disable_hybrid_swa_memory and has_window_pool(
+            model, settings.model_copy(update={"disable_hybrid_swa_memory": False})
+        )
+        cause = "the window pool is switched off" if off else "no window pool for this architecture"
+        return f"{cause}: all {len(model.layers)} layers are stored in full"
+    if resolved.strategy is not None:
+        return f"{counted(resolved.strategy.slots_a_request, 'slot')} of recurrent state a request"
+    return _why_of_rows(model, resolved, page)
+
+
+def _why_of_rows(model: Model, resolved: Resolved, page: int) -> str:
+    caches = [cache for layer, _ in model.groups for cache in layer.caches]
+    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    whole = f", whole on each of {resolved.ranks} ranks" if resolved.ranks > 1 else ""
+    if any(cache.index_head_dim for cache in latent):
+        return f"an indexer's key beside each latent row{whole}"
+    if latent and whole:
+        return f"the latent row{whole}"
+    empty = sum(isinstance(layer, NoCache | SharedCache) for layer in model.layers)
+    if empty:
+        return f"{counted(empty, 'layer')} without a cache of their own get a place in the pool too"
+    if page == 1:
+        return "one token a page: no more than attention itself needs"
+    return f"whole pages of {page} tokens"

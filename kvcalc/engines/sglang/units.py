@@ -1,0 +1,64 @@
+"""What S requests of N tokens hold of each pool, in the units that SGLang hands out."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kvcalc.costs import CONTEXT, SEQUENCES
+from kvcalc.engines.sglang.layout import Layout
+from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW
+from kvcalc.engines.sglang.window import Keeping
+from kvcalc.formula import Value, cdiv
+
+
+class Units(NamedTuple):
+    """How many units of each pool requests hold: pages, slots of state, requests."""
+
+    layout: Layout
+    resolved: Resolved
+    keeping: Keeping
+
+    @property
+    def pages(self) -> Value:
+        """Pages of all of one request's tokens."""
+        return cdiv(CONTEXT, self.resolved.page)
+
+    def held(self, pool: str, sequences: Value) -> Value:
+        """Units that so many requests of one attention group hold."""
+        if pool == WINDOW:
+            assert self.layout.window is not None
+            return self.keeping.pages(self.pages, sequences, self.layout.window)
+        return (self.pages if pool == FULL else self.of_one(pool)) * sequences
+
+    def of_one(self, pool: str) -> int:
+        """Slots of state, or requests, that one request counts for."""
+        if pool == REQUEST:
+            return 1
+        return self.resolved.strategy.slots_a_request if self.resolved.strategy else 0
+
+    def on_all(self, pool: str) -> Value:
+        """Units that all requests hold in all attention groups, dealt out evenly."""
+        groups = self.resolved.groups
+        if groups == 1 or pool != WINDOW:
+            return self.held(pool, SEQUENCES)
+        fewer = SEQUENCES // groups
+        fuller = SEQUENCES - fewer * groups
+        return fuller * self.held(pool, fewer + 1) + (groups - fuller) * self.held(pool, fewer)
+
+    def on_fullest(self, pool: str) -> Value:
+        """Units held in the attention group with the most requests."""
+        return self.held(pool, cdiv(SEQUENCES, self.resolved.groups))
+
+    def total(self, bytes_of: Callable[[str], int], ranks: int, fullest: bool) -> Value:
+        """Bytes on so many ranks, of what keeps `bytes_of` a unit of each pool."""
+        held = self.on_fullest if fullest else self.on_all
+        total: Value = 0
+        for pool in (FULL, WINDOW):
+            if size := bytes_of(pool) * ranks:
+                total = total + held(pool) * size
+        size = self.beside_pages(bytes_of) * ranks
+        return total + held(REQUEST) * size if size else total
+
+    def beside_pages(self, bytes_of: Callable[[str], int]) -> int:
+        """Bytes of a request on one rank that its length does not change."""
+        return sum(bytes_of(pool) * self.of_one(pool) for pool in (SLOT, REQUEST))
