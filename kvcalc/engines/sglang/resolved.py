@@ -95,6 +95,11 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
     _refuse(model, traits, form, backend, machine)
+    if traits.compressed and settings.speculative_num_draft_tokens is not None:
+        raise KvcalcError(
+            f"speculative_num_draft_tokens: found {settings.speculative_num_draft_tokens}, but the "
+            f"rings that sglang keeps for drafts of {model.name} are not modelled"
+        )
     page = page_size_of(model, traits, settings, backend, machine)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
