@@ -48,11 +48,15 @@ def compare(
     the engines that have it.
 
     Raises:
-        KvcalcError: no context, a window for a model without sliding layers, no such engine, or a
-            setting that no engine has.
+        KvcalcError: no context, a window for a model without sliding layers, no such engine or
+            GPU, or a setting that no engine has.
     """
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
     _refuse_unknown(settings, names)
+    if "gpu" in settings:
+        from kvcalc.gpus import find
+
+        find(settings["gpu"])
     if context is None:
         context = longest_context(model)
     windows = (window,) if isinstance(window, int) else tuple(dict.fromkeys(window or ()))
@@ -81,9 +85,10 @@ def _least(model: Model, context: int, sequences: int, settings: Mapping[str, An
     own = _own("ideal", settings)
     for asked in (own, {name: own[name] for name in own if name != "kv_cache_dtype"}):
         try:
-            return engines.cost(model, "ideal", **asked)(context, sequences=sequences)
+            least: int = engines.cost(model, "ideal", **asked)(context, sequences=sequences)
         except KvcalcError:
             continue
+        return least
     return None
 
 

@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from kvcalc import engines
-from kvcalc.engines.contract import About
+from kvcalc.engines.contract import About, Engine
 
 LEAST = ("ge", "gt")
 MOST = ("le", "lt")
@@ -34,34 +34,45 @@ class SettingRow:
     source: str
 
 
+@dataclass(frozen=True)
+class DescribedEngine(EngineRow):
+    """An engine with its settings."""
+
+    settings: tuple[SettingRow, ...]
+
+
 def catalogue() -> list[EngineRow]:
     """List the engines."""
-    return [described(name) for name in engines.ENGINES]
+    return [EngineRow(**_row(engines.find(name))) for name in engines.ENGINES]
 
 
-def described(name: str) -> EngineRow:
+def described(name: str) -> DescribedEngine:
     """Describe one engine.
 
     Raises:
         KvcalcError: no such engine.
     """
     engine = engines.find(name)
-    return EngineRow(engine.name, engine.version, engine.source, engine.kinds, engine.dtypes)
+    return DescribedEngine(**_row(engine), settings=tuple(_settings(engine)))
 
 
-def settings(name: str) -> list[SettingRow]:
-    """List an engine's settings.
+def _row(engine: Engine) -> dict[str, Any]:
+    return {
+        "engine": engine.name,
+        "version": engine.version,
+        "source": engine.source,
+        "kinds": engine.kinds,
+        "dtypes": engine.dtypes,
+    }
 
-    Raises:
-        KvcalcError: no such engine.
-    """
-    rows = []
-    for field, info in engines.find(name).settings.model_fields.items():
-        about = next((one for one in info.metadata if isinstance(one, About)), About("", ""))
-        annotated = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-        values = " or ".join(dict.fromkeys(_values(annotated)))
-        rows.append(SettingRow(field, info.default, values, about.unit, about.source))
-    return rows
+
+def _settings(engine: Engine) -> Iterator[SettingRow]:
+    for field, info in engine.settings.model_fields.items():
+        about = next(one for one in info.metadata if isinstance(one, About))
+        values = " or ".join(dict.fromkeys(_values(Annotated[info.annotation, *info.metadata])))
+        if field == "kv_cache_dtype":
+            values = "an element type"
+        yield SettingRow(field, info.default, values, about.unit, about.source)
 
 
 def _values(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[str]:
@@ -79,12 +90,13 @@ def _values(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[str]:
     elif annotation is bool:
         yield "true, false"
     elif annotation in (int, float):
-        yield f"{_bound(bounds, LEAST)} to {_bound(bounds, MOST)}"
+        least, most = _bound(bounds, LEAST), _bound(bounds, MOST)
+        yield f"{least or 'any'} to {most or 'any'}" if least or most else "a number"
     else:
         yield "text" if annotation is str else "list"
 
 
-def _bound(bounds: tuple[Any, ...], names: tuple[str, ...]) -> str:
+def _bound(bounds: tuple[Any, ...], names: tuple[str, ...]) -> str | None:
     """Find a bound among the pieces of a field's metadata."""
     for piece in bounds:
         for one in getattr(piece, "metadata", [piece]):
@@ -92,4 +104,4 @@ def _bound(bounds: tuple[Any, ...], names: tuple[str, ...]) -> str:
                 value = getattr(one, name, None)
                 if isinstance(value, int | float):
                     return f"{value:,}"
-    return "any"
+    return None

@@ -41,14 +41,32 @@ class Lever:
 
 
 @dataclass(frozen=True)
+class StepRow:
+    """A step beside the group of layers that it belongs to: their kind, "all" for the whole."""
+
+    kind: str
+    layers: int
+    step: str
+    working: str
+    value: int
+    unit: str
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A derivation: groups of layers, each with its steps, those of the whole, the formula.
 
-    `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where no setting of
-    the engine lowers the bytes without changing what is stored, or none was looked for.
+    `settings` are those that differ from the engine's defaults, `quantities` what the formula was
+    evaluated for. `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where
+    no setting of the engine lowers the bytes without changing what is stored, or none was looked
+    for.
     """
 
-    title: str
+    model: str
+    engine: str
+    kv_cache_dtype: str
+    settings: Mapping[str, Any]
+    quantities: Mapping[str, int]
     groups: tuple[ExplainedGroup, ...]
     steps: tuple[ExplainedStep, ...]
     formula: str
@@ -56,6 +74,27 @@ class Explanation:
     bytes_per_gpu: int
     why: str
     lever: Lever | None = None
+
+    @property
+    def title(self) -> str:
+        """What is explained, in a line."""
+        stated = [f"{name} {amount:,}" for name, amount in self.quantities.items()]
+        stated += [
+            f"{name} {value}"
+            for name, value in self.settings.items()
+            if name not in self.quantities
+        ]
+        return f"{self.model} on {self.engine}, {self.kv_cache_dtype}: {', '.join(stated)}"
+
+    @property
+    def rows(self) -> list[StepRow]:
+        """Every step, in order."""
+        whole = ExplainedGroup("all", sum(group.layers for group in self.groups), self.steps)
+        return [
+            StepRow(group.kind, group.layers, step.name, step.working, step.value, step.unit)
+            for group in (*self.groups, whole)
+            for step in group.steps
+        ]
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -83,8 +122,6 @@ def explain(cost: Cost, context: int, **given: int) -> Explanation:
         KvcalcError: a quantity is not a positive int, or not in the cost's formula.
     """
     total = cost(context, **given)
-    quantities = {"context": context, **cost.formula.variables, **given}
-    stated = ", ".join(f"{name} {amount:,}" for name, amount in quantities.items())
 
     def evaluated(steps: Iterable[Step]) -> tuple[ExplainedStep, ...]:
         return tuple(
@@ -98,7 +135,11 @@ def explain(cost: Cost, context: int, **given: int) -> Explanation:
         )
 
     return Explanation(
-        title=f"{cost.model.name} on {cost.engine}, {cost.kv_cache_dtype}: {stated}",
+        model=cost.model.name,
+        engine=cost.engine,
+        kv_cache_dtype=cost.kv_cache_dtype,
+        settings=cost.settings,
+        quantities={"context": context, **cost.formula.variables, **given},
         groups=tuple(
             ExplainedGroup(group.kind, group.layers, evaluated(group.steps))
             for group in cost.groups
@@ -138,11 +179,9 @@ def lever(
 def _flag(engine: str, setting: str, value: Any) -> str:
     """Spell a setting as the engine's own flag, where its command line has one."""
     command = engines.find(engine).command
-    if command is not None:
-        for flag, switched in command.switches.items():
-            if switched == (setting, value):
-                return flag
-        for flag, given in command.values.items():
-            if given == setting and flag.startswith("--"):
-                return f"{flag} {value}"
-    return f"--set {setting}={value}"
+    if command is None:
+        return f"--set {setting}={value}"
+    switches = [flag for flag, gives in command.switches.items() if gives == (setting, value)]
+    valued = [f"{flag} {value}" for flag, gives in command.values.items() if gives == setting]
+    flags = [flag for flag in switches + valued if flag.startswith("--")]
+    return next(iter(flags), f"--set {setting}={value}")

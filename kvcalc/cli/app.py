@@ -19,6 +19,7 @@ KVCALC_FAILED = 70
 COMMANDS = {
     "estimate": "Cache memory at one context.",
     "sweep": "Cache memory across contexts and windows.",
+    "formula": "The formula, written for a spreadsheet, a query or a program.",
     "fill": "The answers to a plan's rows, beside them.",
     "compare": "One request on every engine, and why they differ.",
     "explain": "How an engine comes to its bytes, step by step.",

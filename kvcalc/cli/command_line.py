@@ -18,6 +18,10 @@ SUBCOMMANDS = {"serve", "api_server"}
 """Words between a program and its flags."""
 
 PYTHON = re.compile(r"python[0-9.]*")
+PYTHON_SWITCHES = {"-B", "-E", "-I", "-O", "-s", "-u"}
+COUNT = re.compile(r"[0-9.]+[kKmMgGtT]")
+"""A count with a suffix, which engines read each in its own way."""
+
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
 
@@ -27,7 +31,7 @@ def read(line: str) -> tuple[str, Asked]:
 
     Raises:
         KvcalcError: it is too long, has an open quote, or starts no engine that kvcalc knows; or a
-            flag has no value, or one that is not a number where one is expected.
+            flag has no value, or one that is not a positive number where one is expected.
     """
     words = _split(line)
     variables = {}
@@ -43,7 +47,14 @@ def read(line: str) -> tuple[str, Asked]:
         if variable in variables:
             asked.settings[setting] = variables[variable]
     _flags(words, command, asked)
-    return name, command.finish(asked)
+    asked = command.finish(asked)
+    for setting, value in asked.settings.items():
+        if isinstance(value, str) and COUNT.fullmatch(value):
+            asked.settings[setting] = _number(command.number, value, setting)
+    for what, amount in (("context", asked.context), ("sequences", asked.sequences)):
+        if amount is not None and amount < 1:
+            raise KvcalcError(f"--from: {what}: found {shown(amount)}, expected at least 1")
+    return name, asked
 
 
 def _split(line: str) -> list[str]:
@@ -63,7 +74,11 @@ def _program(words: list[str]) -> tuple[str, list[str]]:
     """Find the engine that a program starts, and the words after it and its subcommands."""
     rest = list(words)
     if rest and PYTHON.fullmatch(PurePath(rest[0]).name):
-        rest = rest[2:] if rest[1:2] == ["-m"] else rest[1:]
+        del rest[0]
+        while rest and rest[0] in PYTHON_SWITCHES:
+            del rest[0]
+        if rest[:1] == ["-m"]:
+            del rest[0]
     program = PurePath(rest[0]).name if rest else ""
     for name, row in engines.ENGINES.items():
         if program in row.programs:
@@ -118,12 +133,8 @@ def _spelled(flag: str, command: CommandLine) -> str:
 
 
 def _values_after(words: list[str], place: int) -> list[str]:
-    values = []
-    for word in words[place:]:
-        if FLAG.fullmatch(word):
-            break
-        values.append(word)
-    return values
+    end = next((at for at in range(place, len(words)) if FLAG.fullmatch(words[at])), len(words))
+    return words[place:end]
 
 
 def _take(name: str, value: str, flag: str, command: CommandLine, asked: Asked) -> None:
@@ -133,8 +144,6 @@ def _take(name: str, value: str, flag: str, command: CommandLine, asked: Asked) 
         if value in ("auto", "-1"):
             return
         setattr(asked, name, _number(command.number, value, flag))
-    elif value[:1].isdigit() and value[-1:] in "kKmMgGtT":
-        asked.settings[name] = _number(command.number, value, flag)
     else:
         asked.settings[name] = value
 

@@ -6,7 +6,6 @@ import typer
 
 from kvcalc import engines as known
 from kvcalc.answers.engines import catalogue, described
-from kvcalc.answers.engines import settings as settings_of
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.output import OutputOptions
 from kvcalc.outputs.pages.engines import engines_page, settings_page
@@ -32,5 +31,5 @@ def engines(
         rows = catalogue()
         output.write_rows(rows, lambda: engines_page(rows), whole=True)
         return
-    found = settings_of(name)
-    output.write_rows(found, lambda: settings_page(described(name), found))
+    found = described(name)
+    output.write_one(found, lambda: settings_page(found), rows=found.settings)

@@ -54,5 +54,5 @@ def explain(
         answer(cost, length, sequences=count),
         lever=lever(chosen, asked.engine, asked.settings, length, count),
     )
-    output.write_one(found, lambda: explain_page(found))
+    output.write_one(found, lambda: explain_page(found), rows=found.rows)
     warn_past_maximum(chosen, [length])

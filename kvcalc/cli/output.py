@@ -37,9 +37,14 @@ class OutputOptions:
         Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
     ] = None
 
-    def write_one(self, answer: "DataclassInstance", page: "Callable[[], Page]") -> None:
-        """Write one answer: in JSON an object, in CSV a row without what is nested in it."""
-        self._write(asdict(answer), [_flat(asdict(answer))], page)
+    def write_one(
+        self,
+        answer: "DataclassInstance",
+        page: "Callable[[], Page]",
+        rows: "Sequence[DataclassInstance] | None" = None,
+    ) -> None:
+        """Write one answer: in JSON an object, in CSV `rows`, or one without what is nested."""
+        self._write(asdict(answer), [_flat(asdict(row)) for row in rows or [answer]], page)
 
     def write_rows(
         self,

@@ -1,6 +1,7 @@
 """What a person reads: a title, a table, and notes beneath it."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from kvcalc.units import binary_size
 
@@ -17,6 +18,12 @@ class Page(NamedTuple):
     rows: tuple[tuple[str, ...], ...]
     text_columns: int = 0
     notes: tuple[str, ...] = ()
+
+
+def settings_note(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note of the settings that differ from an engine's defaults, where there are any."""
+    stated = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return (f"settings: {stated}",) if stated else ()
 
 
 def bytes_cell(size_bytes: int) -> str:

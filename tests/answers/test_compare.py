@@ -1,14 +1,18 @@
 """One request on every engine: each row is the engine's own cost, or its own refusal."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc import engines
 from kvcalc.answers.compare import compare
+from kvcalc.answers.estimate import estimate
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.shape import from_shape
+from tests.shapes import contexts, models
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 
@@ -76,6 +80,19 @@ def test_a_window_for_a_model_without_one_is_an_error() -> None:
 def test_a_model_without_a_maximum_needs_a_context() -> None:
     with pytest.raises(KvcalcError, match="context: missing"):
         compare(from_shape(layers=2, kv_heads=1, head_dim=64))
+
+
+@settings(max_examples=30)
+@given(models(), contexts, st.integers(1, 100))
+def test_a_row_is_the_estimate_of_its_engine(drawn: Model, context: int, sequences: int) -> None:
+    for row in compare(drawn, context=context, sequences=sequences):
+        if row.error is None:
+            alone = estimate(drawn, context=context, sequences=sequences, engine=row.engine)
+            assert row.bytes == alone.bytes
+        else:
+            with pytest.raises(KvcalcError) as caught:
+                estimate(drawn, context=context, sequences=sequences, engine=row.engine)
+            assert str(caught.value) == row.error
 
 
 class Unheard(Layer):

@@ -14,6 +14,8 @@ class Answer(BaseModel):
     bytes: int
 
 
+COMMANDS = 12
+
 app = typer.Typer()
 
 
@@ -24,19 +26,12 @@ def show() -> None:
     Console().print(table)
 
 
-@app.command()
-def second() -> None:
+def another() -> None:
     raise NotImplementedError
 
 
-@app.command()
-def third() -> None:
-    raise NotImplementedError
-
-
-@app.command()
-def fourth() -> None:
-    raise NotImplementedError
+for place in range(1, COMMANDS):
+    app.command(f"another-{place}")(another)
 
 
 if __name__ == "__main__":

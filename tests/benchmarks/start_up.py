@@ -1,7 +1,8 @@
 """Start-up of whole processes, against the floor: `python tests/benchmarks/start_up.py [runs]`.
 
-Pairwise: each run of kvcalc beside one of the floor, in turns, so that a machine's moods meet both.
-A ratio is of the two medians. Exits 1 where a ratio is over its limit.
+Pairwise: each run of kvcalc beside one of the floor, or of a quicker command, in turns, so that a
+machine's moods meet both. A ratio is of the two medians. Exits 1 where a ratio is over its
+limit.
 """
 
 import os
@@ -22,12 +23,14 @@ PYTHON = sys.executable
 FLOOR = [PYTHON, str(Path(__file__).with_name("floor.py"))]
 KVCALC = [str(Path(PYTHON).with_name("kvcalc"))]
 SWEEP = [*KVCALC, "sweep", "k-exaone-236b-a23b"]
+COMPARE = [*KVCALC, "compare", "k-exaone-236b-a23b"]
 PYDANTIC = "from pydantic import BaseModel\nclass Answer(BaseModel):\n    bytes: int"
 
 CASES: dict[str, tuple[list[str], list[str], float]] = {
     "sweep, table": (SWEEP, [*FLOOR, "show"], 1.15),
     "sweep, json": ([*SWEEP, "-f", "json"], [*FLOOR, "show"], 1.0),
     "sweep, csv": ([*SWEEP, "-f", "csv"], [*FLOOR, "show"], 1.0),
+    "compare, against sweep": (COMPARE, SWEEP, 1.5),
     "--help": ([*KVCALC, "--help"], [*FLOOR, "--help"], 1.2),
     "import kvcalc": ([PYTHON, "-c", "import kvcalc"], [PYTHON, "-c", PYDANTIC], 1.2),
     "import kvcalc, used": (
@@ -68,7 +71,9 @@ def main() -> int:
         return 1
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     within = True
-    print(f"{'':22} {'kvcalc':>9} {'floor':>9} {'ratio':>6} {'limit':>6}   medians of {runs} pairs")
+    print(
+        f"{'':22} {'kvcalc':>9} {'against':>10} {'ratio':>6} {'limit':>6}   medians of {runs} pairs"
+    )
     for name, (command, against, limit) in CASES.items():
         own, other = pair(command, against, runs)
         ratio = own / other

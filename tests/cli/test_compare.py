@@ -36,13 +36,15 @@ def test_some_engines_alone(cli: Cli) -> None:
     [
         (("-e", "vlm"), "engine 'vlm' is unknown"),
         (("--set", "colour=red"), "no engine that is compared has the setting 'colour'"),
-        (("--gpu", "h999"), ""),
+        (("--gpu", "h999"), "GPU 'h999' is unknown"),
     ],
 )
 def test_bad_input(cli: Cli, arguments: tuple[str, ...], sentence: str) -> None:
     outcome = cli("compare", KEXAONE, "-c", "8K", *arguments)
-    if sentence:
-        assert (outcome.code, outcome.out) == (2, "")
-        assert sentence in outcome.err
-    else:
-        assert "GPU" in outcome.out
+    assert (outcome.code, outcome.out) == (2, "")
+    assert sentence in outcome.err
+
+
+def test_an_engine_named_twice_is_asked_once(cli: Cli) -> None:
+    rows = json.loads(cli("compare", KEXAONE, "-c", "8K", "-e", "vllm,vllm", "--json").out)
+    assert [row["engine"] for row in rows] == ["vllm"]

@@ -1,5 +1,7 @@
 """`kvcalc engines`: the catalogue, and one engine's settings."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -21,10 +23,23 @@ def test_every_engine_says_what_was_read_and_what_it_runs(cli: Cli) -> None:
 
 @pytest.mark.parametrize("engine", list(engines.ENGINES))
 def test_every_setting_has_a_unit_and_a_source(cli: Cli, engine: str) -> None:
-    for row in json.loads(cli("engines", engine, "--json").out):
+    described = json.loads(cli("engines", engine, "--json").out)
+    assert described["engine"] == engine
+    for row in described["settings"]:
         assert row["unit"], row["setting"]
         assert row["source"], row["setting"]
         assert row["values"], row["setting"]
+
+
+def test_csv_is_a_row_a_setting(cli: Cli) -> None:
+    out = cli("engines", "llama.cpp", "-f", "csv").out
+    rows = {row["setting"]: row for row in csv.DictReader(io.StringIO(out, newline=""))}
+    assert list(rows) == list(engines.find("llama.cpp").settings.model_fields)
+    assert (rows["ubatch_size"]["default"], rows["ubatch_size"]["unit"]) == (
+        "512",
+        "tokens of a physical batch",
+    )
+    assert rows["ctx_type"]["values"] == "default, mtp"
 
 
 def test_what_people_see(cli: Cli, snapshot: SnapshotAssertion) -> None:

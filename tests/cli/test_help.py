@@ -11,7 +11,7 @@ import pytest
 from kvcalc.readers.preset import names
 from tests.conftest import Cli
 
-COMMANDS = ["estimate", "sweep", "models"]
+COMMANDS = ["estimate", "sweep", "compare", "explain", "engines", "models"]
 
 
 def completed(line: str) -> list[str]:

@@ -1,9 +1,12 @@
 """`--from`: an engine's own command line, split and never run, and `--gpu`."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kvcalc import engines
 from kvcalc.cli.command_line import read
@@ -34,6 +37,7 @@ SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
          {"async_scheduling": False}),
         ("python3 -m vllm.entrypoints.openai.api_server --model m --host 0.0.0.0", "vllm", "m",
          None, {}),
+        ("python -u -m vllm.entrypoints.openai.api_server --model m", "vllm", "m", None, {}),
         ("VLLM_KV_CACHE_LAYOUT=BLHNC vllm serve m", "vllm", "m", None,
          {"kv_cache_layout": "BLHNC"}),
         ("vllm serve m --max-num-batched-tokens 8k", "vllm", "m", None,
@@ -70,7 +74,11 @@ def test_unknown_flags_are_named_and_passed_over_with_their_value() -> None:
         ("ollama run m", "found 'ollama', expected one of vllm, "),
         ("vllm serve m --max-model-len", "'--max-model-len' has no value"),
         ("vllm serve m --max-model-len 32x", "'--max-model-len': found '32x', expected a whole"),
+        ("vllm serve m --max-model-len 0", "context: found 0, expected at least 1"),
+        ("vllm serve m --max-num-seqs 0", "sequences: found 0, expected at least 1"),
+        ("vllm serve m --block-size 1.5K", "'block_size': found '1.5K', expected a whole number"),
         ("vllm serve m --speculative-config {", "found '{', expected JSON"),
+        ("vllm serve m --speculative-config 8K", "found '8K', expected JSON"),
         ("vllm " * 30_000, "found 150,000 characters, expected at most 100,000"),
     ],
 )
@@ -79,6 +87,34 @@ def test_a_line_that_cannot_be_read_is_one_sentence(line: str, sentence: str) ->
         read(line)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+words = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(
+        ["--", "-c", "-np", "-tp", "--max-model-len", "-1", "0", "8K", "9" * 5000, "{}"]
+    ),
+    st.sampled_from(sorted(engines.find("vllm").command.values)),  # type: ignore[union-attr]
+    st.sampled_from(sorted(engines.find("llama.cpp").command.values)),  # type: ignore[union-attr]
+)
+
+
+def answered(line: str) -> tuple[list[str], tuple[int | None, ...]]:
+    """What is said of a line, and the amounts that it asks for."""
+    try:
+        _, asked = read(line)
+    except KvcalcError as error:
+        return [str(error)], ()
+    return asked.notes, (asked.context, asked.sequences)
+
+
+@given(st.sampled_from(["vllm serve", "llama-server", "mlx_lm.server", ""]), st.lists(words))
+def test_a_line_is_read_or_refused_in_one_printable_sentence(
+    program: str, following: list[str]
+) -> None:
+    said, amounts = answered(f"{program} {shlex.join(following)}")
+    assert "".join(said).isprintable()
+    assert all(amount is None or amount > 0 for amount in amounts)
 
 
 def test_every_engine_with_a_program_reads_its_flags() -> None:

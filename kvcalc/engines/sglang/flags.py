@@ -5,6 +5,8 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 `--tp-size`.
 """
 
+import re
+
 from kvcalc.engines.command_line import Asked, CommandLine
 from kvcalc.engines.sglang.passed_over import PASSED_OVER
 from kvcalc.errors import KvcalcError, shown
@@ -61,7 +63,7 @@ def finish(asked: Asked) -> Asked:
     replicas = settings.pop("dp_size", None)
     attention = settings.pop("enable_dp_attention", False)
     if replicas is not None:
-        if not str(replicas).isdecimal() or int(replicas) < 1:
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(replicas)):
             raise KvcalcError(f"--dp-size: found {shown(replicas)}, expected a positive int")
         if attention:
             settings.setdefault("attn_dp_size", replicas)

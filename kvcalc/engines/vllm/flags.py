@@ -3,7 +3,7 @@
 What is neither in VALUES nor in SWITCHES nor passed over is named to the person who asked; so are
 flags that change the cache in ways that this engine does not count: --disable-sliding-window,
 --mamba-block-size, --mamba-cache-dtype, --swa-bounded-replay, --kv-sharing-fast-prefill,
---hf-overrides.
+--hf-overrides; and --config, whose file may say any of them.
 """
 
 import json
@@ -113,7 +113,7 @@ _WITH_VALUE = """
 --kv-transfer-config --kv-events-config --host --port --uds --uvicorn-log-level --api-key
 --chat-template --chat-template-content-format --response-role --ssl-keyfile --ssl-certfile
 --ssl-ca-certs --root-path --tool-call-parser --tool-parser-plugin --reasoning-parser
---tool-server --max-log-len --api-server-count -asc --config --long-prefill-token-threshold
+--tool-server --max-log-len --api-server-count -asc --long-prefill-token-threshold
 --max-num-partial-prefills --renderer-num-workers --performance-mode --shutdown-timeout
 """
 

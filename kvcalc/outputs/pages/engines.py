@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kvcalc.answers.engines import EngineRow, SettingRow
+from kvcalc.answers.engines import DescribedEngine, EngineRow
 from kvcalc.outputs.page import Page
 
 
@@ -10,14 +10,17 @@ def engines_page(rows: Sequence[EngineRow]) -> Page:
     """Lay out the engines."""
     return Page(
         title="Engines",
-        columns=("engine", "version", "source"),
-        rows=tuple((row.engine, row.version, row.source) for row in rows),
+        columns=("engine", "version", "source", "layer\nkinds", "element\ntypes"),
+        rows=tuple(
+            (row.engine, row.version, row.source, f"{len(row.kinds)}", f"{len(row.dtypes)}")
+            for row in rows
+        ),
         text_columns=3,
         notes=("kvcalc engines NAME lists an engine's settings, layer kinds and element types.",),
     )
 
 
-def settings_page(engine: EngineRow, rows: Sequence[SettingRow]) -> Page:
+def settings_page(engine: DescribedEngine) -> Page:
     """Lay out one engine's settings."""
     return Page(
         title=f"{engine.engine}, version {engine.version}",
@@ -30,7 +33,7 @@ def settings_page(engine: EngineRow, rows: Sequence[SettingRow]) -> Page:
                 row.unit,
                 row.source,
             )
-            for row in rows
+            for row in engine.settings
         ),
         text_columns=5,
         notes=(

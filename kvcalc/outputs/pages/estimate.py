@@ -1,7 +1,7 @@
 """An estimate for people: the bytes, and the layer groups that make them up."""
 
 from kvcalc.answers.estimate import Estimate
-from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.outputs.page import Page, bytes_cell, settings_note
 from kvcalc.units import counted, sized
 
 
@@ -9,7 +9,7 @@ def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page
     """Lay out one estimate; say so where its context is the model's maximum, unasked."""
     asked = f"{answer.context:,} tokens" + (" (its maximum)" if context_is_maximum else "")
     where = f"{counted(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"
-    notes = [f"formula: {answer.formula}"]
+    notes = [*settings_note(answer.settings), f"formula: {answer.formula}"]
     if answer.bytes_per_gpu != answer.bytes:
         notes.insert(0, f"on the fullest GPU: {sized(answer.bytes_per_gpu)}")
     return Page(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kvcalc.answers.sweep import SweepRow
-from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.outputs.page import Page, bytes_cell, settings_note
 from kvcalc.units import counted, percent
 
 
@@ -34,6 +34,7 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
             for context, cells in by_context.items()
         ),
         notes=(
+            *settings_note(first.settings),
             *((_what_is_saved(windows),) if saving else ()),
             *ENGINE_NOTES.get(first.engine, ()),
         ),

@@ -1,0 +1,64 @@
+"""`fit` against `sweep`, and a grid: `python tests/benchmarks/fit.py [runs]`.
+
+Whole processes, pairwise and in turns; the ratio is of the two medians. The grid is 10 models by
+30 GPUs by 10 contexts by 4 counts, within this process. Exits 1 where a limit is passed.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from kvcalc.answers.fit import card, question, solve
+from kvcalc.answers.fit.replica import Placing
+from kvcalc.gpus import names
+from kvcalc.readers import load
+from kvcalc.readers.preset import names as presets
+
+KVCALC = str(Path(sys.executable).with_name("kvcalc"))
+SWEEP = [KVCALC, "sweep", "k-exaone-236b-a23b", "-f", "json"]
+FIT = [KVCALC, "fit", "k-exaone-236b-a23b", "--gpu", "h200", "--gpus", "4", "-c", "256K", "--json"]
+MOST_OF_SWEEP = 1.5
+MOST_SECONDS = 5.0
+
+
+def seconds(command: list[str]) -> float:
+    start = perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
+    return perf_counter() - start
+
+
+def grid(engine: str) -> tuple[int, float]:
+    """Rows of the grid, and the seconds they took."""
+    models = [load(name) for name in presets() if load(name).parameters][:10]
+    start = perf_counter()
+    rows = 0
+    for model in models:
+        for gpu in names()[:30]:
+            placing = Placing(question(model, on=card(gpu), engine=engine))
+            for thousands in range(8, 88, 8):
+                for gpus in (1, 2, 4, 8):
+                    solve(placing, gpus=gpus, context=1024 * thousands)
+                    rows += 1
+    return rows, perf_counter() - start
+
+
+def main() -> int:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    seconds(FIT), seconds(SWEEP)
+    times = [(seconds(FIT), seconds(SWEEP)) for _ in range(runs)]
+    own, other = median(a for a, _ in times), median(b for _, b in times)
+    print(f"fit {own * 1e3:.1f} ms, sweep {other * 1e3:.1f} ms: {own / other:.3f}, limit 1.5")
+    within = own <= MOST_OF_SWEEP * other
+    for engine in ("ideal", "vllm", "sglang", "llama.cpp"):
+        rows, took = grid(engine)
+        limit = f", limit {MOST_SECONDS:.0f} s" if engine == "ideal" else ""
+        print(f"{rows:,} rows on {engine}: {took:.2f} s{limit}")
+        within &= took < MOST_SECONDS or engine != "ideal"
+    return 0 if within else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""`kvcalc fit`: one answer, grids, and what is refused."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.readers.test_tokens import WORDS
+
+KEXAONE = "k-exaone-236b-a23b"
+FOUR_H200 = (KEXAONE, "--gpu", "h200", "--gpus", "4", "-c", "256K")
+CONTRACT = [
+    *("model", "engine", "gpu", "gpus", "tensor_parallel_size", "replicas", "context"),
+    *("sequences", "fits", "max_sequences", "max_context", "cache_memory_per_gpu"),
+    *("bytes_per_gpu_per_sequence", "weights_per_gpu", "reserve_per_gpu", "binding"),
+    *("settings", "flags"),
+]
+
+
+def test_json_is_the_contracts_object(cli: Cli) -> None:
+    outcome = cli("fit", *FOUR_H200, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    found = json.loads(outcome.out)
+    assert list(found) == CONTRACT
+    assert (found["max_sequences"], found["engine"]) == (10, "ideal")
+
+
+@pytest.mark.parametrize(
+    ("engine", "dtype", "sequences", "spare"),
+    [
+        ("vllm", "bf16", 5, 1_541_603_328),
+        ("vllm", "fp8", 20, 3_083_796_480),
+        ("sglang", "bf16", 1, 4_794_485_350),
+        ("sglang", "fp8", 5, 12_254_877_798),
+    ],
+)
+def test_k_exaone_on_4_h200_with_tensor_parallel_at_256k(
+    cli: Cli, engine: str, dtype: str, sequences: int, spare: int
+) -> None:
+    """Its authors' claim ("256K context length using tensor parallel on 4 H200 GPUs") holds, with
+    weights in FP8 and in BF16 (the cache in BF16): for so many sequences, with so much to spare."""
+    outcome = cli("fit", *FOUR_H200, "-e", engine, "--weights-dtype", dtype, "--json")
+    found = json.loads(outcome.out)
+    assert outcome.code == 0
+    assert (found["fits"], found["tensor_parallel_size"]) == (True, 4)
+    assert found["max_sequences"] == sequences
+    need = sequences * found["bytes_per_gpu_per_sequence"]
+    assert found["cache_memory_per_gpu"] - need == spare
+
+
+def test_what_does_not_fit_is_a_sentence_and_exit_1(cli: Cli) -> None:
+    for form in ("table", "json", "csv"):
+        outcome = cli("fit", *FOUR_H200, "-n", "16", "-f", form)
+        assert outcome.code == 1
+        assert "does not fit" in outcome.err
+        assert "-c 162K, or 10 sequences, or --kv-cache-dtype fp8, or --gpus 8" in outcome.err
+        assert outcome.err.count("\n") == 1
+
+
+def test_weights_larger_than_the_cards_do_not_fit_by_so_much(cli: Cli) -> None:
+    outcome = cli("fit", KEXAONE, "--gpu", "l4", "--gpus", "1", "-c", "8K")
+    assert outcome.code == 1
+    assert "does not fit" in outcome.err
+    assert "too large" in outcome.err
+
+
+def test_the_table_says_where_its_figures_come_from(cli: Cli) -> None:
+    out = cli("fit", *FOUR_H200, "-e", "vllm").out
+    assert "gpu_memory_utilization 0.92 of the memory; vLLM 0.33.0, config/cache.py" in out
+    assert "reserve: 0: vLLM measures activations and graphs when it starts" in out
+    assert "the memory is the driver's figure: what a framework sees is up to 1.8 % less" in out
+    assert "23,000,000,000 parameters are active a token (9.7 %); all must fit." in out
+    assert "vllm serve k-exaone-236b-a23b --max-model-len 262144 --max-num-seqs 5" in out
+    assert "ideal is the least" in cli("fit", *FOUR_H200).out
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "llama.cpp"])
+def test_the_engines_command_line_reads_back(cli: Cli, engine: str) -> None:
+    asked = ("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "2", "-c", "8K", "-d", "bf16")
+    found = json.loads(cli(*asked, "-e", engine, "--json").out)
+    read = json.loads(cli("estimate", "--from", found["flags"], "--json").out)
+    assert (read["engine"], read["context"]) == (engine, 8192)
+    assert read["settings"].get("tensor_parallel_size", 1) == found["tensor_parallel_size"]
+
+
+def test_a_grid_is_one_row_each(cli: Cli) -> None:
+    outcome = cli(
+        *("fit", KEXAONE, "llama-3.1-8b", "--gpu", "h100,h200", "--gpus", "1,4"),
+        *("-c", "32K,128K", "-n", "1,16", "-f", "csv"),
+    )
+    rows = list(csv.DictReader(io.StringIO(outcome.out)))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert list(rows[0]) == CONTRACT
+    keys = [(r["model"], r["gpu"], r["gpus"], r["context"], r["sequences"]) for r in rows]
+    assert len(set(keys)) == len(rows) == 2 * 2 * 2 * 2 * 2
+    grid = json.loads(cli("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1,2", "--json").out)
+    assert [row["gpus"] for row in grid] == [1, 2]
+    table = cli("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1,2", "--price", "h100=2").out
+    assert "a month" in table
+
+
+def test_a_grid_in_which_nothing_fits_is_exit_1(cli: Cli) -> None:
+    assert cli("fit", KEXAONE, "--gpu", "l4,t4", "--gpus", "1", "-f", "csv").code == 1
+
+
+def test_a_price_adds_cost_an_hour_and_a_month(cli: Cli) -> None:
+    outcome = cli("fit", *FOUR_H200, "--price", "h200=3.5", "--spare", "1", "--json")
+    found = json.loads(outcome.out)
+    assert (found["gpus_with_spare"], found["cost_hour"], found["cost_month"]) == (5, 17.5, 12_775)
+
+
+def test_a_context_in_a_predecessors_tokens(cli: Cli) -> None:
+    outcome = cli(
+        *("fit", *FOUR_H200, "--in-tokens-of", "exaone-4.0-32b", "--language", "korean", "--json")
+    )
+    assert json.loads(outcome.out)["context"] == 203_213
+    assert "22.5 % fewer" in outcome.err
+    assert "an average over a corpus, not a bound" in outcome.err
+
+
+def test_a_texts_tokens_are_the_context(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(WORDS)
+    (tmp_path / "report.txt").write_text("one two " * 500)
+    (tmp_path / "config.json").write_text(
+        Path("tests/oracles/configs/Qwen--Qwen3-8B.json").read_text()
+    )
+    given = ("--gpu", "h100", "--gpus", "1", "--weights", "16GB", "--json")
+    outcome = cli("fit", str(tmp_path), *given, "-c", f"@{tmp_path / 'report.txt'}")
+    assert json.loads(outcome.out)["context"] == 1000
+    assert "is 1,000 tokens" in outcome.err
+
+
+def test_any_other_card_by_its_memory(cli: Cli) -> None:
+    outcome = cli("fit", "qwen3-8b", "--gpu-memory", "24GB", "--gpus", "1", "-c", "8K", "--json")
+    found = json.loads(outcome.out)
+    assert (found["gpu"], found["fits"]) == ("24GB", True)
+    assert found["cache_memory_per_gpu"] == 24 * 10**9 - found["weights_per_gpu"]
+
+
+def test_a_shape_is_asked_about_with_its_weights(cli: Cli) -> None:
+    shape = ("--layers", "48", "--kv-heads", "8", "--head-dim", "128", "--max-context", "32K")
+    outcome = cli("fit", *shape, "--weights", "20GB", "--gpu", "h100", "--gpus", "1", "--json")
+    assert json.loads(outcome.out)["context"] == 32_768
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--gpu", "h300"], "GPU 'h300' is unknown; did you mean h800, h200, h100"),
+        (["--gpu", "h200", "--gpus", "0"], "--gpus: found '0', expected a count of at least 1"),
+        (["--gpu", "h200", "--gpus", "x"], "--gpus: found 'x'"),
+        (["--gpu-memory", "24G"], "--gpu-memory: '24G' is read two ways; write 24GB"),
+        (["--gpu", "h200", "--gpu-memory", "24GB"], "gpu: give one"),
+        ([], "gpu: give one"),
+        (["--gpu", "h200", "--gpus", "4", "--tp", "3"], "tensor_parallel_size: found 3"),
+        (["--gpu", "h200", "--reserve", "4"], "--reserve: found '4', expected a size"),
+        (["--gpu", "h200", "--weights", "240G"], "--weights: '240G' is read two ways"),
+        (["--gpu", "h200", "--weights-dtype", "x"], "element type 'x' is unknown"),
+        (["--gpu", "h200", "--price", "h200"], "--price: found 'h200', expected one such as"),
+        (["--gpu", "h200", "--price", "h200=nan"], "--price: found 'h200=nan'"),
+        (["--gpu", "h200", "--price", "l4=1"], "price: missing for h200"),
+        (["--gpu", "h200", "-e", "vllm", "--set", "gpu_memory_utilization=2"], "at most 1"),
+        (["--gpu", "h200", "--set", "gpu_memory_utilization=0.9"], "gpu_memory_utilization"),
+        (["--gpu", "h200", "--language", "korean"], "--language: found without --in-tokens-of"),
+        (["--gpu", "h200", "-c", "@none.txt"], "'none.txt': found nothing, expected a file"),
+        (["--gpu", "h200", "-n", "0"], "--sequences: found '0', expected at least 1"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(cli: Cli, arguments: list[str], sentence: str) -> None:
+    outcome = cli("fit", KEXAONE, *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert sentence in outcome.err
+    assert outcome.err.count("\n") == 1
