@@ -93,16 +93,30 @@ class Cost(NamedTuple):
             raise KvcalcError(self.split)
         return self.split
 
-    def __call__(self, context: int, **given: int) -> int:
+    def __call__(self, context: Any, **given: Any) -> Any:
         """Bytes over all ranks for `sequences` (1 unless given) of `context` tokens each.
 
         Every variable of the formula may be given (sequences, window ...); what is not stays at
-        the model's or the engine's own value.
+        the model's or the engine's own value. Positive ints give an int; an array of NumPy (int64
+        or object) or a series of pandas or Polars gives one of its kind.
 
         Raises:
-            KvcalcError: a quantity is not a positive int, or not in this formula.
+            KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
+                64-bit integers whose result could pass 2^63.
         """
         return self.formula(context, **given)
+
+    def expr(self, *, checked: bool = False, **names: str) -> Any:
+        """Build a Polars expression of the bytes over all ranks, for `with_columns`.
+
+        `names` maps variables to columns (context=ctx_len), the rest keep their values. Exact
+        while every part is below 2^63, past which Polars wraps silently: an expression cannot see
+        its data. `checked` computes in Int128 instead.
+
+        Raises:
+            KvcalcError: polars is not installed, or a variable is not in this formula.
+        """
+        return self.formula.polars(checked=checked, **names)
 
     def explain(self, context: int, **given: int) -> "Explanation":
         """Derive the answer step by step; its str() is for people.

@@ -176,20 +176,55 @@ class Formula:
         self._absent = dict(absent)
         self._function: Callable[..., int] = self._compile_at_first_call
 
-    def __call__(self, context: int, **given: int) -> int:
+    def __call__(self, context: Any, **given: Any) -> Any:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
 
+        Any of them may be an array of NumPy or a series of pandas or Polars: so is the answer.
+
         Raises:
-            KvcalcError: a quantity is not a positive int, or not in this formula.
+            KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
+                64-bit integers whose result could pass 2^63.
         """
         if type(context) is not int or context < 1:
-            raise _not_positive("context", context)
+            return self._of_many(context, given)
         for name, value in given.items():
             if name not in self.variables:
                 raise KvcalcError(self._absent.get(name) or self._unknown(name))
             if type(value) is not int or value < 1:
-                raise _not_positive(name, value)
+                return self._of_many(context, given)
         return self._function(context, **given)
+
+    def _of_many(self, context: Any, given: Mapping[str, Any]) -> Any:
+        """Evaluate for arrays, or refuse what is neither an array nor a positive int."""
+        amounts = {"context": context, **given}
+        for name, value in amounts.items():
+            if name not in self.variables and name != "context":
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if not hasattr(value, "__array__") and (type(value) is not int or value < 1):
+                raise _not_positive(name, value)
+        from kvcalc.vectors import over
+
+        arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
+        own = {name: value for name, value in amounts.items() if name not in arrays}
+        return over(self.expression, {**self.variables, **own}, arrays)
+
+    def polars(self, *, checked: bool = False, **names: str) -> Any:
+        """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
+
+        The context's column is "context" unless named. Exact while every part is below 2^63, past
+        which Polars wraps silently: an expression cannot see its data. `checked` computes in
+        Int128 instead.
+
+        Raises:
+            KvcalcError: polars is not installed, or a variable is not in this formula.
+        """
+        from kvcalc.vectors import polars_expression
+
+        for name in names:
+            if name not in self.variables and name != "context":
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+        columns = {"context": "context", **names}
+        return polars_expression(self.expression, self.variables, columns, checked=checked)
 
     def __str__(self) -> str:
         return render(self.expression, TEXT)

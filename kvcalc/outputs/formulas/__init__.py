@@ -59,20 +59,18 @@ def written(
             raise KvcalcError(f"name: {shown(name)} is not in this formula; it has {known}")
     values = {name: value for name, value in formula.variables.items() if name not in spelled}
     expression = substituted(formula.expression, values)
-    refuse_negative_quotients(expression)
     found: Written = import_module(TARGETS[target]).written(expression, spelled, dialect)
     return found
 
 
-def refuse_negative_quotients(expression: Value) -> None:
-    """Refuse what languages round differently: a quotient of what may be below 0.
+def may_divide_below_zero(expression: Value) -> bool:
+    """Say whether something that may be negative is divided, which languages round differently.
 
     Raises:
-        KvcalcError: there is one in the expression.
+        KvcalcError: something is divided by what may be less than 1.
     """
     amounts = dict.fromkeys(variables_of(expression), ANY_AMOUNT)
-    if extent(expression, amounts).least_divided < 0:
-        raise KvcalcError(f"formula: {expression} divides what may be negative")
+    return extent(expression, amounts).least_divided < 0
 
 
 def refuse_dialect(target: str, dialect: str | None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.formula import Value, variables_of
-from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.outputs.formulas import Written, may_divide_below_zero, refuse_dialect
 from kvcalc.outputs.formulas.python import refuse_no_identifiers
 from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, SUM, Rule, Target, call, render
 
@@ -31,6 +31,21 @@ JAVASCRIPT = Target(
 )
 """BigInt's quotient drops the rest, as floor division does of what is not negative."""
 
+
+def _floor(a: str, b: str) -> str:
+    return f"(({a} - ({a} % {b} + {b}) % {b}) / {b})"
+
+
+SIGNED = JAVASCRIPT._replace(
+    rules={
+        **JAVASCRIPT.rules,
+        "floordiv": Rule(_floor, ATOM, (ATOM, ATOM)),
+        "cdiv": Rule(lambda a, b: f"(-{_floor(f'(-{a})', b)})", ATOM, (ATOM, ATOM)),
+        "ceil": Rule(lambda a, b: f"(-{_floor(f'(-{a})', b)} * {b})", ATOM, (ATOM, ATOM)),
+    }
+)
+"""The same where what is divided may be negative: a multiple is divided, and so without a rest."""
+
 HELPERS = {"min": "min = (a, b) => (a < b ? a : b)", "max": "max = (a, b) => (a > b ? a : b)"}
 
 
@@ -46,7 +61,8 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     for name in taken:
         if RESERVED.fullmatch(name):
             raise KvcalcError(f"name: found {shown(name)}, expected an identifier")
-    body = render(expression, JAVASCRIPT._replace(variable=names.__getitem__))
+    target = SIGNED if may_divide_below_zero(expression) else JAVASCRIPT
+    body = render(expression, target._replace(variable=names.__getitem__))
     used = [text for name, text in HELPERS.items() if f"{name}(" in body]
     text = f"return {body}"
     if used:

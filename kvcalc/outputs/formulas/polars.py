@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from kvcalc.formula import Value
 from kvcalc.outputs.formulas import Written, refuse_dialect
 from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import PYTHON, call, render
+from kvcalc.rendering import ATOM, FLOOR, PRODUCT, PYTHON, SUM, Rule, call, render
 
 
 def _column(integer: str) -> Callable[[str], str]:
@@ -14,7 +14,14 @@ def _column(integer: str) -> Callable[[str], str]:
 
 POLARS = PYTHON._replace(
     name="Polars",
-    rules={**PYTHON.rules, "min": call("pl.min_horizontal"), "max": call("pl.max_horizontal")},
+    rules={
+        **PYTHON.rules,
+        # Not -(-a // b): Int128 has no negation. Polars' // rounds down, whatever the sign.
+        "cdiv": Rule(lambda a, b: f"({a} + {b} - 1) // {b}", FLOOR, (SUM, ATOM)),
+        "ceil": Rule(lambda a, b: f"(({a} + {b} - 1) // {b}) * {b}", PRODUCT, (SUM, ATOM)),
+        "min": call("pl.min_horizontal"),
+        "max": call("pl.max_horizontal"),
+    },
 )
 
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written
+from kvcalc.outputs.formulas import Written, may_divide_below_zero
 from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, SUM, Rule, Target, call, render
+from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render
 
 
 class Dialect(NamedTuple):
@@ -26,7 +26,12 @@ class Dialect(NamedTuple):
     least: str = "LEAST"
     greatest: str = "GREATEST"
     quote: str = '"'
+    modulo: bool = False
     overflow: str = "past it the query fails"
+
+    def rest(self, a: str, b: str) -> str:
+        """Write the rest of a division, which has the sign of what is divided."""
+        return f"MOD({a}, {b})" if self.modulo else f"({a}) % {b}"
 
 
 DIALECTS = {
@@ -35,13 +40,15 @@ DIALECTS = {
     "sqlite": Dialect(
         "INTEGER", "({a} / {b})", "MIN", "MAX", overflow="past it SQLite turns to floating point"
     ),
-    "bigquery": Dialect("INT64", "DIV({a}, {b})", quote="`"),
+    "bigquery": Dialect("INT64", "DIV({a}, {b})", quote="`", modulo=True),
     "spark": Dialect(
         "BIGINT", "({a} DIV {b})", quote="`", overflow="past it Spark 4 fails and Spark 3 wraps"
     ),
-    "snowflake": Dialect("NUMBER(38, 0)", "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))"),
+    "snowflake": Dialect(
+        "NUMBER(38, 0)", "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))", modulo=True
+    ),
     "clickhouse": Dialect(
-        "Int64",
+        "Nullable(Int64)",
         "intDiv({a}, {b})",
         "least",
         "greatest",
@@ -57,8 +64,8 @@ BITS = {"snowflake": "10^38"}
 """Below what every part must stay, where it is not 2^63."""
 
 
-def target(dialect: str) -> Target:
-    """Build the table of rules of a dialect.
+def target(dialect: str, *, signed: bool = False) -> Target:
+    """Build the table of rules of a dialect; `signed` where what is divided may be negative.
 
     Raises:
         KvcalcError: no such dialect.
@@ -70,16 +77,25 @@ def target(dialect: str) -> Target:
     def divided(a: str, b: str) -> str:
         return own.quotient.format(a=a, b=b, integer=own.integer)
 
+    def floor(a: str, b: str) -> str:
+        # Quotients are cut towards 0, so a multiple is divided, which leaves no rest to cut.
+        return (
+            divided(f"({a} - {own.rest(own.rest(a, b) + ' + ' + b, b)})", b)
+            if signed
+            else divided(a, b)
+        )
+
+    def rounded_up(a: str, b: str) -> str:
+        return f"(-{floor(f'(-{a})', b)})" if signed else divided(f"({a} + {b} - 1)", b)
+
     return Target(
         f"SQL ({dialect})",
         {
             **ARITHMETIC,
             "mul": Rule(lambda a, b: f"{a} * {b}", PRODUCT, (PRODUCT, PRODUCT)),
-            "floordiv": Rule(divided, ATOM, (ATOM, ATOM)),
-            "cdiv": Rule(lambda a, b: divided(f"({a} + {b} - 1)", b), ATOM, (SUM, ATOM)),
-            "ceil": Rule(
-                lambda a, b: f"{divided(f'({a} + {b} - 1)', b)} * {b}", PRODUCT, (SUM, ATOM)
-            ),
+            "floordiv": Rule(floor, ATOM, (ATOM, ATOM)),
+            "cdiv": Rule(rounded_up, ATOM, (ATOM, ATOM)),
+            "ceil": Rule(lambda a, b: f"{rounded_up(a, b)} * {b}", PRODUCT, (ATOM, ATOM)),
             "min": call(own.least),
             "max": call(own.greatest),
         },
@@ -92,7 +108,7 @@ def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str
     Raises:
         KvcalcError: no such dialect, or a name that cannot be a column's.
     """
-    rules = target(dialect)
+    rules = target(dialect, signed=may_divide_below_zero(expression))
     own = DIALECTS[dialect]
     columns = {name: _column(column, own.quote) for name, column in names.items()}
     text = render(

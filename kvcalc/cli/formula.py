@@ -1,0 +1,70 @@
+"""`kvcalc formula`: the formula, written for a spreadsheet, a query or a program."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kvcalc import engines
+from kvcalc.cli.amounts import amount
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.outputs.formulas import TARGETS, written
+from kvcalc.outputs.write import write
+
+
+def _language(name: str) -> str:
+    if name not in TARGETS:
+        raise KvcalcError(f"--as: found {shown(name)}, expected one of {', '.join(TARGETS)}")
+    return name
+
+
+@grouped
+def formula(
+    model: ModelOptions,
+    engine: EngineOptions,
+    started: StartedOptions,
+    target: Annotated[
+        str, typer.Option("--as", help=", ".join(TARGETS) + ".", callback=_language)
+    ] = "text",
+    dialect: Annotated[str | None, typer.Option(help="Of SQL: duckdb, postgres, spark ...")] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VARIABLE=NAME", help="A cell or column, as context=B2; repeatable."),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
+    ] = None,
+    per_gpu: Annotated[bool, typer.Option("--per-gpu", help="Of the fullest GPU alone.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
+    ] = None,
+) -> None:
+    """The formula, written for a spreadsheet, a query or a program.
+
+    kvcalc formula k-exaone-236b-a23b -e vllm --as excel --name context=B2 --name sequences=C2
+    """
+    asked = started.started(model, engine)
+    tokens = amount(window, "--window")
+    chosen = asked.model.load(tokens)
+    if tokens is not None:
+        chosen = chosen.with_window(tokens)
+    cost = engines.cost(chosen, asked.engine, **asked.settings)
+    found = written(
+        cost.per_gpu if per_gpu else cost.formula,
+        target,
+        dialect=dialect,
+        names=dict(_pair(text) for text in name or ()),
+    )
+    write(f"{found.text}\n", output)
+    note_on_stderr(found.exact)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    variable, equals, name = text.partition("=")
+    if not equals or not name:
+        raise KvcalcError(f"--name: found {shown(text)}, expected variable=name")
+    return variable, name

@@ -1,0 +1,147 @@
+"""A formula over many amounts at once: NumPy's arrays, pandas' series, Polars' columns.
+
+Integers of 64 bits wrap silently, so the bounds of the amounts are looked at first; arrays of
+Python's own ints (dtype object) never wrap.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kvcalc.bounds import Bounds, extent
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula import Value, variables_of
+
+LIMIT = 2**63
+CHUNK = 2**15
+"""Amounts at a time: what a core's own cache holds, so that no step waits for memory."""
+
+
+def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) -> Any:
+    """Evaluate an expression for arrays of `given` amounts, the rest at their `own` values.
+
+    The answer is of the kind of the first array: a series comes back as a series.
+
+    Raises:
+        KvcalcError: numpy is not installed; an amount is no positive whole number; the shapes do
+            not go together; or a part of the expression could pass 2^63.
+    """
+    try:
+        import numpy
+    except ImportError:
+        raise KvcalcError(
+            "arrays need the extra kvcalc[numpy]: pip install 'kvcalc[numpy]'"
+        ) from None
+    arrays = {name: _array(numpy, name, amounts) for name, amounts in given.items()}
+    if not any(array.dtype == object for array in arrays.values()):
+        _refuse_overflow(expression, own, arrays)
+    try:
+        shape = numpy.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        sizes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise KvcalcError(f"arrays: found shapes that do not go together: {sizes}") from None
+    answer = _evaluated(numpy, expression, own, arrays, shape)
+    return _as_given(next(iter(given.values())), answer)
+
+
+def _array(numpy: Any, name: str, amounts: Any) -> Any:
+    if hasattr(amounts, "to_numpy"):
+        amounts = amounts.to_numpy()
+    array = numpy.asarray(amounts)
+    if array.dtype == object:
+        if any(type(amount) is not int or amount < 1 for amount in array.flat):
+            raise KvcalcError(f"{name}: found an array of objects, expected positive ints")
+        return array
+    if array.dtype.kind not in "iu":
+        raise KvcalcError(f"{name}: found an array of {array.dtype}, expected whole numbers")
+    if array.size and int(array.min()) < 1:
+        raise KvcalcError(f"{name}: found {shown(int(array.min()))}, expected positive ints")
+    if array.size and int(array.max()) >= LIMIT:
+        raise KvcalcError(f"{name}: found {shown(int(array.max()))}, expected less than 2^63")
+    return array.astype(numpy.int64, copy=False)
+
+
+def _refuse_overflow(expression: Value, own: Mapping[str, int], arrays: Mapping[str, Any]) -> None:
+    bounds = {name: Bounds(value, value) for name, value in own.items()}
+    for name, array in arrays.items():
+        if array.size:
+            bounds[name] = Bounds(int(array.min()), int(array.max()))
+        else:
+            bounds[name] = Bounds(1, 1)
+    if extent(expression, bounds).magnitude >= LIMIT:
+        raise KvcalcError(
+            "arrays: the result could pass 2^63, where 64-bit integers wrap; give arrays of "
+            "Python's ints (dtype=object)"
+        )
+
+
+def _evaluated(
+    numpy: Any,
+    expression: Value,
+    own: Mapping[str, int],
+    arrays: Mapping[str, Any],
+    shape: tuple[int, ...],
+) -> Any:
+    function = compiled(numpy, expression)
+    constants = {name: own[name] for name in variables_of(expression) - set(arrays)}
+    flat = {name: array for name, array in arrays.items() if name in variables_of(expression)}
+    dtype = object if any(array.dtype == object for array in arrays.values()) else numpy.int64
+    answer = numpy.empty(shape, dtype)
+    if answer.ndim != 1 or answer.size <= CHUNK:
+        answer[...] = function(**flat, **constants)
+        return answer
+    for start in range(0, answer.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        pieces = {
+            name: array[part] if array.shape == shape else array for name, array in flat.items()
+        }
+        answer[part] = function(**pieces, **constants)
+    return answer
+
+
+def compiled(numpy: Any, expression: Value) -> Callable[..., Any]:
+    """Compile an expression over arrays."""
+    from kvcalc.outputs.formulas.numpy import NUMPY
+    from kvcalc.rendering import render
+
+    names = ", ".join(sorted(variables_of(expression)))
+    # Our own rendering of our own nodes: no text of a file or a user is in it.
+    function: Callable[..., Any] = eval(
+        f"lambda {names}: {render(expression, NUMPY)}", {"numpy": numpy}
+    )
+    return function
+
+
+def _as_given(like: Any, answer: Any) -> Any:
+    """Give the answer the kind of the amounts: a series of pandas or Polars, else an array."""
+    module = type(like).__module__.partition(".")[0]
+    if module == "pandas" and hasattr(like, "index"):
+        return type(like)(answer, index=like.index)
+    if module == "polars":
+        return type(like)("bytes", answer)
+    return answer
+
+
+def polars_expression(
+    expression: Value, own: Mapping[str, int], names: Mapping[str, str], *, checked: bool
+) -> Any:
+    """Build a Polars expression over the columns of `names`, the rest at their `own` values.
+
+    It cannot see its data: while every part is below 2^63 it is exact, and past it Polars wraps.
+    `checked` computes in Int128 instead.
+
+    Raises:
+        KvcalcError: polars is not installed.
+    """
+    try:
+        import polars
+    except ImportError:
+        raise KvcalcError(
+            "a Polars expression needs the extra kvcalc[polars]: pip install 'kvcalc[polars]'"
+        ) from None
+    from kvcalc.formula import substituted
+    from kvcalc.outputs.formulas.polars import source
+
+    values = {name: value for name, value in own.items() if name not in names}
+    text = source(substituted(expression, values), names, "Int128" if checked else "Int64")
+    # Our own rendering, in which names of columns stand quoted by repr.
+    return eval(text, {"pl": polars})

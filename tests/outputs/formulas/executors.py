@@ -1,0 +1,178 @@
+"""Formulas executed for real, in each language that they are written in."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy
+import openpyxl
+import polars
+import pytest
+
+from kvcalc.formula import Value
+from kvcalc.outputs.formulas import excel, javascript, python, sql
+from kvcalc.outputs.formulas import numpy as numpy_target
+from kvcalc.outputs.formulas import polars as polars_target
+
+Row = Mapping[str, int]
+REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
+"""Set where a missing program is a failure: in continuous integration."""
+
+
+def program(name: str) -> str:
+    """Find a program, or skip the test where it may be missing."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get(REQUIRE_ALL):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def same(names: Sequence[str]) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def by_python(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    function = eval(python.written(value, same(names), None).text)
+    taken = function.__code__.co_varnames
+    return [function(*(row[name] for name in taken)) for row in rows]
+
+
+def by_numpy(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    function = eval(numpy_target.written(value, same(names), None).text, {"numpy": numpy})
+    taken = function.__code__.co_varnames
+    arrays = [numpy.array([row[name] for row in rows], dtype=numpy.int64) for name in taken]
+    answer = numpy.broadcast_to(function(*arrays), (len(rows),))
+    return [int(amount) for amount in answer]
+
+
+def by_polars(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    text = polars_target.written(value, same(names), None).text
+    frame = polars.DataFrame([dict(row) for row in rows])
+    answer = frame.with_columns(answer=eval(text, {"pl": polars}) + polars.lit(0, polars.Int64))
+    return answer["answer"].to_list()
+
+
+def by_duckdb(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    text = sql.written(value, same(names), "duckdb").text
+    columns = ", ".join(names)
+    values = ", ".join(f"({', '.join(str(row[name]) for name in names)})" for row in rows)
+    query = f"SELECT {text} FROM (VALUES {values}) AS rows({columns})"
+    return [row[0] for row in duckdb.execute(query).fetchall()]
+
+
+def by_sqlite(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    text = sql.written(value, same(names), "sqlite").text
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE rows({', '.join(names)})")
+    marks = ", ".join("?" for _ in names)
+    connection.executemany(
+        f"INSERT INTO rows VALUES({marks})", [[row[name] for name in names] for row in rows]
+    )
+    return [row[0] for row in connection.execute(f"SELECT {text} FROM rows").fetchall()]
+
+
+IN_PROCESS: dict[str, Callable[[Value, Sequence[str], Sequence[Row]], list[int]]] = {
+    "Python": by_python,
+    "NumPy": by_numpy,
+    "Polars": by_polars,
+    "DuckDB": by_duckdb,
+    "SQLite": by_sqlite,
+}
+
+
+def by_node(values: Sequence[Value], names: Sequence[str], rows: Sequence[Row]) -> list[list[int]]:
+    """Run all formulas over all rows in one process."""
+    functions = ",\n".join(
+        f"(row) => ({javascript.written(value, same(names), None).text})"
+        f"({', '.join(f'row[{json.dumps(name)}]' for name in names if _has(value, name))})"
+        for value in values
+    )
+    script = f"""
+const rows = {json.dumps([{name: str(row[name]) for name in names} for row in rows])}
+  .map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, BigInt(v)])));
+const functions = [{functions}];
+console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row).toString()))));
+"""
+    run = subprocess.run(
+        [program("node"), "-"], input=script, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return [[int(amount) for amount in answers] for answers in json.loads(run.stdout)]
+
+
+def _has(value: Value, name: str) -> bool:
+    from kvcalc.formula import variables_of
+
+    return name in variables_of(value)
+
+
+def by_libreoffice(
+    values: Sequence[Value], names: Sequence[str], rows: Sequence[Row], folder: Path
+) -> list[list[int]]:
+    """Recalculate all formulas over all rows in one workbook: a row each, then its formulas."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for number, row in enumerate(rows, 1):
+        cells = {
+            name: f"{openpyxl.utils.get_column_letter(place)}{number}"
+            for place, name in enumerate(names, 1)
+        }
+        formulas = [excel.written(value, cells, None).text for value in values]
+        sheet.append([*(row[name] for name in names), *formulas])
+    book.save(folder / "formulas.xlsx")
+    recalculated = recalculate(folder / "formulas.xlsx", folder)
+    answers = [found[len(names) :] for found in recalculated["Sheet"][: len(rows)]]
+    return [[int(row[place]) for row in answers] for place in range(len(values))]
+
+
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+
+
+def recalculate(path: Path, folder: Path) -> dict[str, list[list[Any]]]:
+    """Open a workbook in LibreOffice, which calculates it, and read every sheet's values."""
+    subprocess.run(
+        [
+            program("soffice"),
+            "--headless",
+            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            "--convert-to",
+            "fods",
+            "--outdir",
+            str(folder),
+            str(path),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=180,
+    )
+    tree = ET.parse(path.with_suffix(".fods"))
+    return {
+        sheet.attrib[f"{TABLE}name"]: [
+            [
+                amount
+                for cell in row
+                for amount in [_value(cell)]
+                * min(int(cell.attrib.get(f"{TABLE}number-columns-repeated", 1)), 100)
+            ]
+            for row in sheet.iter(f"{TABLE}table-row")
+            for _ in range(min(int(row.attrib.get(f"{TABLE}number-rows-repeated", 1)), 100))
+        ]
+        for sheet in tree.iter(f"{TABLE}table")
+    }
+
+
+def _value(cell: ET.Element) -> Any:
+    number = cell.attrib.get(f"{OFFICE}value")
+    if number is not None:
+        return float(number)
+    return "".join(cell.itertext())

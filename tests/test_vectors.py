@@ -1,0 +1,116 @@
+"""Arrays in, arrays out: exact, or refused before anything wraps."""
+
+from typing import Any
+
+import numpy
+import pandas
+import polars
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import kvcalc
+from kvcalc.errors import KvcalcError
+
+COST = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), "vllm")
+
+
+@given(arrays(numpy.int64, st.integers(0, 50), elements=st.integers(1, 2**24)), st.integers(1, 64))
+def test_an_array_is_answered_as_its_elements_are(context: Any, sequences: int) -> None:
+    found = COST(context, sequences=sequences)
+    assert found.dtype == numpy.int64
+    assert found.tolist() == [COST(int(one), sequences=sequences) for one in context]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "uint64", "object"])
+def test_narrow_integers_are_widened_and_pythons_own_never_wrap(dtype: str) -> None:
+    context = numpy.array([1, 100, 127], dtype=dtype)
+    assert [int(one) for one in COST(context)] == [COST(1), COST(100), COST(127)]
+
+
+def test_arrays_go_together_as_numpys_do() -> None:
+    contexts, sequences = numpy.array([[8192], [262_144]]), numpy.array([1, 16])
+    assert COST(contexts, sequences=sequences).tolist() == [
+        [COST(8192), COST(8192, sequences=16)],
+        [COST(262_144), COST(262_144, sequences=16)],
+    ]
+
+
+def test_a_long_array_is_answered_in_pieces() -> None:
+    contexts = numpy.arange(1, 200_000)
+    assert COST(contexts)[[0, 65_535, 65_536, -1]].tolist() == [
+        COST(1),
+        COST(65_536),
+        COST(65_537),
+        COST(199_999),
+    ]
+
+
+def test_a_single_number_may_vary_beside_an_array() -> None:
+    windows = numpy.array([128, 4096])
+    assert COST(262_144, window=windows).tolist() == [15_322_054_656, 15_907_160_064]
+    assert COST.per_gpu(numpy.array([262_144])).tolist() == [15_322_054_656]
+
+
+def test_pandas_keeps_its_index() -> None:
+    frame = pandas.DataFrame({"context": [8192, 262_144]}, index=["a", "b"])
+    found = COST(frame["context"])
+    assert found.to_dict() == {"a": COST(8192), "b": COST(262_144)}
+
+
+def test_a_polars_column_gives_a_column() -> None:
+    found = COST(polars.Series("context", [8192, 262_144]))
+    assert isinstance(found, polars.Series)
+    assert found.to_list() == [COST(8192), COST(262_144)]
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_polars_expression_stands_in_with_columns(checked: bool) -> None:
+    frame = polars.DataFrame({"ctx": [8192, 262_144], "users": [1, 16]})
+    expression = COST.expr(context="ctx", sequences="users", checked=checked)
+    found = frame.with_columns(bytes=expression)["bytes"]
+    assert found.to_list() == [COST(8192), COST(262_144, sequences=16)]
+    assert found.dtype == (polars.Int128 if checked else polars.Int64)
+
+
+def test_checked_holds_what_64_bits_do_not() -> None:
+    frame = polars.DataFrame({"context": [2**40]}).with_columns(
+        bytes=COST.expr(checked=True) * 2**20
+    )
+    assert frame["bytes"].to_list() == [COST(2**40) * 2**20]
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        (numpy.array([1, 0]), "context: found 0, expected positive ints"),
+        (numpy.array([-1]), "context: found -1, expected positive ints"),
+        (numpy.array([1.5]), "context: found an array of float64, expected whole numbers"),
+        (numpy.array([float("nan")]), "context: found an array of float64"),
+        (numpy.array([True]), "context: found an array of bool, expected whole numbers"),
+        (numpy.array(["8K"]), "context: found an array of <U2, expected whole numbers"),
+        (numpy.array([1, "x"], dtype=object), "context: found an array of objects"),
+        (numpy.array([2**63], dtype="uint64"), "context: found 9223372036854775808, expected less"),
+        (numpy.array([2**50]), "arrays: the result could pass 2^63"),
+        (polars.Series([1, None]), "context: found an array of float64"),
+        ([1, 2], "context: found [1, 2], expected a positive int"),
+        (1.5, "context: found 1.5, expected a positive int"),
+    ],
+)
+def test_what_is_no_count_or_could_wrap_is_refused(context: Any, sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        COST(context)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_shapes_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(KvcalcError, match="shapes that do not go together: context \\(2,\\)"):
+        COST(numpy.array([1, 2]), sequences=numpy.array([1, 2, 3]))
+
+
+def test_a_variable_that_the_formula_has_not_is_refused() -> None:
+    with pytest.raises(KvcalcError, match="tensor_parallel_size: decides vllm's groups"):
+        COST(numpy.array([1]), tensor_parallel_size=2)
+    with pytest.raises(KvcalcError, match="'colour' is not in this formula"):
+        COST.expr(colour="c")
