@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kvcalc.answers.fit import fit
     from kvcalc.answers.sweep import sweep
     from kvcalc.costs import Cost
     from kvcalc.engines import cost, pool
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from kvcalc.pools import Pool
     from kvcalc.readers import load
 
-__all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "load", "pool", "sweep"]
+__all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "fit", "load", "pool", "sweep"]
 
 _HOMES = {
     "Cost": "costs",
@@ -19,6 +20,7 @@ _HOMES = {
     "Model": "model",
     "Pool": "pools",
     "cost": "engines",
+    "fit": "answers.fit",
     "load": "readers",
     "pool": "engines",
     "sweep": "answers.sweep",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Formula, Value, variable
@@ -92,6 +92,12 @@ class Cost(NamedTuple):
         if isinstance(self.split, str):
             raise KvcalcError(self.split)
         return self.split
+
+    @overload
+    def __call__(self, context: int, **given: int) -> int: ...
+
+    @overload
+    def __call__(self, context: Any, **given: Any) -> Any: ...
 
     def __call__(self, context: Any, **given: Any) -> Any:
         """Bytes over all ranks for `sequences` (1 unless given) of `context` tokens each.

@@ -7,7 +7,7 @@ difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.rendering import PYTHON, TEXT, render
@@ -175,6 +175,12 @@ class Formula:
         self.variables = dict(variables)
         self._absent = dict(absent)
         self._function: Callable[..., int] = self._compile_at_first_call
+
+    @overload
+    def __call__(self, context: int, **given: int) -> int: ...
+
+    @overload
+    def __call__(self, context: Any, **given: Any) -> Any: ...
 
     def __call__(self, context: Any, **given: Any) -> Any:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.

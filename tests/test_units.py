@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.errors import KvcalcError
-from kvcalc.units import binary_size, counted, parse_tokens, percent, sized
+from kvcalc.units import (
+    binary_size,
+    counted,
+    parse_memory,
+    parse_tokens,
+    percent,
+    sized,
+)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +134,38 @@ def test_nouns_are_counted_with_their_plural() -> None:
         "16 sequences",
         "1,024 sequences",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("141GB", 141 * 10**9),
+        ("131GiB", 131 * 2**30),
+        ("131.5 GiB", 1315 * 2**30 // 10),
+        ("0.1KB", 100),
+        ("512MiB", 2**29),
+        ("1TiB", 2**40),
+        ("17B", 17),
+        ("0", 0),
+        ("1.0000001KB", 1000),
+    ],
+)
+def test_a_memory_size_takes_powers_of_1000_and_of_1024(text: str, size_bytes: int) -> None:
+    assert parse_memory(text) == size_bytes
+
+
+def test_a_bare_letter_is_refused_with_both_readings() -> None:
+    with pytest.raises(KvcalcError) as refused:
+        parse_memory("24G", "--gpu-memory")
+    assert str(refused.value) == (
+        "--gpu-memory: '24G' is read two ways; write 24GB (24,000,000,000 bytes) or 24GiB "
+        "(25,769,803,776 bytes)"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "24", "-1GB", "1e3GB", "GB", "1.GB", "1 000MB", "9" * 30 + "B"]
+)
+def test_what_is_no_memory_size_is_refused(text: str) -> None:
+    with pytest.raises(KvcalcError, match="expected a size such as 141GB or 131GiB"):
+        parse_memory(text)

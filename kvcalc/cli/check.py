@@ -10,7 +10,7 @@ from kvcalc import readers
 from kvcalc.answers.check import DIFFERS
 from kvcalc.answers.check import check as answer
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import preset_names
+from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError, printable, shown
@@ -25,32 +25,23 @@ STDIN = "-"
 
 @grouped
 def check(
+    given: SettingsOptions,
     output: OutputOptions,
     log: Annotated[str, typer.Argument(help="A log file; - or nothing: stdin.")] = STDIN,
     model: Annotated[
         str | None,
         typer.Option(help="The model, as for estimate.", autocompletion=preset_names),
     ] = None,
-    set: Annotated[  # noqa: A002
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting the log lacks; repeatable."),
-    ] = None,
 ) -> None:
     """Say of each figure of a start-up log whether it is what it should be, and if not, why.
 
     kvcalc check server.log --model k-exaone-236b-a23b
     """
-    settings = {}
-    for pair in set or []:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise KvcalcError(f"--set: found {shown(pair)}, expected name=value")
-        settings[name.replace("-", "_")] = value
     found = _read(log)
     reading = readers.read(model) if model is not None else None
     for note in reading.notes if reading else ():
         note_on_stderr(note)
-    rows = answer(found, reading.model if reading else None, settings)
+    rows = answer(found, reading.model if reading else None, given.settings())
     if not rows:
         raise KvcalcError(f"{shown(log, 300)}: found no figure to check, only settings")
     output.write_rows(rows, lambda: check_page(rows, printable(log)))

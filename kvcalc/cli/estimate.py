@@ -6,11 +6,13 @@ import typer
 
 from kvcalc.answers.estimate import estimate as answer
 from kvcalc.cli.amounts import amount
+from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.started import StartedOptions
 from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.errors import KvcalcError, shown
 from kvcalc.outputs.pages.estimate import estimate_page
 
 
@@ -19,6 +21,7 @@ def estimate(
     model: ModelOptions,
     engine: EngineOptions,
     started: StartedOptions,
+    counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
         str | None,
@@ -41,7 +44,10 @@ def estimate(
     asked = started.started(model, engine)
     tokens = amount(window, "--window")
     chosen = asked.model.load(tokens)
-    length = amount(context, "--context") or asked.context
+    given = counted.amounts([context], chosen, asked.model.model) if context else []
+    if len(given) > 1:
+        raise KvcalcError(f"--context: found {shown(context)}, expected one; see kvcalc sweep")
+    length = given[0] if given else asked.context
     found = answer(
         chosen,
         context=length,

@@ -11,8 +11,8 @@ import typer
 
 from kvcalc.answers.fit import Answer, Fit, card, question, solve
 from kvcalc.answers.fit.change import changes, verdict
+from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.price import priced
-from kvcalc.answers.fit.replica import Placing
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped

@@ -6,6 +6,7 @@ import typer
 
 from kvcalc.answers.sweep import sweep as answer
 from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
@@ -21,6 +22,7 @@ def sweep(
     model: ModelOptions,
     engine: EngineOptions,
     started: StartedOptions,
+    counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
         list[str] | None,
@@ -45,7 +47,7 @@ def sweep(
     chosen = asked.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=amounts(context, "--context") or asked.context,
+        context=counted.amounts(context, chosen, asked.model.model) or asked.context,
         window=windows or None,
         sequences=amount(sequences, "--sequences") or asked.sequences or 1,
         engine=asked.engine,

@@ -1,7 +1,6 @@
 """Presets: models as TOML files, each fact with its source."""
 
 import tomllib
-from fractions import Fraction
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,6 +18,9 @@ from kvcalc.readers.reading import Reading
 
 MAX_FILE_BYTES = 2**20
 
+Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
+"""An exact fraction, as "129/100"."""
+
 
 class Source(Frozen):
     """Where facts stand: `facts` are keys of the preset, or of its layers ("layers.L.window")."""
@@ -34,7 +36,7 @@ class Preset(Frozen):
 
     `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
     `token_gains` is how much more text a token holds than one of a predecessor, by language, an
-    exact fraction such as "129/100": an average over the authors' corpora.
+    exact fraction: an average over the authors' corpora.
     """
 
     name: Text
@@ -47,7 +49,7 @@ class Preset(Frozen):
     num_nextn_predict_layers: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
-    token_gains: dict[Text, dict[Text, Fraction]] | None = None
+    token_gains: dict[Text, dict[Text, Ratio]] | None = None
     num_layers: Size
     pattern: Annotated[str, Field(min_length=1)]
     layers: dict[str, dict[str, Any]]

@@ -12,7 +12,7 @@ from statistics import median
 from time import perf_counter
 
 from kvcalc.answers.fit import card, question, solve
-from kvcalc.answers.fit.replica import Placing
+from kvcalc.answers.fit.placing import Placing
 from kvcalc.gpus import names
 from kvcalc.readers import load
 from kvcalc.readers.preset import names as presets

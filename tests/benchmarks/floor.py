@@ -14,7 +14,7 @@ class Answer(BaseModel):
     bytes: int
 
 
-COMMANDS = 12
+COMMANDS = 15
 
 app = typer.Typer()
 

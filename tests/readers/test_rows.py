@@ -61,7 +61,8 @@ def test_what_is_no_csv_is_one_sentence(tmp_path: Path, content: bytes, sentence
 def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
     path = tmp_path / "plan[1].parquet"
     rows = "VALUES ('a', 1.0::DOUBLE, 3), (NULL, 2.5, 4)"
-    duckdb.sql(f"SELECT * FROM ({rows}) AS t(model, context, n)").write_parquet(str(path))
+    copied = f"COPY (SELECT * FROM ({rows}) AS t(model, context, n))"
+    duckdb.execute(f"{copied} TO '{path}' (FORMAT parquet)")
     assert read(path) == (["model", "context", "n"], [(1, ["a", "1", "3"]), (2, ["", "2.5", "4"])])
 
 

@@ -33,7 +33,7 @@ def human_readable_int(text: str) -> int:
     number = Fraction(f"{match[1]}.{match[2] or 0}") * SCALES.get(match[3], 1)
     if number.denominator != 1:
         raise ValueError(text)
-    return number.numerator
+    return int(number)
 
 
 VALUES = {

@@ -43,7 +43,15 @@ def read_metadata(stream: Stream) -> dict[str, Any]:
     Raises:
         KvcalcError: it is not GGUF 2 or 3, little-endian, is cut short, or exceeds the bounds.
     """
-    source = _Source(stream)
+    return read_head(Source(stream))[0]
+
+
+def read_head(source: "Source") -> tuple[dict[str, Any], int]:
+    """Read the metadata, and how many tensors the table that follows it has.
+
+    Raises:
+        KvcalcError: as `read_metadata`.
+    """
     if (magic := source.take(4)) != b"GGUF":
         raise KvcalcError(f"found {shown(magic)} at its start, expected GGUF")
     version = source.number("I")
@@ -51,7 +59,7 @@ def read_metadata(stream: Stream) -> dict[str, Any]:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
         found = f"big-endian GGUF {swapped}" if swapped in (2, 3) else f"GGUF version {version}"
         raise KvcalcError(f"{found} is not supported, expected little-endian GGUF 2 or 3")
-    source.number("Q")
+    tensors: int = source.number("Q")
     if (count := source.number("Q")) > MAX_KEYS:
         raise KvcalcError(f"found {count:,} keys of metadata, expected at most {MAX_KEYS:,}")
     metadata: dict[str, Any] = {}
@@ -62,10 +70,10 @@ def read_metadata(stream: Stream) -> dict[str, Any]:
         if key in metadata:
             raise source.error("the key stands there twice")
         metadata[key] = source.value(kept=not key.startswith("tokenizer."))
-    return metadata
+    return metadata, tensors
 
 
-class _Source:
+class Source:
     """A stream, read in chunks, and the key at which it stands."""
 
     def __init__(self, stream: Stream) -> None:
@@ -78,6 +86,7 @@ class _Source:
         self.key = "header"
 
     def error(self, problem: str) -> KvcalcError:
+        """Say what is wrong at the key that is read."""
         return KvcalcError(f"{self.key}: {problem}")
 
     def _need(self, size: int) -> None:
@@ -95,15 +104,18 @@ class _Source:
             raise self.error(f"more than the {MAX_BYTES:,} bytes expected of metadata")
 
     def take(self, size: int) -> bytes:
+        """Read `size` bytes."""
         self._need(size)
         self.at += size
         return self.buffer[self.at - size : self.at]
 
     def number(self, code: str) -> Any:
+        """Read a number of a type of the module struct."""
         kind = Struct(f"<{code}")
         return kind.unpack(self.take(kind.size))[0]
 
     def skip(self, size: int) -> None:
+        """Pass over `size` bytes."""
         left = size - (len(self.buffer) - self.at)
         if left <= 0:
             self.at += size
@@ -119,6 +131,7 @@ class _Source:
             left -= len(dropped)
 
     def text(self, most: int) -> str:
+        """Read a text of at most `most` bytes."""
         if (length := self.number("Q")) > most:
             raise self.error(f"found a text of {length:,} bytes, expected at most {most:,}")
         self.texts += length

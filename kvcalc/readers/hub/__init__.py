@@ -7,14 +7,26 @@ HF_HUB_OFFLINE hold; it is an extra, imported only where a repository is read.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.readers.hub.asking import asking
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
 
-__all__ = ["HubId", "NoConfigError", "RangeStream", "fetch_config", "open_gguf", "parse"]
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+__all__ = [
+    "HubId",
+    "NoConfigError",
+    "RangeStream",
+    "fetch_config",
+    "list_files",
+    "open_file",
+    "open_gguf",
+    "parse",
+]
 
 MAX_CONFIG_BYTES = 16 * 2**20
 
@@ -67,17 +79,40 @@ def open_gguf(hub_id: HubId) -> RangeStream:
     Raises:
         KvcalcError: it cannot be read, or holds no such file.
     """
-    with asking(hub_id):
-        from huggingface_hub import HfApi, constants, hf_hub_url
+    info = _info(hub_id)
+    name = _choose(hub_id, [file.rfilename for file in info.siblings or ()])
+    # All pieces come from one commit, also when the branch moves meanwhile.
+    return open_file(hub_id._replace(revision=info.sha or hub_id.revision), name)
 
-        info = HfApi().model_info(
-            hub_id.repository, revision=hub_id.revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
-        )
-        files = [file.rfilename for file in info.siblings or ()]
-        name = _choose(hub_id, files)
-        # All pieces come from one commit, also when the branch moves meanwhile.
-        url = hf_hub_url(hub_id.repository, name, revision=info.sha or hub_id.revision)
+
+def open_file(hub_id: HubId, name: str) -> RangeStream:
+    """Open a file of a repository, to read it by ranges.
+
+    Raises:
+        KvcalcError: it cannot be read.
+    """
+    with asking(hub_id):
+        from huggingface_hub import hf_hub_url
+
+        url = hf_hub_url(hub_id.repository, name, revision=hub_id.revision)
     return RangeStream(hub_id, name, url)
+
+
+def list_files(hub_id: HubId) -> list[str]:
+    """List the names of a repository's files.
+
+    Raises:
+        KvcalcError: it cannot be read.
+    """
+    return [file.rfilename for file in _info(hub_id).siblings or ()]
+
+
+def _info(hub_id: HubId) -> "ModelInfo":
+    with asking(hub_id):
+        from huggingface_hub import HfApi, constants
+
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        return HfApi().model_info(hub_id.repository, revision=hub_id.revision, timeout=timeout)
 
 
 def _choose(hub_id: HubId, files: Sequence[str]) -> str:

@@ -1,0 +1,96 @@
+"""TensorRT-LLM's figures: blocks of tokens, cut from a share of the free memory of one rank."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from kvcalc.answers.check.verdict import AGREES, DIFFERS, Checked, Printed, Subject, number
+from kvcalc.answers.fit.budget import Card, share
+from kvcalc.dtypes import dtype
+
+if TYPE_CHECKING:
+    from kvcalc.model import Model
+    from kvcalc.readers.logs.pattern import Found
+
+GIB = 2**30
+NO_MODEL = "the model is missing: give --model"
+TOKENS_PER_BLOCK = (32, 64, 128)
+"""Tokens of a block where the log does not say: today's default, then older ones."""
+EARLIER = "printed again later: the first comes from profiling, and the last counts"
+
+
+def check(found: "Sequence[Found]", subject: Subject) -> Iterator[Checked]:
+    """Hold the last figure of each kind against the model's bytes a token."""
+    last = {line.kind: line for line in found}
+    for line in found:
+        rule = RULES.get(line.kind)
+        if rule is None:
+            continue
+        for checked in rule(line, last, subject):
+            yield (
+                checked
+                if last[line.kind] is line
+                else Checked(line.line, checked.figure, checked.printed, None, "cannot", EARLIER)
+            )
+
+
+def _token_bytes(model: "Model", subject: Subject) -> int:
+    """Bytes of a token over all layers, on one rank."""
+    name = str(subject.settings.get("kv_cache_dtype", subject.settings.get("kv_dtype", "auto")))
+    of = dtype(model.dtype if name == "auto" else name)
+    ranks = subject.number("tensor_parallel_size", "tp_size", "tp", default=1)
+    total = 0
+    for layer in model.layers:
+        for cache in layer.caches:
+            each: Any = cache
+            if cache.kind == "latent_attention":
+                total += of.row_bytes(each.row_elements)
+            elif hasattr(cache, "kv_heads"):
+                heads = -(-each.kv_heads // ranks)
+                total += heads * (of.row_bytes(each.head_dim) + of.row_bytes(each.value_dim))
+    return total
+
+
+def _blocks(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterator[Checked]:
+    printed = Printed(line.line, "blocks of the primary pool (blocks)", line.values["blocks"])
+    if subject.model is None or "memory" not in last:
+        missing = NO_MODEL if subject.model is None else "the available memory is missing"
+        yield printed.cannot(missing)
+        return
+    known = last.get("tokens per block")
+    asked = subject.number("tokens_per_block", default=0)
+    sizes = (asked,) if asked else (number(known.values["tokens"]),) if known else TOKENS_PER_BLOCK
+    given = subject.settings.get("free_gpu_memory_fraction")
+    taken = share("tensorrt-llm", given, Card("", 1, 1), {})
+    available = Printed(0, "", last["memory"].values["gib"])
+    ours = 0
+    for tokens in sizes:
+        block = tokens * _token_bytes(subject.model, subject)
+        low = taken * (available.value - available.step / 2) * GIB // block
+        high = -(-(taken * (available.value + available.step / 2) * GIB) // block)
+        why = f"{float(taken):g} of {available.text} GiB, blocks of {tokens} tokens ({block:,} B)"
+        if low <= printed.value <= high:
+            yield printed.row(printed.value, AGREES, why)
+            return
+        ours = ours or int(high)
+    yield printed.row(ours, DIFFERS, f"{why}: {ours:,} expected")
+
+
+def _allocated(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterator[Checked]:
+    tokens = number(line.values["tokens"])
+    printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
+    blocks = last.get("blocks") or last.get("primary blocks")
+    size = last.get("tokens per block")
+    if blocks and size:
+        ours = number(blocks.values["blocks"]) * number(size.values["tokens"])
+        yield printed.held(ours, "blocks x tokens a block, both from the log")
+    held = Printed(line.line, "allocated (GiB)", line.values["gib"])
+    if subject.model is None:
+        yield held.cannot(NO_MODEL)
+        return
+    each = _token_bytes(subject.model, subject)
+    yield held.held(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
+
+
+RULES = {"blocks": _blocks, "allocated": _allocated}
+"""How each kind of line is checked."""

@@ -1,0 +1,237 @@
+"""What fits: sequences, context or GPUs, whichever was not given, weights included."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kvcalc import engines
+from kvcalc.answers.estimate import longest_context
+from kvcalc.answers.fit.budget import DRIVER_IS_HIGH, Card, rule
+from kvcalc.answers.fit.flags import command_line
+from kvcalc.answers.fit.placing import Placing
+from kvcalc.answers.fit.replica import Question, Replica
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.gpus import find, names
+from kvcalc.model import Model
+from kvcalc.readers.weights import Weights, of_parameters
+
+MAX_GPUS = 1024
+"""The most that are tried where the question is how many."""
+
+CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
+ENGINE_LIMIT = "sequences that the engine runs"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An answer: tokens and counts are ints; sizes are ints of bytes on one GPU.
+
+    `gpus` are `replicas` copies of the model, each on as many GPUs as share it. `sequences` are
+    over all copies, and so are `max_sequences`, at this context; `max_context` is for these
+    sequences. `binding` is the limit that stops more. `settings` differ from the engine's
+    defaults; `flags` starts the engine so.
+    """
+
+    model: str
+    engine: str
+    gpu: str
+    gpus: int
+    tensor_parallel_size: int
+    replicas: int
+    context: int
+    sequences: int
+    fits: bool
+    max_sequences: int
+    max_context: int
+    cache_memory_per_gpu: int
+    bytes_per_gpu_per_sequence: int
+    weights_per_gpu: int
+    reserve_per_gpu: int
+    binding: str
+    settings: Mapping[str, Any]
+    flags: str
+
+
+class Answer(NamedTuple):
+    """A fit, the copy of the model that it was worked out on, and what was solved for."""
+
+    fit: Fit
+    replica: Replica
+    solved: str
+
+
+def card(gpu: str | None, memory: int | None = None, name: str | None = None) -> Card:
+    """Take a GPU of the catalogue, or one of so many bytes under any name.
+
+    Raises:
+        KvcalcError: neither or both are given, or no such GPU.
+    """
+    if (gpu is None) == (memory is None):
+        raise KvcalcError("gpu: give one, by --gpu h200 or by --gpu-memory 141GB")
+    if gpu is None:
+        if type(memory) is not int or memory < 1:
+            raise KvcalcError(f"gpu_memory: found {shown(memory)}, expected bytes")
+        return Card(name or f"{memory} bytes", memory, memory)
+    known = find(gpu)
+    notes = [] if known.framework_visible else [DRIVER_IS_HIGH]
+    if known.single_source:
+        notes.append(f"only one source has the memory of {known.product}")
+    memory = known.framework_visible or known.memory_bytes
+    return Card(known.name, memory, known.memory_bytes, tuple(notes))
+
+
+def question(
+    model: Model,
+    *,
+    on: Card,
+    engine: str = "ideal",
+    weights: Weights | None = None,
+    reserve: int = 0,
+    **settings: Any,
+) -> Question:
+    """Gather what is asked of a model on a kind of GPU; settings are the engine's own.
+
+    The engine's share of the memory (gpu_memory_utilization, mem_fraction_static ...) is one of
+    them; the GPU is made the engine's setting `gpu` where it has one.
+
+    Raises:
+        KvcalcError: no such engine or setting, or nothing says how large the weights are.
+    """
+    chosen = engines.find(engine)
+    shares = rule(engine).share
+    for name in settings:
+        if name != shares and name not in chosen.settings.model_fields:
+            known = ", ".join([*chosen.settings.model_fields, *([shares] if shares else [])])
+            raise KvcalcError(f"{engine} has no setting {shown(name)}; it has {known}")
+    taken = settings.pop(shares or "", None)
+    if "gpu" in chosen.settings.model_fields and on.name in names():
+        settings.setdefault("gpu", on.name)
+    return Question(model, chosen, on, weights or of_parameters(model), reserve, taken, settings)
+
+
+def fit(
+    model: Model,
+    *,
+    gpu: str | None = None,
+    gpu_memory: int | None = None,
+    gpus: int | None = None,
+    context: int | None = None,
+    sequences: int | None = None,
+    engine: str = "ideal",
+    weights: Weights | None = None,
+    reserve: int = 0,
+    **settings: Any,
+) -> Fit:
+    """Answer what fits on GPUs of one kind: what is not given is what is solved for.
+
+    `context` is tokens of one sequence, `gpu_memory` and `reserve` bytes of one GPU. Without
+    `gpus` the fewest are found; else without `context` the longest for so many `sequences`; else
+    how many sequences. Settings are the engine's own.
+
+    Raises:
+        KvcalcError: as `kvcalc.cost`; or an unknown GPU, or weights of unknown size.
+    """
+    asked = question(
+        model,
+        on=card(gpu, gpu_memory),
+        engine=engine,
+        weights=weights,
+        reserve=reserve,
+        **settings,
+    )
+    return solve(Placing(asked), gpus=gpus, context=context, sequences=sequences).fit
+
+
+def solve(
+    placing: Placing,
+    *,
+    gpus: int | None = None,
+    context: int | None = None,
+    sequences: int | None = None,
+    source: str | None = None,
+) -> Answer:
+    """Answer one question; `source` is how the model is called on a command line.
+
+    Raises:
+        KvcalcError: as `fit`.
+    """
+    for name, amount in (("gpus", gpus), ("context", context), ("sequences", sequences)):
+        if amount is not None and (type(amount) is not int or amount < 1):
+            raise KvcalcError(f"{name}: found {shown(amount)}, expected at least 1")
+    solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
+    if gpus is None:
+        context = context or longest_context(placing.question.model)
+        gpus = fewest_gpus(placing, context, sequences or 1)
+        sequences = sequences or 1
+    replica = placing.on(gpus)
+    copies = gpus // replica.ranks
+    if context is None and sequences is not None:
+        solved = "context"
+        context = max(1, replica.longest_context(-(-sequences // copies)))
+    context = context or longest_context(placing.question.model)
+    most = copies * replica.most_sequences(context)
+    sequences = sequences or max(1, most)
+    return Answer(_answer(replica, gpus, context, sequences, most, solved, source), replica, solved)
+
+
+def fewest_gpus(placing: Placing, context: int, sequences: int) -> int:
+    """Find the fewest GPUs on which so many sequences fit; where none do, the most tried."""
+    last, refused = None, None
+    for gpus in range(placing.beside, MAX_GPUS + 1, placing.beside):
+        if placing.fixed is not None and gpus % (placing.beside * int(placing.fixed)):
+            continue
+        try:
+            replica = placing.on(gpus)
+        except KvcalcError as error:
+            refused = error
+            continue
+        last = gpus
+        if gpus // replica.ranks * replica.most_sequences(context) >= sequences:
+            break
+    if last is None:
+        raise refused or KvcalcError(f"gpus: none of up to {MAX_GPUS:,} can be divided so")
+    return last
+
+
+def _answer(
+    replica: Replica,
+    gpus: int,
+    context: int,
+    sequences: int,
+    most: int,
+    solved: str,
+    source: str | None,
+) -> Fit:
+    asked = replica.question
+    copies = gpus // replica.ranks
+    longest = replica.longest_context(-(-sequences // copies))
+    at_maximum = longest == asked.model.max_context
+    settings = dict(replica.cost.settings)
+    if asked.settings.get("kv_cache_dtype") is not None:
+        settings["kv_cache_dtype"] = replica.cost.kv_cache_dtype
+    if replica.budget.cache <= 0:
+        binding = WEIGHTS
+    elif solved == "context" and at_maximum:
+        binding = MODEL_CONTEXT
+    else:
+        binding = CACHE_MEMORY if replica.needs_more(context, most // copies) else ENGINE_LIMIT
+    return Fit(
+        model=asked.model.name,
+        engine=asked.engine.name,
+        gpu=asked.card.name,
+        gpus=gpus,
+        tensor_parallel_size=replica.settings["tensor_parallel_size"],
+        replicas=copies,
+        context=context,
+        sequences=sequences,
+        fits=sequences <= most,
+        max_sequences=most,
+        max_context=longest,
+        cache_memory_per_gpu=replica.cache,
+        bytes_per_gpu_per_sequence=replica.need(context, 1),
+        weights_per_gpu=replica.weights,
+        reserve_per_gpu=replica.budget.reserve,
+        binding=binding,
+        settings=settings,
+        flags=command_line(replica, context, -(-sequences // copies), source),
+    )

@@ -1,0 +1,119 @@
+"""From bytes back to tokens or sequences: exact integers, by doubling and bisection.
+
+What falls again and again, as the buffers of DeepSeek V4 do that empty at multiples of a period,
+is searched over multiples first, then within the last period.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Expression, Formula, Value
+
+MAX_EVALUATIONS = 100
+UNBOUNDED = 2**40
+"""The largest amount looked for where nothing bounds it."""
+TRIED = 2**13
+"""Contexts at which a cost that is not known to grow is tried."""
+
+FALLS = "context: the cost falls as it grows, so that no longest one can be found"
+
+
+def largest(
+    fits: Callable[[int], bool], most: int = UNBOUNDED, periods: tuple[int, ...] = ()
+) -> int:
+    """Find the largest amount up to `most` that fits; 0 where not even 1 does.
+
+    `fits` must hold up to some amount and not beyond, or so over the multiples of the first of
+    `periods`, then within it over multiples of the next; within the last all are tried.
+
+    Raises:
+        KvcalcError: more than 100 evaluations would be needed.
+    """
+    left = MAX_EVALUATIONS
+
+    def tried(amount: int) -> bool:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KvcalcError(f"inverse: not found within {MAX_EVALUATIONS} evaluations")
+        return fits(amount)
+
+    found, end = 0, most + 1
+    for period in periods:
+        low, high = found // period, (end - 1) // period + 1
+        found = period * _last(lambda times, step=period: tried(times * step), low, high)  # type: ignore[misc]
+        end = min(end, found + period)
+    if not periods:
+        return _last(tried, 0, end)
+    return next((amount for amount in range(end - 1, found, -1) if tried(amount)), found)
+
+
+def _last(fits: Callable[[int], bool], low: int, end: int) -> int:
+    """The last amount from `low`, which is known to fit, to before `end` that fits."""
+    step = 1
+    while low + step < end and fits(low + step):
+        low, step = low + step, 2 * step
+    high = min(low + step, end)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def periods_of(cost: Formula) -> tuple[int, ...]:
+    """Find the periods with which a cost falls as the context grows, the longest first.
+
+    None are found where it never falls: sums, products, minima, maxima and quotients by what is
+    fixed grow with what they are made of. What is left of a division, x - r * (x // r), falls with
+    the period r. Any other difference is tried, token by token, over the first thousands.
+
+    Raises:
+        KvcalcError: it falls otherwise, or the periods are no multiples of each other.
+    """
+    found: set[int] = set()
+    proved = _collect(cost.expression, found)
+    periods = tuple(sorted(found, reverse=True))
+    if any(long % short for long, short in pairwise(periods)) or (periods and not proved):
+        raise KvcalcError(FALLS)
+    if not proved and any(a > b for a, b in pairwise(map(cost, range(1, TRIED)))):
+        raise KvcalcError(FALLS)
+    return periods
+
+
+def _collect(value: Value, found: set[int]) -> bool:
+    """Gather the periods of an expression; whether it is known to fall with no others."""
+    if isinstance(value, int) or value.kind == "variable" or not _varies(value):
+        return not isinstance(value, int) or value >= 0
+    left, right = value.operands
+    if value.kind == "sub" and _varies(right):
+        period = _remainder(left, right)
+        if period is not None:
+            found.add(period)
+        return period is not None
+    if value.kind in ("floordiv", "cdiv", "ceil") and _varies(right):
+        return False
+    if value.kind == "sub":
+        return _collect(left, found)
+    return _collect(left, found) & _collect(right, found)
+
+
+def _remainder(left: Value, right: Value) -> int | None:
+    """The r of left - right, where that is x - r * (x // r)."""
+    if isinstance(right, Expression) and right.kind == "mul":
+        period, quotient = right.operands
+        if quotient == Expression("floordiv", (left, period)) and isinstance(period, int):
+            return period
+    return None
+
+
+def _varies(value: Value) -> bool:
+    """Whether the context is in an expression."""
+    if isinstance(value, int):
+        return False
+    if value.kind == "variable":
+        return bool(value.operands[0] == "context")
+    return any(map(_varies, value.operands))

@@ -1,0 +1,95 @@
+"""Copies of a model placed on GPUs: how many ranks each copy has."""
+
+from typing import Any
+
+from kvcalc.answers.fit.replica import MULTIPLIERS, Question, Replica, product
+from kvcalc.errors import KvcalcError
+
+
+class Placing:
+    """Copies of a model on some number of GPUs: as many ranks a copy as the engine accepts."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        values = _parsed(question)
+        self.fixed = question.settings.get("tensor_parallel_size")
+        self.beside = product(values, MULTIPLIERS[1:])
+        self._attention_groups = values.get("attn_dp_size") or 1
+        self._query_heads = {
+            heads
+            for layer, _ in question.model.groups
+            for cache in layer.caches
+            if (heads := getattr(cache, "query_heads", None))
+        }
+        self._made: dict[int, Replica | KvcalcError] = {}
+
+    def on(self, gpus: int) -> Replica:
+        """Take the most ranks that the engine accepts and that divide the GPUs.
+
+        Raises:
+            KvcalcError: the GPUs cannot be divided so, or the engine refuses the model.
+        """
+        if gpus % self.beside:
+            raise KvcalcError(
+                f"gpus: found {gpus}, expected a multiple of {self.beside}, the pipeline stages "
+                "and context-parallel ranks of one copy"
+            )
+        places = gpus // self.beside
+        if self.fixed is not None:
+            made = self._replica(int(self.fixed))
+            if isinstance(made, KvcalcError):
+                raise made
+            if gpus % made.ranks:
+                raise KvcalcError(
+                    f"tensor_parallel_size: found {self.fixed}, expected a divisor of the "
+                    f"{places} GPUs"
+                )
+            return made
+        refused: KvcalcError | None = None
+        for ranks in divisors(places):
+            if not self._share_heads(ranks):
+                continue
+            made = self._replica(ranks)
+            if isinstance(made, Replica):
+                return made
+            refused = made
+        raise refused or KvcalcError(f"gpus: found {gpus}, expected at least 1")
+
+    def _share_heads(self, ranks: int) -> bool:
+        """Whether ranks can share the query heads evenly, which all engines that have ranks ask.
+
+        vLLM 0.33.0, config/model.py (verify_with_parallel_config); SGLang 0.5.23, srt/models.
+        """
+        each = max(1, ranks // self._attention_groups)
+        return all(heads % each == 0 for heads in self._query_heads)
+
+    def _replica(self, ranks: int) -> Replica | KvcalcError:
+        if ranks not in self._made:
+            try:
+                self._made[ranks] = self.question.replica(ranks)
+            except KvcalcError as error:
+                self._made[ranks] = error
+        return self._made[ranks]
+
+
+def _parsed(question: Question) -> dict[str, Any]:
+    """The settings as the engine reads them, with as many ranks as it takes to accept them.
+
+    Raises:
+        KvcalcError: it accepts them with no power of two of ranks.
+    """
+    refused: KvcalcError | None = None
+    for power in range(11):
+        try:
+            given = {"tensor_parallel_size": 2**power, **question.settings}
+            return question.engine.settings(**given).model_dump()
+        except KvcalcError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors of a number, the largest first."""
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    return sorted({*small, *(number // d for d in small)}, reverse=True)

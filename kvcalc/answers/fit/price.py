@@ -1,0 +1,40 @@
+"""What an answer costs to rent, spare GPUs counted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+from kvcalc.answers.fit import Fit
+from kvcalc.errors import KvcalcError
+
+HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True)
+class PricedFit(Fit):
+    """A fit with its cost: `gpus_with_spare` are rented, at a price an hour and GPU.
+
+    Costs are in the price's own currency, None where no price was given.
+    """
+
+    gpus_with_spare: int
+    cost_hour: float | None
+    cost_month: float | None
+
+
+def priced(fit: Fit, prices: Mapping[str, Decimal], spare: int) -> PricedFit:
+    """Add what so many GPUs and `spare` ones more cost; a month is 730 hours.
+
+    Raises:
+        KvcalcError: there are prices, but none of this GPU.
+    """
+    if prices and fit.gpu not in prices:
+        raise KvcalcError(f"price: missing for {fit.gpu}; given are {', '.join(prices)}")
+    gpus = fit.gpus + spare
+    hour = gpus * prices[fit.gpu] if prices else None
+    return PricedFit(
+        **{field.name: getattr(fit, field.name) for field in fields(Fit)},
+        gpus_with_spare=gpus,
+        cost_hour=None if hour is None else float(hour),
+        cost_month=None if hour is None else float(hour * HOURS_A_MONTH),
+    )

@@ -1,0 +1,107 @@
+"""Safetensors files: their headers alone (https://huggingface.co/docs/safetensors/index#format)."""
+
+import json
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeGuard
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.readers.file import opened, read_bytes
+
+INDEX = "model.safetensors.index.json"
+MAX_HEADER_BYTES = 100_000_000
+"""The format's own limit."""
+MAX_INDEX_BYTES = 64 * 2**20
+MAX_WEIGHT_BYTES = 2**50
+
+
+class Stream(Protocol):
+    """What a header is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes; none at the end."""
+
+
+class Tensor(NamedTuple):
+    """A tensor of a header: its element type as safetensors spells it, its elements and bytes."""
+
+    dtype: str
+    elements: int
+    bytes: int
+
+
+def read_header(stream: Stream, name: str) -> list[Tensor]:
+    """Read the tensors of one file's header.
+
+    Raises:
+        KvcalcError: it is no safetensors header; the sentence names the file.
+    """
+    size = int.from_bytes(stream.read(8), "little")
+    if not 2 <= size <= MAX_HEADER_BYTES:
+        raise KvcalcError(f"{shown(name, 300)}: not safetensors (a header of {size:,} bytes)")
+    header = _object(stream.read(size), name)
+    return [_tensor(entry, name) for key, entry in header.items() if key != "__metadata__"]
+
+
+def total_size(content: bytes, name: str) -> int:
+    """Read from an index how many bytes the tensors of all files take.
+
+    Raises:
+        KvcalcError: it is no such index, or does not say; the sentence names the file.
+    """
+    metadata = _object(content, name).get("metadata")
+    size = metadata.get("total_size") if isinstance(metadata, dict) else None
+    if isinstance(size, float) and size.is_integer():
+        size = int(size)
+    if type(size) is not int or not 1 <= size <= MAX_WEIGHT_BYTES:
+        raise KvcalcError(
+            f"{shown(name, 300)}: metadata.total_size: found {shown(size)}, expected bytes"
+        )
+    return size
+
+
+def read_folder(folder: Path) -> list[Tensor]:
+    """Read the headers of all safetensors files of a folder; [] where there are none.
+
+    Raises:
+        KvcalcError: a file is no safetensors file.
+    """
+    tensors: list[Tensor] = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with opened(path) as file:
+            tensors += read_header(file, str(path))
+    return tensors
+
+
+def read_index(path: Path) -> int:
+    """Read an index file's total size, in bytes.
+
+    Raises:
+        KvcalcError: it cannot be read or does not say.
+    """
+    return total_size(read_bytes(path, MAX_INDEX_BYTES), str(path))
+
+
+def _object(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        table = json.loads(content)
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict):
+        raise KvcalcError(f"{shown(name, 300)}: not safetensors (its header is no JSON object)")
+    return table
+
+
+def _tensor(entry: object, name: str) -> Tensor:
+    if isinstance(entry, dict):
+        keys = ("dtype", "shape", "data_offsets")
+        dtype, shape, span = [entry.get(key) for key in keys]
+        if isinstance(dtype, str) and _sizes(shape) and _sizes(span) and len(span) == 2:
+            return Tensor(dtype, prod(shape), max(0, span[1] - span[0]))
+    raise KvcalcError(f"{shown(name, 300)}: found the tensor {shown(entry)}, expected its shape")
+
+
+def _sizes(value: object) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(
+        type(size) is int and 0 <= size <= MAX_WEIGHT_BYTES for size in value
+    )

@@ -1,0 +1,97 @@
+"""Tokens: of a text, by a model's own tokenizer, and of a count, from one model's to another's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.readers import preset
+from kvcalc.readers.file import read_bytes
+
+if TYPE_CHECKING:
+    from kvcalc.readers.hub import HubId
+
+TOKENIZER = "tokenizer.json"
+MAX_TOKENIZER_BYTES = 128 * 2**20
+MAX_TEXT_BYTES = 256 * 2**20
+
+
+def count_tokens(text: Path, source: str | None) -> int:
+    """Count a text file's tokens by the tokenizer.json of a model: a folder, a preset or a Hub id.
+
+    Special tokens, as at the start of a sequence, are not counted.
+
+    Raises:
+        KvcalcError: a file cannot be read, the text is not UTF-8 or empty, the model has no
+            tokenizer.json, or the extra kvcalc[tokenizers] is not installed.
+    """
+    content = read_bytes(text, MAX_TEXT_BYTES)
+    try:
+        decoded = content.decode()
+    except UnicodeDecodeError:
+        raise KvcalcError(f"{shown(str(text), 300)}: found bytes, expected UTF-8 text") from None
+    tokens = len(_tokenizer(source).encode(decoded, add_special_tokens=False).ids)
+    if not tokens:
+        raise KvcalcError(f"{shown(str(text), 300)}: found no text, expected at least one token")
+    return tokens
+
+
+def converted(tokens: int, source: str | None, predecessor: str, language: str | None) -> int:
+    """Turn a count in a predecessor's tokens into a model's own, by its published gain.
+
+    The gain is a corpus average: of a text of this language so many tokens are expected, rounded
+    up, and more may come.
+
+    Raises:
+        KvcalcError: the model's preset has no gain over that predecessor, or none of the language.
+    """
+    path = preset.find(source) if source else None
+    gains = (path and preset.parse(path).token_gains) or {}
+    by_language = gains.get(preset.key(predecessor))
+    if by_language is None:
+        known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
+        raise KvcalcError(f"--in-tokens-of: found {shown(predecessor)}, {known}")
+    if language is None or language not in by_language:
+        listed = ", ".join(by_language)
+        raise KvcalcError(f"--language: found {shown(language)}, expected one of {listed}")
+    more, than = map(int, by_language[language].split("/"))
+    return -(-tokens * than // more)
+
+
+def _tokenizer(source: str | None) -> Any:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise KvcalcError(
+            "counting a text's tokens needs the extra kvcalc[tokenizers]: "
+            "pip install 'kvcalc[tokenizers]'"
+        ) from None
+    name, content = _tokenizer_file(source)
+    try:
+        return Tokenizer.from_str(content.decode())
+    except Exception as error:  # the library raises bare Exception
+        raise KvcalcError(f"{shown(name, 300)}: no tokenizer ({reason(error)})") from None
+
+
+def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
+    """The tokenizer.json of a model's folder, or of its repository on the Hub."""
+    if source and (folder := Path(source)).is_dir():
+        return str(folder / TOKENIZER), read_bytes(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
+    hub_id = _hub_id(source) if source else None
+    if hub_id is None:
+        raise KvcalcError(
+            f"{TOKENIZER}: {shown(source)} has none; give the model's folder or its Hub id"
+        )
+    from kvcalc.readers import hub
+
+    if TOKENIZER not in hub.list_files(hub_id):
+        raise KvcalcError(f"{TOKENIZER}: {shown(hub_id.repository)} holds none")
+    with hub.open_file(hub_id, TOKENIZER) as stream:
+        return f"{hub_id.repository}/{TOKENIZER}", stream.read(MAX_TOKENIZER_BYTES)
+
+
+def _hub_id(source: str) -> "HubId | None":
+    from kvcalc.readers import hub
+
+    path = preset.find(source)
+    named = preset.parse(path).hub_id if path else source
+    return hub.parse(named) if named else None

@@ -1,0 +1,151 @@
+"""What a model's weights take: from its files, or from how many parameters it has."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvcalc.dtypes import dtype as dtype_of
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.model import Model
+from kvcalc.readers import preset, safetensors
+from kvcalc.readers.file import opened
+from kvcalc.units import parse_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kvcalc.readers.gguf.tensors import Tensor as GgufTensor
+    from kvcalc.readers.hub import HubId
+
+PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
+"""The end of the name of the first part of a split GGUF file."""
+
+
+class Weights(NamedTuple):
+    """Bytes of all weights, their element type as their source spells it, and where it stood.
+
+    `parameters` is a count, where the source gives one.
+    """
+
+    bytes: int
+    dtype: str
+    source: str
+    parameters: int | None = None
+
+
+def read_weights(
+    source: str | None, model: Model, weights_dtype: str | None = None, given: str | None = None
+) -> Weights:
+    """Find what a model's weights take.
+
+    `given` is a size ("240GB"), which comes before all. Else a model's folder, GGUF file or Hub
+    repository says; else, and wherever `weights_dtype` asks for another element type, parameters
+    are counted.
+
+    Raises:
+        KvcalcError: a file cannot be read, or nothing says how large the weights are.
+    """
+    if given is not None:
+        return Weights(parse_memory(given, "--weights"), "", "as given")
+    found = _of_files(source) if source else None
+    if found is not None and weights_dtype is None:
+        return found
+    return of_parameters(model, weights_dtype, found.parameters if found else None)
+
+
+def of_parameters(
+    model: Model, weights_dtype: str | None = None, counted: int | None = None
+) -> Weights:
+    """Count a model's parameters, each an element of a type: the model's own unless given.
+
+    Raises:
+        KvcalcError: the model does not say how many parameters it has, or no such type.
+    """
+    parameters = model.parameters or counted
+    if parameters is None:
+        raise KvcalcError(
+            f"weights: {model.name} does not say how many parameters it has; give --weights 240GB"
+        )
+    element = dtype_of(weights_dtype or model.dtype)
+    count = f"{parameters:,} parameters"
+    return Weights(element.row_bytes(parameters), element.name, count, parameters)
+
+
+def _of_files(source: str) -> Weights | None:
+    """Read the weights of a folder, a GGUF file or a repository; None for any other model."""
+    path = Path(source)
+    if preset.find(source) is not None and not ("/" in source and path.exists()):
+        return None
+    if path.is_dir():
+        return _of_folder(path)
+    if path.suffix == ".gguf" and path.is_file():
+        return _of_gguf(path)
+    if path.exists():
+        return None
+    from kvcalc.readers import hub
+
+    hub_id = hub.parse(source)
+    return None if hub_id is None else _of_hub(hub_id)
+
+
+def _of_folder(folder: Path) -> Weights | None:
+    tensors = safetensors.read_folder(folder)
+    if tensors:
+        return _summed(tensors, f"headers of {folder.name}/*.safetensors")
+    index = folder / safetensors.INDEX
+    if not index.is_file():
+        return None
+    return Weights(safetensors.read_index(index), "", index.name)
+
+
+def _of_gguf(path: Path) -> Weights:
+    from kvcalc.readers.gguf.tensors import read_tensors
+
+    match = PART.search(path.name)
+    parts = int(match["parts"]) if match else 1
+    tensors: list[GgufTensor] = []
+    for number in range(1, parts + 1):
+        name = PART.sub(f"-{number:05}-of-{parts:05}.gguf", path.name) if match else path.name
+        with opened(path.with_name(name)) as file:
+            try:
+                tensors += read_tensors(file)
+            except KvcalcError as error:
+                raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
+    return _summed(tensors, f"the tensor table of {path.name}")
+
+
+def _of_hub(hub_id: "HubId") -> Weights | None:
+    """Read a repository's index or header by ranges; None where it holds neither."""
+    from kvcalc.readers import hub
+    from kvcalc.readers.gguf.tensors import read_tensors
+
+    files = hub.list_files(hub_id)
+    if not hub_id.quantisation and safetensors.INDEX in files:
+        with hub.open_file(hub_id, safetensors.INDEX) as stream:
+            content = stream.read(safetensors.MAX_INDEX_BYTES)
+        return Weights(
+            safetensors.total_size(content, safetensors.INDEX),
+            "",
+            f"{safetensors.INDEX} of {hub_id.repository}",
+        )
+    if not hub_id.quantisation and "model.safetensors" in files:
+        with hub.open_file(hub_id, "model.safetensors") as stream:
+            tensors = safetensors.read_header(stream, "model.safetensors")
+        return _summed(tensors, f"model.safetensors of {hub_id.repository}")
+    if not any(name.endswith(".gguf") for name in files):
+        return None
+    with hub.open_gguf(hub_id) as stream:
+        if PART.search(stream.name):
+            raise KvcalcError(f"weights: {shown(stream.name)} is split; give --weights 240GB")
+        return _summed(read_tensors(stream), f"the tensor table of {stream.name}")
+
+
+def _summed(tensors: "Iterable[safetensors.Tensor | GgufTensor]", source: str) -> Weights:
+    sizes: Counter[str] = Counter()
+    elements = 0
+    for tensor in tensors:
+        sizes[tensor.dtype] += tensor.bytes
+        elements += tensor.elements
+    most = sizes.most_common(1)[0][0] if sizes else ""
+    return Weights(sum(sizes.values()), most, source, elements or None)

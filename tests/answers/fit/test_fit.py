@@ -1,0 +1,288 @@
+"""What fits: the law on every engine, and what is solved for."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc import engines
+from kvcalc.answers.estimate import estimate
+from kvcalc.answers.fit import (
+    CACHE_MEMORY,
+    ENGINE_LIMIT,
+    MODEL_CONTEXT,
+    WEIGHTS,
+    Fit,
+    card,
+    fit,
+    question,
+    solve,
+)
+from kvcalc.answers.fit.change import changes, margin, verdict
+from kvcalc.answers.fit.placing import Placing, divisors
+from kvcalc.answers.fit.price import priced
+from kvcalc.answers.fit.replica import SEVERAL_POOLS
+from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
+from kvcalc.readers import load
+from kvcalc.readers.weights import Weights
+from tests import shapes
+
+K_EXAONE = load("k-exaone-236b-a23b")
+LLAMA = load("llama-3.1-8b")
+GB = 10**9
+NO_WEIGHTS = Weights(1, "", "a test")
+FITTING = [name for name in engines.ENGINES if name != "tensorrt-llm"]
+
+
+def weighing(size: int) -> Weights:
+    return Weights(size, "", "a test")
+
+
+@pytest.mark.parametrize("engine", FITTING)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data())
+def test_what_fits_fits_and_one_more_does_not(engine: str, data: st.DataObject) -> None:
+    """The law: need(max_sequences) <= cache memory < need(max_sequences + 1)."""
+    model = data.draw(shapes.models())
+    context = data.draw(st.integers(1, 300_000))
+    memory = data.draw(st.integers(1, 200 * GB))
+    try:
+        asked = question(model, on=card(None, memory), engine=engine, weights=NO_WEIGHTS)
+        answer = solve(Placing(asked), gpus=1, context=context)
+    except KvcalcError:
+        assume(False)
+        return
+    found, need = answer.fit, answer.replica.need
+    assume(need(context, 1) > 0)
+    if found.max_sequences:
+        assert need(context, found.max_sequences) <= found.cache_memory_per_gpu
+    if found.binding != ENGINE_LIMIT and engine not in SEVERAL_POOLS:
+        assert need(context, found.max_sequences + 1) > found.cache_memory_per_gpu
+    assert found.fits == (found.max_sequences > 0)
+
+
+@pytest.mark.parametrize("engine", FITTING)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data())
+def test_the_longest_context_fits_and_one_token_more_does_not(
+    engine: str, data: st.DataObject
+) -> None:
+    model = data.draw(shapes.models())
+    sequences = data.draw(st.integers(1, 40))
+    memory = data.draw(st.integers(10**6, 200 * GB))
+    try:
+        asked = question(model, on=card(None, memory), engine=engine, weights=NO_WEIGHTS)
+        answer = solve(Placing(asked), gpus=1, sequences=sequences)
+    except KvcalcError:
+        assume(False)
+        return
+    found, need = answer.fit, answer.replica.need
+    assume(found.max_context < 2**40)
+    if found.fits:
+        assert found.context == found.max_context
+        assert need(found.max_context, sequences) <= found.cache_memory_per_gpu
+    if engine in SEVERAL_POOLS:
+        assert answer.replica.most_sequences(found.max_context + 1) < sequences
+    else:
+        assert need(found.max_context + 1, sequences) > found.cache_memory_per_gpu
+
+
+POOLED = [name for name in FITTING if engines.find(name).pool is not None]
+
+
+@pytest.mark.parametrize("engine", POOLED)
+@settings(max_examples=25)
+@given(
+    memory=st.integers(20 * GB, 150 * GB),
+    context=st.integers(1, 131_072),
+    ranks=st.sampled_from([1, 2, 4, 8]),
+)
+def test_as_many_sequences_as_the_engines_own_pool_has(
+    engine: str, memory: int, context: int, ranks: int
+) -> None:
+    asked = question(
+        LLAMA, on=card(None, memory), engine=engine, weights=weighing(16 * GB), reserve=GB
+    )
+    answer = solve(Placing(asked), gpus=ranks, context=context)
+    budget = answer.replica.budget.cache
+    try:
+        pool = kvcalc.pool(
+            LLAMA, engine, memory=budget, context=context, tensor_parallel_size=ranks
+        )
+    except KvcalcError:
+        assert answer.fit.max_sequences == 0
+        return
+    assert answer.fit.max_sequences == pool.max_sequences
+
+
+@pytest.mark.parametrize("engine", FITTING)
+@pytest.mark.parametrize("gpu", ["h200", "b200", "l4"])
+def test_estimate_with_the_answers_settings_gives_the_same_bytes(engine: str, gpu: str) -> None:
+    found = fit(LLAMA, gpu=gpu, gpus=2, context=8192, engine=engine, weights=NO_WEIGHTS)
+    again = estimate(LLAMA, context=8192, engine=engine, **found.settings)
+    assert again.bytes_per_gpu == found.bytes_per_gpu_per_sequence
+
+
+def test_how_many_sequences_at_256k_on_four_h200() -> None:
+    """On ideal in BF16: 472 GB of weights are 118 GB a GPU, of 150,754,820,096 bytes; a sequence
+    takes (12 * 262,144 + 36 * 128) * 4,096 / 4 = 3,225,944,064 a GPU, so 10 fit."""
+    found = fit(K_EXAONE, gpu="h200", gpus=4, context=262_144)
+    assert found == Fit(
+        model="K-EXAONE-236B-A23B",
+        engine="ideal",
+        gpu="h200",
+        gpus=4,
+        tensor_parallel_size=4,
+        replicas=1,
+        context=262_144,
+        sequences=10,
+        fits=True,
+        max_sequences=10,
+        max_context=262_144,
+        cache_memory_per_gpu=32_754_820_096,
+        bytes_per_gpu_per_sequence=3_225_944_064,
+        weights_per_gpu=118 * GB,
+        reserve_per_gpu=0,
+        binding=CACHE_MEMORY,
+        settings={"tensor_parallel_size": 4},
+        flags="",
+    )
+
+
+def test_the_longest_context_is_at_most_the_models_own() -> None:
+    found = fit(K_EXAONE, gpu="h200", gpus=8, sequences=1)
+    assert (found.max_context, found.binding) == (262_144, MODEL_CONTEXT)
+    found = fit(LLAMA, gpu="l4", gpus=1, sequences=1)
+    assert (found.max_context, found.binding) == (62_201, CACHE_MEMORY)
+
+
+def test_the_fewest_gpus_that_hold_so_many() -> None:
+    assert fit(K_EXAONE, gpu="h200", context=262_144, sequences=10).gpus == 4
+    assert fit(K_EXAONE, gpu="h200", context=262_144, sequences=11).gpus == 8
+    assert fit(LLAMA, gpu="h200", sequences=1).gpus == 1
+
+
+def test_all_given_fits_or_does_not_and_says_by_how_much() -> None:
+    placing = Placing(question(K_EXAONE, on=card("h200")))
+    fits = solve(placing, gpus=4, context=262_144, sequences=10)
+    assert margin(fits) == 32_754_820_096 - 10 * 3_225_944_064
+    assert "fit on 4 h200 on ideal" in verdict(fits)
+    assert changes(placing, fits) == []
+    more = solve(placing, gpus=4, context=262_144, sequences=16)
+    assert margin(more) == 32_754_820_096 - 16 * 3_225_944_064
+    assert "does not fit" in verdict(more)
+    assert changes(placing, more) == [
+        "-c 162K",
+        "10 sequences",
+        "--kv-cache-dtype fp8",
+        "--gpus 8",
+    ]
+
+
+def test_weights_larger_than_the_cards_do_not_fit_by_so_much() -> None:
+    placing = Placing(question(K_EXAONE, on=card("l4")))
+    answer = solve(placing, gpus=1, context=8192)
+    assert (answer.fit.fits, answer.fit.binding, answer.fit.max_sequences) == (False, WEIGHTS, 0)
+    assert f"{472 * GB - 23_034 * 2**20:,}" in verdict(answer)
+    assert changes(placing, answer) == ["--gpus 32"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "ranks", "copies"),
+    [(1, 1, 1), (4, 4, 1), (6, 2, 3), (7, 1, 7), (12, 4, 3), (16, 16, 1)],
+)
+def test_as_many_ranks_as_divide_the_gpus_and_the_rest_are_copies(
+    gpus: int, ranks: int, copies: int
+) -> None:
+    found = fit(LLAMA, gpu="h100", gpus=gpus, context=8192)
+    assert (found.tensor_parallel_size, found.replicas) == (ranks, copies)
+    assert found.weights_per_gpu == 16 * GB // ranks
+    assert found.max_sequences % copies == 0
+
+
+def test_ranks_share_the_query_heads_evenly() -> None:
+    """K-EXAONE has 64: 24 ranks would leave some over, a multiple of its 8 KV heads or not."""
+    found = fit(K_EXAONE, gpu="h200", gpus=24, context=8192)
+    assert (found.tensor_parallel_size, found.replicas) == (8, 3)
+
+
+def test_attention_groups_and_stages_are_counted() -> None:
+    model = load("deepseek-v3")
+    found = fit(model, gpu="b200", gpus=8, context=8192, engine="sglang", attn_dp_size=8)
+    assert (found.tensor_parallel_size, found.replicas) == (8, 1)
+    found = fit(LLAMA, gpu="h100", gpus=8, context=8192, engine="vllm", pipeline_parallel_size=2)
+    assert (found.tensor_parallel_size, found.replicas, found.weights_per_gpu) == (4, 1, 2 * GB)
+    with pytest.raises(KvcalcError, match="gpus: found 3, expected a multiple of 2"):
+        fit(LLAMA, gpu="h100", gpus=3, context=8192, engine="vllm", pipeline_parallel_size=2)
+    with pytest.raises(KvcalcError, match="vllm has no setting 'page_size'; it has"):
+        fit(LLAMA, gpu="h100", gpus=1, context=8192, engine="vllm", page_size=2)
+
+
+def test_a_given_tensor_parallel_size_stays() -> None:
+    found = fit(LLAMA, gpu="h100", gpus=4, context=8192, tensor_parallel_size=2)
+    assert (found.tensor_parallel_size, found.replicas) == (2, 2)
+    with pytest.raises(KvcalcError, match="tensor_parallel_size: found 3"):
+        fit(LLAMA, gpu="h100", gpus=4, context=8192, tensor_parallel_size=3)
+    with pytest.raises(KvcalcError, match="tensor_parallel_size: found 8, expected a divisor"):
+        fit(LLAMA, gpu="h100", gpus=4, context=8192, tensor_parallel_size=8)
+
+
+@pytest.mark.parametrize("name", ["gpus", "context", "sequences"])
+@pytest.mark.parametrize("amount", [0, -1, True, 1.5])
+def test_amounts_are_positive(name: str, amount: Any) -> None:
+    with pytest.raises(KvcalcError, match=f"{name}: found .*, expected at least 1"):
+        fit(LLAMA, gpu="h100", **{name: amount})
+
+
+def test_a_shape_says_no_parameters() -> None:
+    with pytest.raises(KvcalcError, match="does not say how many parameters"):
+        fit(shapes.model(), gpu="h100", gpus=1, context=1)
+
+
+def test_one_gpu_is_asked_about() -> None:
+    wrongs: list[dict[str, Any]] = [{}, {"gpu": "h100", "gpu_memory": GB}]
+    for wrong in wrongs:
+        with pytest.raises(KvcalcError, match="give one"):
+            fit(LLAMA, **wrong, context=1)
+
+
+def test_llama_cpp_runs_at_most_256_sequences() -> None:
+    found = fit(LLAMA, gpu="h200", gpus=1, context=256, engine="llama.cpp")
+    assert (found.max_sequences, found.binding) == (256, ENGINE_LIMIT)
+
+
+def test_a_price_counts_spare_gpus() -> None:
+    from decimal import Decimal
+
+    found = fit(K_EXAONE, gpu="h200", gpus=4, context=262_144)
+    cost = priced(found, {"h200": Decimal("3.5")}, 1)
+    assert (cost.gpus_with_spare, cost.cost_hour, cost.cost_month) == (5, 17.5, 17.5 * 730)
+    assert priced(found, {}, 1).cost_hour is None
+    with pytest.raises(KvcalcError, match="price: missing for h200; given are h100"):
+        priced(found, {"h100": Decimal(1)}, 0)
+
+
+def test_divisors_are_listed_from_the_largest() -> None:
+    assert divisors(12) == [12, 6, 4, 3, 2, 1]
+    assert divisors(1) == [1]
+
+
+def test_the_answer_is_plain_data() -> None:
+    from dataclasses import asdict
+
+    found = fit(LLAMA, gpu="h100", gpus=1, context=8192)
+    assert json.loads(json.dumps(asdict(found))) == asdict(found)
+
+
+def test_sequences_are_dealt_to_copies() -> None:
+    def model_fits(sequences: int) -> bool:
+        return fit(LLAMA, gpu="h100", gpus=7, context=8192, sequences=sequences).fits
+
+    most = fit(LLAMA, gpu="h100", gpus=7, context=8192).max_sequences
+    assert model_fits(most)
+    assert not model_fits(most + 1)
+    assert isinstance(LLAMA, Model)

@@ -1,0 +1,101 @@
+"""Tokens of a text by a model's own tokenizer, and of a count in a predecessor's."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvcalc.errors import KvcalcError
+from kvcalc.readers.tokens import converted, count_tokens
+
+WORDS = json.dumps(
+    {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {"one": 0, "two": 1, "?": 2}, "unk_token": "?"},
+    }
+)
+"""A tokenizer of whole words."""
+
+K_EXAONE = "k-exaone-236b-a23b"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tokenizer.json").write_text(WORDS)
+    (tmp_path / "report.txt").write_text("one two three two")
+    return tmp_path
+
+
+def test_a_text_is_counted_by_the_folders_tokenizer(folder: Path) -> None:
+    assert count_tokens(folder / "report.txt", str(folder)) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "found no text"), (b"\xff\xfe", "expected UTF-8 text"), (b"  \n", "found no text")],
+)
+def test_a_text_that_cannot_be_counted_is_refused(
+    folder: Path, content: bytes, sentence: str
+) -> None:
+    (folder / "report.txt").write_bytes(content)
+    with pytest.raises(KvcalcError, match=sentence):
+        count_tokens(folder / "report.txt", str(folder))
+
+
+def test_a_missing_text_or_tokenizer_is_refused(folder: Path) -> None:
+    with pytest.raises(KvcalcError, match="found nothing, expected a file"):
+        count_tokens(folder / "no.txt", str(folder))
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(KvcalcError, match=r"tokenizer\.json.*: no tokenizer"):
+        count_tokens(folder / "report.txt", str(folder))
+    with pytest.raises(KvcalcError, match="give the model's folder or its Hub id"):
+        count_tokens(folder / "report.txt", None)
+
+
+def test_without_the_library_the_extra_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(KvcalcError, match=r"pip install 'kvcalc\[tokenizers\]'"):
+        count_tokens(folder / "report.txt", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("language", "tokens", "own"),
+    [
+        ("korean", 262_144, 203_213),  # 262,144 * 100 / 129 = 203,212.4
+        ("english", 262_144, 219_184),  # / 1.196 = 219,183.9
+        ("multilingual", 1498, 1000),
+        ("stem", 1201, 1000),
+        ("code", 1268, 1001),
+        ("korean", 1, 1),
+    ],
+)
+def test_a_predecessors_tokens_become_a_models_own(language: str, tokens: int, own: int) -> None:
+    assert converted(tokens, K_EXAONE, "exaone-4.0-32b", language) == own
+    assert converted(tokens, K_EXAONE, "LGAI-EXAONE/EXAONE-4.0-32B", language) == own
+
+
+@pytest.mark.parametrize(
+    ("source", "predecessor", "language", "sentence"),
+    [
+        (K_EXAONE, "llama-3.1-8b", "korean", "those known are exaone-4.0-32b"),
+        ("llama-3.1-8b", "exaone-4.0-32b", "korean", "no gain of it is published"),
+        (None, "exaone-4.0-32b", "korean", "no gain of it is published"),
+        (K_EXAONE, "exaone-4.0-32b", "klingon", "expected one of english, korean"),
+        (K_EXAONE, "exaone-4.0-32b", None, "--language: found None, expected one of english"),
+    ],
+)
+def test_a_gain_that_is_not_published_is_refused(
+    source: str | None, predecessor: str, language: str | None, sentence: str
+) -> None:
+    with pytest.raises(KvcalcError, match=sentence):
+        converted(1000, source, predecessor, language)

@@ -1,0 +1,164 @@
+"""What weights take: from headers, tensor tables, indexes and counts, never a tensor read."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType, GGUFWriter
+
+from kvcalc.errors import KvcalcError
+from kvcalc.readers import load
+from kvcalc.readers.gguf.tensors import TYPES, read_tensors
+from kvcalc.readers.safetensors import INDEX
+from kvcalc.readers.weights import Weights, of_parameters, read_weights
+from tests import shapes
+
+K_EXAONE = load("k-exaone-236b-a23b")
+MODEL = shapes.model()
+
+
+def header(tensors: dict[str, Any]) -> bytes:
+    content = json.dumps(tensors).encode()
+    return struct.pack("<Q", len(content)) + content
+
+
+def tensor(dtype: str, shape: list[int], size: int) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}
+
+
+SHARD = header({"__metadata__": {"format": "pt"}, "a": tensor("BF16", [4, 8], 64)})
+OTHER = header({"b": tensor("F8_E4M3", [100], 100), "c": tensor("F32", [2], 8)})
+
+
+def test_a_preset_counts_all_its_parameters_not_the_active_ones() -> None:
+    found = read_weights("k-exaone-236b-a23b", K_EXAONE)
+    assert found == Weights(472 * 10**9, "bfloat16", "236,000,000,000 parameters", 236_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("fp8", 236), ("int4", 118), ("float32", 944), ("bf16", 472)]
+)
+def test_another_element_type_is_arithmetic(dtype: str, size: int) -> None:
+    assert read_weights("k-exaone-236b-a23b", K_EXAONE, dtype).bytes == size * 10**9
+
+
+def test_a_size_that_is_given_comes_before_all() -> None:
+    assert read_weights("k-exaone-236b-a23b", K_EXAONE, None, "240GB").bytes == 240 * 10**9
+    with pytest.raises(KvcalcError, match="--weights: '240G' is read two ways"):
+        read_weights(None, MODEL, None, "240G")
+
+
+def test_a_folders_headers_are_summed(tmp_path: Path) -> None:
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(SHARD)
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(OTHER)
+    (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": 1}}))
+    found = read_weights(str(tmp_path), MODEL)
+    assert (found.bytes, found.dtype, found.parameters) == (172, "F8_E4M3", 134)
+    assert read_weights(str(tmp_path), MODEL, "int4").bytes == 67
+
+
+def test_an_index_says_the_total_where_there_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": 123.0}}))
+    assert read_weights(str(tmp_path), MODEL).bytes == 123
+
+
+def test_a_folder_without_weights_counts_parameters(tmp_path: Path) -> None:
+    assert read_weights(str(tmp_path), K_EXAONE).bytes == 472 * 10**9
+    with pytest.raises(KvcalcError, match="does not say how many parameters"):
+        read_weights(str(tmp_path), MODEL)
+    with pytest.raises(KvcalcError, match="give --weights 240GB"):
+        of_parameters(MODEL)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 8,
+        struct.pack("<Q", 10) + b"{",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 4) + b'"ab"',
+        header({"a": []}),
+        header({"a": tensor("BF16", [-1], 8)}),
+        header({"a": tensor("BF16", [2**60], 8)}),
+        header({"a": {"dtype": 3, "shape": [1], "data_offsets": [0, 1]}}),
+        header({"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0]}}),
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
+    ],
+)
+def test_a_hostile_header_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(KvcalcError, match=r"model\.safetensors"):
+        read_weights(str(tmp_path), MODEL)
+
+
+@pytest.mark.parametrize("size", [None, 0, -1, "1", True, 2**60, 1.5, 1e300])
+def test_an_index_that_does_not_say_is_one_sentence(tmp_path: Path, size: Any) -> None:
+    (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": size}}))
+    with pytest.raises(KvcalcError, match=r"metadata\.total_size: found"):
+        read_weights(str(tmp_path), MODEL)
+
+
+def write_gguf(path: Path, names: list[str]) -> None:
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(2)
+    for name in names:
+        writer.add_tensor(name, np.zeros((4, 8), dtype=np.float16))
+    writer.add_tensor("q", np.zeros((2, 34), dtype=np.uint8), raw_dtype=GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_gguf_tensor_table_is_summed(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_gguf(path, ["a", "b"])
+    found = read_weights(str(path), MODEL)
+    assert (found.bytes, found.dtype, found.parameters) == (2 * 64 + 68, "F16", 64 + 64)
+
+
+def test_the_parts_of_a_split_gguf_are_summed(tmp_path: Path) -> None:
+    for part in (1, 2):
+        write_gguf(tmp_path / f"model-0000{part}-of-00002.gguf", ["a"])
+    first = tmp_path / "model-00001-of-00002.gguf"
+    assert read_weights(str(first), MODEL).bytes == 2 * (64 + 68)
+    (tmp_path / "model-00002-of-00002.gguf").unlink()
+    with pytest.raises(KvcalcError, match="found nothing, expected a file"):
+        read_weights(str(first), MODEL)
+
+
+def test_the_types_are_those_of_the_gguf_package() -> None:
+    from gguf import GGML_QUANT_SIZES
+
+    known = {kind.value: (kind.name, *GGML_QUANT_SIZES[kind]) for kind in GGML_QUANT_SIZES}
+    assert {value: known[value] for value in TYPES} == TYPES
+
+
+def gguf_with(count: int, table: bytes) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, count, 0) + table
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (gguf_with(2**40, b""), "tensors, expected at most"),
+        (gguf_with(1, b""), "the file ends there"),
+        (gguf_with(1, struct.pack("<QI", 0, 9)), "found 9 dimensions"),
+        (gguf_with(1, struct.pack("<QI2Q", 0, 2, 2**63, 2**63)), "a tensor of"),
+        (gguf_with(1, struct.pack("<QIQIQ", 0, 1, 8, 4, 0)), "found the tensor type 4"),
+        (gguf_with(1, struct.pack("<Q", 2**62)), "found a text of"),
+    ],
+)
+def test_a_hostile_tensor_table_is_one_sentence(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    with path.open("rb") as stream, pytest.raises(KvcalcError, match=sentence):
+        read_tensors(stream)
+    with pytest.raises(KvcalcError, match=r"model\.gguf"):
+        read_weights(str(path), MODEL)
