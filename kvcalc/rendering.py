@@ -68,6 +68,13 @@ def _render(value: "Value", target: Target) -> tuple[str, int]:
     return rule.write(*texts), rule.binds
 
 
+def rounded_up(dividend: str, divisor: str) -> str:
+    """Write what is divided so that a quotient which drops its rest has been rounded up."""
+    if divisor.isdecimal():
+        return f"{dividend} + {int(divisor) - 1}"
+    return f"{dividend} + {divisor} - 1"
+
+
 def _times(a: str, b: str) -> str:
     """Write a product as people do: 12*context, but (x + y) * 4096."""
     return f"{a} * {b}" if "(" in (a[0], b[0]) else f"{a}*{b}"

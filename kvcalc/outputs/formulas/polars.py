@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from kvcalc.formula import Value
 from kvcalc.outputs.formulas import Written, refuse_dialect
 from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import ATOM, FLOOR, PRODUCT, PYTHON, SUM, Rule, call, render
+from kvcalc.rendering import ATOM, FLOOR, PRODUCT, PYTHON, SUM, Rule, call, render, rounded_up
 
 
 def _column(integer: str) -> Callable[[str], str]:
@@ -17,8 +17,8 @@ POLARS = PYTHON._replace(
     rules={
         **PYTHON.rules,
         # Not -(-a // b): Int128 has no negation. Polars' // rounds down, whatever the sign.
-        "cdiv": Rule(lambda a, b: f"({a} + {b} - 1) // {b}", FLOOR, (SUM, ATOM)),
-        "ceil": Rule(lambda a, b: f"(({a} + {b} - 1) // {b}) * {b}", PRODUCT, (SUM, ATOM)),
+        "cdiv": Rule(lambda a, b: f"({rounded_up(a, b)}) // {b}", FLOOR, (SUM, ATOM)),
+        "ceil": Rule(lambda a, b: f"(({rounded_up(a, b)}) // {b}) * {b}", PRODUCT, (SUM, ATOM)),
         "min": call("pl.min_horizontal"),
         "max": call("pl.max_horizontal"),
     },

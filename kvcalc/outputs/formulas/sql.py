@@ -12,7 +12,7 @@ from kvcalc.errors import KvcalcError, shown
 from kvcalc.formula import Value
 from kvcalc.outputs.formulas import Written, may_divide_below_zero
 from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render
+from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render, rounded_up
 
 
 class Dialect(NamedTuple):
@@ -85,8 +85,8 @@ def target(dialect: str, *, signed: bool = False) -> Target:
             else divided(a, b)
         )
 
-    def rounded_up(a: str, b: str) -> str:
-        return f"(-{floor(f'(-{a})', b)})" if signed else divided(f"({a} + {b} - 1)", b)
+    def upwards(a: str, b: str) -> str:
+        return f"(-{floor(f'(-{a})', b)})" if signed else divided(f"({rounded_up(a, b)})", b)
 
     return Target(
         f"SQL ({dialect})",
@@ -94,8 +94,8 @@ def target(dialect: str, *, signed: bool = False) -> Target:
             **ARITHMETIC,
             "mul": Rule(lambda a, b: f"{a} * {b}", PRODUCT, (PRODUCT, PRODUCT)),
             "floordiv": Rule(floor, ATOM, (ATOM, ATOM)),
-            "cdiv": Rule(rounded_up, ATOM, (ATOM, ATOM)),
-            "ceil": Rule(lambda a, b: f"{rounded_up(a, b)} * {b}", PRODUCT, (ATOM, ATOM)),
+            "cdiv": Rule(upwards, ATOM, (ATOM, ATOM)),
+            "ceil": Rule(lambda a, b: f"{upwards(a, b)} * {b}", PRODUCT, (ATOM, ATOM)),
             "min": call(own.least),
             "max": call(own.greatest),
         },
