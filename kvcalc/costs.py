@@ -152,7 +152,7 @@ def formula(
     that cannot vary without another structure, by name, why they cannot.
     """
     variables = {"sequences": 1, **settings}
-    absent = dict(fixed)
+    absent = {}
     if model.window is not None:
         variables["window"] = model.window
     elif model.sliding_windows:
@@ -162,10 +162,9 @@ def formula(
         )
     else:
         absent["window"] = no_window(model)
-    if "source" in fixed:
-        pass
-    elif model.source is None:
+    if model.source is None:
         absent["source"] = f"source: {model.name} has no cross-attention layers"
     else:
         variables["source"] = model.source
-    return Formula(expression, variables, absent)
+    own = {name: value for name, value in variables.items() if name not in fixed}
+    return Formula(expression, own, absent | dict(fixed))
