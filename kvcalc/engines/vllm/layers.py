@@ -16,7 +16,7 @@ from kvcalc.engines.vllm.caches import (
     StateCache,
 )
 from kvcalc.engines.vllm.compressed import compressed_caches
-from kvcalc.engines.vllm.layouts import Heads
+from kvcalc.engines.vllm.layouts import KERNEL_BLOCK, Heads
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
@@ -131,7 +131,7 @@ def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> li
     page = block * layouts.token_bytes(heads, form)
     if kept and rank.kept_page is not None:
         # The longest block of whole kernel blocks that the quantised layers' page can hold.
-        block = rank.kept_page // layouts.token_bytes(heads, form) // 16 * 16
+        block = rank.kept_page // layouts.token_bytes(heads, form) // KERNEL_BLOCK * KERNEL_BLOCK
         page = rank.kept_page
     return [
         SlidingCache(

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError
 
+KERNEL_BLOCK = 16
+"""Tokens of the least block that the kernels read."""
+
 PLAIN = {
     "float32": 4,
     "bfloat16": 2,

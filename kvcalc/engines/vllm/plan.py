@@ -279,7 +279,7 @@ def _with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int
     quantised = layouts.token_bytes(heads, packs)
     if own <= quantised:
         return rank
-    block = max(rank.block, rank.block * -(-16 * own // (rank.block * quantised)))
+    block = max(rank.block, rank.block * -(-layouts.KERNEL_BLOCK * own // (rank.block * quantised)))
     return rank._replace(block=block, kept_page=block * quantised)
 
 

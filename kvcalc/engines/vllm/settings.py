@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
 from kvcalc.engines.contract import About, Count, Settings, whole
-from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS
+from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS, KERNEL_BLOCK
 from kvcalc.errors import KvcalcError, shown
 
 UNNAMED_GPU_BATCH = 8_192
@@ -136,6 +136,14 @@ class VllmSettings(Settings):
         Annotated[str, Field(min_length=1, max_length=100)] | None,
         About("a GPU's name, see kvcalc gpus", "kvcalc"),
     ] = None
+
+    @model_validator(mode="after")
+    def _kernels_read_whole_blocks(self) -> "VllmSettings":
+        if self.block_size is not None and self.block_size % KERNEL_BLOCK:
+            raise KvcalcError(
+                f"block_size: found {self.block_size}, expected a multiple of {KERNEL_BLOCK}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _ranks_fit(self) -> "VllmSettings":

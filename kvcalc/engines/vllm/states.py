@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvcalc.dtypes import dtype
 from kvcalc.engines.contract import share_per_rank
+from kvcalc.engines.vllm.layouts import KERNEL_BLOCK
 
 if TYPE_CHECKING:
     from kvcalc.layers.recurrent import (
@@ -101,5 +102,5 @@ def _ssm_dtype(layer: "Recurrent", model_dtype: str, model_type: str | None) -> 
 
 def grown_block(state: int, token: int, block_size: int, *, latent: bool) -> int:
     """Tokens of the block of attention, `token` bytes each, that holds a state of `state` bytes."""
-    step = max(16, block_size, 128 if latent else 0)
+    step = max(KERNEL_BLOCK, block_size, 128 if latent else 0)
     return max(block_size, step * -(-state // (step * token)))

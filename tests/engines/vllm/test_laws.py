@@ -1,0 +1,159 @@
+"""What holds of vLLM's costs whatever the numbers."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.errors import KvcalcError
+
+MODELS = {
+    name: kvcalc.load(name)
+    for name in (
+        "k-exaone-236b-a23b",
+        "gpt-oss-20b",
+        "llama-3.1-8b",
+        "deepseek-v3",
+        "llama-4-scout",
+    )
+} | {
+    name: kvcalc.load(f"tests/oracles/configs/{name}.json")
+    for name in (
+        "Qwen--Qwen3.5-27B",
+        "XiaomiMiMo--MiMo-V2-Flash",
+        "google--gemma-4-26B-A4B",
+        "deepseek-ai--DeepSeek-V4-Flash",
+        "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+    )
+}
+SLIDING = [name for name, model in MODELS.items() if model.window]
+RECURRENT = ("Qwen--Qwen3.5-27B", "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+SCALING = [name for name in MODELS if name not in (*RECURRENT, "deepseek-ai--DeepSeek-V4-Flash")]
+
+contexts = st.integers(1, 2**21)
+batches = st.integers(1, 2**16)
+
+
+def cost(name: str, **settings: Any) -> kvcalc.Cost:
+    return kvcalc.cost(MODELS[name], "vllm", **settings)
+
+
+@given(st.sampled_from(list(MODELS)), contexts, batches, st.integers(1, 99))
+def test_a_batch_given_to_the_call_is_one_given_as_a_setting(
+    name: str, context: int, batch: int, sequences: int
+) -> None:
+    given_later = cost(name)(context, sequences=sequences, max_num_batched_tokens=batch)
+    assert given_later == cost(name, max_num_batched_tokens=batch)(context, sequences=sequences)
+
+
+@given(st.sampled_from(SCALING), contexts, st.integers(1, 64).map(lambda size: 16 * size))
+def test_a_block_size_given_to_the_call_is_one_given_as_a_setting(
+    name: str, context: int, block: int
+) -> None:
+    assert cost(name)(context, block_size=block) == cost(name, block_size=block)(context)
+
+
+@given(st.sampled_from(SLIDING), contexts, st.integers(1, 2**18))
+def test_a_window_given_to_the_call_is_the_models(name: str, context: int, window: int) -> None:
+    rebuilt = kvcalc.cost(MODELS[name].with_window(window), "vllm")
+    assert cost(name)(context, window=window) == rebuilt(context)
+
+
+@given(st.sampled_from(list(MODELS)), contexts, st.integers(0, 10**5), st.integers(1, 99))
+def test_more_context_or_sequences_never_cost_less(
+    name: str, context: int, more: int, sequences: int
+) -> None:
+    own = cost(name)
+    assert own(context + more) >= own(context)
+    assert own(context, sequences=sequences) == own.fixed + sequences * own.per_request(context)
+
+
+@given(st.sampled_from(list(MODELS)), contexts)
+def test_no_less_than_attention_itself_needs(name: str, context: int) -> None:
+    model = MODELS[name]
+    if model.model_type == "deepseek_v4":  # packed rows
+        assert cost(name)(context) > 0
+        return
+    assert cost(name)(context) >= kvcalc.cost(model, "ideal")(context)
+
+
+@given(st.sampled_from(list(MODELS)), contexts)
+def test_the_groups_make_up_the_whole(name: str, context: int) -> None:
+    own = cost(name)
+    assert sum(group.formula(context) for group in own.groups) == own(context)
+
+
+@given(st.sampled_from(["k-exaone-236b-a23b", "gpt-oss-20b"]), st.integers(1, 10**5))
+def test_a_window_past_the_context_costs_a_block_more_a_sliding_group(
+    name: str, context: int
+) -> None:
+    model = MODELS[name]
+    full = kvcalc.cost(model.with_full_attention(), "vllm")
+    pool = kvcalc.pool(model, "vllm", memory=0, context=context)
+    sliding = 3 if name.startswith("k-") else 1
+    extra = sliding * pool.figures["bytes_per_block"]
+    assert cost(name)(context, window=context) == full(context) + extra
+
+
+@given(
+    st.sampled_from(["k-exaone-236b-a23b", "llama-3.1-8b", "deepseek-v3"]),
+    st.sampled_from([1, 2, 3, 4, 7]),
+    st.sampled_from([1, 2, 8, 16]),
+    contexts,
+)
+def test_all_ranks_are_the_sum_of_the_stages(
+    name: str, stages: int, ranks: int, context: int
+) -> None:
+    own = cost(name, pipeline_parallel_size=stages, tensor_parallel_size=ranks)
+    figures = kvcalc.pool(
+        MODELS[name],
+        "vllm",
+        memory=0,
+        context=context,
+        pipeline_parallel_size=stages,
+        tensor_parallel_size=ranks,
+    ).figures
+    assert own(context) == ranks * sum(figures["rank_needed_bytes"])
+    assert own.per_gpu(context) == max(figures["rank_needed_bytes"])
+
+
+@given(
+    st.sampled_from(list(MODELS)), st.integers(1, 2**18), st.integers(0, 2**38), st.integers(1, 8)
+)
+def test_what_the_pool_says_fits_fits_and_one_more_does_not(
+    name: str, context: int, memory: int, ranks: int
+) -> None:
+    ranks = 2 ** (ranks % 4)
+    pool = kvcalc.pool(
+        MODELS[name], "vllm", memory=memory, context=context, tensor_parallel_size=ranks
+    )
+    request = cost(name, tensor_parallel_size=ranks).per_gpu(context)
+    usable = (pool.figures["num_gpu_blocks"] - 1) * pool.figures["bytes_per_block"]
+    assert pool.max_sequences * request <= max(0, usable)
+    assert (pool.max_sequences + 1) * request > usable
+    assert pool.bytes <= memory
+    assert pool.figures["fits"] == (pool.max_sequences > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "given_", "reason"),
+    [
+        (
+            "llama-3.1-8b",
+            {"tensor_parallel_size": 2},
+            "tensor_parallel_size: decides vllm's groups",
+        ),
+        ("llama-3.1-8b", {"pipeline_parallel_size": 2}, "pipeline_parallel_size: decides vllm's"),
+        ("llama-3.1-8b", {"window": 128}, "has no sliding layers"),
+        ("Qwen--Qwen3.5-27B", {"block_size": 16}, "block_size: decides the groups of this model"),
+        ("llama-3.1-8b", {"ubatch_size": 1}, "'ubatch_size' is not in this formula"),
+    ],
+)
+def test_what_needs_another_structure_is_an_error(
+    name: str, given_: dict[str, int], reason: str
+) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        cost(name)(8192, **given_)
+    assert reason in str(caught.value)

@@ -1,0 +1,160 @@
+"""What vLLM refuses, or what is not known of it: one sentence each."""
+
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import CrossAttention, FullAttention, LatentAttention, SlidingAttention
+from kvcalc.layers.composed import NoCache
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import LightningAttention, Mamba2, Rwkv
+from kvcalc.model import Model
+
+LLAMA = kvcalc.load("llama-3.1-8b")
+KEXAONE = kvcalc.load("k-exaone-236b-a23b")
+DEEPSEEK = kvcalc.load("deepseek-v3")
+FULL = FullAttention(query_heads=8, kv_heads=8, head_dim=128)
+STATE = Mamba2(kernel=4, heads=64, head_dim=64, groups=8, state=128)
+
+
+def of(*layers: Layer) -> Model:
+    return Model(name="m", layers=layers)
+
+
+def slides(window: int) -> Layer:
+    return SlidingAttention(kv_heads=8, head_dim=128, window=window)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "sentence"),
+    [
+        (LLAMA, {"page_size": 16}, "vllm has no setting 'page_size'; it has kv_cache_dtype"),
+        (LLAMA, {"block_size": 0}, "block_size: found 0, expected greater than or equal to 1"),
+        (LLAMA, {"block_size": 17}, "block_size: found 17, expected a multiple of 16"),
+        (LLAMA, {"block_size": "x"}, "block_size: found 'x'"),
+        (LLAMA, {"max_num_batched_tokens": True}, "max_num_batched_tokens: found True"),
+        (LLAMA, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3, expected a divisor"),
+        (LLAMA, {"tensor_parallel_size": 12}, "tensor_parallel_size: found 12, expected a divisor"),
+        (LLAMA, {"kv_cache_dtype": "int4"}, "kv_cache_dtype: found 'int4', expected one of auto"),
+        (LLAMA, {"kv_cache_dtype": "fp8_ds_mla"}, "found fp8_ds_mla, which full attention has not"),
+        (DEEPSEEK, {"kv_cache_dtype": "fp8_ds_mla"}, "fp8_ds_mla, which latent attention has not"),
+        (DEEPSEEK, {"kv_cache_dtype": "nvfp4"}, "nvfp4, which latent attention has not on vllm"),
+        (LLAMA, {"attention_backend": "XFORMERS"}, "attention_backend: found 'XFORMERS', expected"),
+        (LLAMA, {"attention_backend": "FLASHMLA"}, "expected one for full attention: FLASH_ATTN"),
+        (
+            LLAMA,
+            {"attention_backend": "FLASH_ATTN", "kv_cache_dtype": "nvfp4"},
+            "found nvfp4, which FLASH_ATTN has not on vllm",
+        ),
+        (
+            LLAMA,
+            {"kv_cache_dtype": "nvfp4", "gpu": "h200"},
+            "nvfp4, which needs compute capability",
+        ),
+        (LLAMA, {"gpu": "h999"}, "h999"),
+        (of(FULL, LightningAttention(heads=1, head_dim=8)), {}, "does not support lightning_att"),
+        (of(Rwkv(embedding=64, head_dim=64)), {}, "vllm does not support rwkv layers"),
+        (of(NoCache()), {}, "vllm: m has no layer with a cache"),
+        (
+            of(LatentAttention(kv_lora_rank=512, qk_rope_head_dim=64, window=128)),
+            {},
+            "latent_attention layers with a window",
+        ),
+        (KEXAONE, {"pipeline_parallel_size": 49}, "expected at most the 48 layers"),
+        (
+            KEXAONE,
+            {"pipeline_parallel_size": 2, "pp_layer_partition": "24,23"},
+            "pp_layer_partition: found '24,23', expected 2 numbers that sum to the 48 layers",
+        ),
+        (
+            KEXAONE,
+            {"pipeline_parallel_size": 2, "pp_layer_partition": "a,b"},
+            "pp_layer_partition: found 'a,b'",
+        ),
+        (of(FULL, NoCache()), {"pipeline_parallel_size": 2}, "stage 2 has no layer with a cache"),
+        (
+            KEXAONE,
+            {"tensor_parallel_size": 16, "decode_context_parallel_size": 2},
+            "found a model with sliding layers, which vllm cannot share so",
+        ),
+        (
+            DEEPSEEK,
+            {"tensor_parallel_size": 8, "decode_context_parallel_size": 3},
+            "found 3, expected a divisor of tensor_parallel_size, 8",
+        ),
+        (
+            DEEPSEEK,
+            {
+                "tensor_parallel_size": 4,
+                "prefill_context_parallel_size": 2,
+                "decode_context_parallel_size": 4,
+            },
+            "found 4, expected 1, 2 or 8 with prefill_context_parallel_size 2",
+        ),
+        (LLAMA, {"speculative_method": "mtp"}, "Llama-3.1-8B has no multi-token-prediction layers"),
+        (of(STATE), {"speculative_method": "eagle"}, "m has no full attention to tell the draft's"),
+        (LLAMA, {"kv_cache_dtype_skip_layers": "99"}, "found 99, expected indices below 32"),
+        (LLAMA, {"kv_cache_dtype_skip_layers": "x"}, "expected layers' indices or sliding_window"),
+        (
+            of(FULL, STATE),
+            {"disable_hybrid_kv_cache_manager": True},
+            "found layers that cannot all be kept as full attention",
+        ),
+        (
+            of(FULL, CrossAttention(kv_heads=8, head_dim=128)),
+            {"disable_hybrid_kv_cache_manager": True},
+            "found layers that cannot all be kept as full attention",
+        ),
+        (
+            of(FULL, slides(128), slides(256)),
+            {"disable_hybrid_kv_cache_manager": True},
+            "found layers with the windows 128, 256, expected one window",
+        ),
+        (LLAMA, {"mamba_cache_mode": "all"}, "mamba_cache_mode: found 'all', expected 'align'"),
+        (LLAMA, {"prefill_checkpoint_blocks": 2}, "prefill_checkpoint_blocks: found 2"),
+        (LLAMA, {"kv_cache_layout": "HND"}, "kv_cache_layout: found 'HND'"),
+    ],
+)
+def test_one_sentence_says_why(model: Model, settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        kvcalc.cost(model, "vllm", **settings)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("memory", "sentence"),
+    [
+        ((1, 2, 3), "memory: found 3 figures, expected one, one for each of 2 stages or one for"),
+        (-1, "memory: found -1, expected bytes"),
+        ((), "memory: found (), expected bytes"),
+        (1.5, "memory: found 1.5, expected bytes"),
+    ],
+)
+def test_memories_that_are_none(memory: Any, sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        kvcalc.pool(KEXAONE, "vllm", memory=memory, context=1, pipeline_parallel_size=2)
+    assert sentence in str(caught.value)
+
+
+def test_every_setting_is_taken_from_text_too() -> None:
+    texts = {
+        "block_size": "32",
+        "async_scheduling": "false",
+        "pipeline_parallel_size": "2",
+        "kv_cache_dtype_skip_layers": "0,1",
+        "kv_cache_dtype": "fp8",
+        "prefill_checkpoint_blocks": "0",
+    }
+    values = {
+        "block_size": 32,
+        "async_scheduling": False,
+        "pipeline_parallel_size": 2,
+        "kv_cache_dtype_skip_layers": (0, 1),
+        "kv_cache_dtype": "fp8",
+        "prefill_checkpoint_blocks": 0,
+    }
+    as_text = kvcalc.cost(LLAMA, "vllm", **texts)
+    assert as_text(8192) == kvcalc.cost(LLAMA, "vllm", **values)(8192)
