@@ -7,6 +7,7 @@ from kvcalc.engines.vllm.caches import ChunkedCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.formula import Formula, Value
+from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.model import Model
 from kvcalc.units import counted
 
@@ -154,4 +155,18 @@ def _why(planned: Plan) -> str:
         parts.append(f"blocks of {planned.block_size:,} tokens, so that one holds a state")
     elif not parts:
         parts.append(f"blocks of {planned.block_size:,} tokens")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_not_divided(planned)])
+
+
+def _not_divided(planned: Plan) -> Iterator[str]:
+    """Say what more ranks and stages do not divide."""
+    settings = planned.settings
+    caches = [cache for layer, _ in planned.model.groups for cache in layer.caches]
+    heads = [cache.kv_heads for cache in caches if isinstance(cache, Attention)]
+    if heads and settings.tensor_parallel_size > max(heads):
+        yield f"{settings.tensor_parallel_size} ranks hold copies of {max(heads)} KV heads"
+    latent = any(isinstance(cache, LatentAttention | CompressedAttention) for cache in caches)
+    if latent and settings.ranks_of_a_stage > settings.decode_context_parallel_size:
+        yield "latent rows are the same on every rank"
+    if len(planned.bytes_per_block) > 1:
+        yield "groups are made over the whole model, so a stage pays for its widest share of one"

@@ -161,6 +161,7 @@ def test_more_ranks_than_heads_each_hold_a_copy() -> None:
     cost = kvcalc.cost(KEXAONE, "vllm", tensor_parallel_size=16)
     assert cost.per_gpu(262_144) == 15_322_054_656 // 8
     assert cost(262_144) == 2 * 15_322_054_656
+    assert cost.why.endswith("; 16 ranks hold copies of 8 KV heads")
 
 
 def test_latent_rows_are_the_same_on_every_rank() -> None:
@@ -169,6 +170,7 @@ def test_latent_rows_are_the_same_on_every_rank() -> None:
     eight = kvcalc.cost(model, "vllm", tensor_parallel_size=8)
     assert eight.per_gpu(163_840) == one
     assert eight(163_840) == 8 * one
+    assert eight.why == "blocks of 64 tokens; latent rows are the same on every rank"
 
 
 def test_the_formula_is_short_and_says_what_varies() -> None:
