@@ -1,27 +1,22 @@
 """A model's plan: its KV cache groups, and what each pipeline stage holds of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from kvcalc.engines.vllm import drafts, layouts, states
+from kvcalc.engines.vllm import drafts
+from kvcalc.engines.vllm.backend import attention_of, backend_of, default_block
+from kvcalc.engines.vllm.blocks import kept_layers, with_room_for_kept, with_room_for_states
 from kvcalc.engines.vllm.caches import Cache, StateCache
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
-from kvcalc.engines.vllm.layers import Rank, state_of
+from kvcalc.engines.vllm.layers import Rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value, variable
-from kvcalc.layers.attention import CompressedAttention, FullAttention, LatentAttention
-from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 
 BATCH = variable("max_num_batched_tokens")
 BLOCK = variable("block_size")
-
-SPARSE_HEADS_BLOCK = 128
-"""Tokens of a block where an indexer stands beside keys and values (MiniMax-M3)."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +75,24 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
     """
     extra = drafts.draft_layers(model, settings.speculative_method)
-    attention = _attention(model)
-    backend, cache_format = _backend(model, settings, attention)
+    attention = attention_of(model)
+    backend, cache_format = backend_of(model, settings, attention)
     rank = Rank(
         model=model,
         settings=settings,
         backend=backend,
         cache_format=cache_format,
         own_format=model.dtype,
-        block=settings.block_size or _default_block(model, backend),
+        block=settings.block_size or default_block(model, backend),
         in_flight=BATCH * settings.batches_in_flight,
         encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
         lookahead=_lookahead(model, settings),
         shards=settings.decode_context_parallel_size,
     )
     asked = rank.block
-    kept = _kept_layers(model, settings, cache_format)
-    rank = _with_room_for_kept(rank, model.layers, kept)
-    rank = _with_room_for_states(rank, (*model.layers, *extra), kept)
+    kept = kept_layers(model, settings, cache_format)
+    rank = with_room_for_kept(rank, model.layers, kept)
+    rank = with_room_for_states(rank, (*model.layers, *extra))
     caches = [
         (place, cache)
         for place, layer in enumerate(model.layers)
@@ -170,61 +165,6 @@ def _members(groups: Sequence[PlannedGroup], stages: Sequence[int]) -> list[list
     return found
 
 
-def _attention(model: Model) -> str:
-    """Name the kind of attention that decides the backend."""
-    caches = [cache for layer, _ in model.groups for cache in layer.caches]
-    if any(isinstance(cache, CompressedAttention) for cache in caches):
-        return "compressed"
-    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
-    if any(cache.sparse for cache in latent):
-        return "sparse"
-    return "latent" if latent else "full"
-
-
-def _backend(model: Model, settings: VllmSettings, attention: str) -> tuple[str, str]:
-    """Choose the backend and the cache format."""
-    asked = settings.kv_cache_dtype or "auto"
-    form = model.dtype if asked == "auto" else asked
-    if form not in layouts.FORMATS:
-        raise KvcalcError(
-            f"kv_cache_dtype: found the model's own {form}, expected one of "
-            f"{', '.join(layouts.FORMATS)}"
-        )
-    if attention == "compressed" and asked == "auto":
-        form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
-    backend = layouts.backend_for(attention, form, settings.attention_backend)
-    _refuse_on_gpu(settings, form)
-    return backend, form
-
-
-GENERATIONS = {"nvfp4": "10.", "nvfp4_ds_mla": "10."}
-"""Formats of one GPU generation, by the beginning of its compute capability."""
-
-
-def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
-    """Refuse a format that another generation than the named GPU's has."""
-    if settings.gpu is None or form not in GENERATIONS:
-        return
-    from kvcalc.gpus import find
-
-    capability = find(settings.gpu).compute_capability
-    if capability is None or not capability.startswith(GENERATIONS[form]):
-        raise KvcalcError(
-            f"kv_cache_dtype: found {form}, which needs compute capability {GENERATIONS[form]}x; "
-            f"{settings.gpu} has {capability or 'none'}"
-        )
-
-
-def _default_block(model: Model, backend: str) -> int:
-    if any(
-        isinstance(cache, FullAttention) and cache.index_head_dim is not None
-        for layer, _ in model.groups
-        for cache in layer.caches
-    ):
-        return SPARSE_HEADS_BLOCK
-    return layouts.BACKENDS[backend].block_size
-
-
 def _lookahead(model: Model, settings: VllmSettings) -> int:
     """Tokens that a prefill looks ahead: the drafted ones where several MTP modules draft them."""
     if settings.num_prefill_lookahead_tokens is not None:
@@ -244,65 +184,6 @@ def _block_outermost(settings: VllmSettings, attention: str, caches: Sequence[Pl
     shards = {getattr(cache, "shards", 1) for _, cache in caches}
     pages = {cache.page for _, cache in caches}
     return len(shards) > 1 and len(pages) > 1
-
-
-def _kept_layers(model: Model, settings: VllmSettings, form: str) -> frozenset[int]:
-    """The layers that stay in the model's own type, by their places."""
-    skipped = settings.kv_cache_dtype_skip_layers
-    places = range(len(model.layers))
-    if skipped is None:
-        recurrent = any(isinstance(c, Recurrent) for one, _ in model.groups for c in one.caches)
-        if not form.startswith("turboquant") or recurrent:
-            return frozenset()
-        return frozenset([*places[:2], *places[-2:]])
-    kept = {int(part) for part in skipped if part != "sliding_window"}
-    if kept and max(kept) >= len(model.layers):
-        raise KvcalcError(
-            f"kv_cache_dtype_skip_layers: found {max(kept)}, expected indices below "
-            f"{len(model.layers)}"
-        )
-    if "sliding_window" in skipped:
-        kept |= {place for place in places if model.layers[place].windows}
-    return frozenset(kept)
-
-
-def _with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]) -> Rank:
-    """Lengthen the block until a quantised page holds 16 tokens in the model's own type."""
-    if not kept:
-        return rank
-    heads = next((rank.heads(cache) for cache in _with_heads(layers)), None)
-    if heads is None:
-        return rank
-    own = layouts.token_bytes(heads, rank.own_format)
-    # The first layer's backend packs the format: where it is kept, not turboquant's own.
-    packs = "fp8" if rank.cache_format.startswith("turboquant") and 0 in kept else rank.cache_format
-    quantised = layouts.token_bytes(heads, packs)
-    if own <= quantised:
-        return rank
-    block = max(rank.block, rank.block * -(-layouts.KERNEL_BLOCK * own // (rank.block * quantised)))
-    return rank._replace(block=block, kept_page=block * quantised)
-
-
-def _with_heads(layers: Sequence[Layer]) -> Iterator[Any]:
-    return (cache for layer in layers for cache in layer.caches if hasattr(cache, "kv_heads"))
-
-
-def _with_room_for_states(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]) -> Rank:
-    """Lengthen the block until a page of attention holds a state."""
-    distinct = dict.fromkeys(cache for layer in layers for cache in layer.caches)
-    recurrent = [
-        cache for cache in distinct if isinstance(cache, Recurrent) and cache.kind in states.SHAPES
-    ]
-    attention = [cache for cache in distinct if not isinstance(cache, Recurrent)]
-    one_token = rank._replace(block=1)
-    tokens = [(c, cache) for cache in attention for c in one_token.caches(cache)]
-    if not recurrent or not tokens:
-        return rank
-    largest = max(cache.page for cache, _ in tokens)
-    latent = any(isinstance(cache, LatentAttention) for _, cache in tokens)
-    state = max(state_of(rank, cache) for cache in recurrent)
-    block = states.grown_block(state, largest, rank.block, latent=latent)
-    return rank._replace(block=block, state_page=block * largest)
 
 
 def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[str, int]:

@@ -1,0 +1,70 @@
+"""The attention backend that vLLM takes for a model, its cache format and its block."""
+
+from kvcalc.engines.vllm import layouts
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import CompressedAttention, FullAttention, LatentAttention
+from kvcalc.model import Model
+
+SPARSE_HEADS_BLOCK = 128
+"""Tokens of a block where an indexer stands beside keys and values (MiniMax-M3)."""
+
+GENERATIONS = {"nvfp4": "10.", "nvfp4_ds_mla": "10."}
+"""Formats of one GPU generation, by the beginning of its compute capability."""
+
+
+def attention_of(model: Model) -> str:
+    """Name the kind of attention that decides the backend."""
+    caches = [cache for layer, _ in model.groups for cache in layer.caches]
+    if any(isinstance(cache, CompressedAttention) for cache in caches):
+        return "compressed"
+    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    if any(cache.sparse for cache in latent):
+        return "sparse"
+    return "latent" if latent else "full"
+
+
+def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[str, str]:
+    """Choose the backend and the cache format.
+
+    Raises:
+        KvcalcError: vLLM has no such backend for this attention, no such format on it, or not on
+            the GPU that was named.
+    """
+    asked = settings.kv_cache_dtype or "auto"
+    form = model.dtype if asked == "auto" else asked
+    if form not in layouts.FORMATS:
+        raise KvcalcError(
+            f"kv_cache_dtype: found the model's own {form}, expected one of "
+            f"{', '.join(layouts.FORMATS)}"
+        )
+    if attention == "compressed" and asked == "auto":
+        form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
+    backend = layouts.backend_for(attention, form, settings.attention_backend)
+    _refuse_on_gpu(settings, form)
+    return backend, form
+
+
+def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
+    """Refuse a format that another generation than the named GPU's has."""
+    if settings.gpu is None or form not in GENERATIONS:
+        return
+    from kvcalc.gpus import find
+
+    capability = find(settings.gpu).compute_capability
+    if capability is None or not capability.startswith(GENERATIONS[form]):
+        raise KvcalcError(
+            f"kv_cache_dtype: found {form}, which needs compute capability {GENERATIONS[form]}x; "
+            f"{settings.gpu} has {capability or 'none'}"
+        )
+
+
+def default_block(model: Model, backend: str) -> int:
+    """Tokens of a block where none were asked for."""
+    if any(
+        isinstance(cache, FullAttention) and cache.index_head_dim is not None
+        for layer, _ in model.groups
+        for cache in layer.caches
+    ):
+        return SPARSE_HEADS_BLOCK
+    return layouts.BACKENDS[backend].block_size
