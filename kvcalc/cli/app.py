@@ -21,6 +21,7 @@ COMMANDS = {
     "sweep": "Cache memory across contexts and windows.",
     "formula": "The formula, written for a spreadsheet, a query or a program.",
     "fill": "The answers to a plan's rows, beside them.",
+    "sheet": "A workbook of live formulas, for planners.",
     "compare": "One request on every engine, and why they differ.",
     "explain": "How an engine comes to its bytes, step by step.",
     "engines": "The engines: what was read of each, and its settings.",

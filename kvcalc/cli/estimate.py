@@ -47,7 +47,7 @@ def estimate(
     given = counted.amounts([context], chosen, asked.model.model) if context else []
     if len(given) > 1:
         raise KvcalcError(f"--context: found {shown(context)}, expected one; see kvcalc sweep")
-    length = given[0] if given else asked.context
+    length = given[0] if given else asked.context_of(chosen)
     found = answer(
         chosen,
         context=length,

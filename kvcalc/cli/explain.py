@@ -47,7 +47,7 @@ def explain(
     chosen = asked.model.load(tokens)
     if tokens is not None:
         chosen = chosen.with_window(tokens)
-    length = amount(context, "--context") or asked.context or longest_context(chosen)
+    length = amount(context, "--context") or asked.context_of(chosen) or longest_context(chosen)
     count = amount(sequences, "--sequences") or asked.sequences or 1
     cost = engines.cost(chosen, asked.engine, **asked.settings)
     found = replace(

@@ -10,6 +10,7 @@ from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines.command_line import Asked
 from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
 
 
 class Started(NamedTuple):
@@ -20,6 +21,13 @@ class Started(NamedTuple):
     settings: dict[str, Any]
     context: int | None
     sequences: int | None
+    shares_maximum: bool = False
+
+    def context_of(self, model: Model) -> int | None:
+        """The context of one sequence: the line's, or its share of the model's own maximum."""
+        if self.context is None and self.shares_maximum and model.max_context:
+            return max(1, model.max_context // (self.sequences or 1))
+        return self.context
 
 
 @dataclass(frozen=True)
@@ -59,4 +67,5 @@ class StartedOptions:
             settings=asked.settings | engine.settings() | ({"gpu": self.gpu} if self.gpu else {}),
             context=asked.context,
             sequences=asked.sequences,
+            shares_maximum=asked.shares_maximum,
         )

@@ -47,7 +47,7 @@ def sweep(
     chosen = asked.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=counted.amounts(context, chosen, asked.model.model) or asked.context,
+        context=counted.amounts(context, chosen, asked.model.model) or asked.context_of(chosen),
         window=windows or None,
         sequences=amount(sequences, "--sequences") or asked.sequences or 1,
         engine=asked.engine,

@@ -11,12 +11,14 @@ class Asked:
     """What a command line asks for: the model's source, amounts as typed, and engine settings.
 
     `context` and `sequences` are text with the engine's own suffixes resolved by `CommandLine`;
-    `notes` are sentences for the person who asked, as of a default that the server applies.
+    `shares_maximum` says that without a context the server shares the model's own among the
+    sequences. `notes` are sentences for the person who asked, as of a default of the server's.
     """
 
     model: str | None = None
     context: int | None = None
     sequences: int | None = None
+    shares_maximum: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

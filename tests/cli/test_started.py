@@ -139,6 +139,13 @@ def test_estimate_answers_what_a_server_line_asks(cli: Cli) -> None:
     assert answer["bytes"] == 15_322_054_656 // 2
 
 
+def test_the_slots_of_llama_server_share_the_models_own_context(cli: Cli) -> None:
+    outcome = cli("estimate", "gpt-oss-20b", "--from", "llama-server -np 2", "--json")
+    answer = json.loads(outcome.out)
+    assert (answer["context"], answer["sequences"]) == (65_536, 2)
+    assert "its slots share the model's own context" in outcome.err
+
+
 def test_options_beside_the_line_win(cli: Cli) -> None:
     line = f"{SERVE} --max-model-len 262144"
     asked = ("--from", line, "llama-3.1-8b", "-c", "8K", "--json")

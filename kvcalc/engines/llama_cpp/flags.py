@@ -73,9 +73,10 @@ def finish(asked: Asked) -> Asked:
     if asked.context == 0:
         asked.context = None
     if asked.context is None:
+        asked.shares_maximum = True
         notes.append(
-            "llama-server: without -c it takes the model's own context for all slots together, or "
-            "less to fit the memory; here each slot gets the context"
+            "llama-server: without -c its slots share the model's own context, or less to fit the "
+            "memory"
         )
     elif asked.context > 0:
         asked.context, of_all = _of_one(asked.context, asked.sequences, unified), asked.context
