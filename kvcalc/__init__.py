@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kvcalc.answers.fit import fit
     from kvcalc.answers.sweep import sweep
+    from kvcalc.answers.traces import trace
     from kvcalc.costs import Cost
     from kvcalc.engines import cost, pool
     from kvcalc.errors import KvcalcError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from kvcalc.pools import Pool
     from kvcalc.readers import load
 
-__all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "fit", "load", "pool", "sweep"]
+__all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "fit", "load", "pool", "sweep", "trace"]
 
 _HOMES = {
     "Cost": "costs",
@@ -24,6 +25,7 @@ _HOMES = {
     "load": "readers",
     "pool": "engines",
     "sweep": "answers.sweep",
+    "trace": "answers.traces",
 }
 """The module of each public name; each is imported when it is first asked for."""
 

@@ -1,0 +1,56 @@
+"""Prefixes that requests share: a block of prompts is held once while anybody's life needs it."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvcalc.errors import KvcalcError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class Hits(NamedTuple):
+    """Tokens of prompts, and those of blocks that an earlier request brought already."""
+
+    prompt_tokens: int
+    hit_tokens: int
+
+
+def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:
+    """Make the table shared_blocks(t, tokens): what is held once rather than again, by instants.
+
+    Lives of the requests that use a block are merged into islands, over which it is held once.
+
+    Raises:
+        KvcalcError: the trace names no blocks.
+    """
+    blocks = base.execute("SELECT count(blocks) FROM requests").fetchall()[0][0]
+    if not block_tokens or not blocks:
+        raise KvcalcError("prefix: the trace has no ids of blocks (hash_ids)")
+    base.execute(
+        "CREATE TABLE uses AS SELECT t0, t1, unnest(blocks) AS block, "
+        "unnest(range(len(blocks))) AS place, input FROM requests"
+    )
+    base.execute(
+        "CREATE TABLE held AS SELECT t0, t1, block, "
+        f"greatest(0, least({block_tokens}, input - place * {block_tokens})) AS tokens FROM uses"
+    )
+    base.execute(
+        "CREATE TABLE islands AS WITH marked AS (SELECT *, CASE WHEN t0 <= max(t1) OVER "
+        "(PARTITION BY block ORDER BY t0, t1 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) "
+        "THEN 0 ELSE 1 END AS begins FROM held WHERE t1 > t0), numbered AS (SELECT *, "
+        "sum(begins) OVER (PARTITION BY block ORDER BY t0, t1 ROWS UNBOUNDED PRECEDING) AS island "
+        "FROM marked) SELECT block, island, min(t0) AS t0, max(t1) AS t1, max(tokens) AS tokens "
+        "FROM numbered GROUP BY block, island"
+    )
+    base.execute(
+        "CREATE TABLE shared_blocks AS SELECT t, sum(tokens)::BIGINT AS tokens FROM ("
+        "SELECT t0 AS t, -tokens AS tokens FROM held WHERE t1 > t0 "
+        "UNION ALL SELECT t1, tokens FROM held WHERE t1 > t0 "
+        "UNION ALL SELECT t0, tokens FROM islands UNION ALL SELECT t1, -tokens FROM islands) "
+        "GROUP BY t"
+    )
+    hits = base.execute(
+        "SELECT (SELECT sum(input) FROM requests), sum(tokens) FILTER (nth > 1) FROM "
+        "(SELECT tokens, row_number() OVER (PARTITION BY block ORDER BY t0) AS nth FROM held)"
+    ).fetchall()[0]
+    return Hits(int(hits[0] or 0), int(hits[1] or 0))

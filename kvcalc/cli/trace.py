@@ -1,0 +1,158 @@
+"""`kvcalc trace`: the peak cache over real traffic."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kvcalc.answers.traces import trace as answer
+from kvcalc.cli.amounts import amounts
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import SettingsOptions, preset_names
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.pairs import named
+from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import KvcalcError
+from kvcalc.outputs.pages.trace import trace_page
+from kvcalc.readers import load
+from kvcalc.units import parse_memory
+
+SOME_ROWS_WERE_BAD = 1
+
+
+@grouped
+def trace(
+    model: Annotated[
+        str, typer.Argument(help="A preset's name or a model's file.", autocompletion=preset_names)
+    ],
+    settings: SettingsOptions,
+    output: OutputOptions,
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Traces: CSV, JSONL (gzip too) or Parquet; globs.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option("-e", "--engine", help="vllm,ideal; repeatable.")
+    ] = None,
+    window: Annotated[
+        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+    ] = None,
+    prefill_rate: Annotated[
+        str | None, typer.Option(help="Tokens a second that are read, of a trace without ends.")
+    ] = None,
+    decode_rate: Annotated[
+        str | None, typer.Option(help="Tokens a second that are written.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="QUESTION=NAME", help="As start=arrived_at.")
+    ] = None,
+    time_unit: Annotated[str | None, typer.Option(help="Of its times: s, ms or us.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="Trim: seconds from the start.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Trim: seconds from the start.")] = None,
+    prefix: Annotated[
+        bool, typer.Option("--prefix", help="Blocks that are shared held once.")
+    ] = False,
+    memory: Annotated[str | None, typer.Option(help="Admit into so much, as 320GiB.")] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="How many of these the peak takes.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad rows, exit 1.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the timeline here.")] = None,
+    print_sql: Annotated[
+        bool, typer.Option("--print-sql", help="The statement, over trace(t0, t1, tokens, prompt).")
+    ] = False,
+    dialect: Annotated[str, typer.Option(help="Of --print-sql: duckdb, spark ...")] = "duckdb",
+) -> None:
+    """The peak cache over request traces, by engine and window.
+
+    kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
+    """
+    chosen = load(model)
+    names = [name for text in engine or ["ideal"] for name in text.split(",")]
+    windows = amounts(window, "--window") or None
+    if print_sql:
+        _print_sql(chosen, names, windows, dialect, settings.settings(), output)
+        return
+    found = answer(
+        chosen,
+        files or [],
+        engine=names,
+        window=windows,
+        prefill_rate=prefill_rate,
+        decode_rate=decode_rate,
+        columns=named(column or (), "--column", "question=name"),
+        time_unit=time_unit,
+        first=_microseconds(first, "--from"),
+        last=_microseconds(last, "--to"),
+        prefix=prefix,
+        memory=None if memory is None else parse_memory(memory, "--memory"),
+        skip_bad=skip_bad,
+        **settings.settings(),
+    )
+    output.write_rows(found.rows, lambda: trace_page(found, gpu))
+    if csv is not None:
+        _write_timeline(found, csv)
+    if found.admission is not None and output.json:
+        note_on_stderr(
+            ", ".join(f"{name} {value:,}" for name, value in asdict(found.admission).items())
+        )
+    if found.bad_rows:
+        print(f"kvcalc: {found.bad_rows:,} bad rows were skipped", file=sys.stderr)
+        raise typer.Exit(SOME_ROWS_WERE_BAD)
+
+
+def _microseconds(text: str | None, option: str) -> int | None:
+    """Read seconds from the first start, with decimals."""
+    from decimal import Decimal, InvalidOperation
+
+    from kvcalc.errors import shown
+
+    if text is None:
+        return None
+    try:
+        found = Decimal(text) * 1_000_000
+        if found < 0 or found != found.to_integral_value() or found > 10**18:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise KvcalcError(f"{option}: found {shown(text)}, expected seconds, as 3600") from None
+    return int(found)
+
+
+def _write_timeline(found: Any, path: Path) -> None:
+    from kvcalc.outputs.write import replacing
+
+    with replacing(path) as part:
+        found.timeline().write_csv(str(part))
+
+
+def _print_sql(
+    model: Any,
+    names: list[str],
+    windows: list[int] | None,
+    dialect: str,
+    settings: dict[str, Any],
+    output: OutputOptions,
+) -> None:
+    from kvcalc.answers.traces import weight
+    from kvcalc.answers.traces.rules import rules
+    from kvcalc.answers.traces.statement import statement
+    from kvcalc.outputs.write import write
+
+    models = [model.with_window(tokens) for tokens in windows or ()] or [model]
+    chosen = [rule for name in names for one in models for rule in rules(one, name, settings)]
+    sums = [rule for rule in chosen if rule.request is not None]
+    if not sums:
+        raise KvcalcError("--print-sql: this engine's cache is a pool, and no sum over a trace")
+    for place, rule in enumerate(sums):
+        fixed = f", and {rule.fixed:,} bytes once" if rule.fixed else ""
+        note_on_stderr(
+            f"weight {place}: {rule.cost.engine}, window {rule.cost.model.window}, "
+            f"{rule.name}{fixed}"
+        )
+    write(
+        statement([weight(rule, dialect=dialect) for rule in sums], dialect=dialect) + "\n",
+        output.output,
+    )

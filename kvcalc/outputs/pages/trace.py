@@ -1,0 +1,90 @@
+"""A trace's peaks for people: engines, windows and rules, and what the smaller window saves."""
+
+from kvcalc.answers.traces import Traced, TraceRow
+from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.units import binary_size, counted, percent
+
+
+def trace_page(found: Traced, gpu: str | None = None) -> Page:
+    """Lay out a trace's rows; with a GPU, how many hold the peak's cache and nothing else."""
+    first = found.rows[0]
+    return Page(
+        title=f"KV cache of {first.model} over {counted(first.requests, 'request')}",
+        columns=(
+            "engine",
+            "rule",
+            "window",
+            "peak",
+            "at (s)",
+            "sequences",
+            "p50",
+            "p95",
+            "p99",
+            "mean",
+            *((f"{gpu}s",) if gpu else ()),
+        ),
+        rows=tuple(_cells(row, gpu) for row in found.rows),
+        text_columns=2,
+        notes=tuple(_notes(found)),
+    )
+
+
+def _cells(row: TraceRow, gpu: str | None) -> tuple[str, ...]:
+    cells = (
+        row.engine,
+        row.rule,
+        "" if row.window is None else f"{row.window:,}",
+        bytes_cell(row.peak_bytes),
+        f"{row.peak_at // 1_000_000:,}",
+        f"{row.peak_sequences:,}",
+        *(
+            binary_size(size)
+            for size in (row.p50_bytes, row.p95_bytes, row.p99_bytes, row.mean_bytes)
+        ),
+    )
+    if gpu is None:
+        return cells
+    from kvcalc.gpus import find
+
+    return *cells, f"{-(-row.peak_bytes // find(gpu).memory_bytes):,}"
+
+
+def _notes(found: Traced) -> list[str]:
+    first = found.rows[0]
+    notes = []
+    if first.prefill_rate is not None:
+        notes.append(
+            f"a request lives input/{first.prefill_rate} + output/{first.decode_rate} seconds; "
+            "percentiles and means are over time, idle time included."
+        )
+    if first.requests_without_life:
+        notes.append(f"{first.requests_without_life:,} requests end as they start: not charged.")
+    for rule in dict.fromkeys((row.engine, row.rule) for row in found.rows):
+        rows = [row for row in found.rows if (row.engine, row.rule) == rule]
+        if len(rows) > 1:
+            large = max(rows, key=lambda row: row.window or 0)
+            small = min(rows, key=lambda row: row.window or 0)
+            saved = percent(large.peak_bytes - small.peak_bytes, large.peak_bytes)
+            notes.append(
+                f"{rule[0]}, {rule[1]}: a window of {small.window:,} saves {saved} of the peak of "
+                f"{large.window:,}."
+            )
+    if found.hits is not None:
+        share = percent(found.hits.hit_tokens, found.hits.prompt_tokens)
+        notes.append(
+            f"{share} of the prompts' tokens are of blocks that came before: an endless cache's "
+            "hits, which do not lower a peak by as much."
+        )
+    if found.admission is not None:
+        told = found.admission
+        notes.append(
+            f"into {told.memory:,} bytes: {counted(told.waited, 'request')} would have waited, "
+            f"{_seconds(told.mean_wait)} on average, 95 % up to {_seconds(told.p95_wait)}, the "
+            f"longest {_seconds(told.longest_wait)}; {counted(told.too_large, 'request')} larger "
+            "than the memory."
+        )
+    return notes
+
+
+def _seconds(microseconds: int) -> str:
+    return f"{microseconds // 1_000_000:,}.{microseconds // 1000 % 1000:03d} s"
