@@ -28,6 +28,7 @@ COMMANDS = {
     "show": "What was read of a model, and where each fact came from.",
     "fit": "What fits on GPUs: sequences, context or how many GPUs.",
     "check": "What an engine's start-up log prints, held against kvcalc's own figures.",
+    "trace": "Peak cache over real traffic: request traces.",
     "gpus": "The GPUs that kvcalc knows by name.",
     "models": "The presets: models that kvcalc knows by name.",
 }

@@ -3,6 +3,8 @@
 requests(t0, t1, input, output, blocks): a start rounded down, an end rounded up, counts of tokens.
 """
 
+import csv
+import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from glob import escape
 from pathlib import Path
@@ -14,6 +16,8 @@ from kvcalc.readers.traces.service import Service
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+MAX_HEADER_BYTES = 2**20
 
 MAX_TOKENS = 10**9
 """Of one request: past it a count is taken for a mistake."""
@@ -68,7 +72,7 @@ def load(
     block_tokens = 0
     for path in _paths(files):
         source = _Source(base, path)
-        form = recognised(source.header, columns or {}, time_unit, source.name)
+        form = recognised(list(source.types), columns or {}, time_unit, source.name)
         block_tokens = block_tokens or form.block_tokens
         if "duration" not in form.columns and "end" not in form.columns and service is None:
             raise KvcalcError(
@@ -119,21 +123,37 @@ class _Source:
         self.kind = next(
             (kind for kind in ("parquet", "jsonl", "json") if bare.endswith(kind)), "csv"
         )
-        self.header = self._header()
+        self.types: dict[str, str] = {}
+        self.types = self._columns()
 
-    def scan(self, form: Format | None = None) -> str:
+    def scan(self) -> str:
         """The table function that reads the file, all of a CSV's columns as text."""
-        name = "'" + escape(str(self.path)).replace("'", "''") + "'"
+        name = f"'{_escaped(escape(str(self.path)))}'"
         if self.kind == "parquet":
             return f"read_parquet({name})"
         if self.kind != "csv":
             return f"read_json({name}, format='newline_delimited', sample_size=2000)"
-        return f"read_csv({name}, header=true, all_varchar=true, delim=',', strict_mode=true)"
+        # All columns named, none guessed: a row of another width is an error, not another header.
+        listed = ", ".join(f"'{_escaped(column)}': 'VARCHAR'" for column in self.types)
+        return (
+            f"read_csv({name}, header=true, auto_detect=false, delim=',', quote='\"', escape='\"', "
+            f"strict_mode=true, columns={{{listed}}})"
+        )
 
-    def _header(self) -> list[str]:
-        described = self._run(f"DESCRIBE SELECT * FROM {self.scan()}")
-        self.types = {row[0]: row[1] for row in described}
-        return list(self.types)
+    def _columns(self) -> dict[str, str]:
+        """The file's columns and their types; of a CSV as its first line has them."""
+        if self.kind != "csv":
+            return {row[0]: row[1] for row in self._run(f"DESCRIBE SELECT * FROM {self.scan()}")}
+        unpacked = gzip.open if self.path.suffix == ".gz" else open
+        try:
+            with unpacked(self.path, "rb") as file:
+                line = file.readline(MAX_HEADER_BYTES).decode("utf-8-sig")
+        except (OSError, EOFError, ValueError) as error:
+            raise KvcalcError(f"{self.name}: cannot be read ({shown(str(error))})") from None
+        header = next(csv.reader([line]), [])
+        if not header or len(set(header)) != len(header) or not line.endswith("\n"):
+            raise KvcalcError(f"{self.name}: found no line of different columns, expected a header")
+        return dict.fromkeys(header, "VARCHAR")
 
     def insert(self, form: Format, service: Service | None, skip_bad: bool) -> int:
         """Insert the file's rows; those that are none are counted, or the first is named."""
@@ -218,6 +238,10 @@ WRONG = (
     "WHEN life < 0 THEN 'found an end before its start in' END"
 )
 """Why a row is none, in SQL."""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _quoted(column: str) -> str:

@@ -1,0 +1,22 @@
+"""Options that are given as NAME=VALUE, once a name."""
+
+from collections.abc import Iterable
+
+from kvcalc.errors import KvcalcError, shown
+
+
+def named(pairs: Iterable[str], option: str, expected: str) -> dict[str, str]:
+    """Part each pair at its first equals sign; `expected` is how the option is written.
+
+    Raises:
+        KvcalcError: one has no equals sign or no value, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise KvcalcError(f"{option}: found {shown(pair)}, expected {expected}")
+        if name in found:
+            raise KvcalcError(f"{option}: {shown(name)} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,163 @@
+"""Traces as they are published, and what is no trace: one sentence with the file and the line."""
+
+import gzip
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from kvcalc.errors import KvcalcError
+from kvcalc.readers.traces.service import Service, rate
+from kvcalc.readers.traces.table import Loaded, connect, load
+
+SERVICE = Service(Fraction(1000), Fraction(10))
+
+
+def loaded(path: Path, text: str | bytes, **options: object) -> tuple[Loaded, list[object]]:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    base = connect()
+    found = load(base, [path], **{"service": SERVICE, **options})  # type: ignore[arg-type]
+    rows = base.execute("SELECT t0, t1, input, output FROM requests ORDER BY ALL").fetchall()
+    return found, [tuple(row) for row in rows]
+
+
+MOONCAKE = '{"timestamp": 1, "input_length": 10, "output_length": 2, "hash_ids": [1]}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        (
+            "azure.csv",
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+            "2023-11-16 18:17:03.9799609,1000,10\n2023-11-16 18:17:03.9799600,100,1\n",
+            [(0, 200_000, 100, 1), (0, 2_000_001, 1000, 10)],
+        ),
+        ("mooncake.jsonl", MOONCAKE, [(0, 210_000, 10, 2)]),
+        (
+            "bailian.jsonl",
+            '{"chat_id": 1, "timestamp": 61.114, "input_length": 5, "output_length": 1}\n'
+            '{"chat_id": 2, "timestamp": 62.5, "input_length": 5, "output_length": 1}\n',
+            [(0, 105_000, 5, 1), (1_386_000, 1_491_000, 5, 1)],
+        ),
+        (
+            "burst.csv",
+            "Timestamp,Elapsed time,Request tokens,Response tokens\n5,1.5,472,18\n",
+            [(0, 1_500_000, 472, 18)],
+        ),
+        (
+            "copilot.jsonl",
+            '{"timestamp": "2025-01-01T00:00:00Z", "duration_ms": 250, "prompt": 7, '
+            '"completion": 3}\n',
+            [(0, 250_000, 7, 3)],
+        ),
+    ],
+)
+def test_published_formats_are_recognised_by_their_columns(
+    tmp_path: Path, name: str, text: str, rows: list[tuple[int, ...]]
+) -> None:
+    assert loaded(tmp_path / name, text)[1] == rows
+
+
+def test_gzip_is_read_by_its_name(tmp_path: Path) -> None:
+    assert loaded(tmp_path / "m.jsonl.gz", gzip.compress(MOONCAKE.encode()))[0].requests == 1
+
+
+def test_parquet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    base = connect()
+    base.execute(
+        "COPY (SELECT 1 AS timestamp, 10 AS input_length, 2 AS output_length) "
+        f"TO '{path}' (FORMAT parquet)"
+    )
+    found = load(base, [path], service=SERVICE)
+    assert found.requests == 1
+
+
+def test_several_files_and_globs_are_one_trace(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jsonl").write_text(MOONCAKE)
+    assert load(connect(), [str(tmp_path / "*.jsonl")], service=SERVICE).requests == 3
+
+
+CSV = "timestamp,input_length,output_length\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("t.csv", "a,b\n1,2\n", "found the columns 'a', 'b', expected those of a known trace"),
+        ("t.csv", f"{CSV}-5,1,1\n", "line 2: found a negative time in '-5, 1, 1'"),
+        ("t.csv", f"{CSV}1,1,1\nnan,1,1\n", "line 3: found no time of its start in 'nan, 1, 1'"),
+        ("t.csv", f"{CSV}1,x,1\n", "line 2: found no whole counts of tokens in '1, x, 1'"),
+        ("t.csv", f"{CSV}1,-1,1\n", "line 2: found counts of tokens outside 0 to 1,000,000,000"),
+        ("t.csv", f"{CSV}1,2000000000,1\n", "line 2: found counts of tokens outside"),
+        ("t.csv", f"{CSV}1,1\n", "cannot be read"),
+        ("t.csv", f"{CSV}1,1,1,1\n", "cannot be read"),
+        ("t.csv", "", "found no line of different columns, expected a header"),
+        ("t.csv", "a,a\n1,2\n", "found no line of different columns, expected a header"),
+        ("t.jsonl", '{"timestamp": 1,\n', "cannot be read"),
+        ("t.jsonl.gz", gzip.compress(MOONCAKE.encode() * 999)[:-30], "cannot be read"),
+        ("t.parquet", "no parquet", "cannot be read"),
+    ],
+    ids=str,
+)
+def test_what_is_no_trace_is_one_sentence(
+    tmp_path: Path, name: str, text: str | bytes, sentence: str
+) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        loaded(tmp_path / name, text)
+    assert str(caught.value).startswith(f"'{tmp_path / name}': ")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_end_before_its_start_is_named(tmp_path: Path) -> None:
+    columns = {"start": "a", "end": "b", "input": "i", "output": "o"}
+    with pytest.raises(KvcalcError, match="line 3: found an end before its start in '9, 1, 1, 5'"):
+        loaded(
+            tmp_path / "t.csv", "a,b,i,o\n1,2,1,1\n9,5,1,1\n", columns=columns, time_unit="s"
+        )  # fmt: skip
+
+
+def test_bad_rows_are_counted_where_asked(tmp_path: Path) -> None:
+    found, rows = loaded(tmp_path / "t.csv", f"{CSV}1,1,1\n-5,1,1\nx,1,1\n", skip_bad=True)
+    assert (found.bad_rows, found.requests, len(rows)) == (2, 1, 1)
+
+
+def test_a_trace_without_durations_needs_rates(tmp_path: Path) -> None:
+    with pytest.raises(KvcalcError, match="has no durations; give --prefill-rate and --decode-rat"):
+        loaded(tmp_path / "t.jsonl", MOONCAKE, service=None)
+
+
+def test_a_column_is_quoted_and_never_sql(tmp_path: Path) -> None:
+    name = 'x"; DROP TABLE raw; --'
+    text = f'"{name.replace(chr(34), chr(34) * 2)}",i,o,d\n5,1,1,2\n'
+    columns = {"start": name, "input": "i", "output": "o", "duration": "d"}
+    _, rows = loaded(tmp_path / "it's.csv", text, columns=columns, time_unit="s")
+    assert rows == [(0, 2_000_000, 1, 1)]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1/0", "nan", "1e99"])
+def test_a_rate_is_tokens_a_second(text: str) -> None:
+    with pytest.raises(KvcalcError, match=r"--prefill-rate: found .*, expected tokens a second"):
+        rate(text, "--prefill-rate")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"columns": {"colour": "x"}}, "--column: 'colour' is no question"),
+        ({"columns": {"start": "x"}}, "column 'x': missing; found 'timestamp'"),
+        ({"time_unit": "h"}, "time_unit: found 'h', expected s, ms, us"),
+    ],
+)
+def test_options_that_are_none(tmp_path: Path, options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        loaded(tmp_path / "t.jsonl", MOONCAKE, **options)
+    assert sentence in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KvcalcError, match=r"nothing\.csv': found nothing, expected a trace"):
+        load(connect(), [tmp_path / "nothing.csv"], service=SERVICE)
