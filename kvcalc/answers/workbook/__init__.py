@@ -1,0 +1,166 @@
+"""What a planner's workbook holds: models, and each with an engine, element type and ranks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kvcalc import engines
+from kvcalc.answers.estimate import longest_context
+from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
+from kvcalc.errors import KvcalcError
+from kvcalc.readers.reading import Reading
+
+ALWAYS = ("ideal", "vllm", "llama.cpp")
+"""Engines that every workbook has."""
+
+USUAL_ENGINES = (*ALWAYS, "sglang")
+USUAL_RANKS = (1, 8)
+
+SETTINGS = ("max_num_batched_tokens", "ubatch_size")
+"""Engine settings that a planner changes, each a variable of its engine's formulas."""
+
+MOST = {
+    "context": 2**27,
+    "sequences": 2**17,
+    "window": 2**27,
+    "max_num_batched_tokens": 2**22,
+    "ubatch_size": 2**22,
+}
+"""What may be typed in: so far, what a formula divides stays below 2^47, where spreadsheets do."""
+
+MAX_EXACT = 2**53
+"""Of a spreadsheet's doubles."""
+
+MAX_COMBINATIONS = 20_000
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A class of requests: tokens read and written, and its share of all requests in percent."""
+
+    name: str
+    tokens_in: int
+    tokens_out: int
+    share: int
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """What the sheets are written from; `inputs` are the values that *Plan* starts with."""
+
+    models: tuple[Listed, ...]
+    combinations: tuple[Combination, ...]
+    inputs: Mapping[str, str | int]
+    workload: tuple[Percentile, ...]
+    command: str
+    version: str
+    date: str
+    dtypes: tuple[str, ...] = field(default=())
+    ranks: tuple[int, ...] = field(default=())
+
+    @property
+    def chosen(self) -> Combination:
+        """The combination that *Plan* starts with: the first that has a cost."""
+        return next(one for one in self.combinations if one.cost is not None)
+
+
+def workbook(
+    readings: Sequence[tuple[str, Reading]],
+    *,
+    among: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    ranks: Iterable[int] = (),
+    context: int | None = None,
+    sequences: int = 1,
+    command: str,
+    version: str,
+    date: str,
+) -> Workbook:
+    """Lay out a workbook of models, each with what it was asked for by.
+
+    *Plan* starts with the first of each. The models' own element types, one rank and the engines
+    `ideal`, `vllm` and `llama.cpp` are always there; `context` is tokens of one sequence, the
+    first model's maximum unless given.
+
+    Raises:
+        KvcalcError: no such engine, no context, too many combinations, or none that its
+            engine accepts.
+    """
+    listed = named(readings)
+    names = tuple(dict.fromkeys((*(among or USUAL_ENGINES), *ALWAYS)))
+    own = [one.model.dtype for one in listed]
+    types = tuple(dict.fromkeys((*dtypes, *own) if dtypes else (*own, "fp8")))
+    sizes = tuple(dict.fromkeys((*(ranks or USUAL_RANKS), 1)))
+    count = len(listed) * len(names) * len(types) * len(sizes)
+    if count > MAX_COMBINATIONS:
+        raise KvcalcError(
+            f"sheet: found {count:,} combinations of model, engine, element type and ranks, "
+            f"expected at most {MAX_COMBINATIONS:,}"
+        )
+    for name in names:
+        engines.find(name)
+    combinations = tuple(
+        combination(one, engine, dtype, size)
+        for one in listed
+        for engine in names
+        for dtype in types
+        for size in sizes
+    )
+    first = next((one for one in combinations if one.cost is not None), None)
+    if first is None:
+        refused = combinations[0]
+        raise KvcalcError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
+    tokens = longest_context(first.listed.model) if context is None else context
+    _refuse_past(first, tokens, sequences)
+    return Workbook(
+        listed,
+        combinations,
+        {
+            "model": first.listed.name,
+            "engine": first.engine,
+            "kv_cache_dtype": first.kv_cache_dtype,
+            "tensor_parallel_size": first.tensor_parallel_size,
+            "context": tokens,
+            "sequences": sequences,
+            **_own_settings(combinations),
+        },
+        _workload(tokens),
+        command,
+        version,
+        date,
+        types,
+        sizes,
+    )
+
+
+def _refuse_past(first: Combination, context: int, sequences: int) -> None:
+    """Refuse amounts to start with that a spreadsheet would not take."""
+    for name, amount in (("context", context), ("sequences", sequences)):
+        if not 1 <= amount <= MOST[name]:
+            raise KvcalcError(f"{name}: found {amount:,}, expected 1 to {MOST[name]:,}")
+    assert first.cost is not None
+    total = at(first, first.cost.formula, context, sequences)
+    if isinstance(total, str):
+        raise KvcalcError(total)
+    if total > MAX_EXACT:
+        raise KvcalcError(
+            f"sheet: found {total:,} bytes, expected at most 2^53, to which a spreadsheet is exact"
+        )
+
+
+def _own_settings(combinations: Iterable[Combination]) -> dict[str, int]:
+    """The engines' own values of the settings that a planner changes."""
+    own: dict[str, int] = {}
+    for one in combinations:
+        for name in SETTINGS:
+            if one.cost is not None and name in one.cost.formula.variables:
+                own.setdefault(name, one.cost.formula.variables[name])
+    return {name: own.get(name, 1) for name in SETTINGS}
+
+
+def _workload(context: int) -> tuple[Percentile, ...]:
+    """An example to start from: half of all requests are up to a 32nd of the context."""
+    parts = (("p50", 32, 50), ("p90", 8, 40), ("p95", 4, 5), ("p99", 2, 4), ("max", 1, 1))
+    return tuple(
+        Percentile(name, max(1, context // part * 7 // 8), max(1, context // part // 8), share)
+        for name, part, share in parts
+    )

@@ -1,0 +1,119 @@
+"""A model with an engine, an element type and ranks: its cost, or why it has none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kvcalc import engines
+from kvcalc.costs import Cost
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula
+from kvcalc.model import Model
+from kvcalc.readers.reading import Reading
+
+BETWEEN_PARTS = "|"
+"""Of a key: no name has it."""
+
+MORE_THAN_ANY_RUNS = 2**40
+
+
+class Listed(NamedTuple):
+    """A model of the workbook: its name there, which no other has, and what was asked for."""
+
+    name: str
+    asked: str
+    reading: Reading
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.reading.model
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A model on an engine with an element type and ranks: its cost, or the sentence why not.
+
+    `most_sequences` is how many the engine runs at once, None where it sets no limit, and
+    `refused_sequences` is its sentence for more.
+    """
+
+    listed: Listed
+    engine: str
+    kv_cache_dtype: str
+    tensor_parallel_size: int
+    cost: Cost | None = None
+    error: str = ""
+    most_sequences: int | None = None
+    refused_sequences: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is found by."""
+        return BETWEEN_PARTS.join(
+            (self.listed.name, self.engine, self.kv_cache_dtype, str(self.tensor_parallel_size))
+        )
+
+
+def at(combination: Combination, formula: Formula, context: int, sequences: int = 1) -> int | str:
+    """Evaluate a formula of a combination, or say why its engine does not run so much."""
+    try:
+        answer: int = formula(context, sequences=sequences)
+    except KvcalcError as error:
+        return str(error)
+    return answer
+
+
+def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
+    """Give each model a name that no other has, whatever the case, and no key's bar."""
+    listed: list[Listed] = []
+    taken: set[str] = set()
+    for asked, reading in readings:
+        own = reading.model.name.replace(BETWEEN_PARTS, "_")
+        name, number = own, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{own} ({number})"
+        taken.add(name.casefold())
+        listed.append(Listed(name, asked, reading))
+    return tuple(listed)
+
+
+def combination(one: Listed, engine: str, dtype: str, ranks: int) -> Combination:
+    """Work out a combination, and how many sequences its engine runs."""
+    asked = (one, engine, dtype, ranks)
+    try:
+        cost = engines.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)
+        cost(1)
+    except KvcalcError as error:
+        return Combination(*asked, error=str(error))
+    most, refused = _most_sequences(cost)
+    if most is not None and (gap := _gap(cost, most)):
+        return Combination(*asked, error=f"not in a spreadsheet: {gap}")
+    return Combination(*asked, cost, most_sequences=most, refused_sequences=refused)
+
+
+def _most_sequences(cost: Cost) -> tuple[int | None, str]:
+    """Find by bisection how many sequences an engine runs, and its sentence for any more."""
+    refused = _refusal(cost, MORE_THAN_ANY_RUNS)
+    if not refused:
+        return None, ""
+    low, high = 1, MORE_THAN_ANY_RUNS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _refusal(cost, middle) else (middle, high)
+    _, _, expected = refused.partition(", ")
+    return low, f"sequences: {expected or refused}"
+
+
+def _gap(cost: Cost, most: int) -> str:
+    """A sentence by which the engine refuses fewer sequences than it runs."""
+    return next(filter(None, (_refusal(cost, few) for few in range(1, min(most, 4096) + 1))), "")
+
+
+def _refusal(cost: Cost, sequences: int) -> str:
+    try:
+        cost(1_000_000, sequences=sequences)
+    except KvcalcError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,171 @@
+"""Sheets written down: as one xlsx, or as a folder of CSV files of the same values."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.outputs.table import FORMULA_STARTS
+from kvcalc.outputs.workbook.sheet import Cell, Chart, Choice, Sheet, Table, letters
+from kvcalc.outputs.workbook.styles import STYLES, TOP
+from kvcalc.outputs.workbook.xlsx import new_workbook
+from kvcalc.outputs.write import replacing
+
+
+def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) -> None:
+    """Write sheets to a workbook; `names` are its defined names, each with its cell.
+
+    Raises:
+        KvcalcError: XlsxWriter is not installed.
+    """
+    with new_workbook(path) as book:
+        styles = {name: book.add_format({**TOP, **style}) for name, style in STYLES.items()}
+        for name, place in names.items():
+            book.define_name(name, f"={place}")
+        for sheet in sheets:
+            _write_sheet(book, book.add_worksheet(sheet.name), sheet, styles)
+
+
+def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> None:
+    """Write each sheet's values to a CSV file of its name, in a folder that is made if need be.
+
+    Raises:
+        KvcalcError: a file is there already and is not to be replaced, or cannot be written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        name = shown(str(folder), 300)
+        raise KvcalcError(f"--csv {name}: cannot be made ({reason(error)})") from None
+    for sheet in sheets:
+        path = folder / f"{sheet.name}.csv"
+        if path.exists() and not force:
+            raise KvcalcError(f"output {shown(str(path), 300)}: exists; --force replaces it")
+    for sheet in sheets:
+        rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
+        with (
+            replacing(folder / f"{sheet.name}.csv") as part,
+            part.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file)
+            for row in range(rows):
+                cells = [sheet.cells.get((row, column)) for column in range(columns)]
+                writer.writerow(["" if one is None else _text(one.value) for one in cells])
+
+
+def _text(value: str | int | float) -> str | int | float:
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _write_sheet(book: Any, written: Any, sheet: Sheet, styles: Mapping[str, Any]) -> None:
+    for table in sheet.tables:
+        _add_table(written, table)
+    for (row, column), cell in sheet.cells.items():
+        _write_cell(written, row, column, cell, styles[cell.style])
+    for choice in sheet.choices:
+        written.data_validation(choice.row, choice.column, choice.row, choice.column, _rule(choice))
+    for row, column, condition in sheet.green:
+        rule = {"type": "formula", "criteria": condition, "format": styles["fits"]}
+        written.conditional_format(row, column, row, column, rule)
+    for chart in sheet.charts:
+        _insert_chart(book, written, sheet.name, chart)
+    _set_page(written, sheet)
+
+
+def _set_page(written: Any, sheet: Sheet) -> None:
+    for column, width in enumerate(sheet.widths):
+        written.set_column(column, column, width)
+    for row, height in _heights(sheet).items():
+        written.set_row(row, height)
+    if typed_over := _typed_over(sheet):
+        written.ignore_errors({"formula_unlocked": typed_over})
+    written.freeze_panes(*sheet.frozen)
+    written.hide_gridlines(2)
+    written.set_landscape()
+    if sheet.one_page_wide:
+        written.fit_to_pages(1, 0)
+    if sheet.locked:
+        written.protect("", {"format_columns": True, "format_rows": True})
+
+
+def _heights(sheet: Sheet) -> dict[int, int]:
+    """Heights of rows with wrapped text, in points: LibreOffice does not find them by itself."""
+    heights: dict[int, int] = {}
+    for (row, column), cell in sheet.cells.items():
+        if cell.style == "wrapped":
+            wide = sheet.widths[column]
+            lines = sum(len(line) // wide + 1 for line in str(cell.value).split("\n"))
+            heights[row] = max(heights.get(row, 15), min(400, 12 * lines + 3))
+    return heights
+
+
+def _typed_over(sheet: Sheet) -> str:
+    """The input cells that hold a formula until a person types: no mistake to be marked."""
+    inputs = ("input", "amount")
+    return " ".join(
+        f"{letters(column)}{row + 1}"
+        for (row, column), cell in sheet.cells.items()
+        if cell.formula and cell.style in inputs
+    )
+
+
+def _write_cell(written: Any, row: int, column: int, cell: Cell, style: Any) -> None:
+    if cell.formula:
+        written.write_formula(row, column, cell.formula, style, cell.value)
+    elif isinstance(cell.value, str):
+        written.write_string(row, column, cell.value, style)
+    else:
+        written.write_number(row, column, cell.value, style)
+    if cell.comment:
+        lines = cell.comment.count("\n") + len(cell.comment) // 90 + 2
+        size = {"width": 560, "height": min(420, 16 * lines)}
+        written.write_comment(row, column, cell.comment, size)
+
+
+def _add_table(written: Any, table: Table) -> None:
+    columns = [
+        {"header": name, **({"formula": table.formulas[name]} if name in table.formulas else {})}
+        for name in table.columns
+    ]
+    style = {"name": table.name, "columns": columns, "style": "Table Style Light 1"}
+    last = len(table.columns) - 1
+    written.add_table(table.first_row, 0, table.last_row, last, style)
+
+
+def _rule(choice: Choice) -> dict[str, Any]:
+    if choice.listed:
+        return {
+            "validate": "list",
+            "source": f"={choice.listed}",
+            "error_type": "warning",
+            "error_message": "This is not in the list; the answers will say what it takes.",
+        }
+    return {
+        "validate": "integer" if choice.whole else "decimal",
+        "criteria": "between",
+        "minimum": choice.least,
+        "maximum": choice.most,
+        "error_message": f"A whole number from {choice.least} to what keeps all bytes below 2^53."
+        if choice.whole
+        else "A number that is not negative.",
+    }
+
+
+def _insert_chart(book: Any, written: Any, sheet: str, chart: Chart) -> None:
+    drawn = book.add_chart({"type": chart.kind, "subtype": chart.subtype})
+    for series in chart.series:
+        drawn.add_series(
+            {
+                "name": series.name,
+                "categories": [sheet, *series.categories],
+                "values": [sheet, *series.values],
+            }
+        )
+    drawn.set_title({"name": chart.title, "name_font": {"size": 12}})
+    drawn.set_x_axis({"name": chart.x, "num_format": "#,##0"})
+    drawn.set_y_axis({"name": chart.y, "num_format": "#,##0", "min": 0})
+    drawn.set_size({"width": 640, "height": 360})
+    written.insert_chart(chart.row, chart.column, drawn)

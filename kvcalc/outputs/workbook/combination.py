@@ -1,0 +1,75 @@
+"""A combination's formula for a spreadsheet's cell, and the value that it has as written."""
+
+from collections.abc import Mapping
+
+from kvcalc.answers.workbook import MOST, SETTINGS
+from kvcalc.answers.workbook.combinations import Combination, at
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula, Value, substituted
+from kvcalc.outputs.formulas import written
+from kvcalc.outputs.workbook.limits import exact
+from kvcalc.outputs.workbook.sheet import quoted
+
+
+def cell_text(
+    one: Combination,
+    formula: Formula,
+    inputs: Mapping[str, str | int],
+    names: Mapping[str, str],
+) -> str:
+    """Write a formula; settings that Plan holds stand by their names, if theirs is this value.
+
+    Raises:
+        KvcalcError: it is too long for a cell, or not exact there.
+    """
+    spelled = {name: cell for name, cell in names.items() if name != "window"}
+    if "window" in names and "window" in formula.variables:
+        spelled["window"] = names["window"]
+    for name in SETTINGS:
+        if formula.variables.get(name) == inputs[name]:
+            spelled[name] = name
+    own = {name: value for name, value in formula.variables.items() if name not in spelled}
+    _refuse_inexact(substituted(formula.expression, own), spelled)
+    text = written(formula, "excel", names=spelled).text
+    if one.most_sequences is None or "sequences" not in names:
+        return text
+    refused = quoted(one.refused_sequences)
+    return f"=IF({names['sequences']}>{one.most_sequences},{refused},{text[1:]})"
+
+
+def cell_value(one: Combination, formula: Formula, context: int, sequences: int) -> int | str:
+    """What the formula gives: bytes, or the sentence for more sequences than the engine runs."""
+    if one.most_sequences is not None and sequences > one.most_sequences:
+        return one.refused_sequences[:250]
+    return at(one, formula, context, sequences)
+
+
+def of_sequences(formula: Formula, sequences: int) -> Formula:
+    """Fix how many sequences there are."""
+    expression = substituted(formula.expression, {"sequences": sequences})
+    return Formula(expression, formula.variables)
+
+
+def is_linear(value: Value, name: str) -> bool:
+    """Whether an expression is a sum of what is free of a variable and of multiples of it."""
+    return _degree(value, name) <= 1
+
+
+def _degree(value: Value, name: str) -> int:
+    if isinstance(value, int):
+        return 0
+    if value.kind == "variable":
+        return int(value.operands[0] == name)
+    left, right = (_degree(operand, name) for operand in value.operands)
+    if value.kind in ("add", "sub"):
+        return max(left, right)
+    if value.kind == "mul":
+        return left + right
+    return 2 if left or right else 0
+
+
+def _refuse_inexact(expression: Value, names: Mapping[str, str]) -> None:
+    least = dict.fromkeys(names, 1)
+    most = {name: MOST[name] for name in names}
+    if not exact(expression, least, most, magnitude=False):
+        raise KvcalcError("not in a spreadsheet: what is divided could pass 2^47")

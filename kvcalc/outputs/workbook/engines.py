@@ -1,0 +1,75 @@
+"""*Engines*: a table of what was read of each engine, and the lists that *Plan* chooses from."""
+
+from kvcalc import engines
+from kvcalc.answers.fit.budget import Card, rule
+from kvcalc.answers.fit.replica import USABLE, all_blocks_but_one
+from kvcalc.answers.workbook import Workbook
+from kvcalc.dtypes import DTYPES
+from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW
+from kvcalc.outputs.workbook.sheet import Sheet, Table
+
+LIST_COLUMN = len(ENGINES) + 1
+"""Of the element types, and beside them the ranks."""
+
+WIDTHS = (13, 20, 40, 24, 16, 16, 50, 50, 70, 3, 18, 20)
+USUAL_RANKS = (1, 2, 4, 8, 16, 32)
+
+
+def engines_sheet(book: Workbook) -> Sheet:
+    """Lay out the table, and the two lists beside it."""
+    sheet = Sheet("Engines", WIDTHS, frozen=(FIRST_ROW, 1), locked=False)
+    sheet.put(0, 0, "Engines", "title")
+    sheet.put(1, 0, "What was read of each engine; its formulas hold for this version.", "note")
+    sheet.row(FIRST_ROW - 1, list(ENGINES), "head")
+    for number, name in enumerate(engines.ENGINES, FIRST_ROW):
+        engine = engines.find(name)
+        sheet.row(number, [name, engine.version, None, *memory_rule(name)])
+        texts = {
+            "source": engine.source,
+            "kinds": ", ".join(engine.kinds),
+            "kv_cache_dtypes": ", ".join(engine.dtypes),
+            "what_makes_it_differ": _why(book, name),
+        }
+        texts["share_of"] = memory_rule(name)[1]
+        for title, text in texts.items():
+            sheet.put(number, ENGINES.index(title), text, "wrapped")
+    last = FIRST_ROW + len(engines.ENGINES) - 1
+    sheet.tables.append(Table("engines", FIRST_ROW - 1, last, ENGINES, {}))
+    lists: tuple[tuple[str, tuple[str | int, ...]], ...] = (
+        ("kv_cache_dtypes", dtypes(book)),
+        ("tensor_parallel_sizes", ranks(book)),
+    )
+    for column, (name, values) in enumerate(lists, LIST_COLUMN):
+        sheet.put(FIRST_ROW - 1, column, name, "head")
+        for number, value in enumerate(values, FIRST_ROW):
+            sheet.put(number, column, value)
+    return sheet
+
+
+def memory_rule(name: str) -> tuple[float | str, str, int]:
+    """Its default share of a GPU's memory, of which memory, and how many blocks it holds back.
+
+    SGLang's share depends on the GPU and the ranks, which no one figure tells.
+    """
+    found = rule(name)
+    of = "free" if found.of_free else "all" if found.rest_is_reserve else "all, rounded up"
+    blocks = int(USABLE.get(name) is all_blocks_but_one)
+    if found.rest_is_reserve:
+        return f"give {found.share}", of, blocks
+    return float(found.default(Card("", 0, 0), {})), of, blocks
+
+
+def dtypes(book: Workbook) -> tuple[str, ...]:
+    """The element types of the list: those written, then the others."""
+    return tuple(dict.fromkeys((*book.dtypes, *DTYPES)))
+
+
+def ranks(book: Workbook) -> tuple[int, ...]:
+    """The ranks of the list: those written and the usual ones."""
+    return tuple(sorted({*book.ranks, *USUAL_RANKS}))
+
+
+def _why(book: Workbook, name: str) -> str:
+    """What makes it differ from the least that attention needs, for the first model it runs."""
+    costs = (one.cost for one in book.combinations if one.engine == name)
+    return next((cost.why for cost in costs if cost is not None and cost.why), "")

@@ -1,0 +1,165 @@
+"""A filled plan as a workbook: its own cells, then each answer as a formula on its row's cells."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from kvcalc.answers.fill import AMOUNTS, ANSWERS, Filled
+from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula, substituted
+from kvcalc.outputs.formulas import written
+from kvcalc.outputs.formulas.excel import MAX_EXACT
+from kvcalc.outputs.workbook.limits import (
+    MAX_COLUMNS,
+    MAX_ROWS,
+    MAX_TEXT,
+    USUAL,
+    exact,
+    usually_exact,
+)
+from kvcalc.outputs.workbook.sheet import letters
+from kvcalc.outputs.workbook.xlsx import new_workbook
+
+MAX_DIGITS = 15
+"""Of a number that every spreadsheet shows as it was typed."""
+
+MAX_REMEMBERED = 10_000
+"""Formulas: past so many all are written anew."""
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?", re.ASCII)
+
+Template = Callable[[int], str] | None
+"""Writes a row's formula, of its number; None where a spreadsheet cannot write it."""
+
+
+def write_xlsx(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], Filled]],
+    columns: Mapping[str, int],
+) -> None:
+    """Write the plan and its answers to one sheet; `columns` are the questions' places.
+
+    An amount stands in a formula as its cell where that holds a plain number, else as its value.
+
+    Raises:
+        KvcalcError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
+            XlsxWriter is not installed.
+    """
+    if len(header) + len(ANSWERS) > MAX_COLUMNS:
+        raise KvcalcError(
+            f"output: found {len(header):,} columns, expected at most "
+            f"{MAX_COLUMNS - len(ANSWERS):,}, beside which a spreadsheet takes the answers"
+        )
+    formulas = _formulas(columns)
+    with new_workbook(path, constant_memory=True) as book:
+        sheet = book.add_worksheet("Filled")
+        bold = book.add_format({"bold": True, "bottom": 1})
+        whole = book.add_format({"num_format": "#,##0"})
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(header) + 1, 18)
+        for place, name in enumerate([*header, *ANSWERS]):
+            sheet.write_string(0, place, _held(name, 1), bold)
+        for number, (row, found) in enumerate(rows, 2):
+            if number > MAX_ROWS:
+                raise KvcalcError(
+                    f"output: found more than {MAX_ROWS - 1:,} rows, the most that a spreadsheet "
+                    "takes beneath a header; write .csv"
+                )
+            numbers = _write_cells(sheet, number, islice(row, len(header)))
+            if found.cost is None:
+                sheet.write_string(number - 1, len(header) + 2, found.error)
+                continue
+            live = frozenset(name for name in found.given if columns[name] in numbers)
+            answers = ((found.cost.formula, found.bytes), (found.cost.per_gpu, found.bytes_per_gpu))
+            for place, (formula, value) in enumerate(answers, len(header)):
+                template = formulas(formula, found.given, live)
+                _write_answer(sheet, number, place, template, value, whole)
+
+
+def _write_cells(sheet: Any, number: int, cells: Iterable[str]) -> set[int]:
+    """Write a row's own cells; the places of those that are plain numbers come back."""
+    numbers = set()
+    for place, cell in enumerate(cells):
+        amount = _number(cell)
+        if amount is not None:
+            sheet.write_number(number - 1, place, amount)
+            if isinstance(amount, int):
+                numbers.add(place)
+        elif cell:
+            sheet.write_string(number - 1, place, _held(cell, number))
+    return numbers
+
+
+def _number(cell: str) -> int | float | None:
+    """Read what is a number and is shown as it was typed; 007 and 8K stay texts."""
+    if len(cell) > MAX_DIGITS or NUMBER.fullmatch(cell) is None:
+        return None
+    return float(cell) if "." in cell else int(cell)
+
+
+def _write_answer(
+    sheet: Any, number: int, place: int, template: Template, value: int | None, style: Any
+) -> None:
+    if value is not None and value > MAX_EXACT:
+        sheet.write_string(number - 1, place, str(value))
+    elif template is None:
+        sheet.write_number(number - 1, place, value, style)
+    else:
+        sheet.write_formula(number - 1, place, template(number), style, value)
+
+
+def _held(text: str, number: int) -> str:
+    if len(text) > MAX_TEXT:
+        raise KvcalcError(
+            f"output: row {number:,}: found a text of {len(text):,} characters, expected at most "
+            f"the {MAX_TEXT:,} of a spreadsheet's cell"
+        )
+    return text
+
+
+def _formulas(
+    columns: Mapping[str, int],
+) -> Callable[[Formula, Mapping[str, int], frozenset[str]], Template]:
+    """Make the function that finds a formula's template, remembered by its literals."""
+    places = {name: letters(columns[name]) for name in AMOUNTS if name in columns}
+    known: dict[Any, Template] = {}
+
+    usual: dict[int, tuple[Formula, bool]] = {}
+
+    def template(formula: Formula, given: Mapping[str, int], live: frozenset[str]) -> Template:
+        if len(known) + len(usual) > MAX_REMEMBERED:
+            known.clear()
+            usual.clear()
+        if id(formula) not in usual:
+            usual[id(formula)] = formula, usually_exact(formula.expression, formula.variables)
+        if not usual[id(formula)][1] or any(own > USUAL[name] for name, own in given.items()):
+            at = {**formula.variables, **given}
+            if not exact(formula.expression, at, at):
+                return None
+        literals = {name: own for name, own in given.items() if name not in live}
+        key = (id(formula), live, *literals.items())
+        if key not in known:
+            named = {name: places[name] for name in live}
+            known[key] = _template(formula, literals, named)
+        return known[key]
+
+    return template
+
+
+def _template(formula: Formula, literals: Mapping[str, int], cells: Mapping[str, str]) -> Template:
+    values = {**formula.variables, **literals}
+    fixed = {name: own for name, own in values.items() if name not in cells}
+    rest = substituted(formula.expression, fixed)
+    if isinstance(rest, int):
+        return None
+    names = {name: f"{name}_" for name in ("context", "sequences", *cells)}
+    try:
+        text = written(Formula(rest, dict.fromkeys(names, 1)), "excel", names=names).text
+    except KvcalcError:
+        return None
+    for name, letter in cells.items():
+        text = text.replace(f"{name}_", f"{letter}{{0}}")
+    return text.format

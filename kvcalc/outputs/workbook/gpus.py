@@ -1,0 +1,55 @@
+"""*GPUs*: a table of what memory each card has, with its sources."""
+
+from kvcalc.gpus import Gpu, catalogue
+from kvcalc.outputs.workbook.layout import FIRST_ROW, GPUS
+from kvcalc.outputs.workbook.sheet import Sheet, Table
+
+MIB = "gpu_catalogue[[#This Row],[memory_mib]]"
+BYTES = "gpu_catalogue[[#This Row],[memory_bytes]]"
+VISIBLE = "gpu_catalogue[[#This Row],[framework_visible_bytes]]"
+FORMULAS = {
+    "memory_bytes": f"={MIB}*1048576",
+    "usable_bytes": f"=IF(ISNUMBER({VISIBLE}),{VISIBLE},{BYTES})",
+}
+WIDTHS = (16, 28, 13, 18, 24, 18, 18, 16, 40, 80)
+
+
+def gpus_sheet() -> Sheet:
+    """Lay out the catalogue; its first column is the list that *Plan* chooses from."""
+    sheet = Sheet("GPUs", WIDTHS, frozen=(FIRST_ROW, 1), locked=False)
+    sheet.put(0, 0, "GPUs", "title")
+    note = "What the driver reports, and the least a framework was seen to report. Add your own."
+    sheet.put(1, 0, note, "note")
+    sheet.row(FIRST_ROW - 1, list(GPUS), "head")
+    for number, gpu in enumerate(catalogue(), FIRST_ROW):
+        facts = _facts(gpu)
+        sheet.row(number, [facts[name] for name in GPUS])
+        for name in ("compute_capability", "note", "sources"):
+            sheet.put(number, GPUS.index(name), facts[name], "wrapped")
+        for name in ("memory_mib", "framework_visible_bytes"):
+            sheet.put(number, GPUS.index(name), facts[name], "number")
+        for name, formula in FORMULAS.items():
+            sheet.live(number, GPUS.index(name), formula, facts[name] or 0)
+    last = FIRST_ROW + len(catalogue()) - 1
+    sheet.tables.append(Table("gpu_catalogue", FIRST_ROW - 1, last, GPUS, FORMULAS))
+    return sheet
+
+
+def usable(gpu: Gpu) -> int:
+    """Bytes to start from: what a framework sees, else the driver's figure."""
+    return gpu.framework_visible or gpu.memory_bytes
+
+
+def _facts(gpu: Gpu) -> dict[str, int | str | None]:
+    return {
+        "gpu": gpu.name,
+        "product": gpu.product,
+        "memory_mib": gpu.memory_mib,
+        "memory_bytes": gpu.memory_bytes,
+        "framework_visible_bytes": gpu.framework_visible,
+        "usable_bytes": usable(gpu),
+        "compute_capability": gpu.compute_capability,
+        "one_source_only": "yes" if gpu.single_source else "no",
+        "note": gpu.note,
+        "sources": "\n".join(f"{one.title} ({one.address})" for one in gpu.sources)[:2000],
+    }

@@ -1,0 +1,32 @@
+"""What a spreadsheet holds (Excel's specifications and limits), and what it holds exactly."""
+
+from collections.abc import Mapping
+
+from kvcalc.bounds import Bounds, extent
+from kvcalc.formula import Value
+from kvcalc.outputs.formulas.excel import MAX_DIVIDED, MAX_EXACT
+
+MAX_ROWS = 1_048_576
+MAX_COLUMNS = 16_384
+MAX_TEXT = 32_767
+
+
+USUAL = {"context": 2**20, "sequences": 2**12, "window": 2**20}
+"""Amounts up to which a formula is looked at once, for all of them."""
+
+
+def exact(
+    expression: Value, least: Mapping[str, int], most: Mapping[str, int], *, magnitude: bool = True
+) -> bool:
+    """Whether a spreadsheet's doubles evaluate an expression exactly between these amounts.
+
+    Without `magnitude`, whether its quotients are exact, however large the rest becomes.
+    """
+    between = {name: Bounds(own, most.get(name, own)) for name, own in least.items()}
+    reached = extent(expression, between)
+    return reached.divided < MAX_DIVIDED and (not magnitude or reached.magnitude <= MAX_EXACT)
+
+
+def usually_exact(expression: Value, own: Mapping[str, int]) -> bool:
+    """Whether it is exact for all usual amounts, other variables at their own values."""
+    return exact(expression, {**own, **dict.fromkeys(USUAL, 1)}, {**own, **USUAL})

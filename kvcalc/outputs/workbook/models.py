@@ -1,0 +1,88 @@
+"""*Models*: a table of the models' shapes, each with where it was read."""
+
+from typing import Any
+
+from kvcalc.answers.show import shape
+from kvcalc.answers.workbook import Workbook
+from kvcalc.answers.workbook.combinations import Listed
+from kvcalc.dtypes import dtype
+from kvcalc.outputs.workbook.layout import FIRST_ROW, MODELS
+from kvcalc.outputs.workbook.sheet import Sheet, Table
+
+BYTES_PER_TOKEN = "bytes_per_token_and_layer"
+KV_HEADS, HEAD_DIM, ELEMENT = (
+    f"models[[#This Row],[{name}]]" for name in ("kv_heads", "head_dim", "element_bytes")
+)
+FORMULA = f'=IF(ISNUMBER({KV_HEADS}*{HEAD_DIM}),2*{KV_HEADS}*{HEAD_DIM}*{ELEMENT},"by kind")'
+WIDTHS = (24, 24, 8, 40, 10, 10, 15, 26, 10, 14, 20, 80)
+
+
+def models_sheet(book: Workbook) -> Sheet:
+    """Lay out the table; its first column is the list that *Plan* chooses from."""
+    sheet = Sheet("Models", WIDTHS, frozen=(FIRST_ROW, 1), locked=False)
+    sheet.put(0, 0, "Models", "title")
+    note = "Shapes as published. Add a row for a model of your own; kvcalc sheet gives it formulas."
+    sheet.put(1, 0, note, "note")
+    sheet.row(FIRST_ROW - 1, list(MODELS), "head")
+    for number, one in enumerate(book.models, FIRST_ROW):
+        facts = _facts(one)
+        sheet.row(number, [facts[name] for name in MODELS])
+        for name in ("kinds", "source"):
+            sheet.put(number, MODELS.index(name), facts[name], "wrapped")
+        for name in ("window", "max_context", "parameters"):
+            if isinstance(facts[name], int):
+                sheet.put(number, MODELS.index(name), facts[name], "number")
+        sheet.live(number, MODELS.index(BYTES_PER_TOKEN), FORMULA, facts[BYTES_PER_TOKEN])
+    last = FIRST_ROW + len(book.models) - 1
+    sheet.tables.append(Table("models", FIRST_ROW - 1, last, MODELS, {BYTES_PER_TOKEN: FORMULA}))
+    return sheet
+
+
+def element_bytes(one: Listed) -> int | float:
+    """Bytes of an element of the model's own type: 0.5 of int4."""
+    bits = dtype(one.model.dtype).bits
+    return bits / 8 if bits % 8 else bits // 8
+
+
+def window_of(one: Listed) -> int | str:
+    """The window that a planner can change, or why there is none."""
+    if one.model.window is not None:
+        return one.model.window
+    return "several" if one.model.sliding_windows else "none"
+
+
+def _facts(one: Listed) -> dict[str, Any]:
+    model = one.model
+    heads, width = _same(one, "kv_heads"), _same(one, "head_dim")
+    both = isinstance(heads, int) and isinstance(width, int)
+    return {
+        "model": one.name,
+        "asked_for_as": one.asked,
+        "layers": len(model.layers),
+        "kinds": " + ".join(f"{count} {layer.kind}" for layer, count in model.groups)[:1000],
+        "kv_heads": heads,
+        "head_dim": width,
+        "element_bytes": element_bytes(one),
+        BYTES_PER_TOKEN: 2 * heads * width * element_bytes(one) if both else "by kind",
+        "window": window_of(one),
+        "max_context": model.max_context,
+        "parameters": model.parameters,
+        "source": "\n".join(dict.fromkeys((one.reading.source, *_origins(one))))[:2000],
+    }
+
+
+def _same(one: Listed, name: str) -> Any:
+    """What all layers say of a field, or "by kind" where they differ or one has no such field."""
+    found = {
+        cache_shape.get(name) if cache_shape.get("v_head_dim") is None else None
+        for layer, _ in one.model.groups
+        for cache_shape in [shape(layer)]
+    }
+    value = found.pop()
+    return "by kind" if found or value is None else value
+
+
+def _origins(one: Listed) -> tuple[str, ...]:
+    """The addresses that a preset's facts name."""
+    said = one.reading.origins.values()
+    return tuple(dict.fromkeys(text for text in said if "http" in text))

@@ -1,0 +1,143 @@
+"""A sheet as plain records: its cells, and what a spreadsheet does with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Cell(NamedTuple):
+    """A cell: its value, and the formula that gives it where it is live."""
+
+    value: str | int | float
+    style: str = "text"
+    formula: str = ""
+    comment: str = ""
+
+
+class Choice(NamedTuple):
+    """What may be typed into a cell: one of a range, or a number between two."""
+
+    row: int
+    column: int
+    listed: str = ""
+    most: int | str = ""
+    whole: bool = True
+    least: int = 1
+
+
+class Table(NamedTuple):
+    """A table, to which people add rows: its name, and the places of its header and its end."""
+
+    name: str
+    first_row: int
+    last_row: int
+    columns: tuple[str, ...]
+    formulas: dict[str, str]
+
+
+class Series(NamedTuple):
+    """A row of points of a chart: its name, and the places of its categories and values."""
+
+    name: str
+    categories: tuple[int, int, int, int]
+    values: tuple[int, int, int, int]
+
+
+class Chart(NamedTuple):
+    """A chart: its kind and subtype as XlsxWriter names them, and where it stands."""
+
+    kind: str
+    subtype: str
+    title: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    row: int
+    column: int
+
+
+@dataclass
+class Sheet:
+    """A sheet by its name; rows and columns count from 0.
+
+    `locked` sheets let people change input cells alone; a table in one could not grow.
+    `one_page_wide` sheets are printed so.
+    """
+
+    name: str
+    widths: tuple[int, ...]
+    frozen: tuple[int, int] = (0, 0)
+    locked: bool = True
+    one_page_wide: bool = True
+    cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
+    choices: list[Choice] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
+    green: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def put(
+        self, row: int, column: int, value: str | int | float | None, style: str = "text"
+    ) -> None:
+        """Write a value; None leaves the cell empty."""
+        if value is not None:
+            self.cells[row, column] = Cell(value, style)
+
+    def row(
+        self, row: int, values: Sequence[str | int | float | None], style: str = "text"
+    ) -> None:
+        """Write values side by side, from the first column on."""
+        for column, value in enumerate(values):
+            self.put(row, column, value, style)
+
+    def head(self, row: int, names: Sequence[str], text_columns: int) -> None:
+        """Write a header: the first columns hold text, the others numbers."""
+        for column, name in enumerate(names):
+            self.put(row, column, name, "head" if column < text_columns else "number head")
+
+    def live(
+        self,
+        row: int,
+        column: int,
+        formula: str,
+        value: str | int | float,
+        style: str = "number",
+        comment: str = "",
+    ) -> None:
+        """Write a formula, with its equals sign, and the value that it has as written."""
+        self.cells[row, column] = Cell(value, style, formula, comment)
+
+    def range(self, column: int, first_row: int, last_row: int) -> str:
+        """Refer to a part of a column from any sheet."""
+        letter = letters(column)
+        return f"{self.name}!${letter}${first_row + 1}:${letter}${last_row + 1}"
+
+    def at(self, row: int, column: int) -> str:
+        """Refer to a cell from any sheet."""
+        return f"{self.name}!${letters(column)}${row + 1}"
+
+
+def letters(column: int) -> str:
+    """A column's letters: A, Z, AA."""
+    text = ""
+    while column >= 0:
+        column, letter = divmod(column, 26)
+        text = chr(ord("A") + letter) + text
+        column -= 1
+    return text
+
+
+def cell(row: int, column: int) -> str:
+    """Refer to a cell of the same sheet, whatever row or column it is copied to."""
+    return f"${letters(column)}${row + 1}"
+
+
+def match(text: str, cells: str) -> str:
+    """Find a text's place among cells, without MATCH's wildcards."""
+    for wildcard in ("~", "*", "?"):
+        text = f'SUBSTITUTE({text},"{wildcard}","~{wildcard}")'
+    return f"MATCH({text},{cells},0)"
+
+
+def quoted(text: str) -> str:
+    """A text within a formula, cut to what Excel takes there (255 characters)."""
+    return '"' + text[:250].replace('"', '""')[:254] + '"'

@@ -1,0 +1,33 @@
+"""All sheets of a planner's workbook, in their order, and its defined names."""
+
+from kvcalc.answers.workbook import Workbook
+from kvcalc.outputs.workbook.checks import checks_sheet
+from kvcalc.outputs.workbook.engines import engines_sheet
+from kvcalc.outputs.workbook.formulas import formulas_sheet
+from kvcalc.outputs.workbook.gpus import gpus_sheet
+from kvcalc.outputs.workbook.models import models_sheet
+from kvcalc.outputs.workbook.plan import plan_sheet
+from kvcalc.outputs.workbook.sheet import Sheet
+from kvcalc.outputs.workbook.sweep import sweep_sheet
+from kvcalc.outputs.workbook.workload import workload_sheet
+
+
+def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
+    """Lay out every sheet; the names are each one cell's.
+
+    Raises:
+        KvcalcError: a model's formula cannot be worked out.
+    """
+    formulas, checks = formulas_sheet(book), checks_sheet(book)
+    plan, names = plan_sheet(book, formulas, checks)
+    laid_out = [
+        plan,
+        workload_sheet(book, formulas),
+        sweep_sheet(book),
+        formulas,
+        models_sheet(book),
+        engines_sheet(book),
+        gpus_sheet(),
+        checks,
+    ]
+    return laid_out, names

@@ -1,0 +1,27 @@
+"""XlsxWriter, opened so that no text of a plan or a model becomes a formula, a link or a number."""
+
+from pathlib import Path
+from typing import Any
+
+from kvcalc.errors import KvcalcError
+
+NOTHING_IS_GUESSED = {
+    "strings_to_formulas": False,
+    "strings_to_numbers": False,
+    "strings_to_urls": False,
+}
+
+
+def new_workbook(path: Path, *, constant_memory: bool = False) -> Any:
+    """Open a new workbook, which is written when it is closed.
+
+    Raises:
+        KvcalcError: XlsxWriter is not installed.
+    """
+    try:
+        from xlsxwriter import Workbook
+    except ImportError:
+        raise KvcalcError(
+            "writing a workbook needs the extra kvcalc[xlsx]: pip install 'kvcalc[xlsx]'"
+        ) from None
+    return Workbook(str(path), {"constant_memory": constant_memory, **NOTHING_IS_GUESSED})

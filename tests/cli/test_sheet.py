@@ -1,0 +1,101 @@
+"""`kvcalc sheet`: its files, and what it refuses."""
+
+import csv
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from tests.conftest import Cli
+from tests.outputs.workbook.office import cached
+
+SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks"]
+
+
+def test_it_writes_a_workbook_that_says_how_it_was_made(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "plan.xlsx"
+    outcome = cli("sheet", "llama-3.1-8b", "-e", "vllm", "-c", "8K", "-n", "3", "-o", str(path))
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    plan = cached(path)["Plan"]
+    assert f"kvcalc sheet llama-3.1-8b -e vllm -c 8K -n 3 -o {path}" in plan.values()
+    assert 8_192 in plan.values()
+    assert 8_192 * 131_072 * 3 in plan.values()
+
+
+def test_the_same_values_come_as_csv(cli: Cli, tmp_path: Path) -> None:
+    path, folder = tmp_path / "plan.xlsx", tmp_path / "sheets"
+    assert cli("sheet", "gpt-oss-20b", "-o", str(path), "--csv", str(folder)).code == 0
+    assert sorted(file.stem for file in folder.iterdir()) == sorted(SHEETS)
+    values = cached(path)
+    for name in SHEETS:
+        with (folder / f"{name}.csv").open(newline="") as file:
+            rows = list(csv.reader(file))
+        for (row, column), value in values[name].items():
+            text = rows[row - 1][column - 1].removeprefix("'")
+            same = text == value if isinstance(value, str) else float(text) == value
+            assert same, (name, row, column)
+
+
+def test_lists_are_taken_by_commas_and_again(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "plan.xlsx"
+    asked = ("-e", "mlx,ideal", "-e", "lmdeploy", "-d", "fp8", "--tp", "2,4")
+    assert cli("sheet", "llama-3.1-8b", *asked, "-o", str(path)).code == 0
+    sheet = openpyxl.load_workbook(path)["Formulas"]
+    rows = {tuple(row) for row in sheet.iter_rows(5, max_col=4, values_only=True)}
+    assert {row[1] for row in rows} == {"mlx", "ideal", "lmdeploy", "vllm", "llama.cpp"}
+    assert {row[2] for row in rows} == {"fp8", "bfloat16"}
+    assert {row[3] for row in rows} == {1, 2, 4}
+
+
+def test_what_exists_is_not_replaced_unless_forced(cli: Cli, tmp_path: Path) -> None:
+    path, folder = tmp_path / "plan.xlsx", tmp_path / "sheets"
+    path.write_text("kept")
+    folder.mkdir()
+    (folder / "GPUs.csv").write_text("kept")
+    assert "exists; --force replaces it" in cli("sheet", "llama-3.1-8b", "-o", str(path)).err
+    outcome = cli("sheet", "llama-3.1-8b", "--csv", str(folder))
+    assert (outcome.code, "exists; --force replaces it" in outcome.err) == (2, True)
+    assert path.read_text() == (folder / "GPUs.csv").read_text() == "kept"
+    forced = ("-o", str(path), "--csv", str(folder), "--force")
+    assert cli("sheet", "llama-3.1-8b", *forced).code == 0
+    assert path.read_bytes().startswith(b"PK")
+    assert (folder / "GPUs.csv").read_text() != "kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("llama-3.1-8b",), "output: missing; give -o plan.xlsx, --csv DIR or both"),
+        (("llama-3.1-8b", "-o", "plan.ods"), "expected a name that ends in .xlsx"),
+        (("llama-3.1-8c", "-o", "plan.xlsx"), "model 'llama-3.1-8c' is unknown"),
+        (("llama-3.1-8b", "-o", "plan.xlsx", "-e", "vlm"), "engine 'vlm' is unknown"),
+        (("llama-3.1-8b", "-o", "plan.xlsx", "-c", "1e99"), "--context: "),
+        (("llama-3.1-8b", "-o", "plan.xlsx", "-c", "1G"), "context: found 1,073,741,824"),
+        (("llama-3.1-8b", "-o", "missing/plan.xlsx"), "cannot be written"),
+        (("llama-3.1-8b", "--csv", "missing/sheets"), "cannot be made"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = cli("sheet", *arguments)
+    assert outcome.code == 2
+    assert sentence in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_is_named(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    outcome = cli("sheet", "llama-3.1-8b", "-o", str(tmp_path / "plan.xlsx"))
+    assert outcome.code == 2
+    assert "pip install 'kvcalc[xlsx]'" in outcome.err
+    assert cli("sheet", "llama-3.1-8b", "--csv", str(tmp_path / "sheets")).code == 0

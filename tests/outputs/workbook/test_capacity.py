@@ -1,0 +1,110 @@
+"""*Plan*'s answers about GPUs, recalculated by LibreOffice and held against `kvcalc fit`."""
+
+from typing import Any, NamedTuple
+
+import openpyxl
+import pytest
+
+from kvcalc import gpus
+from kvcalc.answers.fit import question
+from kvcalc.answers.fit.budget import Card
+from kvcalc.answers.fit.replica import Replica
+from kvcalc.outputs.workbook.book import write_xlsx
+from kvcalc.outputs.workbook.gpus import usable
+from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.readers import load, read
+from kvcalc.readers.weights import Weights
+from tests.outputs.workbook.office import Cells, changed, coordinate, place, recalculated
+from tests.outputs.workbook.test_sheets import book_of
+
+ENGINES = ["ideal", "vllm", "llama.cpp", "lmdeploy", "sglang"]
+
+
+class Plan(NamedTuple):
+    """What is typed into *Plan*."""
+
+    model: str
+    engine: str
+    tensor_parallel_size: int
+    gpu: str
+    gpus: int
+    context: int
+    sequences: int
+    weights_bytes: int
+    reserve_bytes: int = 0
+    spare_gpus: int = 0
+    price_hour: float = 0
+
+
+PLANS = [
+    Plan("K-EXAONE-236B-A23B", "vllm", 8, "h200", 8, 262_144, 16, 472 * 10**9, 5 * 10**9, 1, 3.5),
+    Plan("K-EXAONE-236B-A23B", "vllm", 1, "h200", 1, 262_144, 1, 472 * 10**9),
+    Plan("K-EXAONE-236B-A23B", "ideal", 8, "h100", 16, 131_071, 100, 236 * 10**9 + 1, 10**9, 0, 2),
+    Plan("gpt-oss-20b", "vllm", 1, "l4", 3, 100_003, 10, 13 * 10**9, 0, 2, 0.75),
+    Plan("gpt-oss-20b", "llama.cpp", 1, "rtx-4090", 1, 65_537, 4, 13 * 10**9, 10**9),
+    Plan("Llama-3.1-8B", "lmdeploy", 1, "a100-80gb", 2, 8_191, 30, 16 * 10**9, 123_456_789),
+    Plan("Llama-3.1-8B", "vllm", 8, "b200", 8, 1, 1_000, 16 * 10**9),
+    Plan("Llama-3.1-8B", "lmdeploy", 1, "t4", 1, 8_191, 30, 16 * 10**9),
+]
+ASKED_OF_FIT = Plan("Llama-3.1-8B", "sglang", 1, "h100", 1, 8_192, 1, 16 * 10**9)
+
+
+def by_fit(plan: Plan) -> Replica:
+    """One copy, by the rules of fit; under another name no default of an engine follows the GPU."""
+    gpu = gpus.find(plan.gpu)
+    asked = question(
+        load(plan.model),
+        on=Card("a card", usable(gpu), gpu.memory_bytes),
+        engine=plan.engine,
+        weights=Weights(plan.weights_bytes, "", ""),
+        reserve=plan.reserve_bytes,
+        kv_cache_dtype="bfloat16",
+    )
+    return asked.replica(plan.tensor_parallel_size)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Each plan's cells by their names, all calculated in one run of LibreOffice."""
+    folder = tmp_path_factory.mktemp("capacity")
+    models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
+    readings = [(name, read(name)) for name in models]
+    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, among=ENGINES)))
+    book = openpyxl.load_workbook(folder / "plan.xlsx")
+    plans = [*PLANS, ASKED_OF_FIT]
+    paths = [folder / f"{number}.xlsx" for number in range(len(plans))]
+    for plan, path in zip(plans, paths, strict=True):
+        changed(book, plan._asdict(), path)
+    return [_by_name(book, cells) for cells in recalculated(paths, folder)]
+
+
+def _by_name(book: Any, cells: Cells) -> dict[str, Any]:
+    return {
+        name: cells["Plan"].get(coordinate(place(book, name)[1])) for name in book.defined_names
+    }
+
+
+@pytest.mark.parametrize("number", range(len(PLANS)))
+def test_the_budget_and_what_fits_are_fit_s(answers: list[dict[str, Any]], number: int) -> None:
+    plan, found = PLANS[number], answers[number]
+    copy = by_fit(plan)
+    each = copy.most_sequences(plan.context)
+    assert found["cache_budget"] == copy.budget.cache
+    assert found["cache_usable"] == copy.cache
+    assert found["sequences_per_copy"] == each
+    most = plan.gpus // plan.tensor_parallel_size * each
+    assert found["max_sequences"] == most
+    assert found["fits"] == ("fits" if plan.sequences <= most else "does not fit")
+    if not each:
+        assert found["gpus_needed"] == "does not fit on so few ranks"
+        return
+    needed = -(-plan.sequences // each) * plan.tensor_parallel_size + plan.spare_gpus
+    assert found["gpus_needed"] == needed
+    expected = needed * plan.price_hour * 730 if plan.price_hour else "give price_hour"
+    assert found["cost_month"] == expected
+
+
+def test_an_engine_of_several_pools_is_left_to_fit(answers: list[dict[str, Any]]) -> None:
+    assert answers[-1]["memory_share"] == "give mem_fraction_static"
+    assert "missing" in answers[-1]["max_sequences"]
+    assert answers[-1]["total_bytes"] == 8_192 * 131_072

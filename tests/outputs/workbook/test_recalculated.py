@@ -1,0 +1,212 @@
+"""Workbooks changed by openpyxl and recalculated by LibreOffice, held against the library."""
+
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import openpyxl
+import pytest
+
+import kvcalc
+from kvcalc.answers.workbook import Workbook, workbook
+from kvcalc.errors import KvcalcError
+from kvcalc.outputs.workbook.book import write_xlsx
+from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.readers import read
+from tests.outputs.workbook.office import (
+    Cells,
+    cached,
+    changed,
+    coordinate,
+    first_columns,
+    formulas,
+    place,
+    recalculated,
+    stacked,
+)
+
+CONFIGS = Path(__file__).parents[2] / "oracles" / "configs"
+MODELS = (
+    "k-exaone-236b-a23b",
+    "gpt-oss-20b",
+    "deepseek-v3",
+    "gemma-3-27b",
+    str(CONFIGS / "Qwen--Qwen3.5-27B.json"),
+    str(CONFIGS / "deepseek-ai--DeepSeek-V4-Flash.json"),
+)
+
+
+NOT_WRITTEN = "not in this workbook: kvcalc sheet"
+WHOLE = "expected a whole number from 1 to"
+ODD_INPUTS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"tensor_parallel_size": 4},
+        f"{NOT_WRITTEN} k-exaone-236b-a23b -e ideal -d bfloat16 --tp 4",
+    ),
+    ({"engine": "mlx"}, f"{NOT_WRITTEN} k-exaone-236b-a23b -e mlx -d bfloat16 --tp 1"),
+    ({"model": "of my own"}, f"{NOT_WRITTEN} of my own -e ideal -d bfloat16 --tp 1"),
+    ({"model": "K*"}, f"{NOT_WRITTEN} K* -e ideal -d bfloat16 --tp 1"),
+    ({"context": 0}, f"context: {WHOLE} 134,217,728"),
+    ({"context": "8K"}, f"context: {WHOLE} 134,217,728"),
+    ({"sequences": 1.5}, f"sequences: {WHOLE} 131,072"),
+    ({"window": "4K"}, f"window: {WHOLE} 134,217,728"),
+    ({"window": -1}, f"window: {WHOLE} 134,217,728"),
+    (
+        {"context": 2**27, "sequences": 2**17},
+        "more than 2^53 bytes: past what a spreadsheet counts exactly",
+    ),
+]
+"""What may be pasted into *Plan*, past its validation, and what total_bytes then says."""
+
+
+class Variant(NamedTuple):
+    """What is typed into *Plan*; a window of None is left as it was."""
+
+    model: str
+    engine: str
+    kv_cache_dtype: str
+    tensor_parallel_size: int
+    context: int
+    sequences: int
+    window: int | None
+
+    def cells(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def written(path: Path, models: tuple[str, ...], **asked: Any) -> Workbook:
+    book = workbook(
+        [(name, read(name)) for name in models],
+        command="kvcalc sheet",
+        version="0",
+        date="2026-01-01",
+        **asked,
+    )
+    write_xlsx(path, *sheets(book))
+    return book
+
+
+def by_library(book: Workbook, asked: Variant) -> int | str:
+    """What the library answers, or the sentence by which it refuses."""
+    model = next(one.model for one in book.models if one.name == asked.model)
+    try:
+        cost = kvcalc.cost(
+            model,
+            engine=asked.engine,
+            kv_cache_dtype=asked.kv_cache_dtype,
+            tensor_parallel_size=asked.tensor_parallel_size,
+        )
+        given = {} if asked.window is None else {"window": asked.window}
+        answer: int = cost(asked.context, sequences=asked.sequences, **given)
+    except KvcalcError as error:
+        return str(error)
+    return answer
+
+
+def variants(book: Workbook, each: int) -> list[Variant]:
+    """So many for every row of *Formulas*, at amounts that no block or page divides."""
+    rolls = random.Random(7)
+    found = []
+    for one in book.combinations:
+        for turn in range(each):
+            window = None if one.listed.model.window is None or turn % 2 else rolls.randint(1, 5000)
+            amounts = rolls.randint(1, 300_000), rolls.choice([1, 2, 3, 7, 64, 255, 300])
+            asked = (one.engine, one.kv_cache_dtype, one.tensor_parallel_size)
+            found.append(Variant(one.listed.name, *asked, *amounts, window))
+    return found
+
+
+class Run(NamedTuple):
+    """All that LibreOffice calculated, in two runs.
+
+    `unchanged` is the workbook of all models; `typed` has *Plan* and *Checks* of it with each of a
+    few variants typed in; `answers` is total_bytes for each variant of a model's own workbook, and
+    `odd` for each of ODD_INPUTS.
+    """
+
+    book: Workbook
+    path: Path
+    unchanged: Cells
+    typed: list[tuple[Variant, Cells]]
+    answers: list[tuple[Workbook, Variant, str]]
+    odd: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("workbooks")
+    path = folder / "plan.xlsx"
+    book = written(path, MODELS)
+    opened = openpyxl.load_workbook(path)
+    few = random.Random(3).sample(variants(book, 1), 6)
+    changed(opened, {}, folder / "unchanged.xlsx")
+    for number, variant in enumerate(few):
+        changed(opened, variant.cells(), folder / f"typed{number}.xlsx")
+    own = []
+    for number, model in enumerate(MODELS):
+        of_model = written(folder / "own.xlsx", (model,))
+        own.append((of_model, variants(of_model, 3)))
+        asked = [variant.cells() for variant in own[-1][1]]
+        stacked(folder / "own.xlsx", asked, folder / f"stacked{number}.xlsx")
+        if number == 0:
+            stacked(folder / "own.xlsx", [cells for cells, _ in ODD_INPUTS], folder / "odd.xlsx")
+    names = ["unchanged", *(f"typed{number}" for number in range(len(few)))]
+    unchanged, *typed = recalculated([folder / f"{name}.xlsx" for name in names], folder)
+    stacks = [folder / f"stacked{number}.xlsx" for number in range(len(MODELS))]
+    *columns, odd = first_columns([*stacks, folder / "odd.xlsx"], folder)
+    answers = [
+        (of_model, variant, answer)
+        for (of_model, asked_of_it), column in zip(own, columns, strict=True)
+        for variant, answer in zip(asked_of_it, column, strict=True)
+    ]
+    return Run(book, path, unchanged, list(zip(few, typed, strict=True)), answers, odd)
+
+
+def test_every_formula_gives_what_it_was_written_with(run: Run) -> None:
+    before = cached(run.path)
+    compared = 0
+    for sheet, cells in formulas(run.path).items():
+        for cell, text in cells.items():
+            was, now = before[sheet].get(cell), run.unchanged[sheet].get(cell)
+            assert was == now or was == pytest.approx(now, rel=1e-14), (sheet, cell, text)
+            compared += 1
+    assert compared > 1_000
+
+
+def test_total_bytes_is_the_library_s_for_every_combination(run: Run) -> None:
+    for book, asked, found in run.answers:
+        expected = by_library(book, asked)
+        if isinstance(expected, str):
+            assert expected.endswith(found.removeprefix("sequences: ")), asked
+        else:
+            assert int(found) == expected, asked
+    assert len(run.answers) >= 280
+    assert sum(found.isdecimal() for _, _, found in run.answers) >= 200
+
+
+@pytest.mark.parametrize("number", range(len(ODD_INPUTS)))
+def test_an_input_that_has_no_answer_gives_a_sentence(run: Run, number: int) -> None:
+    assert run.odd[number] == ODD_INPUTS[number][1]
+
+
+def test_changed_inputs_reach_every_row_and_leave_the_checks_alone(run: Run) -> None:
+    for asked, cells in run.typed:
+        _, cell = place(openpyxl.load_workbook(run.path), "checks")
+        assert cells["Plan"][coordinate(cell)] == run.unchanged["Plan"][coordinate(cell)]
+        for number, one in enumerate(run.book.combinations, 5):
+            window = asked.window if one.listed.name == asked.model else None
+            own = asked._replace(
+                model=one.listed.name,
+                engine=one.engine,
+                kv_cache_dtype=one.kv_cache_dtype,
+                tensor_parallel_size=one.tensor_parallel_size,
+                window=window,
+            )
+            expected = by_library(run.book, own)
+            found = cells["Formulas"].get((number, 6))
+            assert found == expected or (isinstance(expected, str) and isinstance(found, str)), own
+        assert differences(cells) == {0.0}
+
+
+def differences(cells: Cells) -> set[float]:
+    return {cells["Checks"][row, 10] for row, column in cells["Checks"] if column == 8 and row > 4}

@@ -1,0 +1,217 @@
+"""A planner's workbook as it is written: its sheets, names, lists, locks and texts."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import openpyxl
+import pytest
+
+import kvcalc
+from kvcalc.answers.workbook import Workbook, workbook
+from kvcalc.errors import KvcalcError
+from kvcalc.layers import layer
+from kvcalc.model import Model
+from kvcalc.outputs.workbook.book import write_xlsx
+from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.readers import read
+from kvcalc.readers.reading import Reading
+from tests.outputs.workbook.office import Cells, cached, coordinate, formulas, place
+
+SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks"]
+NAMES = {
+    *("context", "sequences", "window", "model", "engine", "kv_cache_dtype"),
+    *("tensor_parallel_size", "max_num_batched_tokens", "ubatch_size"),
+    *("total_bytes", "bytes_per_gpu", "total_gib"),
+    *("gpu", "gpus", "weights_bytes", "memory_share", "reserve_bytes", "spare_gpus"),
+    *("price_hour", "requests_per_second", "seconds_per_request", "peak_factor"),
+    *("cache_budget", "max_sequences", "gpus_needed", "cost_month"),
+}
+FUNCTIONS = {
+    *("IF", "IFERROR", "AND", "ISNUMBER", "INDEX", "MATCH", "COUNTIF", "SUM"),
+    *("MIN", "MAX", "INT", "MOD", "ROUND", "SUBSTITUTE"),
+}
+"""All are of Excel 2010 or before."""
+
+MODELS = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
+
+
+def book_of(readings: Sequence[tuple[str, Reading]], **asked: Any) -> Workbook:
+    return workbook(readings, command="kvcalc sheet a b", version="1.2", date="2026-01-01", **asked)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("workbook") / "plan.xlsx"
+    write_xlsx(found, *sheets(book_of([(name, read(name)) for name in MODELS])))
+    return found
+
+
+@pytest.fixture(scope="module")
+def book(path: Path) -> Any:
+    return openpyxl.load_workbook(path)
+
+
+@pytest.fixture(scope="module")
+def values(path: Path) -> Cells:
+    return cached(path)
+
+
+def named(book: Any, values: Cells, name: str) -> Any:
+    sheet, cell = place(book, name)
+    return values[sheet].get(coordinate(cell))
+
+
+def test_it_has_its_sheets_in_order(book: Any) -> None:
+    assert book.sheetnames == SHEETS
+
+
+def test_every_name_is_one_cell_of_plan(book: Any) -> None:
+    assert set(book.defined_names) > NAMES
+    for name in book.defined_names.values():
+        assert re.fullmatch(r"Plan!\$[A-Z]\$[0-9]+", name.attr_text), name.name
+
+
+@pytest.mark.parametrize("engine", ["ideal", "vllm", "llama.cpp", "sglang"])
+def test_as_written_it_holds_the_library_s_answer(tmp_path: Path, engine: str) -> None:
+    model = kvcalc.load("k-exaone-236b-a23b")
+    asked = book_of([("k-exaone-236b-a23b", read("k-exaone-236b-a23b"))], among=[engine])
+    write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
+    book, values = openpyxl.load_workbook(tmp_path / "plan.xlsx"), cached(tmp_path / "plan.xlsx")
+    read_back = {name: named(book, values, name) for name in ("context", "sequences", "window")}
+    assert read_back == {"context": 262_144, "sequences": 1, "window": 128}
+    cost = kvcalc.cost(model, engine=engine)
+    # The first of the ranks asked for is 1, and the first element type the model's own.
+    assert named(book, values, "total_bytes") == cost(**read_back)
+    assert named(book, values, "bytes_per_gpu") == cost.per_gpu(**read_back)
+
+
+def test_every_formula_cell_has_a_value(path: Path, values: Cells) -> None:
+    for sheet, cells in formulas(path).items():
+        empty = [cell for cell in cells if cell not in values[sheet]]
+        # An empty text is a value, which is read as no cell.
+        assert all(sheet in ("Plan", "Workload") for _ in empty), (sheet, empty)
+
+
+def test_formulas_use_functions_that_every_spreadsheet_has(path: Path) -> None:
+    for cells in formulas(path).values():
+        for text in map(str, cells.values()):
+            outside = re.sub(r'"[^"]*"', "", text)
+            assert set(re.findall(r"([A-Z][A-Z0-9.]*)\(", outside)) <= FUNCTIONS, text
+            assert "@" not in outside
+
+
+def test_the_lists_are_ranges(book: Any) -> None:
+    rules = {
+        str(rule.sqref): rule.formula1
+        for rule in book["Plan"].data_validations.dataValidation
+        if rule.type == "list"
+    }
+    listed = ("model", "engine", "kv_cache_dtype", "tensor_parallel_size", "gpu")
+    assert set(rules) == {place(book, name)[1] for name in listed}
+    for source in rules.values():
+        assert re.fullmatch(r"(Models|Engines|GPUs)!\$[A-Z]\$5:\$[A-Z]\$[0-9]+", source)
+
+
+def test_numbers_are_bounded(book: Any) -> None:
+    bounded = {
+        str(rule.sqref): rule.type
+        for rule in book["Plan"].data_validations.dataValidation
+        if rule.type != "list"
+    }
+    for name in ("context", "sequences", "window", "max_num_batched_tokens", "ubatch_size"):
+        assert bounded[place(book, name)[1]] == "whole"
+
+
+def test_what_people_type_into_is_unlocked_and_formulas_are_not(book: Any) -> None:
+    for name in ("model", "context", "window", "price_hour"):
+        sheet, cell = place(book, name)
+        assert not book[sheet][cell].protection.locked
+    for name in ("total_bytes", "cost_month"):
+        sheet, cell = place(book, name)
+        assert book[sheet][cell].protection.locked
+        assert book[sheet][cell].comment is not None
+    for sheet in ("Plan", "Workload", "Sweep", "Formulas", "Checks"):
+        assert book[sheet].protection.sheet
+        assert book[sheet].protection.password is None
+        assert book[sheet].freeze_panes is not None
+
+
+def test_tables_can_grow(book: Any) -> None:
+    tables = {"Models": "models", "Engines": "engines", "GPUs": "gpu_catalogue"}
+    for sheet, table in tables.items():
+        assert list(book[sheet].tables) == [table]
+        assert not book[sheet].protection.sheet
+
+
+def test_sweep_says_which_row_it_follows_and_draws_two_charts(path: Path, book: Any) -> None:
+    assert "follows its own cells and not Plan's lists" in book["Sweep"]["A2"].value
+    with ZipFile(path) as archive:
+        assert sum(name.startswith("xl/charts/chart") for name in archive.namelist()) == 2
+        assert not [name for name in archive.namelist() if "external" in name or "vba" in name]
+
+
+def test_a_refusal_is_the_row_s_cell(values: Cells) -> None:
+    rows = [row for (row, column), value in values["Formulas"].items() if value == "llama.cpp"]
+    sentences = {values["Formulas"].get((row, 6)) for row in rows}
+    expected = "tensor_parallel_size: found 8, expected 1: llama.cpp deals whole layers to devices"
+    assert any(str(text).startswith(expected) for text in sentences)
+
+
+def test_a_text_is_never_a_formula(tmp_path: Path) -> None:
+    reading = read("llama-3.1-8b")
+    fields = {name: getattr(reading.model, name) for name in type(reading.model).model_fields}
+    hostile = type(reading.model)(**{**fields, "name": '=HYPERLINK("http://x")'})
+    asked = book_of([("=1+1", reading._replace(model=hostile))])
+    write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
+    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    for cell in (book["Models"]["A5"], book["Models"]["B5"], book["Plan"]["B5"]):
+        assert cell.data_type == "s"
+        assert cell.value.startswith("=")
+    with ZipFile(tmp_path / "plan.xlsx") as archive:
+        assert b"<hyperlink" not in archive.read("xl/worksheets/sheet5.xml")
+        assert b"HYPERLINK" in archive.read("xl/charts/chart2.xml")
+        for chart in ("xl/charts/chart1.xml", "xl/charts/chart2.xml"):
+            assert b"<c:f>HYPERLINK" not in archive.read(chart)
+
+
+def test_a_formula_longer_than_a_cell_takes_is_a_sentence_in_its_row(tmp_path: Path) -> None:
+    reading = read("llama-3.1-8b")
+    shape = {"kind": "sliding_attention", "kv_heads": 8, "head_dim": 128}
+    layers = tuple(layer({**shape, "window": window}) for window in range(1_000, 1_400))
+    model = Model(name="many windows", layers=layers, max_context=8_192)
+    asked = book_of([("many", reading._replace(model=model))])
+    write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
+    book, values = openpyxl.load_workbook(tmp_path / "plan.xlsx"), cached(tmp_path / "plan.xlsx")
+    sentence = values["Formulas"][5, 6]
+    assert re.match(r"formula: found [0-9,]+ characters, expected at most the 8,192", sentence)
+    assert named(book, values, "total_bytes") == sentence
+    assert named(book, values, "max_sequences") == "see total_bytes"
+    assert values["Workload"][10, 7] == "see Plan"
+    assert values["Sweep"][5, 4] == kvcalc.cost(model)(8_192)
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    reading = read("llama-3.1-8b")
+    asked = book_of([("a", reading), ("b", reading)])
+    assert [one.name for one in asked.models] == ["Llama-3.1-8B", "Llama-3.1-8B (2)"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"among": ["vlm"]}, "engine 'vlm' is unknown"),
+        ({"ranks": [*range(1, 4000)]}, "expected at most 20,000"),
+        ({"dtypes": ["fp7"], "ranks": [3]}, None),
+    ],
+)
+def test_what_cannot_be_laid_out_is_refused(asked: dict[str, Any], sentence: str | None) -> None:
+    readings = [("llama-3.1-8b", read("llama-3.1-8b"))]
+    if sentence is None:
+        rows = book_of(readings, **asked).combinations
+        assert any("'fp7' is unknown" in one.error for one in rows)
+        return
+    with pytest.raises(KvcalcError, match=sentence):
+        book_of(readings, **asked)
