@@ -101,7 +101,13 @@ def trace(
     base = connect()
     listed = [files] if isinstance(files, str | Path) else list(files)
     loaded = load(
-        base, listed, service=service, columns=columns, time_unit=time_unit, skip_bad=skip_bad
+        base,
+        listed,
+        service=service,
+        columns=columns,
+        time_unit=time_unit,
+        skip_bad=skip_bad,
+        with_blocks=prefix,
     )
     hits = share(base, loaded.block_tokens) if prefix else None
     sums = [rule for rule in chosen if rule.request is not None]
@@ -164,15 +170,13 @@ def _rows(
     first: int | None,
     last: int | None,
 ) -> Iterable[TraceRow]:
-    asked = [*weights, Weight("0")]
+    asked = weights or [Weight("0")]
     query = statement(asked, shared=prefix, first=first, last=last)
-    found = base.execute(query).fetchall()
-    if not loaded.requests or found[-1][1] is None:
+    found = base.execute(query).fetchall() if loaded.requests else []
+    if not found or found[0][1] is None:
         raise KvcalcError("trace: found no request that lives, expected at least one")
-    most = base.execute(
-        "SELECT max(sequences), (SELECT max(tokens) FROM trace WHERE t1 > t0) FROM ("
-        f"{timeline([Weight('0')])})"
-    ).fetchall()[0]
+    most = found[0][-1]
+    longest = base.execute("SELECT max(tokens) FROM trace WHERE t1 > t0").fetchall()[0][0]
     for rule in chosen:
         common = {
             "model": rule.cost.model.name,
@@ -184,11 +188,10 @@ def _rows(
             "decode_rate": None if service is None else str(service.decode_rate),
         }
         if rule.request is None:
-            size = rule.cost(max(1, most[1]), sequences=most[0])
-            yield _row(common, rule.name, [size, 0, most[0], size, size, size, size])
+            size = rule.cost(max(1, longest), sequences=most)
+            yield _row(common, rule.name, [size, 0, most, size, size, size, size])
             continue
-        answer = list(found[sums.index(rule)][1:])
-        answer = [answer[0], answer[1], answer[2], *answer[3:]]
+        answer = found[sums.index(rule)][1:-1]
         fixed = rule.fixed
         amounts = [
             amount + fixed if place not in (1, 2) else amount for place, amount in enumerate(answer)
