@@ -186,6 +186,7 @@ class Formula:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
 
         Any of them may be an array of NumPy or a series of pandas or Polars: so is the answer.
+        A single number of NumPy's is taken for the int that it is.
 
         Raises:
             KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
@@ -202,7 +203,8 @@ class Formula:
 
     def _of_many(self, context: Any, given: Mapping[str, Any]) -> Any:
         """Evaluate for arrays, or refuse what is neither an array nor a positive int."""
-        amounts = {"context": context, **given}
+        amounts = {"context": single(context)}
+        amounts |= {name: single(value) for name, value in given.items()}
         for name, value in amounts.items():
             if name not in self.variables and name != "context":
                 raise KvcalcError(self._absent.get(name) or self._unknown(name))
@@ -211,6 +213,8 @@ class Formula:
         from kvcalc.vectors import over
 
         arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
+        if not arrays:
+            return self._function(**amounts)
         own = {name: value for name, value in amounts.items() if name not in arrays}
         return over(self.expression, {**self.variables, **own}, arrays)
 
@@ -229,6 +233,8 @@ class Formula:
         for name in names:
             if name not in self.variables and name != "context":
                 raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if not isinstance(names[name], str):
+                raise KvcalcError(f"{name}: found {shown(names[name])}, expected a column's name")
         columns = {"context": "context", **names}
         return polars_expression(self.expression, self.variables, columns, checked=checked)
 
@@ -244,6 +250,11 @@ class Formula:
     def _unknown(self, name: str) -> str:
         known = ", ".join(["context", *self.variables])
         return f"{shown(name)} is not in this formula; it has {known}"
+
+
+def single(value: Any) -> Any:
+    """Take a number of NumPy's, an array without dimensions, for Python's own."""
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _not_positive(name: str, value: object) -> KvcalcError:

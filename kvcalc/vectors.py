@@ -22,8 +22,8 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
     The answer is of the kind of the first array: a series comes back as a series.
 
     Raises:
-        KvcalcError: numpy is not installed; an amount is no positive whole number; the shapes do
-            not go together; or a part of the expression could pass 2^63.
+        KvcalcError: numpy is not installed; an amount is no positive whole number; the shapes or
+            the series' indexes do not go together; or a part of the expression could pass 2^63.
     """
     try:
         import numpy
@@ -31,8 +31,12 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
         raise KvcalcError(
             "arrays need the extra kvcalc[numpy]: pip install 'kvcalc[numpy]'"
         ) from None
+    _refuse_other_index(given)
     arrays = {name: _array(numpy, name, amounts) for name, amounts in given.items()}
-    if not any(array.dtype == object for array in arrays.values()):
+    if any(array.dtype == object for array in arrays.values()):
+        # Beside Python's ints no 64-bit integers, which would wrap before the two meet.
+        arrays = {name: array.astype(object) for name, array in arrays.items()}
+    else:
         _refuse_overflow(expression, own, arrays)
     try:
         shape = numpy.broadcast_shapes(*(array.shape for array in arrays.values()))
@@ -43,7 +47,18 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
     return _as_given(next(iter(given.values())), answer)
 
 
+def _refuse_other_index(given: Mapping[str, Any]) -> None:
+    """Refuse series of pandas whose rows differ: arithmetic would go by place, not by index."""
+    series = [(name, one.index) for name, one in given.items() if _kind(one) == "pandas"]
+    for name, index in series[1:]:
+        first, expected = series[0]
+        if not index.equals(expected):
+            raise KvcalcError(f"{name}: found another index than {first}, expected the same")
+
+
 def _array(numpy: Any, name: str, amounts: Any) -> Any:
+    if numpy.ma.is_masked(amounts):
+        raise KvcalcError(f"{name}: found masked elements, expected whole numbers")
     if hasattr(amounts, "to_numpy"):
         amounts = amounts.to_numpy()
     array = numpy.asarray(amounts)
@@ -113,12 +128,17 @@ def compiled(numpy: Any, expression: Value) -> Callable[..., Any]:
 
 def _as_given(like: Any, answer: Any) -> Any:
     """Give the answer the kind of the amounts: a series of pandas or Polars, else an array."""
-    module = type(like).__module__.partition(".")[0]
-    if module == "pandas" and hasattr(like, "index"):
+    if _kind(like) == "pandas":
         return type(like)(answer, index=like.index)
-    if module == "polars":
+    if _kind(like) == "polars":
         return type(like)("bytes", answer)
     return answer
+
+
+def _kind(amounts: Any) -> str:
+    """The library of a series, else "array" (as of a frame, whose answer has no columns)."""
+    library = type(amounts).__module__.partition(".")[0]
+    return library if type(amounts).__name__ == "Series" else "array"
 
 
 def polars_expression(

@@ -92,6 +92,7 @@ def test_checked_holds_what_64_bits_do_not() -> None:
         (numpy.array(["8K"]), "context: found an array of <U2, expected whole numbers"),
         (numpy.array([1, "x"], dtype=object), "context: found an array of objects"),
         (numpy.array([2**63], dtype="uint64"), "context: found 9223372036854775808, expected less"),
+        (numpy.ma.array([1, 2], mask=[False, True]), "context: found masked elements"),
         (numpy.array([2**50]), "arrays: the result could pass 2^63"),
         (polars.Series([1, None]), "context: found an array of float64"),
         ([1, 2], "context: found [1, 2], expected a positive int"),
@@ -102,6 +103,36 @@ def test_what_is_no_count_or_could_wrap_is_refused(context: Any, sentence: str) 
     with pytest.raises(KvcalcError) as caught:
         COST(context)
     assert str(caught.value).startswith(sentence)
+
+
+def test_64_bit_integers_beside_pythons_own_never_wrap() -> None:
+    llama = kvcalc.cost(kvcalc.load("llama-3.1-8b"))
+    sequences = numpy.array([3], dtype=object)
+    found = llama(numpy.array([2**50]), sequences=sequences)
+    assert found.tolist() == [llama(2**50, sequences=3)]
+
+
+@pytest.mark.parametrize("context", [numpy.int64(8192), numpy.uint16(8192), numpy.array(8192)])
+def test_a_single_number_of_numpys_gives_an_int(context: Any) -> None:
+    found = COST(context, sequences=numpy.int64(3))
+    assert (type(found), found) == (int, COST(8192, sequences=3))
+
+
+def test_rows_of_pandas_that_are_not_the_same_are_refused() -> None:
+    context = pandas.Series([8192, 4096], index=["a", "b"])
+    with pytest.raises(KvcalcError, match="sequences: found another index than context"):
+        COST(context, sequences=context.iloc[::-1])
+
+
+def test_a_frame_is_answered_as_an_array() -> None:
+    expected = [[COST(8192), COST(4096)]]
+    for frame in (pandas.DataFrame, polars.DataFrame):
+        assert COST(frame({"a": [8192], "b": [4096]})).tolist() == expected
+
+
+def test_a_column_that_is_no_name_is_refused() -> None:
+    with pytest.raises(KvcalcError, match="context: found 8192, expected a column's name"):
+        COST.expr(context=8192)  # type: ignore[arg-type]
 
 
 def test_shapes_that_do_not_go_together_are_refused() -> None:

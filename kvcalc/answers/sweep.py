@@ -7,6 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.answers.estimate import Estimate, answer, longest_context
 from kvcalc.errors import KvcalcError
+from kvcalc.formula import single
 from kvcalc.model import Model
 
 USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
@@ -36,6 +37,7 @@ def sweep(
     Raises:
         KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
     """
+    engines.require_model(model)
     contexts = _contexts(model) if context is None else _listed(context, "context")
     windows = model.windows if window is None else _listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
@@ -53,7 +55,8 @@ def sweep(
 
 def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     """Take one amount or several as a tuple without repeats."""
-    listed = (amounts,) if isinstance(amounts, int) else tuple(dict.fromkeys(amounts))
+    several = amounts if isinstance(amounts, Iterable) else (amounts,)
+    listed = tuple(dict.fromkeys(map(single, several)))
     if not listed:
         raise KvcalcError(f"{name}: found an empty list, expected at least one")
     return listed

@@ -41,7 +41,7 @@ def check(
     reading = readers.read(model) if model is not None else None
     for note in reading.notes if reading else ():
         note_on_stderr(note)
-    rows = answer(found, reading.model if reading else None, given.settings())
+    rows = answer(found, reading.model if reading else None, given.given())
     if not rows:
         raise KvcalcError(f"{shown(log, 300)}: found no figure to check, only settings")
     output.write_rows(rows, lambda: check_page(rows, printable(log)))

@@ -43,9 +43,7 @@ def read(line: str) -> tuple[str, Asked]:
     if command is None:
         raise KvcalcError(f"--from: kvcalc does not read the flags of {name}")
     asked = Asked()
-    for variable, setting in command.environment.items():
-        if variable in variables:
-            asked.settings[setting] = variables[variable]
+    _environment(variables, command, name, asked)
     _flags(words, command, asked)
     asked = command.finish(asked)
     for setting, value in asked.settings.items():
@@ -90,6 +88,26 @@ def _program(words: list[str]) -> tuple[str, list[str]]:
     raise KvcalcError(f"--from: found {shown(program)}, expected one of {known}")
 
 
+def _environment(
+    variables: dict[str, str], command: CommandLine, engine: str, asked: Asked
+) -> None:
+    """Take the variables that are settings; others of the engine's own, as VLLM_..., are named."""
+    own = re.split("[^a-z]", engine)[0].upper()
+    unknown = []
+    for variable, value in variables.items():
+        if variable in command.environment:
+            asked.settings[command.environment[variable]] = value
+        elif variable.startswith(f"{own}_"):
+            unknown.append(variable)
+    _name_unknown(unknown, asked)
+
+
+def _name_unknown(words: list[str], asked: Asked) -> None:
+    if words:
+        listed = ", ".join(shown(word) for word in dict.fromkeys(words[:20]))
+        asked.notes.append(f"passed over, for kvcalc does not know them: {listed}")
+
+
 def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
     unknown = []
     place = 0
@@ -106,6 +124,8 @@ def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
         flag = _spelled(flag, command)
         following = [value] if equals else _values_after(words, place)
         if flag in command.switches:
+            if equals:
+                raise KvcalcError(f"--from: {shown(flag)}: found {shown(value)}, expected no value")
             setting, switched = command.switches[flag]
             asked.settings[setting] = switched
         elif flag in command.values:
@@ -120,16 +140,18 @@ def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
         else:
             unknown.append(flag)
             place += 0 if equals else len(following[:1])
-    if unknown:
-        listed = ", ".join(shown(word) for word in dict.fromkeys(unknown[:20]))
-        asked.notes.append(f"passed over, for kvcalc does not know them: {listed}")
+    _name_unknown(unknown, asked)
 
 
 def _spelled(flag: str, command: CommandLine) -> str:
-    """Find a flag as the table spells it: engines take underscores for dashes."""
+    """Find a flag as the table spells it: engines take underscores for dashes, some a beginning."""
     dashed = "-" * (len(flag) - len(flag.lstrip("-"))) + flag.lstrip("-").replace("_", "-")
-    known = (command.switches, command.values, command.passed_over)
-    return next((one for one in (flag, dashed) if any(one in table for table in known)), flag)
+    known = {*command.switches, *command.values, *command.passed_over}
+    if command.abbreviates and flag.startswith("--") and flag not in known:
+        begun = [one for one in known if one.startswith(flag)]
+        if len(begun) == 1:
+            return begun[0]
+    return next((one for one in (flag, dashed) if one in known), flag)
 
 
 def _values_after(words: list[str], place: int) -> list[str]:

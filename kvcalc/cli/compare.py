@@ -47,8 +47,7 @@ def compare(
         window=windows or None,
         sequences=amount(sequences, "--sequences") or 1,
         among=[name for text in engine for name in text.split(",")] if engine else None,
-        **settings.settings(),
-        **({"gpu": gpu} if gpu else {}),
+        **settings.settings(gpu=gpu),
     )
     output.write_rows(rows, lambda: compare_page(rows))
     warn_past_maximum(chosen, [row.context for row in rows])

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from kvcalc import engines
 from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
+from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.outputs.write import replacing, streamed_stdout
 from kvcalc.readers.rows import Table, read_rows
+
+OTHER_FORMS = {".json", ".md", ".parquet", ".xls", ".xlsm", ".ods"}
+"""Names that promise a form which is not written: CSV under them would mislead."""
 
 
 def fill(
@@ -35,11 +41,14 @@ def fill(
     kvcalc fill plan.csv -o filled.csv
     """
     source = None if str(plan) == "-" else plan
+    if output is not None and output.suffix.lower() in OTHER_FORMS:
+        name = shown(str(output), 300)
+        raise KvcalcError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
     _refuse_to_overwrite(source, output, force)
-    named = dict(_pair(text) for text in column or ())
     bad = 0
+    used: set[str] = set()
     with read_rows(source) as table:
-        columns = places(table.header, named)
+        columns = places(table.header, named(column or (), "--column", "question=name"))
         answer = filler(len(table.header), columns)
 
         def answered() -> Iterator[tuple[Sequence[str], Filled]]:
@@ -50,13 +59,25 @@ def fill(
                     bad += 1
                     if strict:
                         raise KvcalcError(f"{_name(source)}: line {number:,}: {found.error}")
+                elif found.cost is not None:
+                    used.add(found.cost.engine)
                 yield row, found
 
         _write(table, answered(), columns, output)
+        unread = {name for place, name in enumerate(table.header) if place not in columns.values()}
+    _note_settings(unread, used)
     if bad:
         rows = "1 row has" if bad == 1 else f"{bad:,} rows have"
         print(f"kvcalc: {rows} no answer; the column error says why", file=sys.stderr)
     return 1 if bad else 0
+
+
+def _note_settings(unread: set[str], used: set[str]) -> None:
+    """Say of columns by the name of an engine's setting that the answers do not follow them."""
+    for name in sorted(used):
+        if settings := unread & engines.find(name).settings.model_fields.keys():
+            listed = ", ".join(map(shown, sorted(settings)))
+            note_on_stderr(f"columns that are settings of {name}, but not read: {listed}")
 
 
 def _write(
@@ -72,7 +93,7 @@ def _write(
             write_csv(file, table.header, rows)
         return
     with replacing(output) as part:
-        if output.suffix == ".xlsx":
+        if output.suffix.lower() == ".xlsx":
             from kvcalc.outputs.workbook.filled import write_xlsx
 
             write_xlsx(part, table.header, rows, columns)
@@ -88,13 +109,6 @@ def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) 
         raise KvcalcError(f"output {shown(str(output), 300)}: is the input; name another file")
     if not force:
         raise KvcalcError(f"output {shown(str(output), 300)}: exists; --force replaces it")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    question, equals, name = text.partition("=")
-    if not equals or not name:
-        raise KvcalcError(f"--column: found {shown(text)}, expected question=name")
-    return question, name
 
 
 def _name(source: Path | None) -> str:

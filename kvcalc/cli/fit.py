@@ -171,6 +171,9 @@ def _placings(
     """Ask of a model on each kind of GPU."""
     weights = read_weights(source, model, on.weights_dtype, on.weights)
     reserve = parse_memory(on.reserve, "--reserve")
+    settings = engine.settings()
+    if on.gpu is not None and "gpu" in settings:
+        raise KvcalcError("--set: gpu is given by its own option too; give one")
     return [
         Placing(
             question(
@@ -179,7 +182,7 @@ def _placings(
                 engine=engine.engine,
                 weights=weights,
                 reserve=reserve,
-                **engine.settings(),
+                **settings,
             )
         )
         for kind in on.cards()

@@ -9,6 +9,7 @@ from kvcalc import engines
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.pairs import named
 from kvcalc.cli.started import StartedOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError, shown
@@ -57,14 +58,7 @@ def formula(
         cost.per_gpu if per_gpu else cost.formula,
         target,
         dialect=dialect,
-        names=dict(_pair(text) for text in name or ()),
+        names=named(name or (), "--name", "variable=name"),
     )
     write(f"{found.text}\n", output)
     note_on_stderr(found.exact)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    variable, equals, name = text.partition("=")
-    if not equals or not name:
-        raise KvcalcError(f"--name: found {shown(text)}, expected variable=name")
-    return variable, name

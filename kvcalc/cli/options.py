@@ -69,6 +69,14 @@ class ModelOptions:
         return from_shape(**shape, window=window)
 
 
+KEYWORDS = """
+among columns context decode_rate engine files first gpu_memory gpus last memory model on
+prefill_rate prefix reserve sequences skip_bad time_unit weights window
+"""
+OWN_OPTIONS = frozenset(KEYWORDS.split())
+"""What commands ask beside an engine's settings, by the keywords of their answers."""
+
+
 @dataclass(frozen=True)
 class SettingsOptions:
     """Settings of an engine: those that every engine has, and any other."""
@@ -90,8 +98,24 @@ class SettingsOptions:
         typer.Option("--set", metavar="NAME=VALUE", help="Any engine setting; repeatable."),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
-        """The settings, as given."""
+    def settings(self, **beside: Any) -> dict[str, Any]:
+        """The settings, as keywords of an answer; `beside` are those of a command's own options.
+
+        Raises:
+            KvcalcError: one is given twice, or is no setting but asked by an option of its own.
+        """
+        given = self.given(**beside)
+        if taken := OWN_OPTIONS & given.keys():
+            name = min(taken)
+            raise KvcalcError(f"--set: found {name}, expected a setting of an engine")
+        return given
+
+    def given(self, **beside: Any) -> dict[str, Any]:
+        """What is given, by whatever name.
+
+        Raises:
+            KvcalcError: it is given twice, or is no pair.
+        """
         given: dict[str, Any] = {}
         for pair in self.set or []:
             name, equals, value = pair.partition("=")
@@ -101,8 +125,12 @@ class SettingsOptions:
             if name in given:
                 raise KvcalcError(f"--set: {shown(name)} is given twice")
             given[name] = value
-        for name in ("kv_cache_dtype", "tensor_parallel_size"):
-            if (option := getattr(self, name)) is not None:
+        own = {
+            "kv_cache_dtype": self.kv_cache_dtype,
+            "tensor_parallel_size": self.tensor_parallel_size,
+        }
+        for name, option in {**own, **beside}.items():
+            if option is not None:
                 if name in given:
                     raise KvcalcError(f"--set: {name} is given by its own option too; give one")
                 given[name] = option

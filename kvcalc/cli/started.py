@@ -64,7 +64,7 @@ class StartedOptions:
         return Started(
             model=model if given else replace(model, model=asked.model),
             engine=name,
-            settings=asked.settings | engine.settings() | ({"gpu": self.gpu} if self.gpu else {}),
+            settings=asked.settings | engine.settings(gpu=self.gpu),
             context=asked.context,
             sequences=asked.sequences,
             shares_maximum=asked.shares_maximum,

@@ -54,7 +54,7 @@ def cost(model: "Model", engine: str = "ideal", **settings: Any) -> "Cost":
         KvcalcError: no such engine or setting, a value that the engine refuses, or a layer kind
             that it cannot run; the sentence names it.
     """
-    _require_model(model)
+    require_model(model)
     chosen = find(engine)
     return chosen.cost(model, _settings(chosen, settings))
 
@@ -78,7 +78,7 @@ def pool(
     """
     from kvcalc.answers.estimate import longest_context
 
-    _require_model(model)
+    require_model(model)
     chosen = find(engine)
     if chosen.pool is None:
         raise KvcalcError(f"{engine} has no pool: it allocates what is needed, when it is needed")
@@ -93,7 +93,12 @@ def pool(
     return chosen.pool(model, _settings(chosen, settings), given, context)
 
 
-def _require_model(model: object) -> None:
+def require_model(model: object) -> None:
+    """Refuse what is no model.
+
+    Raises:
+        KvcalcError: it is none, as where its name stands in its place.
+    """
     from kvcalc.model import Model
 
     if not isinstance(model, Model):

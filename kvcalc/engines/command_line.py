@@ -31,8 +31,9 @@ class CommandLine(NamedTuple):
     `passed_over` touch no cache; they are mapped to how many values each takes (-1: as many as
     follow). `several` are those of `values` that take as many as follow, which are joined by
     commas. `environment` maps variables set before the program to settings. `positional_model`
-    says that the first bare word is the model. `number` reads a count as the engine does, and
-    `finish` makes of what was asked what the server makes of it.
+    says that the first bare word is the model, and `abbreviates` that a long flag may be cut to
+    what no other begins with, as Python's argparse takes it. `number` reads a count as the engine
+    does, and `finish` makes of what was asked what the server makes of it.
     """
 
     values: Mapping[str, str]
@@ -41,5 +42,6 @@ class CommandLine(NamedTuple):
     several: frozenset[str] = frozenset()
     environment: Mapping[str, str] = MappingProxyType({})
     positional_model: bool = False
+    abbreviates: bool = False
     number: Callable[[str], int] = int
     finish: Callable[[Asked], Asked] = lambda asked: asked

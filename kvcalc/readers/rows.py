@@ -38,6 +38,8 @@ def read_rows(path: Path | None) -> Iterator[Table]:
         KvcalcError: it cannot be read or is not such a file; the sentence names the file.
     """
     if path is None:
+        if sys.stdin is None:  # closed by the shell: <&-
+            raise KvcalcError("stdin: closed; give a file")
         yield _csv(sys.stdin.buffer, "stdin")
         return
     name = shown(str(path), 300)
@@ -143,7 +145,7 @@ def _xlsx(file: BinaryIO, name: str) -> Table:
                     texts = [_text(cell) for cell in row]
                     yield number, texts + [""] * (len(cells) - len(texts))
         except Exception as error:  # as above, once its XML is parsed further
-            raise KvcalcError(f"{name}: row {number:,}: {shown(str(error))}") from None
+            raise KvcalcError(f"{name}: row {number + 1:,}: {shown(str(error))}") from None
 
     return Table(_header(cells, name), rows())
 

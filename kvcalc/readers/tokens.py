@@ -1,9 +1,9 @@
 """Tokens: of a text, by a model's own tokenizer, and of a count, from one model's to another's."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.errors import KvcalcError, shown
 from kvcalc.readers import preset
 from kvcalc.readers.file import read_bytes
 
@@ -29,7 +29,7 @@ def count_tokens(text: Path, source: str | None) -> int:
         decoded = content.decode()
     except UnicodeDecodeError:
         raise KvcalcError(f"{shown(str(text), 300)}: found bytes, expected UTF-8 text") from None
-    tokens = len(_tokenizer(source).encode(decoded, add_special_tokens=False).ids)
+    tokens = _counted(decoded, source)
     if not tokens:
         raise KvcalcError(f"{shown(str(text), 300)}: found no text, expected at least one token")
     return tokens
@@ -57,7 +57,7 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     return -(-tokens * than // more)
 
 
-def _tokenizer(source: str | None) -> Any:
+def _counted(text: str, source: str | None) -> int:
     try:
         from tokenizers import Tokenizer
     except ImportError:
@@ -67,9 +67,14 @@ def _tokenizer(source: str | None) -> Any:
         ) from None
     name, content = _tokenizer_file(source)
     try:
-        return Tokenizer.from_str(content.decode())
-    except Exception as error:  # the library raises bare Exception
-        raise KvcalcError(f"{shown(name, 300)}: no tokenizer ({reason(error)})") from None
+        tokenizer = Tokenizer.from_str(content.decode())
+        tokenizer.no_truncation()  # both are for batches, and change the count
+        tokenizer.no_padding()
+        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare Exception, and its Rust code panics
+        raise KvcalcError(f"{shown(name, 300)}: no tokenizer ({shown(str(error))})") from None
 
 
 def _tokenizer_file(source: str | None) -> tuple[str, bytes]:

@@ -1,5 +1,6 @@
 """Contexts by windows, beside full attention."""
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +62,17 @@ def test_a_model_without_contexts_of_its_own_is_swept_at_the_usual_up_to_its_max
 def test_a_model_that_does_not_say_its_maximum_needs_a_context() -> None:
     with pytest.raises(kvcalc.KvcalcError, match=r"^context: missing, and Test-1B does not say"):
         kvcalc.sweep(model(full()))
+
+
+def test_a_single_number_of_numpys_is_taken_for_an_int() -> None:
+    rows = kvcalc.sweep(HYBRID, context=numpy.array([8192, 4096]), window=numpy.int64(512))  # type: ignore[arg-type]
+    assert rows == kvcalc.sweep(HYBRID, context=[8192, 4096], window=512)
+    assert [type(row.context) for row in rows] == [int, int]
+
+
+def test_a_name_is_no_model() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"^model: found 'qwen3-8b', expected a Model"):
+        kvcalc.sweep("qwen3-8b")  # type: ignore[arg-type]
 
 
 def test_a_window_for_a_model_without_sliding_layers_is_refused() -> None:

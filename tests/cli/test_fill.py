@@ -34,6 +34,22 @@ def test_stdin_is_read_for_a_dash(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     assert cli("fill", "-").out == FILLED
 
 
+def test_a_closed_stdin_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    outcome = cli("fill", "-")
+    assert (outcome.code, outcome.err) == (2, "kvcalc: stdin: closed; give a file\n")
+
+
+@pytest.mark.parametrize("name", ["filled.json", "filled.parquet", "filled.ods"])
+def test_no_csv_is_written_under_the_name_of_another_form(
+    cli: Cli, plan: Path, tmp_path: Path, name: str
+) -> None:
+    outcome = cli("fill", str(plan), "-o", str(tmp_path / name))
+    assert outcome.code == 2
+    assert outcome.err.endswith(": expected a .csv or .xlsx file, the forms of a plan\n")
+    assert not (tmp_path / name).exists()
+
+
 def test_a_file_is_written_whole(cli: Cli, plan: Path, tmp_path: Path) -> None:
     filled = tmp_path / "filled.csv"
     assert cli("fill", str(plan), "-o", str(filled)).code == 0
@@ -47,6 +63,15 @@ def test_bad_rows_are_counted_and_the_exit_code_is_1(cli: Cli, plan: Path) -> No
     assert outcome.err == "kvcalc: 2 rows have no answer; the column error says why\n"
     assert outcome.out.splitlines()[1].startswith("a,k-exaone-236b-a23b,x,,,\"context: found 'x'")
     assert outcome.out.splitlines()[2] == 'a,llama-3.1-8b,8K,,,"found 4 cells, expected 3"'
+
+
+def test_settings_that_are_not_read_are_named(cli: Cli, plan: Path) -> None:
+    plan.write_text("model,context,engine,block_size,gpu\nllama-3.1-8b,8K,vllm,32,h200\n")
+    outcome = cli("fill", str(plan))
+    assert outcome.code == 0
+    assert outcome.err == (
+        "kvcalc: note: columns that are settings of vllm, but not read: 'block_size', 'gpu'\n"
+    )
 
 
 def test_strict_stops_at_the_first_bad_row_and_writes_nothing(
@@ -75,3 +100,5 @@ def test_a_column_is_named_by_a_pair(cli: Cli, plan: Path) -> None:
     plan.write_text(PLAN.replace("context", "ctx_len"))
     assert cli("fill", str(plan), "--column", "context=ctx_len").code == 0
     assert cli("fill", str(plan), "--column", "context").code == 2
+    twice = cli("fill", str(plan), "--column", "context=ctx_len", "--column", "context=team")
+    assert (twice.code, twice.err) == (2, "kvcalc: --column: 'context' is given twice\n")

@@ -41,6 +41,9 @@ def test_sql_names_its_limit(cli: Cli) -> None:
     [
         (("--as", "jq"), "--as: found 'jq', expected one of text, excel"),
         (("--name", "context"), "--name: found 'context', expected variable=name"),
+        (("--name", "context=a", "--name", "context=b"), "--name: 'context' is given twice"),
+        (("--name", "context=\x1b[31m"), "name: found '\\x1b[31m', expected printable text"),
+        (("--as", "latex", "--name", "context=\x1b[31m"), "name: found '\\x1b[31m', expected"),
         (("--as", "excel", "--name", "context=1+1"), "name: found '1+1', expected a cell"),
         (("--as", "sql", "--dialect", "oracle"), "dialect 'oracle' is unknown"),
     ],

@@ -30,6 +30,8 @@ SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
         ("vllm serve m --max_model_len 32k", "vllm", "m", 32_000, {}),
         ("vllm serve m --max-model-len 32K", "vllm", "m", 32_768, {}),
         ("vllm serve m --max-model-len auto", "vllm", "m", None, {}),
+        ("vllm serve m --no-enable-chunked-prefill --max-model-len 65536", "vllm", "m", 65_536,
+         {"max_num_batched_tokens": 65_536}),
         ("vllm serve m --dtype half", "vllm", "m", None, {"kv_cache_dtype": "float16"}),
         ("vllm serve m --dtype half --kv-cache-dtype fp8", "vllm", "m", None,
          {"kv_cache_dtype": "fp8"}),
@@ -66,9 +68,31 @@ def test_unknown_flags_are_named_and_passed_over_with_their_value() -> None:
     ]
 
 
+def test_variables_of_the_engines_own_are_taken_or_named() -> None:
+    line = "CUDA_VISIBLE_DEVICES=0 LLAMA_ARG_CTX_SIZE=5 llama-server -m m -np 1 -c 8192"
+    _, asked = read(line)
+    assert asked.notes[0] == "passed over, for kvcalc does not know them: 'LLAMA_ARG_CTX_SIZE'"
+    _, asked = read("SGLANG_SWA_EVICTION_INTERVAL=64 sglang serve m")
+    assert (asked.settings, asked.notes) == ({"swa_eviction_interval": "64"}, [])
+
+
+def test_argparse_takes_the_beginning_of_a_flag_that_no_other_has() -> None:
+    _, asked = read("python -m sglang.launch_server --model m --disable-radix --trust-remote")
+    assert (asked.settings, asked.notes) == ({"disable_radix_cache": True}, [])
+    _, asked = read("python -m sglang.launch_server --model m --context-len 8192 --disable 1")
+    assert asked.context == 8192
+    assert asked.notes == ["passed over, for kvcalc does not know them: '--disable'"]
+    _, asked = read("vllm serve m --max-model 8192")
+    assert asked.notes == ["passed over, for kvcalc does not know them: '--max-model'"]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
+        (
+            "vllm serve m --disable-hybrid-kv-cache-manager=false",
+            "'--disable-hybrid-kv-cache-manager': found 'false', expected no value",
+        ),
         ("vllm serve 'm", "cannot be split into words (no closing quotation)"),
         ("", "found '', expected one of vllm, "),
         ("ollama run m", "found 'ollama', expected one of vllm, "),

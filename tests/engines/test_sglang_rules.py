@@ -134,6 +134,16 @@ def test_the_window_pool_can_be_switched_off() -> None:
     assert held.why == "the window pool is switched off: all 2 layers are stored in full"
 
 
+@pytest.mark.parametrize("disable", [False, True])
+def test_compressed_layers_have_a_window_pool_under_any_name(disable: bool) -> None:
+    layers = [CompressedAttention(head_dim=512, window=128)] * 2
+    ours, theirs = (
+        cost(typed(name, *layers), disable_hybrid_swa_memory=disable)(8192)
+        for name in ("deepseek_v4", "a_model_of_its_own")
+    )
+    assert ours == theirs
+
+
 def test_llama_4_slides_by_its_chunk_and_has_a_large_request_table() -> None:
     scout = kvcalc.load("llama-4-scout")
     figures = pool(scout, tensor_parallel_size=8).figures

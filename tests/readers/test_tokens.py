@@ -50,6 +50,33 @@ def test_a_text_that_cannot_be_counted_is_refused(
         count_tokens(folder / "report.txt", str(folder))
 
 
+def test_a_text_is_counted_whole_and_without_padding(folder: Path) -> None:
+    table = json.loads(WORDS)
+    table["truncation"] = {
+        "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0,
+    }  # fmt: skip
+    table["padding"] = {
+        "strategy": {"Fixed": 512}, "direction": "Right", "pad_to_multiple_of": None,
+        "pad_id": 2, "pad_type_id": 0, "pad_token": "?",
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(table))
+    assert count_tokens(folder / "report.txt", str(folder)) == 4
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("model", {"type": "WordLevel", "vocab": {"one": 0}, "unk_token": "?"}),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+    ],
+    ids=["an error while it counts", "a panic of the library"],
+)
+def test_a_tokenizer_that_fails_is_refused(folder: Path, part: str, value: object) -> None:
+    (folder / "tokenizer.json").write_text(json.dumps({**json.loads(WORDS), part: value}))
+    with pytest.raises(KvcalcError, match=r"tokenizer\.json.*: no tokenizer"):
+        count_tokens(folder / "report.txt", str(folder))
+
+
 def test_a_missing_text_or_tokenizer_is_refused(folder: Path) -> None:
     with pytest.raises(KvcalcError, match="found nothing, expected a file"):
         count_tokens(folder / "no.txt", str(folder))

@@ -97,6 +97,7 @@ def question(
     Raises:
         KvcalcError: no such engine or setting, or nothing says how large the weights are.
     """
+    engines.require_model(model)
     chosen = engines.find(engine)
     shares = rule(engine).share
     for name in settings:

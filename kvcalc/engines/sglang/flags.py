@@ -41,7 +41,10 @@ VALUES = {
     "--dtype": "dtype",
     "--speculative-algorithm": "speculative_algorithm",
 }
-"""What each flag with a value gives; `finish` makes settings of the last three."""
+"""What each flag with a value gives; `finish` makes settings of dp_size, dtype and the draft's."""
+
+ENVIRONMENT = {"SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval"}
+"""Variables of the environment (srt/environ.py): the setting of each."""
 
 AUTO = ("kv_cache_dtype", "dtype")
 """Flags whose `auto` is the same as none."""
@@ -92,6 +95,8 @@ COMMAND = CommandLine(
         "--enable-dp-attention": ("enable_dp_attention", True),
     },
     passed_over=PASSED_OVER,
+    environment=ENVIRONMENT,
     positional_model=True,
+    abbreviates=True,
     finish=finish,
 )

@@ -13,10 +13,12 @@ from kvcalc.model import Model
 def has_window_pool(model: Model, settings: SglangSettings) -> bool:
     """Tell whether SGLang gives a model a window pool.
 
-    A model given by its shape is taken at its word.
+    Compressed layers are stored in no other way; a model given by its shape is taken at its word.
     """
+    if any(isinstance(layer, CompressedAttention) for layer, _ in model.groups):
+        return True
     if settings.disable_hybrid_swa_memory:
-        return any(isinstance(layer, CompressedAttention) for layer, _ in model.groups)
+        return False
     known = model.model_type is None or model.model_type in architectures.WINDOW_POOLS
     return known and any(slides(cache) for layer, _ in model.groups for cache in layer.caches)
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from kvcalc.engines.command_line import Asked, CommandLine
+from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
 from kvcalc.errors import KvcalcError, shown
 
 SCALES = {
@@ -70,6 +71,7 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
     "--enable-prefix-caching": ("mamba_cache_mode", "align"),
     "--no-enable-prefix-caching": ("mamba_cache_mode", "none"),
+    "--no-enable-chunked-prefill": ("whole_prefill", True),
 }
 """Flags without a value: the setting of each."""
 
@@ -86,7 +88,7 @@ _WITHOUT_VALUE = """
 --disable-custom-all-reduce --language-model-only --enable-mm-embeds --mm-encoder-only
 --skip-mm-profiling --fully-sharded-loras --kv-cache-metrics --cudagraph-metrics
 --enable-mfu-metrics --disable-chunked-mm-input --enable-flashinfer-autotune --enable-lora
---enable-chunked-prefill --no-enable-chunked-prefill --disable-log-stats --enable-log-requests
+--enable-chunked-prefill --disable-log-stats --enable-log-requests
 --no-enable-log-requests --disable-log-requests --data-parallel-hybrid-lb -dph
 --data-parallel-external-lb -dpe --enable-auto-tool-choice --enable-prompt-tokens-details
 --enable-server-load-tracking --enable-request-id-headers --enable-ssl-refresh --headless
@@ -134,8 +136,16 @@ MODEL_DTYPES = {"half": "float16", "float": "float32"}
 
 
 def finish(asked: Asked) -> Asked:
-    """Let --dtype be the cache's type unless that is given, and read --speculative-config."""
+    """Let --dtype be the cache's type unless that is given, and read --speculative-config.
+
+    Without chunked prefill a batch is at least as long as the context (config/scheduler.py).
+    """
     settings = asked.settings
+    if settings.pop("whole_prefill", False):
+        if asked.context is None:
+            raise KvcalcError("--from: --no-enable-chunked-prefill needs --max-model-len")
+        batch = str(settings.get("max_num_batched_tokens", UNNAMED_GPU_BATCH))
+        settings["max_num_batched_tokens"] = max(asked.context, human_readable_int(batch))
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)

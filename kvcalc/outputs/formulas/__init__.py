@@ -1,6 +1,6 @@
 """Formulas written down for where planners work: one file a target, each a table of rules."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
@@ -81,3 +81,14 @@ def refuse_dialect(target: str, dialect: str | None) -> None:
     """
     if dialect is not None:
         raise KvcalcError(f"dialect: found {shown(dialect)}, but {target} has no dialects")
+
+
+def refuse_unprintable(names: Iterable[str]) -> None:
+    """Refuse names that a terminal would obey, where any other text is one.
+
+    Raises:
+        KvcalcError: one is such.
+    """
+    for name in names:
+        if not name.isprintable():
+            raise KvcalcError(f"name: found {shown(name)}, expected printable text")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.outputs.formulas import Written, refuse_dialect, refuse_unprintable
 from kvcalc.rendering import ATOM, PRODUCT, SUM, Rule, Target, render
 
 ESCAPED = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"} | {"\\": "\\textbackslash{}"})
@@ -41,7 +41,12 @@ LATEX = Target(
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
-    """Write it for math mode."""
+    """Write it for math mode.
+
+    Raises:
+        KvcalcError: a dialect, or a name with control codes.
+    """
     refuse_dialect("latex", dialect)
+    refuse_unprintable(names.values())
     target = LATEX._replace(variable=lambda name: _name(names[name]))
     return Written(render(expression, target), "mathematics: exact")

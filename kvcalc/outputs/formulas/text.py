@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 
 from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, refuse_dialect
+from kvcalc.outputs.formulas import Written, refuse_dialect, refuse_unprintable
 from kvcalc.rendering import TEXT, render
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
-    """Write it as kvcalc prints formulas: cdiv rounds a quotient up, ceil to a multiple."""
+    """Write it as kvcalc prints formulas: cdiv rounds a quotient up, ceil to a multiple.
+
+    Raises:
+        KvcalcError: a dialect, or a name with control codes.
+    """
     refuse_dialect("text", dialect)
+    refuse_unprintable(names.values())
     target = TEXT._replace(variable=lambda name: names.get(name, name))
     return Written(render(expression, target), "exact whatever the sizes")

@@ -238,6 +238,11 @@ def test_amounts_are_positive(name: str, amount: Any) -> None:
         fit(LLAMA, gpu="h100", **{name: amount})
 
 
+def test_a_name_is_no_model() -> None:
+    with pytest.raises(KvcalcError, match="model: found 'qwen3-8b', expected a Model"):
+        kvcalc.fit("qwen3-8b", gpu="h200")  # type: ignore[arg-type]
+
+
 def test_a_shape_says_no_parameters() -> None:
     with pytest.raises(KvcalcError, match="does not say how many parameters"):
         fit(shapes.model(), gpu="h100", gpus=1, context=1)
