@@ -66,7 +66,7 @@ def test_help_has_an_example_that_works(cli: Cli, command: str) -> None:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("kvcalc s", ["sweep", "show"]),
+        ("kvcalc s", ["sheet", "show", "sweep"]),
         ("kvcalc sweep k-ex", ["k-exaone-236b-a23b"]),
         ("kvcalc estimate gpt-oss-", ["gpt-oss-120b", "gpt-oss-20b"]),
         ("kvcalc estimate zzz", []),
