@@ -36,7 +36,8 @@ class Model(Frozen):
     `max_context` and `contexts` are tokens of one sequence; `contexts` and `windows` are those
     that the model's authors speak of, which a sweep uses when asked for no others.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
-    which are not among `layers`; what an engine builds of them is its own.
+    which are not among `layers`; what an engine builds of them is its own. `weights_dtype` is how
+    the weights are published, where that is not `dtype`.
 
     Raises:
         KvcalcError: a field is missing, unknown or out of range; the sentence names it.
@@ -45,6 +46,7 @@ class Model(Frozen):
     name: Text
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
     dtype: DtypeName = "bfloat16"
+    weights_dtype: Text | None = None
     model_type: Text | None = None
     parameters: Size | None = None
     active_parameters: Size | None = None

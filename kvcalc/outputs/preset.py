@@ -17,6 +17,7 @@ FACTS = (
     "parameters",
     "active_parameters",
     "dtype",
+    "weights_dtype",
     "max_context",
     "num_nextn_predict_layers",
 )

@@ -45,6 +45,7 @@ class Preset(Frozen):
     parameters: Size | None = None
     active_parameters: Size | None = None
     dtype: Text = "bfloat16"
+    weights_dtype: Text | None = None
     max_context: Size | None = None
     num_nextn_predict_layers: Size | None = None
     contexts: tuple[Size, ...] = ()

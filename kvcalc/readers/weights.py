@@ -22,6 +22,10 @@ PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
 """The end of the name of the first part of a split GGUF file."""
 
 
+PACKED = ("mxfp4",)
+"""Formats that some layers are stored in and others not, with scales beside them."""
+
+
 class Weights(NamedTuple):
     """Bytes of all weights, their element type as their source spells it, and where it stood.
 
@@ -57,7 +61,7 @@ def read_weights(
 def of_parameters(
     model: Model, weights_dtype: str | None = None, counted: int | None = None
 ) -> Weights:
-    """Count a model's parameters, each an element of a type: the model's own unless given.
+    """Count a model's parameters, each an element of a type: as published unless given.
 
     Raises:
         KvcalcError: the model does not say how many parameters it has, or no such type.
@@ -67,7 +71,13 @@ def of_parameters(
         raise KvcalcError(
             f"weights: {model.name} does not say how many parameters it has; give --weights 240GB"
         )
-    element = dtype_of(weights_dtype or model.dtype)
+    published = weights_dtype or model.weights_dtype or model.dtype
+    if weights_dtype is None and published in PACKED:
+        raise KvcalcError(
+            f"weights: {model.name} is published in {published}, of which parameters do not tell "
+            "the bytes; give --weights 14GB, or --weights-dtype"
+        )
+    element = dtype_of(published)
     count = f"{parameters:,} parameters"
     return Weights(element.row_bytes(parameters), element.name, count, parameters)
 
