@@ -165,11 +165,11 @@ def test_a_hostile_tensor_table_is_one_sentence(
 
 
 def test_weights_published_in_another_type_are_counted_in_it() -> None:
-    found = of_parameters(kvcalc.load("deepseek-v3"))
+    found = of_parameters(load("deepseek-v3"))
     assert (found.bytes, found.dtype) == (671_000_000_000, "fp8")
 
 
 def test_a_packed_format_is_not_counted_by_parameters() -> None:
     with pytest.raises(KvcalcError, match="gpt-oss-20b is published in mxfp4, of which parameters"):
-        of_parameters(kvcalc.load("gpt-oss-20b"))
-    assert of_parameters(kvcalc.load("gpt-oss-20b"), "bf16").bytes == 42_000_000_000
+        of_parameters(load("gpt-oss-20b"))
+    assert of_parameters(load("gpt-oss-20b"), "bf16").bytes == 42_000_000_000
