@@ -146,13 +146,11 @@ def _print_sql(
     sums = [rule for rule in chosen if rule.request is not None]
     if not sums:
         raise KvcalcError("--print-sql: this engine's cache is a pool, and no sum over a trace")
+    text = statement([weight(rule, dialect=dialect) for rule in sums], dialect=dialect)
     for place, rule in enumerate(sums):
         fixed = f", and {rule.fixed:,} bytes once" if rule.fixed else ""
         note_on_stderr(
             f"weight {place}: {rule.cost.engine}, window {rule.cost.model.window}, "
             f"{rule.name}{fixed}"
         )
-    write(
-        statement([weight(rule, dialect=dialect) for rule in sums], dialect=dialect) + "\n",
-        output.output,
-    )
+    write(f"{text}\n", output.output)
