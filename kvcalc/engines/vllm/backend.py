@@ -3,7 +3,12 @@
 from kvcalc.engines.vllm import layouts
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import CompressedAttention, FullAttention, LatentAttention
+from kvcalc.layers.attention import (
+    Attention,
+    CompressedAttention,
+    FullAttention,
+    LatentAttention,
+)
 from kvcalc.model import Model
 
 SPARSE_HEADS_BLOCK = 128
@@ -40,7 +45,7 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[st
         )
     if attention == "compressed" and asked == "auto":
         form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
-    backend = layouts.backend_for(attention, form, settings.attention_backend)
+    backend = layouts.backend_for(attention, form, settings.attention_backend, settings.block_size)
     _refuse_on_gpu(settings, form)
     return backend, form
 
@@ -59,12 +64,25 @@ def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
         )
 
 
-def default_block(model: Model, backend: str) -> int:
-    """Tokens of a block where none were asked for."""
-    if any(
-        isinstance(cache, FullAttention) and cache.index_head_dim is not None
-        for layer, _ in model.groups
-        for cache in layer.caches
-    ):
-        return SPARSE_HEADS_BLOCK
-    return layouts.BACKENDS[backend].block_size
+def block_of(model: Model, settings: VllmSettings, backend: str) -> int:
+    """Tokens of a block of attention: as asked, else as the backend's kernels want.
+
+    Raises:
+        KvcalcError: the kernels beside an indexer do not take what was asked.
+    """
+    caches = [cache for layer, _ in model.groups for cache in layer.caches]
+    heads = [cache for cache in caches if isinstance(cache, Attention)]
+    indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)
+    asked = settings.block_size
+    if indexed and asked is not None and asked % SPARSE_HEADS_BLOCK:
+        raise KvcalcError(
+            f"block_size: found {asked}, expected a multiple of {SPARSE_HEADS_BLOCK}, the block "
+            "of the kernels beside an indexer"
+        )
+    if asked is not None or indexed:
+        return asked or SPARSE_HEADS_BLOCK
+    kernels = layouts.BACKENDS[backend]
+    if heads:
+        version = settings.flash_attention_version
+        kernels = layouts.kernels(backend, version, heads[0].head_dim, heads[0].value_dim)
+    return kernels.block_size

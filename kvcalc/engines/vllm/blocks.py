@@ -1,79 +1,113 @@
-"""How the attention block grows: for layers kept in the model's own type, and for states.
+"""How the attention block grows: for states, and for layers kept in the model's own type.
 
-vLLM 0.33.0, platforms/interface.py (_align_heterogeneous_kv_block_size, _align_hybrid_block_size).
+vLLM 0.33.0, platforms/interface.py (_align_hybrid_block_size, _align_heterogeneous_kv_block_size).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import lcm
 
 from kvcalc.engines.vllm import layouts, states
 from kvcalc.engines.vllm.layers import Rank, state_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import LatentAttention
+from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
-from kvcalc.model import Model
+
+KEPT_ENDS = 2
+"""Layers at each end of a model that turboquant leaves in the model's own type
+(model_executor/layers/quantization/turboquant/config.py)."""
+
+LATENT_STEP = 128
+"""Tokens of which blocks of latent attention are multiples, beside states."""
 
 
-def kept_layers(model: Model, settings: VllmSettings, form: str) -> frozenset[int]:
-    """The layers that stay in the model's own type, by their places.
+def with_room_for_states(rank: Rank, layers: Sequence[Layer]) -> Rank:
+    """Lengthen the block until a page of attention holds a state."""
+    caches = list(dict.fromkeys(cache for layer in layers for cache in layer.caches))
+    held = [
+        state_of(rank, cache)
+        for cache in caches
+        if isinstance(cache, Recurrent) and cache.kind in states.SHAPES
+    ]
+    token = max(_token(rank, cache, rank.cache_format) for cache in caches)
+    if not held or not token:
+        return rank
+    if rank.settings.kv_cache_dtype_skip_layers and rank.cache_format.startswith("turboquant"):
+        token = lcm(token, max(_token(rank, cache, rank.own_format) for cache in caches))
+    latent = any(isinstance(cache, LatentAttention) for cache in caches)
+    step = max(_kernel_block(rank, caches), rank.block, LATENT_STEP if latent else 0)
+    block = step * -(-max(held) // (step * token))
+    return rank._replace(block=block, state_page=block * token)
+
+
+def kept_layers(
+    settings: VllmSettings, layers: Sequence[Layer], own: int, form: str
+) -> frozenset[int] | None:
+    """The layers that stay in the model's own type, by their places; None where none may.
+
+    The first `own` layers are the model's, the others a draft's.
 
     Raises:
         KvcalcError: an index past the last layer was given.
     """
     skipped = settings.kv_cache_dtype_skip_layers
-    places = range(len(model.layers))
     if skipped is None:
-        recurrent = any(isinstance(c, Recurrent) for one, _ in model.groups for c in one.caches)
-        if not form.startswith("turboquant") or recurrent:
-            return frozenset()
-        return frozenset([*places[:2], *places[-2:]])
+        recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
+        ends = min(KEPT_ENDS, own // 2)
+        if not form.startswith("turboquant") or recurrent or not ends:
+            return None
+        return frozenset([*range(ends), *range(own - ends, own)])
     kept = {int(part) for part in skipped if part != "sliding_window"}
-    if kept and max(kept) >= len(model.layers):
+    if kept and max(kept) >= len(layers):
         raise KvcalcError(
-            f"kv_cache_dtype_skip_layers: found {max(kept)}, expected indices below "
-            f"{len(model.layers)}"
+            f"kv_cache_dtype_skip_layers: found {max(kept)}, expected indices below {len(layers)}"
         )
     if "sliding_window" in skipped:
-        kept |= {place for place in places if model.layers[place].windows}
-    return frozenset(kept)
+        kept |= {place for place, layer in enumerate(layers) if layer.windows}
+    return frozenset(kept) if skipped else None
 
 
-def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]) -> Rank:
-    """Lengthen the block until a quantised page holds 16 tokens in the model's own type."""
-    if not kept:
+def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int] | None) -> Rank:
+    """Lengthen the block until a quantised page holds a kernel's block in the model's own type."""
+    caches = [cache for layer in layers for cache in layer.caches]
+    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    heads = [cache for cache in caches if isinstance(cache, Attention)]
+    first = next(iter([*latent, *heads]), None)
+    if kept is None or first is None:
         return rank
-    heads = next((rank.heads(cache) for cache in _with_heads(layers)), None)
-    if heads is None:
-        return rank
-    own = layouts.token_bytes(heads, rank.own_format)
     # The first layer's backend packs the format: where it is kept, not turboquant's own.
-    packs = "fp8" if rank.cache_format.startswith("turboquant") and 0 in kept else rank.cache_format
-    quantised = layouts.token_bytes(heads, packs)
+    own_packing = rank.cache_format.startswith("turboquant") and 0 in kept
+    # vLLM reckons here as if latent rows were keys and values both.
+    twice = 2 if latent else 1
+    own, quantised = (
+        twice * _token(rank, first, form)
+        for form in (rank.own_format, "fp8" if own_packing else rank.cache_format)
+    )
     if own <= quantised:
         return rank
-    block = max(rank.block, rank.block * -(-layouts.KERNEL_BLOCK * own // (rank.block * quantised)))
-    return rank._replace(block=block, kept_page=block * quantised)
+    kernel = _kernel_block(rank, caches)
+    page = max(own * kernel, rank.state_page or 0)
+    block = rank.block * -(-page // (rank.block * quantised))
+    shared = block * quantised
+    state_page = shared if rank.state_page else None
+    return rank._replace(block=block, shared_page=shared, state_page=state_page)
 
 
-def _with_heads(layers: Sequence[Layer]) -> Iterator[Any]:
-    return (cache for layer in layers for cache in layer.caches if hasattr(cache, "kv_heads"))
+def _token(rank: Rank, cache: Layer, form: str) -> int:
+    """Bytes of a token of a layer of attention on the rank; 0 of others."""
+    if isinstance(cache, Attention):
+        return layouts.token_bytes(rank.heads(cache), form)
+    if isinstance(cache, LatentAttention):
+        element = layouts.PLAIN.get(form, 1)
+        return (cache.kv_lora_rank + cache.qk_rope_head_dim) * element
+    return 0
 
 
-def with_room_for_states(rank: Rank, layers: Sequence[Layer]) -> Rank:
-    """Lengthen the block until a page of attention holds a state."""
-    distinct = dict.fromkeys(cache for layer in layers for cache in layer.caches)
-    recurrent = [
-        cache for cache in distinct if isinstance(cache, Recurrent) and cache.kind in states.SHAPES
-    ]
-    attention = [cache for cache in distinct if not isinstance(cache, Recurrent)]
-    one_token = rank._replace(block=1)
-    tokens = [(c, cache) for cache in attention for c in one_token.caches(cache)]
-    if not recurrent or not tokens:
-        return rank
-    largest = max(cache.page for cache, _ in tokens)
-    latent = any(isinstance(cache, LatentAttention) for _, cache in tokens)
-    state = max(state_of(rank, cache) for cache in recurrent)
-    block = states.grown_block(state, largest, rank.block, latent=latent)
-    return rank._replace(block=block, state_page=block * largest)
+def _kernel_block(rank: Rank, caches: Sequence[Layer]) -> int:
+    """Tokens of the shortest block that the first layer's kernels read."""
+    kernels = layouts.BACKENDS[rank.backend]
+    first = next((one for one in caches if isinstance(one, Attention | LatentAttention)), None)
+    if isinstance(first, Attention):
+        kernels = rank.kernels(rank.heads(first), rank.cache_format)
+    return min(kernels.kernel_blocks)

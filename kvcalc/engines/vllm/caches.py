@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kvcalc.costs import CONTEXT
+from kvcalc.engines.vllm.layouts import Backend
 from kvcalc.formula import Value, cdiv, minimum
 
 
@@ -17,7 +18,8 @@ class Cache:
     """A layer's cache: a block of `block` tokens is a page of `page` bytes.
 
     `shape` is what else must be equal for layers to share a group: heads, sizes, element type.
-    `alignment` is the stride, in bytes, that the kernel wants blocks to begin at.
+    `alignment` is the stride, in bytes, that the kernel wants blocks to begin at. Of the page,
+    `padding` bytes hold nothing.
     """
 
     kind: ClassVar[str]
@@ -27,6 +29,7 @@ class Cache:
     block: int
     page: int
     alignment: int = 1
+    padding: int = 0
 
     @property
     def family(self) -> Hashable:
@@ -65,17 +68,51 @@ class LatentCache(FullCache):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlidingCache(Cache):
+class LocalCache(Cache):
+    """Some of the tokens: `retained`, of `token` bytes each. Its page may be `padded`."""
+
+    token: int
+    padded: bool = False
+    retained: Value
+    kernels: Backend
+
+    def kept_whole(self, like: FullCache) -> FullCache:
+        """The cache of all tokens instead, in blocks of as many tokens as another's."""
+        page = max(self.token * like.block, self.page if self.padded else 0)
+        stride = self.kernels.stride(like.block, self.token)
+        return FullCache(
+            layer="full_attention",
+            shape=self.shape,
+            block=like.block,
+            page=page,
+            # A padded page stays padded where the kernel cuts it.
+            alignment=page if self.padded and stride > 1 else stride,
+            shards=like.shards,
+            windows=self.windows,
+        )
+
+    @property
+    def windows(self) -> tuple[tuple[str, int], ...]:
+        """What it attends to, by name and in tokens."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingCache(LocalCache):
     """The last `window` tokens but one, and the tokens in flight."""
 
     kind: ClassVar[str] = "sliding_window"
     window: int
-    retained: Value
 
     @property
     def family(self) -> Hashable:
         """Any sliding attention over the same window."""
         return self.kind, self.window
+
+    @property
+    def windows(self) -> tuple[tuple[str, int], ...]:
+        """Its window."""
+        return (("window", self.window),)
 
     def blocks(self, block: Value) -> Value:
         """As many as hold what is retained, and one, for it may begin inside a block."""
@@ -91,17 +128,21 @@ class SlidingLatentCache(SlidingCache):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChunkedCache(Cache):
+class ChunkedCache(LocalCache):
     """A chunk, and the tokens in flight."""
 
     kind: ClassVar[str] = "chunked_local_attention"
     chunk: int
-    retained: Value
 
     @property
     def family(self) -> Hashable:
         """Any chunked attention of the same chunk."""
         return self.kind, self.chunk
+
+    @property
+    def windows(self) -> tuple[tuple[str, int], ...]:
+        """Its chunk."""
+        return (("chunk", self.chunk),)
 
     def blocks(self, block: Value) -> Value:
         """As many as hold what is retained."""
@@ -122,16 +163,17 @@ class CrossCache(Cache):
 
 @dataclass(frozen=True, kw_only=True)
 class StateCache(Cache):
-    """A state of fixed size, one a block; `held` blocks of one request."""
+    """A state of fixed size, one a block; `held` blocks of one request, a `checkpoint` or none."""
 
     kind: ClassVar[str] = "mamba"
     state: int
     held: int
+    checkpoint: int
 
     @property
     def family(self) -> Hashable:
-        """Any state of which a request holds as many."""
-        return self.kind, self.held
+        """Any state of as large a page of which a request holds as many."""
+        return self.kind, self.page, self.held, self.checkpoint
 
     def blocks(self, block: Value) -> Value:
         """The state, its copies for drafts and for prefix caching."""

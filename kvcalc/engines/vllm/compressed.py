@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
-from kvcalc.engines.vllm.layouts import COMPRESSED_ROWS, PLAIN
+from kvcalc.engines.vllm.layouts import BACKENDS, COMPRESSED_ROWS, PLAIN
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
 
@@ -71,6 +71,8 @@ def compressed_caches(
             shape=(name,),
             block=tokens,
             page=page(size),
+            token=size // tokens,
+            kernels=BACKENDS[backend],
             alignment=align,
             window=window,
             retained=kept,

@@ -102,7 +102,9 @@ def _group_steps(
     yield Step("page size", "a layer's bytes of one block", first.cache.page, "bytes")
     widest = max(planned.bytes_per_block)
     if len(planned.bytes_per_block) == 1:
-        unused = sum(widest - sum(cache.page for _, cache in one.members) for one in groups)
+        unused = sum(
+            widest - sum(cache.page - cache.padding for _, cache in one.members) for one in groups
+        )
         yield Step("padding", "bytes of these groups' blocks that no layer uses", unused, "bytes")
     if isinstance(first.cache, SlidingCache | ChunkedCache):
         yield Step(
@@ -145,7 +147,7 @@ def _why(planned: Plan) -> str:
     sliding = [cache for cache in caches if isinstance(cache, SlidingCache)]
     parts = []
     if sliding:
-        least = min(cache.window for cache in sliding)
+        least = min(planned.model.sliding_windows)
         parts.append(f"{in_flight:,} tokens in flight per sliding layer, not {least:,}")
     elif any(isinstance(cache, ChunkedCache) for cache in caches):
         parts.append(f"{in_flight:,} tokens in flight per chunked layer, beside its chunk")

@@ -5,7 +5,7 @@ They are layers of their kind, on the last pipeline stage.
 
 from collections.abc import Callable
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, shown
 from kvcalc.layers.attention import (
     CompressedAttention,
     FullAttention,
@@ -19,22 +19,23 @@ from kvcalc.model import Model
 def draft_layers(model: Model, method: str) -> tuple[Layer, ...]:
     """Take the layers that a method of speculation adds to a model's.
 
+    A model given by its layers alone, without a model type, drafts with layers like its last.
+
     Raises:
-        KvcalcError: the model has no MTP layers, or none to tell the draft's shape by.
+        KvcalcError: the model has no MTP layers, vLLM builds none or it is not known which, or
+            there is no attention to tell the draft's shape by.
     """
     if method == "none":
         return ()
     if method != "mtp":
-        return (_last_attention(model, method),)
-    modules = model.num_nextn_predict_layers
-    if modules is None:
+        return (_without_indexer(_last_attention(model, method)),)
+    if model.model_type in UNREAD:
         raise KvcalcError(
-            f"speculative_method: found mtp, but {model.name} has no multi-token-prediction layers"
+            f"speculative_method: found mtp, but which layers vllm builds for {model.model_type} "
+            f"the key {UNREAD[model.model_type]} says, which kvcalc does not read"
         )
-    own = MTP_LAYERS.get(model.model_type or "")
-    if own is not None:
-        return own(model)
-    return (_with_indexer(_last_attention(model, method), model),) * modules
+    rule = MTP_LAYERS.get(model.model_type, _none) if model.model_type else _like_its_last
+    return rule(model)
 
 
 def _last_attention(model: Model, method: str) -> Layer:
@@ -42,7 +43,7 @@ def _last_attention(model: Model, method: str) -> Layer:
     for layer in reversed(model.layers):
         for cache in layer.caches:
             if isinstance(cache, FullAttention):
-                return FullAttention(**{**dict(cache), "index_head_dim": None})
+                return cache
             if isinstance(cache, LatentAttention) and cache.window is None:
                 return cache
             if isinstance(cache, CompressedAttention):
@@ -51,6 +52,12 @@ def _last_attention(model: Model, method: str) -> Layer:
         f"speculative_method: found {method}, but {model.name} has no full attention to tell the "
         "draft's shape by"
     )
+
+
+def _without_indexer(layer: Layer) -> Layer:
+    if isinstance(layer, FullAttention):
+        return FullAttention(**{**dict(layer), "index_head_dim": None})
+    return layer
 
 
 def _with_indexer(layer: Layer, model: Model) -> Layer:
@@ -65,20 +72,78 @@ def _with_indexer(layer: Layer, model: Model) -> Layer:
     )
 
 
-def _first_layer(model: Model) -> tuple[Layer, ...]:
-    return model.layers[:1]
+def _modules(model: Model) -> int:
+    if model.num_nextn_predict_layers is None:
+        raise KvcalcError(
+            f"speculative_method: found mtp, but {model.name} has no multi-token-prediction layers"
+        )
+    return model.num_nextn_predict_layers
+
+
+def _like_its_last(model: Model) -> tuple[Layer, ...]:
+    return (_with_indexer(_last_attention(model, "mtp"), model),) * _modules(model)
+
+
+def _one_like_its_last(model: Model) -> tuple[Layer, ...]:
+    return _like_its_last(model)[:1]
+
+
+def _its_first(model: Model) -> tuple[Layer, ...]:
+    return model.layers[: _modules(model)]
 
 
 def _one_sliding(model: Model) -> tuple[Layer, ...]:
     return tuple(layer for layer in model.layers if isinstance(layer, SlidingAttention))[:1]
 
 
+def _none(model: Model) -> tuple[Layer, ...]:
+    _modules(model)
+    raise KvcalcError(
+        f"speculative_method: found mtp, but vllm builds no multi-token-prediction layers for the "
+        f"model type {shown(model.model_type)}"
+    )
+
+
 MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
-    "exaone_moe": _first_layer,
+    **dict.fromkeys(
+        (
+            "bailing_hybrid",
+            "deepseek_v3",
+            "deepseek_v32",
+            "deepseek_v4",
+            "ernie4_5_moe",
+            "glm4_moe",
+            "glm4_moe_lite",
+            "glm_moe_dsa",
+            "glm_ocr",
+            "hy_v3",
+            "kimi_k3",
+            "mimo",
+            "pangu_ultra_moe",
+            "qwen3_5",
+            "qwen3_5_moe",
+            "qwen3_5_moe_text",
+            "qwen3_5_text",
+            "qwen3_next",
+        ),
+        _like_its_last,
+    ),
+    "longcat_flash": _one_like_its_last,
+    "nemotron_h": _one_like_its_last,
+    "exaone4_5": _its_first,
+    "exaone_moe": _its_first,
     "mimo_v2": _one_sliding,
     "mimo_v2_flash": _one_sliding,
 }
-"""Model types whose MTP layer vLLM builds otherwise than as its last full layer.
+"""The model types that vLLM builds MTP layers for, and which: layers like the last that sees all
+tokens (deepseek_mtp.py and others), the layers of the indices from 0 on (exaone_moe_mtp.py,
+exaone4_5_mtp.py), or one whatever the file says (mimo_v2_mtp.py: a sliding one)."""
 
-exaone_moe_mtp.py builds it with the layer index 0; mimo_v2_mtp.py builds one, a sliding one.
-"""
+UNREAD = {
+    "dots3_note": "mtp_layer_types",
+    "minimax_m3": "num_mtp_modules",
+    "minimax_m3_vl": "num_mtp_modules",
+    "step3p5": "mtp_layer_types",
+    "step3p7": "mtp_layer_types",
+}
+"""Model types whose MTP layers another key of their files says."""

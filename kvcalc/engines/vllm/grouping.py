@@ -13,6 +13,7 @@ from kvcalc.engines.vllm.caches import (
     Cache,
     ChunkedCache,
     FullCache,
+    LocalCache,
     SlidingCache,
     SlidingLatentCache,
     StateCache,
@@ -68,20 +69,12 @@ def _as_full(caches: Sequence[Placed]) -> list[Placed]:
     ):
         return list(caches)
     full = [cache for _, cache in caches if isinstance(cache, FullCache)]
-    promoted: list[Placed] = []
-    for place, cache in caches:
-        if full and isinstance(cache, SlidingCache | ChunkedCache):
-            block = full[0].block
-            cache = FullCache(
-                layer="full_attention",
-                shape=cache.shape,
-                block=block,
-                page=cache.page // cache.block * block,
-                shards=full[0].shards,
-                windows=(_window(cache),),
-            )
-        promoted.append((place, cache))
-    if not _share_one_group(promoted):
+    promoted = [
+        (place, cache.kept_whole(full[0]) if full and isinstance(cache, LocalCache) else cache)
+        for place, cache in caches
+    ]
+    compressed = any(isinstance(cache, SlidingLatentCache) for _, cache in caches)
+    if compressed or not _share_one_group(promoted):
         raise KvcalcError(
             "disable_hybrid_kv_cache_manager: found layers that cannot all be kept as full "
             "attention, expected full, latent, sliding and chunked ones, one of them full"
@@ -89,13 +82,6 @@ def _as_full(caches: Sequence[Placed]) -> list[Placed]:
     if all(cache.pads for _, cache in promoted):
         _refuse_two_windows(promoted)
     return promoted
-
-
-def _window(cache: Cache) -> tuple[str, int]:
-    if isinstance(cache, SlidingCache):
-        return "window", cache.window
-    assert isinstance(cache, ChunkedCache)
-    return "chunk", cache.chunk
 
 
 def _refuse_two_windows(caches: Sequence[Placed]) -> None:
@@ -123,13 +109,20 @@ def _unpaddable(caches: Sequence[Placed]) -> int | None:
 def _to_one_page(caches: Sequence[Placed]) -> list[Placed]:
     """Give all layers the largest page: by longer blocks where it divides, else by padding."""
     largest = max(cache.page for _, cache in caches)
-    unified: list[Placed] = []
-    for place, cache in caches:
-        ratio = 1
-        if not isinstance(cache, StateCache) and largest % cache.page == 0:
-            ratio = largest // cache.page
-        unified.append((place, replace(cache, block=cache.block * ratio, page=largest)))
-    return unified
+    made = {id(cache): _of_page(largest, place, cache) for place, cache in caches[::-1]}
+    return [(place, made[id(cache)]) for place, cache in caches]
+
+
+def _of_page(page: int, place: int, cache: Cache) -> Cache:
+    if isinstance(cache, StateCache) or page % cache.page:
+        return replace(cache, page=page, padding=cache.padding + page - cache.page)
+    if page > cache.page and isinstance(cache, LocalCache) and cache.padded:
+        raise KvcalcError(
+            f"kv_cache_dtype_skip_layers: found layer {place} padded to a page of {cache.page:,} "
+            f"bytes beside pages of {page:,}, which vllm cannot make of it"
+        )
+    ratio = page // cache.page
+    return replace(cache, block=cache.block * ratio, page=page, padding=cache.padding * ratio)
 
 
 def _dealt(caches: Sequence[Placed]) -> list[list[Placed]]:
@@ -180,6 +173,12 @@ def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
             groups.append(members)
             continue
         pattern = list(zip(*bucket.values(), strict=False))
+        if len(pattern) * len(bucket) < len(members):
+            raise KvcalcError(
+                f"kv_cache_layout: found layer {members[0][0]} and its like with pages of "
+                f"{', '.join(f'{page:,}' for page in bucket)} bytes, not as many layers of each; "
+                "vllm cannot deal them out with the block outermost"
+            )
         groups += [
             [placed for repeat in pattern[start::count] for placed in repeat]
             for start in range(count)

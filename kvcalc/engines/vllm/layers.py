@@ -16,7 +16,7 @@ from kvcalc.engines.vllm.caches import (
     StateCache,
 )
 from kvcalc.engines.vllm.compressed import compressed_caches
-from kvcalc.engines.vllm.layouts import KERNEL_BLOCK, Heads
+from kvcalc.engines.vllm.layouts import Backend, Heads
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value
@@ -34,17 +34,12 @@ if TYPE_CHECKING:
     )
     from kvcalc.layers.recurrent import Recurrent
 
-FA4_HEAD_DIM = 256
-FA4_BLOCK = 128
-"""FlashAttention 4 on compute capability 10.0 reads heads of 256 in pages of 128 tokens
-(v1/attention/backends/flash_attn.py)."""
-
 
 class Rank(NamedTuple):
     """What decides the caches of a rank, besides a layer's shape.
 
-    `block` is the attention block, in tokens; `kept` the block of sliding layers that stay in the
-    model's own type; `state_page` the page to which states are padded; `in_flight` tokens.
+    `block` is the attention block, in tokens, `in_flight` tokens too. `shared_page` is the page to
+    which sliding layers are padded where formats meet, `state_page` that of states.
     """
 
     model: Model
@@ -56,7 +51,7 @@ class Rank(NamedTuple):
     in_flight: Value
     encoder_tokens: Value
     lookahead: int
-    kept_page: int | None = None
+    shared_page: int | None = None
     state_page: int | None = None
     shards: int = 1
 
@@ -83,22 +78,32 @@ class Rank(NamedTuple):
         """Tokens that a sliding layer holds: those before the next, drafts' and those in flight."""
         return window_of(self.model, window) - 1 + (self.lookahead - 1) + self.in_flight
 
-    def block_of(self, heads: Heads) -> int:
-        """Tokens of a block of these heads."""
-        fa4 = self.settings.flash_attention_version == 4 and self.backend == "FLASH_ATTN"
-        if fa4 and heads.key == heads.value == FA4_HEAD_DIM:
-            return FA4_BLOCK
-        return self.block
+    def kernels(self, heads: Heads, form: str) -> Backend:
+        """The kernels that read these heads: the backend's, or beside latent rows the default's."""
+        backend = self.backend
+        own = layouts.BACKENDS[backend]
+        if own.attention != "full" or form not in own.formats:
+            backend = layouts.backend_for("full", form)
+        version = self.settings.flash_attention_version
+        return layouts.kernels(backend, version, heads.key, heads.value)
+
+    def paged(self, heads: Heads, form: str) -> dict[str, Any]:
+        """The page of keys and values of a block, and what tells it from others."""
+        token = layouts.token_bytes(heads, form)
+        return {
+            "shape": (heads, form),
+            "block": self.block,
+            "page": self.block * token,
+            "alignment": self.kernels(heads, form).stride(self.block, token),
+        }
 
 
 def _full(rank: Rank, layer: "FullAttention", form: str, kept: bool) -> list[Cache]:
-    heads = rank.heads(layer)
-    block = rank.block_of(heads)
-    page = block * layouts.token_bytes(heads, form)
-    cache = FullCache(
-        layer="full_attention", shape=(heads, form), block=block, page=page, shards=rank.shards
-    )
-    return [cache, *_index_of_heads(rank, layer)]
+    paged = rank.paged(rank.heads(layer), form)
+    return [
+        FullCache(layer="full_attention", **paged, shards=rank.shards),
+        *_index_of_heads(rank, layer),
+    ]
 
 
 def _index_of_heads(rank: Rank, layer: "FullAttention") -> list[Cache]:
@@ -127,18 +132,26 @@ def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> li
             "share so; expected 1"
         )
     heads = rank.heads(layer)
-    block = rank.block_of(heads)
-    page = block * layouts.token_bytes(heads, form)
-    if kept and rank.kept_page is not None:
-        # The longest block of whole kernel blocks that the quantised layers' page can hold.
-        block = rank.kept_page // layouts.token_bytes(heads, form) // KERNEL_BLOCK * KERNEL_BLOCK
-        page = rank.kept_page
+    token = layouts.token_bytes(heads, form)
+    kernels = rank.kernels(heads, form)
+    # A sliding layer's block is its own: as long as its kernels take of the page that it may fill.
+    block = kernels.longest_block((rank.shared_page or token * rank.block) // token)
+    if rank.shared_page is not None and rank.shared_page < token * block:
+        raise KvcalcError(
+            f"kv_cache_dtype_skip_layers: found sliding layers of {token} bytes a token, which do "
+            f"not fit in the page of {rank.shared_page} bytes of the other layers"
+        )
     return [
         SlidingCache(
             layer="sliding_attention",
             shape=(heads, form),
             block=block,
-            page=page,
+            page=rank.shared_page or token * block,
+            padding=rank.shared_page - token * block if rank.shared_page else 0,
+            alignment=kernels.stride(block, token),
+            token=token,
+            kernels=kernels,
+            padded=rank.shared_page is not None,
             window=layer.window,
             retained=rank.retained(layer.window),
         )
@@ -155,9 +168,9 @@ def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> li
     return [
         ChunkedCache(
             layer="chunked_attention",
-            shape=(heads, form),
-            block=rank.block,
-            page=rank.block * layouts.token_bytes(heads, form),
+            **rank.paged(heads, form),
+            token=layouts.token_bytes(heads, form),
+            kernels=rank.kernels(heads, form),
             chunk=layer.chunk,
             retained=layer.chunk + rank.in_flight,
         )
@@ -165,16 +178,8 @@ def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> li
 
 
 def _cross(rank: Rank, layer: "CrossAttention", form: str, kept: bool) -> list[Cache]:
-    heads = rank.heads(layer)
-    return [
-        CrossCache(
-            layer="cross_attention",
-            shape=(heads, form),
-            block=rank.block,
-            page=rank.block * layouts.token_bytes(heads, form),
-            encoder_tokens=rank.encoder_tokens,
-        )
-    ]
+    paged = rank.paged(rank.heads(layer), form)
+    return [CrossCache(layer="cross_attention", **paged, encoder_tokens=rank.encoder_tokens)]
 
 
 def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
@@ -182,14 +187,13 @@ def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list
         raise KvcalcError("vllm does not support latent_attention layers with a window")
     form = layouts.ALIASES.get((rank.backend, form), form) if layer.sparse else form
     row = layouts.row_bytes(layer.kv_lora_rank, layer.qk_rope_head_dim, form)
-    several = 64 * row if rank.block > 64 else 1
     caches: list[Cache] = [
         LatentCache(
             layer="latent_attention",
             shape=(layer.kv_lora_rank, layer.qk_rope_head_dim, form),
             block=rank.block,
             page=rank.block * row,
-            alignment=row if form in layouts.PLAIN and layouts.PLAIN[form] > 1 else several,
+            alignment=_row_stride(rank, layer, form, row),
             shards=rank.shards,
         )
     ]
@@ -202,28 +206,43 @@ def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list
                 shape=("indexer", key),
                 block=rank.block,
                 page=rank.block * index,
-                alignment=64 * index if rank.block > 64 else 1,
+                alignment=layouts.INDEXER.stride(rank.block, index),
                 shards=rank.shards,
             )
         )
     return caches
 
 
+def _row_stride(rank: Rank, layer: "LatentAttention", form: str, row: int) -> int:
+    """Bytes that blocks of rows begin at multiples of, where they are packed.
+
+    Sparse kernels read one array of rows (v1/attention/backends/mla/*_sparse.py, customize_spec);
+    FlashMLA's quantised ones read pages of 64, which matters where a block has several.
+    """
+    if not layer.sparse:
+        return layouts.BACKENDS[rank.backend].stride(rank.block, row)
+    if rank.backend == "FLASHINFER_MLA_SPARSE":
+        return 32 * row
+    if layouts.PLAIN.get(form, 1) > 1:
+        return row
+    return layouts.INDEXER.stride(rank.block, row)
+
+
 def _recurrent(rank: Rank, layer: "Recurrent", form: str, kept: bool) -> list[Cache]:
     state = state_of(rank, layer)
-    copies = 0
-    if rank.settings.mamba_cache_mode == "align":
-        asked = rank.settings.prefill_checkpoint_blocks
-        copies = 1 + (states.CHECKPOINTS.get(layer.kind, 0) if asked is None else asked)
+    asked = rank.settings.prefill_checkpoint_blocks
+    checkpoint = states.CHECKPOINTS.get(layer.kind, 0) if asked is None else asked
     aligned = rank.settings.mamba_cache_mode == "align"
     return [
         StateCache(
             layer=layer.kind,
-            shape=(layer.kind, state),
+            shape=(layer, state),
             block=rank.block if aligned else 0,
             page=rank.state_page or state,
+            padding=rank.state_page - state if rank.state_page else 0,
             state=state,
-            held=1 + rank.settings.drafts + copies,
+            held=1 + rank.settings.drafts + (1 + checkpoint if aligned else 0),
+            checkpoint=checkpoint,
         )
     ]
 

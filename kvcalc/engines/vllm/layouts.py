@@ -5,12 +5,13 @@ their customize_spec (how each packs).
 """
 
 from collections.abc import Callable
+from math import gcd
 from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError
 
 KERNEL_BLOCK = 16
-"""Tokens of the least block that the kernels read."""
+"""Tokens of the least block that any kernel reads, and of vLLM's own (config/cache.py)."""
 
 PLAIN = {
     "float32": 4,
@@ -111,43 +112,81 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
 
 
 class Backend(NamedTuple):
-    """An attention backend: the kind of attention, its formats, and its block unless asked."""
+    """An attention backend: the kind of attention, its formats, and the blocks of its kernels.
+
+    Kernels that are `exact` read blocks of just `kernel_blocks` tokens; others any multiple.
+    """
 
     attention: str
     formats: tuple[str, ...]
-    block_size: int
+    kernel_blocks: tuple[int, ...]
+    exact: bool = False
+
+    @property
+    def block_size(self) -> int:
+        """Tokens of a block where none are asked for: vLLM's 16 if it takes them."""
+        return KERNEL_BLOCK if self.takes(KERNEL_BLOCK) else min(self.kernel_blocks)
+
+    def takes(self, block: int) -> bool:
+        """Whether blocks of so many tokens can be cut into its kernels' own."""
+        return any(block % kernel == 0 for kernel in self.kernel_blocks)
+
+    def longest_block(self, tokens: int) -> int:
+        """The longest of its kernels' blocks of at most so many tokens, else the shortest."""
+        shortest = min(self.kernel_blocks)
+        if not self.exact:
+            return max(shortest, tokens // shortest * shortest)
+        return max((kernel for kernel in self.kernel_blocks if kernel <= tokens), default=shortest)
+
+    def stride(self, block: int, token: int) -> int:
+        """Bytes that blocks of tokens of so many bytes must begin at multiples of.
+
+        An exact kernel cuts a longer block into its own, which packed blocks must keep whole.
+        """
+        kernel = gcd(max(self.kernel_blocks), block)
+        return kernel * token if self.exact and kernel != block else 1
 
 
 _HALF = ("bfloat16", "float16")
 _FP8 = ("fp8", "fp8_e4m3")
+_PER_TOKEN_HEAD = tuple(name for name in PACKED if name.endswith("per_token_head"))
+_TURBOQUANT = tuple(name for name in PACKED if name.startswith("turboquant"))
 
 BACKENDS = {
-    "FLASH_ATTN": Backend("full", (*_HALF, *_FP8), 16),
-    "TRITON_ATTN": Backend(
-        "full",
-        (
-            "float32",
-            *_HALF,
-            *_FP8,
-            "fp8_e5m2",
-            "int4_per_token_head",
-            "int8_per_token_head",
-            "fp8_per_token_head",
-        ),
-        16,
-    ),
-    "FLASHINFER": Backend("full", (*_HALF, *_FP8, "fp8_e5m2", "nvfp4"), 16),
-    "TURBOQUANT": Backend("full", tuple(name for name in PACKED if "turboquant" in name), 16),
-    "FLASHMLA": Backend("latent", (*_HALF, *_FP8), 64),
-    "CUTLASS_MLA": Backend("latent", (*_HALF, *_FP8), 128),
-    "FLASHINFER_MLA": Backend("latent", (*_HALF, *_FP8), 32),
-    "TRITON_MLA": Backend("latent", ("float32", *_HALF, *_FP8), 16),
-    "FLASHMLA_SPARSE": Backend("sparse", ("bfloat16", "fp8", "fp8_ds_mla", "nvfp4_ds_mla"), 64),
-    "FLASHINFER_MLA_SPARSE": Backend("sparse", (*_HALF, *_FP8), 64),
-    "FLASHMLA_SPARSE_DSV4": Backend("compressed", ("bfloat16", "fp8", "fp8_ds_mla"), 256),
-    "FLASHINFER_MLA_SPARSE_DSV4": Backend("compressed", ("bfloat16", *_FP8), 256),
+    "FLASH_ATTN": Backend("full", (*_HALF, *_FP8), (16,)),
+    "TRITON_ATTN": Backend("full", ("float32", *_HALF, *_FP8, "fp8_e5m2", *_PER_TOKEN_HEAD), (16,)),
+    "FLASHINFER": Backend("full", (*_HALF, *_FP8, "fp8_e5m2", "nvfp4"), (16, 32, 64), exact=True),
+    "TURBOQUANT": Backend("full", _TURBOQUANT, (16, 32, 64, 128), exact=True),
+    "FLASHMLA": Backend("latent", (*_HALF, *_FP8), (64,), exact=True),
+    "CUTLASS_MLA": Backend("latent", (*_HALF, *_FP8), (128,), exact=True),
+    "FLASHINFER_MLA": Backend("latent", (*_HALF, *_FP8), (32, 64), exact=True),
+    "TRITON_MLA": Backend("latent", ("float32", *_HALF, *_FP8), (16,)),
+    "FLASHMLA_SPARSE": Backend("sparse", ("bfloat16", "fp8", "fp8_ds_mla", "nvfp4_ds_mla"), (64,)),
+    "FLASHINFER_MLA_SPARSE": Backend("sparse", (*_HALF, *_FP8), (64,)),
+    "FLASHMLA_SPARSE_DSV4": Backend("compressed", ("bfloat16", "fp8", "fp8_ds_mla"), (256,)),
+    "FLASHINFER_MLA_SPARSE_DSV4": Backend("compressed", ("bfloat16", *_FP8), (256,)),
 }
-"""The backends that were measured, of each kind of attention the default one first."""
+"""The backends that were measured, of each kind of attention the default one first.
+
+Of sparse and compressed attention the blocks are what their indexers' kernels take too.
+"""
+
+INDEXER = Backend("sparse", (), (64,), exact=True)
+"""The backend of an indexer's rows (v1/attention/backends/mla/indexer.py)."""
+
+FLASH_ATTENTION_4 = Backend("full", BACKENDS["FLASH_ATTN"].formats, (128,), exact=True)
+"""FlashAttention 4 on compute capability 10.0, for heads of 256 (backends/flash_attn.py)."""
+
+FLASH_ATTENTION_4_HEAD = 256
+
+
+def kernels(backend: str, flash_attention_version: int | None, key: int, value: int) -> Backend:
+    """The kernels that read keys and values of these sizes."""
+    fourth = backend == "FLASH_ATTN" and flash_attention_version == 4
+    if fourth and key == value == FLASH_ATTENTION_4_HEAD:
+        return FLASH_ATTENTION_4
+    return BACKENDS[backend]
+
 
 ALIASES = {
     ("FLASHMLA_SPARSE", "fp8"): "fp8_ds_mla",
@@ -156,11 +195,13 @@ ALIASES = {
 """What a backend makes of a format's name."""
 
 
-def backend_for(attention: str, cache_format: str, asked: str | None) -> str:
-    """Choose the backend: the one that was asked for, else the first that stores the format.
+def backend_for(
+    attention: str, cache_format: str, asked: str | None = None, block: int | None = None
+) -> str:
+    """Choose the backend: the one asked for, else the first that takes the format and the block.
 
     Raises:
-        KvcalcError: it is for another kind of attention, or none stores the format.
+        KvcalcError: it is for another kind of attention, or none takes the format or the block.
     """
     fitting = [name for name, backend in BACKENDS.items() if backend.attention == attention]
     if asked is not None and asked not in fitting:
@@ -168,12 +209,19 @@ def backend_for(attention: str, cache_format: str, asked: str | None) -> str:
             f"attention_backend: found {asked}, expected one for {attention} attention: "
             f"{', '.join(fitting)}"
         )
-    for name in [asked] if asked else fitting:
-        if cache_format in BACKENDS[name].formats:
+    considered = [asked] if asked else fitting
+    storing = [name for name in considered if cache_format in BACKENDS[name].formats]
+    if not storing:
+        known = dict.fromkeys(name for one in considered for name in BACKENDS[one].formats)
+        raise KvcalcError(
+            f"kv_cache_dtype: found {cache_format}, which {asked or f'{attention} attention'} has "
+            f"not on vllm, expected {', '.join(known)}"
+        )
+    for name in storing:
+        if block is None or BACKENDS[name].takes(block):
             return name
-    known = dict.fromkeys(name for one in fitting for name in BACKENDS[one].formats)
-    listed = BACKENDS[asked].formats if asked else known
+    least = min(min(BACKENDS[name].kernel_blocks) for name in storing)
     raise KvcalcError(
-        f"kv_cache_dtype: found {cache_format}, which {asked or f'{attention} attention'} has not "
-        f"on vllm, expected {', '.join(listed)}"
+        f"block_size: found {block}, expected a multiple of {least}, the block of the kernels of "
+        f"{' and '.join(storing)}"
     )

@@ -1,22 +1,26 @@
 """A model's plan: its KV cache groups, and what each pipeline stage holds of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kvcalc.engines.vllm import drafts
-from kvcalc.engines.vllm.backend import attention_of, backend_of, default_block
+from kvcalc.engines.vllm import drafts, layouts
+from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import kept_layers, with_room_for_kept, with_room_for_states
-from kvcalc.engines.vllm.caches import Cache, StateCache
+from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
 from kvcalc.engines.vllm.layers import Rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import KvcalcError
 from kvcalc.formula import Value, variable
+from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
 BATCH = variable("max_num_batched_tokens")
 BLOCK = variable("block_size")
+
+LAYOUTS_OF = {"TURBOQUANT": ("LBNHC",)}
+"""Layouts of the backends that do not take any (supported_kv_cache_layouts)."""
 
 
 @dataclass(frozen=True)
@@ -83,31 +87,20 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         backend=backend,
         cache_format=cache_format,
         own_format=model.dtype,
-        block=settings.block_size or default_block(model, backend),
+        block=block_of(model, settings, backend),
         in_flight=BATCH * settings.batches_in_flight,
         encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
         lookahead=_lookahead(model, settings),
         shards=settings.decode_context_parallel_size,
     )
     asked = rank.block
-    kept = kept_layers(model, settings, cache_format)
-    rank = with_room_for_kept(rank, model.layers, kept)
-    rank = with_room_for_states(rank, (*model.layers, *extra))
-    caches = [
-        (place, cache)
-        for place, layer in enumerate(model.layers)
-        for cache in rank.caches(layer, place in kept)
-    ]
-    # A draft runs without decode context parallelism, and so keeps its context whole.
-    alone = rank._replace(shards=1)
-    caches += [
-        (len(model.layers) + place, cache)
-        for place, layer in enumerate(extra)
-        for cache in alone.caches(layer)
-    ]
+    layers = (*model.layers, *extra)
+    kept = kept_layers(settings, layers, len(model.layers), cache_format)
+    rank = with_room_for_kept(with_room_for_states(rank, layers), layers, kept)
+    caches = list(_placed(rank, layers, len(model.layers), kept or frozenset()))
     if not caches:
         raise KvcalcError(f"vllm: {model.name} has no layer with a cache")
-    outermost = _block_outermost(settings, attention, caches)
+    outermost = _block_outermost(settings, backend, attention, caches)
     groups = grouped(
         caches,
         hybrid_manager=not settings.disable_hybrid_kv_cache_manager,
@@ -116,10 +109,12 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     stages = stage_sizes(
         len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
     )
+    cuts = layouts.BACKENDS[backend].exact or settings.flash_attention_version == 4
     scales = (
         rank.block == asked
-        and rank.kept_page is None
+        and rank.shared_page is None
         and not outermost
+        and not (cuts and any(isinstance(c, SlidingCache) for _, c in caches))
         and all(not isinstance(c, StateCache) and c.page % asked == 0 for _, c in caches)
         and all(c.block == asked for _, c in caches)
     )
@@ -145,6 +140,20 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         stages=(*stages[:-1], stages[-1] + len(extra)),
         bytes_per_block=per_stage,
     )
+
+
+def _placed(
+    rank: Rank, layers: Sequence[Layer], own: int, kept: frozenset[int]
+) -> Iterator[Placed]:
+    """The caches of the model's own layers, the first, and of a draft's."""
+    # A draft runs without decode context parallelism, and so keeps its context whole.
+    alone = rank._replace(shards=1)
+    made: dict[tuple[int, bool, bool], list[Cache]] = {}
+    for place, layer in enumerate(layers):
+        alike = id(layer), place in kept, place < own
+        if alike not in made:
+            made[alike] = (rank if place < own else alone).caches(layer, place in kept)
+        yield from ((place, cache) for cache in made[alike])
 
 
 def _planned(members: Sequence[Placed], block: int, scales: bool) -> PlannedGroup:
@@ -175,15 +184,28 @@ def _lookahead(model: Model, settings: VllmSettings) -> int:
     return settings.drafts if min(modules, settings.drafts) > 1 else 1
 
 
-def _block_outermost(settings: VllmSettings, attention: str, caches: Sequence[Placed]) -> bool:
-    if attention == "compressed":
-        return True
-    if settings.kv_cache_layout is not None:
-        return settings.kv_cache_layout.startswith("B")
-    # A draft whose pages are not the target's can only be packed beside them.
-    shards = {getattr(cache, "shards", 1) for _, cache in caches}
+def _block_outermost(
+    settings: VllmSettings, backend: str, attention: str, caches: Sequence[Placed]
+) -> bool:
+    """Whether blocks are the outermost dimension: as asked, else where pages must be packed so.
+
+    Raises:
+        KvcalcError: the backend, or the caches, allow only other layouts than the one asked for.
+    """
+    shards = {cache.shards for _, cache in caches if isinstance(cache, FullCache)}
     pages = {cache.page for _, cache in caches}
-    return len(shards) > 1 and len(pages) > 1
+    # A draft whose pages are not the target's can only be packed beside them.
+    packed = attention == "compressed" or (len(shards) > 1 and len(pages) > 1)
+    allowed = ("BLHNC", "BLNHC") if packed else LAYOUTS_OF.get(backend)
+    asked = settings.kv_cache_layout
+    if asked is None:
+        return packed
+    if allowed is not None and asked not in allowed:
+        raise KvcalcError(
+            f"kv_cache_layout: found {asked}, expected {' or '.join(allowed)} for this model on "
+            f"{backend}"
+        )
+    return asked.startswith("B")
 
 
 def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[str, int]:

@@ -18,6 +18,12 @@ BATCHES = ((160 * 1024, 16_384), (70 * 1024, 8_192), (0, 2_048))
 SMALL_BATCH_GPUS = ("a100",)
 """GPUs of over 70 GiB that take the smallest batch all the same (engine/arg_utils.py)."""
 
+INDEX_TYPES = {"bf16": "bfloat16", "fp8_e4m3": "fp8"}
+"""Other names of the element types of indexers' keys (config/attention.py)."""
+
+LAYOUTS = {"NHD": "LBNHC", "HND": "LBHNC"}
+"""Older names of layouts (v1/attention/backends/utils.py)."""
+
 
 def _format(name: object) -> str:
     spelled = ALIASES.get(name, name) if isinstance(name, str) else name
@@ -117,11 +123,14 @@ class VllmSettings(Settings):
     ] = None
     kv_cache_layout: Annotated[
         Literal["LBNHC", "LBHNC", "BLHNC", "BLNHC"] | None,
+        BeforeValidator(lambda name: LAYOUTS.get(name, name) if isinstance(name, str) else name),
         About("order of dimensions (VLLM_KV_CACHE_LAYOUT)", "v1/kv_cache_layout.py"),
     ] = None
     indexer_kv_dtype: Annotated[
         Literal["auto", "bfloat16", "fp8", "mxfp4"],
-        BeforeValidator(lambda name: ALIASES.get(name, name) if isinstance(name, str) else name),
+        BeforeValidator(
+            lambda name: INDEX_TYPES.get(name, name) if isinstance(name, str) else name
+        ),
         About("element type of indexers' keys", "config/attention.py"),
     ] = "auto"
     kv_cache_dtype_skip_layers: Annotated[

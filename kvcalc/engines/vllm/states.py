@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from kvcalc.dtypes import dtype
 from kvcalc.engines.contract import share_per_rank
-from kvcalc.engines.vllm.layouts import KERNEL_BLOCK
 
 if TYPE_CHECKING:
     from kvcalc.layers.recurrent import (
@@ -98,9 +97,3 @@ def _ssm_dtype(layer: "Recurrent", model_dtype: str, model_type: str | None) -> 
     if layer.state_dtype and (model_type is None or model_type in FROM_FILE):
         return layer.state_dtype
     return "float32" if model_type in FLOAT32_STATES else model_dtype
-
-
-def grown_block(state: int, token: int, block_size: int, *, latent: bool) -> int:
-    """Tokens of the block of attention, `token` bytes each, that holds a state of `state` bytes."""
-    step = max(KERNEL_BLOCK, block_size, 128 if latent else 0)
-    return max(block_size, step * -(-state // (step * token)))

@@ -157,3 +157,17 @@ def test_what_needs_another_structure_is_an_error(
     with pytest.raises(KvcalcError) as caught:
         cost(name)(8192, **given_)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("gpt-oss-20b", {"attention_backend": "FLASHINFER"}),
+        ("google--gemma-4-26B-A4B", {"flash_attention_version": 4, "block_size": 128}),
+    ],
+)
+def test_where_kernels_cut_a_sliding_layers_block_its_size_is_structure(
+    name: str, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(KvcalcError, match="block_size: decides the groups of this model"):
+        cost(name, **settings)(8192, block_size=256)

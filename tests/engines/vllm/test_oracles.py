@@ -14,7 +14,7 @@ from kvcalc.engines.vllm.caches import StateCache
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value
+from kvcalc.formula import Value, substituted
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from tests.engines.vllm import shapes
@@ -50,7 +50,9 @@ def figures(model: Model, context: int, settings: Mapping[str, Any]) -> dict[str
     cost = kvcalc.cost(model, engine="vllm", **settings)
 
     def at(value: Value) -> int:
-        return Formula(value, cost.formula.variables)(context)
+        figure = substituted(value, {**cost.formula.variables, "context": context})
+        assert isinstance(figure, int)
+        return figure
 
     blocks = at(planned.blocks_per_request)
     members = planned.stage_members()

@@ -16,6 +16,8 @@ LLAMA = kvcalc.load("llama-3.1-8b")
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 DEEPSEEK = kvcalc.load("deepseek-v3")
 FULL = FullAttention(query_heads=8, kv_heads=8, head_dim=128)
+SPARSE = LatentAttention(kv_lora_rank=512, qk_rope_head_dim=64, sparse=True, index_head_dim=128)
+V4 = kvcalc.load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
 STATE = Mamba2(kernel=4, heads=64, head_dim=64, groups=8, state=128)
 
 
@@ -35,6 +37,26 @@ def slides(window: int) -> Layer:
         (LLAMA, {"block_size": 17}, "block_size: found 17, expected a multiple of 16"),
         (LLAMA, {"block_size": "x"}, "block_size: found 'x'"),
         (LLAMA, {"max_num_batched_tokens": True}, "max_num_batched_tokens: found True"),
+        (
+            LLAMA,
+            {"attention_backend": "FLASHINFER", "kv_cache_dtype": "fp8_per_token_head"},
+            "found fp8_per_token_head, which FLASHINFER has not on vllm",
+        ),
+        (
+            DEEPSEEK,
+            {"attention_backend": "CUTLASS_MLA", "block_size": 64},
+            "block_size: found 64, expected a multiple of 128, the block of the kernels of CUTLASS",
+        ),
+        (
+            of(SPARSE),
+            {"block_size": 32},
+            "block_size: found 32, expected a multiple of 64, the block of the kernels of FLASHMLA",
+        ),
+        (
+            of(FullAttention(kv_heads=4, head_dim=128, index_head_dim=128)),
+            {"block_size": 64},
+            "block_size: found 64, expected a multiple of 128, the block of the kernels beside",
+        ),
         (LLAMA, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3, expected a divisor"),
         (LLAMA, {"tensor_parallel_size": 12}, "tensor_parallel_size: found 12, expected a divisor"),
         (LLAMA, {"kv_cache_dtype": "int4"}, "kv_cache_dtype: found 'int4', expected one of auto"),
@@ -114,7 +136,37 @@ def slides(window: int) -> Layer:
         ),
         (LLAMA, {"mamba_cache_mode": "all"}, "mamba_cache_mode: found 'all', expected 'align'"),
         (LLAMA, {"prefill_checkpoint_blocks": 2}, "prefill_checkpoint_blocks: found 2"),
-        (LLAMA, {"kv_cache_layout": "HND"}, "kv_cache_layout: found 'HND'"),
+        (LLAMA, {"kv_cache_layout": "NCHW"}, "kv_cache_layout: found 'NCHW'"),
+        (
+            LLAMA,
+            {"kv_cache_dtype": "turboquant_k8v4", "kv_cache_layout": "BLHNC"},
+            "kv_cache_layout: found BLHNC, expected LBNHC for this model on TURBOQUANT",
+        ),
+        (V4, {"kv_cache_layout": "LBNHC"}, "kv_cache_layout: found LBNHC, expected BLHNC or BLNHC"),
+        (
+            V4,
+            {"disable_hybrid_kv_cache_manager": True},
+            "found layers that cannot all be kept as full attention",
+        ),
+        (
+            of(FULL, *[slides(128)] * 2, *[SlidingAttention(kv_heads=4, head_dim=64, window=128)]),
+            {"kv_cache_layout": "BLHNC"},
+            "vllm cannot deal them out with the block outermost",
+        ),
+        (
+            of(
+                SlidingAttention(kv_heads=1, head_dim=128, window=128),
+                FullAttention(kv_heads=1, head_dim=128),
+                FULL,
+            ),
+            {"kv_cache_dtype": "fp8", "kv_cache_dtype_skip_layers": "sliding_window"},
+            "found layer 0 padded to a page of 8,192 bytes beside pages of 65,536",
+        ),
+        (
+            of(FullAttention(kv_heads=1, head_dim=128), slides(128)),
+            {"kv_cache_dtype": "fp8", "kv_cache_dtype_skip_layers": "sliding_window"},
+            "which do not fit in the page of 8192 bytes of the other layers",
+        ),
     ],
 )
 def test_one_sentence_says_why(model: Model, settings: dict[str, Any], sentence: str) -> None:

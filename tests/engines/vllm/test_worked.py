@@ -7,6 +7,7 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.layers.attention import ChunkedAttention, FullAttention
 from kvcalc.model import Model
 
 CONFIGS = "tests/oracles/configs"
@@ -182,3 +183,28 @@ def test_the_formula_is_short_and_says_what_varies() -> None:
         "block_size": 16,
         "window": 128,
     }
+
+
+def test_of_equal_padding_the_longer_repeat_packs_a_group() -> None:
+    small, large = FullAttention(kv_heads=1, head_dim=64), FullAttention(kv_heads=2, head_dim=64)
+    chunked = ChunkedAttention(kv_heads=1, head_dim=64, chunk=8192)
+    model = Model(name="m", layers=(small, large, chunked) * 2 + (chunked,))
+    assert groups(model, kv_cache_layout="BLHNC") == ([4, 3], 16)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "padding"),
+    [
+        (KEXAONE, {}, [0, 0]),
+        # 13 full layers beside 12 sliding ones: a layer's page of each sliding group is empty.
+        (kvcalc.load("gpt-oss-20b"), {"speculative_method": "eagle3"}, [32_768, 0]),
+        # A state of 3,207,168 bytes on a page of 784 tokens of 4,096 bytes, in 48 layers.
+        (kvcalc.load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json"), {}, [48 * 4096, 0]),
+    ],
+)
+def test_the_derivation_says_the_padding(
+    model: Model, settings: dict[str, Any], padding: list[int]
+) -> None:
+    cost = kvcalc.cost(model, "vllm", **settings)
+    steps = [step for group in cost.groups for step in group.steps]
+    assert [step.value for step in steps if step.name == "padding"] == padding

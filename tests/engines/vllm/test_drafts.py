@@ -1,0 +1,133 @@
+"""The layers that drafts add, by model type and method."""
+
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.engines.vllm.caches import SlidingCache
+from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
+from kvcalc.engines.vllm.plan import plan
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import FullAttention, LatentAttention
+from kvcalc.model import Model
+from tests.shapes import HEADS, full, latent, model, sliding
+
+CONFIGS = "tests/oracles/configs"
+KEXAONE = kvcalc.load("k-exaone-236b-a23b")
+ROW = {"sparse": True, "index_head_dim": 128}
+
+
+def published(name: str) -> Model:
+    return kvcalc.load(f"{CONFIGS}/{name}.json")
+
+
+def test_k_exaones_layer_has_the_index_0_and_so_slides() -> None:
+    assert draft_layers(KEXAONE, "mtp") == (KEXAONE.layers[0],)
+    assert KEXAONE.layers[0].kind == "sliding_attention"
+
+
+def test_mimo_v2_gets_one_sliding_layer_whatever_its_file_says() -> None:
+    mimo = published("XiaomiMiMo--MiMo-V2-Flash")
+    assert mimo.num_nextn_predict_layers is None
+    assert [layer.kind for layer in draft_layers(mimo, "mtp")] == ["sliding_attention"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("deepseek-ai--DeepSeek-V3", "latent_attention"),
+        ("Qwen--Qwen3.5-27B", "full_attention"),
+        ("deepseek-ai--DeepSeek-V4-Flash", "compressed_attention"),
+    ],
+)
+def test_others_get_layers_like_their_last_that_sees_all_tokens(name: str, kind: str) -> None:
+    (layer,) = draft_layers(published(name), "mtp")
+    assert layer.kind == kind
+    assert getattr(layer, "ratio", 0) == 0
+
+
+def test_a_sparse_layer_of_mtp_owns_its_indexer() -> None:
+    shared = latent(sparse=True)
+    glm = model(latent(**ROW), shared, model_type="glm_moe_dsa", num_nextn_predict_layers=2)
+    assert draft_layers(glm, "mtp") == (latent(**ROW),) * 2
+
+
+def test_an_eagle_head_has_no_indexer_beside_its_heads() -> None:
+    indexed = FullAttention(**HEADS, index_head_dim=128)
+    assert draft_layers(model(indexed), "eagle") == (full(),)
+
+
+def test_a_model_given_by_its_layers_drafts_like_its_last() -> None:
+    given = model(sliding(), full(), num_nextn_predict_layers=3)
+    assert draft_layers(given, "mtp") == (full(),) * 3
+
+
+@pytest.mark.parametrize("model_type", ["minimax_m2", "made_up"])
+def test_a_type_that_vllm_builds_none_for_is_refused(model_type: str) -> None:
+    given = model(full(), model_type=model_type, num_nextn_predict_layers=1)
+    with pytest.raises(KvcalcError, match=f"builds no .* for the model type '{model_type}'"):
+        draft_layers(given, "mtp")
+
+
+@pytest.mark.parametrize("model_type", sorted(UNREAD))
+def test_a_type_whose_layers_another_key_says_is_refused(model_type: str) -> None:
+    given = model(full(), model_type=model_type, num_nextn_predict_layers=1)
+    with pytest.raises(KvcalcError, match=f"the key {UNREAD[model_type]} says"):
+        draft_layers(given, "mtp")
+    assert model_type not in MTP_LAYERS
+
+
+@pytest.mark.parametrize(
+    ("settings", "lookahead"),
+    [
+        ({"speculative_method": "mtp", "num_speculative_tokens": 3}, 3),
+        ({"speculative_method": "mtp", "num_speculative_tokens": 1}, 1),
+        ({"speculative_method": "mtp"}, 1),
+        ({"speculative_method": "eagle", "num_speculative_tokens": 3}, 1),
+        ({"num_speculative_tokens": 3}, 1),
+        ({"num_prefill_lookahead_tokens": 5}, 5),
+    ],
+)
+def test_several_modules_look_ahead_and_keep_tokens_more(
+    settings: dict[str, Any], lookahead: int
+) -> None:
+    given = model(sliding(128), full(), num_nextn_predict_layers=3)
+    planned = plan(given, VllmSettings(**settings))
+    (retained,) = (
+        group.cache.retained for group in planned.groups if isinstance(group.cache, SlidingCache)
+    )
+    shift = 2 - lookahead
+    sign = f"- {shift} " if shift > 0 else f"+ {-shift} " if shift < 0 else ""
+    assert str(retained) == f"window {sign}+ 2*max_num_batched_tokens"
+
+
+def test_one_module_of_several_changes_nothing() -> None:
+    one = model(sliding(128), full(), num_nextn_predict_layers=1)
+    settings: dict[str, Any] = {"speculative_method": "mtp", "num_speculative_tokens": 3}
+    cost = kvcalc.cost(one, "vllm", **settings)
+    assert cost(100_000) == kvcalc.cost(model(sliding(128), full(), full()), "vllm")(100_000)
+
+
+def test_drafts_sit_on_the_last_stage_and_beside_sharded_contexts_keep_theirs_whole() -> None:
+    target = Model(
+        name="m",
+        layers=(LatentAttention(kv_lora_rank=512, qk_rope_head_dim=64),) * 61,
+        num_nextn_predict_layers=1,
+    )
+    planned = plan(
+        target,
+        VllmSettings(
+            speculative_method="mtp",
+            tensor_parallel_size=8,
+            decode_context_parallel_size=8,
+            pipeline_parallel_size=2,
+        ),
+    )
+    assert planned.stages == (31, 31)
+    assert [len(group.members) for group in planned.groups] == [1] * 62
+    assert [str(group.blocks) for group in planned.groups[-2:]] == [
+        "cdiv(cdiv(context, 8), block_size)",
+        "cdiv(context, block_size)",
+    ]
