@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvcalc.bounds import Bounds, extent
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, reason, shown
 from kvcalc.formula import Value, variables_of
 
 LIMIT = 2**63
@@ -59,9 +59,11 @@ def _refuse_other_index(given: Mapping[str, Any]) -> None:
 def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if numpy.ma.is_masked(amounts):
         raise KvcalcError(f"{name}: found masked elements, expected whole numbers")
-    if hasattr(amounts, "to_numpy"):
-        amounts = amounts.to_numpy()
-    array = numpy.asarray(amounts)
+    try:
+        array = numpy.asarray(amounts.to_numpy() if hasattr(amounts, "to_numpy") else amounts)
+    except Exception as error:  # each library has its own: of a tensor on a GPU, of 128 bits
+        found = f"{type(amounts).__name__} that NumPy cannot read"
+        raise KvcalcError(f"{name}: found a {found}: {reason(error)}") from None
     if array.dtype == object:
         if any(type(amount) is not int or amount < 1 for amount in array.flat):
             raise KvcalcError(f"{name}: found an array of objects, expected positive ints")
@@ -161,7 +163,10 @@ def polars_expression(
     from kvcalc.formula import substituted
     from kvcalc.outputs.formulas.polars import source
 
+    integer = "Int128" if checked else "Int64"
     values = {name: value for name, value in own.items() if name not in names}
-    text = source(substituted(expression, values), names, "Int128" if checked else "Int64")
+    expression = substituted(expression, values)
+    if isinstance(expression, int):
+        return polars.lit(expression, getattr(polars, integer))
     # Our own rendering, in which names of columns stand quoted by repr.
-    return eval(text, {"pl": polars})
+    return eval(source(expression, names, integer), {"pl": polars})

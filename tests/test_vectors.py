@@ -12,8 +12,16 @@ from hypothesis.extra.numpy import arrays
 
 import kvcalc
 from kvcalc.errors import KvcalcError
+from kvcalc.formula import Formula
 
 COST = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), "vllm")
+
+
+class OnAGpu:
+    """A tensor of PyTorch's, which NumPy reads only where it is in the CPU's memory."""
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("can't convert cuda")
 
 
 @given(arrays(numpy.int64, st.integers(0, 50), elements=st.integers(1, 2**24)), st.integers(1, 64))
@@ -74,6 +82,14 @@ def test_a_polars_expression_stands_in_with_columns(checked: bool) -> None:
     assert found.dtype == (polars.Int128 if checked else polars.Int64)
 
 
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_formula_that_no_column_changes_is_an_expression_too(checked: bool) -> None:
+    same = Formula(5 * 10**9, {"sequences": 1}).polars(checked=checked)
+    found = polars.DataFrame({"context": [1]}).select(same.alias("bytes"))["bytes"]
+    assert found.to_list() == [5 * 10**9]
+    assert found.dtype == (polars.Int128 if checked else polars.Int64)
+
+
 def test_checked_holds_what_64_bits_do_not() -> None:
     frame = polars.DataFrame({"context": [2**40]}).with_columns(
         bytes=COST.expr(checked=True) * 2**20
@@ -95,6 +111,8 @@ def test_checked_holds_what_64_bits_do_not() -> None:
         (numpy.ma.array([1, 2], mask=[False, True]), "context: found masked elements"),
         (numpy.array([2**50]), "arrays: the result could pass 2^63"),
         (polars.Series([1, None]), "context: found an array of float64"),
+        (polars.Series([1], dtype=polars.Int128), "context: found a Series that NumPy cannot read"),
+        (OnAGpu(), 'context: found a OnAGpu that NumPy cannot read: "can\'t convert cuda"'),
         ([1, 2], "context: found [1, 2], expected a positive int"),
         (1.5, "context: found 1.5, expected a positive int"),
     ],

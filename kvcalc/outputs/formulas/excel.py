@@ -18,13 +18,22 @@ MAX_EXACT = 2**53
 MAX_DIVIDED = 2**47
 MAX_CHARACTERS = 8_192
 """Of a cell's formula (Excel's specifications and limits)."""
+MAX_LITERAL = 10**15
+"""Of a number that is typed 15 digits count, and 0 stands for the rest (the same page)."""
 
 NAME = re.compile(
-    r"(?:'[^'\[\]*?:\\/]{1,31}'!|[A-Za-z_][A-Za-z0-9_.]{0,30}!)?"
+    r"(?!(?i:TRUE|FALSE)\Z)(?:'[^'\[\]*?:\\/]{1,31}'!|[A-Za-z_][A-Za-z0-9_.]{0,30}!)?"
     r"(?:\$?[A-Z]{1,3}\$?[1-9][0-9]{0,6}|[A-Za-z_][A-Za-z0-9_.]{0,200}"
     r"|[A-Za-z_][A-Za-z0-9_]{0,100}\[\[#This Row\],\[[A-Za-z0-9_]{1,100}\]\])"
 )
-"""A cell, a defined name, or a table's column on this row."""
+"""A cell, a defined name, or a table's column on this row; TRUE is a number to a spreadsheet."""
+
+
+def _literal(number: int) -> str:
+    """Write a number, one of more digits than are read as a sum."""
+    high, low = divmod(number, 10**9)
+    return str(number) if number < MAX_LITERAL else f"({high}*1000000000 + {low})"
+
 
 EXCEL = Target(
     "Excel",
@@ -37,6 +46,7 @@ EXCEL = Target(
         "min": call("MIN"),
         "max": call("MAX"),
     },
+    literal=_literal,
 )
 
 
@@ -51,9 +61,11 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     for name in names.values():
         if NAME.fullmatch(name) is None:
             raise KvcalcError(f"name: found {shown(name)}, expected a cell as B2 or a defined name")
-    least = dict.fromkeys(variables_of(expression), Bounds(1, 1))
-    if extent(expression, least).magnitude > MAX_EXACT:
+    least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
+    if least.magnitude > MAX_EXACT:
         raise KvcalcError("formula: is past 2^53 from the first token on, and so never exact")
+    if least.divided >= MAX_DIVIDED:
+        raise KvcalcError("formula: divides more than 2^47 from the first token on, never exactly")
     text = f"={render(expression, EXCEL._replace(variable=names.__getitem__))}"
     if len(text) > MAX_CHARACTERS:
         raise KvcalcError(

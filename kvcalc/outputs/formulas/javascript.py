@@ -13,7 +13,7 @@ RESERVED = re.compile(
     r"await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|export|"
     r"extends|false|finally|for|function|if|implements|import|in|instanceof|interface|let|new|"
     r"null|package|private|protected|public|return|static|super|switch|this|throw|true|try|"
-    r"typeof|var|void|while|with|yield|min|max"
+    r"typeof|var|void|while|with|yield|eval|arguments"
 )
 
 JAVASCRIPT = Target(

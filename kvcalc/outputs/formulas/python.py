@@ -8,6 +8,9 @@ from kvcalc.formula import Value, variables_of
 from kvcalc.outputs.formulas import Written, refuse_dialect
 from kvcalc.rendering import PYTHON, render
 
+CALLED = {"min", "max", "numpy"}
+"""What a text calls itself, and so no variable of it may be named."""
+
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
     """Write a lambda of the variables.
@@ -30,7 +33,7 @@ def refuse_no_identifiers(names: list[str]) -> None:
         KvcalcError: there is one.
     """
     for name in names:
-        if not (name.isascii() and name.isidentifier()) or iskeyword(name):
+        if not (name.isascii() and name.isidentifier()) or iskeyword(name) or name in CALLED:
             raise KvcalcError(f"name: found {shown(name)}, expected an identifier")
         if names.count(name) > 1:
             raise KvcalcError(f"name: found {shown(name)} for two variables")

@@ -5,12 +5,12 @@ bits elsewhere; a NULL gives NULL, which LEAST and GREATEST alone would pass ove
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, may_divide_below_zero
+from kvcalc.outputs.formulas import NAMED, Written, may_divide_below_zero
 from kvcalc.outputs.formulas.nulls import not_strict
 from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render, rounded_up
 
@@ -18,7 +18,8 @@ from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, rend
 class Dialect(NamedTuple):
     """A dialect: its 64-bit integer, its exact floor division, min and max, and its quotes.
 
-    `overflow` says what becomes of a result past 64 bits.
+    `folded` is what the dialect makes of a name without quotes. Every part must stay below
+    `limit`; `overflow` says what becomes of one past it.
     """
 
     integer: str
@@ -26,7 +27,9 @@ class Dialect(NamedTuple):
     least: str = "LEAST"
     greatest: str = "GREATEST"
     quote: str = '"'
+    folded: Callable[[str], str] = str
     modulo: bool = False
+    limit: str = "2^63"
     overflow: str = "past it the query fails"
 
     def rest(self, a: str, b: str) -> str:
@@ -36,16 +39,25 @@ class Dialect(NamedTuple):
 
 DIALECTS = {
     "duckdb": Dialect("BIGINT", "({a} // {b})"),
-    "postgres": Dialect("BIGINT", "({a} / {b})"),
+    "postgres": Dialect("BIGINT", "({a} / {b})", folded=str.lower),
     "sqlite": Dialect(
-        "INTEGER", "({a} / {b})", "MIN", "MAX", overflow="past it SQLite turns to floating point"
+        "INTEGER",
+        "({a} / {b})",
+        "MIN",
+        "MAX",
+        quote="`",
+        overflow="past it SQLite turns to floating point",
     ),
     "bigquery": Dialect("INT64", "DIV({a}, {b})", quote="`", modulo=True),
     "spark": Dialect(
         "BIGINT", "({a} DIV {b})", quote="`", overflow="past it Spark 4 fails and Spark 3 wraps"
     ),
     "snowflake": Dialect(
-        "NUMBER(38, 0)", "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))", modulo=True
+        "NUMBER(38, 0)",
+        "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))",
+        folded=str.upper,
+        modulo=True,
+        limit="10^32",
     ),
     "clickhouse": Dialect(
         "Nullable(Int64)",
@@ -58,10 +70,9 @@ DIALECTS = {
 }
 """DuckDB's // and integer / elsewhere divide 64-bit integers exactly (each system's own manual:
 DuckDB numeric functions, PostgreSQL 9.3, SQLite expressions, BigQuery DIV, Spark SQL div,
-ClickHouse intDiv). Snowflake's / is decimal, so what is divided is first made a multiple."""
-
-BITS = {"snowflake": "10^38"}
-"""Below what every part must stay, where it is not 2^63."""
+ClickHouse intDiv). Snowflake's / is decimal, so what is divided is first made a multiple; of its 38
+digits a quotient spends 6 on decimals (arithmetic operators). SQLite takes a double-quoted name
+that no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
 
 
 def target(dialect: str, *, signed: bool = False) -> Target:
@@ -75,7 +86,9 @@ def target(dialect: str, *, signed: bool = False) -> Target:
     own = DIALECTS[dialect]
 
     def divided(a: str, b: str) -> str:
-        return own.quotient.format(a=a, b=b, integer=own.integer)
+        # ClickHouse's quotient has the width of what is divided, and 163 has 8 bits.
+        dividend = f"CAST({a} AS {own.integer})" if a.isdecimal() else a
+        return own.quotient.format(a=dividend, b=b, integer=own.integer)
 
     def floor(a: str, b: str) -> str:
         # Quotients are cut towards 0, so a multiple is divided, which leaves no rest to cut.
@@ -110,7 +123,7 @@ def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str
     """
     rules = target(dialect, signed=may_divide_below_zero(expression))
     own = DIALECTS[dialect]
-    columns = {name: _column(column, own.quote) for name, column in names.items()}
+    columns = {name: _column(column, own) for name, column in names.items()}
     text = render(
         expression,
         rules._replace(variable=lambda name: f"CAST({columns[name]} AS {own.integer})"),
@@ -123,16 +136,20 @@ def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str
 
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
-RESERVED = {"window", "order", "group", "select", "from", "where", "end", "case", "user", "limit"}
+"""A word, or one behind its table and schema: what has the same meaning without quotes."""
 
 
-def _column(name: str, quote: str) -> str:
-    """Quote a column's name where it is no plain word."""
-    if PLAIN.fullmatch(name) and name.lower() not in RESERVED:
+def _column(name: str, own: Dialect) -> str:
+    """Quote a column's name, which may be any word of the language: order, true, current_date."""
+    if name in NAMED:
         return name
-    if not name.isprintable() or not 0 < len(name) <= 200 or "\\" in name or quote in name:
+    if PLAIN.fullmatch(name):
+        parts = own.folded(name).split(".")
+    elif name.isprintable() and 0 < len(name) <= 200 and not {"\\", own.quote} & set(name):
+        parts = [name]
+    else:
         raise KvcalcError(f"name: found {shown(name)}, expected a column's name")
-    return f"{quote}{name}{quote}"
+    return ".".join(f"{own.quote}{part}{own.quote}" for part in parts)
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
@@ -143,5 +160,5 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """
     dialect = dialect or "duckdb"
     text = render_sql(expression, dialect, names)
-    bits = BITS.get(dialect, "2^63")
-    return Written(text, f"exact while every part is below {bits}; {DIALECTS[dialect].overflow}")
+    own = DIALECTS[dialect]
+    return Written(text, f"exact while every part is below {own.limit}; {own.overflow}")

@@ -1,6 +1,7 @@
 """How formulas are written, by target and dialect; and what is refused."""
 
 import json
+import sqlite3
 
 import duckdb
 import polars
@@ -60,12 +61,42 @@ def test_past_64_bits_duckdb_fails_rather_than_wraps() -> None:
         duckdb.execute(f"SELECT {text} FROM ({row})").fetchall()
 
 
-@pytest.mark.parametrize("name", ["ctx_len", "plan.ctx", "tokens in all", "select", "größe"])
+@pytest.mark.parametrize(
+    "name", ["ctx_len", "plan.ctx", "plan.order", "tokens in all", "select", "true", "all", "größe"]
+)
 def test_a_column_may_have_any_name(name: str) -> None:
     text = written(VLLM, "sql", names={"context": name}).text
     column = name.rpartition(".")[2]
     query = f'SELECT {text} FROM (SELECT 8192 AS "{column}", 1 AS sequences) AS plan'
     assert duckdb.execute(query).fetchall()[0] == (VLLM(8192),)
+
+
+@pytest.mark.parametrize("name", ["ctx_len", "order", "tokens in all"])
+def test_a_column_that_is_not_there_is_no_number_in_sqlite(name: str) -> None:
+    text = written(VLLM, "sql", dialect="sqlite", names={"context": name}).text
+    with pytest.raises(sqlite3.OperationalError, match=f"no such column: {name}"):
+        sqlite3.connect(":memory:").execute(f"SELECT {text} FROM (SELECT 1 AS sequences)")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "column"),
+    [
+        ("duckdb", '"plan"."Order"'),
+        ("postgres", '"plan"."order"'),
+        ("sqlite", "`plan`.`Order`"),
+        ("bigquery", "`plan`.`Order`"),
+        ("snowflake", '"PLAN"."ORDER"'),
+    ],
+)
+def test_a_word_means_what_it_does_without_quotes(dialect: str, column: str) -> None:
+    text = written(VLLM, "sql", dialect=dialect, names={"context": "plan.Order"}).text
+    assert f"CAST({column} AS " in text
+
+
+def test_a_number_that_is_divided_is_as_wide_as_a_column() -> None:
+    formula = Formula(cdiv(163, variable("context")) + 163 // variable("context"), {"sequences": 1})
+    text = written(formula, "sql", dialect="clickhouse").text
+    assert "intDiv(CAST(163 AS Nullable(Int64)), CAST(context AS Nullable(Int64)))" in text
 
 
 @pytest.mark.parametrize(
@@ -76,11 +107,15 @@ def test_a_column_may_have_any_name(name: str) -> None:
         ("sql", {"context": ""}, "expected a column's name"),
         ("excel", {"context": "B2)+CMD("}, "expected a cell as B2 or a defined name"),
         ("excel", {"context": ""}, "expected a cell as B2 or a defined name"),
+        ("excel", {"context": "true"}, "expected a cell as B2 or a defined name"),
         ("python", {"context": "__import__('os')"}, "expected an identifier"),
         ("python", {"context": "lambda"}, "expected an identifier"),
+        ("python", {"context": "min"}, "expected an identifier"),
+        ("numpy", {"context": "numpy"}, "expected an identifier"),
         ("numpy", {"context": "sequences"}, "found 'sequences' for two variables"),
         ("js", {"context": "alert(1)"}, "expected an identifier"),
         ("js", {"context": "await"}, "expected an identifier"),
+        ("js", {"context": "max"}, "expected an identifier"),
         ("sql", {"colour": "x"}, "'colour' is not in this formula; it has context"),
         ("jq", {}, "target 'jq' is unknown; known are text, excel"),
     ],
@@ -115,9 +150,27 @@ def test_a_division_by_0_is_refused(expression: object, sentence: str) -> None:
         written(Formula(expression, {"sequences": 1}), "sql")  # type: ignore[arg-type]
 
 
-def test_a_spreadsheet_refuses_what_no_double_holds() -> None:
-    with pytest.raises(KvcalcError, match=r"past 2\^53 from the first token on"):
-        written(Formula(2**53 * variable("context") + 1, {"sequences": 1}), "excel")
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        (2**53 * variable("context") + 1, r"past 2\^53 from the first token on"),
+        ((2**50 + variable("context")) // 16, r"divides more than 2\^47 from the first token on"),
+    ],
+)
+def test_a_spreadsheet_refuses_what_no_double_holds(expression: object, sentence: str) -> None:
+    with pytest.raises(KvcalcError, match=sentence):
+        written(Formula(expression, {"sequences": 1}), "excel")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (10**15 - 1, "=context + 999999999999999"),
+        (10**15 + 7, "=context + (1000000*1000000000 + 7)"),
+    ],
+)
+def test_a_number_of_more_than_15_digits_is_a_sum_to_a_spreadsheet(number: int, text: str) -> None:
+    assert written(Formula(variable("context") + number, {"sequences": 1}), "excel").text == text
 
 
 def test_a_cells_limit_is_kept() -> None:
