@@ -2,7 +2,8 @@
 
 These are its planning figures, which it admits requests by; a request that only decodes holds
 fewer sliding blocks. `layouts` has the bytes of a token, `caches` what a layer keeps, `layers` the
-way from one to the other, `grouping` and `stages` the pool, `pool` what the log prints of it.
+way from one to the other, `blocks` how long a block grows, `grouping` and `stages` the pool,
+`context_parallel` what ranks may share of it, `pool` what the log prints of it.
 """
 
 from kvcalc.engines.contract import Engine

@@ -64,7 +64,7 @@ def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
         )
 
 
-def block_of(model: Model, settings: VllmSettings, backend: str) -> int:
+def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> int:
     """Tokens of a block of attention: as asked, else as the backend's kernels want.
 
     Raises:
@@ -84,5 +84,6 @@ def block_of(model: Model, settings: VllmSettings, backend: str) -> int:
     kernels = layouts.BACKENDS[backend]
     if heads:
         version = settings.flash_attention_version
-        kernels = layouts.kernels(backend, version, heads[0].head_dim, heads[0].value_dim)
+        sizes = heads[0].head_dim, heads[0].value_dim
+        kernels = layouts.kernels(backend, version, form, *sizes)
     return kernels.block_size

@@ -76,8 +76,13 @@ def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]
     first = next(iter([*latent, *heads]), None)
     if kept is None or first is None:
         return rank
-    # The first layer's backend packs the format: where it is kept, not turboquant's own.
-    own_packing = rank.cache_format.startswith("turboquant") and 0 in kept
+    # The backend of attention's first layer packs the format: of a kept one not turboquant's own.
+    place = next(
+        place
+        for place, layer in enumerate(layers)
+        if any(isinstance(cache, Attention | LatentAttention) for cache in layer.caches)
+    )
+    own_packing = rank.cache_format.startswith("turboquant") and place in kept
     # vLLM reckons here as if latent rows were keys and values both.
     twice = 2 if latent else 1
     own, quantised = (
@@ -95,9 +100,13 @@ def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]
 
 
 def _token(rank: Rank, cache: Layer, form: str) -> int:
-    """Bytes of a token of a layer of attention on the rank; 0 of others."""
+    """Bytes of a token of attention on the rank, as vLLM reckons them here; 0 of other layers.
+
+    It takes values to be as long as keys.
+    """
     if isinstance(cache, Attention):
-        return layouts.token_bytes(rank.heads(cache), form)
+        heads = rank.heads(cache)
+        return layouts.token_bytes(heads._replace(value=heads.key), form)
     if isinstance(cache, LatentAttention):
         element = layouts.PLAIN.get(form, 1)
         return (cache.kv_lora_rank + cache.qk_rope_head_dim) * element

@@ -27,7 +27,12 @@ def cost(model: Model, settings: VllmSettings) -> Cost:
     Raises:
         KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
     """
-    planned = plan(model, settings)
+    return cost_of(plan(model, settings))
+
+
+def cost_of(planned: Plan) -> Cost:
+    """Work out what a plan charges for requests."""
+    model, settings = planned.model, planned.settings
     varying = variables(settings, planned.block_size, planned.scales)
     fixed = _fixed(planned)
 

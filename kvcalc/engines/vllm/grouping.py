@@ -109,7 +109,8 @@ def _unpaddable(caches: Sequence[Placed]) -> int | None:
 def _to_one_page(caches: Sequence[Placed]) -> list[Placed]:
     """Give all layers the largest page: by longer blocks where it divides, else by padding."""
     largest = max(cache.page for _, cache in caches)
-    made = {id(cache): _of_page(largest, place, cache) for place, cache in caches[::-1]}
+    first = {id(cache): (place, cache) for place, cache in caches[::-1]}
+    made = {same: _of_page(largest, place, cache) for same, (place, cache) in first.items()}
     return [(place, made[id(cache)]) for place, cache in caches]
 
 

@@ -85,7 +85,7 @@ class Rank(NamedTuple):
         if own.attention != "full" or form not in own.formats:
             backend = layouts.backend_for("full", form)
         version = self.settings.flash_attention_version
-        return layouts.kernels(backend, version, heads.key, heads.value)
+        return layouts.kernels(backend, version, self.cache_format, heads.key, heads.value)
 
     def paged(self, heads: Heads, form: str) -> dict[str, Any]:
         """The page of keys and values of a block, and what tells it from others."""
@@ -126,11 +126,6 @@ def _index_of_heads(rank: Rank, layer: "FullAttention") -> list[Cache]:
 
 
 def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> list[Cache]:
-    if rank.shards > 1:
-        raise KvcalcError(
-            "decode_context_parallel_size: found a model with sliding layers, which vllm cannot "
-            "share so; expected 1"
-        )
     heads = rank.heads(layer)
     token = layouts.token_bytes(heads, form)
     kernels = rank.kernels(heads, form)
@@ -159,11 +154,6 @@ def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> li
 
 
 def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> list[Cache]:
-    if rank.shards > 1:
-        raise KvcalcError(
-            "decode_context_parallel_size: found a model with chunked layers, which vllm cannot "
-            "share so; expected 1"
-        )
     heads = rank.heads(layer)
     return [
         ChunkedCache(

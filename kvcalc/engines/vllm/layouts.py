@@ -174,16 +174,19 @@ Of sparse and compressed attention the blocks are what their indexers' kernels t
 INDEXER = Backend("sparse", (), (64,), exact=True)
 """The backend of an indexer's rows (v1/attention/backends/mla/indexer.py)."""
 
-FLASH_ATTENTION_4 = Backend("full", BACKENDS["FLASH_ATTN"].formats, (128,), exact=True)
-"""FlashAttention 4 on compute capability 10.0, for heads of 256 (backends/flash_attn.py)."""
+FLASH_ATTENTION_4 = Backend("full", _HALF, (128,), exact=True)
+"""FlashAttention 4 for heads of 256 (backends/flash_attn.py, backends/fa_utils.py)."""
 
 FLASH_ATTENTION_4_HEAD = 256
 
 
-def kernels(backend: str, flash_attention_version: int | None, key: int, value: int) -> Backend:
-    """The kernels that read keys and values of these sizes."""
+def kernels(
+    backend: str, flash_attention_version: int | None, cache_format: str, key: int, value: int
+) -> Backend:
+    """The kernels that read keys and values of these sizes, in a model of this cache format."""
     fourth = backend == "FLASH_ATTN" and flash_attention_version == 4
-    if fourth and key == value == FLASH_ATTENTION_4_HEAD:
+    sized = key == value == FLASH_ATTENTION_4_HEAD
+    if fourth and sized and cache_format in FLASH_ATTENTION_4.formats:
         return FLASH_ATTENTION_4
     return BACKENDS[backend]
 

@@ -7,6 +7,7 @@ from kvcalc.engines.vllm import drafts, layouts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import kept_layers, with_room_for_kept, with_room_for_states
 from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
+from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
 from kvcalc.engines.vllm.layers import Rank
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -81,13 +82,14 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     extra = drafts.draft_layers(model, settings.speculative_method)
     attention = attention_of(model)
     backend, cache_format = backend_of(model, settings, attention)
+    refuse_unshared(model, settings, backend)
     rank = Rank(
         model=model,
         settings=settings,
         backend=backend,
         cache_format=cache_format,
         own_format=model.dtype,
-        block=block_of(model, settings, backend),
+        block=block_of(model, settings, backend, cache_format),
         in_flight=BATCH * settings.batches_in_flight,
         encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
         lookahead=_lookahead(model, settings),
@@ -153,7 +155,8 @@ def _placed(
         alike = id(layer), place in kept, place < own
         if alike not in made:
             made[alike] = (rank if place < own else alone).caches(layer, place in kept)
-        yield from ((place, cache) for cache in made[alike])
+        for cache in made[alike]:
+            yield place, cache
 
 
 def _planned(members: Sequence[Placed], block: int, scales: bool) -> PlannedGroup:

@@ -21,7 +21,16 @@ def pool(model: Model, settings: VllmSettings, memory: int | tuple[int, ...], co
     Raises:
         KvcalcError: as `cost`; or memories that are not one for each stage or rank.
     """
-    planned = plan(model, settings)
+    return pool_of(plan(model, settings), memory, context)
+
+
+def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
+    """Cut up `memory`, bytes on a rank of each stage, by a plan.
+
+    Raises:
+        KvcalcError: memories that are not one for each stage or rank.
+    """
+    model, settings = planned.model, planned.settings
     varying = variables(settings, planned.block_size, planned.scales)
     blocks = formula(model, planned.blocks_per_request, varying)
     memories = _memories(planned, memory)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
+from kvcalc.engines.vllm.cost import STRUCTURE
 from kvcalc.errors import KvcalcError
+from tests.engines.vllm.measured import more_model
 
 MODELS = {
     name: kvcalc.load(name)
@@ -67,16 +69,35 @@ def test_more_context_or_sequences_never_cost_less(
 ) -> None:
     own = cost(name)
     assert own(context + more) >= own(context)
+    assert own.per_request(context) > 0
     assert own(context, sequences=sequences) == own.fixed + sequences * own.per_request(context)
 
 
-@given(st.sampled_from(list(MODELS)), contexts)
-def test_no_less_than_attention_itself_needs(name: str, context: int) -> None:
-    model = MODELS[name]
-    if model.model_type == "deepseek_v4":  # packed rows
-        assert cost(name)(context) > 0
-        return
-    assert cost(name)(context) >= kvcalc.cost(model, "ideal")(context)
+@given(st.sampled_from(list(MODELS)), contexts, contexts, st.integers(0, 10**5))
+def test_a_larger_batch_or_window_never_costs_less(
+    name: str, context: int, size: int, more: int
+) -> None:
+    own = cost(name)
+    for variable in own.formula.variables.keys() & {"max_num_batched_tokens", "window"}:
+        assert own(context, **{variable: size + more}) >= own(context, **{variable: size})
+
+
+PACKED = "deepseek-ai--DeepSeek-V4-Flash"  # its rows are packed to less than their elements
+
+
+@given(
+    st.sampled_from([name for name in MODELS if name != PACKED]),
+    contexts,
+    st.sampled_from(["bfloat16", "fp8"]),
+    st.sampled_from([1, 2, 4, 8]),
+)
+def test_no_less_than_attention_itself_needs(
+    name: str, context: int, form: str, ranks: int
+) -> None:
+    settings = {"kv_cache_dtype": form, "tensor_parallel_size": ranks}
+    least = kvcalc.cost(MODELS[name], "ideal", **settings)
+    assert cost(name, **settings)(context) >= least(context)
+    assert cost(name, **settings).per_gpu(context) >= least.per_gpu(context)
 
 
 @given(st.sampled_from(list(MODELS)), contexts)
@@ -140,12 +161,7 @@ def test_what_the_pool_says_fits_fits_and_one_more_does_not(
 @pytest.mark.parametrize(
     ("name", "given_", "reason"),
     [
-        (
-            "llama-3.1-8b",
-            {"tensor_parallel_size": 2},
-            "tensor_parallel_size: decides vllm's groups",
-        ),
-        ("llama-3.1-8b", {"pipeline_parallel_size": 2}, "pipeline_parallel_size: decides vllm's"),
+        *(("llama-3.1-8b", {name: 2}, f"{name}: decides vllm's groups") for name in STRUCTURE),
         ("llama-3.1-8b", {"window": 128}, "has no sliding layers"),
         ("Qwen--Qwen3.5-27B", {"block_size": 16}, "block_size: decides the groups of this model"),
         ("llama-3.1-8b", {"ubatch_size": 1}, "'ubatch_size' is not in this formula"),
@@ -157,6 +173,11 @@ def test_what_needs_another_structure_is_an_error(
     with pytest.raises(KvcalcError) as caught:
         cost(name)(8192, **given_)
     assert reason in str(caught.value)
+
+
+def test_a_source_is_not_what_cross_attention_is_charged_for() -> None:
+    with pytest.raises(KvcalcError, match=r"source: vllm charges .* max_num_encoder_input_tokens"):
+        kvcalc.cost(more_model("Whisper-large-v3"), "vllm")(448, source=1500)
 
 
 @pytest.mark.parametrize(

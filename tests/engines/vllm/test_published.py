@@ -8,15 +8,15 @@ import pytest
 import kvcalc
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.layer import Layer
-from tests.engines.vllm import shapes
-from tests.engines.vllm.test_oracles import (
+from tests.engines.vllm.measured import (
     KINDS,
     LOG,
     MORE,
     RECURRENT,
-    VLLM,
     kinds_model,
+    log_model,
     more_model,
+    plain_model,
     recurrent_model,
 )
 
@@ -44,7 +44,7 @@ def measured(name: str) -> Iterator[Iterable[Layer]]:
     if name in KINDS["models"]:
         yield kinds_model(name)[0].layers
     if name in LOG["models"]:
-        yield shapes.in_order(LOG["models"][name]["layers"], LOG["models"][name]["order"])
+        yield log_model(name).layers
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_a_published_models_layers_are_the_measured_ones(name: str, source: str)
 )
 def test_a_presets_layers_are_as_many_as_measured(name: str, preset: str) -> None:
     published = map(str, bare(kvcalc.load(preset).layers))
-    assert sorted(published) == sorted(map(str, bare(shapes.repeated(VLLM["models"][name]))))
+    assert sorted(published) == sorted(map(str, bare(plain_model(name).layers)))

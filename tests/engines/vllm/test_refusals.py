@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import CrossAttention, FullAttention, LatentAttention, SlidingAttention
+from kvcalc.layers.attention import (
+    ChunkedAttention,
+    CompressedAttention,
+    CrossAttention,
+    FullAttention,
+    LatentAttention,
+    SlidingAttention,
+)
 from kvcalc.layers.composed import NoCache
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import LightningAttention, Mamba2, Rwkv
@@ -99,7 +107,50 @@ def slides(window: int) -> Layer:
         (
             KEXAONE,
             {"tensor_parallel_size": 16, "decode_context_parallel_size": 2},
-            "found a model with sliding layers, which vllm cannot share so",
+            "found 2, but vllm cannot share the contexts of sliding_attention layers, expected 1",
+        ),
+        *(
+            (of(FULL, other), {setting: 2, "tensor_parallel_size": 16}, f"{setting}: found 2, but")
+            for setting in ("decode_context_parallel_size", "prefill_context_parallel_size")
+            for other in (
+                slides(128),
+                ChunkedAttention(kv_heads=8, head_dim=128, chunk=8192),
+                CrossAttention(kv_heads=8, head_dim=128),
+            )
+        ),
+        (
+            V4,
+            {"tensor_parallel_size": 8, "decode_context_parallel_size": 8},
+            "found 8, but vllm cannot share the contexts of compressed_attention layers",
+        ),
+        (
+            of(FULL, STATE),
+            {"prefill_context_parallel_size": 2},
+            "found 2, but vllm cannot share the contexts of mamba2 layers",
+        ),
+        (
+            LLAMA,
+            {"prefill_context_parallel_size": 2},
+            "found 2, which vllm has for latent attention alone",
+        ),
+        (
+            LLAMA,
+            {"tensor_parallel_size": 8, "decode_context_parallel_size": 2},
+            "found 2, which needs more ranks than the 8 KV heads, found tensor_parallel_size 8",
+        ),
+        (
+            LLAMA,
+            {"tensor_parallel_size": 64, "decode_context_parallel_size": 8},
+            "found 8, expected a divisor of the 4 query heads of each KV head",
+        ),
+        (
+            LLAMA,
+            {
+                "tensor_parallel_size": 16,
+                "decode_context_parallel_size": 2,
+                "kv_cache_dtype": "int8_per_token_head",
+            },
+            "found 2, which TRITON_ATTN cannot",
         ),
         (
             DEEPSEEK,
@@ -134,6 +185,38 @@ def slides(window: int) -> Layer:
             {"disable_hybrid_kv_cache_manager": True},
             "found layers with the windows 128, 256, expected one window",
         ),
+        (
+            Model(name="m", layers=(FULL,), dtype="int8"),
+            {},
+            "kv_cache_dtype: found the model's own int8, expected one of auto",
+        ),
+        (
+            of(FullAttention(kv_heads=8, head_dim=192, v_head_dim=128)),
+            {"kv_cache_dtype": "nvfp4"},
+            "nvfp4 needs keys and values of one size, found 192 and 128",
+        ),
+        (
+            of(SPARSE, FULL),
+            {"kv_cache_dtype": "fp8_ds_mla"},
+            "found fp8_ds_mla, which is for rows of latent attention",
+        ),
+        (
+            of(LatentAttention(**{**dict(SPARSE), "kv_lora_rank": 256})),
+            {"kv_cache_dtype": "fp8_ds_mla"},
+            "found fp8_ds_mla, which vllm has not for rows of 256 + 64 elements",
+        ),
+        (
+            of(FullAttention(kv_heads=4, head_dim=128, index_head_dim=128)),
+            {"indexer_kv_dtype": "mxfp4"},
+            "indexer_kv_dtype: found mxfp4, expected bfloat16 or fp8 beside keys and values",
+        ),
+        (V4, {"indexer_kv_dtype": "bfloat16"}, "found bfloat16 for rows of 128 elements"),
+        (
+            of(CompressedAttention(head_dim=512, window=128, ratio=2)),
+            {},
+            "does not support compressed_attention layers of 512 elements and ratio 2",
+        ),
+        (LLAMA, {"kv_cache_dtype_skip_layers": 5}, "kv_cache_dtype_skip_layers: found 5"),
         (LLAMA, {"mamba_cache_mode": "all"}, "mamba_cache_mode: found 'all', expected 'align'"),
         (LLAMA, {"prefill_checkpoint_blocks": 2}, "prefill_checkpoint_blocks: found 2"),
         (LLAMA, {"kv_cache_layout": "NCHW"}, "kv_cache_layout: found 'NCHW'"),
@@ -191,22 +274,58 @@ def test_memories_that_are_none(memory: Any, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
+SETTINGS: dict[str, tuple[str, object]] = {
+    "kv_cache_dtype": ("bf16", "bfloat16"),
+    "tensor_parallel_size": ("16", 16),
+    "block_size": ("32", 32),
+    "max_num_batched_tokens": ("2048", 2048),
+    "async_scheduling": ("false", False),
+    "disable_hybrid_kv_cache_manager": ("true", True),
+    "pipeline_parallel_size": ("2", 2),
+    "pp_layer_partition": ("20,28", "20,28"),
+    "decode_context_parallel_size": ("2", 2),
+    "prefill_context_parallel_size": ("2", 2),
+    "mamba_cache_mode": ("none", "none"),
+    "mamba_ssm_cache_dtype": ("fp32", "float32"),
+    "prefill_checkpoint_blocks": ("0", 0),
+    "num_speculative_tokens": ("3", 3),
+    "speculative_method": ("mtp", "mtp"),
+    "num_prefill_lookahead_tokens": ("2", 2),
+    "max_num_encoder_input_tokens": ("1500", 1500),
+    "attention_backend": ("TRITON_ATTN", "TRITON_ATTN"),
+    "kv_cache_layout": ("NHD", "LBNHC"),
+    "indexer_kv_dtype": ("fp8_e4m3", "fp8"),
+    "kv_cache_dtype_skip_layers": ("0, 1,sliding_window", ("0", "1", "sliding_window")),
+    "flash_attention_version": ("4", 4),
+    "gpu": ("h200", "h200"),
+}
+"""Each setting as text, and its value."""
+
+
 def test_every_setting_is_taken_from_text_too() -> None:
-    texts = {
-        "block_size": "32",
-        "async_scheduling": "false",
-        "pipeline_parallel_size": "2",
-        "kv_cache_dtype_skip_layers": "0,1",
-        "kv_cache_dtype": "fp8",
-        "prefill_checkpoint_blocks": "0",
-    }
-    values = {
-        "block_size": 32,
-        "async_scheduling": False,
-        "pipeline_parallel_size": 2,
-        "kv_cache_dtype_skip_layers": (0, 1),
-        "kv_cache_dtype": "fp8",
-        "prefill_checkpoint_blocks": 0,
-    }
-    as_text = kvcalc.cost(LLAMA, "vllm", **texts)
-    assert as_text(8192) == kvcalc.cost(LLAMA, "vllm", **values)(8192)
+    assert SETTINGS.keys() == VllmSettings.model_fields.keys()
+    texts: dict[str, Any] = {name: text for name, (text, _) in SETTINGS.items()}
+    settings = VllmSettings(**texts)
+    assert settings.model_dump() == {name: value for name, (_, value) in SETTINGS.items()}
+    assert VllmSettings(**settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("block_size", "16.5"),
+        ("block_size", "0x10"),
+        ("tensor_parallel_size", "2,2"),
+        ("num_speculative_tokens", "-1"),
+        ("flash_attention_version", "5"),
+        ("async_scheduling", "maybe"),
+        ("kv_cache_dtype_skip_layers", "-1"),
+        ("max_num_batched_tokens", "9" * 5000),
+    ],
+)
+def test_text_that_is_no_value_is_one_sentence(name: str, text: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        kvcalc.cost(LLAMA, "vllm", **{name: text})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)

@@ -7,11 +7,13 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.layers.attention import ChunkedAttention, FullAttention
+from kvcalc.layers.attention import ChunkedAttention, FullAttention, SlidingAttention
 from kvcalc.model import Model
+from tests.engines.vllm.measured import more_model
 
 CONFIGS = "tests/oracles/configs"
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
+QWEN = kvcalc.load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json")
 
 
 def asked(model: Model, **settings: Any) -> int:
@@ -56,37 +58,31 @@ def test_k_exaone_over_pipeline_stages(stages: int, fullest: int, all_ranks: int
     assert spread.per_gpu(262_144) == fullest // 4
 
 
-def test_memory_of_exactly_one_request_is_one_block_short() -> None:
-    short = kvcalc.pool(KEXAONE, "vllm", memory=15_322_054_656, context=262_144)
-    assert not short.figures["fits"]
-    assert short.figures["estimated_max_model_len"] == 262_128
-    assert (short.max_sequences, short.figures["num_gpu_blocks"]) == (0, 19_483)
-    enough = kvcalc.pool(KEXAONE, "vllm", memory=15_322_054_656 + 786_432, context=262_144)
-    assert enough.figures["fits"]
-    assert enough.max_sequences == 1
+@pytest.mark.parametrize(
+    ("stages", "layers"),
+    [
+        (2, [[6, 6, 6, 6]] * 2),
+        (4, [[3, 3, 3, 3]] * 4),
+        (8, [[2, 2, 1, 1], [1, 1, 2, 2]] * 4),
+    ],
+)
+def test_a_stage_keeps_its_own_layers_of_each_group(stages: int, layers: list[list[int]]) -> None:
+    planned = plan(KEXAONE, VllmSettings(pipeline_parallel_size=stages))
+    assert [[len(group) for group in stage] for stage in planned.stage_members()] == layers
 
 
 @pytest.mark.parametrize(
-    ("context", "batch", "tokens"),
+    ("settings", "stages"),
     [
-        (262_144, 8192, 4_408_938),
-        (1000, 8192, 1_285_019),
-        (262_144, 2048, 5_000_252),
-        (262_144, 16_384, 3_808_439),
+        ({"pipeline_parallel_size": 4}, (15, 15, 16, 15)),
+        ({"pipeline_parallel_size": 4, "speculative_method": "mtp"}, (15, 15, 16, 16)),
+        ({"pipeline_parallel_size": 2, "pp_layer_partition": "29,32"}, (29, 32)),
     ],
 )
-def test_the_label_of_the_cache_size_moves_with_the_request(
-    context: int, batch: int, tokens: int
+def test_layers_of_the_stages_of_deepseek_v3(
+    settings: dict[str, Any], stages: tuple[int, ...]
 ) -> None:
-    pool = kvcalc.pool(
-        KEXAONE,
-        "vllm",
-        memory=60 * 2**30,
-        context=context,
-        tensor_parallel_size=4,
-        max_num_batched_tokens=batch,
-    )
-    assert pool.capacity_tokens == tokens
+    assert plan(kvcalc.load("deepseek-v3"), VllmSettings(**settings)).stages == stages
 
 
 def groups(model: Model, **settings: Any) -> tuple[list[int], int]:
@@ -142,12 +138,40 @@ def test_for_deepseek_v4_the_batch_is_the_cache(batch: int, expected: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("form", "expected"),
-    [("turboquant_k8v4", 7_902_068_736), ("turboquant_3bit_nc", 5_142_216_704)],
+    ("encoder_tokens", "expected"), [(None, 1_415_577_600), (1500, 319_815_680)]
 )
-def test_turboquant_keeps_four_layers_of_llama(form: str, expected: int) -> None:
-    cost = kvcalc.cost(kvcalc.load("llama-3.1-8b"), "vllm", kv_cache_dtype=form)
-    assert cost(131_072) == expected
+def test_whisper_is_charged_for_a_batch_of_encoded_tokens(
+    encoder_tokens: int | None, expected: int
+) -> None:
+    whisper = more_model("Whisper-large-v3")
+    cost = kvcalc.cost(whisper, "vllm", max_num_encoder_input_tokens=encoder_tokens)
+    assert cost(448) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "blocks"),
+    [
+        ("google--gemma-4-26B-A4B", {"flash_attention_version": 4}, [128] * 5 + [256]),
+        (
+            "google--gemma-4-26B-A4B",
+            {"flash_attention_version": 4, "block_size": 16},
+            [128] * 5 + [256],
+        ),
+        # FlashAttention 4 reads no fp8 heads of 256.
+        (
+            "google--gemma-4-26B-A4B",
+            {"flash_attention_version": 4, "kv_cache_dtype": "fp8"},
+            [16] * 5 + [32],
+        ),
+        ("XiaomiMiMo--MiMo-V2-Flash", {"tensor_parallel_size": 4}, [32] + [16] * 5),
+        ("XiaomiMiMo--MiMo-V2-Flash", {"tensor_parallel_size": 8}, [16] * 6),
+    ],
+)
+def test_blocks_of_groups_that_share_a_page(
+    source: str, settings: dict[str, Any], blocks: list[int]
+) -> None:
+    planned = plan(kvcalc.load(f"{CONFIGS}/{source}.json"), VllmSettings(**settings))
+    assert [group.block for group in planned.groups] == blocks
 
 
 @pytest.mark.parametrize(
@@ -199,7 +223,19 @@ def test_of_equal_padding_the_longer_repeat_packs_a_group() -> None:
         # 13 full layers beside 12 sliding ones: a layer's page of each sliding group is empty.
         (kvcalc.load("gpt-oss-20b"), {"speculative_method": "eagle3"}, [32_768, 0]),
         # A state of 3,207,168 bytes on a page of 784 tokens of 4,096 bytes, in 48 layers.
-        (kvcalc.load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json"), {}, [48 * 4096, 0]),
+        (QWEN, {}, [48 * 4096, 0]),
+        # 3 KV heads beside 8: 16 tokens of 1,536 bytes on a page of 65,536.
+        (
+            Model(
+                name="m",
+                layers=(
+                    FullAttention(kv_heads=8, head_dim=128),
+                    SlidingAttention(kv_heads=3, head_dim=128, window=128),
+                ),
+            ),
+            {},
+            [0, 40_960],
+        ),
     ],
 )
 def test_the_derivation_says_the_padding(

@@ -1,0 +1,80 @@
+"""Context parallelism: which models' contexts vLLM can share among ranks.
+
+vLLM 0.33.0: config/model.py (heads and ranks), v1/kv_cache_interface.py and
+v1/core/kv_cache_coordinator.py (kinds of layers), v1/attention/backend.py (backends).
+"""
+
+from kvcalc.engines.vllm import states
+from kvcalc.engines.vllm.layouts import BACKENDS
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import Attention
+from kvcalc.model import Model
+
+UNSHARED = (
+    "sliding_attention",
+    "chunked_attention",
+    "compressed_attention",
+    "cross_attention",
+)
+"""Kinds whose tokens every rank must have: no context parallelism with them."""
+
+WITHOUT_DECODE = ("TRITON_ATTN", "TURBOQUANT")
+"""Backends that return no softmax sums, so that parts of a context cannot be joined."""
+
+
+def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
+    """Refuse to share contexts where vLLM cannot.
+
+    Raises:
+        KvcalcError: the model has layers of a kind, or the backend kernels, that cannot; or the
+            ranks do not hold copies enough of each KV head.
+    """
+    prefill, decode = (
+        settings.prefill_context_parallel_size,
+        settings.decode_context_parallel_size,
+    )
+    kinds = {cache.kind for layer, _ in model.groups for cache in layer.caches}
+    if prefill > 1:
+        _refuse_kinds("prefill_context_parallel_size", prefill, kinds & {*UNSHARED, *states.SHAPES})
+        if BACKENDS[backend].attention == "full":
+            raise KvcalcError(
+                f"prefill_context_parallel_size: found {prefill}, which vllm has for latent "
+                "attention alone, expected 1"
+            )
+    if decode > 1:
+        _refuse_kinds("decode_context_parallel_size", decode, kinds & {*UNSHARED})
+        if backend in WITHOUT_DECODE:
+            raise KvcalcError(
+                f"decode_context_parallel_size: found {decode}, which {backend} cannot, expected 1"
+            )
+        if BACKENDS[backend].attention == "full":
+            _refuse_heads(model, settings)
+
+
+def _refuse_kinds(setting: str, size: int, kinds: set[str]) -> None:
+    if kinds:
+        raise KvcalcError(
+            f"{setting}: found {size}, but vllm cannot share the contexts of "
+            f"{' and '.join(sorted(kinds))} layers, expected 1"
+        )
+
+
+def _refuse_heads(model: Model, settings: VllmSettings) -> None:
+    """Refuse ranks that hold no copies of a KV head, between whom its tokens could be shared."""
+    ranks, shards = settings.tensor_parallel_size, settings.decode_context_parallel_size
+    for layer, _ in model.groups:
+        for cache in layer.caches:
+            if not isinstance(cache, Attention):
+                continue
+            if ranks <= cache.kv_heads:
+                raise KvcalcError(
+                    f"decode_context_parallel_size: found {shards}, which needs more ranks than "
+                    f"the {cache.kv_heads} KV heads, found tensor_parallel_size {ranks}"
+                )
+            queries = cache.query_heads // cache.kv_heads if cache.query_heads else shards
+            if queries % shards:
+                raise KvcalcError(
+                    f"decode_context_parallel_size: found {shards}, expected a divisor of the "
+                    f"{queries} query heads of each KV head"
+                )
