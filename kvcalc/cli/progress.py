@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kvcalc.readers.rows import Table
@@ -9,9 +10,28 @@ from kvcalc.readers.rows import Table
 EVERY_ROWS = 4_096
 
 
+def _watched() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show what goes on and for how long, while it takes as long as it takes."""
+    if not _watched():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(text, total=None)
+        yield
+
+
 def reading(table: Table, source: Path | None) -> Iterator[tuple[int, list[str]]]:
     """Hand on a table's rows, with a bar of how much of its file was read."""
-    if source is None or table.file is None or not sys.stderr or not sys.stderr.isatty():
+    if source is None or table.file is None or not _watched():
         yield from table.rows
         return
     from rich.console import Console

@@ -13,6 +13,7 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
+from kvcalc.cli.progress import working
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.pages.trace import trace_page
@@ -62,7 +63,7 @@ def trace(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad rows, exit 1.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the timeline here.")] = None,
     print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="The statement, over trace(t0, t1, tokens, prompt).")
+        bool, typer.Option("--print-sql", help="The statement, over trace(t0, t1, tokens).")
     ] = False,
     dialect: Annotated[str, typer.Option(help="Of --print-sql: duckdb, spark ...")] = "duckdb",
 ) -> None:
@@ -76,28 +77,33 @@ def trace(
     if print_sql:
         _print_sql(chosen, names, windows, dialect, settings.settings(), output)
         return
-    found = answer(
-        chosen,
-        files or [],
-        engine=names,
-        window=windows,
-        prefill_rate=prefill_rate,
-        decode_rate=decode_rate,
-        columns=named(column or (), "--column", "question=name"),
-        time_unit=time_unit,
-        first=_microseconds(first, "--from"),
-        last=_microseconds(last, "--to"),
-        prefix=prefix,
-        memory=None if memory is None else parse_memory(memory, "--memory"),
-        skip_bad=skip_bad,
-        **settings.settings(),
-    )
+    with working("summing the trace"):
+        found = answer(
+            chosen,
+            files or [],
+            engine=names,
+            window=windows,
+            prefill_rate=prefill_rate,
+            decode_rate=decode_rate,
+            columns=named(column or (), "--column", "question=name"),
+            time_unit=time_unit,
+            first=_microseconds(first, "--from"),
+            last=_microseconds(last, "--to"),
+            prefix=prefix,
+            memory=None if memory is None else parse_memory(memory, "--memory"),
+            skip_bad=skip_bad,
+            **settings.settings(),
+        )
     output.write_rows(found.rows, lambda: trace_page(found, gpu))
     if csv is not None:
         _write_timeline(found, csv)
     if found.admission is not None and output.json:
         note_on_stderr(
-            ", ".join(f"{name} {value:,}" for name, value in asdict(found.admission).items())
+            ", ".join(
+                f"{name} {value:,}"
+                for name, value in asdict(found.admission).items()
+                if isinstance(value, int)
+            )
         )
     if found.bad_rows:
         print(f"kvcalc: {found.bad_rows:,} bad rows were skipped", file=sys.stderr)
@@ -143,7 +149,7 @@ def _print_sql(
 
     models = [model.with_window(tokens) for tokens in windows or ()] or [model]
     chosen = [rule for name in names for one in models for rule in rules(one, name, settings)]
-    sums = [rule for rule in chosen if rule.request is not None]
+    sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]
     if not sums:
         raise KvcalcError("--print-sql: this engine's cache is a pool, and no sum over a trace")
     text = statement([weight(rule, dialect=dialect) for rule in sums], dialect=dialect)

@@ -1,7 +1,7 @@
 """Traces of millions of requests, from Parquet: `python tests/benchmarks/trace.py [requests]`.
 
-Arrivals of a Poisson process, contexts spread as on published traces. Exits 1 where the time is
-over its limit for as many requests.
+Arrivals evenly spread, contexts as wide as on published traces. Exits 1 where the time of one
+window is over its limit for as many requests, or a further window takes more than 60 % on top.
 """
 
 import sys
@@ -16,6 +16,7 @@ import kvcalc
 from kvcalc.answers.traces import trace
 
 LIMITS = {10**6: 1.5, 10**7: 12.0, 10**8: 240.0}
+FURTHER = 1.6
 ROWS = (
     "SELECT (range * 50 + (hash(range) % 49)::BIGINT) AS timestamp, "
     "(1 + exp(random() * 11))::BIGINT AS input_length, (1 + exp(random() * 6))::BIGINT "
@@ -23,25 +24,28 @@ ROWS = (
 )
 
 
+def timed(path: Path, windows: list[int]) -> float:
+    """Seconds that all figures of an engine take: of ideal, two rules a window."""
+    start = perf_counter()
+    model = kvcalc.load("k-exaone-236b-a23b")
+    trace(model, path, window=windows, prefill_rate=50_000, decode_rate=30)
+    return perf_counter() - start
+
+
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10**6
-    model = kvcalc.load("k-exaone-236b-a23b")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.parquet"
+        text = path.with_suffix(".csv")
         duckdb.execute(f"COPY ({ROWS.format(count=count)}) TO '{path}' (FORMAT parquet)")
-        start = perf_counter()
-        cost = kvcalc.cost(model)
-        found = trace(cost, path, prefill_rate=50_000, decode_rate=30)
-        one = perf_counter() - start
-        start = perf_counter()
-        trace(model, path, window=[4096, 128], prefill_rate=50_000, decode_rate=30)
-        several = perf_counter() - start
+        duckdb.execute(f"COPY (FROM '{path}') TO '{text}' (HEADER)")
+        one, two, from_text = timed(path, [128]), timed(path, [4096, 128]), timed(text, [128])
     limit = LIMITS.get(count)
     memory = getrusage(RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{count:,} requests, one window, one rule: {one:.2f} s (limit {limit} s)")
-    print(f"two windows, two rules: {several:.2f} s, {several / one:.2f} times")
-    print(f"{memory:,} MiB of memory, peak {found.rows[0].peak_bytes:,} bytes")
-    return int(limit is not None and one > limit)
+    print(f"{count:,} requests, one window: {one:.2f} s (limit {limit} s)")
+    print(f"two windows: {two:.2f} s, {two / one:.2f} times (limit {FURTHER})")
+    print(f"one window, from CSV: {from_text:.2f} s; {memory:,} MiB of memory")
+    return int((limit is not None and one > limit) or two / one > FURTHER)
 
 
 if __name__ == "__main__":

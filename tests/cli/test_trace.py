@@ -1,8 +1,12 @@
 """`kvcalc trace`: rows, forms, admission and exit codes."""
 
+import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
@@ -53,15 +57,30 @@ def test_shared_prefixes_say_both_figures(cli: Cli) -> None:
 def test_the_statement_is_printed_for_anyones_warehouse(cli: Cli) -> None:
     outcome = cli("trace", KEXAONE, "--print-sql", "--dialect", "spark")
     assert outcome.code == 0
-    assert outcome.out.startswith("WITH lives AS (SELECT t0 AS t0, t1 AS t1, CASE WHEN tokens > 0")
+    assert outcome.out.startswith("WITH span AS (SELECT min(t0) AS first, max(t1) AS last")
+    assert "CASE WHEN tokens > 0" in outcome.out
     assert " DIV " in outcome.out
     assert "MATERIALIZED" not in outcome.out
 
 
-def test_the_timeline_goes_to_a_file(cli: Cli, tmp_path: Path) -> None:
+def test_the_printed_statement_runs_over_a_table_of_three_columns(cli: Cli) -> None:
+    outcome = cli("trace", KEXAONE, "--print-sql", "-w", "4096,128")
+    base = duckdb.connect()
+    base.execute("CREATE TABLE trace(t0 BIGINT, t1 BIGINT, tokens BIGINT)")
+    base.execute("INSERT INTO trace VALUES (0, 10, 8192), (5, 20, 100)")
+    assert [row[:4] for row in base.execute(outcome.out).fetchall()] == [
+        (0, 1_006_632_960 + 100 * 196_608, 5, 2),
+        (1, 421_527_552 + 100 * 196_608, 5, 2),
+    ]
+    assert "weight 1: ideal, window 128, full length" in outcome.err
+
+
+def test_the_timeline_goes_to_a_file_with_a_column_a_row(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "timeline.csv"
     assert cli("trace", KEXAONE, AZURE, *RATES, "--csv", str(path)).code == 0
-    assert path.read_text().startswith("t,held,sequences,b0,b1\n0,")
+    header, *rows = csv.reader(path.open())
+    assert header == ["t", "sequences", "ideal 128 full length", "ideal 128 prompt alone"]
+    assert rows[-1][1:] == ["0", "0", "0"]
 
 
 def test_a_trim_keeps_what_lies_between(cli: Cli) -> None:
@@ -74,10 +93,17 @@ def test_a_trim_keeps_what_lies_between(cli: Cli) -> None:
 
 def test_skipped_rows_are_exit_code_1(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text("timestamp,input_length,output_length\n1,10,10\nx,1,1\n")
-    assert cli("trace", KEXAONE, str(path), *RATES).code == 2
+    path.write_text("timestamp,input_length,output_length\n1,10,10\n1,1\nx,1,1\n")
+    refused = cli("trace", KEXAONE, str(path), *RATES)
+    assert (refused.code, refused.out) == (2, "")
+    assert "line 3: found no row of 3 columns in '1,1'" in refused.err
     outcome = cli("trace", KEXAONE, str(path), *RATES, "--skip-bad")
-    assert (outcome.code, outcome.err) == (1, "kvcalc: 1 bad rows were skipped\n")
+    assert (outcome.code, outcome.err) == (1, "kvcalc: 2 bad rows were skipped\n")
+
+
+def test_other_commands_do_not_import_duckdb() -> None:
+    code = "import sys, kvcalc.cli.app; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -87,6 +113,8 @@ def test_skipped_rows_are_exit_code_1(cli: Cli, tmp_path: Path) -> None:
         ((AZURE,), "has no durations; give --prefill-rate and --decode-rate"),
         ((AZURE, "--prefill-rate", "8"), "decode_rate: missing beside the other rate"),
         ((AZURE, "--prefill-rate", "0", "--decode-rate", "1"), "prefill_rate: found '0'"),
+        ((AZURE, *RATES, "--from", "9", "--to", "8"), "to: found 8,000,000 microseconds, expected"),
+        ((AZURE, *RATES, "--time-unit", "h"), "time_unit: found 'h'"),
         ((AZURE, *RATES, "--from", "x"), "--from: found 'x', expected seconds"),
         ((AZURE, *RATES, "--memory", "20G"), "--memory: '20G' is read two ways"),
         ((AZURE, *RATES, "--column", "start"), "--column: found 'start', expected question=name"),

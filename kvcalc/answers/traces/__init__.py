@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from kvcalc.answers.traces.admission import Admission, admit
 from kvcalc.answers.traces.prefix import Hits, share
 from kvcalc.answers.traces.rules import Rule, rules
-from kvcalc.answers.traces.statement import Weight, statement, timeline
+from kvcalc.answers.traces.statement import Trim, Weight, statement, timeline
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.formula import Formula, substituted
 from kvcalc.model import Model
 from kvcalc.outputs.formulas.sql import render_sql
-from kvcalc.readers.traces.service import Service, rate
+from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class TraceRow:
     mean_bytes: int
     requests: int
     requests_without_life: int
-    prefill_rate: str | None
-    decode_rate: str | None
+    prefill_rate: int | float | None
+    decode_rate: int | float | None
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,15 @@ class Traced:
     hits: Hits | None
     admission: Admission | None
     _base: "DuckDBPyConnection"
-    _weights: tuple[Weight, ...]
+    _timeline: str
 
     def timeline(self) -> "DuckDBPyRelation":
-        """The levels as a DuckDB relation: t, held, sequences and b0, b1 ..., bytes of each row.
+        """The levels as a DuckDB relation: t in microseconds, sequences, and each row's bytes.
 
-        Rows that are a pool have no level and are left out.
+        A row's column is its engine, window and rule. Rows that are a pool have no level and are
+        left out.
         """
-        query = timeline(self._weights, shared=self.hits is not None)
-        relation = self._base.sql(query)
-        assert relation is not None
-        return relation
+        return self._base.sql(self._timeline)
 
 
 def trace(
@@ -96,13 +94,14 @@ def trace(
     Raises:
         KvcalcError: a file, a row, an engine or a setting that is none; the sentence names it.
     """
+    if first is not None and last is not None and first >= last:
+        raise KvcalcError(f"to: found {last:,} microseconds, expected more than from's {first:,}")
     service = _service(prefill_rate, decode_rate)
     chosen = list(_chosen(model, engine, window, settings))
     base = connect()
-    listed = [files] if isinstance(files, str | Path) else list(files)
     loaded = load(
         base,
-        listed,
+        [files] if isinstance(files, str | Path) else list(files),
         service=service,
         columns=columns,
         time_unit=time_unit,
@@ -110,13 +109,24 @@ def trace(
         with_blocks=prefix,
     )
     hits = share(base, loaded.block_tokens) if prefix else None
-    sums = [rule for rule in chosen if rule.request is not None]
-    weights = tuple(weight(rule, shared=prefix) for rule in sums)
-    rows = list(_rows(base, chosen, sums, weights, loaded, service, prefix, first, last))
-    admission = None
-    if memory is not None:
-        admission = _admitted(base, sums[0] if sums else None, memory)
-    return Traced(tuple(rows), loaded.bad_rows, hits, admission, base, weights)
+    trim = Trim(first, last)
+    rows = _rows(base, chosen, loaded, service if loaded.modelled else None, prefix, trim)
+    levels = {
+        _column(rule): weight(rule, shared=prefix) for rule in chosen if rule.request is not None
+    }
+    return Traced(
+        rows=rows,
+        bad_rows=loaded.bad_rows,
+        hits=hits,
+        admission=None if memory is None else _admitted(base, chosen[0], memory),
+        _base=base,
+        _timeline=timeline({"sequences": Weight("1"), **levels}, shared=prefix, trim=trim),
+    )
+
+
+def _column(rule: Rule) -> str:
+    parts = (rule.cost.engine, rule.cost.model.window, rule.name)
+    return " ".join(str(part) for part in parts if part is not None)
 
 
 def _service(prefill_rate: object, decode_rate: object) -> Service | None:
@@ -162,49 +172,59 @@ def weight(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> Weig
 def _rows(
     base: "DuckDBPyConnection",
     chosen: Sequence[Rule],
-    sums: Sequence[Rule],
-    weights: Sequence[Weight],
     loaded: Loaded,
     service: Service | None,
     prefix: bool,
-    first: int | None,
-    last: int | None,
-) -> Iterable[TraceRow]:
-    asked = weights or [Weight("0")]
-    query = statement(asked, shared=prefix, first=first, last=last)
-    found = base.execute(query).fetchall() if loaded.requests else []
-    if not found or found[0][1] is None:
-        raise KvcalcError("trace: found no request that lives, expected at least one")
-    most = found[0][-1]
-    longest = base.execute("SELECT max(tokens) FROM trace WHERE t1 > t0").fetchall()[0][0]
+    trim: Trim,
+) -> tuple[TraceRow, ...]:
+    sums = [rule for rule in chosen if rule.request is not None]
+    weights = [weight(rule, shared=prefix) for rule in sums]
+    if len(sums) < len(chosen):
+        weights.append(Weight("1"))
+    found = _summed(base, statement(weights, shared=prefix, trim=trim))
+    longest = base.execute("SELECT max(tokens) FROM trace WHERE t1 > t0").fetchall()[0][0] or 0
+    amounts = iter(found)
+    rows = []
     for rule in chosen:
-        common = {
-            "model": rule.cost.model.name,
-            "engine": rule.cost.engine,
-            "window": rule.cost.model.window,
-            "requests": loaded.requests,
-            "requests_without_life": loaded.without_life,
-            "prefill_rate": None if service is None else str(service.prefill_rate),
-            "decode_rate": None if service is None else str(service.decode_rate),
-        }
         if rule.request is None:
-            size = rule.cost(max(1, longest), sequences=most)
-            yield _row(common, rule.name, [size, 0, most, size, size, size, size])
-            continue
-        answer = found[sums.index(rule)][1:-1]
-        fixed = rule.fixed
-        amounts = [
-            amount + fixed if place not in (1, 2) else amount for place, amount in enumerate(answer)
-        ]
-        name = f"{rule.name}, prefixes shared" if prefix else rule.name
-        yield _row(common, name, amounts)
+            most = found[-1][0]
+            size = rule.cost(longest, sequences=most) if most and longest else 0
+            answer = (size, 0, most, *[size] * 4)
+        else:
+            peak, at, sequences, *others = next(amounts)
+            answer = (peak + rule.fixed, at, sequences, *(one + rule.fixed for one in others))
+        rows.append(_row(rule, answer, loaded, service, prefix))
+    return tuple(rows)
 
 
-def _row(common: Mapping[str, Any], rule: str, amounts: Sequence[int]) -> TraceRow:
+def _summed(base: "DuckDBPyConnection", query: str) -> list[tuple[int, ...]]:
+    """Run the statement; where no request lives all is 0."""
+    import duckdb
+
+    try:
+        found = base.execute(query).fetchall()
+    except (duckdb.OutOfRangeException, duckdb.ConversionException):
+        raise KvcalcError("trace: found 2^63 bytes or more at once, expected less") from None
+    except duckdb.Error as error:
+        first = str(error).strip().partition("\n")[0]
+        raise KvcalcError(f"trace: cannot be summed ({shown(first, 200)})") from None
+    return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
+
+
+def _row(
+    rule: Rule,
+    amounts: Sequence[int],
+    loaded: Loaded,
+    service: Service | None,
+    prefix: bool,
+) -> TraceRow:
     peak, at, sequences, p50, p95, p99, mean = amounts
+    shared = prefix and rule.request is not None
     return TraceRow(
-        **common,
-        rule=rule,
+        model=rule.cost.model.name,
+        engine=rule.cost.engine,
+        window=rule.cost.model.window,
+        rule=f"{rule.name}, prefixes shared" if shared else rule.name,
         peak_bytes=peak,
         peak_at=at,
         peak_sequences=sequences,
@@ -212,11 +232,15 @@ def _row(common: Mapping[str, Any], rule: str, amounts: Sequence[int]) -> TraceR
         p95_bytes=p95,
         p99_bytes=p99,
         mean_bytes=mean,
+        requests=loaded.requests,
+        requests_without_life=loaded.without_life,
+        prefill_rate=None if service is None else number(service.prefill_rate),
+        decode_rate=None if service is None else number(service.decode_rate),
     )
 
 
-def _admitted(base: "DuckDBPyConnection", rule: Rule | None, memory: int) -> Admission:
-    if rule is None or rule.request is None:
+def _admitted(base: "DuckDBPyConnection", rule: Rule, memory: int) -> Admission:
+    if rule.request is None:
         raise KvcalcError("memory: requests are admitted by a sum, and this engine's is a pool")
     if type(memory) is not int or memory < 1:
         raise KvcalcError(f"memory: found {shown(memory)}, expected a positive int of bytes")

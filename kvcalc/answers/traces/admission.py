@@ -8,7 +8,10 @@ from heapq import heappop, heappush
 
 @dataclass(frozen=True)
 class Admission:
-    """Requests that waited and how long, in microseconds; those larger than the memory apart."""
+    """Requests that waited and how long, in microseconds; those larger than the memory apart.
+
+    The n-th that waited came at `starts[n]`, from the first start, and waited for `waits[n]`.
+    """
 
     memory: int
     admitted: int
@@ -17,6 +20,8 @@ class Admission:
     mean_wait: int
     p95_wait: int
     longest_wait: int
+    starts: "array[int]"
+    waits: "array[int]"
 
 
 def admit(
@@ -29,9 +34,9 @@ def admit(
     """
     ends: list[tuple[int, int]] = []
     used = clock = admitted = too_large = 0
-    waits = array("q")
+    starts, waits = array("q"), array("q")
     for start, end, tokens in requests:
-        size = request_bytes(tokens)
+        size = request_bytes(tokens) if end > start else 0
         if size > memory:
             too_large += 1
             continue
@@ -43,8 +48,9 @@ def admit(
             used -= freed
         admitted += 1
         if clock > start:
+            starts.append(start)
             waits.append(clock - start)
-        if end > start:
+        if size:
             used += size
             heappush(ends, (end + clock - start, size))
     ordered = sorted(waits)
@@ -56,4 +62,6 @@ def admit(
         mean_wait=sum(ordered) // len(ordered) if ordered else 0,
         p95_wait=ordered[-(-95 * len(ordered) // 100) - 1] if ordered else 0,
         longest_wait=ordered[-1] if ordered else 0,
+        starts=starts,
+        waits=waits,
     )

@@ -1,16 +1,17 @@
 """The sweep over a trace as one statement of SQL, whatever the formats and engines before it.
 
-Two levels, so that a cluster can divide it: instants are cut into slices of time, summed within
-each, and offset by what the slices before come to. Percentiles of time are found in a histogram of
-levels and exactly within one of its buckets, never by sorting all instants.
+Two levels, so that a cluster can divide it: changes are cut into slices of time, summed within
+each, and offset by what the slices before come to. No next instant is looked up: the time at a
+level is what the changes that leave it come to, less those that reach it. Percentiles are found in
+a histogram of levels and exactly within one of its buckets, never by sorting all levels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kvcalc.outputs.formulas.sql import DIALECTS, target
 
-SLICES = 4_096
+SLICES = 2**18
 BUCKETS = 4_096
 PERCENTILES = (50, 95, 99)
 
@@ -28,18 +29,27 @@ class Weight(NamedTuple):
     shared: int = 0
 
 
+class Trim(NamedTuple):
+    """The part of a trace that is looked at, in microseconds from its first start."""
+
+    first: int | None = None
+    last: int | None = None
+
+
+WHOLE = Trim()
+
+
 def statement(
     weights: Sequence[Weight],
     *,
     dialect: str = "duckdb",
     shared: bool = False,
-    first: int | None = None,
-    last: int | None = None,
+    trim: Trim = WHOLE,
 ) -> str:
-    """Write the statement over trace(t0, t1, tokens, prompt): a row a weight, in their order.
+    """Write the statement over trace(t0, t1, tokens): a row a weight, in their order.
 
-    Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99, mean, and the most sequences
-    at once. Times are microseconds; `first` and `last` trim the trace. With `shared` a table
+    Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
+    are null where no request lives. Times are microseconds. With `shared` a table
     shared_blocks(t, tokens) says how many tokens' blocks are held once rather than again.
 
     Raises:
@@ -48,108 +58,137 @@ def statement(
     places = range(len(weights))
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
     sums = ", ".join(
-        f"max(b{place}) AS peak{place}, sum(CAST(b{place} AS {wide}) * held) AS total{place}"
-        for place in places
+        f"max(b{i}) AS peak{i}, -sum(CAST(t - first AS {wide}) * d{i}) AS total{i}" for i in places
     )
     parts = [
-        *_levels(weights, dialect, shared, first, last),
-        f"whole AS (SELECT {sums}, max(sequences) AS most FROM levels)",
+        *_levels(weights, dialect, shared, trim),
+        f"whole AS (SELECT {sums} FROM levels, span)",
         *(part for place in places for part in _percentiles(place, dialect)),
     ]
     answers = "\nUNION ALL ".join(_answer(place, dialect) for place in places)
     return "WITH " + ",\n".join(parts) + f"\n{answers}\nORDER BY weight"
 
 
-def timeline(weights: Sequence[Weight], *, shared: bool = False) -> str:
-    """Write the query of the levels themselves: t, held (microseconds), sequences, b0, b1 ..."""
-    names = ", ".join(f"max(b{place}) AS b{place}" for place in range(len(weights)))
-    parts = ",\n".join(_levels(weights, "duckdb", shared, None, None))
-    return (
-        f"WITH {parts}\nSELECT t, max(held) AS held, max(sequences) AS sequences, {names} "
-        "FROM levels GROUP BY t ORDER BY t"
-    )
+def timeline(weights: Mapping[str, Weight], *, shared: bool = False, trim: Trim = WHOLE) -> str:
+    """Write the query of the level at each instant: t in microseconds, and a column a weight."""
+    names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
+    parts = ",\n".join(_levels(list(weights.values()), "duckdb", shared, trim, "ORDER BY t"))
+    return f"WITH {parts}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
-def _levels(
-    weights: Sequence[Weight], dialect: str, shared: bool, first: int | None, last: int | None
-) -> list[str]:
-    """Write the levels after each event; events at one instant all have the level after them."""
+def _changes(weights: Sequence[Weight], dialect: str, shared: bool, trim: Trim) -> list[str]:
+    """Write span and changes: at t, bytes that come (step 1) or go (step -1)."""
     target(dialect)
     own = DIALECTS[dialect]
     places = range(len(weights))
-
-    def each(text: str) -> str:
-        return ", ".join(text.format(i=place) for place in places)
-
-    start = "t0" if first is None else f"{own.greatest}(t0, {first})"
-    end = "t1" if last is None else f"{own.least}(t1, {last})"
+    start = "t0" if trim.first is None else f"{own.greatest}(t0, {trim.first})"
+    end = "t1" if trim.last is None else f"{own.least}(t1, {trim.last})"
+    first = "min(t0)" if trim.first is None else f"{own.greatest}(min(t0), {trim.first})"
+    last = "max(t1)" if trim.last is None else f"{own.least}(max(t1), {trim.last})"
     held = ", ".join(f"{one.sql} AS w{place}" for place, one in enumerate(weights))
     saved = ", ".join(f"tokens * {one.shared}" for one in weights)
-    blocks = f" UNION ALL SELECT t, 0, {saved} FROM shared_blocks" if shared else ""
-    width = own.quotient.format(a="(max(t1) - min(t0))", b=SLICES, integer=own.integer)
-    slices = own.quotient.format(a="t", b="slice_width", integer=own.integer)
+    inside = f"{own.greatest}(first, {own.least}(last, t))"
+    blocks = (
+        f" UNION ALL SELECT {inside}, CASE WHEN tokens > 0 THEN 1 ELSE -1 END, {saved} "
+        "FROM shared_blocks, span"
+    )
+    width = own.quotient.format(a=f"({last} - {first})", b=SLICES, integer=own.integer)
+    return [
+        f"span AS (SELECT {first} AS first, {last} AS last, {width} + 1 AS slice_width "
+        "FROM trace WHERE t1 > t0)",
+        f"lives AS (SELECT {start} AS t0, {end} AS t1, {held} FROM trace WHERE {end} > {start})",
+        f"changes AS (SELECT t0 AS t, 1 AS step, {', '.join(f'w{i} AS d{i}' for i in places)} "
+        f"FROM lives UNION ALL SELECT t1, -1, {', '.join(f'-w{i}' for i in places)} FROM lives"
+        f"{blocks if shared else ''})",
+    ]
+
+
+def _levels(
+    weights: Sequence[Weight],
+    dialect: str,
+    shared: bool,
+    trim: Trim,
+    order: str = "ORDER BY t, step ROWS UNBOUNDED PRECEDING",
+) -> list[str]:
+    """Write the level after each change: of one instant those that go before those that come.
+
+    Between the changes of an instant a level is thus never above both its own and the last's.
+    """
+    own = DIALECTS[dialect]
+
+    def each(text: str) -> str:
+        return ", ".join(text.format(i=place) for place in range(len(weights)))
+
+    slices = own.quotient.format(a="(t - first)", b="slice_width", integer=own.integer)
     once = "AS MATERIALIZED " if dialect == "duckdb" else "AS "
     return [
-        f"lives AS (SELECT {start} AS t0, {end} AS t1, {held} FROM trace WHERE {end} > {start})",
-        "span AS (SELECT min(t0) AS first, max(t1) AS last, "
-        f"{width} + 1 AS slice_width FROM lives)",
-        f"changes AS (SELECT t0 AS t, 1 AS n, {each('w{i}')} FROM lives"
-        f" UNION ALL SELECT t1, -1, {each('-w{i}')} FROM lives{blocks})",
-        f"events AS (SELECT {slices} AS slice, t, n, {each('w{i}')} FROM changes, span)",
-        f"slices AS (SELECT slice, min(t) AS t, sum(n) AS n, {each('sum(w{i}) AS w{i}')} "
-        "FROM events GROUP BY slice)",
-        "offsets AS (SELECT slice, lead(t) OVER ordered AS next, "
-        f"CAST(sum(n) OVER ordered - n AS {own.integer}) AS before, "
-        + each(f"CAST(sum(w{{i}}) OVER ordered - w{{i}} AS {own.integer}) AS before{{i}}")
-        + " FROM slices WINDOW ordered AS (ORDER BY slice))",
-        f"levels {once}(SELECT e.t, coalesce(lead(e.t) OVER within, o.next, e.t) - e.t AS held, "
-        f"CAST(o.before + sum(e.n) OVER within AS {own.integer}) AS sequences, "
-        + each(f"CAST(o.before{{i}} + sum(e.w{{i}}) OVER within AS {own.integer}) AS b{{i}}")
-        + " FROM events e JOIN offsets o ON e.slice = o.slice"
-        " WINDOW within AS (PARTITION BY e.slice ORDER BY e.t))",
+        *_changes(weights, dialect, shared, trim),
+        f"sliced AS (SELECT {slices} AS slice, t, step, {each('d{i}')} FROM changes, span)",
+        f"slices AS (SELECT slice, {each('sum(d{i}) AS d{i}')} FROM sliced GROUP BY slice)",
+        "offsets AS (SELECT slice, "
+        + each(f"CAST(sum(d{{i}}) OVER (ORDER BY slice) - d{{i}} AS {own.integer}) AS before{{i}}")
+        + " FROM slices)",
+        f"sums AS (SELECT slice, t, {each('d{i}')}, {each('sum(d{i}) OVER inside AS b{i}')} "
+        f"FROM sliced WINDOW inside AS (PARTITION BY slice {order}))",
+        f"levels {once}(SELECT t, {each('d{i}')}, "
+        + each(f"CAST(before{{i}} + b{{i}} AS {own.integer}) AS b{{i}}")
+        + " FROM sums JOIN offsets ON sums.slice = offsets.slice)",
     ]
 
 
 def _percentiles(place: int, dialect: str) -> list[str]:
-    """Write a histogram of time by level, and the levels within the buckets that matter."""
+    """Write a histogram of time by level, and the levels within the buckets that matter.
+
+    What an engine of queries computes again at each mention is mentioned once or twice.
+    """
     own = DIALECTS[dialect]
     width = own.quotient.format(a=f"peak{place}", b=BUCKETS, integer=own.integer)
-    bucket = own.quotient.format(a=f"b{place}", b=f"({width} + 1)", integer=own.integer)
+    bucket = own.quotient.format(a="level", b=f"({width} + 1)", integer=own.integer)
     needs = " UNION ALL ".join(
         f"SELECT {percent} AS p, "
         + own.quotient.format(a=f"((last - first) * {percent} + 99)", b=100, integer=own.integer)
         + " AS need FROM span"
         for percent in PERCENTILES
     )
+    picked = ", ".join(
+        f"min(CASE WHEN p = {percent} THEN level END) AS p{percent}" for percent in PERCENTILES
+    )
+    wanted = ", ".join(
+        f"max(CASE WHEN p = {percent} THEN bucket END) AS bucket{percent}"
+        for percent in PERCENTILES
+    )
     return [
-        f"bucket{place} AS (SELECT {bucket} AS bucket, sum(held) AS held "
-        f"FROM levels, whole GROUP BY {bucket})",
-        f"upto{place} AS (SELECT bucket, sum(held) OVER (ORDER BY bucket) AS upto, "
-        f"sum(held) OVER (ORDER BY bucket) - held AS before FROM bucket{place})",
-        f"need{place} AS (SELECT p, need, min(bucket) AS bucket "
-        f"FROM ({needs}) AS needs, upto{place} WHERE upto >= need GROUP BY p, need)",
-        f"inside{place} AS (SELECT {bucket} AS bucket, b{place} AS level, sum(held) AS held "
-        f"FROM levels, whole WHERE {bucket} IN (SELECT bucket FROM need{place}) "
-        f"GROUP BY {bucket}, b{place})",
-        f"reached{place} AS (SELECT i.bucket, level, before + sum(i.held) "
-        f"OVER (PARTITION BY i.bucket ORDER BY level) AS upto FROM inside{place} i "
-        f"JOIN upto{place} u ON i.bucket = u.bucket)",
-        f"percentile{place} AS (SELECT p, min(level) AS level FROM need{place} n "
-        f"JOIN reached{place} r ON n.bucket = r.bucket AND r.upto >= n.need GROUP BY p)",
-        f"top{place} AS (SELECT t, sequences FROM levels, whole WHERE b{place} = peak{place})",
+        f"stays{place} AS (SELECT CASE WHEN side = 0 THEN b{place} - d{place} ELSE b{place} END "
+        "AS level, CASE WHEN side = 0 THEN t ELSE -t END AS held "
+        "FROM levels CROSS JOIN (SELECT 0 AS side UNION ALL SELECT 1) AS sides "
+        "UNION ALL SELECT 0, last - first FROM span)",
+        f"buckets{place} AS (SELECT {bucket} AS bucket, level, held "
+        f"FROM stays{place} CROSS JOIN whole)",
+        f"bucket{place} AS (SELECT bucket, sum(held) AS held FROM buckets{place} GROUP BY bucket)",
+        f"upto{place} AS (SELECT bucket, sum(held) OVER (ORDER BY bucket) - held AS before, "
+        f"sum(held) OVER (ORDER BY bucket) AS upto FROM bucket{place})",
+        f"need{place} AS (SELECT p, need, bucket, before FROM ({needs}) AS needs "
+        f"JOIN upto{place} ON before < need AND need <= upto)",
+        f"wanted{place} AS (SELECT {wanted} FROM need{place})",
+        f"level{place} AS (SELECT bucket, level, sum(held) AS held "
+        f"FROM buckets{place} CROSS JOIN wanted{place} "
+        f"WHERE bucket IN ({', '.join(f'bucket{percent}' for percent in PERCENTILES)}) "
+        "GROUP BY bucket, level)",
+        f"reached{place} AS (SELECT bucket, level, sum(held) "
+        f"OVER (PARTITION BY bucket ORDER BY level) AS upto FROM level{place})",
+        f"percentile{place} AS (SELECT {picked} FROM reached{place} r "
+        f"JOIN need{place} n ON r.bucket = n.bucket AND before + upto >= need)",
+        f"top{place} AS (SELECT min(t) AS peak_at FROM levels, whole WHERE b{place} = peak{place})",
     ]
 
 
 def _answer(place: int, dialect: str) -> str:
     own = DIALECTS[dialect]
-    of = f"(SELECT level FROM percentile{place} WHERE p = {{}})"
-    mean = own.quotient.format(
-        a=f"total{place}", b="(SELECT last - first FROM span)", integer=own.integer
-    )
-    at = f"(SELECT min(t) FROM top{place})"
-    percentiles = ", ".join(f"{of.format(percent)} AS p{percent}" for percent in PERCENTILES)
+    mean = own.quotient.format(a=f"total{place}", b="(last - first)", integer=own.integer)
+    percentiles = ", ".join(f"p{percent}" for percent in PERCENTILES)
     return (
-        f"SELECT {place} AS weight, peak{place} AS peak, {at} AS peak_at, "
-        f"(SELECT max(sequences) FROM top{place} WHERE t = {at}) AS sequences, "
-        f"{percentiles}, CAST({mean} AS {own.integer}) AS mean, most FROM whole"
+        f"SELECT {place} AS weight, peak{place} AS peak, peak_at, "
+        f"(SELECT count(*) FROM lives, top{place} WHERE t0 <= peak_at AND t1 > peak_at) "
+        f"AS sequences, {percentiles}, CAST({mean} AS {own.integer}) AS mean "
+        f"FROM whole, span, top{place}, percentile{place}"
     )

@@ -52,9 +52,10 @@ def _cells(row: TraceRow, gpu: str | None) -> tuple[str, ...]:
 def _notes(found: Traced) -> list[str]:
     first = found.rows[0]
     notes = []
-    if first.prefill_rate is not None:
+    if first.prefill_rate is not None and first.decode_rate is not None:
         notes.append(
-            f"a request lives input/{first.prefill_rate} + output/{first.decode_rate} seconds; "
+            f"a request lives input/{round(first.prefill_rate, 3)} + "
+            f"output/{round(first.decode_rate, 3)} seconds; "
             "percentiles and means are over time, idle time included."
         )
     if first.requests_without_life:

@@ -1,5 +1,7 @@
 """A file's rows as requests: their times, tokens and blocks in SQL, and why a row is none."""
 
+import re
+
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.readers.traces.formats import UNITS_US, Format
 from kvcalc.readers.traces.service import Service
@@ -8,22 +10,30 @@ from kvcalc.readers.traces.source import Source
 MAX_TOKENS = 10**9
 """Of one request: past it a count is taken for a mistake."""
 
+MAX_NANOSECONDS = 2**62
+"""Of a start since 1970 or the trace's own beginning, and of a life."""
+
 WRONG = (
     "CASE WHEN start IS NULL THEN 'found no time of its start in' "
     "WHEN start < 0 THEN 'found a negative time in' "
-    "WHEN input IS NULL OR output IS NULL THEN 'found no whole counts of tokens in' "
-    f"WHEN input < 0 OR output < 0 OR input + output > {MAX_TOKENS} "
+    f"WHEN start > {MAX_NANOSECONDS} OR life > {MAX_NANOSECONDS} "
+    "THEN 'found a time of more than a century in' "
+    "WHEN (read = trunc(read) AND wrote = trunc(wrote)) IS NOT TRUE "
+    "THEN 'found no whole counts of tokens in' "
+    f"WHEN read < 0 OR wrote < 0 OR read + wrote > {MAX_TOKENS} "
     f"THEN 'found counts of tokens outside 0 to {MAX_TOKENS:,} in' "
     "WHEN life IS NULL THEN 'found no duration in' "
-    "WHEN life < 0 THEN 'found an end before its start in' END"
+    "WHEN life < 0 THEN 'found an end before its start in' "
+    "WHEN no_blocks THEN 'found no ids of blocks in' END"
 )
-"""Why a row is none."""
+"""Why a row is none: start and life in nanoseconds, read and wrote counts as doubles."""
 
-NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "FLOAT", "HUGEINT", "UBIGINT")
+NUMBERS = re.compile("U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*")
+TOKENS = ("input", "output")
 
 
 class Rows:
-    """The rows of one file, in nanoseconds: when a request starts and how long it lives."""
+    """The rows of one file: when a request starts and how long it lives, and its tokens."""
 
     def __init__(
         self, source: Source, form: Format, service: Service | None, with_blocks: bool
@@ -32,58 +42,63 @@ class Rows:
         self.form = form
         self._start = self._nanoseconds("start", form.unit)
         self._life = self._life_of(service)
-        self._blocks = "NULL"
+        self._blocks = self._no_blocks = "NULL"
         if with_blocks and "blocks" in form.columns:
-            self._blocks = f"{_quoted(form.columns['blocks'])}::BIGINT[]"
+            ids = self._column("blocks")
+            self._blocks = f"TRY_CAST({ids} AS BIGINT[])"
+            self._no_blocks = f"({ids} IS NOT NULL AND {self._blocks} IS NULL)"
 
-    def first_start(self) -> int | None:
-        """The first start in the file, in nanoseconds."""
-        found = self.source.run(
-            f"SELECT min(start) FROM (SELECT {self._start} AS start FROM {self.source.scan()}) "
-            "WHERE start >= 0"
+    def insert(self) -> int:
+        """Insert the rows into the table raw, bad ones as nulls; returns how many are bad."""
+        before = self.source.run("SELECT count(*) FROM raw")[0][0]
+        self.source.run(
+            "INSERT INTO raw SELECT CASE WHEN good THEN start END, CASE WHEN good THEN life END, "
+            "CASE WHEN good THEN read::INTEGER END, CASE WHEN good THEN wrote::INTEGER END, blocks "
+            f"FROM (SELECT *, ({WRONG}) IS NULL AS good FROM ({self._values()}))"
         )
-        return None if found[0][0] is None else int(found[0][0])
+        nulls = self.source.run(
+            "SELECT count(*) FROM raw WHERE rowid >= ? AND start IS NULL", [before]
+        )[0][0]
+        return int(nulls) + len(self.source.rejects())
 
-    def insert(self, first: int, skip_bad: bool) -> int:
-        """Insert the requests into the table; bad rows are counted, or the first is named.
+    def refuse(self) -> None:
+        """Name the first bad row.
 
         Raises:
-            KvcalcError: a row is no request; the sentence names its line.
+            KvcalcError: always; the sentence has its line and what it holds.
         """
-        bad = self.source.run(f"SELECT count(*) FROM ({self._values()}) WHERE {WRONG} IS NOT NULL")
-        if bad[0][0] and not skip_bad:
-            self._refuse()
-        where = f" WHERE {WRONG} IS NULL" if bad[0][0] else ""
-        self.source.run(
-            f"INSERT INTO requests SELECT (start - {first}) // 1000, "
-            f"(start - {first} + life + 999) // 1000, input, output, blocks "
-            f"FROM ({self._values()}){where}"
-        )
-        return int(bad[0][0])
-
-    def _values(self, more: str = "") -> str:
-        tokens = (f"TRY_CAST({self._column(one)} AS BIGINT)" for one in TOKENS)
-        read, wrote = tokens
-        return (
-            f"SELECT {self._start} AS start, {self._life} AS life, {read} AS input, "
-            f"{wrote} AS output, {self._blocks} AS blocks{more} FROM {self.source.scan()}"
-        )
-
-    def _refuse(self) -> None:
-        shown_columns = [
+        values = ", ".join(
             f"{_quoted(column)}::VARCHAR"
             for question, column in self.form.columns.items()
             if question != "blocks"
+        )
+        self.source.run("SET preserve_insertion_order = true")
+        numbered = self._values(f", concat_ws(', ', {values}) AS told, row_number() OVER () AS row")
+        rejects = self.source.rejects()
+        found = [
+            (self.source.line_of(row), why, told)
+            for row, why, told in self.source.run(
+                f"SELECT row, {WRONG}, told FROM ({numbered}) WHERE {WRONG} IS NOT NULL "
+                "ORDER BY row LIMIT 1"
+            )
         ]
-        told = f", concat_ws(', ', {', '.join(shown_columns)}) AS told"
-        numbered = self._values(f"{told}, row_number() OVER () AS line")
-        line, wrong, values = self.source.run(
-            f"SELECT line, {WRONG}, told FROM ({numbered}) WHERE {WRONG} IS NOT NULL "
-            "ORDER BY line LIMIT 1"
-        )[0]
+        width = f"found no row of {len(self.source.types)} columns in"
+        found += [(one.line, width, one.text) for one in rejects]
+        line, why, told = min(found)
         unit = "row" if self.source.kind == "parquet" else "line"
-        number = line + (self.source.kind == "csv")
-        raise KvcalcError(f"{self.source.name}: {unit} {number:,}: {wrong} {shown(values, 200)}")
+        raise KvcalcError(f"{self.source.name}: {unit} {line:,}: {why} {shown(told, 200)}")
+
+    def _values(self, more: str = "") -> str:
+        read, wrote = (self._tokens(one) for one in TOKENS)
+        return (
+            f"SELECT {self._start} AS start, {self._life} AS life, {read} AS read, "
+            f"{wrote} AS wrote, {self._blocks} AS blocks, {self._no_blocks} AS no_blocks{more} "
+            f"FROM {self.source.scan()}"
+        )
+
+    def _tokens(self, question: str) -> str:
+        """A count as a double, which is exact for every one that is allowed."""
+        return f"TRY_CAST({self._column(question)} AS DOUBLE)"
 
     def _life_of(self, service: Service | None) -> str:
         if "end" in self.form.columns:
@@ -92,34 +107,45 @@ class Rows:
             return self._nanoseconds("duration", self.form.duration_unit)
         assert service is not None
         a, b, c = service.terms()
-        read, wrote = (f"TRY_CAST({self._column(one)} AS HUGEINT)" for one in TOKENS)
         # Rounded up to whole nanoseconds, as ends are to microseconds: the ceiling of a ceiling.
-        whole = f"{read} * {1000 * a} + {wrote} * {1000 * b}"
+        most = MAX_TOKENS * 1000 * max(a, b) + c
+        integer = "BIGINT" if most < 2**63 else "HUGEINT"
+        read, wrote = (
+            f"CASE WHEN {self._tokens(one)} BETWEEN 0 AND {MAX_TOKENS} "
+            f"THEN {self._tokens(one)}::{integer} END"
+            for one in TOKENS
+        )
+        whole = f"({read}) * {1000 * a} + ({wrote}) * {1000 * b}"
         return f"TRY_CAST(({whole} + {c - 1}) // {c} AS BIGINT)"
 
     def _column(self, question: str) -> str:
-        """A column's value: of a CSV its trimmed text."""
+        """A column's value: of text trimmed."""
         # Without trim, DuckDB 2.0 reads a CSV's column as the first of the types it is cast to.
         column = self.form.columns[question]
-        return f"trim({_quoted(column)})" if self.source.kind == "csv" else _quoted(column)
+        return _quoted(column) if self.source.kind == "parquet" else f"trim({_quoted(column)})"
 
     def _nanoseconds(self, question: str, unit: str | None) -> str:
         column = self.form.columns[question]
+        kind = self.source.types[column]
         if unit is None:
-            if self.source.types[column] in NUMBERS:
+            if NUMBERS.fullmatch(kind):
                 raise KvcalcError(
                     f"{self.source.name}: column {shown(column)} has numbers; give --time-unit s, "
                     "ms or us"
                 )
-            return f"epoch_ns(TRY_CAST({self._column(question)} AS TIMESTAMP_NS))"
+            if kind == "TIMESTAMP WITH TIME ZONE":
+                return f"epoch_ns({_quoted(column)})"
+            # Nanoseconds know no time zone, and times with a zone no nanoseconds.
+            text = self._column(question)
+            return (
+                f"(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) * 1000 "
+                f"+ epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS)) % 1000)"
+            )
         scale = UNITS_US[unit] * 1000
-        if self.source.types[column] in ("BIGINT", "INTEGER"):
+        if kind in ("BIGINT", "INTEGER"):
             return f"TRY_CAST({_quoted(column)}::HUGEINT * {scale} AS BIGINT)"
         # Exact decimals: a time is no floating-point number.
         return f"TRY_CAST(TRY_CAST({self._column(question)} AS DECIMAL(28, 9)) * {scale} AS BIGINT)"
-
-
-TOKENS = ("input", "output")
 
 
 def _quoted(column: str) -> str:

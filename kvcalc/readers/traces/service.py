@@ -1,6 +1,7 @@
 """How long a request holds its cache where the trace does not say: rates of a service model."""
 
 from fractions import Fraction
+from math import lcm
 from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
@@ -13,13 +14,10 @@ class Service(NamedTuple):
     decode_rate: Fraction
 
     def terms(self) -> tuple[int, int, int]:
-        """Three ints a, b, c: a request lives (input * a + output * b) / c microseconds."""
-        prefill, decode = self.prefill_rate, self.decode_rate
-        return (
-            1_000_000 * prefill.denominator * decode.numerator,
-            1_000_000 * decode.denominator * prefill.numerator,
-            prefill.numerator * decode.numerator,
-        )
+        """The least ints a, b, c: a request lives (input * a + output * b) / c microseconds."""
+        read, wrote = 1_000_000 / self.prefill_rate, 1_000_000 / self.decode_rate
+        c = lcm(read.denominator, wrote.denominator)
+        return int(read * c), int(wrote * c), c
 
 
 def rate(value: object, option: str) -> Fraction:
@@ -35,3 +33,8 @@ def rate(value: object, option: str) -> Fraction:
     if found <= 0 or found.numerator > 10**9 or found.denominator > 10**9:
         raise KvcalcError(f"{option}: found {shown(value)}, expected tokens a second, as 8000")
     return found
+
+
+def number(rate: Fraction) -> int | float:
+    """A rate for people and programs that have no fractions."""
+    return rate.numerator if rate.denominator == 1 else float(rate)

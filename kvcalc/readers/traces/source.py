@@ -1,22 +1,38 @@
-"""One file of a trace: how DuckDB scans it, and its columns."""
+"""One file of a trace: how DuckDB scans it, its columns, and on which line a row stands."""
 
 import csv
 import gzip
-from collections.abc import Sequence
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_HEADER_BYTES = 2**20
+MAX_LINE = 2**20
+"""Characters that are read of a line to find the columns."""
+
+SAMPLED_LINES = 1000
+
+
+class Reject(NamedTuple):
+    """A line of a CSV file that has no row of as many columns as its header."""
+
+    line: int
+    text: str
 
 
 class Source:
-    """One file: how DuckDB scans it, and its columns."""
+    """One file: how DuckDB scans it, and its columns with their types.
+
+    Text (CSV, JSONL) is read as text, so that no number is rounded before it is checked.
+    """
 
     def __init__(self, base: "DuckDBPyConnection", path: Path) -> None:
         self.base = base
@@ -24,41 +40,108 @@ class Source:
         self.name = shown(str(path), 300)
         if not path.is_file():
             raise KvcalcError(f"{self.name}: expected a file")
+        self.packed = path.suffix.lower() == ".gz"
         bare = path.name.lower().removesuffix(".gz")
         self.kind = next(
             (kind for kind in ("parquet", "jsonl", "json") if bare.endswith(kind)), "csv"
         )
-        self.types: dict[str, str] = {}
-        self.types = self._columns()
+        self._text = f"'{_escaped(escape(str(path)))}'"
+        self._text += ", compression='gzip'" if self.packed else ""
+        if self.packed:
+            self._check_packed()
+        self.types = self._types()
+
+    def _check_packed(self) -> None:
+        """Unpack it once for its checksum, which DuckDB passes over."""
+        with self._opened() as file:
+            while file.read(MAX_LINE):
+                pass
 
     def scan(self) -> str:
-        """The table function that reads the file, all of a CSV's columns as text."""
-        name = f"'{_escaped(escape(str(self.path)))}'"
+        """The table function that reads the file: a bad line of JSONL is a row of nulls."""
         if self.kind == "parquet":
-            return f"read_parquet({name})"
-        if self.kind != "csv":
-            return f"read_json({name}, format='newline_delimited', sample_size=2000)"
+            return f"read_parquet({self._text}, hive_partitioning=false)"
         # All columns named, none guessed: a row of another width is an error, not another header.
         listed = ", ".join(f"'{_escaped(column)}': 'VARCHAR'" for column in self.types)
+        if self.kind != "csv":
+            return (
+                f"read_json({self._text}, format='newline_delimited', ignore_errors=true, "
+                f"hive_partitioning=false, columns={{{listed}}})"
+            )
         return (
-            f"read_csv({name}, header=true, auto_detect=false, delim=',', quote='\"', escape='\"', "
-            f"strict_mode=true, columns={{{listed}}})"
+            f"read_csv({self._text}, header=true, auto_detect=false, delim=',', quote='\"', "
+            f"escape='\"', strict_mode=true, store_rejects=true, hive_partitioning=false, "
+            f"columns={{{listed}}})"
         )
 
-    def _columns(self) -> dict[str, str]:
-        """The file's columns and their types; of a CSV as its first line has them."""
-        if self.kind != "csv":
-            return {row[0]: row[1] for row in self.run(f"DESCRIBE SELECT * FROM {self.scan()}")}
-        unpacked = gzip.open if self.path.suffix == ".gz" else open
-        try:
-            with unpacked(self.path, "rb") as file:
-                line = file.readline(MAX_HEADER_BYTES).decode("utf-8-sig")
-        except (OSError, EOFError, ValueError) as error:
-            raise KvcalcError(f"{self.name}: cannot be read ({shown(str(error))})") from None
-        header = next(csv.reader([line]), [])
+    def _types(self) -> dict[str, str]:
+        """The file's columns; of text as its first lines have them, and none of an empty JSONL."""
+        if self.kind == "csv":
+            return dict.fromkeys(self._header(), "VARCHAR")
+        if self.kind != "parquet":
+            return dict.fromkeys(self._keys(), "VARCHAR")
+        return {row[0]: row[1] for row in self.run(f"DESCRIBE SELECT * FROM {self.scan()}")}
+
+    def _keys(self) -> dict[str, None]:
+        """The keys of the objects in the first lines, in their order."""
+        keys: dict[str, None] = {}
+        lines = 0
+        with self._opened() as file:
+            while lines < SAMPLED_LINES and (line := file.readline(MAX_LINE)):
+                lines += 1
+                with suppress(ValueError, RecursionError):
+                    found = json.loads(line)
+                    keys |= dict.fromkeys(found if isinstance(found, dict) else ())
+        if lines and not keys:
+            raise KvcalcError(f"{self.name}: found no object of JSON, expected one a line")
+        return keys
+
+    def _header(self) -> list[str]:
+        with self._opened() as file:
+            line = file.readline(MAX_LINE)
+        header = next(csv.reader([line.removeprefix("\ufeff")]), [])
         if not header or len(set(header)) != len(header) or not line.endswith("\n"):
             raise KvcalcError(f"{self.name}: found no line of different columns, expected a header")
-        return dict.fromkeys(header, "VARCHAR")
+        return header
+
+    @contextmanager
+    def _opened(self) -> "Iterator[IO[str]]":
+        opened = gzip.open if self.packed else open
+        try:
+            with opened(self.path, "rt", encoding="utf-8", errors="replace", newline="") as file:
+                yield file
+        except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+            raise KvcalcError(f"{self.name}: cannot be read ({shown(str(error))})") from None
+
+    def rejects(self) -> list[Reject]:
+        """The lines that scans of a CSV file have rejected, each once."""
+        if self.kind != "csv":
+            return []
+        found = self.run(
+            "SELECT line, any_value(csv_line) FROM reject_errors JOIN reject_scans "
+            "USING (scan_id, file_id) WHERE file_path = ? GROUP BY line ORDER BY line",
+            [str(self.path)],
+        )
+        return [Reject(line, (text or "").strip()) for line, text in found]
+
+    def line_of(self, row: int) -> int:
+        """The line on which a row ends, counted as DuckDB does: without blank and rejected lines.
+
+        Of Parquet the row itself.
+        """
+        if self.kind == "parquet":
+            return row
+        with self._opened() as file:
+            if self.kind == "csv":
+                reader = csv.reader(file, strict=True)
+                width = len(next(reader))
+                lines = (reader.line_num for cells in reader if len(cells) == width)
+            else:
+                lines = (number for number, line in enumerate(file, 1) if line.strip())
+            for count, line in enumerate(lines, 1):
+                if count == row:
+                    return line
+        return row
 
     def run(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query over the file.

@@ -4,7 +4,10 @@ requests(t0, t1, input, output, blocks): a start rounded down, an end rounded up
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from os import getpid
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
@@ -18,12 +21,20 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """What was read: requests, those without any life, bad rows, and tokens of a prompt's block."""
+    """What was read: requests, those without any life, bad rows, and tokens of a prompt's block.
+
+    `modelled` says whether some lives are the service model's.
+    """
 
     requests: int
     without_life: int
     bad_rows: int
     block_tokens: int
+    modelled: bool
+
+
+MEMORY = "6GiB"
+"""What DuckDB holds before it spills to the folder of temporary files."""
 
 
 def connect() -> "DuckDBPyConnection":
@@ -38,7 +49,19 @@ def connect() -> "DuckDBPyConnection":
         raise KvcalcError(
             "a trace needs the extra kvcalc[trace]: pip install 'kvcalc[trace]'"
         ) from None
-    return duckdb.connect()
+    spilled = Path(gettempdir()) / f"kvcalc-trace-{getpid()}"
+    base = duckdb.connect(
+        config={
+            "memory_limit": MEMORY,
+            "temp_directory": str(spilled),
+            "python_enable_replacements": "false",
+            "autoinstall_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+    )
+    with suppress(duckdb.Error):  # a build without time zones knows UTC alone
+        base.execute("SET TimeZone = 'UTC'")
+    return base
 
 
 def load(
@@ -60,21 +83,43 @@ def load(
     if time_unit is not None and time_unit not in UNITS_US:
         raise KvcalcError(f"time_unit: found {shown(time_unit)}, expected {', '.join(UNITS_US)}")
     base.execute(
-        "CREATE TABLE requests(t0 BIGINT, t1 BIGINT, input INTEGER, output INTEGER, "
+        "CREATE TABLE raw(start BIGINT, life BIGINT, input INTEGER, output INTEGER, "
         f"blocks {'BIGINT[]' if with_blocks else 'INTEGER'})"
     )
-    sources = []
+    bad = block_tokens = 0
+    modelled = False
     for path in _paths(files):
         source = Source(base, path)
+        if not source.types:
+            continue
         form = recognised(list(source.types), columns or {}, time_unit, source.name)
-        if "duration" not in form.columns and "end" not in form.columns and service is None:
+        dated = "duration" in form.columns or "end" in form.columns
+        if not dated and service is None:
             raise KvcalcError(
                 f"{source.name}: has no durations; give --prefill-rate and --decode-rate, in "
                 "tokens a second"
             )
-        sources.append((source, Rows(source, form, service, with_blocks)))
-    starts = [start for _, rows in sources if (start := rows.first_start()) is not None]
-    bad = sum(rows.insert(min(starts, default=0), skip_bad) for _, rows in sources)
+        rows = Rows(source, form, service, with_blocks)
+        found = rows.insert()
+        if found and not skip_bad:
+            rows.refuse()
+        bad += found
+        modelled |= not dated
+        block_tokens = max(block_tokens, form.block_tokens)
+    requests, without_life = _made(base)
+    return Loaded(requests, without_life, bad, block_tokens, modelled)
+
+
+def _made(base: "DuckDBPyConnection") -> tuple[int, int]:
+    """Make the views requests and trace over what was read; how many there are, and end at once."""
+    # Otherwise DuckDB 1.3 shuffles what a query has sorted.
+    base.execute("SET preserve_insertion_order = true")
+    good = "FROM raw WHERE start IS NOT NULL"
+    first = base.execute(f"SELECT min(start) {good}").fetchall()[0][0] or 0
+    base.execute(
+        f"CREATE VIEW requests AS SELECT (start - {first}) // 1000 AS t0, "
+        f"(start - {first} + life + 999) // 1000 AS t1, input, output, blocks {good}"
+    )
     base.execute(
         "CREATE VIEW trace AS SELECT t0, t1, input + output AS tokens, input AS prompt "
         "FROM requests"
@@ -82,8 +127,7 @@ def load(
     requests, without_life = base.execute(
         "SELECT count(*), count(*) FILTER (t1 <= t0) FROM requests"
     ).fetchall()[0]
-    block_tokens = max((rows.form.block_tokens for _, rows in sources), default=0)
-    return Loaded(requests, without_life, bad, block_tokens)
+    return int(requests), int(without_life)
 
 
 def _paths(files: Iterable[str | Path]) -> list[Path]:

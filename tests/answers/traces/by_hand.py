@@ -44,24 +44,40 @@ def lives(
     return found
 
 
-def sweep(requests: Sequence[Request], size: Callable[[Request], int]) -> Swept:
-    """Add each request at its start, take it away at its end, and look at every instant."""
+def sweep(
+    requests: Sequence[Request],
+    size: Callable[[Request], int],
+    first: int | None = None,
+    last: int | None = None,
+) -> Swept:
+    """Add each request at its start, take it away at its end, and look at every instant.
+
+    Of a trimmed trace only the time from `first` to `last`, and what lives in it.
+    """
+    living = [one for one in requests if one.t1 > one.t0]
+    start = max(min((one.t0 for one in living), default=0), first or 0)
+    end = max((one.t1 for one in living), default=0)
+    end = end if last is None else min(end, last)
     changes: dict[int, list[int]] = {}
-    for request in requests:
-        if request.t1 > request.t0:
-            for instant, sign in ((request.t0, 1), (request.t1, -1)):
+    for request in living:
+        begins, ends = max(request.t0, start), min(request.t1, end)
+        if begins < ends:
+            for instant, sign in ((begins, 1), (ends, -1)):
                 change = changes.setdefault(instant, [0, 0])
                 change[0] += sign * size(request)
                 change[1] += sign
+    if not changes:
+        return Swept(0, 0, 0, 0, 0, 0, 0)
     instants = sorted(changes)
     level = alive = 0
-    levels = []
-    for instant, following in zip(instants, [*instants[1:], instants[-1]], strict=True):
+    levels = [(0, start, 0, instants[0] - start)] if instants[0] > start else []
+    for instant, following in zip(instants, [*instants[1:], end], strict=True):
         level += changes[instant][0]
         alive += changes[instant][1]
         levels.append((level, instant, alive, following - instant))
-    peak, at, sequences, _ = max(levels, key=lambda one: (one[0], -one[1]))
-    whole = instants[-1] - instants[0]
+    changed = (one for one in levels if one[1] in changes)
+    peak, at, sequences, _ = max(changed, key=lambda one: (one[0], -one[1]))
+    whole = end - start
     held = sorted((level, time) for level, _, _, time in levels)
 
     def percentile(percent: int) -> int:
@@ -85,7 +101,7 @@ def admission(
     live: list[tuple[int, int]] = []
     waits, too_large, clock = [], 0, 0
     for request in sorted(requests):
-        own = size(request)
+        own = size(request) if request.t1 > request.t0 else 0
         if own > memory:
             too_large += 1
             continue

@@ -4,17 +4,17 @@ import csv
 import json
 from datetime import datetime
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.answers.traces import Traced, trace
+from kvcalc.answers.traces import trace
 from kvcalc.answers.traces.rules import rules
-from kvcalc.errors import KvcalcError
 from tests.answers.traces.by_hand import Request, Swept, admission, lives, sweep
 
 TRACES = Path("tests/oracles/traces")
@@ -104,7 +104,7 @@ def test_rules_have_the_names_of_what_is_summed() -> None:
         "planned",
         "held (not measured)",
     ]
-    assert {(row.prefill_rate, row.decode_rate) for row in found.rows} == {("8000", "100/3")}
+    assert {(row.prefill_rate, row.decode_rate) for row in found.rows} == {(8000, 100 / 3)}
 
 
 def test_what_decoding_holds_is_less_than_what_is_planned() -> None:
@@ -122,8 +122,8 @@ def test_a_cost_is_summed_as_it_is() -> None:
 def test_the_timeline_has_every_level() -> None:
     found = trace(KEXAONE, TRACES / NAMES[0], **RATES)
     table = found.timeline().fetchall()
-    assert max(row[3] for row in table) == found.rows[0].peak_bytes
-    assert table[-1][1:] == (0, 0, 0, 0)
+    assert max(row[2] for row in table) == found.rows[0].peak_bytes
+    assert table[-1][1:] == (0, 0, 0)
 
 
 def test_shared_prefixes_are_held_once() -> None:
@@ -182,40 +182,67 @@ LIVES = st.lists(
         st.integers(0, 300),
         st.integers(0, 300),
     ),
-    min_size=1,
     max_size=40,
 )
+TRIMS = st.sampled_from([None, None, 0, 1, 7, 20])
+CUTS = st.sampled_from([1, 2, 3, 4096, 2**18])
+SWEEP = import_module("kvcalc.answers.traces.statement")
 
 
-@given(LIVES, st.sampled_from([1, 1000]))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS)
+@settings(max_examples=80, deadline=None)
 def test_any_trace_agrees(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, int]], scale: int
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, int, int, int]],
+    scale: int,
+    begin: int | None,
+    length: int | None,
+    slices: int,
+    buckets: int,
 ) -> None:
-    first = min(row[0] for row in rows)
+    start = min((row[0] for row in rows), default=0)
     requests = [
-        Request((start - first) * scale, (start - first + life) * scale, prompt, output)
-        for start, life, prompt, output in rows
+        Request((at - start) * scale, (at - start + life) * scale, prompt, output)
+        for at, life, prompt, output in rows
     ]
     path = tmp_path_factory.mktemp("trace") / "t.csv"
-    lines = [f"{s * scale},{(s + life) * scale},{p},{o}" for s, life, p, o in rows]
-    path.write_text("a,b,p,o\n" + "\n".join(lines) + "\n")
-    columns = {"start": "a", "end": "b", "input": "p", "output": "o"}
-
-    def found() -> Traced:
-        return trace(KEXAONE, path, columns=columns, time_unit="us", window=[128, 4])
-
-    if not any(life for _, life, _, _ in rows):
-        with pytest.raises(KvcalcError, match="found no request that lives"):
-            found()
-        return
-    for row, window in zip(found().rows[::2], (128, 4), strict=True):
+    lines = [f"{at * scale},{(at + life) * scale},{p},{o}" for at, life, p, o in rows]
+    path.write_text("\n".join(["a,b,p,o", *lines, ""]))
+    first = None if begin is None else begin * scale
+    last = None if length is None else (first or 0) + length * scale + 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SWEEP, "SLICES", slices)
+        patch.setattr(SWEEP, "BUCKETS", buckets)
+        found = trace(
+            KEXAONE,
+            path,
+            columns={"start": "a", "end": "b", "input": "p", "output": "o"},
+            time_unit="us",
+            window=[128, 4],
+            first=first,
+            last=last,
+        )
+    for row, window in zip(found.rows[::2], (128, 4), strict=True):
         request = kvcalc.cost(KEXAONE.with_window(window)).per_request
 
         def size(one: Request, request: Any = request) -> int:
             tokens = one.prompt + one.output
             return int(request(tokens)) if tokens else 0
 
-        assert swept(row) == sweep(requests, size)
+        assert swept(row) == sweep(requests, size, first, last)
         assert row.requests == len(rows)
         assert row.requests_without_life == sum(not life for _, life, _, _ in rows)
+
+
+@pytest.mark.parametrize("last", [10_000_000, 40_000_000])
+@pytest.mark.parametrize("first", [0, 3_000_000])
+def test_shared_prefixes_are_trimmed_as_all_else(first: int, last: int) -> None:
+    """What is shared before the part looked at is still shared in it."""
+    path = TRACES / "mooncake.jsonl"
+    whole = trace(KEXAONE, path, prefix=True, **RATES)
+    part = trace(KEXAONE, path, prefix=True, first=first, last=last, **RATES).rows[0]
+    levels = [(row[0], row[2]) for row in whole.timeline().fetchall()]
+    begun = max((t, level) for t, level in levels if t <= first)
+    within = [begun, *((t, level) for t, level in levels if first < t < last)]
+    assert part.peak_bytes == max(level for _, level in within)
+    assert part.peak_at == max(first, min(t for t, level in within if level == part.peak_bytes))

@@ -13,7 +13,9 @@ from kvcalc.readers.traces.table import Loaded, connect, load
 SERVICE = Service(Fraction(1000), Fraction(10))
 
 
-def loaded(path: Path, text: str | bytes, **options: object) -> tuple[Loaded, list[object]]:
+def loaded(
+    path: Path, text: str | bytes, **options: object
+) -> tuple[Loaded, list[tuple[int, ...]]]:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     base = connect()
     found = load(base, [path], **{"service": SERVICE, **options})  # type: ignore[arg-type]
@@ -80,6 +82,11 @@ def test_several_files_and_globs_are_one_trace(tmp_path: Path) -> None:
     assert load(connect(), [str(tmp_path / "*.jsonl")], service=SERVICE).requests == 3
 
 
+def corrupted(packed: bytes) -> bytes:
+    """A gzip file whose checksum is another's."""
+    return packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+
+
 CSV = "timestamp,input_length,output_length\n"
 
 
@@ -92,11 +99,27 @@ CSV = "timestamp,input_length,output_length\n"
         ("t.csv", f"{CSV}1,x,1\n", "line 2: found no whole counts of tokens in '1, x, 1'"),
         ("t.csv", f"{CSV}1,-1,1\n", "line 2: found counts of tokens outside 0 to 1,000,000,000"),
         ("t.csv", f"{CSV}1,2000000000,1\n", "line 2: found counts of tokens outside"),
-        ("t.csv", f"{CSV}1,1\n", "cannot be read"),
-        ("t.csv", f"{CSV}1,1,1,1\n", "cannot be read"),
+        ("t.csv", f"{CSV}1,10.5,1\n", "line 2: found no whole counts of tokens in '1, 10.5, 1'"),
+        ("t.csv", f"{CSV}\n1,1,1\n1,1\n", "line 4: found no row of 3 columns in '1,1'"),
+        ("t.csv", f"{CSV}1,1,1,1\n", "line 2: found no row of 3 columns in '1,1,1,1'"),
+        ("t.csv", f"{CSV}\n1,x,1\n", "line 3: found no whole counts of tokens in '1, x, 1'"),
+        ("t.csv", f"{CSV}1e19,1,1\n", "line 2: found no time of its start in '1e19, 1, 1'"),
+        (
+            "t.csv",
+            f"{CSV}5e12,1,1\n",
+            "line 2: found a time of more than a century in '5e12, 1, 1'",
+        ),
         ("t.csv", "", "found no line of different columns, expected a header"),
         ("t.csv", "a,a\n1,2\n", "found no line of different columns, expected a header"),
-        ("t.jsonl", '{"timestamp": 1,\n', "cannot be read"),
+        (
+            "t.jsonl",
+            '{"timestamp": 1,\n',
+            "found no object of JSON, expected one a line",
+        ),
+        ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
+        ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
+        ("t.csv.gz", corrupted(gzip.compress(f"{CSV}1,1,1\n".encode())), "CRC check failed"),
+        ("t.csv.gz", CSV, "Not a gzipped file"),
         ("t.jsonl.gz", gzip.compress(MOONCAKE.encode() * 999)[:-30], "cannot be read"),
         ("t.parquet", "no parquet", "cannot be read"),
     ],
@@ -120,9 +143,39 @@ def test_an_end_before_its_start_is_named(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
-def test_bad_rows_are_counted_where_asked(tmp_path: Path) -> None:
-    found, rows = loaded(tmp_path / "t.csv", f"{CSV}1,1,1\n-5,1,1\nx,1,1\n", skip_bad=True)
-    assert (found.bad_rows, found.requests, len(rows)) == (2, 1, 1)
+@pytest.mark.parametrize(
+    ("name", "text", "bad"),
+    [
+        ("t.csv", f"{CSV}1,1,1\n-5,1,1\nx,1,1\n", 2),
+        ("t.csv", f"{CSV}1,1\n1,1,1\n\n1,1,1,1\n", 2),
+        ("t.csv.gz", gzip.compress(f"{CSV}1,1,1\n1,1\n".encode()), 1),
+        ("t.jsonl", f'{MOONCAKE}{{"timestamp"\n[1]\n', 2),
+    ],
+)
+def test_bad_rows_are_counted_where_asked(
+    tmp_path: Path, name: str, text: str | bytes, bad: int
+) -> None:
+    found, rows = loaded(tmp_path / name, text, skip_bad=True)
+    assert (found.bad_rows, found.requests, len(rows)) == (bad, 1, 1)
+
+
+@pytest.mark.parametrize(("name", "text"), [("t.csv", CSV), ("t.jsonl", "")])
+def test_a_file_without_requests_is_none(tmp_path: Path, name: str, text: str) -> None:
+    assert loaded(tmp_path / name, text)[0].requests == 0
+
+
+def test_a_folder_named_as_a_column_is_no_column(tmp_path: Path) -> None:
+    folder = tmp_path / "timestamp=7"
+    folder.mkdir()
+    assert loaded(folder / "t.csv", f"{CSV}1,1000,0\n3,1000,0\n")[1][1][0] == 2000
+
+
+def test_times_with_a_zone_are_of_one_clock(tmp_path: Path) -> None:
+    text = (
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2024-05-10 00:00:00.5+00:00,1,1\n2024-05-10 02:00:01+02:00,1,1\n"
+    )
+    assert [row[0] for row in loaded(tmp_path / "t.csv", text)[1]] == [0, 500_000]
 
 
 def test_a_trace_without_durations_needs_rates(tmp_path: Path) -> None:
