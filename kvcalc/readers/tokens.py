@@ -44,8 +44,7 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     Raises:
         KvcalcError: the model's preset has no gain over that predecessor, or none of the language.
     """
-    path = preset.find(source) if source else None
-    gains = (path and preset.parse(path).token_gains) or {}
+    gains = token_gains(source)
     by_language = gains.get(preset.key(predecessor))
     if by_language is None:
         known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
@@ -53,8 +52,26 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     if language is None or language not in by_language:
         listed = ", ".join(by_language)
         raise KvcalcError(f"--language: found {shown(language)}, expected one of {listed}")
-    more, than = map(int, by_language[language].split("/"))
+    more, than = by_language[language]
     return -(-tokens * than // more)
+
+
+def token_gains(source: str | None) -> dict[str, dict[str, tuple[int, int]]]:
+    """The published gains of a preset's tokens, by predecessor and language; of others none.
+
+    Each is two ints: so many of the predecessor's tokens hold as much text as so many of its own.
+    """
+    path = preset.find(source) if source else None
+    gains = (path and preset.parse(path).token_gains) or {}
+    return {
+        predecessor: {language: _ratio(text) for language, text in by_language.items()}
+        for predecessor, by_language in gains.items()
+    }
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    more, than = map(int, text.split("/"))
+    return more, than
 
 
 def _counted(text: str, source: str | None) -> int:

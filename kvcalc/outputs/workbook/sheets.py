@@ -20,9 +20,10 @@ def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
     """
     formulas, checks = formulas_sheet(book), checks_sheet(book)
     plan, names = plan_sheet(book, formulas, checks)
+    workload, of_workload = workload_sheet(book, formulas)
     laid_out = [
         plan,
-        workload_sheet(book, formulas),
+        workload,
         sweep_sheet(book),
         formulas,
         models_sheet(book),
@@ -30,4 +31,4 @@ def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
         gpus_sheet(),
         checks,
     ]
-    return laid_out, names
+    return laid_out, {**names, **of_workload}

@@ -1,6 +1,7 @@
 """*Workload*: how long requests are, and what all sessions at the peak need."""
 
 from kvcalc.answers.workbook import Workbook
+from kvcalc.outputs.workbook import token_gains
 from kvcalc.outputs.workbook.answered import MAX_EXACT, PAST, as_written
 from kvcalc.outputs.workbook.layout import (
     FIRST_ROW,
@@ -29,13 +30,23 @@ COLUMNS = (
     "bytes",
     "GiB",
 )
-WIDTHS = (26, 14, 14, 12, 14, 18, 24, 14)
+WIDTHS = (30, 24, 14, 16, 14, 18, 24, 14)
 BYTES, GIB = 6, 7
-MEAN_ROW, PEAK_ROW = FIRST_ROW, FIRST_ROW + 1
+MEAN_ROW, PEAK_ROW, TOKENS_ROW = FIRST_ROW, FIRST_ROW + 1, FIRST_ROW + 2
+
+NOTES = (
+    "Each request counts as long as its class' longest, so that the sum is at least the need.",
+    "An engine that allocates at its start for all (llama.cpp) needs the longest for each: "
+    "Plan with the longest context and the sessions at the peak.",
+)
 
 
-def workload_sheet(book: Workbook, formulas: Sheet) -> Sheet:
-    """Lay out the percentiles of requests, their sessions, and the bytes of *Plan*'s choice."""
+def workload_sheet(book: Workbook, formulas: Sheet) -> tuple[Sheet, dict[str, str]]:
+    """Lay out the percentiles of requests, their sessions, and the bytes of *Plan*'s choice.
+
+    Where a model has published gains over a predecessor's tokenizer there is an input for it, and
+    the names have its cell.
+    """
     sheet = Sheet("Workload", WIDTHS, frozen=(WORKLOAD_FIRST_ROW, 1))
     sheet.put(0, 0, "Workload", "title")
     sheet.put(1, 0, "An example to start from: type your own over what is blue.", "note")
@@ -49,12 +60,26 @@ def workload_sheet(book: Workbook, formulas: Sheet) -> Sheet:
     sheet.live(PEAK_ROW, 1, peak, mean * PEAK_FACTOR, "answer")
     sheet.put(PEAK_ROW, 2, "times Plan's peak factor, rounded up", "note")
     sheet.head(WORKLOAD_FIRST_ROW - 1, COLUMNS, text_columns=1)
-    found = [_write_class(sheet, book, formulas, number) for number in range(len(book.workload))]
+    gains = token_gains.gains(book)
+    found = [
+        _write_class(sheet, book, formulas, number, converts=bool(gains))
+        for number in range(len(book.workload))
+    ]
     _write_sum(sheet, book, found)
-    return sheet
+    notes_row = WORKLOAD_FIRST_ROW + len(book.workload) + 3
+    for number, note in enumerate(NOTES, notes_row):
+        sheet.put(number, 0, note, "note")
+    if not gains:
+        return sheet, {}
+    table_row = notes_row + len(NOTES) + 2
+    token_gains.write_input(sheet, TOKENS_ROW, table_row, gains)
+    token_gains.write_table(sheet, table_row, gains)
+    return sheet, {token_gains.NAME: sheet.at(TOKENS_ROW, token_gains.ASKED)}
 
 
-def _write_class(sheet: Sheet, book: Workbook, formulas: Sheet, number: int) -> int | str:
+def _write_class(
+    sheet: Sheet, book: Workbook, formulas: Sheet, number: int, *, converts: bool
+) -> int | str:
     """Write a class of requests; the bytes of its sessions come back."""
     asked, row = book.workload[number], WORKLOAD_FIRST_ROW + number
     sheet.put(row, 0, asked.name)
@@ -63,7 +88,9 @@ def _write_class(sheet: Sheet, book: Workbook, formulas: Sheet, number: int) -> 
         most = 100 if column == 3 else 2**26
         sheet.choices.append(Choice(row, column, most=most, least=0))
     tokens, sessions = asked.tokens_in + asked.tokens_out, sessions_of(asked.share, peak_sessions())
-    sheet.live(row, WORKLOAD_CONTEXT, f"={cell(row, 1)}+{cell(row, 2)}", tokens)
+    both = f"{cell(row, 1)}+{cell(row, 2)}"
+    context = token_gains.context(TOKENS_ROW, both) if converts else f"={both}"
+    sheet.live(row, WORKLOAD_CONTEXT, context, tokens)
     share = f"=-INT(-{cell(row, 3)}*{cell(PEAK_ROW, 1)}/100)"
     sheet.live(row, WORKLOAD_SESSIONS, share, sessions)
     value = as_written(book, formulas, asked.name)
@@ -73,8 +100,11 @@ def _write_class(sheet: Sheet, book: Workbook, formulas: Sheet, number: int) -> 
     places = column_of("Formulas", FORMULAS, asked.name, len(book.combinations))
     found = f"INDEX({places},formulas_row)"
     exact = f"IF(ISNUMBER({found}),IF({found}>{MAX_EXACT},{quoted(PAST)},{found}),{found})"
-    text = f'=IF(ISNUMBER(total_bytes),IF({none},0,{exact}),"see Plan")'
-    sheet.live(row, BYTES, text, value)
+    text = f'IF(ISNUMBER(total_bytes),IF({none},0,{exact}),"see Plan")'
+    if converts:
+        unknown = f"{cell(TOKENS_ROW, token_gains.MORE)}=0"
+        text = f'IF({unknown},"see {token_gains.NAME}",{text})'
+    sheet.live(row, BYTES, f"={text}", value)
     _write_gib(sheet, row, value)
     return value
 
@@ -97,10 +127,3 @@ def _write_sum(sheet: Sheet, book: Workbook, found: list[int | str]) -> None:
     share = cell(row, 3)
     warning = f'=IF({share}=100,"","the shares sum to "&{share}&" %, not 100 %")'
     sheet.live(row + 1, 0, warning, "", "sentence")
-    notes = (
-        "Each request counts as long as its class' longest, so that the sum is at least the need.",
-        "An engine that allocates at its start for all (llama.cpp) needs the longest for each: "
-        "Plan with the longest context and the sessions at the peak.",
-    )
-    for number, note in enumerate(notes, row + 3):
-        sheet.put(number, 0, note, "note")
