@@ -1,9 +1,8 @@
 """The sweep over a trace as one statement of SQL, whatever the formats and engines before it.
 
 Two levels, so that a cluster can divide it: changes are cut into slices of time, summed within
-each, and offset by what the slices before come to. No next instant is looked up: the time at a
-level is what the changes that leave it come to, less those that reach it. Percentiles are found in
-a histogram of levels and exactly within one of its buckets, never by sorting all levels.
+each, and offset by what the slices before come to. Percentiles are found in a histogram of levels
+and exactly within one of its buckets, never by sorting all levels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,11 +57,11 @@ def statement(
     places = range(len(weights))
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
     sums = ", ".join(
-        f"max(b{i}) AS peak{i}, -sum(CAST(t - first AS {wide}) * d{i}) AS total{i}" for i in places
+        f"max(b{i}) AS peak{i}, sum(CAST(b{i} AS {wide}) * held) AS total{i}" for i in places
     )
     parts = [
         *_levels(weights, dialect, shared, trim),
-        f"whole AS (SELECT {sums} FROM levels, span)",
+        f"whole AS (SELECT {sums} FROM levels)",
         *(part for place in places for part in _percentiles(place, dialect)),
     ]
     answers = "\nUNION ALL ".join(_answer(place, dialect) for place in places)
@@ -72,7 +71,7 @@ def statement(
 def timeline(weights: Mapping[str, Weight], *, shared: bool = False, trim: Trim = WHOLE) -> str:
     """Write the query of the level at each instant: t in microseconds, and a column a weight."""
     names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
-    parts = ",\n".join(_levels(list(weights.values()), "duckdb", shared, trim, "ORDER BY t"))
+    parts = ",\n".join(_levels(list(weights.values()), "duckdb", shared, trim, frame="RANGE"))
     return f"WITH {parts}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
@@ -99,20 +98,19 @@ def _changes(weights: Sequence[Weight], dialect: str, shared: bool, trim: Trim) 
         f"lives AS (SELECT {start} AS t0, {end} AS t1, {held} FROM trace WHERE {end} > {start})",
         f"changes AS (SELECT t0 AS t, 1 AS step, {', '.join(f'w{i} AS d{i}' for i in places)} "
         f"FROM lives UNION ALL SELECT t1, -1, {', '.join(f'-w{i}' for i in places)} FROM lives"
-        f"{blocks if shared else ''})",
+        f"{blocks if shared else ''}"
+        f" UNION ALL SELECT first, 1, {', '.join('0' for _ in places)} FROM span "
+        "WHERE first < (SELECT max(t1) FROM lives))",
     ]
 
 
 def _levels(
-    weights: Sequence[Weight],
-    dialect: str,
-    shared: bool,
-    trim: Trim,
-    order: str = "ORDER BY t, step ROWS UNBOUNDED PRECEDING",
+    weights: Sequence[Weight], dialect: str, shared: bool, trim: Trim, frame: str = "ROWS"
 ) -> list[str]:
-    """Write the level after each change: of one instant those that go before those that come.
+    """Write the level after each change and how long it is held.
 
-    Between the changes of an instant a level is thus never above both its own and the last's.
+    Of one instant those that go stand before those that come, so that between them a level is
+    never above both its own and the last's; RANGE gives all of them the instant's own.
     """
     own = DIALECTS[dialect]
 
@@ -121,18 +119,21 @@ def _levels(
 
     slices = own.quotient.format(a="(t - first)", b="slice_width", integer=own.integer)
     once = "AS MATERIALIZED " if dialect == "duckdb" else "AS "
+    inside = "PARTITION BY slice ORDER BY t" + (", step" if frame == "ROWS" else "")
     return [
         *_changes(weights, dialect, shared, trim),
         f"sliced AS (SELECT {slices} AS slice, t, step, {each('d{i}')} FROM changes, span)",
-        f"slices AS (SELECT slice, {each('sum(d{i}) AS d{i}')} FROM sliced GROUP BY slice)",
-        "offsets AS (SELECT slice, "
+        f"slices AS (SELECT slice, min(t) AS begins, {each('sum(d{i}) AS d{i}')} "
+        "FROM sliced GROUP BY slice)",
+        "offsets AS (SELECT slice, LEAD(begins) OVER (ORDER BY slice) AS ends, "
         + each(f"CAST(sum(d{{i}}) OVER (ORDER BY slice) - d{{i}} AS {own.integer}) AS before{{i}}")
         + " FROM slices)",
-        f"sums AS (SELECT slice, t, {each('d{i}')}, {each('sum(d{i}) OVER inside AS b{i}')} "
-        f"FROM sliced WINDOW inside AS (PARTITION BY slice {order}))",
-        f"levels {once}(SELECT t, {each('d{i}')}, "
+        f"sums AS (SELECT slice, t, LEAD(t) OVER ({inside}) AS following, "
+        + each(f"sum(d{{i}}) OVER ({inside} {frame} UNBOUNDED PRECEDING) AS b{{i}}")
+        + " FROM sliced)",
+        f"levels {once}(SELECT t, COALESCE(following, ends, last) - t AS held, "
         + each(f"CAST(before{{i}} + b{{i}} AS {own.integer}) AS b{{i}}")
-        + " FROM sums JOIN offsets ON sums.slice = offsets.slice)",
+        + " FROM sums JOIN offsets ON sums.slice = offsets.slice CROSS JOIN span)",
     ]
 
 
@@ -143,7 +144,7 @@ def _percentiles(place: int, dialect: str) -> list[str]:
     """
     own = DIALECTS[dialect]
     width = own.quotient.format(a=f"peak{place}", b=BUCKETS, integer=own.integer)
-    bucket = own.quotient.format(a="level", b=f"({width} + 1)", integer=own.integer)
+    bucket = own.quotient.format(a=f"b{place}", b=f"({width} + 1)", integer=own.integer)
     needs = " UNION ALL ".join(
         f"SELECT {percent} AS p, "
         + own.quotient.format(a=f"((last - first) * {percent} + 99)", b=100, integer=own.integer)
@@ -158,12 +159,8 @@ def _percentiles(place: int, dialect: str) -> list[str]:
         for percent in PERCENTILES
     )
     return [
-        f"stays{place} AS (SELECT CASE WHEN side = 0 THEN b{place} - d{place} ELSE b{place} END "
-        "AS level, CASE WHEN side = 0 THEN t ELSE -t END AS held "
-        "FROM levels CROSS JOIN (SELECT 0 AS side UNION ALL SELECT 1) AS sides "
-        "UNION ALL SELECT 0, last - first FROM span)",
-        f"buckets{place} AS (SELECT {bucket} AS bucket, level, held "
-        f"FROM stays{place} CROSS JOIN whole)",
+        f"buckets{place} AS (SELECT {bucket} AS bucket, b{place} AS level, held "
+        "FROM levels CROSS JOIN whole)",
         f"bucket{place} AS (SELECT bucket, sum(held) AS held FROM buckets{place} GROUP BY bucket)",
         f"upto{place} AS (SELECT bucket, sum(held) OVER (ORDER BY bucket) - held AS before, "
         f"sum(held) OVER (ORDER BY bucket) AS upto FROM bucket{place})",

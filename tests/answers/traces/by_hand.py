@@ -75,8 +75,7 @@ def sweep(
         level += changes[instant][0]
         alive += changes[instant][1]
         levels.append((level, instant, alive, following - instant))
-    changed = (one for one in levels if one[1] in changes)
-    peak, at, sequences, _ = max(changed, key=lambda one: (one[0], -one[1]))
+    peak, at, sequences, _ = max(levels, key=lambda one: (one[0], -one[1]))
     whole = end - start
     held = sorted((level, time) for level, _, _, time in levels)
 

@@ -126,6 +126,19 @@ def test_the_timeline_has_every_level() -> None:
     assert table[-1][1:] == (0, 0, 0)
 
 
+def test_the_timeline_has_one_level_an_instant(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("start,end,input,output\n0,5,10,0\n0,5,20,0\n5,9,1,0\n")
+    columns = {name: name for name in ("start", "end", "input", "output")}
+    found = trace(KEXAONE, path, columns=columns, time_unit="us")
+    size = kvcalc.cost(KEXAONE).per_request
+    assert [row[:3] for row in found.timeline().fetchall()] == [
+        (0, 2, size(10) + size(20)),
+        (5, 1, size(1)),
+        (9, 0, 0),
+    ]
+
+
 def test_shared_prefixes_are_held_once() -> None:
     apart = trace(KEXAONE, TRACES / "mooncake.jsonl", **RATES).rows[0]
     found = trace(KEXAONE, TRACES / "mooncake.jsonl", prefix=True, **RATES)
