@@ -142,9 +142,9 @@ def _print_sql(
     settings: dict[str, Any],
     output: OutputOptions,
 ) -> None:
-    from kvcalc.answers.traces import weight
     from kvcalc.answers.traces.rules import rules
     from kvcalc.answers.traces.statement import statement
+    from kvcalc.answers.traces.weights import weight
     from kvcalc.outputs.write import write
 
     models = [model.with_window(tokens) for tokens in windows or ()] or [model]

@@ -58,7 +58,7 @@ def test_the_statement_is_printed_for_anyones_warehouse(cli: Cli) -> None:
     outcome = cli("trace", KEXAONE, "--print-sql", "--dialect", "spark")
     assert outcome.code == 0
     assert outcome.out.startswith("WITH span AS (SELECT min(t0) AS first, max(t1) AS last")
-    assert "CASE WHEN tokens > 0" in outcome.out
+    assert "LEAST(CAST(`tokens` AS BIGINT), 128)" in outcome.out
     assert " DIV " in outcome.out
     assert "MATERIALIZED" not in outcome.out
 

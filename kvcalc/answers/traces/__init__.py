@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.answers.traces.admission import Admission, admit
+from kvcalc.answers.traces.levels import Trim
 from kvcalc.answers.traces.prefix import Hits, share
 from kvcalc.answers.traces.rules import Rule, rules
-from kvcalc.answers.traces.statement import Trim, Weight, statement, timeline
+from kvcalc.answers.traces.statement import statement, timeline
+from kvcalc.answers.traces.weights import Weight, weight
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Formula, substituted
 from kvcalc.model import Model
-from kvcalc.outputs.formulas.sql import render_sql
 from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
 
@@ -155,18 +155,6 @@ def _chosen(
     for name in [engine] if isinstance(engine, str) else engine:
         for one in models:
             yield from rules(one, name, settings)
-
-
-def weight(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> Weight:
-    """Write what a request adds by a rule, as SQL over tokens or prompt; no tokens hold nothing."""
-    assert rule.request is not None
-    values: Formula = rule.request
-    expression = substituted(values.expression, values.variables)
-    text = render_sql(expression, dialect, {"context": rule.of})
-    return Weight(
-        f"CASE WHEN {rule.of} > 0 THEN {text} ELSE 0 END",
-        rule.bytes_of_a_token if shared else 0,
-    )
 
 
 def _rows(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.answers.traces import trace, weight
+from kvcalc.answers.traces import trace
 from kvcalc.answers.traces.rules import rules
-from kvcalc.answers.traces.statement import Weight, statement
+from kvcalc.answers.traces.statement import statement
+from kvcalc.answers.traces.weights import Weight, weight
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.table import connect, load
 from tests.answers.traces.by_hand import Request, sweep

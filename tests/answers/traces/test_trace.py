@@ -199,7 +199,8 @@ LIVES = st.lists(
 )
 TRIMS = st.sampled_from([None, None, 0, 1, 7, 20])
 CUTS = st.sampled_from([1, 2, 3, 4096, 2**18])
-SWEEP = import_module("kvcalc.answers.traces.statement")
+LEVELS = import_module("kvcalc.answers.traces.levels")
+STATEMENT = import_module("kvcalc.answers.traces.statement")
 
 
 @given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS)
@@ -224,8 +225,9 @@ def test_any_trace_agrees(
     first = None if begin is None else begin * scale
     last = None if length is None else (first or 0) + length * scale + 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SWEEP, "SLICES", slices)
-        patch.setattr(SWEEP, "BUCKETS", buckets)
+        patch.setattr(LEVELS, "REQUESTS", 1)
+        patch.setattr(LEVELS, "SLICES", slices)
+        patch.setattr(STATEMENT, "BUCKETS", buckets)
         found = trace(
             KEXAONE,
             path,

@@ -1,0 +1,29 @@
+"""What one request holds while it lives, as SQL over a column of its tokens."""
+
+from typing import NamedTuple
+
+from kvcalc.answers.traces.rules import Rule
+from kvcalc.formula import Formula, substituted
+from kvcalc.outputs.formulas.sql import render_sql
+
+
+class Weight(NamedTuple):
+    """What one request holds while it lives: a SQL expression over the column `of`, in bytes.
+
+    `shared` is bytes of a token of a prompt's block, which requests that share the block hold once.
+    """
+
+    sql: str
+    of: str = "tokens"
+    shared: int = 0
+
+
+def weight(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> Weight:
+    """Write what a request adds by a rule, as SQL over tokens or prompt; no tokens hold nothing."""
+    assert rule.request is not None
+    values: Formula = rule.request
+    expression = substituted(values.expression, values.variables)
+    text = render_sql(expression, dialect, {"context": rule.of})
+    if substituted(expression, {"context": 0}) != 0:
+        text = f"CASE WHEN {rule.of} > 0 THEN {text} ELSE 0 END"
+    return Weight(text, rule.of, rule.bytes_of_a_token if shared else 0)
