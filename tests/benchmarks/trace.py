@@ -2,6 +2,7 @@
 
 Arrivals evenly spread, contexts as wide as on published traces. Exits 1 where the time of one
 window is over its limit for as many requests, or a further window takes more than 60 % on top.
+Times of a second or so are the least of five.
 """
 
 import sys
@@ -39,7 +40,11 @@ def main() -> int:
         text = path.with_suffix(".csv")
         duckdb.execute(f"COPY ({ROWS.format(count=count)}) TO '{path}' (FORMAT parquet)")
         duckdb.execute(f"COPY (FROM '{path}') TO '{text}' (HEADER)")
-        one, two, from_text = timed(path, [128]), timed(path, [4096, 128]), timed(text, [128])
+        times = 5 if count <= 10**6 else 1
+        one, two, from_text = (
+            min(timed(file, windows) for _ in range(times))
+            for file, windows in ((path, [128]), (path, [4096, 128]), (text, [128]))
+        )
     limit = LIMITS.get(count)
     memory = getrusage(RUSAGE_SELF).ru_maxrss // 1024
     print(f"{count:,} requests, one window: {one:.2f} s (limit {limit} s)")

@@ -10,16 +10,17 @@ from typing import NamedTuple
 from kvcalc.answers.traces.weights import Weight
 from kvcalc.outputs.formulas.sql import DIALECTS, target
 
-REQUESTS = 32
+REQUESTS = 64
 """Requests in a slice, about: DuckDB sums a window in time that grows with its rows."""
 SLICES = 2**22
 """The most slices, whose sums one task adds up."""
 
 HINTS = {
     "duckdb": {
-        "levels": "MATERIALIZED ",
+        "sums": "MATERIALIZED ",
         **dict.fromkeys(
-            ("lives", "changes", "sliced", "sums", "weighed", "buckets"), "NOT MATERIALIZED "
+            ("lives", "changes", "sliced", "levels", "weighed", "buckets", "near"),
+            "NOT MATERIALIZED ",
         ),
     }
 }
@@ -73,6 +74,10 @@ def levels(
     def each(text: str) -> str:
         return ", ".join(text.format(i=i, change=change) for i, change in enumerate(changes))
 
+    def next_of(time: str) -> str:
+        # ClickHouse's next of the last is 0, unless the type has a null.
+        return f"LEAD(CAST({time} AS {own.integer}))"
+
     columns = ", ".join(["t", "step", *_of(weights), *(["blocks"] if shared else [])])
     slices = own.quotient.format(a="(t - first)", b="slice_width", integer=own.integer)
     inside = "PARTITION BY slice ORDER BY t" + (", step" if frame == "ROWS" else "")
@@ -84,17 +89,20 @@ def levels(
         # DuckDB takes what it thinks smaller into memory when it joins, and must be told by a
         # condition that slices are fewer than changes.
         "slices": "SELECT slice, min(t) AS begins, "
-        + each(f"sum(d{{i}}) AS net{{i}}, sum({own.greatest}(d{{i}}, 0)) AS comes{{i}}")
+        + each("sum(d{i}) AS net{i}")
         + f" FROM (SELECT slice, t, {each('{change} AS d{i}')} FROM sliced) AS d "
         "GROUP BY slice HAVING count(*) > 0",
-        "offsets": "SELECT slice, LEAD(begins) OVER (ORDER BY slice) AS ends, "
-        + each(f"{before} AS before{{i}}, comes{{i}}")
+        "offsets": f"SELECT slice, {next_of('begins')} OVER (ORDER BY slice) AS ends, "
+        + each(f"{before} AS before{{i}}")
         + " FROM slices",
-        "sums": f"SELECT slice, t, LEAD(t) OVER ({inside}) AS following, "
-        + each(f"sum({{change}}) OVER ({inside} {frame} UNBOUNDED PRECEDING) AS b{{i}}")
+        "sums": f"SELECT slice, t, {next_of('t')} OVER ({inside}) AS following, "
+        + each(
+            f"CAST(sum({{change}}) OVER ({inside} {frame} UNBOUNDED PRECEDING) "
+            f"AS {own.integer}) AS b{{i}}"
+        )
         + " FROM sliced",
         "levels": "SELECT t, COALESCE(following, ends, last) - t AS held, "
-        + each(f"CAST(before{{i}} + b{{i}} AS {own.integer}) AS b{{i}}")
+        + each("before{i} + b{i} AS b{i}")
         + " FROM sums JOIN offsets ON sums.slice = offsets.slice CROSS JOIN span",
     }
 

@@ -15,6 +15,9 @@ PERCENTILES = (50, 95, 99)
 PEAK = 100
 """The percentile that is the peak: where all of the time is reached."""
 
+COLUMNS_FIRST = {"duckdb"}
+"""Where levels are cut down before they are rows: faster, but Spark runs out of memory planning."""
+
 WIDE = {"duckdb": "HUGEINT", "spark": "DECIMAL(38, 0)", "clickhouse": "Int256"}
 """Each dialect's integer for bytes times time; NUMERIC(38, 0) elsewhere."""
 
@@ -38,7 +41,7 @@ def statement(
     parts = {
         **levels(weights, dialect, shared=shared, trim=trim),
         **_histogram(len(weights), dialect),
-        **_percentiles(dialect),
+        **_percentiles(len(weights), dialect),
         "alive": "SELECT place, sum(CASE WHEN t0 <= peak_at AND t1 > peak_at THEN 1 ELSE 0 END) "
         "AS sequences FROM lives CROSS JOIN reached GROUP BY place",
     }
@@ -65,67 +68,92 @@ def timeline(weights: Mapping[str, Weight], *, shared: bool = False, trim: Trim 
 def _histogram(weights: int, dialect: str) -> dict[str, str]:
     """Write how long each weight's level is in each of equal buckets.
 
-    No level is above what its slice begins with and all that comes in it.
+    They are as wide as divides the most that a slice begins with; a level may be above that.
     """
     own = DIALECTS[dialect]
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
-    bucket = own.quotient.format(a="level", b="width", integer=own.integer)
 
-    def width(place: int) -> str:
-        most = f"CAST(max(before{place} + comes{place}) AS {own.integer})"
-        return own.quotient.format(a=most, b=BUCKETS, integer=own.integer)
-
-    level = " ".join(f"WHEN place = {place} THEN b{place}" for place in range(weights))
+    top = " ".join(f"WHEN place = {place} THEN top{place}" for place in range(weights))
+    width = own.quotient.format(a=f"CASE {top} END", b=BUCKETS, integer=own.integer)
+    numbers = " UNION ALL ".join(f"SELECT {place} AS place" for place in range(weights))
     return {
-        "places": " UNION ALL ".join(
-            f"SELECT {place} AS place, {width(place)} + 1 AS width FROM offsets"
-            for place in range(weights)
-        ),
-        "weighed": f"SELECT place, width, t, held, CASE {level} END AS level "
-        "FROM levels CROSS JOIN places",
-        "buckets": f"SELECT place, {bucket} AS bucket, t, held, level FROM weighed",
+        "tops": "SELECT "
+        + ", ".join(f"max(before{place}) AS top{place}" for place in range(weights))
+        + " FROM offsets",
+        "places": f"SELECT place, {width} + 1 AS width FROM ({numbers}) AS numbers CROSS JOIN tops",
+        **_bucketed("", "levels", weights, dialect),
         "histogram": "SELECT place, bucket, sum(held) AS lasting, "
         f"sum(CAST(level AS {wide}) * held) AS bytes_time FROM buckets GROUP BY place, bucket",
     }
 
 
-def _percentiles(dialect: str) -> dict[str, str]:
-    """Write the least levels that hold for shares of the time, sorted within their buckets alone.
+def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str]:
+    """Write buckets: a row a weight of each level, with its bucket."""
+    own = DIALECTS[dialect]
+    bucket = own.quotient.format(a="level", b="width", integer=own.integer)
+    level = " ".join(f"WHEN place = {place} THEN b{place}" for place in range(weights))
+    return {
+        f"{prefix}weighed": f"SELECT place, width, t, held, CASE {level} END AS level "
+        f"FROM {of} CROSS JOIN places",
+        f"{prefix}buckets": f"SELECT place, {bucket} AS bucket, t, held, level "
+        f"FROM {prefix}weighed",
+    }
 
-    What an engine of queries computes again at each mention is mentioned once or twice.
-    """
+
+def _percentiles(weights: int, dialect: str) -> dict[str, str]:
+    """Write the least levels that hold for shares of the time, sorted within buckets alone."""
     own = DIALECTS[dialect]
     percents = (*PERCENTILES, PEAK)
+    near = _near(weights, dialect) if dialect in COLUMNS_FIRST else {}
+    of = "near_buckets" if near else "buckets"
+    need = own.quotient.format(a="((last - first) * p + 99)", b=100, integer=own.integer)
+    numbers = " UNION ALL ".join(f"SELECT {percent} AS p" for percent in percents)
 
-    def need(percent: int) -> str:
-        return own.quotient.format(
-            a=f"((last - first) * {percent} + 99)", b=100, integer=own.integer
-        )
-
-    def of(least: str, column: str, percent: int) -> str:
-        return f"{least}(CASE WHEN p = {percent} THEN {column} END)"
+    def least(column: str, percent: int) -> str:
+        return f"min(CASE WHEN p = {percent} THEN {column} END)"
 
     upto = "sum(lasting) OVER (PARTITION BY place ORDER BY bucket)"
-    wanted = ", ".join(f"{of('max', 'bucket', one)} AS bucket{one}" for one in percents)
-    picked = ", ".join(f"{of('min', 'level', one)} AS p{one}" for one in PERCENTILES)
+    picked = ", ".join(f"{least('level', one)} AS p{one}" for one in PERCENTILES)
     return {
-        "needs": " UNION ALL ".join(
-            f"SELECT {one} AS p, {need(one)} AS need FROM span" for one in percents
-        ),
+        "needs": f"SELECT p, {need} AS need FROM ({numbers}) AS numbers CROSS JOIN span",
         "passed": f"SELECT place, bucket, {upto} - lasting AS before, {upto} AS upto, "
         "sum(bytes_time) OVER (PARTITION BY place) AS total FROM histogram",
-        "needed": "SELECT place, p, bucket, need - before AS need, total "
+        "needed": "SELECT place, p, bucket, need - before AS rest, total "
         "FROM needs JOIN passed ON before < need AND need <= upto",
-        "wanted": f"SELECT place, {wanted} FROM needed GROUP BY place",
-        "candidates": "SELECT buckets.place AS place, bucket, level, sum(held) AS lasting, "
-        "min(t) AS since FROM buckets JOIN wanted ON buckets.place = wanted.place "
-        f"WHERE bucket IN ({', '.join(f'bucket{one}' for one in percents)}) "
-        "GROUP BY buckets.place, bucket, level",
+        "wanted": "SELECT DISTINCT place, bucket FROM needed",
+        **near,
+        "candidates": f"SELECT {of}.place AS place, {of}.bucket AS bucket, level, "
+        "sum(held) AS lasting, min(t) AS since "
+        f"FROM {of} JOIN wanted ON {of}.place = wanted.place AND {of}.bucket = wanted.bucket "
+        f"GROUP BY {of}.place, {of}.bucket, level",
         "running": "SELECT place, bucket, level, since, sum(lasting) "
         "OVER (PARTITION BY place, bucket ORDER BY level) AS reaches FROM candidates",
         "reached": f"SELECT running.place AS place, {picked}, "
-        f"{of('min', 'level', PEAK)} AS peak, {of('min', 'since', PEAK)} AS peak_at, "
+        f"{least('level', PEAK)} AS peak, {least('since', PEAK)} AS peak_at, "
         "max(total) AS total "
         "FROM running JOIN needed ON running.place = needed.place "
-        "AND running.bucket = needed.bucket AND reaches >= need GROUP BY running.place",
+        "AND running.bucket = needed.bucket AND reaches >= rest GROUP BY running.place",
+    }
+
+
+def _near(weights: int, dialect: str) -> dict[str, str]:
+    """Write the levels of which any is in one of its buckets that matter, and their buckets."""
+    places = range(weights)
+    percents = (*PERCENTILES, PEAK)
+    limits = ", ".join(
+        f"max(CASE WHEN needed.place = {place} AND p = {one} THEN bucket * width{more} END) "
+        f"AS {name}{place}_{one}"
+        for place in places
+        for one in percents
+        for more, name in (("", "low"), (" + width - 1", "high"))
+    )
+    near = " OR ".join(
+        f"b{place} BETWEEN low{place}_{one} AND high{place}_{one}"
+        for place in places
+        for one in percents
+    )
+    return {
+        "limits": f"SELECT {limits} FROM needed JOIN places ON needed.place = places.place",
+        "near": f"SELECT levels.* FROM levels CROSS JOIN limits WHERE {near}",
+        **_bucketed("near_", "near", weights, dialect),
     }
