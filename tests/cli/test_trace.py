@@ -63,6 +63,12 @@ def test_the_statement_is_printed_for_anyones_warehouse(cli: Cli) -> None:
     assert "MATERIALIZED" not in outcome.out
 
 
+def test_no_tokens_hold_nothing_where_the_formula_would_charge_them(cli: Cli) -> None:
+    outcome = cli("trace", KEXAONE, "-e", "vllm", "--print-sql", "--dialect", "spark")
+    assert outcome.code == 0
+    assert "CASE WHEN tokens > 0" in outcome.out
+
+
 def test_the_printed_statement_runs_over_a_table_of_three_columns(cli: Cli) -> None:
     outcome = cli("trace", KEXAONE, "--print-sql", "-w", "4096,128")
     base = duckdb.connect()

@@ -79,7 +79,7 @@ def levels(
         return f"LEAD(CAST({time} AS {own.integer}))"
 
     columns = ", ".join(["t", "step", *_of(weights), *(["blocks"] if shared else [])])
-    slices = own.quotient.format(a="(t - first)", b="slice_width", integer=own.integer)
+    slices = own.divided("(t - first)", "slice_width")
     inside = "PARTITION BY slice ORDER BY t" + (", step" if frame == "ROWS" else "")
     before = f"CAST(sum(net{{i}}) OVER (ORDER BY slice) - net{{i}} AS {own.integer})"
     return {
@@ -123,10 +123,8 @@ def _lives(weights: Sequence[Weight], dialect: str, trim: Trim) -> dict[str, str
 
     first, last = from_first("min(t0)"), to_last("max(t1)")
     start, end = from_first("t0"), to_last("t1")
-    full = own.quotient.format(a="count(*)", b=REQUESTS, integer=own.integer)
-    width = own.quotient.format(
-        a=f"({last} - {first})", b=f"{own.least}({SLICES}, {full} + 1)", integer=own.integer
-    )
+    slices = f"{own.least}({SLICES}, {own.divided('count(*)', REQUESTS)} + 1)"
+    width = own.divided(f"({last} - {first})", slices)
     return {
         "span": f"SELECT {first} AS first, {last} AS last, {width} + 1 AS slice_width "
         "FROM trace WHERE t1 > t0",
@@ -143,9 +141,9 @@ def _changes(weights: Sequence[Weight], dialect: str, shared: bool) -> str:
     own = DIALECTS[dialect]
     of = _of(weights)
     tokens = ", ".join(of)
-    no_blocks = ", NULL" if shared else ""
+    no_blocks = ", NULL AS blocks" if shared else ""
     parts = [
-        f"SELECT t0 AS t, 1 AS step, {tokens}{no_blocks and ', NULL AS blocks'} FROM lives",
+        f"SELECT t0 AS t, 1 AS step, {tokens}{no_blocks} FROM lives",
         f"SELECT t1, -1, {tokens}{no_blocks} FROM lives",
         f"SELECT first, 0, {', '.join('0' for _ in of)}{no_blocks} FROM span "
         "WHERE first < (SELECT max(t1) FROM lives)",

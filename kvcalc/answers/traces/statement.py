@@ -4,7 +4,7 @@ Percentiles are found in a histogram of levels and exactly within one of its buc
 sorting all levels; levels are passed over twice, however many the weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kvcalc.answers.traces.levels import WHOLE, Trim, joined, levels
 from kvcalc.answers.traces.weights import Weight
@@ -46,7 +46,7 @@ def statement(
         "AS sequences FROM lives CROSS JOIN reached GROUP BY place",
     }
     own = DIALECTS[dialect]
-    mean = own.quotient.format(a="total", b="(last - first)", integer=own.integer)
+    mean = own.divided("total", "(last - first)")
     percentiles = ", ".join(f"p{percent}" for percent in PERCENTILES)
     return (
         f"{joined(parts, dialect)}\n"
@@ -72,28 +72,35 @@ def _histogram(weights: int, dialect: str) -> dict[str, str]:
     """
     own = DIALECTS[dialect]
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
-
-    top = " ".join(f"WHEN place = {place} THEN top{place}" for place in range(weights))
-    width = own.quotient.format(a=f"CASE {top} END", b=BUCKETS, integer=own.integer)
-    numbers = " UNION ALL ".join(f"SELECT {place} AS place" for place in range(weights))
+    width = own.divided(_at_place("top", weights), BUCKETS)
+    numbers = _numbers("place", range(weights))
     return {
         "tops": "SELECT "
         + ", ".join(f"max(before{place}) AS top{place}" for place in range(weights))
         + " FROM offsets",
-        "places": f"SELECT place, {width} + 1 AS width FROM ({numbers}) AS numbers CROSS JOIN tops",
+        "places": f"SELECT place, {width} + 1 AS width FROM {numbers} CROSS JOIN tops",
         **_bucketed("", "levels", weights, dialect),
         "histogram": "SELECT place, bucket, sum(held) AS lasting, "
         f"sum(CAST(level AS {wide}) * held) AS bytes_time FROM buckets GROUP BY place, bucket",
     }
 
 
+def _numbers(name: str, values: Iterable[int]) -> str:
+    rows = " UNION ALL ".join(f"SELECT {value} AS {name}" for value in values)
+    return f"({rows}) AS numbers"
+
+
+def _at_place(column: str, weights: int) -> str:
+    """Write the column of a weight of the row's place: b0, b1, ... for b."""
+    cases = " ".join(f"WHEN place = {place} THEN {column}{place}" for place in range(weights))
+    return f"CASE {cases} END"
+
+
 def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str]:
     """Write buckets: a row a weight of each level, with its bucket."""
-    own = DIALECTS[dialect]
-    bucket = own.quotient.format(a="level", b="width", integer=own.integer)
-    level = " ".join(f"WHEN place = {place} THEN b{place}" for place in range(weights))
+    bucket = DIALECTS[dialect].divided("level", "width")
     return {
-        f"{prefix}weighed": f"SELECT place, width, t, held, CASE {level} END AS level "
+        f"{prefix}weighed": f"SELECT place, width, t, held, {_at_place('b', weights)} AS level "
         f"FROM {of} CROSS JOIN places",
         f"{prefix}buckets": f"SELECT place, {bucket} AS bucket, t, held, level "
         f"FROM {prefix}weighed",
@@ -103,11 +110,10 @@ def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str
 def _percentiles(weights: int, dialect: str) -> dict[str, str]:
     """Write the least levels that hold for shares of the time, sorted within buckets alone."""
     own = DIALECTS[dialect]
-    percents = (*PERCENTILES, PEAK)
     near = _near(weights, dialect) if dialect in COLUMNS_FIRST else {}
     of = "near_buckets" if near else "buckets"
-    need = own.quotient.format(a="((last - first) * p + 99)", b=100, integer=own.integer)
-    numbers = " UNION ALL ".join(f"SELECT {percent} AS p" for percent in percents)
+    need = own.divided("((last - first) * p + 99)", 100)
+    numbers = _numbers("p", (*PERCENTILES, PEAK))
 
     def least(column: str, percent: int) -> str:
         return f"min(CASE WHEN p = {percent} THEN {column} END)"
@@ -115,7 +121,7 @@ def _percentiles(weights: int, dialect: str) -> dict[str, str]:
     upto = "sum(lasting) OVER (PARTITION BY place ORDER BY bucket)"
     picked = ", ".join(f"{least('level', one)} AS p{one}" for one in PERCENTILES)
     return {
-        "needs": f"SELECT p, {need} AS need FROM ({numbers}) AS numbers CROSS JOIN span",
+        "needs": f"SELECT p, {need} AS need FROM {numbers} CROSS JOIN span",
         "passed": f"SELECT place, bucket, {upto} - lasting AS before, {upto} AS upto, "
         "sum(bytes_time) OVER (PARTITION BY place) AS total FROM histogram",
         "needed": "SELECT place, p, bucket, need - before AS rest, total "

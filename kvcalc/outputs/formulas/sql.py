@@ -32,6 +32,10 @@ class Dialect(NamedTuple):
     limit: str = "2^63"
     overflow: str = "past it the query fails"
 
+    def divided(self, a: str, b: str | int) -> str:
+        """Write the quotient of 64-bit integers, cut towards 0 or rounded down."""
+        return self.quotient.format(a=a, b=b, integer=self.integer)
+
     def rest(self, a: str, b: str) -> str:
         """Write the rest of a division, which has the sign of what is divided."""
         return f"MOD({a}, {b})" if self.modulo else f"({a}) % {b}"
@@ -88,7 +92,7 @@ def target(dialect: str, *, signed: bool = False) -> Target:
     def divided(a: str, b: str) -> str:
         # ClickHouse's quotient has the width of what is divided, and 163 has 8 bits.
         dividend = f"CAST({a} AS {own.integer})" if a.isdecimal() else a
-        return own.quotient.format(a=dividend, b=b, integer=own.integer)
+        return own.divided(dividend, b)
 
     def floor(a: str, b: str) -> str:
         # Quotients are cut towards 0, so a multiple is divided, which leaves no rest to cut.
