@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value, variable
+from kvcalc.formula.expression import Value, variable
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model, no_window
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.costs import Cost, Step
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.answers.estimate import Estimate, answer, longest_context
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import single
+from kvcalc.formula.formula import single
 from kvcalc.model import Model
 
 USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)

@@ -14,8 +14,8 @@ from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.files import opened
 from kvcalc.outputs.pages.check import check_page
-from kvcalc.readers.file import opened
 from kvcalc.readers.logs import read_log
 from kvcalc.readers.logs.pattern import Found
 

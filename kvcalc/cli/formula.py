@@ -13,7 +13,7 @@ from kvcalc.cli.pairs import named
 from kvcalc.cli.started import StartedOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.outputs.formulas import TARGETS, written
+from kvcalc.formula.written import TARGETS, written
 from kvcalc.outputs.write import write
 
 

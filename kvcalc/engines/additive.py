@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.contract import Settings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 

@@ -11,7 +11,7 @@ from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, dtype
 from kvcalc.engines.additive import Keep, Rows, additive_cost
 from kvcalc.engines.contract import Engine, Settings, heads_per_rank, share_per_rank
-from kvcalc.formula import Value, minimum
+from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
 

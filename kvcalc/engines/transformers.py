@@ -11,7 +11,7 @@ from kvcalc.dtypes import DTYPES, Dtype, dtype
 from kvcalc.engines.additive import Keep, Rows, additive_cost
 from kvcalc.engines.contract import About, Engine, Settings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, minimum
+from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
 

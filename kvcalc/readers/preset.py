@@ -9,11 +9,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from kvcalc.errors import KvcalcError, shown
+from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
 from kvcalc.model import Model, Text, repeated
-from kvcalc.readers.file import read_bytes
 from kvcalc.readers.reading import Reading
 
 MAX_FILE_BYTES = 2**20

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.readers.file import opened
+from kvcalc.files import opened
 
 MAX_COLUMNS = 16_384
 """As many as a spreadsheet has (ECMA-376: columns A to XFD)."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.readers.file import opened, read_bytes
+from kvcalc.files import opened, read_bytes
 
 INDEX = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 100_000_000

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.errors import KvcalcError, shown
+from kvcalc.files import read_bytes
 from kvcalc.readers import preset
-from kvcalc.readers.file import read_bytes
 
 if TYPE_CHECKING:
     from kvcalc.readers.hub import HubId

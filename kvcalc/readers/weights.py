@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.dtypes import dtype as dtype_of
 from kvcalc.errors import KvcalcError, shown
+from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers import preset, safetensors
-from kvcalc.readers.file import opened
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:

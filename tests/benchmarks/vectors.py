@@ -15,7 +15,7 @@ import numpy
 import polars
 
 import kvcalc
-from kvcalc.outputs.formulas import written
+from kvcalc.formula.written import written
 
 COUNT = 10**7
 COST = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), "vllm")

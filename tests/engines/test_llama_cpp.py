@@ -13,7 +13,7 @@ import kvcalc
 from kvcalc.engines.llama_cpp import cost, memories
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.gguf import read
 from tests.readers.test_gguf import write

@@ -8,7 +8,7 @@ from kvcalc.engines.llama_cpp import cost, memories
 from kvcalc.engines.llama_cpp.architectures import loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines.mlx.calls import AfterSingles, Moment, after_prompt
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.expression import Value
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import FullAttention, LatentAttention
 from kvcalc.layers.composed import Combined
 from kvcalc.layers.recurrent import Mamba, Mamba2

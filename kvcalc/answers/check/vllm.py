@@ -13,8 +13,8 @@ from kvcalc.answers.check.verdict import (
     number,
 )
 from kvcalc.answers.check.vllm_log import GIB, OVERRIDDEN_LABEL, Log, Pool, hint
-from kvcalc.answers.fit.inverse import largest
 from kvcalc.engines.vllm.caches import StateCache
+from kvcalc.formula.inverse import largest
 
 if TYPE_CHECKING:
     from kvcalc.readers.logs.pattern import Found

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from kvcalc.answers.fit.budget import Budget, Card, budget, share
-from kvcalc.answers.fit.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.costs import Cost
 from kvcalc.engines.contract import Engine
 from kvcalc.errors import KvcalcError
+from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.model import Model
 from kvcalc.pools import Pool
 from kvcalc.readers.weights import Weights

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kvcalc.answers.traces.weights import Weight
-from kvcalc.outputs.formulas.sql import DIALECTS, target
+from kvcalc.formula.languages.sql import DIALECTS, target
 
 REQUESTS = 64
 """Requests in a slice, about: DuckDB sums a window in time that grows with its rows."""

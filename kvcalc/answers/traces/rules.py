@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kvcalc import engines
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 FAR = 2**30

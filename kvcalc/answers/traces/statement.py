@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kvcalc.answers.traces.levels import WHOLE, Trim, joined, levels
 from kvcalc.answers.traces.weights import Weight
-from kvcalc.outputs.formulas.sql import DIALECTS
+from kvcalc.formula.languages.sql import DIALECTS
 
 BUCKETS = 4_096
 PERCENTILES = (50, 95, 99)

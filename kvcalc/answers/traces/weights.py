@@ -1,10 +1,13 @@
 """What one request holds while it lives, as SQL over a column of its tokens."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.answers.traces.rules import Rule
-from kvcalc.formula import Formula, substituted
-from kvcalc.outputs.formulas.sql import render_sql
+from kvcalc.formula.expression import substituted
+from kvcalc.formula.languages.sql import render_sql
+
+if TYPE_CHECKING:
+    from kvcalc.formula.formula import Formula
 
 
 class Weight(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from kvcalc import engines
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
 

@@ -20,7 +20,8 @@ from kvcalc.engines.llama_cpp.kinds import RULES, Kinds
 from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.expression import Value
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from kvcalc.costs import window_of
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.layer import Layer

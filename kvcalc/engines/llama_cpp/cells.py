@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kvcalc.costs import CONTEXT, SEQUENCES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.formula import Value, cdiv, ceil, minimum, variable
+from kvcalc.formula.expression import Value, cdiv, ceil, minimum, variable
 
 PAD = 256
 """GGML_PAD(n_ctx, 256), src/llama-context.cpp."""

@@ -7,7 +7,8 @@ from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.held import MEMORIES, Held, Memory, total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.formula import Formula, Value, ceil
+from kvcalc.formula.expression import Value, ceil
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.units import counted

@@ -8,7 +8,7 @@ from struct import pack, unpack
 from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.held import Held, total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.formula import Value, maximum
+from kvcalc.formula.expression import Value, maximum
 from kvcalc.layers.layer import Layer
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 
 MEMORIES = {
     "kv": "KV cache",

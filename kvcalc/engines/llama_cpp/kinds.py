@@ -10,7 +10,7 @@ from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.held import Held, Row
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 
 if TYPE_CHECKING:

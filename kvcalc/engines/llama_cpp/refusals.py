@@ -6,7 +6,7 @@ from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.kinds import flash_attention
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 
 MAX_SEQUENCES = 256

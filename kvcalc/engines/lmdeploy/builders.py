@@ -7,7 +7,7 @@ every layer, with one head size and one window for all; and it has a model class
 
 from kvcalc.costs import WINDOW
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
 

@@ -7,7 +7,7 @@ from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings, stored
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned, in_block, in_state
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, cdiv, maximum
+from kvcalc.formula.expression import Value, cdiv, maximum
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 

@@ -11,7 +11,7 @@ from kvcalc.engines.contract import heads_per_rank
 from kvcalc.engines.lmdeploy.builders import SPARSE
 from kvcalc.engines.lmdeploy.settings import Stored
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, ceil
+from kvcalc.formula.expression import Value, ceil
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import GatedDeltaNet

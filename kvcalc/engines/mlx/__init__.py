@@ -14,7 +14,7 @@ from kvcalc.engines.mlx.calls import AfterSingles, AfterSteps, Moment, after_pro
 from kvcalc.engines.mlx.keeping import KINDS, Keeping
 from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, maximum, minimum
+from kvcalc.formula.expression import Value, maximum, minimum
 from kvcalc.model import Model
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from kvcalc.costs import CONTEXT
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, cdiv, ceil, maximum, minimum
+from kvcalc.formula.expression import Value, cdiv, ceil, maximum, minimum
 
 GROWTH = 256
 """Tokens: `step` of KVCache, QuantizedKVCache, RotatingKVCache and ChunkedKVCache."""

@@ -9,7 +9,7 @@ from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.calls import Moment
 from kvcalc.engines.mlx.settings import MlxSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, minimum
+from kvcalc.formula.expression import Value, minimum
 from kvcalc.model import Model
 
 if TYPE_CHECKING:

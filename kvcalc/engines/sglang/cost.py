@@ -11,7 +11,8 @@ from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, WINDOW
 from kvcalc.engines.sglang.units import Units
 from kvcalc.engines.sglang.window import keeping
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.expression import Value
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 NO_SPLIT = (

@@ -9,7 +9,8 @@ from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW, Kept
 from kvcalc.engines.sglang.traits import slides
 from kvcalc.engines.sglang.units import Units
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.expression import Value
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import LatentAttention
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.model import Model

@@ -15,7 +15,7 @@ from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, WINDOW, Kept, Stored
 from kvcalc.engines.sglang.traits import slides
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import (
     Attention,
     CompressedAttention,

@@ -5,7 +5,7 @@ from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.traits import slides
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import ChunkedAttention, CompressedAttention
 from kvcalc.model import Model
 

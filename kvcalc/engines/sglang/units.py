@@ -8,7 +8,7 @@ from kvcalc.engines.sglang.layout import Layout
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW
 from kvcalc.engines.sglang.window import Keeping
-from kvcalc.formula import Value, cdiv
+from kvcalc.formula.expression import Value, cdiv
 
 
 class Units(NamedTuple):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kvcalc.engines.sglang.architectures import KEEPS_PROMPT
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.formula import Value, cdiv, maximum, minimum
+from kvcalc.formula.expression import Value, cdiv, maximum, minimum
 from kvcalc.model import Model
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.vllm.layouts import Backend
-from kvcalc.formula import Value, cdiv, minimum
+from kvcalc.formula.expression import Value, cdiv, minimum
 
 
 @dataclass(frozen=True, kw_only=True)

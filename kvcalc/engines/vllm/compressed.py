@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
 from kvcalc.engines.vllm.layouts import BACKENDS, COMPRESSED_ROWS, PLAIN
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 
 if TYPE_CHECKING:
     from kvcalc.layers.attention import CompressedAttention

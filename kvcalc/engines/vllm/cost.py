@@ -6,7 +6,8 @@ from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.vllm.caches import ChunkedCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.expression import Value
+from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.model import Model
 from kvcalc.units import counted

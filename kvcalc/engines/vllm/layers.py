@@ -19,7 +19,7 @@ from kvcalc.engines.vllm.compressed import compressed_caches
 from kvcalc.engines.vllm.layouts import Backend, Heads
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value
+from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 

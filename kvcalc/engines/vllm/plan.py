@@ -13,7 +13,7 @@ from kvcalc.engines.vllm.layers import Rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, variable
+from kvcalc.formula.expression import Value, variable
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 

@@ -10,7 +10,7 @@ from kvcalc.costs import formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.pools import Pool
 

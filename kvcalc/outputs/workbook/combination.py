@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from kvcalc.answers.workbook import MOST, SETTINGS
 from kvcalc.answers.workbook.combinations import Combination, at
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value, substituted
-from kvcalc.outputs.formulas import written
+from kvcalc.formula.expression import Value, substituted
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.written import written
 from kvcalc.outputs.workbook.limits import exact
 from kvcalc.outputs.workbook.sheet import quoted
 

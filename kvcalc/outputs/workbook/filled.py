@@ -8,9 +8,10 @@ from typing import Any
 
 from kvcalc.answers.fill import AMOUNTS, ANSWERS, Filled
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, substituted
-from kvcalc.outputs.formulas import written
-from kvcalc.outputs.formulas.excel import MAX_EXACT
+from kvcalc.formula.expression import substituted
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.languages.excel import MAX_EXACT
+from kvcalc.formula.written import written
 from kvcalc.outputs.workbook.limits import (
     MAX_COLUMNS,
     MAX_ROWS,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from kvcalc.bounds import Bounds, extent
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas.excel import MAX_DIVIDED, MAX_EXACT
+from kvcalc.formula.bounds import Bounds, extent
+from kvcalc.formula.expression import Value
+from kvcalc.formula.languages.excel import MAX_DIVIDED, MAX_EXACT
 
 MAX_ROWS = 1_048_576
 MAX_COLUMNS = 16_384

@@ -1,6 +1,6 @@
 """*Sweep*: contexts by windows and models, each formula in its own cells, and two charts."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc import engines
 from kvcalc.answers.sweep import USUAL_CONTEXTS
@@ -8,11 +8,14 @@ from kvcalc.answers.workbook import MOST, Workbook
 from kvcalc.answers.workbook.combinations import Combination, Listed
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.outputs.workbook.combination import cell_text, of_sequences
 from kvcalc.outputs.workbook.layout import FIRST_ROW
 from kvcalc.outputs.workbook.sheet import Chart, Choice, Series, Sheet, cell
+
+if TYPE_CHECKING:
+    from kvcalc.formula.expression import Value
 
 COLUMNS = (
     "model",

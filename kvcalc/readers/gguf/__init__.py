@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.readers.file import opened
+from kvcalc.files import opened
 from kvcalc.readers.gguf.metadata import Stream, read_metadata
 from kvcalc.readers.gguf.model import model_of, reading_of
 from kvcalc.readers.reading import Reading

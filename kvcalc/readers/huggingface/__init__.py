@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.files import read_bytes
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
-from kvcalc.readers.file import read_bytes
 from kvcalc.readers.huggingface.families import Family, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened

@@ -12,7 +12,7 @@ from kvcalc.engines.vllm.plan import Plan, plan
 from kvcalc.engines.vllm.pool import pool_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, substituted
+from kvcalc.formula.expression import Value, substituted
 from kvcalc.model import Model
 from tests.engines.vllm.measured import Case
 

@@ -11,7 +11,7 @@ import openpyxl
 from openpyxl.utils.cell import coordinate_from_string, coordinate_to_tuple
 from openpyxl.workbook.defined_name import DefinedName
 
-from tests.outputs.formulas.executors import program
+from tests.formula.languages.executors import program
 
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"

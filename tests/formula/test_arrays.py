@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 import kvcalc
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula
+from kvcalc.formula.formula import Formula
 
 COST = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), "vllm")
 

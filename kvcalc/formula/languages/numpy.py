@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula import Value, variables_of
-from kvcalc.outputs.formulas import Written, refuse_dialect
-from kvcalc.outputs.formulas.python import refuse_no_identifiers
-from kvcalc.rendering import PYTHON, call, render
+from kvcalc.formula.expression import PYTHON, Value, call, render, variables_of
+from kvcalc.formula.languages.language import Written, refuse_dialect
+from kvcalc.formula.languages.python import refuse_no_identifiers
 
 NUMPY = PYTHON._replace(
     name="NumPy",

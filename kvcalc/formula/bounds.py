@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import FOLD, Value
+from kvcalc.formula.expression import FOLD, Value
 
 
 class Bounds(NamedTuple):

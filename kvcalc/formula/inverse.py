@@ -8,7 +8,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Expression, Formula, Value
+from kvcalc.formula.expression import Expression, Value
+from kvcalc.formula.formula import Formula
 
 MAX_EVALUATIONS = 100
 UNBOUNDED = 2**40

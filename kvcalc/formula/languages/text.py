@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, refuse_dialect, refuse_unprintable
-from kvcalc.rendering import TEXT, render
+from kvcalc.formula.expression import TEXT, Value, render
+from kvcalc.formula.languages.language import Written, refuse_dialect, refuse_unprintable
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import kvcalc.formula
+import kvcalc.formula.formula
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Expression, Formula, Value, cdiv, ceil, maximum, minimum, variable
+from kvcalc.formula.expression import Expression, Value, cdiv, ceil, maximum, minimum, variable
+from kvcalc.formula.formula import Formula
 
 x, y = variable("x"), variable("y")
 
@@ -162,7 +163,7 @@ def test_a_formula_is_exact_for_any_size_of_context() -> None:
 def test_a_formula_walks_no_tree_once_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     formula = formula_of(variable("context") * variable("window"))
     assert formula(3) == 384
-    monkeypatch.setattr(kvcalc.formula, "render", None)
+    monkeypatch.setattr(kvcalc.formula.formula, "render", None)
     formula.expression = 0
     assert formula(5, window=2) == 10
 

@@ -1,6 +1,6 @@
 """Where a null would be passed over: the smaller of null and 5 is 5 to most engines of queries."""
 
-from kvcalc.formula import Value, variables_of
+from kvcalc.formula.expression import Value, variables_of
 
 
 def not_strict(expression: Value) -> list[str]:

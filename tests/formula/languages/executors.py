@@ -16,10 +16,10 @@ import openpyxl
 import polars
 import pytest
 
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas import excel, javascript, python, sql
-from kvcalc.outputs.formulas import numpy as numpy_target
-from kvcalc.outputs.formulas import polars as polars_target
+from kvcalc.formula.expression import Value
+from kvcalc.formula.languages import excel, javascript, python, sql
+from kvcalc.formula.languages import numpy as numpy_target
+from kvcalc.formula.languages import polars as polars_target
 
 Row = Mapping[str, int]
 REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
@@ -110,7 +110,7 @@ console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row).toStrin
 
 
 def _has(value: Value, name: str) -> bool:
-    from kvcalc.formula import variables_of
+    from kvcalc.formula.expression import variables_of
 
     return name in variables_of(value)
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc import engines
-from kvcalc.bounds import Bounds, extent
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import (
-    Formula,
+from kvcalc.formula.bounds import Bounds, extent
+from kvcalc.formula.expression import (
     Value,
     cdiv,
     ceil,
@@ -22,8 +21,10 @@ from kvcalc.formula import (
     variable,
     variables_of,
 )
-from kvcalc.outputs.formulas import TARGETS, excel, written
-from tests.outputs.formulas.executors import IN_PROCESS, Row, by_libreoffice, by_node
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.languages import excel
+from kvcalc.formula.written import TARGETS, written
+from tests.formula.languages.executors import IN_PROCESS, Row, by_libreoffice, by_node
 
 NAMES = ("context", "sequences", "width")
 MOST = 2**31

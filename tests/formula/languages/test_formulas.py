@@ -11,8 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 
 import kvcalc
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, cdiv, minimum, variable
-from kvcalc.outputs.formulas import TARGETS, sql, written
+from kvcalc.formula.expression import cdiv, minimum, variable
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.languages import sql
+from kvcalc.formula.written import TARGETS, written
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 VLLM = kvcalc.cost(KEXAONE, "vllm").formula

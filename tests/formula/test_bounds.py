@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvcalc.bounds import Bounds, extent
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Value, substituted, variable
-from tests.outputs.formulas.test_agreement import NAMES, expressions
+from kvcalc.formula.bounds import Bounds, extent
+from kvcalc.formula.expression import Value, substituted, variable
+from tests.formula.languages.test_agreement import NAMES, expressions
 
 ends = st.tuples(st.integers(1, 2**20), st.integers(1, 2**20)).map(lambda two: Bounds(*sorted(two)))
 

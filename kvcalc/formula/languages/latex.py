@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, refuse_dialect, refuse_unprintable
-from kvcalc.rendering import ATOM, PRODUCT, SUM, Rule, Target, render
+from kvcalc.formula.expression import ATOM, PRODUCT, SUM, Rule, Target, Value, render
+from kvcalc.formula.languages.language import Written, refuse_dialect, refuse_unprintable
 
 ESCAPED = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"} | {"\\": "\\textbackslash{}"})
 

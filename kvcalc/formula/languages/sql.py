@@ -9,10 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas import NAMED, Written, may_divide_below_zero
-from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render, rounded_up
+from kvcalc.formula.expression import (
+    ARITHMETIC,
+    ATOM,
+    PRODUCT,
+    Rule,
+    Target,
+    Value,
+    call,
+    render,
+    rounded_up,
+)
+from kvcalc.formula.languages.language import NAMED, Written, may_divide_below_zero
+from kvcalc.formula.languages.nulls import not_strict
 
 
 class Dialect(NamedTuple):

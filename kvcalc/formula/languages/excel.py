@@ -8,11 +8,20 @@ is divided is below 2^47, and ROUNDUP is not (tried in LibreOffice 7.4), so roun
 import re
 from collections.abc import Mapping
 
-from kvcalc.bounds import Bounds, extent
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value, variables_of
-from kvcalc.outputs.formulas import Written, refuse_dialect
-from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, Rule, Target, call, render
+from kvcalc.formula.bounds import Bounds, extent
+from kvcalc.formula.expression import (
+    ARITHMETIC,
+    ATOM,
+    PRODUCT,
+    Rule,
+    Target,
+    Value,
+    call,
+    render,
+    variables_of,
+)
+from kvcalc.formula.languages.language import Written, refuse_dialect
 
 MAX_EXACT = 2**53
 MAX_DIVIDED = 2**47

@@ -5,8 +5,23 @@ from typing import Any
 import pytest
 
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Expression, Value, cdiv, ceil, maximum, minimum, variable
-from kvcalc.rendering import ATOM, PYTHON, SUM, TEXT, Rule, Target, call, render
+from kvcalc.formula.expression import (
+    ATOM,
+    PYTHON,
+    SUM,
+    TEXT,
+    Expression,
+    Rule,
+    Target,
+    Value,
+    call,
+    cdiv,
+    ceil,
+    maximum,
+    minimum,
+    render,
+    variable,
+)
 
 x, y, z = variable("x"), variable("y"), variable("z")
 

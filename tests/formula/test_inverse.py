@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.answers.fit.inverse import MAX_EVALUATIONS, UNBOUNDED, largest, periods_of
 from kvcalc.costs import CONTEXT
 from kvcalc.errors import KvcalcError
-from kvcalc.formula import Formula, Value, cdiv, ceil, maximum, minimum
+from kvcalc.formula.expression import Value, cdiv, ceil, maximum, minimum
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.inverse import MAX_EVALUATIONS, UNBOUNDED, largest, periods_of
 from kvcalc.readers import load
 from tests import shapes
 

@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
-from kvcalc.formula import Value
-from kvcalc.outputs.formulas import Written, refuse_dialect
-from kvcalc.outputs.formulas.nulls import not_strict
-from kvcalc.rendering import ATOM, FLOOR, PRODUCT, PYTHON, SUM, Rule, call, render, rounded_up
+from kvcalc.formula.expression import (
+    ATOM,
+    FLOOR,
+    PRODUCT,
+    PYTHON,
+    SUM,
+    Rule,
+    Value,
+    call,
+    render,
+    rounded_up,
+)
+from kvcalc.formula.languages.language import Written, refuse_dialect
+from kvcalc.formula.languages.nulls import not_strict
 
 
 def _column(integer: str) -> Callable[[str], str]:

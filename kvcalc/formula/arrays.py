@@ -7,9 +7,9 @@ Python's own ints (dtype object) never wrap.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kvcalc.bounds import Bounds, extent
 from kvcalc.errors import KvcalcError, reason, shown
-from kvcalc.formula import Value, variables_of
+from kvcalc.formula.bounds import Bounds, extent
+from kvcalc.formula.expression import Value, variables_of
 
 LIMIT = 2**63
 CHUNK = 2**15
@@ -117,8 +117,8 @@ def _evaluated(
 
 def compiled(numpy: Any, expression: Value) -> Callable[..., Any]:
     """Compile an expression over arrays."""
-    from kvcalc.outputs.formulas.numpy import NUMPY
-    from kvcalc.rendering import render
+    from kvcalc.formula.expression import render
+    from kvcalc.formula.languages.numpy import NUMPY
 
     names = ", ".join(sorted(variables_of(expression)))
     # Our own rendering of our own nodes: no text of a file or a user is in it.
@@ -160,8 +160,8 @@ def polars_expression(
         raise KvcalcError(
             "a Polars expression needs the extra kvcalc[polars]: pip install 'kvcalc[polars]'"
         ) from None
-    from kvcalc.formula import substituted
-    from kvcalc.outputs.formulas.polars import source
+    from kvcalc.formula.expression import substituted
+    from kvcalc.formula.languages.polars import source
 
     integer = "Int128" if checked else "Int64"
     values = {name: value for name, value in own.items() if name not in names}

@@ -4,10 +4,20 @@ import re
 from collections.abc import Mapping
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value, variables_of
-from kvcalc.outputs.formulas import Written, may_divide_below_zero, refuse_dialect
-from kvcalc.outputs.formulas.python import refuse_no_identifiers
-from kvcalc.rendering import ARITHMETIC, ATOM, PRODUCT, SUM, Rule, Target, call, render
+from kvcalc.formula.expression import (
+    ARITHMETIC,
+    ATOM,
+    PRODUCT,
+    SUM,
+    Rule,
+    Target,
+    Value,
+    call,
+    render,
+    variables_of,
+)
+from kvcalc.formula.languages.language import Written, may_divide_below_zero, refuse_dialect
+from kvcalc.formula.languages.python import refuse_no_identifiers
 
 RESERVED = re.compile(
     r"await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|export|"

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from keyword import iskeyword
 
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula import Value, variables_of
-from kvcalc.outputs.formulas import Written, refuse_dialect
-from kvcalc.rendering import PYTHON, render
+from kvcalc.formula.expression import PYTHON, Value, render, variables_of
+from kvcalc.formula.languages.language import Written, refuse_dialect
 
 CALLED = {"min", "max", "numpy"}
 """What a text calls itself, and so no variable of it may be named."""

@@ -1,0 +1,1 @@
+"""The arithmetic: expressions, formulas, and the languages that they are written in."""

@@ -1,0 +1,248 @@
+"""The arithmetic: a small immutable expression over named variables, and how it is written down.
+
+Values are plain ints, which fold at once, or expressions. Python's operators build the sum,
+difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` the rest. A target
+is a table from a node's kind to its text; one that lacks a kind refuses, and never prints something
+else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from kvcalc.errors import KvcalcError
+
+FOLD: dict[str, Callable[[int, int], int]] = {
+    "floordiv": lambda a, b: a // b,
+    "min": min,
+    "max": max,
+    "cdiv": lambda a, b: -(-a // b),
+    "ceil": lambda a, b: -(-a // b) * b,
+}
+"""What a kind of node makes of two ints (sums and products fold by rules of their own)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A node: its kind and its two operands, or of the kind "variable" its name."""
+
+    kind: str
+    operands: tuple[Any, ...]
+
+    def __add__(self, other: "Value") -> "Value":
+        return _add(self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Value") -> "Value":
+        return _add(self, -other) if isinstance(other, int) else Expression("sub", (self, other))
+
+    def __rsub__(self, other: int) -> "Value":
+        return Expression("sub", (other, self))
+
+    def __mul__(self, other: "Value") -> "Value":
+        return _multiply(self, other)
+
+    def __rmul__(self, other: int) -> "Value":
+        return _multiply(other, self)
+
+    def __floordiv__(self, other: "Value") -> "Value":
+        return self if other == 1 else _fold("floordiv", self, other)
+
+    def __rfloordiv__(self, other: int) -> "Value":
+        return _fold("floordiv", other, self)
+
+    def __str__(self) -> str:
+        return render(self, TEXT)
+
+
+Value: TypeAlias = int | Expression
+
+
+def variable(name: str) -> Expression:
+    """Name a quantity that is given when the formula is evaluated."""
+    return Expression("variable", (name,))
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """Take the smaller of two values."""
+    return a if a == b else _fold("min", a, b)
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """Take the larger of two values."""
+    return a if a == b else _fold("max", a, b)
+
+
+def cdiv(a: Value, b: Value) -> Value:
+    """Divide `a` by `b`, rounding up."""
+    return a if b == 1 else _fold("cdiv", a, b)
+
+
+def ceil(a: Value, b: Value) -> Value:
+    """Round `a` up to a multiple of `b`."""
+    return a if b == 1 else _fold("ceil", a, b)
+
+
+def substituted(value: Value, values: Mapping[str, "Value"]) -> Value:
+    """Put values in the place of variables; what becomes plain ints folds."""
+    if isinstance(value, int):
+        return value
+    if value.kind == "variable":
+        return values.get(value.operands[0], value)
+    return BUILD[value.kind](*(substituted(operand, values) for operand in value.operands))
+
+
+BUILD: dict[str, Callable[[Any, Any], Value]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "floordiv": lambda a, b: a // b,
+    "min": minimum,
+    "max": maximum,
+    "cdiv": cdiv,
+    "ceil": ceil,
+}
+"""What makes each kind of node of two operands."""
+
+
+def variables_of(value: Value) -> set[str]:
+    """The names of the variables in an expression."""
+    if isinstance(value, int):
+        return set()
+    if value.kind == "variable":
+        return {value.operands[0]}
+    return set().union(*map(variables_of, value.operands))
+
+
+def _fold(kind: str, a: Value, b: Value) -> Value:
+    if isinstance(a, int) and isinstance(b, int):
+        return FOLD[kind](a, b)
+    return Expression(kind, (a, b))
+
+
+def _add(a: Expression, b: Value) -> Value:
+    """Add, with the ints of (x + 3) + 5 gathered at the right, as x + 8."""
+    if isinstance(b, Expression):
+        return Expression("add", (a, b))
+    base: Value = a
+    shift: int = b
+    if a.kind in ("add", "sub") and isinstance(a.operands[1], int):
+        base, inner = a.operands
+        shift += inner if a.kind == "add" else -inner
+    if shift == 0:
+        return base
+    return Expression("add", (base, shift)) if shift > 0 else Expression("sub", (base, -shift))
+
+
+def _multiply(a: Value, b: Value) -> Value:
+    """Multiply, with the ints of 12 * x * 4096 gathered where the first stood.
+
+    An int stands before a name or a call and behind a sum: 12*context, (x + y) * 4096.
+    """
+    number, other = (a, b) if isinstance(a, int) else (b, a)
+    if not isinstance(number, int) or isinstance(other, int):
+        return Expression("mul", (a, b))
+    if number in (0, 1):
+        return other if number else 0
+    if other.kind == "mul":
+        left, right = other.operands
+        if isinstance(left, int):
+            return Expression("mul", (left * number, right))
+        if isinstance(right, int):
+            return Expression("mul", (left, right * number))
+    if other.kind in ("add", "sub"):
+        return Expression("mul", (other, number))
+    return Expression("mul", (number, other))
+
+
+SUM, FLOOR, PRODUCT, ATOM = 1, 2, 3, 4
+"""How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
+
+
+class Rule(NamedTuple):
+    """How one kind of node is written.
+
+    `write` joins the operands' texts. `binds` is how tightly the result binds; `needs` is how
+    tightly each operand has to bind to stand without parentheses.
+    """
+
+    write: Callable[[str, str], str]
+    binds: int
+    needs: tuple[int, int]
+
+
+def call(name: str) -> Rule:
+    """Write a node as a call of a function of that name."""
+    return Rule(lambda a, b: f"{name}({a}, {b})", ATOM, (SUM, SUM))
+
+
+class Target(NamedTuple):
+    """A language to write expressions in: its name and a rule a kind of node.
+
+    `literal` writes an int of at least 0 and `variable` a name, each so that it binds as an atom.
+    """
+
+    name: str
+    rules: Mapping[str, Rule]
+    literal: Callable[[int], str] = str
+    variable: Callable[[str], str] = str
+
+
+def render(value: Value, target: Target) -> str:
+    """Write an expression in a target's language.
+
+    Raises:
+        KvcalcError: the target has no rule for a kind of node in the expression.
+    """
+    return _render(value, target)[0]
+
+
+def _render(value: Value, target: Target) -> tuple[str, int]:
+    if isinstance(value, int):
+        return (target.literal(value), ATOM) if value >= 0 else (f"-{target.literal(-value)}", SUM)
+    if value.kind == "variable":
+        return target.variable(value.operands[0]), ATOM
+    rule = target.rules.get(value.kind)
+    if rule is None:
+        raise KvcalcError(f"{target.name} has no form for {value.kind!r}")
+    texts = []
+    for operand, needed in zip(value.operands, rule.needs, strict=True):
+        text, binds = _render(operand, target)
+        texts.append(text if binds >= needed else f"({text})")
+    return rule.write(*texts), rule.binds
+
+
+def rounded_up(dividend: str, divisor: str) -> str:
+    """Write what is divided so that a quotient which drops its rest has been rounded up."""
+    if divisor.isdecimal():
+        return f"{dividend} + {int(divisor) - 1}"
+    return f"{dividend} + {divisor} - 1"
+
+
+def _times(a: str, b: str) -> str:
+    """Write a product as people do: 12*context, but (x + y) * 4096."""
+    return f"{a} * {b}" if "(" in (a[0], b[0]) else f"{a}*{b}"
+
+
+ARITHMETIC = {
+    "add": Rule(lambda a, b: f"{a} + {b}", SUM, (SUM, SUM)),
+    "sub": Rule(lambda a, b: f"{a} - {b}", SUM, (SUM, FLOOR)),
+    "mul": Rule(_times, PRODUCT, (PRODUCT, PRODUCT)),
+    "floordiv": Rule(lambda a, b: f"{a} // {b}", FLOOR, (PRODUCT, ATOM)),
+    "min": call("min"),
+    "max": call("max"),
+}
+
+TEXT = Target("text", ARITHMETIC | {"cdiv": call("cdiv"), "ceil": call("ceil")})
+"""For people: cdiv(a, b) divides rounding up, ceil(a, b) rounds a up to a multiple of b."""
+
+PYTHON = Target(
+    "Python",
+    ARITHMETIC
+    | {
+        "cdiv": Rule(lambda a, b: f"-(-{a} // {b})", PRODUCT, (ATOM, ATOM)),
+        "ceil": Rule(lambda a, b: f"-(-{a} // {b}) * {b}", PRODUCT, (ATOM, ATOM)),
+    },
+)
+"""Python's own integers: exact whatever their size."""

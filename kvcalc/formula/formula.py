@@ -1,0 +1,113 @@
+"""A formula: an expression that is evaluated, with its variables' own values."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, overload
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula.expression import PYTHON, TEXT, Value, render
+
+
+class Formula:
+    """An expression that can be evaluated: what is not given stays at its own value.
+
+    `variables` are those that may be given besides the context, each with its own value;
+    `absent` says of others, by name, why they cannot.
+    """
+
+    __slots__ = ("_absent", "_function", "expression", "variables")
+
+    def __init__(
+        self,
+        expression: Value,
+        variables: Mapping[str, int],
+        absent: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.expression = expression
+        self.variables = dict(variables)
+        self._absent = dict(absent)
+        self._function: Callable[..., int] = self._compile_at_first_call
+
+    @overload
+    def __call__(self, context: int, **given: int) -> int: ...
+
+    @overload
+    def __call__(self, context: Any, **given: Any) -> Any: ...
+
+    def __call__(self, context: Any, **given: Any) -> Any:
+        """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
+
+        Any of them may be an array of NumPy or a series of pandas or Polars: so is the answer.
+        A single number of NumPy's is taken for the int that it is.
+
+        Raises:
+            KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
+                64-bit integers whose result could pass 2^63.
+        """
+        if type(context) is not int or context < 1:
+            return self._of_many(context, given)
+        for name, value in given.items():
+            if name not in self.variables:
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if type(value) is not int or value < 1:
+                return self._of_many(context, given)
+        return self._function(context, **given)
+
+    def _of_many(self, context: Any, given: Mapping[str, Any]) -> Any:
+        """Evaluate for arrays, or refuse what is neither an array nor a positive int."""
+        amounts = {"context": single(context)}
+        amounts |= {name: single(value) for name, value in given.items()}
+        for name, value in amounts.items():
+            if name not in self.variables and name != "context":
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if not hasattr(value, "__array__") and (type(value) is not int or value < 1):
+                raise _not_positive(name, value)
+        from kvcalc.formula.arrays import over
+
+        arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
+        if not arrays:
+            return self._function(**amounts)
+        own = {name: value for name, value in amounts.items() if name not in arrays}
+        return over(self.expression, {**self.variables, **own}, arrays)
+
+    def polars(self, *, checked: bool = False, **names: str) -> Any:
+        """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
+
+        The context's column is "context" unless named. Exact while every part is below 2^63, past
+        which Polars wraps silently: an expression cannot see its data. `checked` computes in
+        Int128 instead.
+
+        Raises:
+            KvcalcError: polars is not installed, or a variable is not in this formula.
+        """
+        from kvcalc.formula.arrays import polars_expression
+
+        for name in names:
+            if name not in self.variables and name != "context":
+                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+            if not isinstance(names[name], str):
+                raise KvcalcError(f"{name}: found {shown(names[name])}, expected a column's name")
+        columns = {"context": "context", **names}
+        return polars_expression(self.expression, self.variables, columns, checked=checked)
+
+    def __str__(self) -> str:
+        return render(self.expression, TEXT)
+
+    def _compile_at_first_call(self, context: int, **given: int) -> int:
+        defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())
+        # Our own rendering of our own nodes: no text of a file or a user is in it.
+        self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
+        return self._function(context, **given)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(["context", *self.variables])
+        return f"{shown(name)} is not in this formula; it has {known}"
+
+
+def single(value: Any) -> Any:
+    """Take a number of NumPy's, an array without dimensions, for Python's own."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _not_positive(name: str, value: object) -> KvcalcError:
+    return KvcalcError(f"{name}: found {shown(value)}, expected a positive int")

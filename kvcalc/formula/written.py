@@ -1,0 +1,50 @@
+"""Formulas written down for where planners work, in any of the languages."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula.expression import substituted
+from kvcalc.formula.formula import Formula
+from kvcalc.formula.languages.language import NAMED, Written
+
+TARGETS = {
+    "text": "kvcalc.formula.languages.text",
+    "excel": "kvcalc.formula.languages.excel",
+    "sql": "kvcalc.formula.languages.sql",
+    "polars": "kvcalc.formula.languages.polars",
+    "numpy": "kvcalc.formula.languages.numpy",
+    "python": "kvcalc.formula.languages.python",
+    "js": "kvcalc.formula.languages.javascript",
+    "latex": "kvcalc.formula.languages.latex",
+}
+"""Each target's name and its module, which defines `written(expression, names, dialect)`."""
+
+
+def written(
+    formula: Formula,
+    target: str,
+    *,
+    dialect: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Written:
+    """Write a formula in a target's language.
+
+    `names` maps variables to columns, cells or names there; context and sequences stand by their
+    own names unless given, and what else is not named stands as its value.
+
+    Raises:
+        KvcalcError: no such target or dialect, a name that is none there, a variable that is not
+            in the formula, or a formula that the target cannot write exactly.
+    """
+    if target not in TARGETS:
+        raise KvcalcError(f"target {shown(target)} is unknown; known are {', '.join(TARGETS)}")
+    spelled = {**NAMED, **(names or {})}
+    for name in spelled:
+        if name not in ("context", *formula.variables):
+            known = ", ".join(["context", *formula.variables])
+            raise KvcalcError(f"name: {shown(name)} is not in this formula; it has {known}")
+    values = {name: value for name, value in formula.variables.items() if name not in spelled}
+    expression = substituted(formula.expression, values)
+    found: Written = import_module(TARGETS[target]).written(expression, spelled, dialect)
+    return found
