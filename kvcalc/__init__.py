@@ -6,11 +6,10 @@ if TYPE_CHECKING:
     from kvcalc.answers.fit import fit
     from kvcalc.answers.sweep import sweep
     from kvcalc.answers.traces import trace
-    from kvcalc.costs import Cost
+    from kvcalc.costs import Cost, Pool
     from kvcalc.engines import cost, pool
     from kvcalc.errors import KvcalcError
     from kvcalc.model import Model
-    from kvcalc.pools import Pool
     from kvcalc.readers import load
 
 __all__ = ["Cost", "KvcalcError", "Model", "Pool", "cost", "fit", "load", "pool", "sweep", "trace"]
@@ -19,7 +18,7 @@ _HOMES = {
     "Cost": "costs",
     "KvcalcError": "errors",
     "Model": "model",
-    "Pool": "pools",
+    "Pool": "costs",
     "cost": "engines",
     "fit": "answers.fit",
     "load": "readers",

@@ -1,16 +1,15 @@
 """The cost: one engine's formula for one model, with its parts by layer group."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import Any, overload
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model, no_window
-
-if TYPE_CHECKING:
-    from kvcalc.answers.explain import Explanation
 
 CONTEXT = variable("context")
 SEQUENCES = variable("sequences")
@@ -18,7 +17,8 @@ WINDOW = variable("window")
 SOURCE = variable("source")
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """One step of a derivation: what it is, how it comes about, its value and the value's unit."""
 
     name: str
@@ -27,7 +27,8 @@ class Step(NamedTuple):
     unit: str
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True)
+class Group:
     """A group of layers: `formula` gives its bytes over all ranks, the steps lead there."""
 
     kind: str
@@ -37,14 +38,16 @@ class Group(NamedTuple):
     steps: tuple[Step, ...]
 
 
-class Split(NamedTuple):
+@dataclass(frozen=True)
+class Split:
     """A cost that is `fixed` + sequences * `per_request(context)`, bytes over all ranks."""
 
     per_request: Formula
     fixed: int = 0
 
 
-class Cost(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Cost:
     """What an engine's cache needs for a model: call it for the bytes over all ranks.
 
     `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` parts the
@@ -57,7 +60,7 @@ class Cost(NamedTuple):
     model: Model
     engine: str
     kv_cache_dtype: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
     formula: Formula
     per_gpu: Formula
     split: Split | str
@@ -125,15 +128,75 @@ class Cost(NamedTuple):
         """
         return self.formula.polars(checked=checked, **names)
 
-    def explain(self, context: int, **given: int) -> "Explanation":
+    def explain(self, context: int, **given: int) -> Explanation:
         """Derive the answer step by step; its str() is for people.
 
         Raises:
             KvcalcError: a quantity is not a positive int, or not in this formula.
         """
-        from kvcalc.answers.explain import explain
+        total = self(context, **given)
 
-        return explain(self, context, **given)
+        def evaluated(steps: Iterable[Step]) -> tuple[ExplainedStep, ...]:
+            return tuple(
+                ExplainedStep(
+                    step.name,
+                    step.working,
+                    Formula(step.value, self.formula.variables)(context, **given),
+                    step.unit,
+                )
+                for step in steps
+            )
+
+        return Explanation(
+            model=self.model.name,
+            engine=self.engine,
+            kv_cache_dtype=self.kv_cache_dtype,
+            settings=self.settings,
+            quantities={"context": context, **self.formula.variables, **given},
+            groups=tuple(
+                ExplainedGroup(group.kind, group.layers, evaluated(group.steps))
+                for group in self.groups
+            ),
+            steps=evaluated(self.steps),
+            formula=str(self.formula),
+            bytes=total,
+            bytes_per_gpu=self.per_gpu(context, **given),
+            why=self.why,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Cost(model={self.model.name!r}, engine={self.engine!r}, "
+            f"kv_cache_dtype={self.kv_cache_dtype!r}, formula={shown(str(self.formula))})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Pool:
+    """A cache of a given memory, as an engine allocates it at its start.
+
+    `context` is tokens of one sequence. `bytes` is what is allocated on the fullest rank;
+    `capacity_tokens` is the engine's own figure of how many tokens fit; `max_sequences` is how
+    many sequences of `context` tokens run at once (0: not even one fits). `figures` has what the
+    engine prints or checks, by its own names.
+    """
+
+    model: Model
+    engine: str
+    kv_cache_dtype: str
+    settings: Mapping[str, Any] = field(hash=False)
+    context: int
+    bytes: int
+    capacity_tokens: int
+    max_sequences: int
+    figures: Mapping[str, Any] = field(hash=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pool(model={self.model.name!r}, engine={self.engine!r}, context={self.context}, "
+            f"bytes={self.bytes}, capacity_tokens={self.capacity_tokens}, "
+            f"max_sequences={self.max_sequences})"
+        )
 
 
 def window_of(model: Model, window: int) -> Value:

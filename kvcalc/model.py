@@ -82,6 +82,31 @@ class Model(Frozen):
         return tuple(dict.fromkeys(w for layer, _ in self.groups for w in layer.windows))
 
     @property
+    def longest_context(self) -> int:
+        """The model's own maximum, in tokens of one sequence.
+
+        Raises:
+            KvcalcError: the model does not say it.
+        """
+        if self.max_context is None:
+            raise KvcalcError(f"context: missing, and {self.name} does not say its maximum")
+        return self.max_context
+
+    @cached_property
+    def caches(self) -> tuple[tuple[Layer, int], ...]:
+        """Equal caches of all layers and how many there are, in order of appearance."""
+        counts: Counter[Layer] = Counter()
+        for layer, layers in self.groups:
+            for cache in layer.caches:
+                counts[cache] += layers
+        return tuple(counts.items())
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of the caches of all layers."""
+        return frozenset(cache.kind for cache, _ in self.caches)
+
+    @property
     def window(self) -> int | None:
         """The window of the sliding layers, in tokens; None where there is none or several."""
         return self.sliding_windows[0] if len(self.sliding_windows) == 1 else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvcalc.readers.preset import folder
+from kvcalc.catalogue.source import folder
 from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[1]

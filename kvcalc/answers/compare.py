@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.answers.estimate import longest_context
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
 
@@ -54,11 +53,11 @@ def compare(
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
     _refuse_unknown(settings, names)
     if "gpu" in settings:
-        from kvcalc.gpus import find
+        from kvcalc.catalogue.gpus import find
 
         find(settings["gpu"])
     if context is None:
-        context = longest_context(model)
+        context = model.longest_context
     windows = (window,) if isinstance(window, int) else tuple(dict.fromkeys(window or ()))
     models = [model.with_window(tokens) for tokens in windows] or [model]
     rows = []

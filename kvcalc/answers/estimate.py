@@ -6,7 +6,6 @@ from typing import Any
 
 from kvcalc import engines
 from kvcalc.costs import Cost
-from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 
 
@@ -56,21 +55,10 @@ def estimate(
         KvcalcError: as `kvcalc.cost`; or no context, where the model does not say its maximum.
     """
     if context is None:
-        context = longest_context(model)
+        context = model.longest_context
     if window is not None:
         model = model.with_window(window)
     return Estimate(**answer(engines.cost(model, engine, **settings), context, sequences))
-
-
-def longest_context(model: Model) -> int:
-    """Take the model's own maximum, in tokens, where none was asked for.
-
-    Raises:
-        KvcalcError: the model does not say it.
-    """
-    if model.max_context is None:
-        raise KvcalcError(f"context: missing, and {model.name} does not say its maximum")
-    return model.max_context
 
 
 def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:

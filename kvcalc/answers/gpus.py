@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvcalc.gpus import catalogue
+from kvcalc.catalogue.gpus import catalogue
 
 
 @dataclass(frozen=True)

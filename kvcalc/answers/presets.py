@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from kvcalc.catalogue.models import names
+from kvcalc.catalogue.source import folder
 from kvcalc.model import Model
-from kvcalc.readers import preset
+from kvcalc.readers.preset import read
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class PresetRow:
 def presets() -> list[PresetRow]:
     """Read every preset."""
     rows = []
-    for name in preset.names():
-        model = preset.read(preset.folder() / f"{name}.toml").model
+    for name in names():
+        model = read(folder() / f"{name}.toml").model
         rows.append(
             PresetRow(
                 name,

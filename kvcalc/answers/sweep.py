@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.answers.estimate import Estimate, answer, longest_context
+from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import single
 from kvcalc.model import Model
@@ -65,5 +65,5 @@ def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
 def _contexts(model: Model) -> tuple[int, ...]:
     if model.contexts:
         return model.contexts
-    longest = longest_context(model)
+    longest = model.longest_context
     return tuple(tokens for tokens in USUAL_CONTEXTS if tokens <= longest) or (longest,)

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from kvcalc import engines
-from kvcalc.answers.estimate import longest_context
-from kvcalc.answers.explain import explain as answer
 from kvcalc.answers.explain import lever
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
@@ -47,11 +45,11 @@ def explain(
     chosen = asked.model.load(tokens)
     if tokens is not None:
         chosen = chosen.with_window(tokens)
-    length = amount(context, "--context") or asked.context_of(chosen) or longest_context(chosen)
+    length = amount(context, "--context") or asked.context_of(chosen) or chosen.longest_context
     count = amount(sequences, "--sequences") or asked.sequences or 1
     cost = engines.cost(chosen, asked.engine, **asked.settings)
     found = replace(
-        answer(cost, length, sequences=count),
+        cost.explain(length, sequences=count),
         lever=lever(chosen, asked.engine, asked.settings, length, count),
     )
     output.write_one(found, lambda: explain_page(found), rows=found.rows)

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from kvcalc import engines, readers
+from kvcalc.catalogue.models import names
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
-from kvcalc.readers.preset import names
 from kvcalc.readers.shape import from_shape
 from kvcalc.units import parse_tokens
 

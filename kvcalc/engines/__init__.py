@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kvcalc.errors import KvcalcError, shown
 
 if TYPE_CHECKING:
-    from kvcalc.costs import Cost
+    from kvcalc.costs import Cost, Pool
     from kvcalc.engines.contract import Engine, Settings
     from kvcalc.model import Model
-    from kvcalc.pools import Pool
 
 
 class Row(NamedTuple):
@@ -76,8 +75,6 @@ def pool(
         KvcalcError: as `cost`; or an engine that has no pool, a memory that is no positive int,
             or no context where the model does not say its maximum.
     """
-    from kvcalc.answers.estimate import longest_context
-
     require_model(model)
     chosen = find(engine)
     if chosen.pool is None:
@@ -86,7 +83,7 @@ def pool(
     if not ranks or any(type(size) is not int or size < 0 for size in ranks):
         raise KvcalcError(f"memory: found {shown(memory)}, expected bytes, as an int or one a rank")
     if context is None:
-        context = longest_context(model)
+        context = model.longest_context
     if type(context) is not int or context < 1:
         raise KvcalcError(f"context: found {shown(context)}, expected a positive int")
     given = ranks if isinstance(memory, list | tuple) else memory

@@ -6,13 +6,12 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kvcalc.costs import Cost
+from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
 from kvcalc.engines.command_line import CommandLine
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
-from kvcalc.pools import Pool
 
 
 def whole(value: object) -> object:

@@ -90,6 +90,17 @@ class Formula:
         columns = {"context": "context", **names}
         return polars_expression(self.expression, self.variables, columns, checked=checked)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Formula):
+            return NotImplemented
+        return (self.expression, self.variables) == (other.expression, other.variables)
+
+    def __hash__(self) -> int:
+        return hash((self.expression, frozenset(self.variables.items())))
+
+    def __repr__(self) -> str:
+        return f"Formula({shown(str(self))})"
+
     def __str__(self) -> str:
         return render(self.expression, TEXT)
 

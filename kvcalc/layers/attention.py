@@ -72,6 +72,11 @@ class ChunkedAttention(Attention):
     kind: ClassVar[str] = "chunked_attention"
     chunk: Size
 
+    @property
+    def attention_window(self) -> int:
+        """The layer's chunk, in tokens."""
+        return self.chunk
+
     def with_full_attention(self) -> Layer:
         """Let the layer keep the whole context."""
         return _full(self)

@@ -32,6 +32,16 @@ class Layer(Frozen):
         return ()
 
     @property
+    def attention_window(self) -> int | None:
+        """The tokens that the layer sees at most: its window or chunk; None where it sees all."""
+        return self.windows[0] if self.windows else None
+
+    @property
+    def slides(self) -> bool:
+        """Whether the layer sees a window or a chunk alone."""
+        return self.attention_window is not None
+
+    @property
     def sources(self) -> tuple[int, ...]:
         """The lengths of the sources that the layer attends to, in tokens; 0 if not published."""
         return ()

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvcalc.catalogue import models
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
 from kvcalc.readers import preset
@@ -32,7 +33,7 @@ def read(source: str | Path) -> Reading:
     """
     text = str(source)
     path = Path(text)
-    found = None if "/" in text and _exists(path) else preset.find(text)
+    found = None if "/" in text and _exists(path) else models.find(text)
     if found is not None:
         notes = (f"{shown(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
         return preset.read(found)._replace(notes=notes)
@@ -44,7 +45,7 @@ def read(source: str | Path) -> Reading:
 
     if (hub_id := hub.parse(text)) is not None:
         return _read_hub(hub_id)
-    near = get_close_matches(preset.key(text), preset.names(), n=3, cutoff=0.5)
+    near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
     raise KvcalcError(f"model {shown(text)} is unknown; {hint}")
 

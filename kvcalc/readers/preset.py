@@ -1,99 +1,11 @@
-"""Presets: models as TOML files, each fact with its source."""
+"""Presets, of the catalogue or of a file: the model, and the source of each of its facts."""
 
-import tomllib
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
-
+from kvcalc.catalogue.models import parse
+from kvcalc.catalogue.source import folder
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.files import read_bytes
-from kvcalc.frozen import Frozen
-from kvcalc.layers import layer
-from kvcalc.layers.layer import Size
-from kvcalc.model import Model, Text, repeated
 from kvcalc.readers.reading import Reading
-
-MAX_FILE_BYTES = 2**20
-
-Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
-"""An exact fraction, as "129/100"."""
-
-
-class Source(Frozen):
-    """Where facts stand: `facts` are keys of the preset, or of its layers ("layers.L.window")."""
-
-    facts: tuple[Text, ...]
-    title: Text
-    address: Text
-    revision: Text | None = None
-
-
-class Preset(Frozen):
-    """A preset file: a model whose layers are a pattern of letters, and its facts' sources.
-
-    `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
-    `token_gains` is how much more text a token holds than one of a predecessor, by language, an
-    exact fraction: an average over the authors' corpora.
-    """
-
-    name: Text
-    hub_id: Text | None = None
-    model_type: Text | None = None
-    parameters: Size | None = None
-    active_parameters: Size | None = None
-    dtype: Text = "bfloat16"
-    weights_dtype: Text | None = None
-    max_context: Size | None = None
-    num_nextn_predict_layers: Size | None = None
-    contexts: tuple[Size, ...] = ()
-    windows: tuple[Size, ...] = ()
-    token_gains: dict[Text, dict[Text, Ratio]] | None = None
-    num_layers: Size
-    pattern: Annotated[str, Field(min_length=1)]
-    layers: dict[str, dict[str, Any]]
-    sources: tuple[Source, ...]
-
-    @model_validator(mode="after")
-    def _every_fact_has_a_source(self) -> Self:
-        sourced = {fact for source in self.sources for fact in source.facts}
-        facts = [{fact} for fact in self.model_fields_set - {"name", "layers", "sources"}]
-        for letter, table in self.layers.items():
-            letter = f"layers.{letter}"
-            facts += [{f"{letter}.{field}", letter, "layers"} for field in table if field != "kind"]
-        for spellings in facts:
-            if not spellings & sourced:
-                raise KvcalcError(f"{max(spellings)}: has no source in [[sources]]")
-        return self
-
-    def model(self) -> Model:
-        """The model that the file describes."""
-        facts = self.model_dump(include=set(Model.model_fields) - {"layers"}, exclude_unset=True)
-        kinds = {}
-        for letter, table in self.layers.items():
-            try:
-                kinds[letter] = layer(table)
-            except KvcalcError as error:
-                raise KvcalcError(f"layers.{letter}: {error}") from None
-        return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
-
-
-def parse(path: Path) -> Preset:
-    """Read what a preset file says, its layers unmade.
-
-    Raises:
-        KvcalcError: as `read`.
-    """
-    try:
-        table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
-    except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
-    try:
-        return Preset(**table)
-    except KvcalcError as error:
-        raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
 
 
 def read(path: Path) -> Reading:
@@ -115,35 +27,3 @@ def read(path: Path) -> Reading:
     }
     own = path.parent == folder()
     return Reading(model, f"the preset {path.stem}" if own else str(path), origins)
-
-
-def key(name: str) -> str:
-    """The name by which presets are matched: without case and without `org/`."""
-    return name.lower().rpartition("/")[2]
-
-
-def find(name: str) -> Path | None:
-    """The file of the preset of that name or Hub id, if there is one."""
-    if name.count("/") > 1 or name.startswith((".", "/")):
-        return None
-    if key(name) in names():
-        return folder() / f"{key(name)}.toml"
-    if "/" in name:
-        line = f'hub_id = "{name.lower()}"\n'
-        for path in folder().glob("*.toml"):
-            if line in path.read_text("utf-8").lower():
-                return path
-    return None
-
-
-def names() -> list[str]:
-    """The presets' names, in order."""
-    return sorted(path.stem for path in folder().glob("*.toml"))
-
-
-@cache
-def folder() -> Path:
-    """The folder of the models' presets: inside the package, or beside it in a checkout."""
-    package = Path(str(resources.files("kvcalc")))
-    installed = package / "presets"
-    return (installed if installed.is_dir() else package.parent / "presets") / "models"

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvcalc.catalogue import models
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.files import read_bytes
-from kvcalc.readers import preset
 
 if TYPE_CHECKING:
     from kvcalc.readers.hub import HubId
@@ -45,7 +45,7 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
         KvcalcError: the model's preset has no gain over that predecessor, or none of the language.
     """
     gains = token_gains(source)
-    by_language = gains.get(preset.key(predecessor))
+    by_language = gains.get(models.key(predecessor))
     if by_language is None:
         known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
         raise KvcalcError(f"--in-tokens-of: found {shown(predecessor)}, {known}")
@@ -61,8 +61,8 @@ def token_gains(source: str | None) -> dict[str, dict[str, tuple[int, int]]]:
 
     Each is two ints: so many of the predecessor's tokens hold as much text as so many of its own.
     """
-    path = preset.find(source) if source else None
-    gains = (path and preset.parse(path).token_gains) or {}
+    path = models.find(source) if source else None
+    gains = (path and models.parse(path).token_gains) or {}
     return {
         predecessor: {language: _ratio(text) for language, text in by_language.items()}
         for predecessor, by_language in gains.items()
@@ -114,6 +114,6 @@ def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
 def _hub_id(source: str) -> "HubId | None":
     from kvcalc.readers import hub
 
-    path = preset.find(source)
-    named = preset.parse(path).hub_id if path else source
+    path = models.find(source)
+    named = models.parse(path).hub_id if path else source
     return hub.parse(named) if named else None

@@ -5,11 +5,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from kvcalc.catalogue import models
 from kvcalc.dtypes import dtype as dtype_of
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.files import opened
 from kvcalc.model import Model
-from kvcalc.readers import preset, safetensors
+from kvcalc.readers import safetensors
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def of_parameters(
 def _of_files(source: str) -> Weights | None:
     """Read the weights of a folder, a GGUF file or a repository; None for any other model."""
     path = Path(source)
-    if preset.find(source) is not None and not ("/" in source and path.exists()):
+    if models.find(source) is not None and not ("/" in source and path.exists()):
         return None
     if path.is_dir():
         return _of_folder(path)

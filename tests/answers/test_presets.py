@@ -1,7 +1,7 @@
 """The presets, a record each."""
 
 from kvcalc.answers.presets import presets
-from kvcalc.readers.preset import names
+from kvcalc.catalogue.models import names
 
 
 def test_every_preset_is_a_record_by_name() -> None:

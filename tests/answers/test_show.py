@@ -6,9 +6,9 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.show import show
+from kvcalc.catalogue.models import names
 from kvcalc.outputs.preset import to_preset
 from kvcalc.readers import read
-from kvcalc.readers.preset import names
 
 CONFIGS = sorted((Path(__file__).parents[1] / "oracles" / "configs").glob("*.json"))
 K_EXAONE = next(path for path in CONFIGS if "K-EXAONE" in path.name)

@@ -13,9 +13,9 @@ from time import perf_counter
 
 from kvcalc.answers.fit import card, question, solve
 from kvcalc.answers.fit.placing import Placing
-from kvcalc.gpus import names
+from kvcalc.catalogue.gpus import names
+from kvcalc.catalogue.models import names as presets
 from kvcalc.readers import load
-from kvcalc.readers.preset import names as presets
 
 KVCALC = str(Path(sys.executable).with_name("kvcalc"))
 SWEEP = [KVCALC, "sweep", "k-exaone-236b-a23b", "-f", "json"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from kvcalc.readers.preset import names
+from kvcalc.catalogue.models import names
 
 MODELS = 20
 GOAL_SECONDS = 5

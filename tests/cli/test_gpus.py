@@ -2,7 +2,7 @@
 
 import json
 
-from kvcalc.gpus import names
+from kvcalc.catalogue.gpus import names
 from tests.conftest import Cli
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-from kvcalc.readers.preset import names
+from kvcalc.catalogue.models import names
 from tests.conftest import Cli
 
 COMMANDS = ["estimate", "sweep", "compare", "explain", "engines", "models"]

@@ -2,7 +2,7 @@
 
 import json
 
-from kvcalc.readers.preset import names
+from kvcalc.catalogue.models import names
 from tests.conftest import Cli
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
 from kvcalc.engines.llama_cpp import cost, memories
 from kvcalc.engines.llama_cpp.architectures import loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
@@ -13,7 +14,6 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
-from kvcalc.readers.gguf.tables import CACHELESS, RECURRENT
 from tests.engines.test_llama_cpp import MORE, oracle
 
 FIXTURES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import kvcalc
-from kvcalc.readers.preset import folder
+from kvcalc.catalogue.source import folder
 
 
 @pytest.mark.parametrize(

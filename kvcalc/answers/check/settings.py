@@ -6,10 +6,11 @@ from typing import Any
 
 from kvcalc import engines
 from kvcalc.answers.check.verdict import Subject
+from kvcalc.catalogue.models import find
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.model import Model
-from kvcalc.readers import preset
 from kvcalc.readers.logs.pattern import Found
+from kvcalc.readers.preset import read
 from kvcalc.units import parse_tokens
 
 CONTEXTS = ("context", "max_model_len", "context_length", "session_len", "max_seq_len")
@@ -84,8 +85,8 @@ def require_known(given: Mapping[str, Any], names: Sequence[str]) -> None:
 
 def _preset(name: str) -> Model | None:
     try:
-        path = preset.find(name)
-        return preset.read(path).model if path else None
+        path = find(name)
+        return read(path).model if path else None
     except KvcalcError:
         return None
 

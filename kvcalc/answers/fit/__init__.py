@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kvcalc import engines
-from kvcalc.answers.estimate import longest_context
 from kvcalc.answers.fit.budget import DRIVER_IS_HIGH, Card, rule
 from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.replica import Question, Replica
+from kvcalc.catalogue.gpus import find, names
 from kvcalc.errors import KvcalcError, shown
-from kvcalc.gpus import find, names
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, of_parameters
 
@@ -161,7 +160,7 @@ def solve(
             raise KvcalcError(f"{name}: found {shown(amount)}, expected at least 1")
     solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
     if gpus is None:
-        context = context or longest_context(placing.question.model)
+        context = context or placing.question.model.longest_context
         gpus = fewest_gpus(placing, context, sequences or 1)
         sequences = sequences or 1
     replica = placing.on(gpus)
@@ -169,7 +168,7 @@ def solve(
     if context is None and sequences is not None:
         solved = "context"
         context = max(1, replica.longest_context(-(-sequences // copies)))
-    context = context or longest_context(placing.question.model)
+    context = context or placing.question.model.longest_context
     most = copies * replica.most_sequences(context)
     sequences = sequences or max(1, most)
     return Answer(_answer(replica, gpus, context, sequences, most, solved, source), replica, solved)

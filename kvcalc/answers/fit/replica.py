@@ -6,12 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from kvcalc.answers.fit.budget import Budget, Card, budget, share
-from kvcalc.costs import Cost
+from kvcalc.costs import Cost, Pool
 from kvcalc.engines.contract import Engine
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.model import Model
-from kvcalc.pools import Pool
 from kvcalc.readers.weights import Weights
 
 MULTIPLIERS = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")

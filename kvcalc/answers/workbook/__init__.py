@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kvcalc import engines
-from kvcalc.answers.estimate import longest_context
 from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
 from kvcalc.errors import KvcalcError
 from kvcalc.readers.reading import Reading
@@ -109,7 +108,7 @@ def workbook(
     if first is None:
         refused = combinations[0]
         raise KvcalcError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
-    tokens = longest_context(first.listed.model) if context is None else context
+    tokens = first.listed.model.longest_context if context is None else context
     _refuse_past(first, tokens, sequences)
     return Workbook(
         listed,

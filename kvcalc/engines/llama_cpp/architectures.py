@@ -9,14 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from kvcalc.costs import window_of
-from kvcalc.errors import KvcalcError, shown
-from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import ChunkedAttention
-from kvcalc.layers.composed import NoCache, SharedCache
-from kvcalc.layers.layer import Layer
-from kvcalc.model import Model
-from kvcalc.readers.gguf.tables import (
+from kvcalc.catalogue.gguf import (
     CACHELESS,
     HOLDING_LAYERS,
     MODEL_TYPES,
@@ -25,6 +18,13 @@ from kvcalc.readers.gguf.tables import (
     SLIDING_LAYERS,
     WINDOWS,
 )
+from kvcalc.costs import window_of
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.formula.expression import Value
+from kvcalc.layers.attention import ChunkedAttention
+from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
 
 
 def _names(text: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 t
 otherwise. A model has one window or none: with layers of both, every layer is paged in full.
 """
 
-from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
+from kvcalc.costs import SEQUENCES, Cost, Group, Pool, Split, Step, formula
 from kvcalc.engines.contract import Engine
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.layout import Layout, layout
@@ -13,7 +13,6 @@ from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
-from kvcalc.pools import Pool
 
 
 def cost(model: Model, settings: LmdeploySettings) -> Cost:

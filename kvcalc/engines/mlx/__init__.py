@@ -5,6 +5,8 @@ while a prompt is read, a sliding layer keeps a whole step on top of its window.
 one set of caches; nothing is pooled or reserved.
 """
 
+from dataclasses import replace
+
 from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Step, formula
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
@@ -50,8 +52,10 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     working = (
         f"the most that a call leaves, the prompt read in steps of {settings.prefill_step_size:,}"
     )
-    return cost._replace(
-        peak_formula=formula(model, peak), steps=(Step("at the peak", working, peak, "bytes"),)
+    return replace(
+        cost,
+        peak_formula=formula(model, peak),
+        steps=(Step("at the peak", working, peak, "bytes"),),
     )
 
 

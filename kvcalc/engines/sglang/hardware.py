@@ -44,7 +44,7 @@ def hardware(gpu: str | None, blackwell: bool) -> Hardware:
     """
     if gpu is None:
         return Hardware(None, None, 10 if blackwell else None)
-    from kvcalc.gpus import find
+    from kvcalc.catalogue.gpus import find
 
     found = find(gpu)
     major = (found.compute_capability or "0").split(".")[0]

@@ -7,6 +7,7 @@ _build_req_to_token_pool) and srt/mem_cache/allocation_sizing.py.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from kvcalc.costs import Pool
 from kvcalc.engines.sglang.cutting import Cut, Cutter
 from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.resolved import Resolved, resolve
@@ -16,7 +17,6 @@ from kvcalc.engines.sglang.traits import traits_of
 from kvcalc.engines.sglang.window import keeping, reservation
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
-from kvcalc.pools import Pool
 from kvcalc.units import sized
 
 MAX_MEMORY = 2**60

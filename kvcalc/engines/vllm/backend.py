@@ -54,7 +54,7 @@ def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
     """Refuse a format that another generation than the named GPU's has."""
     if settings.gpu is None or form not in GENERATIONS:
         return
-    from kvcalc.gpus import find
+    from kvcalc.catalogue.gpus import find
 
     capability = find(settings.gpu).compute_capability
     if capability is None or not capability.startswith(GENERATIONS[form]):

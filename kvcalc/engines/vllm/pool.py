@@ -6,13 +6,12 @@ back for good: the start-up check leaves it out, the log's own figures count it.
 
 from collections.abc import Sequence
 
-from kvcalc.costs import formula
+from kvcalc.costs import Pool, formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
-from kvcalc.pools import Pool
 
 
 def pool(model: Model, settings: VllmSettings, memory: int | tuple[int, ...], context: int) -> Pool:

@@ -177,7 +177,7 @@ class VllmSettings(Settings):
             return self.max_num_batched_tokens
         if self.gpu is None:
             return UNNAMED_GPU_BATCH
-        from kvcalc.gpus import find
+        from kvcalc.catalogue.gpus import find
 
         gpu = find(self.gpu)
         if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):

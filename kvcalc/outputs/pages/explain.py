@@ -1,6 +1,6 @@
 """A derivation for people: its steps in a table, then the formula, the number and the lever."""
 
-from kvcalc.answers.explain import ExplainedStep, Explanation
+from kvcalc.explanation import ExplainedStep, Explanation
 from kvcalc.outputs.page import Page
 from kvcalc.units import sized
 

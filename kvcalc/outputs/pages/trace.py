@@ -44,7 +44,7 @@ def _cells(row: TraceRow, gpu: str | None) -> tuple[str, ...]:
     )
     if gpu is None:
         return cells
-    from kvcalc.gpus import find
+    from kvcalc.catalogue.gpus import find
 
     return *cells, f"{-(-row.peak_bytes // find(gpu).memory_bytes):,}"
 

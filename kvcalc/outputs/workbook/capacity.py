@@ -6,9 +6,9 @@ of which are never handed out.
 """
 
 from kvcalc import engines as known_engines
-from kvcalc import gpus
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.answers.workbook import Workbook
+from kvcalc.catalogue import gpus
 from kvcalc.outputs.workbook.answered import Answer
 from kvcalc.outputs.workbook.held import (
     ASK_FIT,

@@ -1,6 +1,6 @@
 """*GPUs*: a table of what memory each card has, with its sources."""
 
-from kvcalc.gpus import Gpu, catalogue
+from kvcalc.catalogue.gpus import Gpu, catalogue
 from kvcalc.outputs.workbook.layout import FIRST_ROW, GPUS
 from kvcalc.outputs.workbook.sheet import Sheet, Table
 

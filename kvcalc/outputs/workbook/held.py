@@ -3,9 +3,9 @@
 from fractions import Fraction
 from typing import NamedTuple
 
-from kvcalc import gpus
 from kvcalc.answers.fit.budget import Card, budget
 from kvcalc.answers.workbook import Workbook
+from kvcalc.catalogue import gpus
 from kvcalc.outputs.workbook import engines
 from kvcalc.outputs.workbook.answered import as_written
 from kvcalc.outputs.workbook.gpus import usable

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kvcalc import engines as known_engines
 from kvcalc.answers.workbook import MOST, Workbook
-from kvcalc.gpus import catalogue
+from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW, GPUS, MODELS, column_of
 from kvcalc.outputs.workbook.models import element_bytes, window_of

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from kvcalc.layers import layer
-from kvcalc.layers.layer import Layer
-from kvcalc.model import MAX_GROUPS
-from kvcalc.readers.gguf.keys import Keys
-from kvcalc.readers.gguf.tables import (
+from kvcalc.catalogue.gguf import (
     CACHELESS,
     INDEXED_AFTER_DENSE,
     PLAIN,
@@ -15,6 +11,10 @@ from kvcalc.readers.gguf.tables import (
     WINDOWS,
     Window,
 )
+from kvcalc.layers import layer
+from kvcalc.layers.layer import Layer
+from kvcalc.model import MAX_GROUPS
+from kvcalc.readers.gguf.keys import Keys
 
 KNOWN = PLAIN | CACHELESS | RECURRENT.keys() | WINDOWS.keys()
 BUILT_IN_INDEXERS_CONTEXT = 2**20

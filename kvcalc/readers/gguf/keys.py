@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kvcalc.catalogue.gguf import DESCRIBES_LAYERS, FREE
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.layers.layer import MAX_SIZE
 from kvcalc.model import MAX_LAYERS
-from kvcalc.readers.gguf.tables import DESCRIBES_LAYERS, FREE
 
 
 class Keys:

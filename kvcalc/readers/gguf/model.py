@@ -3,13 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, shown
-from kvcalc.layers import layer
-from kvcalc.layers.layer import Layer
-from kvcalc.model import MAX_LAYERS, Model
-from kvcalc.readers.gguf.attention import KNOWN, attention_layers
-from kvcalc.readers.gguf.keys import Keys
-from kvcalc.readers.gguf.tables import (
+from kvcalc.catalogue.gguf import (
     CACHELESS,
     DEFAULT_INTERVAL,
     DTYPES,
@@ -19,6 +13,12 @@ from kvcalc.readers.gguf.tables import (
     MODEL_TYPES,
     RECURRENT,
 )
+from kvcalc.errors import KvcalcError, shown
+from kvcalc.layers import layer
+from kvcalc.layers.layer import Layer
+from kvcalc.model import MAX_LAYERS, Model
+from kvcalc.readers.gguf.attention import KNOWN, attention_layers
+from kvcalc.readers.gguf.keys import Keys
 from kvcalc.readers.reading import Reading
 
 

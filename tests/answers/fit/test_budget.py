@@ -14,8 +14,8 @@ from kvcalc.answers.fit.budget import (
     sglang_mem_fraction_static,
     share,
 )
+from kvcalc.catalogue.gpus import catalogue
 from kvcalc.errors import KvcalcError
-from kvcalc.gpus import catalogue
 
 GB = 10**9
 CARD = Card("a card", 100 * GB, 100 * GB)

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import openpyxl
 import pytest
 
-from kvcalc import gpus
 from kvcalc.answers.fit import question
 from kvcalc.answers.fit.budget import Card
 from kvcalc.answers.fit.replica import Replica
+from kvcalc.catalogue import gpus
 from kvcalc.outputs.workbook.book import write_xlsx
 from kvcalc.outputs.workbook.gpus import usable
 from kvcalc.outputs.workbook.sheets import sheets

@@ -9,12 +9,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder
 from kvcalc.errors import KvcalcError, shown
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
 from kvcalc.model import Text
-from kvcalc.readers.preset import MAX_FILE_BYTES, Source, folder
 
 VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from kvcalc.catalogue.gpus import Gpu, catalogue, find, names
 from kvcalc.errors import KvcalcError
-from kvcalc.gpus import Gpu, catalogue, find, names
 
 
 def test_every_file_is_in_the_catalogue_and_well_formed() -> None:

@@ -1,0 +1,1 @@
+"""Facts with their sources: models, GPUs, and what GGUF files leave to llama.cpp's code."""

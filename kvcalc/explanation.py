@@ -1,0 +1,109 @@
+"""The derivation of an answer, step by step, in the engine's own terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ExplainedStep:
+    """A step: what it is, how it comes about, its value and the value's unit."""
+
+    name: str
+    working: str
+    value: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class ExplainedGroup:
+    """The steps of a group of layers."""
+
+    kind: str
+    layers: int
+    steps: tuple[ExplainedStep, ...]
+
+
+@dataclass(frozen=True)
+class Lever:
+    """The setting that would lower the answer most, as the engine's flag, and what it would be."""
+
+    setting: str
+    value: Any
+    flag: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """A step beside the group of layers that it belongs to: their kind, "all" for the whole."""
+
+    kind: str
+    layers: int
+    step: str
+    working: str
+    value: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A derivation: groups of layers, each with its steps, those of the whole, the formula.
+
+    `settings` are those that differ from the engine's defaults, `quantities` what the formula was
+    evaluated for. `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where
+    no setting of the engine lowers the bytes without changing what is stored, or none was looked
+    for.
+    """
+
+    model: str
+    engine: str
+    kv_cache_dtype: str
+    settings: Mapping[str, Any]
+    quantities: Mapping[str, int]
+    groups: tuple[ExplainedGroup, ...]
+    steps: tuple[ExplainedStep, ...]
+    formula: str
+    bytes: int
+    bytes_per_gpu: int
+    why: str
+    lever: Lever | None = None
+
+    @property
+    def title(self) -> str:
+        """What is explained, in a line."""
+        stated = [f"{name} {amount:,}" for name, amount in self.quantities.items()]
+        stated += [
+            f"{name} {value}"
+            for name, value in self.settings.items()
+            if name not in self.quantities
+        ]
+        return f"{self.model} on {self.engine}, {self.kv_cache_dtype}: {', '.join(stated)}"
+
+    @property
+    def rows(self) -> list[StepRow]:
+        """Every step, in order."""
+        whole = ExplainedGroup("all", sum(group.layers for group in self.groups), self.steps)
+        return [
+            StepRow(group.kind, group.layers, step.name, step.working, step.value, step.unit)
+            for group in (*self.groups, whole)
+            for step in group.steps
+        ]
+
+    def __str__(self) -> str:
+        lines = [self.title]
+        for group in self.groups:
+            lines.append(f"\n{group.layers} {group.kind} layers")
+            lines += [f"  {_line(step)}" for step in group.steps]
+        if self.steps:
+            lines += ["", *(_line(step) for step in self.steps)]
+        if self.bytes_per_gpu != self.bytes:
+            lines.append(f"\non the fullest GPU: {self.bytes_per_gpu:,} bytes")
+        lines.append(f"\n{self.formula}\n= {self.bytes:,} bytes")
+        return "\n".join(lines)
+
+
+def _line(step: ExplainedStep) -> str:
+    if step.working == f"{step.value:,}":
+        return f"{step.name}: {step.working} {step.unit}"
+    return f"{step.name}: {step.working} = {step.value:,} {step.unit}"
