@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, overload
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
@@ -167,7 +167,7 @@ class Cost:
     def __repr__(self) -> str:
         return (
             f"Cost(model={self.model.name!r}, engine={self.engine!r}, "
-            f"kv_cache_dtype={self.kv_cache_dtype!r}, formula={shown(str(self.formula))})"
+            f"kv_cache_dtype={self.kv_cache_dtype!r}, formula={quote(str(self.formula))})"
         )
 
 

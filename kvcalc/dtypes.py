@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 
 class Dtype(NamedTuple):
@@ -48,6 +48,6 @@ def dtype(name: str) -> Dtype:
     known = DTYPES.get(ALIASES.get(name, name))
     if known is None:
         raise KvcalcError(
-            f"element type {shown(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}"
+            f"element type {quote(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}"
         )
     return known

@@ -5,7 +5,7 @@ class KvcalcError(Exception):
     """A request or an input that kvcalc cannot answer; its text is one sentence for people."""
 
 
-def shown(value: object, limit: int = 60) -> str:
+def quote(value: object, limit: int = 60) -> str:
     """Quote a value for an error sentence: printable ASCII, at most `limit` characters.
 
     Input files are hostile until parsed, so no control code of theirs may reach a terminal.
@@ -25,4 +25,4 @@ def printable(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """Say in a few words why an operation on a file failed."""
-    return getattr(error, "strerror", None) or shown(str(error))
+    return getattr(error, "strerror", None) or quote(str(error))

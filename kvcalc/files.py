@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.errors import KvcalcError, quote, reason
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises:
         KvcalcError: there is none, it is no regular file, or it cannot be read.
     """
-    name = shown(str(path), 300)
+    name = quote(str(path), 300)
     try:
         if not path.is_file():
             found = "something that is not a regular file" if path.exists() else "nothing"
@@ -36,6 +36,6 @@ def read_bytes(path: Path, most: int) -> bytes:
         content = file.read(most + 1)
     if len(content) > most:
         raise KvcalcError(
-            f"{shown(str(path), 300)}: larger than the {most:,} bytes expected of such a file"
+            f"{quote(str(path), 300)}: larger than the {most:,} bytes expected of such a file"
         )
     return content

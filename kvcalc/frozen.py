@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 
 class Frozen(BaseModel):
@@ -38,8 +38,8 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{field}: missing"
     if first["type"] == "extra_forbidden":
-        return f"{shown(field)}: unknown; known are {', '.join(model.model_fields)}"
+        return f"{quote(field)}: unknown; known are {', '.join(model.model_fields)}"
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{field}: {expected}" if field else expected
-    return f"{field}: found {shown(first['input'])}, expected {expected[0].lower()}{expected[1:]}"
+    return f"{field}: found {quote(first['input'])}, expected {expected[0].lower()}{expected[1:]}"

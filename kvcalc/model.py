@@ -11,7 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import DtypeName, Layer, Size
 
@@ -22,7 +22,7 @@ MAX_GROUPS = 500
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"found {shown(text)}, expected text without control characters")
+        raise ValueError(f"found {quote(text)}, expected text without control characters")
     return text
 
 
@@ -152,13 +152,13 @@ def repeated(pattern: str, layers: Mapping[str, Layer], count: int) -> tuple[Lay
             of range.
     """
     if not 1 <= count <= MAX_LAYERS:
-        raise KvcalcError(f"layers: found {shown(count)}, expected 1 to {MAX_LAYERS:,}")
+        raise KvcalcError(f"layers: found {quote(count)}, expected 1 to {MAX_LAYERS:,}")
     if unknown := [letter for letter in pattern if letter not in layers]:
         raise KvcalcError(
-            f"pattern: found the letter {shown(unknown[0])}, expected {' or '.join(layers)}"
+            f"pattern: found the letter {quote(unknown[0])}, expected {' or '.join(layers)}"
         )
     if unused := [letter for letter in layers if letter not in set(pattern)]:
-        raise KvcalcError(f"layers: {shown(unused[0])} is not in the pattern {shown(pattern)}")
+        raise KvcalcError(f"layers: {quote(unused[0])} is not in the pattern {quote(pattern)}")
     return tuple(layers[letter] for letter in islice(cycle(pattern), count))
 
 

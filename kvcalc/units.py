@@ -2,7 +2,7 @@
 
 import re
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 TOKEN_SUFFIXES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -24,16 +24,16 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
         small = re.fullmatch(r"([0-9]{1,18})k", text.strip())
         if small:
             raise KvcalcError(
-                f"{option}: {shown(text)} is read two ways; "
+                f"{option}: {quote(text)} is read two ways; "
                 f"write {small[1]}K ({int(small[1]) * 1024:,}) or {small[1]}000"
             )
         raise KvcalcError(
-            f"{option}: found {shown(text)}, expected a whole number such as 8192 or 256K "
+            f"{option}: found {quote(text)}, expected a whole number such as 8192 or 256K "
             "(K, M, G: powers of 1024)"
         )
     count = int(match[1].replace(",", "")) * TOKEN_SUFFIXES[match[2]]
     if count < 1:
-        raise KvcalcError(f"{option}: found {shown(text)}, expected at least 1")
+        raise KvcalcError(f"{option}: found {quote(text)}, expected at least 1")
     return count
 
 
@@ -52,8 +52,8 @@ def parse_memory(text: str, option: str = "memory") -> int:
         number = match[1] + (f".{match[2]}" if match[2] else "")
         readings = [f"{number}{match[3].upper()}{kind}" for kind in ("B", "iB")]
         sizes = " or ".join(f"{one} ({parse_memory(one):,} bytes)" for one in readings)
-        raise KvcalcError(f"{option}: {shown(text)} is read two ways; write {sizes}")
-    raise KvcalcError(f"{option}: found {shown(text)}, expected a size such as 141GB or 131GiB")
+        raise KvcalcError(f"{option}: {quote(text)} is read two ways; write {sizes}")
+    raise KvcalcError(f"{option}: found {quote(text)}, expected a size such as 141GB or 131GiB")
 
 
 def binary_size(size_bytes: int) -> str:
@@ -70,7 +70,7 @@ def binary_size(size_bytes: int) -> str:
     return f"{hundredths // 100:,}.{hundredths % 100:02d} {BYTE_UNITS[step]}"
 
 
-def sized(size_bytes: int) -> str:
+def format_bytes(size_bytes: int) -> str:
     """Write a byte count exactly, and in its binary unit: "12,903,776,256 (12.02 GiB)"."""
     return (
         f"{size_bytes:,} ({binary_size(size_bytes)})" if size_bytes >= 1024 else f"{size_bytes:,}"
@@ -83,6 +83,6 @@ def percent(part: int, whole: int) -> str:
     return f"{thousandths // 10}.{thousandths % 10} %"
 
 
-def counted(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
     """Write a count with its noun: "1 sequence", "16 sequences"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

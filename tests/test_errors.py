@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvcalc.errors import printable, shown
+from kvcalc.errors import printable, quote
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from kvcalc.errors import printable, shown
     ],
 )
 def test_a_value_is_quoted(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert quote(value) == text
 
 
 @given(st.text() | st.integers() | st.lists(st.text()))
 def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
-    text = shown(value)
+    text = quote(value)
     assert len(text) <= 60
     assert text.isascii()
     assert text.isprintable()

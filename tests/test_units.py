@@ -5,14 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.errors import KvcalcError
-from kvcalc.units import (
-    binary_size,
-    counted,
-    parse_memory,
-    parse_tokens,
-    percent,
-    sized,
-)
+from kvcalc.units import binary_size, format_bytes, parse_memory, parse_tokens, percent, plural
 
 
 @pytest.mark.parametrize(
@@ -108,7 +101,7 @@ def test_a_binary_size_is_right_to_half_a_hundredth_of_its_unit(size: int) -> No
 
 @pytest.mark.parametrize(("size", "text"), [(1023, "1,023"), (1024, "1,024 (1.00 KiB)"), (7, "7")])
 def test_the_exact_count_of_bytes_always_stands_beside_the_unit(size: int, text: str) -> None:
-    assert sized(size) == text
+    assert format_bytes(size) == text
 
 
 @pytest.mark.parametrize(
@@ -129,7 +122,7 @@ def test_a_share_is_rounded_half_up_to_a_tenth_of_a_percent(
 
 
 def test_nouns_are_counted_with_their_plural() -> None:
-    assert [counted(number, "sequence") for number in (1, 16, 1024)] == [
+    assert [plural(number, "sequence") for number in (1, 16, 1024)] == [
         "1 sequence",
         "16 sequences",
         "1,024 sequences",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 
 
@@ -71,7 +71,7 @@ def _refuse_unknown(settings: Mapping[str, Any], names: Iterable[str]) -> None:
     known = {field for name in names for field in engines.find(name).settings.model_fields}
     for name in settings:
         if name not in known:
-            raise KvcalcError(f"no engine that is compared has the setting {shown(name)}")
+            raise KvcalcError(f"no engine that is compared has the setting {quote(name)}")
 
 
 def _own(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from kvcalc import engines
-from kvcalc.engines.contract import About, Engine
+from kvcalc.engines.engine import About, Engine
 
 LEAST = ("ge", "gt")
 MOST = ("le", "lt")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kvcalc import engines
 from kvcalc.costs import Cost
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers import load
 from kvcalc.units import parse_tokens
 
@@ -47,24 +47,24 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
         KvcalcError: the columns of the model or the context, or one that was named, are not
             there; a question has two; or a column of an answer is there already.
     """
-    columns = ", ".join(shown(name) for name in header[:50])
+    columns = ", ".join(quote(name) for name in header[:50])
     for question in named:
         if question not in QUESTIONS:
             raise KvcalcError(
-                f"--column: {shown(question)} is no question; those are {', '.join(QUESTIONS)}"
+                f"--column: {quote(question)} is no question; those are {', '.join(QUESTIONS)}"
             )
     found = {}
     for question in QUESTIONS:
         name = named.get(question, question)
         if header.count(name) > 1:
-            raise KvcalcError(f"column {shown(name)}: found {header.count(name)}, expected one")
+            raise KvcalcError(f"column {quote(name)}: found {header.count(name)}, expected one")
         if name in header:
             found[question] = header.index(name)
         elif question in named or question in ("model", "context"):
-            raise KvcalcError(f"column {shown(name)}: missing; the columns are {columns}")
+            raise KvcalcError(f"column {quote(name)}: missing; the columns are {columns}")
     for answer in ANSWERS:
         if answer in header:
-            raise KvcalcError(f"column {shown(answer)}: found already, expected to be added")
+            raise KvcalcError(f"column {quote(answer)}: found already, expected to be added")
     return found
 
 

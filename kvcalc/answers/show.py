@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc.engines.additive import rows_of
-from kvcalc.engines.contract import Settings
+from kvcalc.engines.engine import Settings
 from kvcalc.engines.ideal import ENGINE, kinds
 from kvcalc.layers.layer import Layer
 from kvcalc.readers.reading import Reading

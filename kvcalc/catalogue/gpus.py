@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
@@ -86,7 +86,7 @@ def find(name: str) -> Gpu:
     kin = [known for known in names() if wanted and _key(known).startswith(wanted)]
     near = kin or get_close_matches(name.lower()[:80], names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc gpus` lists those known"
-    raise KvcalcError(f"GPU {shown(name)} is unknown; {hint}; of any other give --gpu-memory")
+    raise KvcalcError(f"GPU {quote(name)} is unknown; {hint}; of any other give --gpu-memory")
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
@@ -76,11 +76,11 @@ def parse(path: Path) -> Preset:
     try:
         table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
     except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{shown(str(path))}: not TOML ({shown(str(error))})") from None
+        raise KvcalcError(f"{quote(str(path))}: not TOML ({quote(str(error))})") from None
     try:
         return Preset(**table)
     except KvcalcError as error:
-        raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
+        raise KvcalcError(f"{quote(str(path), 300)}: {error}") from None
 
 
 def key(name: str) -> str:

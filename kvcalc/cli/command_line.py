@@ -6,8 +6,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
-from kvcalc.engines.command_line import Asked, CommandLine
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.errors import KvcalcError, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def read(line: str) -> tuple[str, Asked]:
             asked.settings[setting] = _number(command.number, value, setting)
     for what, amount in (("context", asked.context), ("sequences", asked.sequences)):
         if amount is not None and amount < 1:
-            raise KvcalcError(f"--from: {what}: found {shown(amount)}, expected at least 1")
+            raise KvcalcError(f"--from: {what}: found {quote(amount)}, expected at least 1")
     return name, asked
 
 
@@ -64,7 +64,7 @@ def _split(line: str) -> list[str]:
         return shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
     except ValueError as error:
         raise KvcalcError(
-            f"--from: {shown(line)} cannot be split into words ({str(error).lower()})"
+            f"--from: {quote(line)} cannot be split into words ({str(error).lower()})"
         ) from None
 
 
@@ -85,7 +85,7 @@ def _program(words: list[str]) -> tuple[str, list[str]]:
                 del rest[0]
             return name, rest
     known = ", ".join(program for row in engines.ENGINES.values() for program in row.programs)
-    raise KvcalcError(f"--from: found {shown(program)}, expected one of {known}")
+    raise KvcalcError(f"--from: found {quote(program)}, expected one of {known}")
 
 
 def _environment(
@@ -104,7 +104,7 @@ def _environment(
 
 def _name_unknown(words: list[str], asked: Asked) -> None:
     if words:
-        listed = ", ".join(shown(word) for word in dict.fromkeys(words[:20]))
+        listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
         asked.notes.append(f"passed over, for kvcalc does not know them: {listed}")
 
 
@@ -125,17 +125,17 @@ def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
         following = [value] if equals else _values_after(words, place)
         if flag in command.switches:
             if equals:
-                raise KvcalcError(f"--from: {shown(flag)}: found {shown(value)}, expected no value")
+                raise KvcalcError(f"--from: {quote(flag)}: found {quote(value)}, expected no value")
             setting, switched = command.switches[flag]
             asked.settings[setting] = switched
         elif flag in command.values:
             if not following:
-                raise KvcalcError(f"--from: {shown(flag)} has no value")
+                raise KvcalcError(f"--from: {quote(flag)} has no value")
             taken = following if flag in command.several else following[:1]
             place += 0 if equals else len(taken)
             _take(command.values[flag], ",".join(taken), flag, command, asked)
-        elif flag in command.passed_over:
-            takes = command.passed_over[flag]
+        elif flag in command.ignored:
+            takes = command.ignored[flag]
             place += 0 if equals else len(following) if takes < 0 else min(takes, len(words))
         else:
             unknown.append(flag)
@@ -146,7 +146,7 @@ def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
 def _spelled(flag: str, command: CommandLine) -> str:
     """Find a flag as the table spells it: engines take underscores for dashes, some a beginning."""
     dashed = "-" * (len(flag) - len(flag.lstrip("-"))) + flag.lstrip("-").replace("_", "-")
-    known = {*command.switches, *command.values, *command.passed_over}
+    known = {*command.switches, *command.values, *command.ignored}
     if command.abbreviates and flag.startswith("--") and flag not in known:
         begun = [one for one in known if one.startswith(flag)]
         if len(begun) == 1:
@@ -175,5 +175,5 @@ def _number(read_number: "Callable[[str], int]", value: str, flag: str) -> Any:
         return read_number(value)
     except (ValueError, OverflowError):
         raise KvcalcError(
-            f"--from: {shown(flag)}: found {shown(value)}, expected a whole number"
+            f"--from: {quote(flag)}: found {quote(value)}, expected a whole number"
         ) from None

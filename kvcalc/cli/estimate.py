@@ -10,9 +10,9 @@ from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.outputs.pages.estimate import estimate_page
 
 
@@ -20,7 +20,7 @@ from kvcalc.outputs.pages.estimate import estimate_page
 def estimate(
     model: ModelOptions,
     engine: EngineOptions,
-    started: StartedOptions,
+    started: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
@@ -46,7 +46,7 @@ def estimate(
     chosen = asked.model.load(tokens)
     given = counted.amounts([context], chosen, asked.model.model) if context else []
     if len(given) > 1:
-        raise KvcalcError(f"--context: found {shown(context)}, expected one; see kvcalc sweep")
+        raise KvcalcError(f"--context: found {quote(context)}, expected one; see kvcalc sweep")
     length = given[0] if given else asked.context_of(chosen)
     found = answer(
         chosen,

@@ -11,7 +11,7 @@ from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.outputs.pages.explain import explain_page
 
@@ -20,7 +20,7 @@ from kvcalc.outputs.pages.explain import explain_page
 def explain(
     model: ModelOptions,
     engine: EngineOptions,
-    started: StartedOptions,
+    started: ServerOptions,
     output: OutputOptions,
     context: Annotated[
         str | None,

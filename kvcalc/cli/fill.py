@@ -12,7 +12,7 @@ from kvcalc.answers.fill import Filled, filler, places
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.outputs.write import replacing, streamed_stdout
 from kvcalc.readers.rows import Table, read_rows
 
@@ -42,7 +42,7 @@ def fill(
     """
     source = None if str(plan) == "-" else plan
     if output is not None and output.suffix.lower() in OTHER_FORMS:
-        name = shown(str(output), 300)
+        name = quote(str(output), 300)
         raise KvcalcError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
     _refuse_to_overwrite(source, output, force)
     bad = 0
@@ -76,7 +76,7 @@ def _note_settings(unread: set[str], used: set[str]) -> None:
     """Say of columns by the name of an engine's setting that the answers do not follow them."""
     for name in sorted(used):
         if settings := unread & engines.find(name).settings.model_fields.keys():
-            listed = ", ".join(map(shown, sorted(settings)))
+            listed = ", ".join(map(quote, sorted(settings)))
             note_on_stderr(f"columns that are settings of {name}, but not read: {listed}")
 
 
@@ -86,7 +86,7 @@ def _write(
     columns: dict[str, int],
     output: Path | None,
 ) -> None:
-    from kvcalc.outputs.filled import write_csv
+    from kvcalc.outputs.fill_csv import write_csv
 
     if output is None:
         with streamed_stdout() as file:
@@ -94,7 +94,7 @@ def _write(
         return
     with replacing(output) as part:
         if output.suffix.lower() == ".xlsx":
-            from kvcalc.outputs.workbook.filled import write_xlsx
+            from kvcalc.outputs.workbook.fill_xlsx import write_xlsx
 
             write_xlsx(part, table.header, rows, columns)
         else:
@@ -106,10 +106,10 @@ def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) 
     if output is None or not output.exists():
         return
     if source is not None and source.exists() and output.samefile(source):
-        raise KvcalcError(f"output {shown(str(output), 300)}: is the input; name another file")
+        raise KvcalcError(f"output {quote(str(output), 300)}: is the input; name another file")
     if not force:
-        raise KvcalcError(f"output {shown(str(output), 300)}: exists; --force replaces it")
+        raise KvcalcError(f"output {quote(str(output), 300)}: exists; --force replaces it")
 
 
 def _name(source: Path | None) -> str:
-    return "stdin" if source is None else shown(str(source), 300)
+    return "stdin" if source is None else quote(str(source), 300)

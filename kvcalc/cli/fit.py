@@ -19,7 +19,7 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.outputs.pages.fit import fit_page, grid_page
 from kvcalc.readers.weights import read_weights
 from kvcalc.units import parse_memory
@@ -93,7 +93,7 @@ class CardOptions:
         listed = [item for text in self.gpus or () for item in text.split(",")]
         for item in listed:
             if not (item.isascii() and item.isdigit() and 0 < int(item[:10]) <= 2**20):
-                raise KvcalcError(f"--gpus: found {shown(item)}, expected a count of at least 1")
+                raise KvcalcError(f"--gpus: found {quote(item)}, expected a count of at least 1")
         return [int(item) for item in listed] or [None]
 
     def prices(self) -> dict[str, Decimal]:
@@ -106,7 +106,7 @@ class CardOptions:
             except InvalidOperation:
                 price = Decimal(-1)
             if not (price.is_finite() and 0 <= price < 10**9):
-                raise KvcalcError(f"--price: found {shown(pair)}, expected one such as h200=3.5")
+                raise KvcalcError(f"--price: found {quote(pair)}, expected one such as h200=3.5")
             found[name if name == self.gpu_memory else card(name).name] = price
         return found
 

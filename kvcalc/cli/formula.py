@@ -10,16 +10,16 @@ from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.pairs import named
-from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.written import TARGETS, written
 from kvcalc.outputs.write import write
 
 
 def _language(name: str) -> str:
     if name not in TARGETS:
-        raise KvcalcError(f"--as: found {shown(name)}, expected one of {', '.join(TARGETS)}")
+        raise KvcalcError(f"--as: found {quote(name)}, expected one of {', '.join(TARGETS)}")
     return name
 
 
@@ -27,7 +27,7 @@ def _language(name: str) -> str:
 def formula(
     model: ModelOptions,
     engine: EngineOptions,
-    started: StartedOptions,
+    started: ServerOptions,
     target: Annotated[
         str, typer.Option("--as", help=", ".join(TARGETS) + ".", callback=_language)
     ] = "text",

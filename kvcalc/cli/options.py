@@ -10,7 +10,7 @@ from kvcalc import engines, readers
 from kvcalc.catalogue.models import names
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 from kvcalc.readers.shape import from_shape
 from kvcalc.units import parse_tokens
@@ -120,10 +120,10 @@ class SettingsOptions:
         for pair in self.set or []:
             name, equals, value = pair.partition("=")
             if not equals:
-                raise KvcalcError(f"--set: found {shown(pair)}, expected name=value")
+                raise KvcalcError(f"--set: found {quote(pair)}, expected name=value")
             name = name.replace("-", "_")
             if name in given:
-                raise KvcalcError(f"--set: {shown(name)} is given twice")
+                raise KvcalcError(f"--set: {quote(name)} is given twice")
             given[name] = value
         own = {
             "kv_cache_dtype": self.kv_cache_dtype,

@@ -14,7 +14,7 @@ from kvcalc.answers.workbook import workbook
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.options import preset_names
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 if TYPE_CHECKING:
     from kvcalc.answers.workbook import Workbook
@@ -80,8 +80,8 @@ def sheet(
 
 
 def _write(book: "Workbook", output: Path | None, csv: Path | None, force: bool) -> None:
-    from kvcalc.outputs.workbook.book import write_csv, write_xlsx
-    from kvcalc.outputs.workbook.sheets import sheets
+    from kvcalc.outputs.workbook.contents import sheets
+    from kvcalc.outputs.workbook.writer import write_csv, write_xlsx
     from kvcalc.outputs.write import replacing
 
     laid_out, names = sheets(book)
@@ -98,9 +98,9 @@ def _refuse(output: Path | None, csv: Path | None, force: bool) -> None:
     if output is None:
         return
     if output.suffix != ".xlsx":
-        raise KvcalcError(f"output {shown(str(output), 300)}: expected a name that ends in .xlsx")
+        raise KvcalcError(f"output {quote(str(output), 300)}: expected a name that ends in .xlsx")
     if output.exists() and not force:
-        raise KvcalcError(f"output {shown(str(output), 300)}: exists; --force replaces it")
+        raise KvcalcError(f"output {quote(str(output), 300)}: exists; --force replaces it")
 
 
 def _listed(texts: list[str] | None) -> list[str]:

@@ -10,7 +10,7 @@ from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.started import StartedOptions
+from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def sweep(
     model: ModelOptions,
     engine: EngineOptions,
-    started: StartedOptions,
+    started: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[

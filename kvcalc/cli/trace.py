@@ -114,7 +114,7 @@ def _microseconds(text: str | None, option: str) -> int | None:
     """Read seconds from the first start, with decimals."""
     from decimal import Decimal, InvalidOperation
 
-    from kvcalc.errors import shown
+    from kvcalc.errors import quote
 
     if text is None:
         return None
@@ -123,7 +123,7 @@ def _microseconds(text: str | None, option: str) -> int | None:
         if found < 0 or found != found.to_integral_value() or found > 10**18:
             raise InvalidOperation
     except InvalidOperation:
-        raise KvcalcError(f"{option}: found {shown(text)}, expected seconds, as 3600") from None
+        raise KvcalcError(f"{option}: found {quote(text)}, expected seconds, as 3600") from None
     return int(found)
 
 
@@ -142,9 +142,9 @@ def _print_sql(
     settings: dict[str, Any],
     output: OutputOptions,
 ) -> None:
+    from kvcalc.answers.traces.request_bytes import request_bytes
     from kvcalc.answers.traces.rules import rules
     from kvcalc.answers.traces.statement import statement
-    from kvcalc.answers.traces.weights import weight
     from kvcalc.outputs.write import write
 
     models = [model.with_window(tokens) for tokens in windows or ()] or [model]
@@ -152,7 +152,7 @@ def _print_sql(
     sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]
     if not sums:
         raise KvcalcError("--print-sql: this engine's cache is a pool, and no sum over a trace")
-    text = statement([weight(rule, dialect=dialect) for rule in sums], dialect=dialect)
+    text = statement([request_bytes(rule, dialect=dialect) for rule in sums], dialect=dialect)
     for place, rule in enumerate(sums):
         fixed = f", and {rule.fixed:,} bytes once" if rule.fixed else ""
         note_on_stderr(

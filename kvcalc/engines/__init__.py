@@ -3,15 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 if TYPE_CHECKING:
     from kvcalc.costs import Cost, Pool
-    from kvcalc.engines.contract import Engine, Settings
+    from kvcalc.engines.engine import Engine, Settings
     from kvcalc.model import Model
 
 
-class Row(NamedTuple):
+class EngineRow(NamedTuple):
     """An engine's module, which defines ENGINE, and the programs that start its server."""
 
     module: str
@@ -19,14 +19,14 @@ class Row(NamedTuple):
 
 
 ENGINES = {
-    "ideal": Row("kvcalc.engines.ideal"),
-    "transformers": Row("kvcalc.engines.transformers"),
-    "vllm": Row("kvcalc.engines.vllm", ("vllm", "vllm.entrypoints.openai.api_server")),
-    "sglang": Row("kvcalc.engines.sglang", ("sglang.launch_server", "sglang")),
-    "llama.cpp": Row("kvcalc.engines.llama_cpp", ("llama-server",)),
-    "mlx": Row("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
-    "lmdeploy": Row("kvcalc.engines.lmdeploy", ("lmdeploy",)),
-    "tensorrt-llm": Row("kvcalc.engines.tensorrt_llm"),
+    "ideal": EngineRow("kvcalc.engines.ideal"),
+    "transformers": EngineRow("kvcalc.engines.transformers"),
+    "vllm": EngineRow("kvcalc.engines.vllm", ("vllm", "vllm.entrypoints.openai.api_server")),
+    "sglang": EngineRow("kvcalc.engines.sglang", ("sglang.launch_server", "sglang")),
+    "llama.cpp": EngineRow("kvcalc.engines.llama_cpp", ("llama-server",)),
+    "mlx": EngineRow("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
+    "lmdeploy": EngineRow("kvcalc.engines.lmdeploy", ("lmdeploy",)),
+    "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm"),
 }
 """The engines, in the order in which they are compared."""
 
@@ -39,7 +39,7 @@ def find(name: str) -> "Engine":
     """
     row = ENGINES.get(name)
     if row is None:
-        raise KvcalcError(f"engine {shown(name)} is unknown; known are {', '.join(ENGINES)}")
+        raise KvcalcError(f"engine {quote(name)} is unknown; known are {', '.join(ENGINES)}")
     engine: Engine = import_module(row.module).ENGINE
     return engine
 
@@ -81,11 +81,11 @@ def pool(
         raise KvcalcError(f"{engine} has no pool: it allocates what is needed, when it is needed")
     ranks = tuple(memory) if isinstance(memory, list | tuple) else (memory,)
     if not ranks or any(type(size) is not int or size < 0 for size in ranks):
-        raise KvcalcError(f"memory: found {shown(memory)}, expected bytes, as an int or one a rank")
+        raise KvcalcError(f"memory: found {quote(memory)}, expected bytes, as an int or one a rank")
     if context is None:
         context = model.longest_context
     if type(context) is not int or context < 1:
-        raise KvcalcError(f"context: found {shown(context)}, expected a positive int")
+        raise KvcalcError(f"context: found {quote(context)}, expected a positive int")
     given = ranks if isinstance(memory, list | tuple) else memory
     return chosen.pool(model, _settings(chosen, settings), given, context)
 
@@ -99,12 +99,12 @@ def require_model(model: object) -> None:
     from kvcalc.model import Model
 
     if not isinstance(model, Model):
-        raise KvcalcError(f"model: found {shown(model)}, expected a Model; see kvcalc.load")
+        raise KvcalcError(f"model: found {quote(model)}, expected a Model; see kvcalc.load")
 
 
 def _settings(engine: "Engine", given: dict[str, Any]) -> "Settings":
     for name in given:
         if name not in engine.settings.model_fields:
             known = ", ".join(engine.settings.model_fields)
-            raise KvcalcError(f"{engine.name} has no setting {shown(name)}; it has {known}")
+            raise KvcalcError(f"{engine.name} has no setting {quote(name)}; it has {known}")
     return engine.settings(**given)

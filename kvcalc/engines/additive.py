@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
-from kvcalc.engines.contract import Settings
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 
 
-class Rows(NamedTuple):
+class TokenRows(NamedTuple):
     """What a layer keeps of one sequence: `tokens` rows of `row_bytes` on one rank.
 
     `what` names the rows and `working` says how their bytes come about. A state of fixed size is
@@ -24,17 +24,17 @@ class Rows(NamedTuple):
     tokens: Value
 
 
-Keep = Callable[[Any], list[Rows]]
+Keep = Callable[[Any], list[TokenRows]]
 """What a layer of one kind keeps."""
 
 
-def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[Rows]:
+def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[TokenRows]:
     """Look up what a layer keeps on an engine; a combined layer keeps what its parts do.
 
     Raises:
         KvcalcError: the engine has no such kind of layer.
     """
-    kept: list[Rows] = []
+    kept: list[TokenRows] = []
     for cache in layer.caches:
         if cache.kind not in kinds:
             raise KvcalcError(f"{engine} does not support {cache.kind} layers")
@@ -96,7 +96,7 @@ def _total(terms: list[tuple[int, Value, int]]) -> Value:
     return total
 
 
-def _group(model: Model, layer: Layer, layers: int, kept: list[Rows], ranks: int) -> Group:
+def _group(model: Model, layer: Layer, layers: int, kept: list[TokenRows], ranks: int) -> Group:
     share: Value = 0
     steps = []
     for rows in kept:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, dtype
-from kvcalc.engines.additive import Keep, Rows, additive_cost
-from kvcalc.engines.contract import Engine, Settings, heads_per_rank, share_per_rank
+from kvcalc.engines.additive import Keep, TokenRows, additive_cost
+from kvcalc.engines.engine import Engine, Settings, heads_per_rank, share_per_rank
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
@@ -33,39 +33,39 @@ def kinds(model: Model, settings: Settings) -> dict[str, Keep]:
     own = dtype(model.dtype)
     ranks = settings.tensor_parallel_size
 
-    def keys_and_values(layer: "Attention", tokens: Value) -> list[Rows]:
+    def keys_and_values(layer: "Attention", tokens: Value) -> list[TokenRows]:
         heads = heads_per_rank(layer.kv_heads, ranks)
         row = heads * (element.row_bytes(layer.head_dim) + element.row_bytes(layer.value_dim))
         sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
-        return [Rows("a token of a layer", f"{sizes} elements of {element.name}", row, tokens)]
+        return [TokenRows("a token of a layer", f"{sizes} elements of {element.name}", row, tokens)]
 
-    def sliding(layer: "SlidingAttention") -> list[Rows]:
+    def sliding(layer: "SlidingAttention") -> list[TokenRows]:
         return keys_and_values(layer, minimum(CONTEXT, window_of(model, layer.window)))
 
-    def chunked(layer: "ChunkedAttention") -> list[Rows]:
+    def chunked(layer: "ChunkedAttention") -> list[TokenRows]:
         return keys_and_values(layer, minimum(CONTEXT, layer.chunk))
 
-    def latent(layer: "LatentAttention") -> list[Rows]:
+    def latent(layer: "LatentAttention") -> list[TokenRows]:
         sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {element.name}"
         tokens = CONTEXT if layer.window is None else window_of(model, layer.window)
         row = element.row_bytes(layer.row_elements)
         copies = "" if ranks == 1 else ", the same on every rank"
-        return [Rows("a token of a layer", sizes + copies, row, minimum(CONTEXT, tokens))]
+        return [TokenRows("a token of a layer", sizes + copies, row, minimum(CONTEXT, tokens))]
 
-    def compressed(layer: "CompressedAttention") -> list[Rows]:
+    def compressed(layer: "CompressedAttention") -> list[TokenRows]:
         row = element.row_bytes(layer.head_dim)
         working = f"{layer.head_dim} elements of {element.name}, key and value at once"
         near = minimum(CONTEXT, window_of(model, layer.window))
         far: Value = CONTEXT // layer.ratio if layer.ratio else 0
-        return [Rows("a row of a layer", working, row, near + far)]
+        return [TokenRows("a row of a layer", working, row, near + far)]
 
-    def recurrent(layer: "Recurrent") -> list[Rows]:
+    def recurrent(layer: "Recurrent") -> list[TokenRows]:
         columns = layer.channels * max(0, layer.taps - 1)
         elements = share_per_rank(columns + layer.shift_elements + layer.state_elements, ranks)
         working = f"{elements} elements of {own.name}"
-        return [Rows("the state of a layer", working, own.row_bytes(elements), 1)]
+        return [TokenRows("the state of a layer", working, own.row_bytes(elements), 1)]
 
-    def nothing(layer: "Layer") -> list[Rows]:
+    def nothing(layer: "Layer") -> list[TokenRows]:
         return []
 
     return {

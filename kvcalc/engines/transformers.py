@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, Dtype, dtype
-from kvcalc.engines.additive import Keep, Rows, additive_cost
-from kvcalc.engines.contract import About, Engine, Settings
+from kvcalc.engines.additive import Keep, TokenRows, additive_cost
+from kvcalc.engines.engine import About, Engine, Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
@@ -59,70 +59,76 @@ class Cache(NamedTuple):
         shorter = window_of(self.model, window) + (0 if self.model.model_type in ONE_MORE else -1)
         return minimum(CONTEXT, shorter)
 
-    def keys_and_values(self, layer: "Attention", tokens: Value) -> list[Rows]:
+    def keys_and_values(self, layer: "Attention", tokens: Value) -> list[TokenRows]:
         """A key and a value a KV head."""
         heads = layer.kv_heads
         row = heads * (
             self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)
         )
         sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
-        return [Rows("a token of a layer", f"{sizes} elements of {self.element.name}", row, tokens)]
+        return [
+            TokenRows("a token of a layer", f"{sizes} elements of {self.element.name}", row, tokens)
+        ]
 
-    def indexer(self, size: int | None, name: str | None = None) -> list[Rows]:
+    def indexer(self, size: int | None, name: str | None = None) -> list[TokenRows]:
         """An indexer's key, where the layer owns one."""
         if size is None:
             return []
         of = dtype(name) if name else self.element
         return [
-            Rows("an indexer's key", f"{size} elements of {of.name}", of.row_bytes(size), CONTEXT)
+            TokenRows(
+                "an indexer's key", f"{size} elements of {of.name}", of.row_bytes(size), CONTEXT
+            )
         ]
 
-    def full(self, layer: "FullAttention") -> list[Rows]:
+    def full(self, layer: "FullAttention") -> list[TokenRows]:
         """All tokens."""
         return self.keys_and_values(layer, CONTEXT) + self.indexer(layer.index_head_dim)
 
-    def sliding(self, layer: "SlidingAttention") -> list[Rows]:
+    def sliding(self, layer: "SlidingAttention") -> list[TokenRows]:
         """The window's tokens."""
         return self.keys_and_values(layer, self.kept(layer.window))
 
-    def chunked(self, layer: "ChunkedAttention") -> list[Rows]:
+    def chunked(self, layer: "ChunkedAttention") -> list[TokenRows]:
         """The chunk's tokens."""
         return self.keys_and_values(
             layer, CONTEXT if self.after_prompt else minimum(CONTEXT, layer.chunk - 1)
         )
 
-    def latent(self, layer: "LatentAttention") -> list[Rows]:
+    def latent(self, layer: "LatentAttention") -> list[TokenRows]:
         """A row for all heads, and an indexer's key."""
         sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {self.element.name}"
         tokens = CONTEXT if layer.window is None else self.kept(layer.window)
-        row = Rows("a token of a layer", sizes, self.element.row_bytes(layer.row_elements), tokens)
+        row = TokenRows(
+            "a token of a layer", sizes, self.element.row_bytes(layer.row_elements), tokens
+        )
         return [row, *self.indexer(layer.index_head_dim, layer.index_dtype)]
 
-    def compressed(self, layer: "CompressedAttention") -> list[Rows]:
+    def compressed(self, layer: "CompressedAttention") -> list[TokenRows]:
         """Near rows, compressed rows, and what waits to be compressed."""
         row = self.element.row_bytes(layer.head_dim)
         working = f"{layer.head_dim} elements of {self.element.name}"
         near = self.kept(layer.window)
         if not layer.ratio:
-            return [Rows("a token's key and value", f"2 x {working}", 2 * row, near)]
+            return [TokenRows("a token's key and value", f"2 x {working}", 2 * row, near)]
         far = CONTEXT // layer.ratio
         rows = [
-            Rows("a token's row", working, row, near),
-            Rows("a compressed row", working, row, far),
+            TokenRows("a token's row", working, row, near),
+            TokenRows("a compressed row", working, row, far),
         ]
         # The tokens that do not fill a compressed row yet wait in two buffers.
         waiting = CONTEXT - layer.ratio * far
         if layer.index_head_dim is None:
-            return [*rows, Rows("a waiting token", f"2 x {working}", 2 * row, waiting)]
+            return [*rows, TokenRows("a waiting token", f"2 x {working}", 2 * row, waiting)]
         index = self.element.row_bytes(layer.index_head_dim)
         both = layer.head_dim + layer.index_head_dim
         # The last compressed window overlaps the next: kept in two element types.
         overlap = self.element.row_bytes(both) + FLOAT32.row_bytes(both)
         return [
             *rows,
-            Rows("an indexer's row", f"{layer.index_head_dim} elements", index, far),
-            Rows("a waiting token", f"4 x {both} elements", 4 * (row + index), waiting),
-            Rows(
+            TokenRows("an indexer's row", f"{layer.index_head_dim} elements", index, far),
+            TokenRows("a waiting token", f"4 x {both} elements", 4 * (row + index), waiting),
+            TokenRows(
                 "an overlapping row",
                 f"{both} elements, twice",
                 overlap,
@@ -130,11 +136,11 @@ class Cache(NamedTuple):
             ),
         ]
 
-    def recurrent(self, layer: "Recurrent") -> list[Rows]:
+    def recurrent(self, layer: "Recurrent") -> list[TokenRows]:
         """A convolution in the model's element type, and a float32 state."""
         columns = layer.channels * layer.taps
         rows = [
-            Rows(
+            TokenRows(
                 "the convolution",
                 f"{columns} elements",
                 dtype(self.model.dtype).row_bytes(columns),
@@ -142,16 +148,18 @@ class Cache(NamedTuple):
             )
         ]
         elements = layer.shift_elements + layer.state_elements
-        rows.append(Rows("the state", f"{elements} elements", FLOAT32.row_bytes(elements), 1))
+        rows.append(TokenRows("the state", f"{elements} elements", FLOAT32.row_bytes(elements), 1))
         return rows
 
-    def state_in_own_type(self, layer: "Recurrent") -> list[Rows]:
+    def state_in_own_type(self, layer: "Recurrent") -> list[TokenRows]:
         """A convolution and a state in the model's element type."""
         elements = layer.channels * layer.taps + layer.state_elements
         of = dtype(layer.state_dtype) if layer.state_dtype else dtype(self.model.dtype)
-        return [Rows("the state", f"{elements} elements of {of.name}", of.row_bytes(elements), 1)]
+        return [
+            TokenRows("the state", f"{elements} elements of {of.name}", of.row_bytes(elements), 1)
+        ]
 
-    def nothing(self, layer: "Layer") -> list[Rows]:
+    def nothing(self, layer: "Layer") -> list[TokenRows]:
         """No cache."""
         return []
 

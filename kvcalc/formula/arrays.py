@@ -7,7 +7,7 @@ Python's own ints (dtype object) never wrap.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.errors import KvcalcError, quote, reason
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 
@@ -71,9 +71,9 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if array.dtype.kind not in "iu":
         raise KvcalcError(f"{name}: found an array of {array.dtype}, expected whole numbers")
     if array.size and int(array.min()) < 1:
-        raise KvcalcError(f"{name}: found {shown(int(array.min()))}, expected positive ints")
+        raise KvcalcError(f"{name}: found {quote(int(array.min()))}, expected positive ints")
     if array.size and int(array.max()) >= LIMIT:
-        raise KvcalcError(f"{name}: found {shown(int(array.max()))}, expected less than 2^63")
+        raise KvcalcError(f"{name}: found {quote(int(array.max()))}, expected less than 2^63")
     return array.astype(numpy.int64, copy=False)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, overload
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.expression import PYTHON, TEXT, Value, render
 
 
@@ -86,7 +86,7 @@ class Formula:
             if name not in self.variables and name != "context":
                 raise KvcalcError(self._absent.get(name) or self._unknown(name))
             if not isinstance(names[name], str):
-                raise KvcalcError(f"{name}: found {shown(names[name])}, expected a column's name")
+                raise KvcalcError(f"{name}: found {quote(names[name])}, expected a column's name")
         columns = {"context": "context", **names}
         return polars_expression(self.expression, self.variables, columns, checked=checked)
 
@@ -99,7 +99,7 @@ class Formula:
         return hash((self.expression, frozenset(self.variables.items())))
 
     def __repr__(self) -> str:
-        return f"Formula({shown(str(self))})"
+        return f"Formula({quote(str(self))})"
 
     def __str__(self) -> str:
         return render(self.expression, TEXT)
@@ -112,7 +112,7 @@ class Formula:
 
     def _unknown(self, name: str) -> str:
         known = ", ".join(["context", *self.variables])
-        return f"{shown(name)} is not in this formula; it has {known}"
+        return f"{quote(name)} is not in this formula; it has {known}"
 
 
 def single(value: Any) -> Any:
@@ -121,4 +121,4 @@ def single(value: Any) -> Any:
 
 
 def _not_positive(name: str, value: object) -> KvcalcError:
-    return KvcalcError(f"{name}: found {shown(value)}, expected a positive int")
+    return KvcalcError(f"{name}: found {quote(value)}, expected a positive int")

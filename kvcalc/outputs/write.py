@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from kvcalc.errors import KvcalcError, reason, shown
+from kvcalc.errors import KvcalcError, quote, reason
 
 
 def write(text: str, output: Path | None) -> None:
@@ -34,7 +34,7 @@ def replacing(output: Path) -> Iterator[Path]:
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
-            raise KvcalcError(f"output {shown(str(output))}: expected a regular file or a new one")
+            raise KvcalcError(f"output {quote(str(output))}: expected a regular file or a new one")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         part.open("x").close()
         try:
@@ -46,7 +46,7 @@ def replacing(output: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise KvcalcError(
-            f"output {shown(str(output), 300)}: cannot be written ({reason(error)})"
+            f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
         ) from None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 from kvcalc.readers import preset
 from kvcalc.readers.reading import Reading
@@ -35,7 +35,7 @@ def read(source: str | Path) -> Reading:
     path = Path(text)
     found = None if "/" in text and _exists(path) else models.find(text)
     if found is not None:
-        notes = (f"{shown(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
+        notes = (f"{quote(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
         return preset.read(found)._replace(notes=notes)
     if path.suffix == ".toml":
         return preset.read(path)
@@ -47,7 +47,7 @@ def read(source: str | Path) -> Reading:
         return _read_hub(hub_id)
     near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
-    raise KvcalcError(f"model {shown(text)} is unknown; {hint}")
+    raise KvcalcError(f"model {quote(text)} is unknown; {hint}")
 
 
 def _exists(path: Path) -> bool:
@@ -65,7 +65,7 @@ def _read_file(path: Path) -> Reading:
         return gguf.read(path)
     if path.is_dir() and not (path / "config.json").exists():
         raise KvcalcError(
-            f"{shown(str(path), 300)} is a folder without a config.json; expected a preset's name, "
+            f"{quote(str(path), 300)} is a folder without a config.json; expected a preset's name, "
             "a model's folder or a file"
         )
     from kvcalc.readers import huggingface

@@ -8,7 +8,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import opened
 
 MAX_COLUMNS = 16_384
@@ -42,7 +42,7 @@ def read_rows(path: Path | None) -> Iterator[Table]:
             raise KvcalcError("stdin: closed; give a file")
         yield _csv(sys.stdin.buffer, "stdin")
         return
-    name = shown(str(path), 300)
+    name = quote(str(path), 300)
     with opened(path) as file:
         if path.suffix == ".parquet":
             yield _parquet(path, name)
@@ -104,7 +104,7 @@ def _parquet(path: Path, name: str) -> Table:
     try:
         found = connection.execute("SELECT * FROM read_parquet(?)", [escape(str(path))])
     except duckdb.Error as error:
-        raise KvcalcError(f"{name}: not Parquet ({shown(str(error))})") from None
+        raise KvcalcError(f"{name}: not Parquet ({quote(str(error))})") from None
     header = _header([column[0] for column in found.description or ()], name)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -115,7 +115,7 @@ def _parquet(path: Path, name: str) -> Table:
                     number += 1
                     yield number, [_text(cell) for cell in cells]
         except duckdb.Error as error:
-            raise KvcalcError(f"{name}: row {number:,}: {shown(str(error))}") from None
+            raise KvcalcError(f"{name}: row {number:,}: {quote(str(error))}") from None
 
     return Table(header, rows())
 
@@ -133,7 +133,7 @@ def _xlsx(file: BinaryIO, name: str) -> Table:
         sheet = book.worksheets[0].iter_rows(values_only=True)
         header = next(sheet, ())
     except Exception as error:  # a zip, XML or key error: the library has no class of its own
-        raise KvcalcError(f"{name}: not a workbook ({shown(str(error))})") from None
+        raise KvcalcError(f"{name}: not a workbook ({quote(str(error))})") from None
     cells = [_text(cell) for cell in header]
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -145,7 +145,7 @@ def _xlsx(file: BinaryIO, name: str) -> Table:
                     texts = [_text(cell) for cell in row]
                     yield number, texts + [""] * (len(cells) - len(texts))
         except Exception as error:  # as above, once its XML is parsed further
-            raise KvcalcError(f"{name}: row {number + 1:,}: {shown(str(error))}") from None
+            raise KvcalcError(f"{name}: row {number + 1:,}: {quote(str(error))}") from None
 
     return Table(_header(cells, name), rows())
 
@@ -157,7 +157,7 @@ def _refuse_bomb(file: BinaryIO, name: str) -> None:
         with ZipFile(file) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (BadZipFile, OSError, ValueError) as error:
-        raise KvcalcError(f"{name}: not a workbook ({shown(str(error))})") from None
+        raise KvcalcError(f"{name}: not a workbook ({quote(str(error))})") from None
     if unpacked > MAX_UNPACKED_BYTES:
         raise KvcalcError(
             f"{name}: found {unpacked:,} bytes when unpacked, expected at most "

@@ -5,7 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import opened, read_bytes
 
 INDEX = "model.safetensors.index.json"
@@ -38,7 +38,7 @@ def read_header(stream: Stream, name: str) -> list[Tensor]:
     """
     size = int.from_bytes(stream.read(8), "little")
     if not 2 <= size <= MAX_HEADER_BYTES:
-        raise KvcalcError(f"{shown(name, 300)}: not safetensors (a header of {size:,} bytes)")
+        raise KvcalcError(f"{quote(name, 300)}: not safetensors (a header of {size:,} bytes)")
     header = _object(stream.read(size), name)
     return [_tensor(entry, name) for key, entry in header.items() if key != "__metadata__"]
 
@@ -55,7 +55,7 @@ def total_size(content: bytes, name: str) -> int:
         size = int(size)
     if type(size) is not int or not 1 <= size <= MAX_WEIGHT_BYTES:
         raise KvcalcError(
-            f"{shown(name, 300)}: metadata.total_size: found {shown(size)}, expected bytes"
+            f"{quote(name, 300)}: metadata.total_size: found {quote(size)}, expected bytes"
         )
     return size
 
@@ -88,7 +88,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise KvcalcError(f"{shown(name, 300)}: not safetensors (its header is no JSON object)")
+        raise KvcalcError(f"{quote(name, 300)}: not safetensors (its header is no JSON object)")
     return table
 
 
@@ -98,7 +98,7 @@ def _tensor(entry: object, name: str) -> Tensor:
         dtype, shape, span = [entry.get(key) for key in keys]
         if isinstance(dtype, str) and _sizes(shape) and _sizes(span) and len(span) == 2:
             return Tensor(dtype, prod(shape), max(0, span[1] - span[0]))
-    raise KvcalcError(f"{shown(name, 300)}: found the tensor {shown(entry)}, expected its shape")
+    raise KvcalcError(f"{quote(name, 300)}: found the tensor {quote(entry)}, expected its shape")
 
 
 def _sizes(value: object) -> TypeGuard[list[int]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import read_bytes
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def count_tokens(text: Path, source: str | None) -> int:
     try:
         decoded = content.decode()
     except UnicodeDecodeError:
-        raise KvcalcError(f"{shown(str(text), 300)}: found bytes, expected UTF-8 text") from None
+        raise KvcalcError(f"{quote(str(text), 300)}: found bytes, expected UTF-8 text") from None
     tokens = _counted(decoded, source)
     if not tokens:
-        raise KvcalcError(f"{shown(str(text), 300)}: found no text, expected at least one token")
+        raise KvcalcError(f"{quote(str(text), 300)}: found no text, expected at least one token")
     return tokens
 
 
@@ -48,10 +48,10 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     by_language = gains.get(models.key(predecessor))
     if by_language is None:
         known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
-        raise KvcalcError(f"--in-tokens-of: found {shown(predecessor)}, {known}")
+        raise KvcalcError(f"--in-tokens-of: found {quote(predecessor)}, {known}")
     if language is None or language not in by_language:
         listed = ", ".join(by_language)
-        raise KvcalcError(f"--language: found {shown(language)}, expected one of {listed}")
+        raise KvcalcError(f"--language: found {quote(language)}, expected one of {listed}")
     more, than = by_language[language]
     return -(-tokens * than // more)
 
@@ -91,7 +91,7 @@ def _counted(text: str, source: str | None) -> int:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises bare Exception, and its Rust code panics
-        raise KvcalcError(f"{shown(name, 300)}: no tokenizer ({shown(str(error))})") from None
+        raise KvcalcError(f"{quote(name, 300)}: no tokenizer ({quote(str(error))})") from None
 
 
 def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
@@ -101,12 +101,12 @@ def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
     hub_id = _hub_id(source) if source else None
     if hub_id is None:
         raise KvcalcError(
-            f"{TOKENIZER}: {shown(source)} has none; give the model's folder or its Hub id"
+            f"{TOKENIZER}: {quote(source)} has none; give the model's folder or its Hub id"
         )
     from kvcalc.readers import hub
 
     if TOKENIZER not in hub.list_files(hub_id):
-        raise KvcalcError(f"{TOKENIZER}: {shown(hub_id.repository)} holds none")
+        raise KvcalcError(f"{TOKENIZER}: {quote(hub_id.repository)} holds none")
     with hub.open_file(hub_id, TOKENIZER) as stream:
         return f"{hub_id.repository}/{TOKENIZER}", stream.read(MAX_TOKENIZER_BYTES)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.catalogue import models
 from kvcalc.dtypes import dtype as dtype_of
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers import safetensors
@@ -122,7 +122,7 @@ def _of_gguf(path: Path) -> Weights:
             try:
                 tensors += read_tensors(file)
             except KvcalcError as error:
-                raise KvcalcError(f"{shown(str(path), 300)}: {error}") from None
+                raise KvcalcError(f"{quote(str(path), 300)}: {error}") from None
     return _summed(tensors, f"the tensor table of {path.name}")
 
 
@@ -148,7 +148,7 @@ def _of_hub(hub_id: "HubId") -> Weights | None:
         return None
     with hub.open_gguf(hub_id) as stream:
         if PART.search(stream.name):
-            raise KvcalcError(f"weights: {shown(stream.name)} is split; give --weights 240GB")
+            raise KvcalcError(f"weights: {quote(stream.name)} is split; give --weights 240GB")
         return _summed(read_tensors(stream), f"the tensor table of {stream.name}")
 
 

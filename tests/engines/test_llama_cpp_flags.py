@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.command_line import Asked
 from kvcalc.engines.llama_cpp.flags import COMMAND, SWITCHES, VALUES, finish
-from kvcalc.engines.llama_cpp.passed_over import PASSED_OVER
+from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.server import Asked
 from kvcalc.errors import KvcalcError
 
 TAKEN_APART = {"model", "context", "sequences", "spec_type", "spec_draft_n_max"}
@@ -21,9 +21,9 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     settings = {*VALUES.values(), *(name for name, _ in SWITCHES.values())}
     assert settings - TAKEN_APART <= LlamaCppSettings.model_fields.keys()
     assert not VALUES.keys() & SWITCHES.keys()
-    assert not PASSED_OVER.keys() & (VALUES.keys() | SWITCHES.keys())
-    assert COMMAND.passed_over["--jinja"] == 0
-    assert COMMAND.passed_over["--threads"] == 1
+    assert not IGNORED.keys() & (VALUES.keys() | SWITCHES.keys())
+    assert COMMAND.ignored["--jinja"] == 0
+    assert COMMAND.ignored["--threads"] == 1
 
 
 def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:

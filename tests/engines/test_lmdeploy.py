@@ -9,7 +9,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
-from kvcalc.engines.command_line import Asked
+from kvcalc.engines.server import Asked
 from kvcalc.layers.attention import CompressedAttention, LatentAttention
 from kvcalc.layers.composed import NoCache
 from kvcalc.layers.recurrent import GatedDeltaNet
@@ -278,7 +278,7 @@ def test_the_flags_of_its_server_are_known() -> None:
     assert set(command.values.values()) - {"model", "context", "sequences"} <= set(
         find("lmdeploy").settings.model_fields
     )
-    assert not set(command.values) & set(command.passed_over)
+    assert not set(command.values) & set(command.ignored)
 
 
 @pytest.mark.parametrize(("dtype", "settings"), [("auto", {}), ("float16", None)])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.engines.mlx.calls import AfterSingles, Moment, after_prompt
+from kvcalc.engines.mlx.prefill import AfterSingles, CallEnd, after_prompt
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import FullAttention, LatentAttention
@@ -183,7 +183,7 @@ def test_the_closed_forms_hold_what_the_calls_leave(
     history = list(replayed(calls, window, chunk))
     read = after_prompt(step, generated + 1)
     last = AfterSingles(read, prompt + generated)
-    moments: list[Moment] = [last, read.steps, read]
+    moments: list[CallEnd] = [last, read.steps, read]
 
     def number(value: Value) -> int:
         return Formula(value, {})(prompt + generated)
@@ -291,6 +291,6 @@ def test_the_flags_of_its_programs_are_known() -> None:
     assert set(command.values.values()) - {"model", "context", "sequences"} <= set(
         find("mlx").settings.model_fields
     )
-    assert command.passed_over["--temp"] == 1
-    assert not set(command.values) & set(command.passed_over)
-    assert "--draft-model" not in command.passed_over
+    assert command.ignored["--temp"] == 1
+    assert not set(command.values) & set(command.ignored)
+    assert "--draft-model" not in command.ignored

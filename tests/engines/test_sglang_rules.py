@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
-from kvcalc.engines.command_line import Asked
+from kvcalc.engines.server import Asked
 from kvcalc.engines.sglang.life import life
 from kvcalc.engines.sglang.window import Keeping
 from kvcalc.layers.attention import CompressedAttention, LatentAttention
@@ -657,8 +657,8 @@ def asked(line: str) -> Asked:
         if word in command.switches:
             name, value = command.switches[word]
             found.settings[name] = value
-        elif word in command.passed_over:
-            del words[: command.passed_over[word]]
+        elif word in command.ignored:
+            del words[: command.ignored[word]]
         elif command.values[word] == "model":
             found.model = words.pop(0)
         elif command.values[word] == "context":
@@ -711,7 +711,7 @@ def test_a_count_of_replicas_that_is_none_is_refused() -> None:
 def test_no_flag_is_in_two_tables() -> None:
     command = find("sglang").command
     assert command is not None
-    assert not (command.values.keys() | command.switches.keys()) & command.passed_over.keys()
+    assert not (command.values.keys() | command.switches.keys()) & command.ignored.keys()
     assert not command.values.keys() & command.switches.keys()
     settings = find("sglang").settings.model_fields
     named = {*command.values.values()} - {"model", "context", "dp_size", "dtype"}

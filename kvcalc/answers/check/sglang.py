@@ -13,7 +13,7 @@ from kvcalc.answers.check.verdict import (
     number,
 )
 from kvcalc.dtypes import dtype
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 if TYPE_CHECKING:
     from kvcalc.layers.layer import Layer
@@ -175,7 +175,7 @@ def _window_pool(log: Log, line: "Found") -> Iterator[Checked]:
         ratio = float(text)
     except ValueError:
         raise KvcalcError(
-            f"swa_full_tokens_ratio: found {shown(text)}, expected a number"
+            f"swa_full_tokens_ratio: found {quote(text)}, expected a number"
         ) from None
     ours = int(full * ratio) // log.page * log.page
     yield printed.held(ours, f"{full:,} x swa_full_tokens_ratio {text}, in pages of {log.page}")

@@ -10,7 +10,7 @@ from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.replica import Question, Replica
 from kvcalc.catalogue.gpus import find, names
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, of_parameters
 
@@ -69,7 +69,7 @@ def card(gpu: str | None, memory: int | None = None, name: str | None = None) ->
         raise KvcalcError("gpu: give one, by --gpu h200 or by --gpu-memory 141GB")
     if gpu is None:
         if type(memory) is not int or memory < 1:
-            raise KvcalcError(f"gpu_memory: found {shown(memory)}, expected bytes")
+            raise KvcalcError(f"gpu_memory: found {quote(memory)}, expected bytes")
         return Card(name or f"{memory} bytes", memory, memory)
     known = find(gpu)
     notes = [] if known.framework_visible else [DRIVER_IS_HIGH]
@@ -102,7 +102,7 @@ def question(
     for name in settings:
         if name != shares and name not in chosen.settings.model_fields:
             known = ", ".join([*chosen.settings.model_fields, *([shares] if shares else [])])
-            raise KvcalcError(f"{engine} has no setting {shown(name)}; it has {known}")
+            raise KvcalcError(f"{engine} has no setting {quote(name)}; it has {known}")
     taken = settings.pop(shares or "", None)
     if "gpu" in chosen.settings.model_fields and on.name in names():
         settings.setdefault("gpu", on.name)
@@ -157,7 +157,7 @@ def solve(
     """
     for name, amount in (("gpus", gpus), ("context", context), ("sequences", sequences)):
         if amount is not None and (type(amount) is not int or amount < 1):
-            raise KvcalcError(f"{name}: found {shown(amount)}, expected at least 1")
+            raise KvcalcError(f"{name}: found {quote(amount)}, expected at least 1")
     solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
     if gpus is None:
         context = context or placing.question.model.longest_context

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 DRIVER_IS_HIGH = (
     "the memory is the driver's figure: what a framework sees is up to 1.8 % less "
@@ -170,7 +170,7 @@ def share(engine: str, given: object, card: Card, settings: Mapping[str, Any]) -
     fine = asked.is_finite() and Decimal("1e-9") <= asked <= 1
     if not fine:
         raise KvcalcError(
-            f"{own.share}: found {shown(given)}, expected a number above 0 and at most 1"
+            f"{own.share}: found {quote(given)}, expected a number above 0 and at most 1"
         )
     return Fraction(asked.quantize(Decimal("1e-9")))
 

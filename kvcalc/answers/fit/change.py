@@ -3,7 +3,7 @@
 from kvcalc.answers.fit import WEIGHTS, Answer, fewest_gpus
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.errors import KvcalcError
-from kvcalc.units import counted, sized
+from kvcalc.units import format_bytes, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
 """Element types of half the size, by the names that one engine or another has for them."""
@@ -20,14 +20,14 @@ def margin(answer: Answer) -> int:
 def verdict(answer: Answer) -> str:
     """Say in one sentence whether it fits and by how much."""
     fit, left = answer.fit, margin(answer)
-    what = f"{counted(fit.sequences, 'sequence')} of {fit.context:,} tokens"
+    what = f"{plural(fit.sequences, 'sequence')} of {fit.context:,} tokens"
     where = f"{fit.gpus} {fit.gpu} on {fit.engine}"
     if fit.fits:
-        return f"{what} of {fit.model} fit on {where}: {sized(max(left, 0))} a GPU to spare"
+        return f"{what} of {fit.model} fit on {where}: {format_bytes(max(left, 0))} a GPU to spare"
     if fit.binding == WEIGHTS:
-        why = f"its weights and reserve are {sized(-left)} a GPU too large"
+        why = f"its weights and reserve are {format_bytes(-left)} a GPU too large"
     else:
-        why = f"{sized(-left)} a GPU are missing"
+        why = f"{format_bytes(-left)} a GPU are missing"
     return f"{what} of {fit.model}: does not fit on {where}: {why}"
 
 
@@ -40,7 +40,7 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
     if fit.max_context:
         found.append(f"-c {_rounded_down(answer)}")
     if fit.max_sequences:
-        found.append(counted(fit.max_sequences, "sequence"))
+        found.append(plural(fit.max_sequences, "sequence"))
     if (smaller := _with_smaller_type(answer)) is not None:
         found.append(f"--kv-cache-dtype {smaller}")
     gpus = fewest_gpus(placing, fit.context, fit.sequences)

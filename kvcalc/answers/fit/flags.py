@@ -3,7 +3,7 @@
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.engines.command_line import CommandLine
+from kvcalc.engines.server import CommandLine
 
 if TYPE_CHECKING:
     from kvcalc.answers.fit.replica import Replica

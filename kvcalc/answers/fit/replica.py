@@ -7,7 +7,7 @@ from typing import Any
 
 from kvcalc.answers.fit.budget import Budget, Card, budget, share
 from kvcalc.costs import Cost, Pool
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.model import Model

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kvcalc.answers.traces.admission import Admission, admit
 from kvcalc.answers.traces.levels import Trim
 from kvcalc.answers.traces.prefix import Hits, share
+from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.rules import Rule, rules
 from kvcalc.answers.traces.statement import statement, timeline
-from kvcalc.answers.traces.weights import Weight, weight
 from kvcalc.costs import Cost
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
@@ -112,7 +112,9 @@ def trace(
     trim = Trim(first, last)
     rows = _rows(base, chosen, loaded, service if loaded.modelled else None, prefix, trim)
     levels = {
-        _column(rule): weight(rule, shared=prefix) for rule in chosen if rule.request is not None
+        _column(rule): request_bytes(rule, shared=prefix)
+        for rule in chosen
+        if rule.request is not None
     }
     return Traced(
         rows=rows,
@@ -120,7 +122,7 @@ def trace(
         hits=hits,
         admission=None if memory is None else _admitted(base, chosen[0], memory),
         _base=base,
-        _timeline=timeline({"sequences": Weight("1"), **levels}, shared=prefix, trim=trim),
+        _timeline=timeline({"sequences": RequestBytes("1"), **levels}, shared=prefix, trim=trim),
     )
 
 
@@ -166,9 +168,9 @@ def _rows(
     trim: Trim,
 ) -> tuple[TraceRow, ...]:
     sums = [rule for rule in chosen if rule.request is not None]
-    weights = [weight(rule, shared=prefix) for rule in sums]
+    weights = [request_bytes(rule, shared=prefix) for rule in sums]
     if len(sums) < len(chosen):
-        weights.append(Weight("1"))
+        weights.append(RequestBytes("1"))
     found = _summed(base, statement(weights, shared=prefix, trim=trim))
     longest = base.execute("SELECT max(tokens) FROM trace WHERE t1 > t0").fetchall()[0][0] or 0
     amounts = iter(found)
@@ -195,7 +197,7 @@ def _summed(base: "DuckDBPyConnection", query: str) -> list[tuple[int, ...]]:
         raise KvcalcError("trace: found 2^63 bytes or more at once, expected less") from None
     except duckdb.Error as error:
         first = str(error).strip().partition("\n")[0]
-        raise KvcalcError(f"trace: cannot be summed ({shown(first, 200)})") from None
+        raise KvcalcError(f"trace: cannot be summed ({quote(first, 200)})") from None
     return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
 
@@ -231,7 +233,7 @@ def _admitted(base: "DuckDBPyConnection", rule: Rule, memory: int) -> Admission:
     if rule.request is None:
         raise KvcalcError("memory: requests are admitted by a sum, and this engine's is a pool")
     if type(memory) is not int or memory < 1:
-        raise KvcalcError(f"memory: found {shown(memory)}, expected a positive int of bytes")
+        raise KvcalcError(f"memory: found {quote(memory)}, expected a positive int of bytes")
     request = rule.request
     of = rule.of
 

@@ -7,7 +7,7 @@ each, and offset by what the slices before come to.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kvcalc.answers.traces.weights import Weight
+from kvcalc.answers.traces.request_bytes import RequestBytes
 from kvcalc.formula.languages.sql import DIALECTS, target
 
 REQUESTS = 64
@@ -46,7 +46,7 @@ def joined(parts: Mapping[str, str], dialect: str) -> str:
 
 
 def levels(
-    weights: Sequence[Weight],
+    weights: Sequence[RequestBytes],
     dialect: str,
     *,
     shared: bool,
@@ -107,11 +107,11 @@ def levels(
     }
 
 
-def _of(weights: Sequence[Weight]) -> list[str]:
+def _of(weights: Sequence[RequestBytes]) -> list[str]:
     return sorted({one.of for one in weights})
 
 
-def _lives(weights: Sequence[Weight], dialect: str, trim: Trim) -> dict[str, str]:
+def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[str, str]:
     """Write span, the time looked at and the width of its slices, and the requests within it."""
     own = DIALECTS[dialect]
 
@@ -133,7 +133,7 @@ def _lives(weights: Sequence[Weight], dialect: str, trim: Trim) -> dict[str, str
     }
 
 
-def _changes(weights: Sequence[Weight], dialect: str, shared: bool) -> str:
+def _changes(weights: Sequence[RequestBytes], dialect: str, shared: bool) -> str:
     """Write what happens at t: a request comes (step 1) or goes (-1), and all begins at first (0).
 
     Blocks that are held once rather than again come and go in tokens of their own.

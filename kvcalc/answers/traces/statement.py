@@ -7,7 +7,7 @@ sorting all levels; levels are passed over twice, however many the weights.
 from collections.abc import Iterable, Mapping, Sequence
 
 from kvcalc.answers.traces.levels import WHOLE, Trim, joined, levels
-from kvcalc.answers.traces.weights import Weight
+from kvcalc.answers.traces.request_bytes import RequestBytes
 from kvcalc.formula.languages.sql import DIALECTS
 
 BUCKETS = 4_096
@@ -23,7 +23,7 @@ WIDE = {"duckdb": "HUGEINT", "spark": "DECIMAL(38, 0)", "clickhouse": "Int256"}
 
 
 def statement(
-    weights: Sequence[Weight],
+    weights: Sequence[RequestBytes],
     *,
     dialect: str = "duckdb",
     shared: bool = False,
@@ -58,7 +58,9 @@ def statement(
     )
 
 
-def timeline(weights: Mapping[str, Weight], *, shared: bool = False, trim: Trim = WHOLE) -> str:
+def timeline(
+    weights: Mapping[str, RequestBytes], *, shared: bool = False, trim: Trim = WHOLE
+) -> str:
     """Write the query of the level at each instant: t in microseconds, and a column a weight."""
     names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
     parts = levels(list(weights.values()), "duckdb", shared=shared, trim=trim, frame="RANGE")

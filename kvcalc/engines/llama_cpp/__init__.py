@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kvcalc.costs import Cost, formula
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.architectures import loaded as load
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES
 from kvcalc.engines.llama_cpp.derivation import group, steps, why
 from kvcalc.engines.llama_cpp.devices import fullest
 from kvcalc.engines.llama_cpp.flags import COMMAND
-from kvcalc.engines.llama_cpp.held import Held, Memory, by_memory, total
 from kvcalc.engines.llama_cpp.kinds import RULES, Kinds
 from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.tensors import LayerTensors, Memory, by_memory, total
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
@@ -77,7 +77,7 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
     )
 
 
-def _held(loaded: Loaded, settings: LlamaCppSettings) -> dict[Layer, list[Held]]:
+def _held(loaded: Loaded, settings: LlamaCppSettings) -> dict[Layer, list[LayerTensors]]:
     """What each of the different layers holds."""
     refuse(loaded, settings)
     kinds = Kinds(loaded, settings)
@@ -90,7 +90,9 @@ def _held(loaded: Loaded, settings: LlamaCppSettings) -> dict[Layer, list[Held]]
     return held
 
 
-def _whole(loaded: Loaded, held: Mapping[Layer, list[Held]]) -> list[tuple[Held, int]]:
+def _whole(
+    loaded: Loaded, held: Mapping[Layer, list[LayerTensors]]
+) -> list[tuple[LayerTensors, int]]:
     return [(one, layers) for layer, layers in loaded.counted for one in held[layer]]
 
 

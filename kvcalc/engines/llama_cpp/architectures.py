@@ -19,7 +19,7 @@ from kvcalc.catalogue.gguf import (
     WINDOWS,
 )
 from kvcalc.costs import window_of
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.layers.composed import NoCache, SharedCache
@@ -186,7 +186,7 @@ def _as_held(layer: Layer, architecture: str | None, model: Model) -> Layer:
         return layer
     if architecture is None:
         raise KvcalcError(
-            f"llama.cpp: whether it lets layers of the model type {shown(model.model_type)} slide "
+            f"llama.cpp: whether it lets layers of the model type {quote(model.model_type)} slide "
             "is not known"
         )
     rule = WINDOWS.get(architecture)

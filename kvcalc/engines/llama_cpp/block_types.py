@@ -6,7 +6,7 @@ are those that `--cache-type-k` takes (common/arg.cpp, kv_cache_types).
 
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 
 class BlockType(NamedTuple):
@@ -78,5 +78,5 @@ def block_type(name: str) -> BlockType:
     found = BLOCK_TYPES.get(ALIASES.get(name, name))
     if found is None:
         known = ", ".join([*BLOCK_TYPES, *ALIASES])
-        raise KvcalcError(f"cache type {shown(name)} is unknown on llama.cpp; known are {known}")
+        raise KvcalcError(f"cache type {quote(name)} is unknown on llama.cpp; known are {known}")
     return found

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping
 from kvcalc.costs import Group, Step
 from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.cells import PAD
-from kvcalc.engines.llama_cpp.held import MEMORIES, Held, Memory, total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.tensors import MEMORIES, LayerTensors, Memory, total
 from kvcalc.formula.expression import Value, ceil
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
-from kvcalc.units import counted
+from kvcalc.units import plural
 
 
-def group(layer: Layer, layers: int, held: list[Held], bound: Callable[[Value], Formula]) -> Group:
+def group(
+    layer: Layer, layers: int, held: list[LayerTensors], bound: Callable[[Value], Formula]
+) -> Group:
     """Derive the bytes of equal layers: rows, cells and streams of each memory."""
     derivation = []
     for one in held:
@@ -26,7 +28,7 @@ def group(layer: Layer, layers: int, held: list[Held], bound: Callable[[Value], 
         derivation.append(Step(f"{name}, size", str(one.cells), one.cells, "cells"))
         derivation.append(Step("n_stream", str(one.streams), one.streams, "streams"))
     bytes_held = total((one, layers) for one in held)
-    working = f"{counted(layers, 'layer')} x streams x cells x rows"
+    working = f"{plural(layers, 'layer')} x streams x cells x rows"
     derivation.append(Step("buffer size", working, bytes_held, "bytes"))
     return Group(
         kind=layer.kind,
@@ -40,7 +42,7 @@ def group(layer: Layer, layers: int, held: list[Held], bound: Callable[[Value], 
 def steps(memories: Mapping[str, Memory]) -> tuple[Step, ...]:
     """Part the whole by memory, as the log lists it."""
     return tuple(
-        Step(MEMORIES[name], counted(memory.layers, "layer"), memory.bytes, "bytes")
+        Step(MEMORIES[name], plural(memory.layers, "layer"), memory.bytes, "bytes")
         for name, memory in memories.items()
     )
 

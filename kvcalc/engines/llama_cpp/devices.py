@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from struct import pack, unpack
 
 from kvcalc.engines.llama_cpp.architectures import Loaded
-from kvcalc.engines.llama_cpp.held import Held, total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.tensors import LayerTensors, total
 from kvcalc.formula.expression import Value, maximum
 from kvcalc.layers.layer import Layer
 
@@ -43,9 +43,11 @@ def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
     return dealt
 
 
-def fullest(loaded: Loaded, settings: LlamaCppSettings, held: Mapping[Layer, list[Held]]) -> Value:
+def fullest(
+    loaded: Loaded, settings: LlamaCppSettings, held: Mapping[Layer, list[LayerTensors]]
+) -> Value:
     """Sum bytes on the fullest device; 0 where main memory holds all."""
-    loads: list[Counter[Held]] = []
+    loads: list[Counter[LayerTensors]] = []
     for places in devices(loaded, settings):
         load = Counter(one for place in places for one in held[loaded.layers[place]])
         # A device that holds no more of anything than another is never the fullest.

@@ -5,10 +5,10 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 (`--override-kv`, `--hf-file`, `--kv-unified-per-slot`) stand in no table, so they are named.
 """
 
-from kvcalc.engines.command_line import Asked, CommandLine
 from kvcalc.engines.llama_cpp.cells import PAD
-from kvcalc.engines.llama_cpp.passed_over import PASSED_OVER
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
+from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.errors import KvcalcError, quote
 
 SLOTS = 4
 """Without -np llama-server makes so many slots, in one unified buffer."""
@@ -89,7 +89,7 @@ def finish(asked: Asked) -> Asked:
     if ROLLS_BACK & set(kinds):
         settings["n_rs_seq"] = drafted
         notes.append(
-            f"llama-server: {shown(drafted)} drafted tokens; the draft's own context comes on top "
+            f"llama-server: {quote(drafted)} drafted tokens; the draft's own context comes on top "
             "(ctx_type=mtp gives it for the model's own NextN layers)"
         )
     return asked
@@ -109,6 +109,6 @@ def _of_one(context: int, sequences: int, unified: bool) -> int:
 COMMAND = CommandLine(
     values=VALUES,
     switches=SWITCHES,
-    passed_over=PASSED_OVER,
+    ignored=IGNORED,
     finish=finish,
 )

@@ -7,8 +7,8 @@ from kvcalc.costs import SEQUENCES
 from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.block_types import F32
 from kvcalc.engines.llama_cpp.cells import cells_of
-from kvcalc.engines.llama_cpp.held import Held, Row
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.tensors import CellRow, LayerTensors
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
@@ -79,13 +79,13 @@ class Kinds:
         self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
         self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
 
-    def of(self, layer: Layer) -> list[Held]:
+    def of(self, layer: Layer) -> list[LayerTensors]:
         """What a layer holds; a combined layer holds what its parts do.
 
         Raises:
             KvcalcError: llama.cpp has no such kind of layer, or a row is not whole blocks.
         """
-        held: list[Held] = []
+        held: list[LayerTensors] = []
         for cache in layer.caches:
             rule = RULES.get(cache.kind)
             if rule is None:
@@ -93,7 +93,7 @@ class Kinds:
             held += rule(self, cache)
         return held
 
-    def full(self, layer: "FullAttention") -> list[Held]:
+    def full(self, layer: "FullAttention") -> list[LayerTensors]:
         """K and V of all cells; an indexer's too, where there is one."""
         held = [self._keys_and_values(layer, "kv", self.cells.full)]
         if layer.index_head_dim is None:
@@ -101,18 +101,18 @@ class Kinds:
         rows = [self._key(layer.index_head_dim, "an indexer's key")]
         if self.loaded.architecture not in KEY_ONLY_INDEXER:
             size = self.v.row_bytes(layer.value_dim)
-            rows.append(Row("V", f"never read, {layer.value_dim:,} x {self.v.name}", size))
-        return [*held, Held("indexer", self.cells.streams, self.cells.full, tuple(rows))]
+            rows.append(CellRow("V", f"never read, {layer.value_dim:,} x {self.v.name}", size))
+        return [*held, LayerTensors("indexer", self.cells.streams, self.cells.full, tuple(rows))]
 
-    def sliding(self, layer: "Attention") -> list[Held]:
+    def sliding(self, layer: "Attention") -> list[LayerTensors]:
         """K and V of the window's cells."""
         return [self._keys_and_values(layer, "swa", self.cells.sliding(self.loaded.window))]
 
-    def chunked(self, layer: "ChunkedAttention") -> list[Held]:
+    def chunked(self, layer: "ChunkedAttention") -> list[LayerTensors]:
         """K and V of a chunk's cells, sized like a window's."""
         return [self._keys_and_values(layer, "swa", self.cells.sliding(layer.chunk))]
 
-    def latent(self, layer: "LatentAttention") -> list[Held]:
+    def latent(self, layer: "LatentAttention") -> list[LayerTensors]:
         """A row of K for all heads and no V; an indexer's key."""
         if self.loaded.architecture in FULL_HEADS:
             raise KvcalcError(
@@ -124,85 +124,87 @@ class Kinds:
             layer.row_elements, f"{layer.kv_lora_rank} latent + {layer.qk_rope_head_dim} rope"
         )
         cells = self.cells.sliding(self.loaded.window) if slides else self.cells.full
-        held = [Held("swa" if slides else "kv", self.cells.streams, cells, (row,))]
+        held = [LayerTensors("swa" if slides else "kv", self.cells.streams, cells, (row,))]
         if layer.index_head_dim is None:
             return held
         times = INDEXER_ROWS.get(self.loaded.architecture or "", 1)
         index = self._key(times * layer.index_head_dim, "an indexer's key")
-        return [*held, Held("indexer", self.cells.streams, self.cells.full, (index,))]
+        return [*held, LayerTensors("indexer", self.cells.streams, self.cells.full, (index,))]
 
-    def compressed(self, layer: "CompressedAttention") -> list[Held]:
+    def compressed(self, layer: "CompressedAttention") -> list[LayerTensors]:
         """DeepSeek V4: near rows, compressed rows, and f32 states of what is being compressed."""
         cells = self.cells.apart()
         row = self._key(layer.head_dim, "key and value at once")
-        held = [Held("swa", cells.streams, cells.sliding(self.loaded.window), (row,))]
+        held = [LayerTensors("swa", cells.streams, cells.sliding(self.loaded.window), (row,))]
         if layer.ratio == CSA:
             index = layer.index_head_dim
             if index is None:
                 raise KvcalcError("index_head_dim: missing, and llama.cpp's CSA layers need it")
             far = cells.compressed(CSA)
             held += [
-                Held("csa", cells.streams, far, (row,)),
-                Held("indexer", cells.streams, far, (self._key(index, "an indexer's key"),)),
+                LayerTensors("csa", cells.streams, far, (row,)),
+                LayerTensors(
+                    "indexer", cells.streams, far, (self._key(index, "an indexer's key"),)
+                ),
                 self._compressor("csa_state", 2 * CSA, 2 * layer.head_dim),
                 self._compressor("indexer_state", 2 * CSA, 2 * index),
             ]
         elif layer.ratio == HCA:
             held += [
-                Held("hca", cells.streams, cells.compressed(HCA), (row,)),
+                LayerTensors("hca", cells.streams, cells.compressed(HCA), (row,)),
                 self._compressor("hca_state", HCA, layer.head_dim),
             ]
         elif layer.ratio:
             raise KvcalcError(f"ratio: found {layer.ratio}, expected 0, {CSA} or {HCA}")
         return held
 
-    def recurrent(self, layer: "Recurrent") -> list[Held]:
+    def recurrent(self, layer: "Recurrent") -> list[LayerTensors]:
         """A state a sequence, and a spare one a drafted token, in f32 whatever the cache's type."""
         r = layer.shift_elements + layer.channels * max(layer.taps - 1, 0)
         s = layer.state_elements
         rows = (
-            Row("R", f"{r:,} elements of f32", F32.row_bytes(r)),
-            Row("S", f"{s:,} elements of f32", F32.row_bytes(s)),
+            CellRow("R", f"{r:,} elements of f32", F32.row_bytes(r)),
+            CellRow("S", f"{s:,} elements of f32", F32.row_bytes(s)),
         )
-        return [Held("recurrent", SEQUENCES, 1 + self.rollback, rows)]
+        return [LayerTensors("recurrent", SEQUENCES, 1 + self.rollback, rows)]
 
-    def headless(self, layer: Layer) -> list[Held]:
+    def headless(self, layer: Layer) -> list[LayerTensors]:
         """Nothing; in a plain cache without flash attention still a padded V."""
         if not (self.plain and self.widest):
             return []
-        padded = (Row("K", "no KV heads", 0), self._value(0, "no KV heads"))
-        return [Held("kv", self.cells.streams, self.cells.full, padded)]
+        padded = (CellRow("K", "no KV heads", 0), self._value(0, "no KV heads"))
+        return [LayerTensors("kv", self.cells.streams, self.cells.full, padded)]
 
-    def cross(self, layer: Layer) -> list[Held]:
+    def cross(self, layer: Layer) -> list[LayerTensors]:
         """T5 computes it anew from the encoder's output; other models with it are not supported."""
         if self.loaded.architecture != "t5":
             raise KvcalcError(f"llama.cpp does not support {layer.kind} layers")
         return []
 
-    def nothing(self, layer: Layer) -> list[Held]:
+    def nothing(self, layer: Layer) -> list[LayerTensors]:
         """Nothing of its own."""
         return []
 
-    def _keys_and_values(self, layer: "Attention", memory: str, cells: Value) -> Held:
+    def _keys_and_values(self, layer: "Attention", memory: str, cells: Value) -> LayerTensors:
         heads = f"{layer.kv_heads} KV heads x"
         key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}")
         value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}")
-        return Held(memory, self.cells.streams, cells, (key, value))
+        return LayerTensors(memory, self.cells.streams, cells, (key, value))
 
-    def _key(self, elements: int, what: str) -> Row:
-        return Row("K", f"{what}, {elements:,} x {self.k.name}", self.k.row_bytes(elements))
+    def _key(self, elements: int, what: str) -> CellRow:
+        return CellRow("K", f"{what}, {elements:,} x {self.k.name}", self.k.row_bytes(elements))
 
-    def _value(self, elements: int, what: str) -> Row:
+    def _value(self, elements: int, what: str) -> CellRow:
         """A row of V: without flash attention as wide as the widest of the model."""
         if self.widest > elements:
             what, elements = f"{what}, padded to the widest V of the model", self.widest
-        return Row("V", f"{what}, {elements:,} x {self.v.name}", self.v.row_bytes(elements))
+        return CellRow("V", f"{what}, {elements:,} x {self.v.name}", self.v.row_bytes(elements))
 
-    def _compressor(self, memory: str, rows: int, elements: int) -> Held:
+    def _compressor(self, memory: str, rows: int, elements: int) -> LayerTensors:
         row = F32.row_bytes(elements)
         working = f"{elements:,} elements of f32"
-        states = (Row("kv", working, row), Row("score", working, row))
-        return Held(memory, SEQUENCES, rows * (1 + self.rollback), states)
+        states = (CellRow("kv", working, row), CellRow("score", working, row))
+        return LayerTensors(memory, SEQUENCES, rows * (1 + self.rollback), states)
 
 
 def _widest_value(loaded: Loaded) -> int:
@@ -218,7 +220,7 @@ def _widest_value(loaded: Loaded) -> int:
     )
 
 
-RULES: dict[str, Callable[[Kinds, Any], list[Held]]] = {
+RULES: dict[str, Callable[[Kinds, Any], list[LayerTensors]]] = {
     "full_attention": Kinds.full,
     "sliding_attention": Kinds.sliding,
     "chunked_attention": Kinds.chunked,

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 MAX_DEVICES = 16
 """llama_max_devices() of src/llama.cpp."""
@@ -38,7 +38,7 @@ def _layers(value: object) -> object:
 def _alone(ranks: object) -> object:
     if whole(ranks) not in (1, "1"):
         raise KvcalcError(
-            f"tensor_parallel_size: found {shown(ranks)}, expected 1: llama.cpp deals whole layers "
+            f"tensor_parallel_size: found {quote(ranks)}, expected 1: llama.cpp deals whole layers "
             "to devices (tensor_split)"
         )
     return ranks

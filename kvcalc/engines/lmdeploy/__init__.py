@@ -5,7 +5,7 @@ otherwise. A model has one window or none: with layers of both, every layer is p
 """
 
 from kvcalc.costs import SEQUENCES, Cost, Group, Pool, Split, Step, formula
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.layout import Layout, layout
 from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings

@@ -6,7 +6,7 @@ every layer, with one head size and one window for all; and it has a model class
 """
 
 from kvcalc.costs import WINDOW
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
@@ -65,7 +65,7 @@ def require(model: Model) -> None:
     kind = model.model_type
     if kind is not None and kind not in KINDS_OF:
         raise KvcalcError(
-            f"lmdeploy 0.16.0 has no builder for the model type {shown(kind)}: its default would "
+            f"lmdeploy 0.16.0 has no builder for the model type {quote(kind)}: its default would "
             "take every layer for attention over one window"
         )
     allowed = SHAPES if kind is None else KINDS_OF[kind]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator
 
 from kvcalc.dtypes import Dtype, dtype
-from kvcalc.engines.command_line import Asked, CommandLine
-from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.server import Asked, CommandLine
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 
@@ -111,7 +111,7 @@ COMMAND = CommandLine(
         "--cache-block-seq-len": "cache_block_seq_len",
         "--dtype": "kv_cache_dtype",
     },
-    passed_over={
+    ignored={
         **dict.fromkeys(
             _flags(
                 "--allow-credentials --ssl --disable-fastapi-docs --allow-terminate-by-client "

@@ -7,7 +7,7 @@ pytorch/engine/cache_engine.py, CacheDesc).
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kvcalc.engines.contract import heads_per_rank
+from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.lmdeploy.builders import SPARSE
 from kvcalc.engines.lmdeploy.settings import Stored
 from kvcalc.errors import KvcalcError

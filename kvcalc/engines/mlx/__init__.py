@@ -10,10 +10,10 @@ from dataclasses import replace
 from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Step, formula
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.engines.mlx import models
-from kvcalc.engines.mlx.calls import AfterSingles, AfterSteps, Moment, after_prompt, even
-from kvcalc.engines.mlx.keeping import KINDS, Keeping
+from kvcalc.engines.mlx.layer_rules import KINDS, LayerRules
+from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, maximum, minimum
@@ -37,8 +37,8 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
         )
     models.require(model)
 
-    def held(moment: Moment, passed: Value, why: str = "") -> Cost:
-        kinds = Keeping(model, element, settings, moment, passed).kinds()
+    def held(moment: CallEnd, passed: Value, why: str = "") -> Cost:
+        kinds = LayerRules(model, element, settings, moment, passed).kinds()
         return additive_cost("mlx", model, settings, element.name, kinds, why)
 
     last, *others = _moments(model, settings)
@@ -59,7 +59,7 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     )
 
 
-def _moments(model: Model, settings: MlxSettings) -> list[Moment]:
+def _moments(model: Model, settings: MlxSettings) -> list[CallEnd]:
     """The end of the context, then other ends of calls among which is the peak.
 
     Between two of them what is held only grows.
@@ -67,7 +67,7 @@ def _moments(model: Model, settings: MlxSettings) -> list[Moment]:
     step, generated = settings.prefill_step_size, settings.generated_tokens
     rest = after_prompt(step, singles=generated + 1)
     steps = rest.steps
-    others: list[Moment] = [steps, rest]
+    others: list[CallEnd] = [steps, rest]
     if settings.kv_bits is not None:
         # The last call of either kind that finds the caches not packed yet.
         start = max(1, settings.quantized_kv_start)

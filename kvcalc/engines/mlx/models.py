@@ -1,6 +1,6 @@
 """What MLX-LM makes of a model type (0.32.2, mlx_lm/models/*.py, and utils.py MODEL_REMAPPING)."""
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers.attention import ChunkedAttention, FullAttention
 from kvcalc.model import Model
 
@@ -58,7 +58,7 @@ def require(model: Model) -> None:
         )
     if kind is not None and kind not in KNOWN:
         raise KvcalcError(
-            f"mlx: no rule for the model type {shown(kind)} (mlx-lm 0.32.2 builds the caches of "
+            f"mlx: no rule for the model type {quote(kind)} (mlx-lm 0.32.2 builds the caches of "
             "each type in a file of its own)"
         )
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kvcalc.engines.command_line import CommandLine
-from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.server import CommandLine
 
 DTYPES = ("bfloat16", "float16", "float32")
 """Of the activations, which a cache takes over; `kv_bits` packs it later."""
@@ -58,7 +58,7 @@ COMMAND = CommandLine(
         "--quantized-kv-start": "quantized_kv_start",
         "--decode-concurrency": "sequences",
     },
-    passed_over={
+    ignored={
         **dict.fromkeys(
             (
                 "--trust-remote-code",

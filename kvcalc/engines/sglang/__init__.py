@@ -5,7 +5,7 @@ Read from SGLang 0.5.23, srt/mem_cache/ and srt/model_executor/pool_configurator
 
 from types import MappingProxyType
 
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.engines.sglang.cost import cost
 from kvcalc.engines.sglang.flags import COMMAND
 from kvcalc.engines.sglang.formats import FORMATS

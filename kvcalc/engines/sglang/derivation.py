@@ -14,7 +14,7 @@ from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import LatentAttention
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.model import Model
-from kvcalc.units import counted
+from kvcalc.units import plural
 
 UNITS = {
     FULL: ("full pool", "page"),
@@ -40,8 +40,8 @@ def group(kept: Kept, units: Units, bound: Callable[[Value], Formula]) -> Group:
         held = units.on_all(pool)
         found.append(Step(UNITS[pool][0], str(held), held, f"{_unit(pool, page)}s"))
     total = units.total(kept.bytes_of, ranks, fullest=False)
-    shared = f" x {counted(ranks, 'rank')}" if ranks > 1 else ""
-    found.append(Step("all of them", f"{counted(kept.layers, 'layer')}{shared}", total, "bytes"))
+    shared = f" x {plural(ranks, 'rank')}" if ranks > 1 else ""
+    found.append(Step("all of them", f"{plural(kept.layers, 'layer')}{shared}", total, "bytes"))
     return Group(kept.kind, kept.layers, kept.window, bound(total), tuple(found))
 
 
@@ -90,7 +90,7 @@ def why(model: Model, settings: SglangSettings, units: Units) -> str:
         cause = "the window pool is switched off" if off else "no window pool for this architecture"
         return f"{cause}: all {len(model.layers)} layers are stored in full"
     if resolved.strategy is not None:
-        return f"{counted(resolved.strategy.slots_a_request, 'slot')} of recurrent state a request"
+        return f"{plural(resolved.strategy.slots_a_request, 'slot')} of recurrent state a request"
     return _why_of_rows(model, resolved, page)
 
 
@@ -104,7 +104,7 @@ def _why_of_rows(model: Model, resolved: Resolved, page: int) -> str:
         return f"the latent row{whole}"
     empty = sum(isinstance(layer, NoCache | SharedCache) for layer in model.layers)
     if empty:
-        return f"{counted(empty, 'layer')} without a cache of their own get a place in the pool too"
+        return f"{plural(empty, 'layer')} without a cache of their own get a place in the pool too"
     if page == 1:
         return "one token a page: no more than attention itself needs"
     return f"whole pages of {page} tokens"

@@ -7,9 +7,9 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 
 import re
 
-from kvcalc.engines.command_line import Asked, CommandLine
-from kvcalc.engines.sglang.passed_over import PASSED_OVER
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.sglang.ignored_flags import IGNORED
+from kvcalc.errors import KvcalcError, quote
 
 SETTINGS = """
 attn_dp_size attention_backend chunked_prefill_size kv_cache_dtype mamba_full_memory_ratio
@@ -67,7 +67,7 @@ def finish(asked: Asked) -> Asked:
     attention = settings.pop("enable_dp_attention", False)
     if replicas is not None:
         if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(replicas)):
-            raise KvcalcError(f"--dp-size: found {shown(replicas)}, expected a positive int")
+            raise KvcalcError(f"--dp-size: found {quote(replicas)}, expected a positive int")
         if attention:
             settings.setdefault("attn_dp_size", replicas)
         elif int(replicas) > 1:
@@ -77,7 +77,7 @@ def finish(asked: Asked) -> Asked:
     algorithm = settings.pop("speculative_algorithm", None)
     if algorithm is not None:
         notes.append(
-            f"sglang: the layers that {shown(algorithm)} drafts with are counted only where "
+            f"sglang: the layers that {quote(algorithm)} drafts with are counted only where "
             "draft_layers gives them (EAGLE and NEXTN: those of the model's MTP head)"
         )
         if "speculative_num_draft_tokens" not in settings:
@@ -94,7 +94,7 @@ COMMAND = CommandLine(
         **{_flag(name): (name, True) for name in SWITCHES},
         "--enable-dp-attention": ("enable_dp_attention", True),
     },
-    passed_over=PASSED_OVER,
+    ignored=IGNORED,
     environment=ENVIRONMENT,
     positional_model=True,
     abbreviates=True,

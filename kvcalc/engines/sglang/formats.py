@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 
 class Format(NamedTuple):
@@ -61,6 +61,6 @@ def format_name(name: str) -> str:
     own = SHORT.get(name, name)
     if own not in FORMATS:
         raise KvcalcError(
-            f"kv_cache_dtype: found {shown(name)}, expected one of {', '.join(FORMATS)} on sglang"
+            f"kv_cache_dtype: found {quote(name)}, expected one of {', '.join(FORMATS)} on sglang"
         )
     return own

@@ -10,7 +10,13 @@ from kvcalc.dtypes import dtype
 from kvcalc.engines.sglang import architectures, compressed, states
 from kvcalc.engines.sglang.pools import has_window_pool, pool_window
 from kvcalc.engines.sglang.resolved import Resolved
-from kvcalc.engines.sglang.rows import Row, block_index, keys_and_values, latent, sparse_index
+from kvcalc.engines.sglang.rows import (
+    BufferBytes,
+    block_index,
+    keys_and_values,
+    latent,
+    sparse_index,
+)
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, WINDOW, Kept, Stored
 from kvcalc.engines.sglang.traits import slides
@@ -105,7 +111,7 @@ class _Place:
             return [self._part(pool, row) for row in self._rows(cache)]
         return self._of_none(cache)
 
-    def _rows(self, cache: Attention | LatentAttention) -> list[Row]:
+    def _rows(self, cache: Attention | LatentAttention) -> list[BufferBytes]:
         resolved = self.resolved
         if isinstance(cache, LatentAttention):
             scaled = resolved.scaled_rows and cache.window is None
@@ -116,7 +122,7 @@ class _Place:
             rows += block_index(cache, bits)
         return rows
 
-    def _part(self, pool: str, row: Row) -> Stored:
+    def _part(self, pool: str, row: BufferBytes) -> Stored:
         page = self.resolved.page
         working = row.working if page == 1 else f"{page} tokens x {row.working}"
         return Stored(pool, f"{pool}.{row.buffer}", working, row.bytes * page, row.bytes * page)
@@ -146,7 +152,7 @@ class _Place:
         full = [one for one in attend if not slides(one)]
         return next(iter(full or attend), None)
 
-    def _plain(self, cache: Attention | LatentAttention) -> list[Row]:
+    def _plain(self, cache: Attention | LatentAttention) -> list[BufferBytes]:
         return [row for row in self._rows(cache) if row.buffer != "index_k"]
 
     def require_one_shape(self) -> None:
@@ -155,7 +161,7 @@ class _Place:
         Raises:
             KvcalcError: they do.
         """
-        shapes: dict[str, set[tuple[Row, ...]]] = {}
+        shapes: dict[str, set[tuple[BufferBytes, ...]]] = {}
         for layer, _ in self.model.groups:
             for cache in layer.caches:
                 if isinstance(cache, Attention | LatentAttention):

@@ -5,7 +5,7 @@ from kvcalc.engines.sglang.hardware import Hardware
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
 from kvcalc.engines.sglang.traits import Traits
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 
 NAMES = """
@@ -49,7 +49,7 @@ def backend_of(
     if asked is not None:
         if asked not in BACKENDS:
             raise KvcalcError(
-                f"attention_backend: found {shown(asked)}, expected one of "
+                f"attention_backend: found {quote(asked)}, expected one of "
                 f"{', '.join(sorted(BACKENDS))}"
             )
         return asked

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kvcalc.costs import Pool
-from kvcalc.engines.sglang.cutting import Cut, Cutter
 from kvcalc.engines.sglang.layout import Layout, lay_out
+from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import Resolved, resolve
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, SLOT, WINDOW, Kept, Stored
@@ -17,7 +17,7 @@ from kvcalc.engines.sglang.traits import traits_of
 from kvcalc.engines.sglang.window import keeping, reservation
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
-from kvcalc.units import sized
+from kvcalc.units import format_bytes
 
 MAX_MEMORY = 2**60
 """More than any rank has, and SGLang's floats hold it."""
@@ -48,7 +48,7 @@ def pool(
     resolved = resolve(model, settings)
     layout = lay_out(model, settings, resolved)
     keeps = keeping(model, settings, resolved)
-    cutter = Cutter(model, settings, resolved, layout, keeps, traits_of(model), context)
+    cutter = PoolSizer(model, settings, resolved, layout, keeps, traits_of(model), context)
     cut = cutter.cut(smallest)
     allocated = Allocated(layout, resolved, cut)
     pages = -(-context // resolved.page)
@@ -77,7 +77,7 @@ class Allocated(NamedTuple):
 
     layout: Layout
     resolved: Resolved
-    cut: Cut
+    cut: PoolSizes
 
     def part(self, part: Stored) -> int:
         """Bytes of one layer's share of a buffer."""
@@ -171,7 +171,7 @@ def _beside(allocated: Allocated, context: int) -> Mapping[str, Any]:
         beside["full_to_swa_index_mapping"] = (cut.full + page + 1) * 8
     if table * 10 > allocated.bytes(allocated.layout.all):
         beside["warning"] = (
-            f"beside the pools SGLang allocates a request table of {sized(table)}: "
+            f"beside the pools SGLang allocates a request table of {format_bytes(table)}: "
             f"{cut.requests + 1:,} rows of {context + columns:,} tokens; a smaller "
             "max_running_requests or context shortens it"
         )

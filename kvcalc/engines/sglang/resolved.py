@@ -13,7 +13,7 @@ from kvcalc.engines.sglang.pages import backend_of, page_size_of
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
 from kvcalc.engines.sglang.traits import Traits, traits_of
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 
 SPECULATIVE_REQUESTS = 48
@@ -164,7 +164,7 @@ def _refuse(
     accepted = architectures.ACCEPTED_BACKENDS.get(model.model_type or "")
     if accepted and backend and backend not in accepted:
         raise KvcalcError(
-            f"attention_backend: found {shown(backend)}, expected one of "
+            f"attention_backend: found {quote(backend)}, expected one of "
             f"{', '.join(sorted(accepted))} for {model.model_type} on sglang"
         )
     if form.blackwell and not machine.blackwell:
@@ -187,15 +187,15 @@ def _refuse(
     if form.name == "mxfp8" and (traits.latent or backend not in (None, "fa4")):
         raise KvcalcError(
             "kv_cache_dtype: mxfp8 needs attention_backend fa4 and keys and values, found "
-            + ("latent rows" if traits.latent else shown(backend))
+            + ("latent rows" if traits.latent else quote(backend))
         )
     if form.name == "nvfp4" and (traits.latent or backend not in (None, "trtllm_mha")):
         raise KvcalcError(
             "kv_cache_dtype: nvfp4 is read by trtllm_mha, which wants keys and values, found "
-            + ("latent rows" if traits.latent else shown(backend))
+            + ("latent rows" if traits.latent else quote(backend))
         )
     if form.packed and backend and backend not in FP4_BACKENDS[traits.latent]:
         raise KvcalcError(
-            f"attention_backend: found {shown(backend)}, expected one of "
+            f"attention_backend: found {quote(backend)}, expected one of "
             f"{', '.join(FP4_BACKENDS[traits.latent])} for {form.name} on sglang"
         )

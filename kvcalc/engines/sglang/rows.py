@@ -6,7 +6,7 @@ srt/model_executor/pool_configurator.py (what the pool is sized by; the two agre
 
 from typing import NamedTuple
 
-from kvcalc.engines.contract import heads_per_rank
+from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.sglang.formats import Format
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import Attention, FullAttention, LatentAttention
@@ -15,7 +15,7 @@ BLOCK = 128
 """Elements that share a float32 scale: of an indexer's 8-bit key, of a latent row on Hopper."""
 
 
-class Row(NamedTuple):
+class BufferBytes(NamedTuple):
     """A token's part in one buffer of a layer: how its bytes come about, and how many they are."""
 
     buffer: str
@@ -31,7 +31,9 @@ def _require_shared(query_heads: int | None, ranks: int) -> None:
         )
 
 
-def keys_and_values(layer: Attention, form: Format, ranks: int, in_window_pool: bool) -> list[Row]:
+def keys_and_values(
+    layer: Attention, form: Format, ranks: int, in_window_pool: bool
+) -> list[BufferBytes]:
     """A key and a value a KV head. The two pools of a windowed model do not pack FP4.
 
     Raises:
@@ -41,7 +43,7 @@ def keys_and_values(layer: Attention, form: Format, ranks: int, in_window_pool: 
     heads = heads_per_rank(layer.kv_heads, ranks)
     bits = 8 if form.packed and in_window_pool else form.bits
     rows = [
-        Row(
+        BufferBytes(
             buffer,
             f"{heads} KV heads x {size} elements of {bits} bits",
             heads * size * bits // 8,
@@ -53,7 +55,7 @@ def keys_and_values(layer: Attention, form: Format, ranks: int, in_window_pool: 
     return rows
 
 
-def _scales(layer: Attention, form: Format, heads: int) -> list[Row]:
+def _scales(layer: Attention, form: Format, heads: int) -> list[BufferBytes]:
     for name, size in (("head_dim", layer.head_dim), ("v_head_dim", layer.value_dim)):
         if size % form.block:
             raise KvcalcError(
@@ -63,7 +65,7 @@ def _scales(layer: Attention, form: Format, heads: int) -> list[Row]:
     if form.packed and layer.head_dim != layer.value_dim:
         raise KvcalcError(f"kv_cache_dtype: {form.name} wants keys and values of one size")
     return [
-        Row(
+        BufferBytes(
             buffer,
             f"{heads} KV heads x {size} / {form.block} scales of 8 bits",
             heads * size // form.block,
@@ -72,7 +74,7 @@ def _scales(layer: Attention, form: Format, heads: int) -> list[Row]:
     ]
 
 
-def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> list[Row]:
+def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> list[BufferBytes]:
     """A latent row, the same on every rank; of sparse layers on Hopper fp8 rows carry scales.
 
     Raises:
@@ -85,8 +87,10 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
         raise KvcalcError(f"kv_cache_dtype: {form.name} is not known for sliding latent rows")
     if form.packed:
         return [
-            Row("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
-            Row("kv_scale_buffer", f"{elements} / {form.block} scales", elements // form.block),
+            BufferBytes("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
+            BufferBytes(
+                "kv_scale_buffer", f"{elements} / {form.block} scales", elements // form.block
+            ),
         ]
     if layer.sparse and form.name == "fp8_e4m3" and scaled:
         if layer.kv_lora_rank % BLOCK:
@@ -99,11 +103,11 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
         )
         scales = layer.kv_lora_rank // BLOCK * 4
         row = layer.kv_lora_rank + scales + 2 * layer.qk_rope_head_dim
-        return [Row("kv_buffer", working, row)]
-    return [Row("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8)]
+        return [BufferBytes("kv_buffer", working, row)]
+    return [BufferBytes("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8)]
 
 
-def sparse_index(layer: LatentAttention) -> list[Row]:
+def sparse_index(layer: LatentAttention) -> list[BufferBytes]:
     """The key of a sparse layer's own indexer, of 8 bits, with its scale.
 
     Raises:
@@ -114,12 +118,12 @@ def sparse_index(layer: LatentAttention) -> list[Row]:
         return []
     if size != BLOCK:
         raise KvcalcError(f"index_head_dim: found {size}, expected {BLOCK} on sglang")
-    return [Row("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
+    return [BufferBytes("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
 
 
-def block_index(layer: FullAttention, bits: int) -> list[Row]:
+def block_index(layer: FullAttention, bits: int) -> list[BufferBytes]:
     """The key of MiniMax-M3's indexer, of `bits` an element."""
     size = layer.index_head_dim
     if size is None:
         return []
-    return [Row("index_k", f"{size} elements of {bits} bits", size * bits // 8)]
+    return [BufferBytes("index_k", f"{size} elements of {bits} bits", size * bits // 8)]

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.sglang.formats import format_name
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 FIELDS = "srt/arg_groups/fields"
 
@@ -15,13 +15,13 @@ def _switch(value: object) -> object:
     """Let a bool or its word through, and no number."""
     if isinstance(value, bool | str):
         return value
-    raise ValueError(f"found {shown(value)}, expected true or false")
+    raise ValueError(f"found {quote(value)}, expected true or false")
 
 
 def _number(value: object) -> object:
     """Let a number or its text through, and no bool."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"found {shown(value)}, expected a number")
+        raise ValueError(f"found {quote(value)}, expected a number")
     return value
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.engines.sglang import architectures
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers.attention import (
     Attention,
     ChunkedAttention,
@@ -61,7 +61,7 @@ def traits_of(model: Model) -> Traits:
         raise KvcalcError(f"sglang has no pools for {model.name}: it mixes kinds of attention")
     if recurrent and model.model_type not in (None, *architectures.RECURRENT):
         raise KvcalcError(
-            f"sglang has no recurrent states for the model type {shown(model.model_type)}"
+            f"sglang has no recurrent states for the model type {quote(model.model_type)}"
         )
     return Traits(
         latent=bool(latent),

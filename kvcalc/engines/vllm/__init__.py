@@ -6,7 +6,7 @@ way from one to the other, `blocks` how long a block grows, `grouping` and `stag
 `context_parallel` what ranks may share of it, `pool` what the log prints of it.
 """
 
-from kvcalc.engines.contract import Engine
+from kvcalc.engines.engine import Engine
 from kvcalc.engines.vllm.cost import cost
 from kvcalc.engines.vllm.flags import COMMAND
 from kvcalc.engines.vllm.layers import KINDS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import lcm
 
 from kvcalc.engines.vllm import layouts, states
-from kvcalc.engines.vllm.layers import Rank, state_of
+from kvcalc.engines.vllm.layers import PlanContext, state_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import Attention, LatentAttention
@@ -22,7 +22,7 @@ LATENT_STEP = 128
 """Tokens of which blocks of latent attention are multiples, beside states."""
 
 
-def with_room_for_states(rank: Rank, layers: Sequence[Layer]) -> Rank:
+def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanContext:
     """Lengthen the block until a page of attention holds a state."""
     caches = list(dict.fromkeys(cache for layer in layers for cache in layer.caches))
     held = [
@@ -68,7 +68,9 @@ def kept_layers(
     return frozenset(kept) if skipped else None
 
 
-def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int] | None) -> Rank:
+def with_room_for_kept(
+    rank: PlanContext, layers: Sequence[Layer], kept: frozenset[int] | None
+) -> PlanContext:
     """Lengthen the block until a quantised page holds a kernel's block in the model's own type."""
     caches = [cache for layer in layers for cache in layer.caches]
     latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
@@ -99,7 +101,7 @@ def with_room_for_kept(rank: Rank, layers: Sequence[Layer], kept: frozenset[int]
     return rank._replace(block=block, shared_page=shared, state_page=state_page)
 
 
-def _token(rank: Rank, cache: Layer, form: str) -> int:
+def _token(rank: PlanContext, cache: Layer, form: str) -> int:
     """Bytes of a token of attention on the rank, as vLLM reckons them here; 0 of other layers.
 
     It takes values to be as long as keys.
@@ -113,7 +115,7 @@ def _token(rank: Rank, cache: Layer, form: str) -> int:
     return 0
 
 
-def _kernel_block(rank: Rank, caches: Sequence[Layer]) -> int:
+def _kernel_block(rank: PlanContext, caches: Sequence[Layer]) -> int:
     """Tokens of the shortest block that the first layer's kernels read."""
     kernels = layouts.BACKENDS[rank.backend]
     first = next((one for one in caches if isinstance(one, Attention | LatentAttention)), None)

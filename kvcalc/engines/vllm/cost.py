@@ -10,7 +10,7 @@ from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.model import Model
-from kvcalc.units import counted
+from kvcalc.units import plural
 
 STRUCTURE = (
     "tensor_parallel_size",
@@ -138,8 +138,8 @@ def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
     if settings.ranks_of_a_stage * len(planned.bytes_per_block) > 1:
         yield Step(
             "bytes per block, all ranks",
-            f"{counted(len(planned.bytes_per_block), 'stage')} of "
-            f"{counted(settings.ranks_of_a_stage, 'rank')}",
+            f"{plural(len(planned.bytes_per_block), 'stage')} of "
+            f"{plural(settings.ranks_of_a_stage, 'rank')}",
             all_ranks,
             "bytes",
         )

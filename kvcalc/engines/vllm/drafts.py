@@ -5,7 +5,7 @@ They are layers of their kind, on the last pipeline stage.
 
 from collections.abc import Callable
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers.attention import (
     CompressedAttention,
     FullAttention,
@@ -100,7 +100,7 @@ def _none(model: Model) -> tuple[Layer, ...]:
     _modules(model)
     raise KvcalcError(
         f"speculative_method: found mtp, but vllm builds no multi-token-prediction layers for the "
-        f"model type {shown(model.model_type)}"
+        f"model type {quote(model.model_type)}"
     )
 
 

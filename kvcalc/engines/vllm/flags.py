@@ -12,10 +12,10 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from kvcalc.engines.command_line import Asked, CommandLine
-from kvcalc.engines.vllm.passed_over import PASSED_OVER
+from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.vllm.ignored_flags import IGNORED
 from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 SCALES = {
     **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
@@ -129,7 +129,7 @@ def _whole_prefill(asked: Asked) -> int:
         return max(asked.context, human_readable_int(batch))
     except ValueError:
         raise KvcalcError(
-            f"--from: --max-num-batched-tokens: found {shown(batch)}, expected a whole number"
+            f"--from: --max-num-batched-tokens: found {quote(batch)}, expected a whole number"
         ) from None
 
 
@@ -139,7 +139,7 @@ def _json(flag: str, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise KvcalcError(f"--from: {flag}: found {shown(text)}, expected JSON")
+        raise KvcalcError(f"--from: {flag}: found {quote(text)}, expected JSON")
     return table
 
 
@@ -149,7 +149,7 @@ def _speculation(config: str, asked: Asked) -> dict[str, Any]:
     method = "mtp" if method.endswith("_mtp") else method
     if method not in METHODS:
         asked.notes.append(
-            f"the draft of --speculative-config {shown(config)} is not counted: kvcalc knows the "
+            f"the draft of --speculative-config {quote(config)} is not counted: kvcalc knows the "
             f"methods {', '.join(METHODS)}"
         )
         return {}
@@ -161,7 +161,7 @@ def _speculation(config: str, asked: Asked) -> dict[str, Any]:
 COMMAND = CommandLine(
     values=VALUES,
     switches=SWITCHES,
-    passed_over=PASSED_OVER,
+    ignored=IGNORED,
     several=frozenset({"--kv-cache-dtype-skip-layers"}),
     environment=ENVIRONMENT,
     positional_model=True,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.costs import window_of
-from kvcalc.engines.contract import heads_per_rank
+from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.vllm import layouts, states
 from kvcalc.engines.vllm.caches import (
     Cache,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kvcalc.layers.recurrent import Recurrent
 
 
-class Rank(NamedTuple):
+class PlanContext(NamedTuple):
     """What decides the caches of a rank, besides a layer's shape.
 
     `block` is the attention block, in tokens, `in_flight` tokens too. `shared_page` is the page to
@@ -98,7 +98,7 @@ class Rank(NamedTuple):
         }
 
 
-def _full(rank: Rank, layer: "FullAttention", form: str, kept: bool) -> list[Cache]:
+def _full(rank: PlanContext, layer: "FullAttention", form: str, kept: bool) -> list[Cache]:
     paged = rank.paged(rank.heads(layer), form)
     return [
         FullCache(layer="full_attention", **paged, shards=rank.shards),
@@ -106,7 +106,7 @@ def _full(rank: Rank, layer: "FullAttention", form: str, kept: bool) -> list[Cac
     ]
 
 
-def _index_of_heads(rank: Rank, layer: "FullAttention") -> list[Cache]:
+def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
     """The keys of an indexer beside keys and values, in a type of their own (MiniMax-M3)."""
     if layer.index_head_dim is None:
         return []
@@ -125,7 +125,7 @@ def _index_of_heads(rank: Rank, layer: "FullAttention") -> list[Cache]:
     ]
 
 
-def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> list[Cache]:
+def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str, kept: bool) -> list[Cache]:
     heads = rank.heads(layer)
     token = layouts.token_bytes(heads, form)
     kernels = rank.kernels(heads, form)
@@ -153,7 +153,7 @@ def _sliding(rank: Rank, layer: "SlidingAttention", form: str, kept: bool) -> li
     ]
 
 
-def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> list[Cache]:
+def _chunked(rank: PlanContext, layer: "ChunkedAttention", form: str, kept: bool) -> list[Cache]:
     heads = rank.heads(layer)
     return [
         ChunkedCache(
@@ -167,12 +167,12 @@ def _chunked(rank: Rank, layer: "ChunkedAttention", form: str, kept: bool) -> li
     ]
 
 
-def _cross(rank: Rank, layer: "CrossAttention", form: str, kept: bool) -> list[Cache]:
+def _cross(rank: PlanContext, layer: "CrossAttention", form: str, kept: bool) -> list[Cache]:
     paged = rank.paged(rank.heads(layer), form)
     return [CrossCache(layer="cross_attention", **paged, encoder_tokens=rank.encoder_tokens)]
 
 
-def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
+def _latent(rank: PlanContext, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
     if layer.window is not None:
         raise KvcalcError("vllm does not support latent_attention layers with a window")
     form = layouts.ALIASES.get((rank.backend, form), form) if layer.sparse else form
@@ -203,7 +203,7 @@ def _latent(rank: Rank, layer: "LatentAttention", form: str, kept: bool) -> list
     return caches
 
 
-def _row_stride(rank: Rank, layer: "LatentAttention", form: str, row: int) -> int:
+def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int) -> int:
     """Bytes that blocks of rows begin at multiples of, where they are packed.
 
     Sparse kernels read one array of rows (v1/attention/backends/mla/*_sparse.py, customize_spec);
@@ -218,7 +218,7 @@ def _row_stride(rank: Rank, layer: "LatentAttention", form: str, row: int) -> in
     return layouts.INDEXER.stride(rank.block, row)
 
 
-def _recurrent(rank: Rank, layer: "Recurrent", form: str, kept: bool) -> list[Cache]:
+def _recurrent(rank: PlanContext, layer: "Recurrent", form: str, kept: bool) -> list[Cache]:
     state = state_of(rank, layer)
     asked = rank.settings.prefill_checkpoint_blocks
     checkpoint = states.CHECKPOINTS.get(layer.kind, 0) if asked is None else asked
@@ -237,7 +237,7 @@ def _recurrent(rank: Rank, layer: "Recurrent", form: str, kept: bool) -> list[Ca
     ]
 
 
-def state_of(rank: Rank, layer: "Recurrent") -> int:
+def state_of(rank: PlanContext, layer: "Recurrent") -> int:
     """Bytes of one sequence's state of a layer on the rank."""
     return states.state_bytes(
         layer,
@@ -249,7 +249,7 @@ def state_of(rank: Rank, layer: "Recurrent") -> int:
     )
 
 
-def _compressed(rank: Rank, layer: Any, form: str, kept: bool) -> list[Cache]:
+def _compressed(rank: PlanContext, layer: Any, form: str, kept: bool) -> list[Cache]:
     return compressed_caches(
         layer,
         backend=rank.backend,
@@ -261,11 +261,11 @@ def _compressed(rank: Rank, layer: Any, form: str, kept: bool) -> list[Cache]:
     )
 
 
-def _nothing(rank: Rank, layer: Layer, form: str, kept: bool) -> list[Cache]:
+def _nothing(rank: PlanContext, layer: Layer, form: str, kept: bool) -> list[Cache]:
     return []
 
 
-KINDS: Mapping[str, Callable[[Rank, Any, str, bool], list[Cache]]] = {
+KINDS: Mapping[str, Callable[[PlanContext, Any, str, bool], list[Cache]]] = {
     "full_attention": _full,
     "sliding_attention": _sliding,
     "chunked_attention": _chunked,

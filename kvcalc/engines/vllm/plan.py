@@ -9,7 +9,7 @@ from kvcalc.engines.vllm.blocks import kept_layers, with_room_for_kept, with_roo
 from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
-from kvcalc.engines.vllm.layers import Rank
+from kvcalc.engines.vllm.layers import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import KvcalcError
@@ -83,7 +83,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     attention = attention_of(model)
     backend, cache_format = backend_of(model, settings, attention)
     refuse_unshared(model, settings, backend)
-    rank = Rank(
+    rank = PlanContext(
         model=model,
         settings=settings,
         backend=backend,
@@ -145,7 +145,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
 
 
 def _placed(
-    rank: Rank, layers: Sequence[Layer], own: int, kept: frozenset[int]
+    rank: PlanContext, layers: Sequence[Layer], own: int, kept: frozenset[int]
 ) -> Iterator[Placed]:
     """The caches of the model's own layers, the first, and of a draft's."""
     # A draft runs without decode context parallelism, and so keeps its context whole.

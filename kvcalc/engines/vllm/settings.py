@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.engines.contract import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS, KERNEL_BLOCK
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 UNNAMED_GPU_BATCH = 8_192
 """Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
@@ -29,7 +29,7 @@ def _format(name: object) -> str:
     spelled = ALIASES.get(name, name) if isinstance(name, str) else name
     if spelled not in FORMATS:
         raise KvcalcError(
-            f"kv_cache_dtype: found {shown(name)}, expected one of {', '.join(FORMATS)}"
+            f"kv_cache_dtype: found {quote(name)}, expected one of {', '.join(FORMATS)}"
         )
     return str(spelled)
 
@@ -43,7 +43,7 @@ def _layers(value: object) -> object:
     parts = tuple(str(part) for part in value)
     for part in parts:
         if part != "sliding_window" and not (part.isdecimal() and len(part) < 8):
-            raise ValueError(f"found {shown(part)}, expected layers' indices or sliding_window")
+            raise ValueError(f"found {quote(part)}, expected layers' indices or sliding_window")
     return parts
 
 
@@ -205,6 +205,6 @@ class VllmSettings(Settings):
 def _backend(name: str) -> str:
     if name not in BACKENDS:
         raise KvcalcError(
-            f"attention_backend: found {shown(name)}, expected one of {', '.join(BACKENDS)}"
+            f"attention_backend: found {quote(name)}, expected one of {', '.join(BACKENDS)}"
         )
     return name

@@ -1,6 +1,6 @@
 """Pipeline stages: how layers are dealt to them (vLLM 0.33.0, distributed/utils.py)."""
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 
 def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, ...]:
@@ -24,7 +24,7 @@ def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, .
         sizes = ()
     if len(sizes) != stages or sum(sizes) != layers or min(sizes) < 0:
         raise KvcalcError(
-            f"pp_layer_partition: found {shown(partition)}, expected {stages} numbers that sum to "
+            f"pp_layer_partition: found {quote(partition)}, expected {stages} numbers that sum to "
             f"the {layers} layers"
         )
     return sizes

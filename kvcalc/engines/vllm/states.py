@@ -7,7 +7,7 @@ platforms/interface.py (the alignment of blocks).
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.dtypes import dtype
-from kvcalc.engines.contract import share_per_rank
+from kvcalc.engines.engine import share_per_rank
 
 if TYPE_CHECKING:
     from kvcalc.layers.recurrent import (

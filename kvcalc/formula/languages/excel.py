@@ -8,7 +8,7 @@ is divided is below 2^47, and ROUNDUP is not (tried in LibreOffice 7.4), so roun
 import re
 from collections.abc import Mapping
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import (
     ARITHMETIC,
@@ -69,7 +69,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_dialect("excel", dialect)
     for name in names.values():
         if NAME.fullmatch(name) is None:
-            raise KvcalcError(f"name: found {shown(name)}, expected a cell as B2 or a defined name")
+            raise KvcalcError(f"name: found {quote(name)}, expected a cell as B2 or a defined name")
     least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
     if least.magnitude > MAX_EXACT:
         raise KvcalcError("formula: is past 2^53 from the first token on, and so never exact")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 
@@ -38,7 +38,7 @@ def refuse_dialect(target: str, dialect: str | None) -> None:
         KvcalcError: one was given.
     """
     if dialect is not None:
-        raise KvcalcError(f"dialect: found {shown(dialect)}, but {target} has no dialects")
+        raise KvcalcError(f"dialect: found {quote(dialect)}, but {target} has no dialects")
 
 
 def refuse_unprintable(names: Iterable[str]) -> None:
@@ -49,4 +49,4 @@ def refuse_unprintable(names: Iterable[str]) -> None:
     """
     for name in names:
         if not name.isprintable():
-            raise KvcalcError(f"name: found {shown(name)}, expected printable text")
+            raise KvcalcError(f"name: found {quote(name)}, expected printable text")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kvcalc.answers.compare import Compared
 from kvcalc.outputs.page import Page, bytes_cell
-from kvcalc.units import counted, percent, sized
+from kvcalc.units import format_bytes, percent, plural
 
 
 def compare_page(rows: Sequence[Compared]) -> Page:
@@ -15,7 +15,7 @@ def compare_page(rows: Sequence[Compared]) -> Page:
     first = rows[0]
     several = len({row.window for row in rows}) > 1
     windows = [f"window {row.window:,}" if several else "bytes" for row in by_engine[first.engine]]
-    where = f"{first.context:,} tokens, {counted(first.sequences, 'sequence')}"
+    where = f"{first.context:,} tokens, {plural(first.sequences, 'sequence')}"
     return Page(
         title=f"KV cache of {first.model} by engine, {where}",
         columns=(
@@ -56,7 +56,7 @@ def _reasons(cells: Sequence[Compared]) -> list[str]:
     for row in cells:
         said = row.error or row.why
         if row.peak_bytes is not None and row.peak_bytes != row.bytes:
-            said += f"; at the peak {sized(row.peak_bytes)}"
+            said += f"; at the peak {format_bytes(row.peak_bytes)}"
         if said and said not in lines:
             lines.append(said)
     engine = cells[0].engine

@@ -2,16 +2,16 @@
 
 from kvcalc.answers.estimate import Estimate
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.units import counted, sized
+from kvcalc.units import format_bytes, plural
 
 
 def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page:
     """Lay out one estimate; say so where its context is the model's maximum, unasked."""
     asked = f"{answer.context:,} tokens" + (" (its maximum)" if context_is_maximum else "")
-    where = f"{counted(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"
+    where = f"{plural(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"
     notes = [*settings_note(answer.settings), f"formula: {answer.formula}"]
     if answer.bytes_per_gpu != answer.bytes:
-        notes.insert(0, f"on the fullest GPU: {sized(answer.bytes_per_gpu)}")
+        notes.insert(0, f"on the fullest GPU: {format_bytes(answer.bytes_per_gpu)}")
     return Page(
         title=f"KV cache of {answer.model} on {answer.engine}, {asked}, {where}",
         columns=("layers", "count", "window", "bytes"),

@@ -2,14 +2,14 @@
 
 from kvcalc.explanation import ExplainedStep, Explanation
 from kvcalc.outputs.page import Page
-from kvcalc.units import sized
+from kvcalc.units import format_bytes
 
 
 def explain_page(explanation: Explanation) -> Page:
     """Lay out a derivation."""
-    notes = [f"formula: {explanation.formula}", f"= {sized(explanation.bytes)}"]
+    notes = [f"formula: {explanation.formula}", f"= {format_bytes(explanation.bytes)}"]
     if explanation.bytes_per_gpu != explanation.bytes:
-        notes.append(f"on the fullest GPU: {sized(explanation.bytes_per_gpu)}")
+        notes.append(f"on the fullest GPU: {format_bytes(explanation.bytes_per_gpu)}")
     if explanation.why:
         notes.append(f"why: {explanation.why}")
     if explanation.lever is not None:

@@ -7,15 +7,15 @@ from kvcalc.answers.fit.budget import rule
 from kvcalc.answers.fit.change import verdict
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.outputs.page import Page, bytes_cell
-from kvcalc.units import counted, percent
+from kvcalc.units import percent, plural
 
 
 def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
     """Lay out one answer: its figures, where they come from and what would make it fit."""
-    copies = counted(fit.replicas, "copy").replace("copys", "copies")
+    copies = plural(fit.replicas, "copy").replace("copys", "copies")
     rows = [
         ("max sequences", f"{fit.max_sequences:,}"),
-        (f"max context of {counted(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
+        (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
         ("GPUs", f"{fit.gpus:,}"),
         ("tensor parallel", f"{fit.tensor_parallel_size}, {copies} of the model"),
         ("memory of a GPU", bytes_cell(answer.replica.question.card.memory)),

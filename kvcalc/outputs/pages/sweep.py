@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.units import counted, percent
+from kvcalc.units import percent, plural
 
 
 def sweep_page(rows: Sequence[SweepRow]) -> Page:
@@ -14,7 +14,7 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
     for row in rows:
         by_context.setdefault(row.context, []).append(row)
     first = rows[0]
-    where = f"on {first.engine}, {counted(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
+    where = f"on {first.engine}, {plural(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
     saving = len(windows) > 1
     return Page(
         title=f"KV cache of {first.model} {where}",

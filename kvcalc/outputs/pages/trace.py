@@ -2,14 +2,14 @@
 
 from kvcalc.answers.traces import Traced, TraceRow
 from kvcalc.outputs.page import Page, bytes_cell
-from kvcalc.units import binary_size, counted, percent
+from kvcalc.units import binary_size, percent, plural
 
 
 def trace_page(found: Traced, gpu: str | None = None) -> Page:
     """Lay out a trace's rows; with a GPU, how many hold the peak's cache and nothing else."""
     first = found.rows[0]
     return Page(
-        title=f"KV cache of {first.model} over {counted(first.requests, 'request')}",
+        title=f"KV cache of {first.model} over {plural(first.requests, 'request')}",
         columns=(
             "engine",
             "rule",
@@ -79,9 +79,9 @@ def _notes(found: Traced) -> list[str]:
     if found.admission is not None:
         told = found.admission
         notes.append(
-            f"into {told.memory:,} bytes: {counted(told.waited, 'request')} would have waited, "
+            f"into {told.memory:,} bytes: {plural(told.waited, 'request')} would have waited, "
             f"{_seconds(told.mean_wait)} on average, 95 % up to {_seconds(told.p95_wait)}, the "
-            f"longest {_seconds(told.longest_wait)}; {counted(told.too_large, 'request')} larger "
+            f"longest {_seconds(told.longest_wait)}; {plural(told.too_large, 'request')} larger "
             "than the memory."
         )
     return notes

@@ -1,7 +1,7 @@
 """What stands beneath *Plan*: how it was made, from what, and what it leaves out."""
 
 from kvcalc.answers.workbook import Workbook
-from kvcalc.outputs.workbook.sheet import Sheet
+from kvcalc.outputs.workbook.cells import Sheet
 
 NOT_MODELLED = (
     "throughput and latency",

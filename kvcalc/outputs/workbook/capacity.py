@@ -9,19 +9,19 @@ from kvcalc import engines as known_engines
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.answers.workbook import Workbook
 from kvcalc.catalogue import gpus
-from kvcalc.outputs.workbook.answered import Answer
-from kvcalc.outputs.workbook.held import (
+from kvcalc.outputs.workbook.cells import Sheet
+from kvcalc.outputs.workbook.expected import (
     ASK_FIT,
     MISSING,
     SEE_TOTAL,
     TOO_FEW,
+    expected,
     fits,
-    held,
     needed,
     shared,
 )
 from kvcalc.outputs.workbook.layout import ENGINES, FORMULAS, GPUS, column_of
-from kvcalc.outputs.workbook.sheet import Sheet
+from kvcalc.outputs.workbook.plan_answers import Answer
 
 TEN_THOUSANDTHS = "ROUND(memory_share*10000,0)"
 SHARED = (
@@ -33,7 +33,7 @@ SHARED = (
 
 def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
     """The answers about GPUs, in the order of their working."""
-    own = held(book, formulas)
+    own = expected(book, formulas)
     needs = needed(book, own.per_copy)
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))
     memory = column_of("GPUs", GPUS, "usable_bytes", len(gpus.catalogue()))

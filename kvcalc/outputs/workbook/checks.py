@@ -7,9 +7,9 @@ from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.languages.excel import MAX_EXACT
+from kvcalc.outputs.workbook.cells import Sheet, cell
 from kvcalc.outputs.workbook.combination import cell_text, cell_value
 from kvcalc.outputs.workbook.layout import FIRST_ROW
-from kvcalc.outputs.workbook.sheet import Sheet, cell
 
 COLUMNS = (
     "model",

@@ -8,8 +8,8 @@ from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.written import written
+from kvcalc.outputs.workbook.cells import quote
 from kvcalc.outputs.workbook.limits import exact
-from kvcalc.outputs.workbook.sheet import quoted
 
 
 def cell_text(
@@ -34,7 +34,7 @@ def cell_text(
     text = written(formula, "excel", names=spelled).text
     if one.most_sequences is None or "sequences" not in names:
         return text
-    refused = quoted(one.refused_sequences)
+    refused = quote(one.refused_sequences)
     return f"=IF({names['sequences']}>{one.most_sequences},{refused},{text[1:]})"
 
 

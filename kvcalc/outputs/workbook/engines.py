@@ -5,8 +5,8 @@ from kvcalc.answers.fit.budget import Card, rule
 from kvcalc.answers.fit.replica import USABLE, all_blocks_but_one
 from kvcalc.answers.workbook import Workbook
 from kvcalc.dtypes import DTYPES
+from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW
-from kvcalc.outputs.workbook.sheet import Sheet, Table
 
 LIST_COLUMN = len(ENGINES) + 1
 """Of the element types, and beside them the ranks."""

@@ -6,6 +6,7 @@ from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
+from kvcalc.outputs.workbook.cells import Sheet, cell
 from kvcalc.outputs.workbook.combination import (
     cell_text,
     cell_value,
@@ -20,7 +21,6 @@ from kvcalc.outputs.workbook.layout import (
     WORKLOAD_SESSIONS,
 )
 from kvcalc.outputs.workbook.sessions import peak_sessions, sessions_of
-from kvcalc.outputs.workbook.sheet import Sheet, cell
 
 PLACE = {name: column for column, name in enumerate(FORMULAS)}
 WIDTHS = (24, 11, 16, 20, 10, 24, 22, 18, 18, 18, 18, 18, 22, 22, 20, 16, 60, 60, 40)

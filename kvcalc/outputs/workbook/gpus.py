@@ -1,8 +1,8 @@
 """*GPUs*: a table of what memory each card has, with its sources."""
 
 from kvcalc.catalogue.gpus import Gpu, catalogue
+from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, GPUS
-from kvcalc.outputs.workbook.sheet import Sheet, Table
 
 MIB = "gpu_catalogue[[#This Row],[memory_mib]]"
 BYTES = "gpu_catalogue[[#This Row],[memory_bytes]]"

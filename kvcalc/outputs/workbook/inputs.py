@@ -6,9 +6,9 @@ from kvcalc import engines as known_engines
 from kvcalc.answers.workbook import MOST, Workbook
 from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
+from kvcalc.outputs.workbook.cells import letters, match
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW, GPUS, MODELS, column_of
 from kvcalc.outputs.workbook.models import element_bytes, window_of
-from kvcalc.outputs.workbook.sheet import letters, match
 
 USUAL_GPU = "h200"
 

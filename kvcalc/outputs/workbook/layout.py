@@ -1,6 +1,6 @@
 """Where things stand: what one sheet must know of another."""
 
-from kvcalc.outputs.workbook.sheet import letters
+from kvcalc.outputs.workbook.cells import letters
 
 FIRST_ROW = 4
 """Of the rows beneath a sheet's title, note and header."""

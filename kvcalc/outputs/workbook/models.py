@@ -6,8 +6,8 @@ from kvcalc.answers.show import shape
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Listed
 from kvcalc.dtypes import dtype
+from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, MODELS
-from kvcalc.outputs.workbook.sheet import Sheet, Table
 
 BYTES_PER_TOKEN = "bytes_per_token_and_layer"
 KV_HEADS, HEAD_DIM, ELEMENT = (

@@ -1,13 +1,13 @@
 """*Plan*: a planner's inputs in blue, and beside them the answers."""
 
 from kvcalc.answers.workbook import Workbook
-from kvcalc.outputs.workbook import answered, capacity, inputs
+from kvcalc.outputs.workbook import capacity, inputs, plan_answers
 from kvcalc.outputs.workbook.about import write_about
-from kvcalc.outputs.workbook.answered import Answer
+from kvcalc.outputs.workbook.cells import Choice, Sheet
 from kvcalc.outputs.workbook.checks import differences
 from kvcalc.outputs.workbook.inputs import Input
 from kvcalc.outputs.workbook.layout import FIRST_ROW
-from kvcalc.outputs.workbook.sheet import Choice, Sheet
+from kvcalc.outputs.workbook.plan_answers import Answer
 
 WIDTHS = (23, 22, 46, 3, 20, 26, 52)
 INPUT, ANSWER = 1, 5
@@ -23,7 +23,7 @@ def plan_sheet(book: Workbook, formulas: Sheet, checks: Sheet) -> tuple[Sheet, d
         (
             "memory of the cache",
             inputs.of_plan(book),
-            answered.of_plan(book, formulas, differences(checks)),
+            plan_answers.of_plan(book, formulas, differences(checks)),
         ),
         ("GPUs and load", inputs.of_capacity(book), capacity.of_plan(book, formulas)),
     )

@@ -10,9 +10,9 @@ from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
+from kvcalc.outputs.workbook.cells import Chart, Choice, Series, Sheet, cell
 from kvcalc.outputs.workbook.combination import cell_text, of_sequences
 from kvcalc.outputs.workbook.layout import FIRST_ROW
-from kvcalc.outputs.workbook.sheet import Chart, Choice, Series, Sheet, cell
 
 if TYPE_CHECKING:
     from kvcalc.formula.expression import Value

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.answers.workbook import Workbook
-from kvcalc.outputs.workbook.sheet import Choice, Sheet, cell, match, quoted
+from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, match, quote
 from kvcalc.readers.tokens import token_gains
 
 NAME = "in_tokens_of"
@@ -41,12 +41,12 @@ def write_input(sheet: Sheet, row: int, table_row: int, found: list[Gain]) -> No
     key = match(f'{asked}&"|"&model', sheet.range(4, table_row, last))
     for column in (MORE, THAN):
         amounts = sheet.range(column, table_row, last)
-        text = f"=IF({asked}={quoted(OWN)},1,IFERROR(INDEX({amounts},{key}),0))"
+        text = f"=IF({asked}={quote(OWN)},1,IFERROR(INDEX({amounts},{key}),0))"
         sheet.live(row, column, text, 1)
     more, than = cell(row, MORE), cell(row, THAN)
     told = f'{more}&" of its tokens are "&{than}&" of "&model&", on average and not at most"'
     none = f'"no gain over "&{asked}&" is published for "&model'
-    said = f'=IF({asked}={quoted(OWN)},"",IF({more}=0,{none},{told}))'
+    said = f'=IF({asked}={quote(OWN)},"",IF({more}=0,{none},{told}))'
     sheet.live(row, SENTENCE, said, "", "sentence")
 
 

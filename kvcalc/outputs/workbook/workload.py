@@ -2,7 +2,7 @@
 
 from kvcalc.answers.workbook import Workbook
 from kvcalc.outputs.workbook import token_gains
-from kvcalc.outputs.workbook.answered import MAX_EXACT, PAST, as_written
+from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, quote
 from kvcalc.outputs.workbook.layout import (
     FIRST_ROW,
     FORMULAS,
@@ -11,6 +11,7 @@ from kvcalc.outputs.workbook.layout import (
     WORKLOAD_SESSIONS,
     column_of,
 )
+from kvcalc.outputs.workbook.plan_answers import MAX_EXACT, PAST, as_written
 from kvcalc.outputs.workbook.sessions import (
     PEAK_FACTOR,
     REQUESTS_PER_SECOND,
@@ -18,7 +19,6 @@ from kvcalc.outputs.workbook.sessions import (
     peak_sessions,
     sessions_of,
 )
-from kvcalc.outputs.workbook.sheet import Choice, Sheet, cell, quoted
 
 COLUMNS = (
     "requests up to",
@@ -99,7 +99,7 @@ def _write_class(
     none = f"{cell(row, WORKLOAD_SESSIONS)}=0"
     places = column_of("Formulas", FORMULAS, asked.name, len(book.combinations))
     found = f"INDEX({places},formulas_row)"
-    exact = f"IF(ISNUMBER({found}),IF({found}>{MAX_EXACT},{quoted(PAST)},{found}),{found})"
+    exact = f"IF(ISNUMBER({found}),IF({found}>{MAX_EXACT},{quote(PAST)},{found}),{found})"
     text = f'IF(ISNUMBER(total_bytes),IF({none},0,{exact}),"see Plan")'
     if converts:
         unknown = f"{cell(TOKENS_ROW, token_gains.MORE)}=0"

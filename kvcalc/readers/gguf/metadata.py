@@ -7,7 +7,7 @@ vocabulary above all) is passed over without being decoded.
 from struct import Struct, unpack
 from typing import Any, Protocol
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 CHUNK = 2**18
 MAX_BYTES = 2**30
@@ -53,7 +53,7 @@ def read_head(source: "Source") -> tuple[dict[str, Any], int]:
         KvcalcError: as `read_metadata`.
     """
     if (magic := source.take(4)) != b"GGUF":
-        raise KvcalcError(f"found {shown(magic)} at its start, expected GGUF")
+        raise KvcalcError(f"found {quote(magic)} at its start, expected GGUF")
     version = source.number("I")
     if version not in (2, 3):
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -66,7 +66,7 @@ def read_head(source: "Source") -> tuple[dict[str, Any], int]:
     for _ in range(count):
         source.key = "a key's name"
         key = source.text(MAX_KEY_BYTES)
-        source.key = shown(key)
+        source.key = quote(key)
         if key in metadata:
             raise source.error("the key stands there twice")
         metadata[key] = source.value(kept=not key.startswith("tokenizer."))

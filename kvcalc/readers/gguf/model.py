@@ -13,7 +13,7 @@ from kvcalc.catalogue.gguf import (
     MODEL_TYPES,
     RECURRENT,
 )
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_LAYERS, Model
@@ -38,10 +38,10 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
         KvcalcError: as `model_of`.
     """
     if part := metadata.get("split.no"):
-        raise KvcalcError(f"split.no: found {shown(part)}, expected 0, the first part of the file")
+        raise KvcalcError(f"split.no: found {quote(part)}, expected 0, the first part of the file")
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
-        raise KvcalcError(f"general.architecture: found {shown(architecture)}, expected a name")
+        raise KvcalcError(f"general.architecture: found {quote(architecture)}, expected a name")
     keys = Keys(metadata, architecture)
     title = metadata.get("general.name")
     facts: dict[str, Any] = {
@@ -54,7 +54,7 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
     if isinstance(file_type, int) and file_type in DTYPES:
         facts["dtype"] = DTYPES[file_type]
     model = Model(layers=layers_of(keys), **facts)
-    notes = () if architecture in KNOWN else (_UNKNOWN.format(shown(architecture)),)
+    notes = () if architecture in KNOWN else (_UNKNOWN.format(quote(architecture)),)
     return Reading(model, source, keys.origins, notes)
 
 

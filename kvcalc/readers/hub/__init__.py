@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kvcalc.errors import KvcalcError, shown
-from kvcalc.readers.hub.asking import asking
+from kvcalc.errors import KvcalcError, quote
+from kvcalc.readers.hub.errors import asking
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
 
@@ -55,7 +55,7 @@ def fetch_config(hub_id: HubId) -> Path:
         try:
             size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
         except EntryNotFoundError:
-            raise NoConfigError(f"{shown(hub_id.repository)} holds no config.json") from None
+            raise NoConfigError(f"{quote(hub_id.repository)} holds no config.json") from None
         except RevisionNotFoundError:
             raise
         except Exception as error:  # no way to the Hub today: an earlier answer is as good
@@ -66,7 +66,7 @@ def fetch_config(hub_id: HubId) -> Path:
         if size is None or size > MAX_CONFIG_BYTES:
             found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
             raise KvcalcError(
-                f"{shown(hub_id.repository)}: found config.json {found}, expected at most "
+                f"{quote(hub_id.repository)}: found config.json {found}, expected at most "
                 f"{MAX_CONFIG_BYTES:,} bytes"
             )
         meter: Any = _meter(hub_id, size)
@@ -128,11 +128,11 @@ def _choose(hub_id: HubId, files: Sequence[str]) -> str:
                     return file
     if heads and not wanted:
         return heads[0]
-    repository = shown(hub_id.repository)
+    repository = quote(hub_id.repository)
     if not heads:
         raise KvcalcError(f"{repository} holds no .gguf model; name a repository that holds one")
-    some = ", ".join(shown(file) for file in heads[:8]) + (", ..." if heads[8:] else "")
-    raise KvcalcError(f"{repository} holds no .gguf of {shown(wanted)}; it holds {some}")
+    some = ", ".join(quote(file) for file in heads[:8]) + (", ..." if heads[8:] else "")
+    raise KvcalcError(f"{repository} holds no .gguf of {quote(wanted)}; it holds {some}")
 
 
 def _is_head(file: str) -> bool:
@@ -157,7 +157,7 @@ def _meter(hub_id: HubId, size: int) -> type:
             self.received += max(int(received or 0), 0)
             if self.received > size:
                 raise KvcalcError(
-                    f"{shown(hub_id.repository)}: config.json is longer than the {size:,} bytes "
+                    f"{quote(hub_id.repository)}: config.json is longer than the {size:,} bytes "
                     "that the Hub announced; try again"
                 )
 

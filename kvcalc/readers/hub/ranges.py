@@ -3,8 +3,8 @@
 import re
 from typing import Self
 
-from kvcalc.errors import KvcalcError, shown
-from kvcalc.readers.hub.asking import asking
+from kvcalc.errors import KvcalcError, quote
+from kvcalc.readers.hub.errors import asking
 from kvcalc.readers.hub.ids import HubId
 
 MAX_RANGE_BYTES = 256 * 2**20
@@ -104,11 +104,11 @@ class RangeStream:
         first, last, size = map(int, match.groups()) if match else (-1, -1, -1)
         same = not self.fetched or size == self.size
         if first != start or last != min(end, size) - 1 or not same:
-            raise self._refused(f"the server answered another range, {shown(content_range)}")
+            raise self._refused(f"the server answered another range, {quote(content_range)}")
         return size
 
     def _refused(self, why: str) -> KvcalcError:
         return KvcalcError(
-            f"{shown(self._hub_id.repository)}: {shown(self.name, 120)} cannot be read by pieces, "
+            f"{quote(self._hub_id.repository)}: {quote(self.name, 120)} cannot be read by pieces, "
             f"{why}; download it and give its path"
         )

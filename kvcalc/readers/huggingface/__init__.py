@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import KvcalcError, printable, shown
+from kvcalc.errors import KvcalcError, printable, quote
 from kvcalc.files import read_bytes
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
@@ -36,12 +36,12 @@ def read(path: Path, name: str | None = None) -> Reading:
     try:
         table = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{shown(str(file), 300)}: not JSON ({shown(str(error))})") from None
+        raise KvcalcError(f"{quote(str(file), 300)}: not JSON ({quote(str(error))})") from None
     own = file.resolve().parent.name if file.name == "config.json" else file.stem
     try:
         return reading_of(table, name or own or "model", str(file))
     except KvcalcError as error:
-        raise KvcalcError(f"{shown(str(file), 300)}: {error}") from None
+        raise KvcalcError(f"{quote(str(file), 300)}: {error}") from None
 
 
 def reading_of(table: Any, name: str, source: str) -> Reading:
@@ -51,7 +51,7 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
         KvcalcError: it does not describe a language model; the sentence names the key.
     """
     if not isinstance(table, dict):
-        raise KvcalcError(f"found {shown(table)}, expected an object")
+        raise KvcalcError(f"found {quote(table)}, expected an object")
     text = _language_model(table)
     model_type = text.get("model_type") or table.get("model_type")
     row = family(model_type) if isinstance(model_type, str) else None
@@ -72,7 +72,7 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not any(_is_recurrent(layer) for layer, _ in model.groups):
         refuse_unused_state(text)
-    notes = () if row else (f"model type {shown(model_type)} is unknown: read by its keys alone",)
+    notes = () if row else (f"model type {quote(model_type)} is unknown: read by its keys alone",)
     return Reading(model, source, keys.origins, notes)
 
 
@@ -84,7 +84,7 @@ def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the table of the language model, nested or not."""
     for key in TEXT_CONFIGS[:4]:  # the last, "decoder", may name something else
         if table.get(key) is not None and not isinstance(table[key], dict):
-            raise KvcalcError(f"{key}: found {shown(table[key])}, expected a table")
+            raise KvcalcError(f"{key}: found {quote(table[key])}, expected a table")
     for _ in range(3):
         nested = next(
             (table[key] for key in TEXT_CONFIGS if isinstance(table.get(key), dict)), None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers.attention import (
     Attention,
     ChunkedAttention,
@@ -244,5 +244,5 @@ def layer_of(kind: str, keys: Keys) -> Layer:
         KvcalcError: an unknown type, or sizes that the file does not give.
     """
     if kind not in KINDS:
-        raise KvcalcError(f"layer_types: found {shown(kind)}, expected one of {', '.join(KINDS)}")
+        raise KvcalcError(f"layer_types: found {quote(kind)}, expected one of {', '.join(KINDS)}")
     return KINDS[kind](keys)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.layers.composed import Combined, SharedCache
 from kvcalc.layers.layer import Layer
 from kvcalc.readers.huggingface.keys import Keys
@@ -55,7 +55,7 @@ def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
             return {}
         if type(share) is not int or share < 1:
             raise KvcalcError(
-                f"n_heads_in_group: found {shown(share)}, expected a positive integer"
+                f"n_heads_in_group: found {quote(share)}, expected a positive integer"
             )
         return {"num_key_value_heads": keys.size("num_attention_heads") // share}
     if kind == FULL and any(keys.has(key) for key in GLOBAL):
@@ -72,7 +72,7 @@ def _share(keys: Keys, layers: list[Layer]) -> None:
     shared = keys.count("num_kv_shared_layers")
     if shared >= len(layers):
         raise KvcalcError(
-            f"num_kv_shared_layers: found {shown(shared)}, expected less than the layers"
+            f"num_kv_shared_layers: found {quote(shared)}, expected less than the layers"
         )
     for place in range(len(layers) - shared, len(layers)):
         layers[place] = SharedCache()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import cycle, islice
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers.huggingface.keys import Keys
 
 MAX_LAYERS = 100_000
@@ -99,7 +99,7 @@ def _lettered(keys: Keys) -> list[str] | None:
     """A string with a letter a layer."""
     pattern = keys.get("hybrid_override_pattern")
     if not isinstance(pattern, str) or set(pattern) - set(LETTERS):
-        raise KvcalcError(f"hybrid_override_pattern: found {shown(pattern)}")
+        raise KvcalcError(f"hybrid_override_pattern: found {quote(pattern)}")
     return [LETTERS[letter] for letter in pattern]
 
 
@@ -112,7 +112,7 @@ def _sliding_pattern(keys: Keys) -> list[str] | None:
         return _every(keys, pattern, pattern - 1, SLIDING)
     if not isinstance(pattern, str) or not pattern or set(pattern) - {"L", "G"}:
         raise KvcalcError(
-            f"sliding_window_pattern: found {shown(pattern)}, expected letters L and G or a period"
+            f"sliding_window_pattern: found {quote(pattern)}, expected letters L and G or a period"
         )
     return [LETTERS[letter] for letter in islice(cycle(pattern), count(keys))]
 
@@ -143,7 +143,7 @@ def _ratios(keys: Keys) -> list[str] | None:
     kinds = {0: SLIDING, 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
     ratios = keys.list_of("compress_ratios", int)
     if set(ratios) - set(kinds):
-        raise KvcalcError(f"compress_ratios: found {shown(ratios)}, expected 0, 4 and 128")
+        raise KvcalcError(f"compress_ratios: found {quote(ratios)}, expected 0, 4 and 128")
     return [kinds[ratio] for ratio in ratios[: count(keys)]]
 
 
@@ -192,7 +192,7 @@ def _linear_lists(keys: Keys) -> list[str] | None:
     full = keys.table_of("linear_attn_config").get("full_attn_layers")
     if not isinstance(full, list) or any(type(layer) is not int for layer in full):
         raise KvcalcError(
-            f"linear_attn_config.full_attn_layers: found {shown(full)}, expected a list"
+            f"linear_attn_config.full_attn_layers: found {quote(full)}, expected a list"
         )
     full = set(full)
     return [FULL if layer + 1 in full else LINEAR for layer in range(count(keys))]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds of a unit of time."""
@@ -92,10 +92,10 @@ def recognised(
     for question, column in named.items():
         if question not in QUESTIONS:
             raise KvcalcError(
-                f"--column: {shown(question)} is no question; those are {', '.join(QUESTIONS)}"
+                f"--column: {quote(question)} is no question; those are {', '.join(QUESTIONS)}"
             )
         if column not in header:
-            raise KvcalcError(f"{file}: column {shown(column)}: missing; found {_listed(header)}")
+            raise KvcalcError(f"{file}: column {quote(column)}: missing; found {_listed(header)}")
     for known in FORMATS.values():
         columns = {**known.columns, **named}
         there = {question: column for question, column in columns.items() if column in header}
@@ -115,4 +115,4 @@ def recognised(
 
 
 def _listed(header: Sequence[str]) -> str:
-    return ", ".join(shown(column) for column in header[:20]) + (" ..." if header[20:] else "")
+    return ", ".join(quote(column) for column in header[:20]) + (" ..." if header[20:] else "")

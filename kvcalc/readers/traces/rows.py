@@ -2,7 +2,7 @@
 
 import re
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers.traces.formats import UNITS_US, Format
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.source import Source
@@ -32,7 +32,7 @@ NUMBERS = re.compile("U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.
 TOKENS = ("input", "output")
 
 
-class Rows:
+class RequestRows:
     """The rows of one file: when a request starts and how long it lives, and its tokens."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Rows:
         found += [(one.line, width, one.text) for one in rejects]
         line, why, told = min(found)
         unit = "row" if self.source.kind == "parquet" else "line"
-        raise KvcalcError(f"{self.source.name}: {unit} {line:,}: {why} {shown(told, 200)}")
+        raise KvcalcError(f"{self.source.name}: {unit} {line:,}: {why} {quote(told, 200)}")
 
     def _values(self, more: str = "") -> str:
         read, wrote = (self._tokens(one) for one in TOKENS)
@@ -130,7 +130,7 @@ class Rows:
         if unit is None:
             if NUMBERS.fullmatch(kind):
                 raise KvcalcError(
-                    f"{self.source.name}: column {shown(column)} has numbers; give --time-unit s, "
+                    f"{self.source.name}: column {quote(column)} has numbers; give --time-unit s, "
                     "ms or us"
                 )
             if kind == "TIMESTAMP WITH TIME ZONE":

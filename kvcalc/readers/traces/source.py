@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,7 +37,7 @@ class Source:
     def __init__(self, base: "DuckDBPyConnection", path: Path) -> None:
         self.base = base
         self.path = path
-        self.name = shown(str(path), 300)
+        self.name = quote(str(path), 300)
         if not path.is_file():
             raise KvcalcError(f"{self.name}: expected a file")
         self.packed = path.suffix.lower() == ".gz"
@@ -111,7 +111,7 @@ class Source:
             with opened(self.path, "rt", encoding="utf-8", errors="replace", newline="") as file:
                 yield file
         except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-            raise KvcalcError(f"{self.name}: cannot be read ({shown(str(error))})") from None
+            raise KvcalcError(f"{self.name}: cannot be read ({quote(str(error))})") from None
 
     def rejects(self) -> list[Reject]:
         """The lines that scans of a CSV file have rejected, each once."""
@@ -155,7 +155,7 @@ class Source:
             return self.base.execute(query, list(values)).fetchall()
         except (duckdb.Error, OSError) as error:
             first = str(error).strip().partition("\n")[0]
-            raise KvcalcError(f"{self.name}: cannot be read ({shown(first, 200)})") from None
+            raise KvcalcError(f"{self.name}: cannot be read ({quote(first, 200)})") from None
 
 
 def _escaped(text: str) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers.traces.formats import UNITS_US, recognised
-from kvcalc.readers.traces.rows import Rows
+from kvcalc.readers.traces.rows import RequestRows
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.source import Source
 
@@ -81,7 +81,7 @@ def load(
             a trace without durations where no service model is given.
     """
     if time_unit is not None and time_unit not in UNITS_US:
-        raise KvcalcError(f"time_unit: found {shown(time_unit)}, expected {', '.join(UNITS_US)}")
+        raise KvcalcError(f"time_unit: found {quote(time_unit)}, expected {', '.join(UNITS_US)}")
     base.execute(
         "CREATE TABLE raw(start BIGINT, life BIGINT, input INTEGER, output INTEGER, "
         f"blocks {'BIGINT[]' if with_blocks else 'INTEGER'})"
@@ -99,7 +99,7 @@ def load(
                 f"{source.name}: has no durations; give --prefill-rate and --decode-rate, in "
                 "tokens a second"
             )
-        rows = Rows(source, form, service, with_blocks)
+        rows = RequestRows(source, form, service, with_blocks)
         found = rows.insert()
         if found and not skip_bad:
             rows.refuse()
@@ -137,7 +137,7 @@ def _paths(files: Iterable[str | Path]) -> list[Path]:
         pattern = Path(text)
         matches = [pattern] if pattern.exists() else sorted(pattern.parent.glob(pattern.name))
         if not matches:
-            raise KvcalcError(f"{shown(text, 300)}: found nothing, expected a trace")
+            raise KvcalcError(f"{quote(text, 300)}: found nothing, expected a trace")
         found += matches
     if not found:
         raise KvcalcError("files: found none, expected at least one trace")

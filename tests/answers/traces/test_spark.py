@@ -9,9 +9,9 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.traces import trace
+from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.rules import rules
 from kvcalc.answers.traces.statement import statement
-from kvcalc.answers.traces.weights import Weight, weight
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.table import connect, load
 from tests.answers.traces.by_hand import Request, sweep
@@ -61,7 +61,7 @@ def test_spark_gives_the_same_answers(spark: Any, name: str) -> None:
         )
         if rule.of == "tokens"
     ]
-    query = statement([weight(rule, dialect="spark") for rule, _ in sums], dialect="spark")
+    query = statement([request_bytes(rule, dialect="spark") for rule, _ in sums], dialect="spark")
     answers = [tuple(row)[1:] for row in spark.sql(query).collect()]
     assert answers == [
         (
@@ -87,6 +87,6 @@ def test_spark_gives_the_same_answers(spark: Any, name: str) -> None:
 )
 def test_ties_and_gaps_are_summed_by_spark_too(spark: Any, rows: list[tuple[int, ...]]) -> None:
     requests(spark, rows)
-    query = statement([Weight("tokens")], dialect="spark")
+    query = statement([RequestBytes("tokens")], dialect="spark")
     by_hand = sweep([Request(t0, t1, tokens, 0) for t0, t1, tokens in rows], lambda one: one.prompt)
     assert tuple(spark.sql(query).collect()[0])[1:] == tuple(by_hand)

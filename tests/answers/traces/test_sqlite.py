@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import kvcalc
+from kvcalc.answers.traces.request_bytes import request_bytes
 from kvcalc.answers.traces.rules import rules
 from kvcalc.answers.traces.statement import statement
-from kvcalc.answers.traces.weights import weight
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.table import connect, load
 
@@ -35,7 +35,7 @@ def test_sqlite_gives_the_same_answers(name: str) -> None:
     other.execute("CREATE TABLE trace(t0 INTEGER, t1 INTEGER, tokens INTEGER)")
     requests = base.execute("SELECT t0, t1, tokens FROM trace").fetchall()
     other.executemany("INSERT INTO trace VALUES (?, ?, ?)", requests)
-    query = statement([weight(rule, dialect="sqlite") for rule in SUMS], dialect="sqlite")
-    expected = base.execute(statement([weight(rule) for rule in SUMS])).fetchall()
+    query = statement([request_bytes(rule, dialect="sqlite") for rule in SUMS], dialect="sqlite")
+    expected = base.execute(statement([request_bytes(rule) for rule in SUMS])).fetchall()
     assert len(expected) == len(SUMS)
     assert other.execute(query).fetchall() == expected

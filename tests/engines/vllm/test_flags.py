@@ -5,9 +5,9 @@ import re
 import pytest
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.command_line import Asked
+from kvcalc.engines.server import Asked
 from kvcalc.engines.vllm.flags import COMMAND, SWITCHES, VALUES, finish, human_readable_int
-from kvcalc.engines.vllm.passed_over import PASSED_OVER
+from kvcalc.engines.vllm.ignored_flags import IGNORED
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 
@@ -38,8 +38,8 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     settings = {*VALUES.values(), *(name for name, _ in SWITCHES.values())}
     assert settings - TAKEN_APART <= VllmSettings.model_fields.keys()
     assert not VALUES.keys() & SWITCHES.keys()
-    assert not PASSED_OVER.keys() & (VALUES.keys() | SWITCHES.keys())
-    assert not any(flag in table for flag in NAMED for table in (PASSED_OVER, VALUES, SWITCHES))
+    assert not IGNORED.keys() & (VALUES.keys() | SWITCHES.keys())
+    assert not any(flag in table for flag in NAMED for table in (IGNORED, VALUES, SWITCHES))
     assert COMMAND.positional_model
 
 
@@ -57,10 +57,8 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
         ("--served-model-name", -1),
     ],
 )
-def test_flags_that_leave_the_cache_are_passed_over_with_their_values(
-    flag: str, takes: int
-) -> None:
-    assert COMMAND.passed_over[flag] == takes
+def test_flags_that_leave_the_cache_are_ignored_with_their_values(flag: str, takes: int) -> None:
+    assert COMMAND.ignored[flag] == takes
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from kvcalc.answers.fit import question
 from kvcalc.answers.fit.budget import Card
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.catalogue import gpus
-from kvcalc.outputs.workbook.book import write_xlsx
+from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.gpus import usable
-from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from kvcalc.readers.weights import Weights
 from tests.outputs.workbook.office import Cells, changed, coordinate, place, recalculated

@@ -10,8 +10,8 @@ import pytest
 import kvcalc
 from kvcalc.answers.workbook import Workbook, workbook
 from kvcalc.errors import KvcalcError
-from kvcalc.outputs.workbook.book import write_xlsx
-from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.outputs.workbook.contents import sheets
+from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from tests.outputs.workbook.office import (
     Cells,

@@ -14,8 +14,8 @@ from kvcalc.answers.workbook import Workbook, workbook
 from kvcalc.errors import KvcalcError
 from kvcalc.layers import layer
 from kvcalc.model import Model
-from kvcalc.outputs.workbook.book import write_xlsx
-from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.outputs.workbook.contents import sheets
+from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from kvcalc.readers.reading import Reading
 from tests.outputs.workbook.office import Cells, cached, coordinate, formulas, place

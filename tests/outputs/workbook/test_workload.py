@@ -6,9 +6,9 @@ import openpyxl
 import pytest
 
 import kvcalc
-from kvcalc.outputs.workbook.book import write_xlsx
+from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.layout import WORKLOAD_FIRST_ROW
-from kvcalc.outputs.workbook.sheets import sheets
+from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from kvcalc.readers.tokens import converted
 from tests.outputs.workbook.office import Cells, changed, recalculated

@@ -153,7 +153,7 @@ MANY_VALUES = """
 --tokenizer-metrics-allowed-custom-labels --uvicorn-access-log-exclude-prefixes
 """
 
-PASSED_OVER: dict[str, int] = {
+IGNORED: dict[str, int] = {
     **dict.fromkeys(SWITCHES.split(), 0),
     **dict.fromkeys(ONE_VALUE.split(), 1),
     **dict.fromkeys(MANY_VALUES.split(), -1),

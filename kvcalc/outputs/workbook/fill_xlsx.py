@@ -12,6 +12,7 @@ from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.excel import MAX_EXACT
 from kvcalc.formula.written import written
+from kvcalc.outputs.workbook.cells import letters
 from kvcalc.outputs.workbook.limits import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -20,7 +21,6 @@ from kvcalc.outputs.workbook.limits import (
     exact,
     usually_exact,
 )
-from kvcalc.outputs.workbook.sheet import letters
 from kvcalc.outputs.workbook.xlsx import new_workbook
 
 MAX_DIGITS = 15

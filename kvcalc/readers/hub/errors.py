@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers.hub.ids import HubId
 
 # By the names of exception classes, the most derived first: huggingface_hub's HTTP library, and
@@ -42,9 +42,9 @@ def asking(hub_id: HubId) -> Iterator[None]:
         response = getattr(error, "response", None)
         raise KvcalcError(
             sentence.format(
-                repository=shown(hub_id.repository),
-                revision=shown(hub_id.revision or "main"),
+                repository=quote(hub_id.repository),
+                revision=quote(hub_id.revision or "main"),
                 status=getattr(response, "status_code", None),
-                reason=shown(str(error).partition("\n")[0]),
+                reason=quote(str(error).partition("\n")[0]),
             )
         ) from None

@@ -20,7 +20,7 @@ MEMORIES = {
 """llama.cpp's memories, as its start-up log speaks of them, in the order of a breakdown."""
 
 
-class Row(NamedTuple):
+class CellRow(NamedTuple):
     """A row of a cell: its tensor ("K", "V" ...), how its bytes come about, and how many."""
 
     tensor: str
@@ -28,13 +28,13 @@ class Row(NamedTuple):
     bytes: int
 
 
-class Held(NamedTuple):
+class LayerTensors(NamedTuple):
     """What one layer holds in one memory: in each of `streams`, `cells` times its rows."""
 
     memory: str
     streams: Value
     cells: Value
-    rows: tuple[Row, ...]
+    rows: tuple[CellRow, ...]
 
     @property
     def row_bytes(self) -> int:
@@ -52,7 +52,7 @@ class Memory(NamedTuple):
     tensors: dict[str, Value]
 
 
-def total(held: Iterable[tuple[Held, int]]) -> Value:
+def total(held: Iterable[tuple[LayerTensors, int]]) -> Value:
     """Sum bytes over (what a layer holds, how many layers hold it), by streams."""
     by_streams: dict[Value, Counter[tuple[Value, int]]] = {}
     for one, layers in held:
@@ -79,7 +79,7 @@ def _gathered(terms: Counter[tuple[Value, int]]) -> Value:
     return result
 
 
-def by_memory(held: list[tuple[Held, int]]) -> dict[str, Memory]:
+def by_memory(held: list[tuple[LayerTensors, int]]) -> dict[str, Memory]:
     """Part what is held by memory, in the order of `MEMORIES`; without those that hold nothing."""
     parted = {}
     for memory in MEMORIES:

@@ -33,7 +33,7 @@ RESERVED_NEW = 4096
 
 
 @dataclass(frozen=True)
-class Cut:
+class PoolSizes:
     """A memory cut up: tokens of the full and of the window pool, slots, running requests.
 
     `window` is None without a window pool, `slots` without recurrent states; `left` is the bytes
@@ -53,7 +53,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Cutter:
+class PoolSizer:
     """Cuts a memory up for one model and its settings."""
 
     model: Model
@@ -64,7 +64,7 @@ class Cutter:
     traits: Traits
     context: int
 
-    def cut(self, memory: int) -> Cut:
+    def cut(self, memory: int) -> PoolSizes:
         """Cut so many bytes up.
 
         Raises:
@@ -81,7 +81,7 @@ class Cutter:
         if most is not None and most < (full or window or 0):
             full, window = self._capped(most, full, window)
         self._require_room(memory, full, window)
-        return Cut(full, window, slots, left, self._requests(full or window or 0, slots))
+        return PoolSizes(full, window, slots, left, self._requests(full or window or 0, slots))
 
     def _sized(self, budget: int) -> tuple[int, int | None]:
         """Tokens of the pools that a budget gives."""

@@ -138,6 +138,6 @@ def match(text: str, cells: str) -> str:
     return f"MATCH({text},{cells},0)"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text within a formula, cut to what Excel takes there (255 characters)."""
     return '"' + text[:250].replace('"', '""')[:254] + '"'

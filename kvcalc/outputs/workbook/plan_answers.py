@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from kvcalc.answers.workbook import MOST, Workbook
+from kvcalc.outputs.workbook.cells import Sheet, match, quote
 from kvcalc.outputs.workbook.layout import FIRST_ROW, FORMULAS, MODELS, column_of
-from kvcalc.outputs.workbook.sheet import Sheet, match, quoted
 
 MAX_EXACT = "2^53"
 FINE = "as expected"
@@ -122,8 +122,8 @@ def _total(book: Workbook, rows: int) -> str:
         f'"not in this workbook: kvcalc sheet "&IFERROR(INDEX({asked},{match("model", models)}),'
         'model)&" -e "&engine&" -d "&kv_cache_dtype&" --tp "&tensor_parallel_size'
     )
-    exact = f"IF(ISNUMBER({found}),IF({found}>{MAX_EXACT},{quoted(PAST)},{found}),{found})"
-    return f"=IF(inputs<>{quoted(FINE)},inputs,IF(formulas_row=0,{missing},{exact}))"
+    exact = f"IF(ISNUMBER({found}),IF({found}>{MAX_EXACT},{quote(PAST)},{found}),{found})"
+    return f"=IF(inputs<>{quote(FINE)},inputs,IF(formulas_row=0,{missing},{exact}))"
 
 
 def _window_used(book: Workbook, formulas: Sheet) -> tuple[str, str]:
@@ -141,9 +141,9 @@ def _window_used(book: Workbook, formulas: Sheet) -> tuple[str, str]:
 
 def _inputs() -> str:
     """Say of the first number that is not whole or out of range what was expected."""
-    text = quoted(FINE)
+    text = quote(FINE)
     for name in reversed((*AMOUNTS, "window")):
-        sentence = quoted(f"{name}: expected a whole number from 1 to {MOST[name]:,}")
+        sentence = quote(f"{name}: expected a whole number from 1 to {MOST[name]:,}")
         bad = f"IF({name}<1,TRUE,IF({name}>{MOST[name]},TRUE,{name}<>INT({name})))"
         text_is_bad = 'AND(window<>"unused",window<>"")' if name == "window" else "TRUE"
         text = f"IF(IF(ISNUMBER({name}),{bad},{text_is_bad}),{sentence},{text})"

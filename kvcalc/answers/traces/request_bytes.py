@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kvcalc.formula.formula import Formula
 
 
-class Weight(NamedTuple):
+class RequestBytes(NamedTuple):
     """What one request holds while it lives: a SQL expression over the column `of`, in bytes.
 
     `shared` is bytes of a token of a prompt's block, which requests that share the block hold once.
@@ -21,7 +21,7 @@ class Weight(NamedTuple):
     shared: int = 0
 
 
-def weight(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> Weight:
+def request_bytes(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> RequestBytes:
     """Write what a request adds by a rule, as SQL over tokens or prompt; no tokens hold nothing."""
     assert rule.request is not None
     values: Formula = rule.request
@@ -29,4 +29,4 @@ def weight(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> Weig
     text = render_sql(expression, dialect, {"context": rule.of})
     if substituted(expression, {"context": 0}) != 0:
         text = f"CASE WHEN {rule.of} > 0 THEN {text} ELSE 0 END"
-    return Weight(text, rule.of, rule.bytes_of_a_token if shared else 0)
+    return RequestBytes(text, rule.of, rule.bytes_of_a_token if shared else 0)

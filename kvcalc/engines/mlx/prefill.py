@@ -17,7 +17,7 @@ GROWTH = 256
 """Tokens: `step` of KVCache, QuantizedKVCache, RotatingKVCache and ChunkedKVCache."""
 
 
-class Moment(Protocol):
+class CallEnd(Protocol):
     """The end of a call that took the sequence from `start` to `end` tokens."""
 
     @property

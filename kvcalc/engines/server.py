@@ -28,7 +28,7 @@ class CommandLine(NamedTuple):
 
     `values` maps a flag that takes a value to what it gives: "model", "context", "sequences" or
     the name of a setting; `switches` one that takes none to a setting and its value. Flags of
-    `passed_over` touch no cache; they are mapped to how many values each takes (-1: as many as
+    `ignored` touch no cache; they are mapped to how many values each takes (-1: as many as
     follow). `several` are those of `values` that take as many as follow, which are joined by
     commas. `environment` maps variables set before the program to settings. `positional_model`
     says that the first bare word is the model, and `abbreviates` that a long flag may be cut to
@@ -38,7 +38,7 @@ class CommandLine(NamedTuple):
 
     values: Mapping[str, str]
     switches: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-    passed_over: Mapping[str, int] = MappingProxyType({})
+    ignored: Mapping[str, int] = MappingProxyType({})
     several: frozenset[str] = frozenset()
     environment: Mapping[str, str] = MappingProxyType({})
     positional_model: bool = False

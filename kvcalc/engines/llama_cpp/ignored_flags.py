@@ -78,7 +78,7 @@ WITH_A_VALUE = _words(
 """
 )
 
-PASSED_OVER = {
+IGNORED = {
     **dict.fromkeys(ALONE, 0),
     **dict.fromkeys(WITH_A_VALUE, 1),
     "--control-vector-layer-range": 2,

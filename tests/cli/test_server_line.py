@@ -60,7 +60,7 @@ def test_a_line_says_engine_model_context_and_settings(
     assert asked.notes == []
 
 
-def test_unknown_flags_are_named_and_passed_over_with_their_value() -> None:
+def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
     _, asked = read("vllm serve m --frobnicate 3 --hf-overrides '{}' -tp 2")
     assert asked.settings == {"tensor_parallel_size": "2"}
     assert asked.notes == [

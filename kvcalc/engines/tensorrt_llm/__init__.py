@@ -6,7 +6,7 @@ Read at several commits of one repository (tensorrt_llm/_torch/pyexecutor/resour
 
 from typing import NoReturn
 
-from kvcalc.engines.contract import Engine, Settings
+from kvcalc.engines.engine import Engine, Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.costs import window_of
 from kvcalc.dtypes import Dtype, dtype
-from kvcalc.engines.additive import Keep, Rows
+from kvcalc.engines.additive import Keep, TokenRows
 from kvcalc.engines.mlx import models
-from kvcalc.engines.mlx.calls import Moment
+from kvcalc.engines.mlx.prefill import CallEnd
 from kvcalc.engines.mlx.settings import MlxSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, minimum
@@ -47,7 +47,7 @@ KINDS = (
 )
 
 
-class Keeping(NamedTuple):
+class LayerRules(NamedTuple):
     """What is kept of one sequence, for a model, its settings and a moment.
 
     `kv_bits` packs after a call: `passed` is the tokens that were there when it last did.
@@ -56,7 +56,7 @@ class Keeping(NamedTuple):
     model: Model
     element: Dtype
     settings: MlxSettings
-    moment: Moment
+    moment: CallEnd
     passed: Value
 
     def kinds(self) -> dict[str, Keep]:
@@ -71,12 +71,12 @@ class Keeping(NamedTuple):
             "no_cache": self.nothing,
         }
 
-    def full(self, layer: "FullAttention") -> list[Rows]:
+    def full(self, layer: "FullAttention") -> list[TokenRows]:
         """KVCache, or QuantizedKVCache once `kv_bits` applies; an indexer's keys in one more."""
         size = layer.index_head_dim
         return self.every_token(layer) + ([] if size is None else [self.index_keys(size)])
 
-    def sliding(self, layer: "SlidingAttention") -> list[Rows]:
+    def sliding(self, layer: "SlidingAttention") -> list[TokenRows]:
         """RotatingKVCache."""
         if not models.rotates(self.model):
             return self.every_token(layer)
@@ -86,14 +86,14 @@ class Keeping(NamedTuple):
         window = window_of(self.model, layer.window)
         return [row._replace(tokens=self.moment.sliding(window))]
 
-    def chunked(self, layer: "ChunkedAttention") -> list[Rows]:
+    def chunked(self, layer: "ChunkedAttention") -> list[TokenRows]:
         """ChunkedKVCache, which `kv_bits` passes over."""
         if not models.chunks(self.model):
             return self.every_token(layer)
         row = self.keys_and_values(layer, "ChunkedKVCache")
         return [row._replace(tokens=self.moment.chunked(layer.chunk))]
 
-    def latent(self, layer: "LatentAttention") -> list[Rows]:
+    def latent(self, layer: "LatentAttention") -> list[TokenRows]:
         """KVCache of the latent as key and the rotary key as value; an indexer's keys twice."""
         if layer.window is not None:
             raise KvcalcError("mlx does not support latent_attention layers with a window")
@@ -103,24 +103,28 @@ class Keeping(NamedTuple):
             raise self.stops("attention to latent rows (MLA) cannot read packed ones")
         sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {self.element.name}"
         row = self.element.row_bytes(layer.row_elements)
-        rows = [Rows("a token of a KVCache", sizes, row, self.moment.full())]
+        rows = [TokenRows("a token of a KVCache", sizes, row, self.moment.full())]
         return rows if indexed is None else [*rows, self.index_keys(indexed, twice=True)]
 
-    def recurrent(self, layer: "Recurrent") -> list[Rows]:
+    def recurrent(self, layer: "Recurrent") -> list[TokenRows]:
         """A convolution's last inputs and a state, of fixed size."""
         columns = layer.channels * max(0, layer.taps - 1)
         elements = layer.state_elements
         convolution = self.element.row_bytes(columns)
         return [
-            Rows("the convolution", f"{columns} elements of {self.element.name}", convolution, 1),
-            Rows("the state", f"{elements} elements of float32", FLOAT32.row_bytes(elements), 1),
+            TokenRows(
+                "the convolution", f"{columns} elements of {self.element.name}", convolution, 1
+            ),
+            TokenRows(
+                "the state", f"{elements} elements of float32", FLOAT32.row_bytes(elements), 1
+            ),
         ]
 
-    def nothing(self, layer: "Layer") -> list[Rows]:
+    def nothing(self, layer: "Layer") -> list[TokenRows]:
         """No cache."""
         return []
 
-    def every_token(self, layer: "Attention") -> list[Rows]:
+    def every_token(self, layer: "Attention") -> list[TokenRows]:
         """All tokens, of which `kv_bits` packs all or none."""
         plain = self.keys_and_values(layer)
         if self.settings.kv_bits is None or models.in_lists(self.model):
@@ -132,16 +136,16 @@ class Keeping(NamedTuple):
             packed._replace(tokens=packed.tokens * is_packed),
         ]
 
-    def keys_and_values(self, layer: "Attention", of: str = "KVCache") -> Rows:
+    def keys_and_values(self, layer: "Attention", of: str = "KVCache") -> TokenRows:
         """A key and a value a KV head, for as many tokens as a full layer has room for."""
         row = layer.kv_heads * (
             self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)
         )
         sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {self.element.name}"
-        return Rows(f"a token of a {of}", working, row, self.moment.full())
+        return TokenRows(f"a token of a {of}", working, row, self.moment.full())
 
-    def packed_keys_and_values(self, layer: "Attention") -> Rows:
+    def packed_keys_and_values(self, layer: "Attention") -> TokenRows:
         """Elements of `kv_bits`, and a scale and a bias for every `kv_group_size` of them.
 
         Raises:
@@ -157,13 +161,13 @@ class Keeping(NamedTuple):
             row += layer.kv_heads * (size * bits // 8 + 2 * self.element.row_bytes(size // group))
         sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {bits} bits, 2 of {self.element.name} for every {group}"
-        return Rows("a token of a QuantizedKVCache", working, row, self.moment.full())
+        return TokenRows("a token of a QuantizedKVCache", working, row, self.moment.full())
 
-    def index_keys(self, size: int, twice: bool = False) -> Rows:
+    def index_keys(self, size: int, twice: bool = False) -> TokenRows:
         """An indexer's KVCache: its values are empty, or (DeepSeek-V3.2) as large as its keys."""
         row = self.element.row_bytes(size) * (2 if twice else 1)
         working = f"{'2 x ' if twice else ''}{size} elements of {self.element.name}"
-        return Rows("an indexer's key of a token", working, row, self.moment.full())
+        return TokenRows("an indexer's key of a token", working, row, self.moment.full())
 
     def stops(self, reason: str) -> KvcalcError:
         """Say that the engine stops with `kv_bits`, and when."""

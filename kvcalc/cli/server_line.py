@@ -8,12 +8,12 @@ import typer
 from kvcalc.cli import command_line
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.engines.command_line import Asked
+from kvcalc.engines.server import Asked
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 
 
-class Started(NamedTuple):
+class ServerRequest(NamedTuple):
     """What is asked: options given by themselves win over a command line's."""
 
     model: ModelOptions
@@ -31,7 +31,7 @@ class Started(NamedTuple):
 
 
 @dataclass(frozen=True)
-class StartedOptions:
+class ServerOptions:
     """An engine's command line, and the GPU it runs on."""
 
     from_line: Annotated[
@@ -47,7 +47,7 @@ class StartedOptions:
         str | None, typer.Option("--gpu", help="For defaults that depend on it, as h200.")
     ] = None
 
-    def started(self, model: ModelOptions, engine: EngineOptions) -> Started:
+    def started(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
         """Put together what a command line and the options say.
 
         Raises:
@@ -61,7 +61,7 @@ class StartedOptions:
         for note in asked.notes:
             note_on_stderr(note)
         given = any(getattr(model, field.name) is not None for field in fields(model))
-        return Started(
+        return ServerRequest(
             model=model if given else replace(model, model=asked.model),
             engine=name,
             settings=asked.settings | engine.settings(gpu=self.gpu),

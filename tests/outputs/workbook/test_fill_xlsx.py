@@ -10,7 +10,7 @@ import pytest
 
 from kvcalc.answers.fill import Filled, filler, places
 from kvcalc.errors import KvcalcError
-from kvcalc.outputs.workbook import filled
+from kvcalc.outputs.workbook import fill_xlsx
 from tests.outputs.workbook.office import cached, changed, recalculated
 
 HEADER = ["team", "model", "engine", "context", "sequences", "window", "price"]
@@ -28,7 +28,7 @@ def written(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
     """Write rows with their answers; the sheet's formulas and texts come back."""
     columns = places(header, {})
     answer = filler(len(header), columns)
-    filled.write_xlsx(path, header, [(row, answer(row)) for row in rows], columns)
+    fill_xlsx.write_xlsx(path, header, [(row, answer(row)) for row in rows], columns)
     sheet = openpyxl.load_workbook(path)["Filled"]
     return [list(row) for row in sheet.iter_rows(values_only=True)]
 
@@ -85,7 +85,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_more_rows_than_a_spreadsheet_takes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filled, "MAX_ROWS", 3)
+    monkeypatch.setattr(fill_xlsx, "MAX_ROWS", 3)
     with pytest.raises(KvcalcError, match="found more than 2 rows"):
         written(tmp_path / "filled.xlsx", HEADER, ROWS)
 
@@ -95,7 +95,7 @@ def test_more_columns_or_a_longer_text_than_a_spreadsheet_takes_are_refused(
 ) -> None:
     wide = ["model", "context", *map(str, range(16_380))]
     with pytest.raises(KvcalcError, match="found 16,382 columns, expected at most 16,381"):
-        filled.write_xlsx(tmp_path / "wide.xlsx", wide, [], places(wide, {}))
+        fill_xlsx.write_xlsx(tmp_path / "wide.xlsx", wide, [], places(wide, {}))
     long = ["llama-3.1-8b", "5", "x" * 32_768]
     with pytest.raises(KvcalcError, match="row 2: found a text of 32,768 characters"):
         written(tmp_path / "long.xlsx", ["model", "context", "note"], [long])
@@ -104,7 +104,7 @@ def test_more_columns_or_a_longer_text_than_a_spreadsheet_takes_are_refused(
 def test_a_row_of_another_width_is_cut_to_the_header_s(tmp_path: Path) -> None:
     rows = [(["llama-3.1-8b", "5", "6"], Filled(error="found 3 cells, expected 2"))]
     header = ["model", "context"]
-    filled.write_xlsx(tmp_path / "filled.xlsx", header, rows, places(header, {}))
+    fill_xlsx.write_xlsx(tmp_path / "filled.xlsx", header, rows, places(header, {}))
     sheet = openpyxl.load_workbook(tmp_path / "filled.xlsx")["Filled"]
     assert [cell.value for cell in sheet[2]] == [
         *("llama-3.1-8b", 5, None, None, "found 3 cells, expected 2"),

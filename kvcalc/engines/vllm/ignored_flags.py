@@ -91,7 +91,7 @@ _WITH_VALUES = """
 --numa-bind-nodes --offload-params --served-model-name --sleep-preserve-parameter-names
 """
 
-PASSED_OVER = {
+IGNORED = {
     **dict.fromkeys(_SWITCHES.split(), 0),
     **{switch.replace("--", "--no-", 1): 0 for switch in _SWITCHES.split()},
     **dict.fromkeys(_WITHOUT_VALUE.split(), 0),

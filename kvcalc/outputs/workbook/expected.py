@@ -7,11 +7,11 @@ from kvcalc.answers.fit.budget import Card, budget
 from kvcalc.answers.workbook import Workbook
 from kvcalc.catalogue import gpus
 from kvcalc.outputs.workbook import engines
-from kvcalc.outputs.workbook.answered import as_written
+from kvcalc.outputs.workbook.cells import Sheet
 from kvcalc.outputs.workbook.gpus import usable
 from kvcalc.outputs.workbook.inputs import USUAL_GPU
 from kvcalc.outputs.workbook.models import element_bytes
-from kvcalc.outputs.workbook.sheet import Sheet
+from kvcalc.outputs.workbook.plan_answers import as_written
 
 MISSING = "weights_bytes, memory_share or gpu: missing"
 SEE_TOTAL = "see total_bytes"
@@ -19,7 +19,7 @@ ASK_FIT = "kvcalc fit answers it for this engine"
 TOO_FEW = "does not fit on so few ranks"
 
 
-class Held(NamedTuple):
+class Expected(NamedTuple):
     """What the answers are as written."""
 
     memory: int
@@ -29,7 +29,7 @@ class Held(NamedTuple):
     per_copy: int | str
 
 
-def held(book: Workbook, formulas: Sheet) -> Held:
+def expected(book: Workbook, formulas: Sheet) -> Expected:
     """Work out what the answers are as written."""
     one = book.chosen
     gpu = gpus.find(USUAL_GPU)
@@ -38,7 +38,7 @@ def held(book: Workbook, formulas: Sheet) -> Held:
     if weights is None or isinstance(share, str):
         why = MISSING if _is_number(book, formulas, "bytes") else SEE_TOTAL
         known = "missing" if weights is None else weights
-        return Held(usable(gpu), known, MISSING, MISSING, why)
+        return Expected(usable(gpu), known, MISSING, MISSING, why)
     card, taken = Card(gpu.name, usable(gpu), gpu.memory_bytes), Fraction(str(share))
     cache = budget(one.engine, card, weights, 0, taken).cache
     handed_out: int | str = max(0, cache)
@@ -47,7 +47,7 @@ def held(book: Workbook, formulas: Sheet) -> Held:
         whole = isinstance(size, int)
         handed_out = max(0, cache // int(size) - blocks) * int(size) if whole else ASK_FIT
     per_copy = _most(book, formulas, handed_out)
-    return Held(usable(gpu), weights, cache, handed_out, per_copy)
+    return Expected(usable(gpu), weights, cache, handed_out, per_copy)
 
 
 def _most(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | str:
@@ -76,7 +76,7 @@ def _weights(book: Workbook) -> int | None:
     return -(-whole // one.tensor_parallel_size)
 
 
-def shared(book: Workbook, own: Held) -> int | str:
+def shared(book: Workbook, own: Expected) -> int | str:
     """The memory that is shared out: all of a card's, or what is free of the weights."""
     if isinstance(own.weights, str):
         return "missing"

@@ -1,13 +1,13 @@
 """All sheets of a planner's workbook, in their order, and its defined names."""
 
 from kvcalc.answers.workbook import Workbook
+from kvcalc.outputs.workbook.cells import Sheet
 from kvcalc.outputs.workbook.checks import checks_sheet
 from kvcalc.outputs.workbook.engines import engines_sheet
 from kvcalc.outputs.workbook.formulas import formulas_sheet
 from kvcalc.outputs.workbook.gpus import gpus_sheet
 from kvcalc.outputs.workbook.models import models_sheet
 from kvcalc.outputs.workbook.plan import plan_sheet
-from kvcalc.outputs.workbook.sheet import Sheet
 from kvcalc.outputs.workbook.sweep import sweep_sheet
 from kvcalc.outputs.workbook.workload import workload_sheet
 

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
-from kvcalc.engines.command_line import CommandLine
-from kvcalc.errors import KvcalcError, shown
+from kvcalc.engines.server import CommandLine
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
 
@@ -18,7 +18,7 @@ def whole(value: object) -> object:
     """Let an int or its text through, and no number that only equals one (True, 2.0)."""
     if type(value) is int or isinstance(value, str):
         return value
-    raise ValueError(f"found {shown(value)}, expected a whole number")
+    raise ValueError(f"found {quote(value)}, expected a whole number")
 
 
 class About(NamedTuple):
