@@ -5,16 +5,19 @@ import tomllib
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder
+from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder, require_sources
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
 from kvcalc.model import Text
+
+FACTS = {"memory_mib", "visible", "compute_capability"}
+"""The fields that somebody published; the others name the card."""
 
 VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 
@@ -51,6 +54,11 @@ class Gpu(Frozen):
     other_public_files: Annotated[int, Field(ge=0)] = 0
     note: Text | None = None
     sources: tuple[Source, ...] = ()
+
+    @model_validator(mode="after")
+    def _every_fact_has_a_source(self) -> Self:
+        require_sources([{fact} for fact in FACTS & self.model_fields_set], self.sources)
+        return self
 
     @property
     def memory_bytes(self) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder
+from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder, require_sources
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
@@ -45,14 +45,11 @@ class Preset(Frozen):
 
     @model_validator(mode="after")
     def _every_fact_has_a_source(self) -> Self:
-        sourced = {fact for source in self.sources for fact in source.facts}
         facts = [{fact} for fact in self.model_fields_set - {"name", "layers", "sources"}]
         for letter, table in self.layers.items():
             letter = f"layers.{letter}"
             facts += [{f"{letter}.{field}", letter, "layers"} for field in table if field != "kind"]
-        for spellings in facts:
-            if not spellings & sourced:
-                raise KvcalcError(f"{max(spellings)}: has no source in [[sources]]")
+        require_sources(facts, self.sources)
         return self
 
     def model(self) -> Model:

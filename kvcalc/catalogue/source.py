@@ -1,9 +1,11 @@
 """Where the facts of the catalogue stand: its folder, and the sources that each file names."""
 
+from collections.abc import Collection, Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from kvcalc.errors import KvcalcError
 from kvcalc.frozen import Frozen
 from kvcalc.model import Text
 
@@ -17,6 +19,18 @@ class Source(Frozen):
     title: Text
     address: Text
     revision: Text | None = None
+
+
+def require_sources(facts: Iterable[Collection[str]], sources: Iterable[Source]) -> None:
+    """Refuse a fact that no source names; each fact is given by all the spellings that name it.
+
+    Raises:
+        KvcalcError: there is one; the sentence has its longest spelling.
+    """
+    sourced = {fact for source in sources for fact in source.facts}
+    for spellings in facts:
+        if not sourced.intersection(spellings):
+            raise KvcalcError(f"{max(spellings)}: has no source in [[sources]]")
 
 
 @cache

@@ -8,14 +8,25 @@ from kvcalc.errors import KvcalcError
 
 def test_every_file_is_in_the_catalogue_and_well_formed() -> None:
     assert [gpu.name for gpu in catalogue()] == list(names())
-    assert len(names()) == 33
+    assert len(names()) >= 42
 
 
 @pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)
-def test_every_fact_has_a_source(gpu: Gpu) -> None:
-    sourced = {fact for source in gpu.sources for fact in source.facts}
-    assert gpu.other_public_files or "memory_mib" in sourced
-    assert (gpu.compute_capability is None) == ("compute_capability" not in sourced)
+def test_every_source_has_an_address_and_facts_of_that_card(gpu: Gpu) -> None:
+    for source in gpu.sources:
+        assert source.address.startswith("https://")
+        assert all(getattr(gpu, fact) not in (None, ()) for fact in source.facts)
+
+
+@pytest.mark.parametrize("fact", ["memory_mib", "compute_capability", "visible"])
+def test_a_fact_without_a_source_is_refused(fact: str) -> None:
+    card = find("h100").model_dump()
+    card["sources"] = [
+        {**source, "facts": [name for name in source["facts"] if name != fact]}
+        for source in card["sources"]
+    ]
+    with pytest.raises(KvcalcError, match=f"^{fact}: has no source in "):
+        Gpu(**card)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +83,7 @@ def test_a_framework_sees_at_most_what_the_driver_reports_and_little_less() -> N
 
 def test_cards_with_one_source_are_marked() -> None:
     assert {gpu.name for gpu in catalogue() if gpu.single_source} == {
-        *("h800", "l20x", "h20", "a800-80gb", "l20", "a40-ecc-off", "rtx-a6000-ecc"),
-        *("rtx-6000-ada", "rtx-3090-ti", "rtx-5070-ti", "mi355x"),
+        *("h800", "l20x", "h20-3e", "h100-pcie", "a40-ecc-off", "rtx-a6000-ecc", "gb300"),
+        *("rtx-6000-ada", "rtx-3060", "rtx-4070", "rtx-4080-super", "rtx-5070", "rtx-5070-ti"),
+        *("rtx-5080", "rx-7900-xtx", "mi355x"),
     }

@@ -110,7 +110,7 @@ def test_the_start_is_what_a_framework_sees_else_the_drivers_figure_marked_as_hi
     assert card("h100").notes == ()
     assert card("h200").memory == 143_771 * 2**20
     assert card("h200").notes == (DRIVER_IS_HIGH,)
-    assert "only one source" in " ".join(card("l20").notes)
+    assert "only one source" in " ".join(card("rtx-5070-ti").notes)
     assert card(None, 141 * GB, "141GB") == Card("141GB", 141 * GB, 141 * GB)
 
 
