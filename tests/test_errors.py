@@ -1,10 +1,20 @@
-"""Values in error sentences: quoted, short, and without power over a terminal."""
+"""Kinds of errors with their facts, and values in their sentences: quoted, short, harmless."""
+
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvcalc.errors import printable, quote
+from kvcalc.errors import (
+    KvcalcError,
+    RequestError,
+    SourceError,
+    TooLittleMemoryError,
+    UnsupportedError,
+    printable,
+    quote,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +46,26 @@ def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
 def test_text_for_a_terminal_holds_nothing_that_it_obeys(text: str) -> None:
     assert printable(text).isprintable()
     assert not text.isprintable() or printable(text) == text
+
+
+KINDS = (
+    RequestError.of("gpus", 0, "at least 1"),
+    UnsupportedError("vllm does not support x layers", engine="vllm", what="x layers"),
+    TooLittleMemoryError("memory: found 1 byte", needed_bytes=2, available_bytes=1),
+    SourceError.of("a\x1b.json", "not JSON"),
+)
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_an_error_keeps_its_facts_when_it_is_pickled(error: KvcalcError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_usual_sentences_are_written_from_the_facts() -> None:
+    request, source = KINDS[0], KINDS[3]
+    assert str(request) == "gpus: found 0, expected at least 1"
+    assert vars(request) == {"field": "gpus", "found": 0, "expected": "at least 1"}
+    assert str(source) == "'a\\x1b.json': not JSON"
+    assert vars(source) == {"source": "a\x1b.json"}

@@ -10,7 +10,7 @@ from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.layout import Layout, layout
 from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
@@ -58,7 +58,7 @@ def pool(
         )
     blocks = (memory if isinstance(memory, int) else min(memory)) // made.block_bytes
     if blocks <= 2:
-        raise KvcalcError(
+        raise TooLittleMemoryError(
             f"memory: found room for {blocks} blocks of {made.block_bytes:,} bytes, and lmdeploy "
             "stops below 3"
         )

@@ -14,7 +14,7 @@ from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW
 from kvcalc.engines.sglang.traits import Traits
 from kvcalc.engines.sglang.window import Keeping, reservation
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import TooLittleMemoryError
 from kvcalc.model import Model
 
 MAX_MEMORY = 2**60
@@ -68,7 +68,7 @@ class PoolSizer:
         """Cut so many bytes up.
 
         Raises:
-            KvcalcError: they are too few.
+            TooLittleMemoryError: they are too few.
         """
         slots = left = None
         budget = memory
@@ -100,7 +100,7 @@ class PoolSizer:
             cap = self._cap
             tokens = (budget - cap * window) // full // page * page
             if tokens <= 0:
-                raise KvcalcError(
+                raise TooLittleMemoryError(
                     f"memory: found {budget:,} bytes, but the window pool of "
                     f"max_running_requests {self.resolved.max_running_requests} takes "
                     f"{cap * window:,} of them; lower it, swa_eviction_interval or "
@@ -159,7 +159,7 @@ class PoolSizer:
 
     def _require_room(self, memory: int, full: int, window: int | None) -> None:
         if (full or window or 0) <= 0:
-            raise KvcalcError(
+            raise TooLittleMemoryError(
                 f"memory: found {memory:,} bytes, too few for one page of "
                 f"{self.resolved.page} tokens of {self.model.name} on sglang"
             )
@@ -169,7 +169,7 @@ class PoolSizer:
                 self.layout.window_tokens, 0, self.layout.window_tokens, self.resolved.page
             )
             if window <= floor:
-                raise KvcalcError(
+                raise TooLittleMemoryError(
                     f"memory: the window pool gets {window} tokens, and one request needs more "
                     f"than {floor}; raise swa_full_tokens_ratio or the memory"
                 )
@@ -185,7 +185,7 @@ class PoolSizer:
             assert self.resolved.strategy is not None
             requests = min(requests, slots // self.resolved.strategy.slots_a_request)
             if requests < 1:
-                raise KvcalcError(
+                raise TooLittleMemoryError(
                     f"memory: found room for {slots} slots of recurrent state, fewer than the "
                     f"{self.resolved.strategy.slots_a_request} of one request on sglang"
                 )

@@ -11,7 +11,7 @@ from kvcalc.engines.sglang.architectures import RECURRENT
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import REQUEST, SLOT, Stored
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.layers.recurrent import (
     GatedDeltaNet,
     KimiDeltaAttention,
@@ -141,7 +141,7 @@ def slots(memory: int, slot: int, settings: SglangSettings, resolved: Resolved) 
     SGLang counts in float GiB; so it is done here, where a share is taken.
 
     Raises:
-        KvcalcError: no room for a slot.
+        TooLittleMemoryError: no room for a slot.
     """
     assert resolved.strategy is not None
     drafted = resolved.drafts.tokens
@@ -162,13 +162,13 @@ def slots(memory: int, slot: int, settings: SglangSettings, resolved: Resolved) 
     if drafted is not None and asked is not None:
         left -= slot * (min(asked, count // ratio) + 1) * drafted
     if count < 1:
-        raise KvcalcError(
+        raise TooLittleMemoryError(
             f"memory: found {memory:,} bytes, too few for one slot of recurrent state "
             f"({slot:,} bytes) on sglang"
         )
     left -= (count + 1) * slot
     if left <= 0:
-        raise KvcalcError(
+        raise TooLittleMemoryError(
             f"memory: found {memory:,} bytes, and {count:,} slots of recurrent state of "
             f"{slot:,} bytes leave nothing for the pool; lower max_mamba_cache_size or "
             "max_running_requests"
