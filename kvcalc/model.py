@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import cycle, islice
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import DtypeName, Layer, Size
+
+Kind = TypeVar("Kind", bound=Layer)
 
 MAX_LAYERS = 10**6
 MAX_GROUPS = 500
@@ -100,6 +102,10 @@ class Model(Frozen):
             for cache in layer.caches:
                 counts[cache] += layers
         return tuple(counts.items())
+
+    def caches_of(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """The different caches of one class, in order of appearance."""
+        return tuple(cache for cache, _ in self.caches if isinstance(cache, kind))
 
     @cached_property
     def kinds(self) -> frozenset[str]:

@@ -110,7 +110,7 @@ def _group(model: Model, layer: Layer, layers: int, kept: list[TokenRows], ranks
     return Group(
         kind=layer.kind,
         layers=layers,
-        window=layer.windows[0] if len(set(layer.windows)) == 1 else None,
+        window=layer.sole_window,
         formula=formula(model, total),
         steps=tuple(steps),
     )

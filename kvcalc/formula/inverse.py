@@ -42,27 +42,26 @@ def largest(
 
     found, end = 0, most + 1
     for period in periods:
-        low, high = found // period, (end - 1) // period + 1
-        found = period * _last(lambda times, step=period: tried(times * step), low, high)  # type: ignore[misc]
+        found = _last(tried, found // period, (end - 1) // period + 1, unit=period)
         end = min(end, found + period)
     if not periods:
         return _last(tried, 0, end)
     return next((amount for amount in range(end - 1, found, -1) if tried(amount)), found)
 
 
-def _last(fits: Callable[[int], bool], low: int, end: int) -> int:
-    """The last amount from `low`, which is known to fit, to before `end` that fits."""
+def _last(fits: Callable[[int], bool], low: int, end: int, unit: int = 1) -> int:
+    """The last amount that fits, of `low` units, which are known to fit, to fewer than `end`."""
     step = 1
-    while low + step < end and fits(low + step):
+    while low + step < end and fits((low + step) * unit):
         low, step = low + step, 2 * step
     high = min(low + step, end)
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(middle):
+        if fits(middle * unit):
             low = middle
         else:
             high = middle
-    return low
+    return low * unit
 
 
 def periods_of(cost: Formula) -> tuple[int, ...]:

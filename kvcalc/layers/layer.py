@@ -32,6 +32,11 @@ class Layer(Frozen):
         return ()
 
     @property
+    def sole_window(self) -> int | None:
+        """The one sliding window in the layer, in tokens; None where there is none or several."""
+        return self.windows[0] if len(set(self.windows)) == 1 else None
+
+    @property
     def attention_window(self) -> int | None:
         """The tokens that the layer sees at most: its window or chunk; None where it sees all."""
         return self.windows[0] if self.windows else None

@@ -111,9 +111,9 @@ class Loaded:
     trunk: tuple[Layer, ...]
 
     @cached_property
-    def different(self) -> frozenset[Layer]:
-        """The different layers of the main context."""
-        return frozenset(self.trunk)
+    def caches(self) -> frozenset[Layer]:
+        """The different caches of the main context."""
+        return frozenset(cache for layer in set(self.trunk) for cache in layer.caches)
 
     @cached_property
     def counted(self) -> tuple[tuple[Layer, int], ...]:
@@ -181,7 +181,7 @@ def draft_layer(trunk: tuple[Layer, ...], architecture: str | None) -> Layer:
 
 def _as_held(layer: Layer, architecture: str | None, model: Model) -> Layer:
     """Let a layer slide as llama.cpp lets it."""
-    slides = layer.windows or any(cache.kind == "chunked_attention" for cache in layer.caches)
+    slides = any(cache.slides for cache in layer.caches)
     if not slides or model.model_type is None or architecture in SLIDES_AS_GIVEN:
         return layer
     if architecture is None:

@@ -33,7 +33,7 @@ def group(
     return Group(
         kind=layer.kind,
         layers=layers,
-        window=layer.windows[0] if len(set(layer.windows)) == 1 else None,
+        window=layer.sole_window,
         formula=bound(bytes_held),
         steps=tuple(derivation),
     )
@@ -49,11 +49,11 @@ def steps(memories: Mapping[str, Memory]) -> tuple[Step, ...]:
 
 def why(model: Model, loaded: Loaded, settings: LlamaCppSettings) -> str:
     """Say in one line what makes llama.cpp differ from the least that attention needs."""
-    windows = {window for layer, _ in loaded.counted for window in layer.windows} | {
-        cache.chunk  # type: ignore[attr-defined]
+    windows = {
+        cache.attention_window
         for layer, _ in loaded.counted
         for cache in layer.caches
-        if cache.kind == "chunked_attention"
+        if cache.attention_window is not None
     }
     if not windows:
         full = " and lets no layer slide" if model.sliding_windows else ""

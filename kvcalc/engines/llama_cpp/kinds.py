@@ -11,11 +11,11 @@ from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.tensors import CellRow, LayerTensors
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
+from kvcalc.layers.attention import Attention
 from kvcalc.layers.layer import Layer
 
 if TYPE_CHECKING:
     from kvcalc.layers.attention import (
-        Attention,
         ChunkedAttention,
         CompressedAttention,
         FullAttention,
@@ -75,7 +75,7 @@ class Kinds:
         self.rollback = settings.n_rs_seq
         if loaded.architecture is not None and loaded.architecture not in ROLLBACK:
             self.rollback = 0
-        kinds = {cache.kind for layer in loaded.different for cache in layer.caches}
+        kinds = {cache.kind for cache in loaded.caches}
         self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
         self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
 
@@ -104,7 +104,7 @@ class Kinds:
             rows.append(CellRow("V", f"never read, {layer.value_dim:,} x {self.v.name}", size))
         return [*held, LayerTensors("indexer", self.cells.streams, self.cells.full, tuple(rows))]
 
-    def sliding(self, layer: "Attention") -> list[LayerTensors]:
+    def sliding(self, layer: Attention) -> list[LayerTensors]:
         """K and V of the window's cells."""
         return [self._keys_and_values(layer, "swa", self.cells.sliding(self.loaded.window))]
 
@@ -185,7 +185,7 @@ class Kinds:
         """Nothing of its own."""
         return []
 
-    def _keys_and_values(self, layer: "Attention", memory: str, cells: Value) -> LayerTensors:
+    def _keys_and_values(self, layer: Attention, memory: str, cells: Value) -> LayerTensors:
         heads = f"{layer.kv_heads} KV heads x"
         key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}")
         value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}")
@@ -211,10 +211,9 @@ def _widest_value(loaded: Loaded) -> int:
     """Elements of the widest row of V, over all layers (n_embd_v_gqa_max)."""
     return max(
         (
-            cache.kv_heads * cache.value_dim  # type: ignore[attr-defined]
-            for layer in loaded.different
-            for cache in layer.caches
-            if cache.kind in WITH_HEADS
+            cache.kv_heads * cache.value_dim
+            for cache in loaded.caches
+            if isinstance(cache, Attention) and cache.kind in WITH_HEADS
         ),
         default=0,
     )

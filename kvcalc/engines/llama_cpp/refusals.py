@@ -25,8 +25,7 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
             attention, or heads that are not whole blocks.
     """
     k, v = settings.types
-    caches = {cache for layer in loaded.different for cache in layer.caches}
-    without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in caches)
+    without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in loaded.caches)
     if without_v and k != v:
         raise KvcalcError(
             f"cache_type_v: found {v.name} beside {k.name} for K, expected the same: this model's "
@@ -41,7 +40,7 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
             f"cache_type_v: found {v.name}, but llama.cpp takes no quantised cache for Kimi-Linear"
         )
     if flash:
-        for cache in caches:
+        for cache in loaded.caches:
             key, value = _heads(cache)
             k.require_whole(key, "a head's key")
             v.require_whole(value, "a head's value")

@@ -123,10 +123,8 @@ def _why(made: Layout) -> str:
         return f"blocks of {made.block_tokens} tokens; read from its source, not measured"
     if made.model.model_type in builders.COMPRESSED:
         return "packed rows in blocks; each sequence's window and float32 scratch in a state"
-    narrow = bool(made.model.sliding_windows) or any(
-        layer.kind == "chunked_attention" for layer, _ in made.model.groups
-    )
-    if narrow and builders.window(made.model) is None:
+    slides = any(cache.slides for cache, _ in made.model.caches)
+    if slides and builders.window(made.model) is None:
         return "every layer is paged in full: the window saves nothing"
     return f"blocks of {made.block_tokens} tokens, each tensor rounded up to 256 bytes"
 

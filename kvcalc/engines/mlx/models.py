@@ -77,8 +77,7 @@ def chunks(model: Model) -> set[int]:
     """The chunks of its layers that forget what left them, in tokens."""
     if model.model_type is not None and model.model_type not in CHUNKED:
         return set()
-    caches = {cache for layer, _ in model.groups for cache in layer.caches}
-    return {cache.chunk for cache in caches if isinstance(cache, ChunkedAttention)}
+    return {cache.chunk for cache in model.caches_of(ChunkedAttention)}
 
 
 def in_lists(model: Model) -> bool:
@@ -93,9 +92,5 @@ def in_lists(model: Model) -> bool:
 
 def index_head_dim(model: Model) -> int | None:
     """Elements of an indexer's key: one size for all sparse layers, each of which has its own."""
-    sizes = {
-        getattr(cache, "index_head_dim", None)
-        for layer, _ in model.groups
-        for cache in layer.caches
-    }
+    sizes = {getattr(cache, "index_head_dim", None) for cache, _ in model.caches}
     return max((size for size in sizes if size), default=None)

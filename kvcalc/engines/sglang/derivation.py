@@ -7,7 +7,6 @@ from kvcalc.engines.sglang.pools import has_window_pool
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW, Kept
-from kvcalc.engines.sglang.traits import slides
 from kvcalc.engines.sglang.units import Units
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
@@ -82,8 +81,7 @@ def why(model: Model, settings: SglangSettings, units: Units) -> str:
             f"{reading * page:,} tokens per sliding layer while a prompt is read, not "
             f"{layout.window_tokens:,}"
         )
-    slide = any(slides(cache) for layer, _ in model.groups for cache in layer.caches)
-    if slide:
+    if any(cache.slides for cache, _ in model.caches):
         off = settings.disable_hybrid_swa_memory and has_window_pool(
             model, settings.model_copy(update={"disable_hybrid_swa_memory": False})
         )
@@ -95,8 +93,7 @@ def why(model: Model, settings: SglangSettings, units: Units) -> str:
 
 
 def _why_of_rows(model: Model, resolved: Resolved, page: int) -> str:
-    caches = [cache for layer, _ in model.groups for cache in layer.caches]
-    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    latent = model.caches_of(LatentAttention)
     whole = f", whole on each of {resolved.ranks} ranks" if resolved.ranks > 1 else ""
     if any(cache.index_head_dim for cache in latent):
         return f"an indexer's key beside each latent row{whole}"

@@ -19,7 +19,6 @@ from kvcalc.engines.sglang.rows import (
 )
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.stored import FULL, WINDOW, Kept, Stored
-from kvcalc.engines.sglang.traits import slides
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import (
@@ -81,7 +80,7 @@ def lay_out(model: Model, settings: SglangSettings, resolved: Resolved) -> Layou
         Kept(
             layer.kind,
             count,
-            layer.windows[0] if len(set(layer.windows)) == 1 else None,
+            layer.sole_window,
             tuple(part for cache in layer.caches for part in place.of(cache)),
         )
         for layer, count in model.groups
@@ -107,7 +106,7 @@ class _Place:
         if isinstance(cache, Recurrent):
             return states.stored(cache, self.model, self.settings, self.resolved)
         if isinstance(cache, Attention | LatentAttention):
-            pool = WINDOW if self.windowed and slides(cache) else FULL
+            pool = WINDOW if self.windowed and cache.slides else FULL
             return [self._part(pool, row) for row in self._rows(cache)]
         return self._of_none(cache)
 
@@ -134,8 +133,7 @@ class _Place:
         it counts those that attend.
         """
         assert isinstance(cache, NoCache | SharedCache)
-        caches = [one for layer, _ in self.model.groups for one in layer.caches]
-        if any(isinstance(one, Recurrent) for one in caches):
+        if self.model.caches_of(Recurrent):
             return []
         if self.windowed:
             raise KvcalcError(
@@ -147,9 +145,10 @@ class _Place:
 
     def _attention(self) -> Attention | LatentAttention | None:
         """The model's attention: of its full layers, if it has such."""
-        caches = [one for layer, _ in self.model.groups for one in layer.caches]
-        attend = [one for one in caches if isinstance(one, Attention | LatentAttention)]
-        full = [one for one in attend if not slides(one)]
+        attend = [
+            one for one, _ in self.model.caches if isinstance(one, Attention | LatentAttention)
+        ]
+        full = [one for one in attend if not one.slides]
         return next(iter(full or attend), None)
 
     def _plain(self, cache: Attention | LatentAttention) -> list[BufferBytes]:
@@ -162,11 +161,10 @@ class _Place:
             KvcalcError: they do.
         """
         shapes: dict[str, set[tuple[BufferBytes, ...]]] = {}
-        for layer, _ in self.model.groups:
-            for cache in layer.caches:
-                if isinstance(cache, Attention | LatentAttention):
-                    pool = WINDOW if self.windowed and slides(cache) else FULL
-                    shapes.setdefault(pool, set()).add(tuple(self._plain(cache)))
+        for cache, _ in self.model.caches:
+            if isinstance(cache, Attention | LatentAttention):
+                pool = WINDOW if self.windowed and cache.slides else FULL
+                shapes.setdefault(pool, set()).add(tuple(self._plain(cache)))
         if any(len(rows) > 1 for rows in shapes.values()):
             raise KvcalcError(ONE_SHAPE.format(name=self.model.name))
 

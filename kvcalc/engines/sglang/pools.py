@@ -3,10 +3,9 @@
 from kvcalc.costs import window_of
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.traits import slides
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import ChunkedAttention, CompressedAttention
+from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.model import Model
 
 
@@ -15,12 +14,12 @@ def has_window_pool(model: Model, settings: SglangSettings) -> bool:
 
     Compressed layers are stored in no other way; a model given by its shape is taken at its word.
     """
-    if any(isinstance(layer, CompressedAttention) for layer, _ in model.groups):
+    if "compressed_attention" in model.kinds:
         return True
     if settings.disable_hybrid_swa_memory:
         return False
     known = model.model_type is None or model.model_type in architectures.WINDOW_POOLS
-    return known and any(slides(cache) for layer, _ in model.groups for cache in layer.caches)
+    return known and any(cache.slides for cache, _ in model.caches)
 
 
 def pool_window(model: Model) -> tuple[Value, int]:
@@ -30,12 +29,7 @@ def pool_window(model: Model) -> tuple[Value, int]:
         KvcalcError: several windows; SGLang has one.
     """
     sizes = set(model.sliding_windows)
-    chunks = {
-        cache.chunk
-        for layer, _ in model.groups
-        for cache in layer.caches
-        if isinstance(cache, ChunkedAttention)
-    }
+    chunks = {cache.chunk for cache in model.caches_of(ChunkedAttention)}
     if len(sizes | chunks) > 1:
         raise KvcalcError(
             f"window: found {sorted(sizes | chunks)} in {model.name}, expected one on sglang"

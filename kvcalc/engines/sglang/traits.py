@@ -4,13 +4,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.sglang import architectures
 from kvcalc.errors import KvcalcError, quote
-from kvcalc.layers.attention import (
-    Attention,
-    ChunkedAttention,
-    CompressedAttention,
-    LatentAttention,
-)
-from kvcalc.layers.layer import Layer
+from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 
@@ -49,14 +43,12 @@ def traits_of(model: Model) -> Traits:
     Raises:
         KvcalcError: a kind of layer that no pool of SGLang's holds, or kinds that none mixes.
     """
-    caches = [cache for layer, _ in model.groups for cache in layer.caches]
-    for cache in caches:
+    for cache, _ in model.caches:
         if cache.kind not in KINDS:
             raise KvcalcError(f"sglang does not support {cache.kind} layers")
-    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
-    plain = [cache for cache in caches if isinstance(cache, Attention)]
-    compressed = any(isinstance(cache, CompressedAttention) for cache in caches)
-    recurrent = any(isinstance(cache, Recurrent) for cache in caches)
+    latent, plain = model.caches_of(LatentAttention), model.caches_of(Attention)
+    compressed = "compressed_attention" in model.kinds
+    recurrent = bool(model.caches_of(Recurrent))
     if bool(latent) + bool(plain) + compressed > 1 or (compressed and recurrent):
         raise KvcalcError(f"sglang has no pools for {model.name}: it mixes kinds of attention")
     if recurrent and model.model_type not in (None, *architectures.RECURRENT):
@@ -70,8 +62,3 @@ def traits_of(model: Model) -> Traits:
         recurrent=recurrent,
         asymmetric=any(cache.head_dim != cache.value_dim for cache in plain),
     )
-
-
-def slides(cache: Layer) -> bool:
-    """Whether a cache belongs in a window pool, where there is one."""
-    return bool(cache.windows) or isinstance(cache, ChunkedAttention)

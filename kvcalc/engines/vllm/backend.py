@@ -5,7 +5,6 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import (
     Attention,
-    CompressedAttention,
     FullAttention,
     LatentAttention,
 )
@@ -20,10 +19,9 @@ GENERATIONS = {"nvfp4": "10.", "nvfp4_ds_mla": "10."}
 
 def attention_of(model: Model) -> str:
     """Name the kind of attention that decides the backend."""
-    caches = [cache for layer, _ in model.groups for cache in layer.caches]
-    if any(isinstance(cache, CompressedAttention) for cache in caches):
+    if "compressed_attention" in model.kinds:
         return "compressed"
-    latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
+    latent = model.caches_of(LatentAttention)
     if any(cache.sparse for cache in latent):
         return "sparse"
     return "latent" if latent else "full"
@@ -70,8 +68,7 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
     Raises:
         KvcalcError: the kernels beside an indexer do not take what was asked.
     """
-    caches = [cache for layer, _ in model.groups for cache in layer.caches]
-    heads = [cache for cache in caches if isinstance(cache, Attention)]
+    heads = model.caches_of(Attention)
     indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)
     asked = settings.block_size
     if indexed and asked is not None and asked % SPARSE_HEADS_BLOCK:

@@ -34,16 +34,17 @@ def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
         settings.prefill_context_parallel_size,
         settings.decode_context_parallel_size,
     )
-    kinds = {cache.kind for layer, _ in model.groups for cache in layer.caches}
     if prefill > 1:
-        _refuse_kinds("prefill_context_parallel_size", prefill, kinds & {*UNSHARED, *states.SHAPES})
+        _refuse_kinds(
+            "prefill_context_parallel_size", prefill, model.kinds & {*UNSHARED, *states.SHAPES}
+        )
         if BACKENDS[backend].attention == "full":
             raise KvcalcError(
                 f"prefill_context_parallel_size: found {prefill}, which vllm has for latent "
                 "attention alone, expected 1"
             )
     if decode > 1:
-        _refuse_kinds("decode_context_parallel_size", decode, kinds & {*UNSHARED})
+        _refuse_kinds("decode_context_parallel_size", decode, model.kinds & {*UNSHARED})
         if backend in WITHOUT_DECODE:
             raise KvcalcError(
                 f"decode_context_parallel_size: found {decode}, which {backend} cannot, expected 1"
@@ -52,7 +53,7 @@ def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
             _refuse_heads(model, settings)
 
 
-def _refuse_kinds(setting: str, size: int, kinds: set[str]) -> None:
+def _refuse_kinds(setting: str, size: int, kinds: frozenset[str]) -> None:
     if kinds:
         raise KvcalcError(
             f"{setting}: found {size}, but vllm cannot share the contexts of "
@@ -63,18 +64,15 @@ def _refuse_kinds(setting: str, size: int, kinds: set[str]) -> None:
 def _refuse_heads(model: Model, settings: VllmSettings) -> None:
     """Refuse ranks that hold no copies of a KV head, between whom its tokens could be shared."""
     ranks, shards = settings.tensor_parallel_size, settings.decode_context_parallel_size
-    for layer, _ in model.groups:
-        for cache in layer.caches:
-            if not isinstance(cache, Attention):
-                continue
-            if ranks <= cache.kv_heads:
-                raise KvcalcError(
-                    f"decode_context_parallel_size: found {shards}, which needs more ranks than "
-                    f"the {cache.kv_heads} KV heads, found tensor_parallel_size {ranks}"
-                )
-            queries = cache.query_heads // cache.kv_heads if cache.query_heads else shards
-            if queries % shards:
-                raise KvcalcError(
-                    f"decode_context_parallel_size: found {shards}, expected a divisor of the "
-                    f"{queries} query heads of each KV head"
-                )
+    for cache in model.caches_of(Attention):
+        if ranks <= cache.kv_heads:
+            raise KvcalcError(
+                f"decode_context_parallel_size: found {shards}, which needs more ranks than "
+                f"the {cache.kv_heads} KV heads, found tensor_parallel_size {ranks}"
+            )
+        queries = cache.query_heads // cache.kv_heads if cache.query_heads else shards
+        if queries % shards:
+            raise KvcalcError(
+                f"decode_context_parallel_size: found {shards}, expected a divisor of the "
+                f"{queries} query heads of each KV head"
+            )

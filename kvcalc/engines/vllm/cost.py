@@ -8,7 +8,7 @@ from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
-from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
+from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
 from kvcalc.units import plural
 
@@ -169,11 +169,10 @@ def _why(planned: Plan) -> str:
 def _not_divided(planned: Plan) -> Iterator[str]:
     """Say what more ranks and stages do not divide."""
     settings = planned.settings
-    caches = [cache for layer, _ in planned.model.groups for cache in layer.caches]
-    heads = [cache.kv_heads for cache in caches if isinstance(cache, Attention)]
+    heads = [cache.kv_heads for cache in planned.model.caches_of(Attention)]
     if heads and settings.tensor_parallel_size > max(heads):
         yield f"{settings.tensor_parallel_size} ranks hold copies of {max(heads)} KV heads"
-    latent = any(isinstance(cache, LatentAttention | CompressedAttention) for cache in caches)
+    latent = planned.model.kinds & {"latent_attention", "compressed_attention"}
     if latent and settings.ranks_of_a_stage > settings.decode_context_parallel_size:
         yield "latent rows are the same on every rank"
     if len(planned.bytes_per_block) > 1:

@@ -7,7 +7,6 @@ from typing import Any
 
 from kvcalc.errors import KvcalcError, printable, quote
 from kvcalc.files import read_bytes
-from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.huggingface.families import Family, family
@@ -70,14 +69,10 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
-    if row is None and not any(_is_recurrent(layer) for layer, _ in model.groups):
+    if row is None and not model.caches_of(Recurrent):
         refuse_unused_state(text)
     notes = () if row else (f"model type {quote(model_type)} is unknown: read by its keys alone",)
     return Reading(model, source, keys.origins, notes)
-
-
-def _is_recurrent(layer: Layer) -> bool:
-    return any(isinstance(cache, Recurrent) for cache in layer.caches)
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
