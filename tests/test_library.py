@@ -1,16 +1,66 @@
 """The library's public names, and what importing them costs."""
 
+import ast
 import subprocess
 import sys
+from inspect import isfunction
+from pathlib import Path
+from pydoc import plain, render_doc
+from rlcompleter import Completer
+from tomllib import loads
+from typing import Any, get_type_hints
 
 import pytest
+from mypy import api
 
 import kvcalc
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = [name for name in kvcalc.__all__ if isfunction(getattr(kvcalc, name))]
+
+
+def run(code: str) -> str:
+    """Run code in an interpreter of its own."""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ran.stdout
 
 
 @pytest.mark.parametrize("name", kvcalc.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert callable(getattr(kvcalc, name))
+
+
+def test_type_checkers_see_the_names_that_are_imported_when_asked_for() -> None:
+    tree = ast.parse(Path(kvcalc.__file__).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    seen = {
+        (f"{node.module}", alias.asname)
+        for node in imports
+        for alias in node.names
+        if f"{node.module}".startswith("kvcalc.")
+    }
+    homes = kvcalc._HOMES.items()
+    assert seen == {(f"kvcalc.{home}", name) for home, names in homes for name in names}
+
+
+def test_names_can_be_listed_completed_and_read_about() -> None:
+    assert set(kvcalc.__all__) < set(dir(kvcalc))
+    completer = Completer({"kvcalc": kvcalc})
+    assert str(completer.complete("kvcalc.swee", 0)).startswith("kvcalc.sweep")
+    page = plain(render_doc(kvcalc))
+    for name in FUNCTIONS:
+        assert f"    {name}(" in page
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_public_function_has_types_that_resolve(name: str) -> None:
+    hints = get_type_hints(getattr(kvcalc, name))
+    assert hints["return"] is not Any
+
+
+def test_the_version_is_the_packages_own() -> None:
+    project = loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert kvcalc.__version__ == project["version"]
 
 
 def test_public_names_stay_themselves_whatever_is_imported_beside_them() -> None:
@@ -19,16 +69,34 @@ import importlib, pkgutil, kvcalc
 for module in pkgutil.walk_packages(kvcalc.__path__, "kvcalc."):
     if module.name != "kvcalc.__main__":
         importlib.import_module(module.name)
-model = kvcalc.load("k-exaone-236b-a23b")
-print(kvcalc.cost(model)(context=262_144), len(kvcalc.sweep(model)))
+print([name for name in kvcalc.__all__ if not callable(getattr(kvcalc, name))])
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["12903776256", "8"]
+    assert run(code) == "[]\n"
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
-        kvcalc.nothing_of_the_kind  # noqa: B018
+    name = "nothing_of_the_kind"
+    with pytest.raises(AttributeError, match=f"'{name}'"):
+        getattr(kvcalc, name)
+
+
+def test_a_name_that_is_not_there_is_a_type_error(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text("import kvcalc\nreveal_type(kvcalc.load)\nkvcalc.lod()\n")
+    told, _, code = api.run(["--strict", f"--cache-dir={ROOT / '.mypy_cache'}", str(snippet)])
+    assert code == 1
+    assert 'Module has no attribute "lod"' in told
+    assert 'Revealed type is "def (source: ' in told
+
+
+def test_importing_kvcalc_alone_imports_nothing_of_it() -> None:
+    code = """
+import sys
+before = set(sys.modules)
+import kvcalc
+print(sorted({name.partition(".")[0] for name in sys.modules.keys() - before}))
+"""
+    assert run(code) == "['kvcalc']\n"
 
 
 def test_the_library_imports_neither_rich_nor_typer() -> None:
@@ -38,8 +106,7 @@ model = kvcalc.load("k-exaone-236b-a23b")
 kvcalc.cost(model)(context=8192), kvcalc.sweep(model), kvcalc.cost(model).explain(context=8192)
 print(sorted({"rich", "typer", "click"} & set(sys.modules)))
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "[]\n"
+    assert run(code) == "[]\n"
 
 
 def test_the_contract_of_the_design_holds() -> None:

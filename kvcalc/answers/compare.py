@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 
@@ -84,7 +85,7 @@ def _least(model: Model, context: int, sequences: int, settings: Mapping[str, An
     own = _own("ideal", settings)
     for asked in (own, {name: own[name] for name in own if name != "kv_cache_dtype"}):
         try:
-            least: int = engines.cost(model, "ideal", **asked)(context, sequences=sequences)
+            least: int = request.cost(model, "ideal", **asked)(context, sequences=sequences)
         except KvcalcError:
             continue
         return least
@@ -107,7 +108,7 @@ def _asked(
         "window": model.window,
     }
     try:
-        cost = engines.cost(model, engine, **_own(engine, settings))
+        cost = request.cost(model, engine, **_own(engine, settings))
         total = cost(context, sequences=sequences)
         per_gpu = cost.per_gpu(context, sequences=sequences)
         peak = cost.peak(context, sequences=sequences)

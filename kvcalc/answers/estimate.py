@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kvcalc import engines
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.model import Model
 
 
@@ -58,7 +58,7 @@ def estimate(
         context = model.longest_context
     if window is not None:
         model = model.with_window(window)
-    return Estimate(**answer(engines.cost(model, engine, **settings), context, sequences))
+    return Estimate(**answer(request.cost(model, engine, **settings), context, sequences))
 
 
 def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc import engines
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.explanation import Lever
 from kvcalc.model import Model
@@ -18,12 +19,12 @@ def lever(
         KvcalcError: the engine refuses the model or the settings as they are.
     """
     chosen = engines.find(engine)
-    now = engines.cost(model, engine, **settings)(context, sequences=sequences)
+    now = request.cost(model, engine, **settings)(context, sequences=sequences)
     found = []
     for name, values in chosen.levers.items():
         for value in values:
             try:
-                cost = engines.cost(model, engine, **{**settings, name: value})
+                cost = request.cost(model, engine, **{**settings, name: value})
                 found.append((cost(context, sequences=sequences), name, value))
             except KvcalcError:  # not for this model: the next may be
                 continue

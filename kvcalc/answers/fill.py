@@ -1,10 +1,10 @@
 """A plan's rows, each a question by its own columns, with the answers beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kvcalc import engines
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.readers import load
 from kvcalc.units import parse_tokens
@@ -114,7 +114,7 @@ def _amount(cell: str, name: str) -> int:
 
 def _cost(model: str, engine: str, dtype: str, ranks: str) -> Cost | str:
     try:
-        return engines.cost(load(_required(model)), engine or "ideal", **_settings(dtype, ranks))
+        return request.cost(load(_required(model)), engine or "ideal", **_settings(dtype, ranks))
     except KvcalcError as error:
         return str(error)
 
@@ -125,7 +125,7 @@ def _required(model: str) -> str:
     return model
 
 
-def _settings(dtype: str, ranks: str) -> dict[str, str]:
+def _settings(dtype: str, ranks: str) -> dict[str, Any]:
     named = {"kv_cache_dtype": dtype, "tensor_parallel_size": ranks.removesuffix(".0")}
     return {name: cell for name, cell in named.items() if cell}
 
@@ -133,6 +133,6 @@ def _settings(dtype: str, ranks: str) -> dict[str, str]:
 def _with_window(asked: tuple[str, ...], window: int) -> Cost:
     """Take one window for a model of several, whose formula has their own numbers."""
     model, engine, dtype, ranks = asked
-    return engines.cost(
+    return request.cost(
         load(model).with_window(window), engine or "ideal", **_settings(dtype, ranks)
     )

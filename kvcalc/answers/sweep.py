@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kvcalc import engines
 from kvcalc.answers.estimate import Estimate, answer
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import single
 from kvcalc.model import Model
@@ -37,12 +37,12 @@ def sweep(
     Raises:
         KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
     """
-    engines.require_model(model)
+    request.require_model(model)
     contexts = _contexts(model) if context is None else _listed(context, "context")
     windows = model.windows if window is None else _listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
-    costs = [engines.cost(one, engine, **settings) for one in models]
-    full = engines.cost(model.with_full_attention(), engine, **settings)
+    costs = [request.cost(one, engine, **settings) for one in models]
+    full = request.cost(model.with_full_attention(), engine, **settings)
     return [
         SweepRow(
             **answer(cost, tokens, sequences),

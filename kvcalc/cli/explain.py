@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from kvcalc import engines
 from kvcalc.answers.explain import lever
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
@@ -13,6 +12,7 @@ from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.engines import request
 from kvcalc.outputs.pages.explain import explain_page
 
 
@@ -47,7 +47,7 @@ def explain(
         chosen = chosen.with_window(tokens)
     length = amount(context, "--context") or asked.context_of(chosen) or chosen.longest_context
     count = amount(sequences, "--sequences") or asked.sequences or 1
-    cost = engines.cost(chosen, asked.engine, **asked.settings)
+    cost = request.cost(chosen, asked.engine, **asked.settings)
     found = replace(
         cost.explain(length, sequences=count),
         lever=lever(chosen, asked.engine, asked.settings, length, count),

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from kvcalc import engines
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.written import TARGETS, written
 from kvcalc.outputs.write import write
@@ -53,7 +53,7 @@ def formula(
     chosen = asked.model.load(tokens)
     if tokens is not None:
         chosen = chosen.with_window(tokens)
-    cost = engines.cost(chosen, asked.engine, **asked.settings)
+    cost = request.cost(chosen, asked.engine, **asked.settings)
     found = written(
         cost.per_gpu if per_gpu else cost.formula,
         target,

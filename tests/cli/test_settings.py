@@ -12,12 +12,13 @@ from kvcalc.answers.estimate import estimate
 from kvcalc.answers.fit import question
 from kvcalc.answers.sweep import sweep
 from kvcalc.cli.options import OWN_OPTIONS
+from kvcalc.engines import request
 from tests.conftest import Cli
 
 LLAMA = "llama-3.1-8b"
 
 
-@pytest.mark.parametrize("answer", [engines.cost, estimate, sweep, compare, question])
+@pytest.mark.parametrize("answer", [request.cost, estimate, sweep, compare, question])
 def test_every_keyword_of_an_answer_has_an_option_of_its_own(answer: Callable[..., Any]) -> None:
     assert set(signature(answer).parameters) - {"settings"} <= OWN_OPTIONS
 

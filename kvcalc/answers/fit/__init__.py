@@ -10,6 +10,7 @@ from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.replica import Question, Replica
 from kvcalc.catalogue.gpus import find, names
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, of_parameters
@@ -96,7 +97,7 @@ def question(
     Raises:
         KvcalcError: no such engine or setting, or nothing says how large the weights are.
     """
-    engines.require_model(model)
+    request.require_model(model)
     chosen = engines.find(engine)
     shares = rule(engine).share
     for name in settings:

@@ -78,10 +78,10 @@ class Question:
         Raises:
             KvcalcError: the engine refuses the model, a setting or so many ranks.
         """
-        from kvcalc import engines
+        from kvcalc.engines import request
 
         given = {**self.settings, "tensor_parallel_size": tensor_parallel_size}
-        cost = engines.cost(self.model, self.engine.name, **given)
+        cost = request.cost(self.model, self.engine.name, **given)
         values = self.engine.settings(**given).model_dump()
         ranks = product(values, MULTIPLIERS)
         weights = -(-self.weights.bytes // product(values, WEIGHT_DIVIDERS))

@@ -7,8 +7,8 @@ which is sized for the longest request and the most sequences at once.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from kvcalc import engines
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
@@ -54,7 +54,7 @@ def rules(model: Model, engine: str, settings: dict[str, Any]) -> Iterator[Rule]
     Raises:
         KvcalcError: as `kvcalc.cost`.
     """
-    cost = engines.cost(model, engine, **settings)
+    cost = request.cost(model, engine, **settings)
     if isinstance(cost.split, str):
         yield Rule("pool for the longest request and the most sequences", cost, None)
         return
@@ -72,7 +72,7 @@ def _held(model: Model, settings: dict[str, Any]) -> Rule:
     Not measured: vLLM's own figures are those it plans by.
     """
     alone = {**settings, "async_scheduling": False}
-    one = engines.cost(model, "vllm", **{**alone, "max_num_batched_tokens": 1})
-    step = engines.cost(model, "vllm", **alone)
+    one = request.cost(model, "vllm", **{**alone, "max_num_batched_tokens": 1})
+    step = request.cost(model, "vllm", **alone)
     batch = step.per_request(FAR) - one.per_request(FAR)
     return Rule("held (not measured)", one, one.per_request, one.fixed + batch)

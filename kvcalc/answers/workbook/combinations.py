@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kvcalc import engines
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
@@ -83,7 +83,7 @@ def combination(one: Listed, engine: str, dtype: str, ranks: int) -> Combination
     """Work out a combination, and how many sequences its engine runs."""
     asked = (one, engine, dtype, ranks)
     try:
-        cost = engines.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)
+        cost = request.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)
         cost(1)
     except KvcalcError as error:
         return Combination(*asked, error=str(error))

@@ -1,10 +1,10 @@
 """*Formulas*: a row for each model, engine, element type and ranks, a column for each place."""
 
-from kvcalc import engines
 from kvcalc.answers.fit.replica import SEVERAL_POOLS
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook.cells import Sheet, cell
 from kvcalc.outputs.workbook.combination import (
@@ -118,7 +118,7 @@ def _write_capacity(
 def _block_bytes(one: Combination, context: int) -> int | None:
     """Bytes on one GPU of a block that the engine cuts its memory into, if it does."""
     try:
-        pool = engines.pool(
+        pool = request.pool(
             one.listed.model,
             one.engine,
             memory=2**44,

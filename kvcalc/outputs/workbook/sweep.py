@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc import engines
 from kvcalc.answers.sweep import USUAL_CONTEXTS
 from kvcalc.answers.workbook import MOST, Workbook
 from kvcalc.answers.workbook.combinations import Combination, Listed
 from kvcalc.costs import Cost
+from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
@@ -116,7 +116,7 @@ def _write_block(
 
 
 def _cost(one: Combination, model: Model) -> Cost:
-    return engines.cost(
+    return request.cost(
         model,
         one.engine,
         kv_cache_dtype=one.kv_cache_dtype,

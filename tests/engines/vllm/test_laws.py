@@ -94,7 +94,7 @@ PACKED = "deepseek-ai--DeepSeek-V4-Flash"  # its rows are packed to less than th
 def test_no_less_than_attention_itself_needs(
     name: str, context: int, form: str, ranks: int
 ) -> None:
-    settings = {"kv_cache_dtype": form, "tensor_parallel_size": ranks}
+    settings: dict[str, Any] = {"kv_cache_dtype": form, "tensor_parallel_size": ranks}
     least = kvcalc.cost(MODELS[name], "ideal", **settings)
     assert cost(name, **settings)(context) >= least(context)
     assert cost(name, **settings).per_gpu(context) >= least.per_gpu(context)

@@ -324,8 +324,9 @@ def test_every_setting_is_taken_from_text_too() -> None:
     ],
 )
 def test_text_that_is_no_value_is_one_sentence(name: str, text: str) -> None:
+    given: dict[str, Any] = {name: text}
     with pytest.raises(KvcalcError) as caught:
-        kvcalc.cost(LLAMA, "vllm", **{name: text})
+        kvcalc.cost(LLAMA, "vllm", **given)
     assert str(caught.value).startswith(f"{name}: ")
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
