@@ -71,6 +71,11 @@ class Gpu(Frozen):
         return min((visible.bytes for visible in self.visible), default=None)
 
     @property
+    def usable_bytes(self) -> int:
+        """Bytes to start from: what a framework sees, else the driver's figure."""
+        return self.framework_visible or self.memory_bytes
+
+    @property
     def single_source(self) -> bool:
         """Whether only one source has the driver's figure."""
         named = sum("memory_mib" in source.facts for source in self.sources)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from kvcalc.answers.fit import Answer, Fit, card, question, solve
+from kvcalc.answers.fit import Answer, Fit, solve
+from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, verdict
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.price import priced
+from kvcalc.answers.fit.question import question
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
@@ -25,7 +27,7 @@ from kvcalc.readers.weights import read_weights
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
-    from kvcalc.answers.fit.budget import Card
+    from kvcalc.engines.memory import Card
     from kvcalc.model import Model
 
 DOES_NOT_FIT = 1

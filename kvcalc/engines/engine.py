@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
+from kvcalc.engines.memory import Memory
 from kvcalc.engines.server import CommandLine
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
@@ -60,8 +61,10 @@ class Engine(NamedTuple):
 
     `version` and `source` are those of the code that was read. `pool` cuts up a memory: of
     the model and the settings, bytes on each rank and the tokens of one sequence it makes a Pool.
+    `memory` is its rule for a GPU's memory, without which `fit` refuses it.
     `levers` are settings that change how much is held, not what, each with values worth trying.
-    `command` reads the command line that starts the engine.
+    `command` reads the command line that starts the engine. `note` is a sentence that people need
+    beside its figures.
     """
 
     name: str
@@ -72,8 +75,10 @@ class Engine(NamedTuple):
     dtypes: tuple[str, ...]
     cost: Callable[[Model, Any], Cost]
     pool: Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None = None
+    memory: Memory | None = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     command: CommandLine | None = None
+    note: str = ""
 
 
 def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:

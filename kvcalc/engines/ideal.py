@@ -11,6 +11,7 @@ from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, dtype
 from kvcalc.engines.additive import Keep, TokenRows, additive_cost
 from kvcalc.engines.engine import Engine, Settings, heads_per_rank, share_per_rank
+from kvcalc.engines.memory import Memory
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
@@ -104,6 +105,11 @@ def cost(model: Model, settings: Settings) -> Cost:
     return additive_cost(ENGINE.name, model, settings, element.name, kinds(model, settings))
 
 
+MEMORY = Memory(
+    source="all of the card: the least that attention needs, whatever an engine takes for itself",
+    reserve_source="0: nothing is used besides; give what an engine does",
+)
+
 ENGINE = Engine(
     name="ideal",
     version="-",
@@ -112,4 +118,7 @@ ENGINE = Engine(
     kinds=tuple(KINDS),
     dtypes=tuple(DTYPES),
     cost=cost,
+    memory=MEMORY,
+    note="ideal is the least that attention itself needs; engines allocate otherwise: "
+    "see kvcalc compare.",
 )

@@ -10,6 +10,7 @@ from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, Dtype, dtype
 from kvcalc.engines.additive import Keep, TokenRows, additive_cost
 from kvcalc.engines.engine import About, Engine, Settings
+from kvcalc.engines.memory import Memory
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
@@ -206,6 +207,11 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
     )
 
 
+MEMORY = Memory(
+    source="all of the card: its tensors grow as tokens come (src/transformers/cache_utils.py)",
+    reserve_source="0: nothing says what it uses besides; give what you see",
+)
+
 ENGINE = Engine(
     name="transformers",
     version="5.24.0",
@@ -214,4 +220,5 @@ ENGINE = Engine(
     kinds=tuple(kind for kind in KINDS if kind != "rwkv"),
     dtypes=tuple(DTYPES),
     cost=cost,
+    memory=MEMORY,
 )

@@ -11,8 +11,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from kvcalc.answers.fit import card, question, solve
+from kvcalc.answers.fit import solve
+from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
+from kvcalc.answers.fit.question import question
 from kvcalc.catalogue.gpus import names
 from kvcalc.catalogue.models import names as presets
 from kvcalc.readers import load

@@ -9,7 +9,7 @@ import pytest
 from kvcalc import engines
 from kvcalc.answers.compare import compare
 from kvcalc.answers.estimate import estimate
-from kvcalc.answers.fit import question
+from kvcalc.answers.fit.question import question
 from kvcalc.answers.sweep import sweep
 from kvcalc.cli.options import OWN_OPTIONS
 from kvcalc.engines import request

@@ -5,8 +5,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.answers.check.verdict import AGREES, DIFFERS, Checked, Printed, Subject, number
-from kvcalc.answers.fit.budget import Card, share
 from kvcalc.dtypes import dtype
+from kvcalc.engines.memory import Card
+from kvcalc.engines.tensorrt_llm.memory import MEMORY
 
 if TYPE_CHECKING:
     from kvcalc.model import Model
@@ -61,7 +62,7 @@ def _blocks(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterat
     asked = subject.number("tokens_per_block", default=0)
     sizes = (asked,) if asked else (number(known.values["tokens"]),) if known else TOKENS_PER_BLOCK
     given = subject.settings.get("free_gpu_memory_fraction")
-    taken = share("tensorrt-llm", given, Card("", 1, 1), {})
+    taken = MEMORY.taken(given, Card("", 1, 1), {})
     available = Printed(0, "", last["memory"].values["gib"])
     ours = 0
     for tokens in sizes:

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kvcalc import engines
-from kvcalc.answers.fit.budget import DRIVER_IS_HIGH, Card, rule
+from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
-from kvcalc.answers.fit.replica import Question, Replica
-from kvcalc.catalogue.gpus import find, names
-from kvcalc.engines import request
+from kvcalc.answers.fit.question import question
+from kvcalc.answers.fit.replica import Replica
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
-from kvcalc.readers.weights import Weights, of_parameters
+from kvcalc.readers.weights import Weights
 
 MAX_GPUS = 1024
 """The most that are tried where the question is how many."""
@@ -58,56 +56,6 @@ class Answer(NamedTuple):
     fit: Fit
     replica: Replica
     solved: str
-
-
-def card(gpu: str | None, memory: int | None = None, name: str | None = None) -> Card:
-    """Take a GPU of the catalogue, or one of so many bytes under any name.
-
-    Raises:
-        KvcalcError: neither or both are given, or no such GPU.
-    """
-    if (gpu is None) == (memory is None):
-        raise KvcalcError("gpu: give one, by --gpu h200 or by --gpu-memory 141GB")
-    if gpu is None:
-        if type(memory) is not int or memory < 1:
-            raise KvcalcError(f"gpu_memory: found {quote(memory)}, expected bytes")
-        return Card(name or f"{memory} bytes", memory, memory)
-    known = find(gpu)
-    notes = [] if known.framework_visible else [DRIVER_IS_HIGH]
-    if known.single_source:
-        notes.append(f"only one source has the memory of {known.product}")
-    memory = known.framework_visible or known.memory_bytes
-    return Card(known.name, memory, known.memory_bytes, tuple(notes))
-
-
-def question(
-    model: Model,
-    *,
-    on: Card,
-    engine: str = "ideal",
-    weights: Weights | None = None,
-    reserve: int = 0,
-    **settings: Any,
-) -> Question:
-    """Gather what is asked of a model on a kind of GPU; settings are the engine's own.
-
-    The engine's share of the memory (gpu_memory_utilization, mem_fraction_static ...) is one of
-    them; the GPU is made the engine's setting `gpu` where it has one.
-
-    Raises:
-        KvcalcError: no such engine or setting, or nothing says how large the weights are.
-    """
-    request.require_model(model)
-    chosen = engines.find(engine)
-    shares = rule(engine).share
-    for name in settings:
-        if name != shares and name not in chosen.settings.model_fields:
-            known = ", ".join([*chosen.settings.model_fields, *([shares] if shares else [])])
-            raise KvcalcError(f"{engine} has no setting {quote(name)}; it has {known}")
-    taken = settings.pop(shares or "", None)
-    if "gpu" in chosen.settings.model_fields and on.name in names():
-        settings.setdefault("gpu", on.name)
-    return Question(model, chosen, on, weights or of_parameters(model), reserve, taken, settings)
 
 
 def fit(

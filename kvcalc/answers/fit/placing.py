@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kvcalc.answers.fit.replica import MULTIPLIERS, Question, Replica, product
+from kvcalc.answers.fit.question import Question
+from kvcalc.answers.fit.replica import MULTIPLIERS, Replica, product
 from kvcalc.errors import KvcalcError
 
 
@@ -66,7 +67,7 @@ class Placing:
     def _replica(self, ranks: int) -> Replica | KvcalcError:
         if ranks not in self._made:
             try:
-                self._made[ranks] = self.question.replica(ranks)
+                self._made[ranks] = Replica.of(self.question, ranks)
             except KvcalcError as error:
                 self._made[ranks] = error
         return self._made[ranks]

@@ -1,93 +1,22 @@
 """One copy of a model on the GPUs that share it: what its cache may take, and what fits there."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kvcalc.answers.fit.budget import Budget, Card, budget, share
+from kvcalc.answers.fit.question import Question
 from kvcalc.costs import Cost, Pool
-from kvcalc.engines.engine import Engine
-from kvcalc.errors import KvcalcError
+from kvcalc.engines import request
+from kvcalc.engines.memory import Budget
+from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
-from kvcalc.model import Model
-from kvcalc.readers.weights import Weights
 
 MULTIPLIERS = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")
 """Settings that multiply to the GPUs of one copy of the model."""
 
 WEIGHT_DIVIDERS = ("tensor_parallel_size", "pipeline_parallel_size")
 """Settings over which the weights are divided."""
-
-
-def all_blocks_but_one(replica: "Replica") -> int:
-    """Bytes of all blocks but one, which is never handed out.
-
-    vLLM 0.33.0, v1/core/block_pool.py (null_block); LMDeploy 0.16.0, config_builder.py.
-    """
-    figures = replica.pool(replica.question.model.max_context or 1).figures
-    blocks: int = figures["num_gpu_blocks"] - 1
-    block: int = figures["bytes_per_block"]
-    return blocks * block
-
-
-def budget_and_a_page(replica: "Replica") -> int:
-    """The budget, and the page that SGLang allocates beyond it (srt/mem_cache/memory_pool.py)."""
-    from kvcalc.engines.sglang.layout import lay_out
-    from kvcalc.engines.sglang.resolved import resolve
-    from kvcalc.engines.sglang.stored import FULL, WINDOW
-
-    model, settings = replica.question.model, replica.parsed
-    layout = lay_out(model, settings, resolve(model, settings))
-    return replica.budget.cache + layout.bytes_of(FULL) + layout.bytes_of(WINDOW)
-
-
-USABLE: Mapping[str, Callable[["Replica"], int]] = {
-    "vllm": all_blocks_but_one,
-    "lmdeploy": all_blocks_but_one,
-    "sglang": budget_and_a_page,
-}
-"""What requests can use of a pool, in bytes on one GPU; of others it is the budget."""
-
-SEVERAL_POOLS = ("sglang",)
-"""Engines that cut their memory into several pools, so that no one budget decides what fits."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of one model on one kind of GPU: `settings` are the engine's own, as given.
-
-    `share` is the engine's share of the memory as given; `reserve` is bytes on one GPU.
-    """
-
-    model: Model
-    engine: Engine
-    card: Card
-    weights: Weights
-    reserve: int
-    share: object
-    settings: Mapping[str, Any]
-
-    def with_settings(self, **settings: Any) -> "Question":
-        """Ask the same with other settings of the engine."""
-        return replace(self, settings={**self.settings, **settings})
-
-    def replica(self, tensor_parallel_size: int) -> "Replica":
-        """Put one copy of the model on as many tensor-parallel ranks.
-
-        Raises:
-            KvcalcError: the engine refuses the model, a setting or so many ranks.
-        """
-        from kvcalc.engines import request
-
-        given = {**self.settings, "tensor_parallel_size": tensor_parallel_size}
-        cost = request.cost(self.model, self.engine.name, **given)
-        values = self.engine.settings(**given).model_dump()
-        ranks = product(values, MULTIPLIERS)
-        weights = -(-self.weights.bytes // product(values, WEIGHT_DIVIDERS))
-        taken = share(self.engine.name, self.share, self.card, values)
-        made = budget(self.engine.name, self.card, weights, self.reserve, taken)
-        return Replica(self, given, cost, ranks, weights, made)
 
 
 def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
@@ -109,6 +38,21 @@ class Replica:
     weights: int
     budget: Budget
 
+    @classmethod
+    def of(cls, question: Question, tensor_parallel_size: int) -> "Replica":
+        """Put one copy of the model on as many tensor-parallel ranks.
+
+        Raises:
+            KvcalcError: the engine refuses the model, a setting or so many ranks.
+        """
+        given = {**question.settings, "tensor_parallel_size": tensor_parallel_size}
+        cost = request.cost(question.model, question.engine.name, **given)
+        values = question.engine.settings(**given).model_dump()
+        weights = -(-question.weights.bytes // product(values, WEIGHT_DIVIDERS))
+        taken = question.memory.taken(question.share, question.card, values)
+        budget = question.memory.budget(question.card, weights, question.reserve, taken)
+        return cls(question, given, cost, product(values, MULTIPLIERS), weights, budget)
+
     @cached_property
     def parsed(self) -> Any:
         """The settings as the engine reads them."""
@@ -127,16 +71,12 @@ class Replica:
     @cached_property
     def cache(self) -> int:
         """Bytes on one GPU that requests can use; 0 where the engine would not start."""
-        usable = USABLE.get(self.question.engine.name)
         if self.budget.cache <= 0:
             return 0
-        if usable is None:
-            return self.budget.cache
+        asked = self.question
         try:
-            return max(0, usable(self))
-        except KvcalcError as error:
-            if not str(error).startswith("memory:"):
-                raise
+            return max(0, asked.memory.usable(asked.model, self.parsed, self.budget.cache))
+        except TooLittleMemoryError:
             return 0
 
     @cached_property
@@ -153,7 +93,7 @@ class Replica:
         """How many sequences of so many tokens fit."""
         if self.budget.cache <= 0:
             return 0
-        if self.question.engine.name in SEVERAL_POOLS:
+        if self.question.memory.several_pools:
             return self._in_pools(context)
         one = self.need(context, 1)
         if one > self.cache:
@@ -168,9 +108,7 @@ class Replica:
         if context not in self._known:
             try:
                 self._known[context] = self.pool(context).max_sequences
-            except KvcalcError as error:
-                if not str(error).startswith("memory:"):
-                    raise
+            except TooLittleMemoryError:
                 self._known[context] = 0
         return self._known[context]
 
@@ -183,7 +121,7 @@ class Replica:
         """Whether so many sequences fit, and the engine runs so many."""
         try:
             return self.need(context, sequences) <= self.cache
-        except KvcalcError:  # more sequences than llama.cpp can run
+        except KvcalcError:  # more sequences than the engine runs
             return False
 
     def needs_more(self, context: int, sequences: int) -> bool:
@@ -198,7 +136,7 @@ class Replica:
         if self.budget.cache <= 0:
             return 0
         most = self.question.model.max_context or UNBOUNDED
-        per_gpu, several = self.cost.per_gpu, self.question.engine.name in SEVERAL_POOLS
+        per_gpu, several = self.cost.per_gpu, self.question.memory.several_pools
         cache = self.budget.cache if several else self.cache
         found = largest(
             lambda tokens: per_gpu(tokens, sequences=sequences) <= cache, most, self.periods

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvcalc.costs import Cost
+from kvcalc.dtypes import dtype
 from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
@@ -28,6 +29,12 @@ class Listed(NamedTuple):
     def model(self) -> Model:
         """The model."""
         return self.reading.model
+
+    @property
+    def element_bytes(self) -> int | float:
+        """Bytes of an element of the model's own type: 0.5 of int4."""
+        bits = dtype(self.model.dtype).bits
+        return bits / 8 if bits % 8 else bits // 8
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from kvcalc.engines.llama_cpp.derivation import group, steps, why
 from kvcalc.engines.llama_cpp.devices import fullest
 from kvcalc.engines.llama_cpp.flags import COMMAND
 from kvcalc.engines.llama_cpp.kinds import RULES, Kinds
+from kvcalc.engines.llama_cpp.memory import MEMORY
 from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.tensors import LayerTensors, Memory, by_memory, total
@@ -107,5 +108,6 @@ ENGINE = Engine(
     levers=MappingProxyType(
         {"ubatch_size": (128, 2048), "kv_unified": (True,), "swa_full": (True,)}
     ),
+    memory=MEMORY,
     command=COMMAND,
 )

@@ -4,13 +4,14 @@ A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 t
 otherwise. A model has one window or none: with layers of both, every layer is paged in full.
 """
 
-from kvcalc.costs import SEQUENCES, Cost, Group, Pool, Split, Step, formula
+from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.layout import Layout, layout
+from kvcalc.engines.lmdeploy.memory import MEMORY
+from kvcalc.engines.lmdeploy.pool import pool
 from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
-from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
@@ -37,47 +38,6 @@ def cost(model: Model, settings: LmdeploySettings) -> Cost:
         groups=tuple(groups),
         steps=(Step("a block", "all layers, on one rank", made.block_bytes, "bytes"),),
         why=_why(made),
-    )
-
-
-def pool(
-    model: Model, settings: LmdeploySettings, memory: int | tuple[int, ...], context: int
-) -> Pool:
-    """Cut a memory up into blocks (pytorch/engine/executor/base.py).
-
-    The rank with the least memory decides; one block is held back (config_builder.py).
-
-    Raises:
-        KvcalcError: as `cost`; a model with states, or room for no more than two blocks.
-    """
-    made = layout(model, settings)
-    if made.state:
-        raise KvcalcError(
-            "lmdeploy reserves states for max_batch_size sequences before it cuts blocks; pools "
-            f"of models with states, as {model.name}, are not modelled"
-        )
-    blocks = (memory if isinstance(memory, int) else min(memory)) // made.block_bytes
-    if blocks <= 2:
-        raise TooLittleMemoryError(
-            f"memory: found room for {blocks} blocks of {made.block_bytes:,} bytes, and lmdeploy "
-            "stops below 3"
-        )
-    request = formula(model, made.blocks)(context)
-    return Pool(
-        model=model,
-        engine="lmdeploy",
-        kv_cache_dtype=made.kv_cache_dtype,
-        settings=settings.changed(),
-        context=context,
-        bytes=blocks * made.block_bytes,
-        capacity_tokens=(blocks - 1) * made.block_tokens,
-        max_sequences=(blocks - 1) // request,
-        figures={
-            "num_gpu_blocks": blocks,
-            "block_size": made.block_tokens,
-            "bytes_per_block": made.block_bytes,
-            "blocks_per_request": request,
-        },
     )
 
 
@@ -139,5 +99,6 @@ ENGINE = Engine(
     cost=cost,
     pool=pool,
     levers={"cache_block_seq_len": (16, 32, 128)},
+    memory=MEMORY,
     command=COMMAND,
 )

@@ -13,6 +13,7 @@ from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.layer_rules import KINDS, LayerRules
+from kvcalc.engines.mlx.memory import MEMORY
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
 from kvcalc.errors import KvcalcError
@@ -109,5 +110,6 @@ ENGINE = Engine(
     kinds=KINDS,
     dtypes=DTYPES,
     cost=cost,
+    memory=MEMORY,
     command=COMMAND,
 )

@@ -9,6 +9,7 @@ from kvcalc.engines.engine import Engine
 from kvcalc.engines.sglang.cost import cost
 from kvcalc.engines.sglang.flags import COMMAND
 from kvcalc.engines.sglang.formats import FORMATS
+from kvcalc.engines.sglang.memory import MEMORY
 from kvcalc.engines.sglang.pool import pool
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.traits import KINDS
@@ -30,5 +31,6 @@ ENGINE = Engine(
             "mamba_radix_cache_strategy": ("extra_buffer_lazy",),
         }
     ),
+    memory=MEMORY,
     command=COMMAND,
 )

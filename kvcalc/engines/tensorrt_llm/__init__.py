@@ -7,6 +7,7 @@ Read at several commits of one repository (tensorrt_llm/_torch/pyexecutor/resour
 from typing import NoReturn
 
 from kvcalc.engines.engine import Engine, Settings
+from kvcalc.engines.tensorrt_llm.memory import MEMORY
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 
@@ -34,4 +35,5 @@ ENGINE = Engine(
     kinds=(),
     dtypes=(),
     cost=cost,
+    memory=MEMORY,
 )

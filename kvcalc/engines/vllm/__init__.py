@@ -11,6 +11,7 @@ from kvcalc.engines.vllm.cost import cost
 from kvcalc.engines.vllm.flags import COMMAND
 from kvcalc.engines.vllm.layers import KINDS
 from kvcalc.engines.vllm.layouts import FORMATS
+from kvcalc.engines.vllm.memory import MEMORY
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.settings import VllmSettings
 
@@ -27,5 +28,6 @@ ENGINE = Engine(
         "max_num_batched_tokens": (2_048,),
         "async_scheduling": (False,),
     },
+    memory=MEMORY,
     command=COMMAND,
 )

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from kvcalc.answers.fit import Answer, Fit
-from kvcalc.answers.fit.budget import rule
 from kvcalc.answers.fit.change import verdict
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
+from kvcalc.engines.memory import FREE
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.units import percent, plural
 
@@ -89,9 +89,9 @@ def _money(amount: float | None) -> str:
 
 def _notes(answer: Answer, fit: Fit) -> list[str]:
     """Where each figure comes from, and what is not modelled."""
-    asked, own = answer.replica.question, rule(fit.engine)
-    weights, share = asked.weights, answer.replica.budget.share
-    of = "what is free" if own.of_free else "the memory"
+    asked, share = answer.replica.question, answer.replica.budget.share
+    own, weights = asked.memory, asked.weights
+    of = "what is free" if own.of == FREE else "the memory"
     taken = f"{own.share} {float(share):g} of {of}; " if share is not None else ""
     of_type = f" of {weights.dtype}" if weights.dtype else ""
     active = asked.model.active_parameters
@@ -105,8 +105,8 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     if weights.parameters and active:
         share_active = percent(active, weights.parameters)
         notes.append(f"{active:,} parameters are active a token ({share_active}); all must fit.")
-    if fit.engine == "ideal":
-        notes.append("ideal is the least that attention itself needs; -e names an engine.")
+    if asked.engine.note:
+        notes.append(asked.engine.note)
     if fit.flags:
         notes.append(fit.flags)
     return notes

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kvcalc import engines
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
 from kvcalc.units import percent, plural
@@ -36,17 +37,9 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
         notes=(
             *settings_note(first.settings),
             *((_what_is_saved(windows),) if saving else ()),
-            *ENGINE_NOTES.get(first.engine, ()),
+            *((note,) if (note := engines.find(first.engine).note) else ()),
         ),
     )
-
-
-ENGINE_NOTES = {
-    "ideal": (
-        "ideal is the least that attention itself needs; engines allocate otherwise: "
-        "see kvcalc compare.",
-    )
-}
 
 
 MORE_THAN_A_WINDOW = {"combined", "compressed_attention"}

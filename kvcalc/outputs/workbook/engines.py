@@ -1,9 +1,8 @@
 """*Engines*: a table of what was read of each engine, and the lists that *Plan* chooses from."""
 
 from kvcalc import engines
-from kvcalc.answers.fit.budget import Card, rule
-from kvcalc.answers.fit.replica import USABLE, all_blocks_but_one
 from kvcalc.answers.workbook import Workbook
+from kvcalc.answers.workbook.capacity import memory_rule
 from kvcalc.dtypes import DTYPES
 from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW
@@ -30,7 +29,7 @@ def engines_sheet(book: Workbook) -> Sheet:
             "kv_cache_dtypes": ", ".join(engine.dtypes),
             "what_makes_it_differ": _why(book, name),
         }
-        texts["share_of"] = memory_rule(name)[1]
+        texts["share_of"] = memory_rule(name).of
         for title, text in texts.items():
             sheet.put(number, ENGINES.index(title), text, "wrapped")
     last = FIRST_ROW + len(engines.ENGINES) - 1
@@ -44,19 +43,6 @@ def engines_sheet(book: Workbook) -> Sheet:
         for number, value in enumerate(values, FIRST_ROW):
             sheet.put(number, column, value)
     return sheet
-
-
-def memory_rule(name: str) -> tuple[float | str, str, int]:
-    """Its default share of a GPU's memory, of which memory, and how many blocks it holds back.
-
-    SGLang's share depends on the GPU and the ranks, which no one figure tells.
-    """
-    found = rule(name)
-    of = "free" if found.of_free else "all" if found.rest_is_reserve else "all, rounded up"
-    blocks = int(USABLE.get(name) is all_blocks_but_one)
-    if found.rest_is_reserve:
-        return f"give {found.share}", of, blocks
-    return float(found.default(Card("", 0, 0), {})), of, blocks
 
 
 def dtypes(book: Workbook) -> tuple[str, ...]:

@@ -1,16 +1,12 @@
 """What *Plan*'s answers about GPUs are as written, by the same rules as its formulas."""
 
-from fractions import Fraction
 from typing import NamedTuple
 
-from kvcalc.answers.fit.budget import Card, budget
-from kvcalc.answers.workbook import Workbook
-from kvcalc.catalogue import gpus
-from kvcalc.outputs.workbook import engines
+from kvcalc.answers.fit.card import card
+from kvcalc.answers.workbook import Workbook, capacity
+from kvcalc.engines.memory import FREE
 from kvcalc.outputs.workbook.cells import Sheet
-from kvcalc.outputs.workbook.gpus import usable
 from kvcalc.outputs.workbook.inputs import USUAL_GPU
-from kvcalc.outputs.workbook.models import element_bytes
 from kvcalc.outputs.workbook.plan_answers import as_written
 
 MISSING = "weights_bytes, memory_share or gpu: missing"
@@ -30,57 +26,38 @@ class Expected(NamedTuple):
 
 
 def expected(book: Workbook, formulas: Sheet) -> Expected:
-    """Work out what the answers are as written."""
-    one = book.chosen
-    gpu = gpus.find(USUAL_GPU)
-    weights = _weights(book)
-    share, _, blocks = engines.memory_rule(one.engine)
-    if weights is None or isinstance(share, str):
-        why = MISSING if _is_number(book, formulas, "bytes") else SEE_TOTAL
-        known = "missing" if weights is None else weights
-        return Expected(usable(gpu), known, MISSING, MISSING, why)
-    card, taken = Card(gpu.name, usable(gpu), gpu.memory_bytes), Fraction(str(share))
-    cache = budget(one.engine, card, weights, 0, taken).cache
-    handed_out: int | str = max(0, cache)
-    if blocks:
-        size = as_written(book, formulas, "block_bytes_per_gpu")
-        whole = isinstance(size, int)
-        handed_out = max(0, cache // int(size) - blocks) * int(size) if whole else ASK_FIT
-    per_copy = _most(book, formulas, handed_out)
-    return Expected(usable(gpu), weights, cache, handed_out, per_copy)
+    """Gather what the answers are as written."""
+    one, on = book.chosen, card(USUAL_GPU)
+    weights, cache = capacity.weights_per_gpu(one), capacity.budget(one, on)
+    known = "missing" if weights is None else weights
+    if cache is None:
+        why = MISSING if isinstance(as_written(book, formulas, "bytes"), int) else SEE_TOTAL
+        return Expected(on.memory, known, MISSING, MISSING, why)
+    block = as_written(book, formulas, "block_bytes_per_gpu")
+    handed_out: int | str = ASK_FIT
+    if isinstance(block, int) or not capacity.memory_rule(one.engine).held_back_blocks:
+        handed_out = capacity.usable(one, cache, int(block or 1))
+    return Expected(on.memory, known, cache, handed_out, _per_copy(book, formulas, handed_out))
 
 
-def _most(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | str:
+def _per_copy(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | str:
     """How many sequences so many bytes hold."""
-    if not _is_number(book, formulas, "bytes"):
-        return SEE_TOTAL
-    first, second, most = (
+    total, first, second, most = (
         as_written(book, formulas, name)
-        for name in ("one_sequence_per_gpu", "two_sequences_per_gpu", "most_sequences")
+        for name in ("bytes", "one_sequence_per_gpu", "two_sequences_per_gpu", "most_sequences")
     )
+    if isinstance(total, str):
+        return SEE_TOTAL
     if isinstance(handed_out, str) or isinstance(first, str) or isinstance(second, str):
         return ASK_FIT
-    many = 0 if handed_out < first else 1 + (handed_out - first) // max(1, second - first)
-    return min(most, many) if isinstance(most, int) else many
-
-
-def _is_number(book: Workbook, formulas: Sheet, name: str) -> bool:
-    return isinstance(as_written(book, formulas, name), int)
-
-
-def _weights(book: Workbook) -> int | None:
-    one = book.chosen
-    if one.listed.model.parameters is None:
-        return None
-    whole = int(one.listed.model.parameters * element_bytes(one.listed))
-    return -(-whole // one.tensor_parallel_size)
+    return capacity.sequences(handed_out, first, second, most if isinstance(most, int) else None)
 
 
 def shared(book: Workbook, own: Expected) -> int | str:
     """The memory that is shared out: all of a card's, or what is free of the weights."""
     if isinstance(own.weights, str):
         return "missing"
-    free = engines.memory_rule(book.chosen.engine)[1] == "free"
+    free = capacity.memory_rule(book.chosen.engine).of == FREE
     return own.memory - own.weights if free else own.memory
 
 
@@ -90,8 +67,7 @@ def needed(book: Workbook, per_copy: int | str) -> int | str:
         return per_copy
     if per_copy < 1:
         return TOO_FEW
-    copies = -(-int(book.inputs["sequences"]) // per_copy)
-    return copies * book.chosen.tensor_parallel_size
+    return capacity.gpus(book.chosen, int(book.inputs["sequences"]), per_copy)
 
 
 def fits(book: Workbook, most: int | str) -> str:

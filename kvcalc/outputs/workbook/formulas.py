@@ -1,6 +1,6 @@
 """*Formulas*: a row for each model, engine, element type and ranks, a column for each place."""
 
-from kvcalc.answers.fit.replica import SEVERAL_POOLS
+from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
@@ -105,7 +105,8 @@ def _write_capacity(
     """Write what says how many sequences fit, where the cost is linear in them."""
     context = int(book.inputs["context"])
     names = {"context": "context", "window": cell(number, PLACE["window"])}
-    one_pool = one.engine not in SEVERAL_POOLS
+    memory = engines.find(one.engine).memory
+    one_pool = memory is not None and not memory.several_pools
     if one_pool and is_linear(cost.per_gpu.expression, "sequences"):
         for count, column in enumerate(("one_sequence_per_gpu", "two_sequences_per_gpu"), 1):
             formula = of_sequences(cost.per_gpu, count)

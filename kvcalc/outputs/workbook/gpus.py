@@ -35,11 +35,6 @@ def gpus_sheet() -> Sheet:
     return sheet
 
 
-def usable(gpu: Gpu) -> int:
-    """Bytes to start from: what a framework sees, else the driver's figure."""
-    return gpu.framework_visible or gpu.memory_bytes
-
-
 def _facts(gpu: Gpu) -> dict[str, int | str | None]:
     return {
         "gpu": gpu.name,
@@ -47,7 +42,7 @@ def _facts(gpu: Gpu) -> dict[str, int | str | None]:
         "memory_mib": gpu.memory_mib,
         "memory_bytes": gpu.memory_bytes,
         "framework_visible_bytes": gpu.framework_visible,
-        "usable_bytes": usable(gpu),
+        "usable_bytes": gpu.usable_bytes,
         "compute_capability": gpu.compute_capability,
         "one_source_only": "yes" if gpu.single_source else "no",
         "note": gpu.note,

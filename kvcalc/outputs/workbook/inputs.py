@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from kvcalc import engines as known_engines
-from kvcalc.answers.workbook import MOST, Workbook
+from kvcalc.answers.workbook import MOST, Workbook, capacity
 from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
 from kvcalc.outputs.workbook.cells import letters, match
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW, GPUS, MODELS, column_of
-from kvcalc.outputs.workbook.models import element_bytes, window_of
+from kvcalc.outputs.workbook.models import window_of
 
 USUAL_GPU = "h200"
 
@@ -76,19 +76,17 @@ def of_plan(book: Workbook) -> tuple[Input, ...]:
 def of_capacity(book: Workbook) -> tuple[Input, ...]:
     """The inputs that say on what it runs, for whom and at what price."""
     parameters, width = _in_models(book, "parameters"), _in_models(book, "element_bytes")
-    model = book.chosen.listed.model
-    count = model.parameters
+    weights = capacity.weights(book.chosen)
     sheet_engines = column_of("Engines", ENGINES, "memory_share", len(known_engines.ENGINES))
     names = _engines()
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
-    bytes_each = element_bytes(book.chosen.listed)
     gpus = column_of("GPUs", GPUS, "gpu", len(catalogue()))
     return (
         Input("gpu", USUAL_GPU, "from GPUs", listed=gpus),
         Input("gpus", book.chosen.tensor_parallel_size, "cards", most=2**20),
         Input(
             "weights_bytes",
-            int(count * bytes_each) if count else "missing",
+            "missing" if weights is None else weights,
             "all weights, in the model's own element type",
             formula=f'=IF(ISNUMBER({parameters}),{parameters}*{width},"missing")',
             least=0,
@@ -96,7 +94,7 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
         ),
         Input(
             "memory_share",
-            engines.memory_rule(book.chosen.engine)[0],
+            capacity.memory_rule(book.chosen.engine).share,
             "of a card's memory (Engines), to four decimals",
             formula=f'=IFERROR({share},"missing")',
             least=0,

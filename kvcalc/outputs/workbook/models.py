@@ -5,7 +5,6 @@ from typing import Any
 from kvcalc.answers.show import shape
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Listed
-from kvcalc.dtypes import dtype
 from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, MODELS
 
@@ -38,12 +37,6 @@ def models_sheet(book: Workbook) -> Sheet:
     return sheet
 
 
-def element_bytes(one: Listed) -> int | float:
-    """Bytes of an element of the model's own type: 0.5 of int4."""
-    bits = dtype(one.model.dtype).bits
-    return bits / 8 if bits % 8 else bits // 8
-
-
 def window_of(one: Listed) -> int | str:
     """The window that a planner can change, or why there is none."""
     if one.model.window is not None:
@@ -62,8 +55,8 @@ def _facts(one: Listed) -> dict[str, Any]:
         "kinds": " + ".join(f"{count} {layer.kind}" for layer, count in model.groups)[:1000],
         "kv_heads": heads,
         "head_dim": width,
-        "element_bytes": element_bytes(one),
-        BYTES_PER_TOKEN: 2 * heads * width * element_bytes(one) if both else "by kind",
+        "element_bytes": one.element_bytes,
+        BYTES_PER_TOKEN: 2 * heads * width * one.element_bytes if both else "by kind",
         "window": window_of(one),
         "max_context": model.max_context,
         "parameters": model.parameters,

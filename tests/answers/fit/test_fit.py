@@ -16,16 +16,15 @@ from kvcalc.answers.fit import (
     MODEL_CONTEXT,
     WEIGHTS,
     Fit,
-    card,
     fit,
-    question,
     solve,
 )
+from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, margin, verdict
 from kvcalc.answers.fit.placing import Placing, divisors
 from kvcalc.answers.fit.price import priced
-from kvcalc.answers.fit.replica import SEVERAL_POOLS
-from kvcalc.errors import KvcalcError
+from kvcalc.answers.fit.question import question
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers import load
 from kvcalc.readers.weights import Weights
@@ -60,7 +59,7 @@ def test_what_fits_fits_and_one_more_does_not(engine: str, data: st.DataObject) 
     assume(need(context, 1) > 0)
     if found.max_sequences:
         assert need(context, found.max_sequences) <= found.cache_memory_per_gpu
-    if found.binding != ENGINE_LIMIT and engine not in SEVERAL_POOLS:
+    if found.binding != ENGINE_LIMIT and not asked.memory.several_pools:
         assert need(context, found.max_sequences + 1) > found.cache_memory_per_gpu
     assert found.fits == (found.max_sequences > 0)
 
@@ -85,7 +84,7 @@ def test_the_longest_context_fits_and_one_token_more_does_not(
     if found.fits:
         assert found.context == found.max_context
         assert need(found.max_context, sequences) <= found.cache_memory_per_gpu
-    if engine in SEVERAL_POOLS:
+    if asked.memory.several_pools:
         assert answer.replica.most_sequences(found.max_context + 1) < sequences
     else:
         assert need(found.max_context + 1, sequences) > found.cache_memory_per_gpu
@@ -241,6 +240,16 @@ def test_amounts_are_positive(name: str, amount: Any) -> None:
 def test_a_name_is_no_model() -> None:
     with pytest.raises(KvcalcError, match="model: found 'qwen3-8b', expected a Model"):
         kvcalc.fit("qwen3-8b", gpu="h200")  # type: ignore[arg-type]
+
+
+def test_an_engine_that_says_nothing_of_a_gpus_memory_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    toy = engines.find("ideal")._replace(name="toy", memory=None)
+    monkeypatch.setattr(engines, "find", lambda name: toy)
+    with pytest.raises(UnsupportedError, match="^toy: kvcalc does not know what it gives") as error:
+        fit(LLAMA, gpu="h100", engine="toy")
+    assert (error.value.engine, error.value.what) == ("toy", "memory")
 
 
 def test_a_shape_says_no_parameters() -> None:

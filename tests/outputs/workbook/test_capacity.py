@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import openpyxl
 import pytest
 
-from kvcalc.answers.fit import question
-from kvcalc.answers.fit.budget import Card
+from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.catalogue import gpus
+from kvcalc.engines.memory import Card
 from kvcalc.outputs.workbook.contents import sheets
-from kvcalc.outputs.workbook.gpus import usable
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from kvcalc.readers.weights import Weights
@@ -54,13 +53,13 @@ def by_fit(plan: Plan) -> Replica:
     gpu = gpus.find(plan.gpu)
     asked = question(
         load(plan.model),
-        on=Card("a card", usable(gpu), gpu.memory_bytes),
+        on=Card("a card", gpu.usable_bytes, gpu.memory_bytes),
         engine=plan.engine,
         weights=Weights(plan.weights_bytes, "", ""),
         reserve=plan.reserve_bytes,
         kv_cache_dtype="bfloat16",
     )
-    return asked.replica(plan.tensor_parallel_size)
+    return Replica.of(asked, plan.tensor_parallel_size)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,30 @@ from fractions import Fraction
 
 import pytest
 
-from kvcalc.answers.fit import card
-from kvcalc.answers.fit.budget import (
-    DRIVER_IS_HIGH,
-    RULES,
-    Card,
-    budget,
-    rule,
-    sglang_mem_fraction_static,
-    share,
-)
-from kvcalc.catalogue.gpus import catalogue
+from kvcalc import engines
+from kvcalc.answers.fit.card import card
+from kvcalc.engines.memory import Card, Memory
+from kvcalc.engines.sglang.memory import mem_fraction_static
 from kvcalc.errors import KvcalcError
 
 GB = 10**9
 CARD = Card("a card", 100 * GB, 100 * GB)
+SHARING = ("vllm", "sglang", "lmdeploy", "tensorrt-llm")
+WHOLE = ("ideal", "transformers", "llama.cpp", "mlx")
+
+
+def rule(engine: str) -> Memory:
+    memory = engines.find(engine).memory
+    assert memory is not None
+    return memory
+
+
+def test_every_engine_states_its_rule_and_where_it_is_defined() -> None:
+    assert {*SHARING, *WHOLE} == {*engines.ENGINES}
+    for name in engines.ENGINES:
+        assert (rule(name).share is not None) == (name in SHARING)
+        assert rule(name).source
+        assert rule(name).reserve_source
 
 
 def test_vllm_takes_92_percent_of_the_whole_card_less_weights_and_reserve() -> None:
@@ -27,8 +36,8 @@ def test_vllm_takes_92_percent_of_the_whole_card_less_weights_and_reserve() -> N
     profiled rest leave of it (v1/worker/gpu_worker.py, determine_available_memory).
     An H200's 143,771 MiB are 150,754,820,096 bytes; 92 % of them 138,694,434,488.32, rounded up."""
     h200 = card("h200")
-    taken = share("vllm", None, h200, {})
-    made = budget("vllm", h200, 118 * GB, 5 * GB, taken)
+    taken = rule("vllm").taken(None, h200, {})
+    made = rule("vllm").budget(h200, 118 * GB, 5 * GB, taken)
     assert made.cache == 138_694_434_489 - 118 * GB - 5 * GB
     assert made.reserve == 5 * GB
 
@@ -39,8 +48,8 @@ def test_sglang_keeps_back_what_mem_fraction_static_leaves_of_the_free_memory() 
     4 * 128 MiB of ranks and 2 MiB for each of 512 sequences are 14,336 MiB of 143,771
     (srt/arg_groups/memory_hook.py), so f = round(0.90028..., 3) = 0.9."""
     h200 = card("h200")
-    taken = share("sglang", None, h200, {"tensor_parallel_size": 4})
-    made = budget("sglang", h200, 118 * GB, 0, taken)
+    taken = rule("sglang").taken(None, h200, {"tensor_parallel_size": 4})
+    made = rule("sglang").budget(h200, 118 * GB, 0, taken)
     assert taken == Fraction(9, 10)
     assert made.cache == 150_754_820_096 * 9 // 10 - 118 * GB
     assert made.cache + made.reserve + 118 * GB == h200.memory
@@ -49,7 +58,7 @@ def test_sglang_keeps_back_what_mem_fraction_static_leaves_of_the_free_memory() 
 @pytest.mark.parametrize(("gpu", "percent"), [("h100", 818), ("h200", 897), ("b200", 852)])
 def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
     settings = {"tensor_parallel_size": 8}
-    assert sglang_mem_fraction_static(card(gpu), settings) == Fraction(percent, 1000)
+    assert mem_fraction_static(card(gpu), settings) == Fraction(percent, 1000)
 
 
 @pytest.mark.parametrize(
@@ -72,48 +81,35 @@ def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
 def test_sglangs_reserve_in_mib(gpu: str, settings: dict[str, int], reserved_mib: int) -> None:
     memory = card(gpu).driver_memory // 2**20
     exact = Fraction(memory - reserved_mib, memory)
-    assert abs(sglang_mem_fraction_static(card(gpu), settings) - exact) <= Fraction(1, 2000)
+    assert abs(mem_fraction_static(card(gpu), settings) - exact) <= Fraction(1, 2000)
 
 
 def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:
     """LMDeploy 0.16.0: cache_max_entry_count 0.8 of what weights and runtime leave free
     (messages.py, pytorch/engine/executor/base.py)."""
-    taken = share("lmdeploy", None, CARD, {})
-    assert budget("lmdeploy", CARD, 20 * GB, 5 * GB, taken).cache == 60 * GB
+    taken = rule("lmdeploy").taken(None, CARD, {})
+    assert rule("lmdeploy").budget(CARD, 20 * GB, 5 * GB, taken).cache == 60 * GB
 
 
-@pytest.mark.parametrize("engine", ["ideal", "transformers", "llama.cpp", "mlx"])
+@pytest.mark.parametrize("engine", WHOLE)
 def test_other_engines_take_the_card_less_weights_and_reserve(engine: str) -> None:
-    taken = share(engine, None, CARD, {})
-    made = budget(engine, CARD, 20 * GB, 5 * GB, taken)
+    taken = rule(engine).taken(None, CARD, {})
+    made = rule(engine).budget(CARD, 20 * GB, 5 * GB, taken)
     assert (made.cache, made.reserve, made.share) == (75 * GB, 5 * GB, None)
 
 
-@pytest.mark.parametrize("engine", RULES)
+@pytest.mark.parametrize("engine", SHARING)
 def test_weights_larger_than_the_card_leave_less_than_nothing(engine: str) -> None:
-    assert budget(engine, CARD, 101 * GB, 0, share(engine, None, CARD, {})).cache < 0
+    taken = rule(engine).taken(None, CARD, {})
+    assert rule(engine).budget(CARD, 101 * GB, 0, taken).cache < 0
 
 
 @pytest.mark.parametrize("given", ["0", "1.01", "-0.5", "nan", "x", "", "inf", "1e-999999999"])
-@pytest.mark.parametrize("engine", RULES)
+@pytest.mark.parametrize("engine", SHARING)
 def test_a_share_outside_its_range_is_refused(engine: str, given: str) -> None:
     with pytest.raises(KvcalcError, match=f"{rule(engine).share}: found .*, expected a number"):
-        share(engine, given, CARD, {})
+        rule(engine).taken(given, CARD, {})
 
 
 def test_a_share_is_taken_as_it_is_written() -> None:
-    assert share("vllm", "0.95", CARD, {}) == Fraction(19, 20)
-
-
-def test_the_start_is_what_a_framework_sees_else_the_drivers_figure_marked_as_high() -> None:
-    assert card("h100").memory == 7910 * 2**30 // 100
-    assert card("h100").notes == ()
-    assert card("h200").memory == 143_771 * 2**20
-    assert card("h200").notes == (DRIVER_IS_HIGH,)
-    assert "only one source" in " ".join(card("rtx-5070-ti").notes)
-    assert card(None, 141 * GB, "141GB") == Card("141GB", 141 * GB, 141 * GB)
-
-
-def test_no_framework_saw_less_than_the_mark_says() -> None:
-    seen = [(gpu.framework_visible, gpu.memory_bytes) for gpu in catalogue()]
-    assert all(sees is None or whole * 982 <= sees * 1000 for sees, whole in seen)
+    assert rule("vllm").taken("0.95", CARD, {}) == Fraction(19, 20)

@@ -1,0 +1,29 @@
+"""The card that a fit is asked about: a GPU of the catalogue, or so many bytes."""
+
+from kvcalc.catalogue.gpus import find
+from kvcalc.engines.memory import Card
+from kvcalc.errors import RequestError
+
+DRIVER_IS_HIGH = (
+    "the memory is the driver's figure: what a framework sees is up to 1.8 % less "
+    "(RTX 3090: 23.58 of 24 GiB; A100 40GB: 39.38 of 40 GiB)"
+)
+
+
+def card(gpu: str | None, memory: int | None = None, name: str | None = None) -> Card:
+    """Take a GPU of the catalogue, or one of so many bytes under any name.
+
+    Raises:
+        RequestError: neither or both are given, or no such GPU.
+    """
+    if (gpu is None) == (memory is None):
+        raise RequestError("gpu: give one, by --gpu h200 or by --gpu-memory 141GB", field="gpu")
+    if gpu is None:
+        if type(memory) is not int or memory < 1:
+            raise RequestError.of("gpu_memory", memory, "bytes")
+        return Card(name or f"{memory} bytes", memory, memory)
+    known = find(gpu)
+    notes = [] if known.framework_visible else [DRIVER_IS_HIGH]
+    if known.single_source:
+        notes.append(f"only one source has the memory of {known.product}")
+    return Card(known.name, known.usable_bytes, known.memory_bytes, tuple(notes))

@@ -1,0 +1,75 @@
+"""What a combination's engine leaves of a card for its cache, and how many sequences that holds.
+
+The rules are those of `kvcalc fit`, for a share of the memory that a planner types in. None stands
+for what cannot be told.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from kvcalc import engines
+from kvcalc.answers.workbook.combinations import Combination
+from kvcalc.engines.memory import Card
+
+UNKNOWN = "not known"
+
+
+class MemoryRule(NamedTuple):
+    """An engine's share of a GPU's memory, of which memory, and how many blocks it holds back.
+
+    `share` is a text where no one figure tells it: SGLang's depends on the GPU and the ranks.
+    """
+
+    share: float | str
+    of: str
+    held_back_blocks: int
+
+
+def memory_rule(engine: str) -> MemoryRule:
+    """An engine's rule, as a table has it."""
+    own = engines.find(engine).memory
+    if own is None:
+        return MemoryRule(UNKNOWN, "", 0)
+    share = f"give {own.share}" if callable(own.default) else float(own.default)
+    return MemoryRule(share, own.of, own.held_back_blocks)
+
+
+def weights(one: Combination) -> int | None:
+    """Bytes of all weights, each an element of the model's own type."""
+    count = one.listed.model.parameters
+    return None if count is None else int(count * one.listed.element_bytes)
+
+
+def weights_per_gpu(one: Combination) -> int | None:
+    """Bytes of weights on one rank, divided evenly."""
+    whole = weights(one)
+    return None if whole is None else -(-whole // one.tensor_parallel_size)
+
+
+def budget(one: Combination, card: Card) -> int | None:
+    """Bytes on one GPU for the cache; below 0 the weights do not fit."""
+    own, share, loaded = (
+        engines.find(one.engine).memory,
+        memory_rule(one.engine).share,
+        weights_per_gpu(one),
+    )
+    if own is None or loaded is None or isinstance(share, str):
+        return None
+    return own.budget(card, loaded, 0, Fraction(str(share))).cache
+
+
+def usable(one: Combination, cache: int, block: int) -> int:
+    """What requests can use of a budget, where the engine holds back blocks of so many bytes."""
+    held_back = memory_rule(one.engine).held_back_blocks
+    return max(0, (cache // block - held_back) * block if held_back else cache)
+
+
+def sequences(room: int, first: int, second: int, most: int | None) -> int:
+    """How many sequences so many bytes hold: one takes `first`, two `second`; `most` run."""
+    fitting = 0 if room < first else 1 + (room - first) // max(1, second - first)
+    return fitting if most is None else min(most, fitting)
+
+
+def gpus(one: Combination, wanted: int, per_copy: int) -> int:
+    """How many GPUs hold so many sequences, with so many on each copy of the model."""
+    return -(-wanted // per_copy) * one.tensor_parallel_size

@@ -1,0 +1,105 @@
+"""What an engine does with a GPU's memory: its cache's budget, and what requests can use of it."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+from kvcalc.costs import Pool
+from kvcalc.errors import RequestError
+from kvcalc.model import Model
+
+ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
+"""What an engine takes its share of: all of a card's memory, rounded down or up to whole bytes, or
+what weights and reserve leave free of it."""
+
+Usable = Callable[[Model, Any, int], int]
+"""What requests can use, in bytes on one GPU: of the model, the engine's settings, the budget."""
+
+
+class Card(NamedTuple):
+    """One GPU: its name, the memory to start from, what its driver reports, both in bytes."""
+
+    name: str
+    memory: int
+    driver_memory: int
+    notes: tuple[str, ...] = ()
+
+
+class Budget(NamedTuple):
+    """Bytes on one GPU: for the cache, and held back.
+
+    `cache` is below 0 where weights and reserve are too large; `share` is the fraction that was
+    taken, None where an engine has none.
+    """
+
+    cache: int
+    reserve: int
+    share: Fraction | None
+
+
+def whole_budget(model: Model, settings: Any, budget: int) -> int:
+    """Requests can use all that the cache gets."""
+    return budget
+
+
+def whole_blocks(pool: Callable[[Model, Any, int, int], Pool], held_back: int) -> Usable:
+    """Requests can use a pool's blocks, but for those that the engine never hands out."""
+
+    def usable(model: Model, settings: Any, budget: int) -> int:
+        figures = pool(model, settings, budget, model.max_context or 1).figures
+        blocks: int = figures["num_gpu_blocks"] - held_back
+        block: int = figures["bytes_per_block"]
+        return blocks * block
+
+    return usable
+
+
+class Memory(NamedTuple):
+    """How an engine makes its cache's budget, and what requests can use of it.
+
+    The setting `share` is the part that it takes `of` the memory (None: it has no such setting,
+    and takes all); `default` is its own value, or gives it from the card and the settings.
+    `source` and `reserve_source` say where the engine defines it, and why nothing more is held
+    back unasked. `held_back_blocks` are never handed out; with `several_pools` no one budget
+    decides what fits, and the engine's own pools are asked.
+    """
+
+    source: str
+    reserve_source: str
+    share: str | None = None
+    of: str = ALL_ROUNDED_UP
+    default: Fraction | Callable[[Card, Mapping[str, Any]], Fraction] = Fraction(1)
+    usable: Usable = whole_budget
+    held_back_blocks: int = 0
+    several_pools: bool = False
+
+    def taken(self, given: object, card: Card, settings: Mapping[str, Any]) -> Fraction:
+        """The share that the engine takes: as given, else its own.
+
+        Raises:
+            RequestError: it is not a number above 0 and at most 1.
+        """
+        if given is None:
+            return self.default(card, settings) if callable(self.default) else self.default
+        try:
+            asked = Decimal(str(given))
+        except InvalidOperation:
+            asked = Decimal(0)
+        # A comparison with nan raises, and a huge exponent makes a huge fraction.
+        fine = asked.is_finite() and Decimal("1e-9") <= asked <= 1
+        if not fine:
+            raise RequestError.of(str(self.share), given, "a number above 0 and at most 1")
+        return Fraction(asked.quantize(Decimal("1e-9")))
+
+    def budget(self, card: Card, weights: int, reserve: int, taken: Fraction) -> Budget:
+        """Make the budget: all in bytes of one GPU, `weights` and `reserve` those on it."""
+        share = taken if self.share else None
+        if self.of == FREE:
+            free = card.memory - weights - reserve
+            return Budget(floor(free * taken) if free > 0 else free, reserve, share)
+        if self.of == ALL:
+            reserve += card.memory - floor(card.memory * taken)
+            return Budget(card.memory - weights - reserve, reserve, share)
+        return Budget(ceil(card.memory * taken) - weights - reserve, reserve, share)

@@ -1,0 +1,20 @@
+"""What vLLM gives its cache of a GPU's memory (0.33.0)."""
+
+from fractions import Fraction
+
+from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
+from kvcalc.engines.vllm.pool import pool
+
+NULL_BLOCKS = 1
+"""The null block is never handed out (v1/core/block_pool.py)."""
+
+MEMORY = Memory(
+    source="vLLM 0.33.0, config/cache.py, v1/worker/utils.py (request_memory)",
+    reserve_source="0: vLLM measures activations and graphs when it starts "
+    "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
+    share="gpu_memory_utilization",
+    of=ALL_ROUNDED_UP,
+    default=Fraction("0.92"),
+    usable=whole_blocks(pool, NULL_BLOCKS),
+    held_back_blocks=NULL_BLOCKS,
+)
