@@ -9,6 +9,7 @@ from kvcalc.errors import KvcalcError, quote
 from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
+from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
 
 CONTEXT = variable("context")
@@ -164,9 +165,15 @@ class Cost:
             why=self.why,
         )
 
+    def _repr_html_(self) -> str:
+        groups = [(f"{group.layers:,} {group.kind}", group.formula) for group in self.groups]
+        rows = [("kv_cache_dtype", self.kv_cache_dtype), *self.settings.items(), *groups]
+        rows += [("bytes over all ranks", self.formula), ("on the fullest rank", self.per_gpu)]
+        return html_table(f"{self.model.name} on {self.engine}", rows)
+
     def __repr__(self) -> str:
         return (
-            f"Cost(model={self.model.name!r}, engine={self.engine!r}, "
+            f"Cost(model={quote(self.model.name)}, engine={self.engine!r}, "
             f"kv_cache_dtype={self.kv_cache_dtype!r}, formula={quote(str(self.formula))})"
         )
 
@@ -191,9 +198,21 @@ class Pool:
     max_sequences: int
     figures: Mapping[str, Any] = field(hash=False)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            ("kv_cache_dtype", self.kv_cache_dtype),
+            *self.settings.items(),
+            ("context", self.context),
+            ("bytes on the fullest rank", self.bytes),
+            ("capacity_tokens", self.capacity_tokens),
+            ("max_sequences", self.max_sequences),
+            *self.figures.items(),
+        ]
+        return html_table(f"{self.model.name} on {self.engine}", rows)
+
     def __repr__(self) -> str:
         return (
-            f"Pool(model={self.model.name!r}, engine={self.engine!r}, context={self.context}, "
+            f"Pool(model={quote(self.model.name)}, engine={self.engine!r}, context={self.context}, "
             f"bytes={self.bytes}, capacity_tokens={self.capacity_tokens}, "
             f"max_sequences={self.max_sequences})"
         )

@@ -4,7 +4,7 @@ What an engine makes of a shape (pages, copies on ranks, element types) is the e
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import cycle, islice
 from typing import Annotated, Self, TypeVar
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
+from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
 
 Kind = TypeVar("Kind", bound=Layer)
@@ -128,6 +129,23 @@ class Model(Frozen):
         if len(sources) > 1:
             raise KvcalcError(f"source: found {sorted(sources)}, expected one for all layers")
         return sources.pop() if sources else None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        """What a repr says: of the layers how many there are of each kind."""
+        kinds = Counter(layer.kind for layer in self.layers)
+        told = ", ".join(f"{layers} {kind}" for kind, layers in kinds.items())
+        yield "name", f"{self.name:.50}"
+        yield "layers", f"{told:.80}"
+        yield "dtype", self.dtype
+        yield "max_context", self.max_context
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for layer, layers in Counter(self.layers).items():
+            shape = ", ".join(f"{name} {value}" for name, value in layer.shape.items())
+            rows.append((layers, layer.kind, shape))
+        caption = f"{self.name}: {len(self.layers):,} layers, {self.dtype}"
+        return html_table(caption, rows, ("layers", "kind", "shape"))
 
     def with_window(self, window: int) -> Self:
         """Give all sliding layers one window, in tokens.

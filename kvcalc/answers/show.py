@@ -7,7 +7,6 @@ from typing import Any
 from kvcalc.engines.additive import rows_of
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.ideal import ENGINE, kinds
-from kvcalc.layers.layer import Layer
 from kvcalc.readers.reading import Reading
 
 
@@ -49,7 +48,7 @@ def show(reading: Reading) -> Shown:
             ShownLayers(
                 kind=layer.kind,
                 layers=layers,
-                shape=shape(layer),
+                shape=layer.shape,
                 bytes_per_token=sum(r.row_bytes for r in kept if not isinstance(r.tokens, int)),
                 fixed_bytes=sum(r.row_bytes * r.tokens for r in kept if isinstance(r.tokens, int)),
             )
@@ -63,11 +62,3 @@ def show(reading: Reading) -> Shown:
         layers=tuple(groups),
         origins=dict(reading.origins),
     )
-
-
-def shape(layer: Layer) -> dict[str, Any]:
-    """The fields of a layer that are set, those of its parts nested."""
-    fields = {name: getattr(layer, name) for name in type(layer).model_fields}
-    if "parts" in fields:
-        fields["parts"] = [{"kind": part.kind, **shape(part)} for part in fields["parts"]]
-    return {name: value for name, value in fields.items() if value not in (None, False)}

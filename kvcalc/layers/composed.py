@@ -1,6 +1,6 @@
 """Layers made of other layers' caches: their own several, another's, or none."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,11 @@ class Combined(Layer):
 
     kind: ClassVar[str] = "combined"
     parts: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The fields that are set of its parts, each with its kind."""
+        return {"parts": [{"kind": part.kind, **part.shape} for part in self.parts]}
 
     @property
     def caches(self) -> tuple[Layer, ...]:

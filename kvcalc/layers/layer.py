@@ -1,6 +1,6 @@
 """A layer of a model, whatever it caches."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -20,6 +20,12 @@ class Layer(Frozen):
     """
 
     kind: ClassVar[str]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The fields that are set, by name."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if value not in (None, False)}
 
     @property
     def caches(self) -> tuple["Layer", ...]:

@@ -6,7 +6,6 @@ from itertools import cycle, islice
 from string import ascii_uppercase
 from typing import Any
 
-from kvcalc.answers.show import shape
 from kvcalc.errors import KvcalcError, printable
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -40,7 +39,7 @@ def to_preset(reading: Reading) -> str:
     facts |= {"num_layers": len(model.layers), "pattern": _pattern(model, letters)}
     lines = [f"name = {_value(model.name)}", *(f"{k} = {_value(v)}" for k, v in facts.items())]
     for layer, letter in letters.items():
-        table = {"kind": layer.kind, **shape(layer)}
+        table = {"kind": layer.kind, **layer.shape}
         lines += ["", f"[layers.{letter}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
     lines += ["", "[[sources]]", f"facts = {_value([*facts, 'layers'])}"]
     lines += [

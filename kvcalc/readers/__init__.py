@@ -1,5 +1,6 @@
 """One file a source of models; `read` finds the one that a name asks for."""
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def read(source: str | Path) -> Reading:
     found = None if "/" in text and _exists(path) else models.find(text)
     if found is not None:
         notes = (f"{quote(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
-        return preset.read(found)._replace(notes=notes)
+        return replace(preset.read(found), notes=notes)
     if path.suffix == ".toml":
         return preset.read(path)
     if text and _exists(path):

@@ -1,12 +1,13 @@
 """What a reader gives: the model, and where each of its facts came from."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from kvcalc.model import Model
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True)
+class Reading:
     """A model that was read.
 
     `source` names what was read, `origins` where each fact stood in it; `notes` are what a person

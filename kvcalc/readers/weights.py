@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
 from kvcalc.dtypes import dtype as dtype_of
@@ -27,7 +28,8 @@ PACKED = ("mxfp4",)
 """Formats that some layers are stored in and others not, with scales beside them."""
 
 
-class Weights(NamedTuple):
+@dataclass(frozen=True)
+class Weights:
     """Bytes of all weights, their element type as their source spells it, and where it stood.
 
     `parameters` is a count, where the source gives one.

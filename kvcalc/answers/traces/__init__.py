@@ -1,7 +1,7 @@
 """Real traffic: the peak cache over a request trace, by engine, window and rule."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,22 +49,18 @@ class TraceRow:
 
 @dataclass(frozen=True)
 class Traced:
-    """A trace's answers: `rows`, bad rows that were skipped, and what else was asked for."""
+    """A trace's answers: `rows`, bad rows that were skipped, and what else was asked for.
+
+    `timeline()` gives the levels as a DuckDB relation: t in microseconds, sequences, and each
+    row's bytes in a column of its engine, window and rule. Rows that are a pool have no level and
+    are left out.
+    """
 
     rows: tuple[TraceRow, ...]
     bad_rows: int
     hits: Hits | None
     admission: Admission | None
-    _base: "DuckDBPyConnection"
-    _timeline: str
-
-    def timeline(self) -> "DuckDBPyRelation":
-        """The levels as a DuckDB relation: t in microseconds, sequences, and each row's bytes.
-
-        A row's column is its engine, window and rule. Rows that are a pool have no level and are
-        left out.
-        """
-        return self._base.sql(self._timeline)
+    timeline: Callable[[], "DuckDBPyRelation"] = field(repr=False, compare=False)
 
 
 def trace(
@@ -116,13 +112,13 @@ def trace(
         for rule in chosen
         if rule.request is not None
     }
+    query = timeline({"sequences": RequestBytes("1"), **levels}, shared=prefix, trim=trim)
     return Traced(
         rows=rows,
         bad_rows=loaded.bad_rows,
         hits=hits,
         admission=None if memory is None else _admitted(base, chosen[0], memory),
-        _base=base,
-        _timeline=timeline({"sequences": RequestBytes("1"), **levels}, shared=prefix, trim=trim),
+        timeline=lambda: base.sql(query),
     )
 
 

@@ -1,6 +1,7 @@
 """Prefixes that requests share: a block of prompts is held once while anybody's life needs it."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kvcalc.errors import KvcalcError
 
@@ -8,7 +9,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class Hits(NamedTuple):
+@dataclass(frozen=True)
+class Hits:
     """Tokens of prompts, and those of blocks that an earlier request brought already."""
 
     prompt_tokens: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
@@ -18,7 +17,8 @@ BETWEEN_PARTS = "|"
 MORE_THAN_ANY_RUNS = 2**40
 
 
-class Listed(NamedTuple):
+@dataclass(frozen=True)
+class Listed:
     """A model of the workbook: its name there, which no other has, and what was asked for."""
 
     name: str

@@ -1,7 +1,7 @@
 """What all languages share: a formula as it was written, and what any of them refuses."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.bounds import Bounds, extent
@@ -14,7 +14,8 @@ NAMED = {"context": "context", "sequences": "sequences"}
 """The variables that stand by their own names where no others were given."""
 
 
-class Written(NamedTuple):
+@dataclass(frozen=True)
+class Written:
     """A formula's text, and the range in which it is exact."""
 
     text: str

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from kvcalc.answers.show import shape
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Listed
 from kvcalc.outputs.workbook.cells import Sheet, Table
@@ -69,7 +68,7 @@ def _same(one: Listed, name: str) -> Any:
     found = {
         cache_shape.get(name) if cache_shape.get("v_head_dim") is None else None
         for layer, _ in one.model.groups
-        for cache_shape in [shape(layer)]
+        for cache_shape in [layer.shape]
     }
     value = found.pop()
     return "by kind" if found or value is None else value

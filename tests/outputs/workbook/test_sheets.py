@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -164,7 +165,7 @@ def test_a_text_is_never_a_formula(tmp_path: Path) -> None:
     reading = read("llama-3.1-8b")
     fields = {name: getattr(reading.model, name) for name in type(reading.model).model_fields}
     hostile = type(reading.model)(**{**fields, "name": '=HYPERLINK("http://x")'})
-    asked = book_of([("=1+1", reading._replace(model=hostile))])
+    asked = book_of([("=1+1", replace(reading, model=hostile))])
     write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
     book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
     for cell in (book["Models"]["A5"], book["Models"]["B5"], book["Plan"]["B5"]):
@@ -182,7 +183,7 @@ def test_a_formula_longer_than_a_cell_takes_is_a_sentence_in_its_row(tmp_path: P
     shape = {"kind": "sliding_attention", "kv_heads": 8, "head_dim": 128}
     layers = tuple(layer({**shape, "window": window}) for window in range(1_000, 1_400))
     model = Model(name="many windows", layers=layers, max_context=8_192)
-    asked = book_of([("many", reading._replace(model=model))])
+    asked = book_of([("many", replace(reading, model=model))])
     write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
     book, values = openpyxl.load_workbook(tmp_path / "plan.xlsx"), cached(tmp_path / "plan.xlsx")
     sentence = values["Formulas"][5, 6]

@@ -1,0 +1,96 @@
+"""What answers are made of: records that can be unfolded, and objects short to print."""
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import kvcalc
+from kvcalc.catalogue.models import names
+from kvcalc.engines import ENGINES
+from tests.shapes import full, model, sliding
+
+EXAONE = kvcalc.load("k-exaone-236b-a23b")
+TRACE = "tests/oracles/traces/azure_code.csv"
+MOST = 300
+"""Characters of a repr."""
+
+
+def traced() -> kvcalc.Traced:
+    return kvcalc.trace(EXAONE, TRACE, memory=2**40, prefill_rate=8_000, decode_rate=40)
+
+
+RECORDS: dict[str, Callable[[], Any]] = {
+    "Cost": lambda: kvcalc.cost(EXAONE, "vllm", kv_cache_dtype_skip_layers=(0,)),
+    "Pool": lambda: kvcalc.pool(EXAONE, "vllm", memory=50 * 2**30),
+    "Estimate": lambda: kvcalc.estimate(EXAONE, engine="sglang"),
+    "SweepRow": lambda: kvcalc.sweep(EXAONE)[0],
+    "Compared": lambda: kvcalc.compare(EXAONE)[0],
+    "Explanation": lambda: kvcalc.cost(EXAONE).explain(8192),
+    "Fit": lambda: kvcalc.fit(EXAONE, gpu="h200"),
+    "GpuRow": lambda: kvcalc.gpus()[0],
+    "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),
+    "TraceRow": lambda: traced().rows[0],
+    "Traced": traced,
+}
+"""How to come by one of each kind of record that a public function returns."""
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_record_is_frozen_and_unfolds_to_its_fields(name: str) -> None:
+    record = RECORDS[name]()
+    assert type(record) is getattr(kvcalc, name)
+    assert is_dataclass(record)
+    assert not isinstance(record, type)
+    unfolded = asdict(record)
+    assert list(unfolded) == [field.name for field in fields(record)]
+    with pytest.raises(FrozenInstanceError):
+        setattr(record, next(iter(unfolded)), None)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_preset_and_what_every_engine_makes_of_it_are_short_to_print(name: str) -> None:
+    read = kvcalc.load(name)
+    for shown in (repr(read), str(read)):
+        assert repr(read.name)[1:-1] in shown
+        assert len(shown) <= MOST
+    for engine in ENGINES:
+        try:
+            found = [kvcalc.cost(read, engine), kvcalc.pool(read, engine, memory=2**37)]
+        except kvcalc.KvcalcError:
+            continue
+        for one in found:
+            assert len(repr(one)) <= MOST
+            assert len({one, one}) == 1
+
+
+def test_a_model_of_long_names_and_many_layers_is_short_to_print() -> None:
+    windows = (sliding(window) for window in range(1, 600))
+    odd = model(*windows, full(), name="\\'" * 100, max_context=2**40)
+    assert len(repr(odd)) <= MOST
+    assert len(repr(kvcalc.Model(name="'" * 200, layers=(full(),)))) <= MOST
+
+
+HOSTILE = "<script>alert('x')</script>&"
+
+
+@pytest.mark.parametrize(
+    ("shown", "cells"),
+    [
+        (model(sliding(), full(), name=HOSTILE), ["sliding_attention", "window 128"]),
+        (kvcalc.cost(model(name=HOSTILE), kv_cache_dtype="fp8"), ["fp8", "2048*context*sequences"]),
+        (kvcalc.pool(model(name=HOSTILE), memory=2**30, context=8192), ["8,192", "num_gpu_blocks"]),
+    ],
+    ids=["Model", "Cost", "Pool"],
+)
+def test_a_notebook_shows_a_table_in_which_no_text_is_markup(shown: Any, cells: list[str]) -> None:
+    table = shown._repr_html_()
+    assert table.startswith("<table>")
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;" in table
+    assert "<script" not in table
+    for cell in cells:
+        assert cell in table
+    # Well-formed: every tag that opens is closed again.
+    assert ElementTree.fromstring(table).tag == "table"
