@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines.sglang.life import life
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.window import Keeping, reservation
+from kvcalc.engines.sglang.window_pool import WindowPool as Keeping
+from kvcalc.engines.sglang.window_pool import reservation
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model
+from tests.engines.sglang_life import life
 from tests.shapes import DEEPSEEK_ROW, chunked, full, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"

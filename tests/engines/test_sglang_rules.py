@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.engines import ENGINES, find
 from kvcalc.engines.server import Asked
-from kvcalc.engines.sglang.life import life
-from kvcalc.engines.sglang.window import Keeping
+from kvcalc.engines.sglang.window_pool import WindowPool
 from kvcalc.layers.attention import CompressedAttention, LatentAttention
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
 from kvcalc.layers.layer import Layer
@@ -24,6 +23,7 @@ from kvcalc.layers.recurrent import (
     ShortConvolution,
 )
 from kvcalc.model import Model
+from tests.engines.sglang_life import life
 from tests.shapes import DEEPSEEK_ROW, HEADS, full, latent, sliding
 
 GIB = 2**30
@@ -359,7 +359,7 @@ def test_a_draft_widens_the_window_that_is_set_aside(settings: dict[str, Any], a
 def test_no_moment_of_a_life_exceeds_what_is_counted(
     window: int, page: int, chunks: int, interval: int, prompt: int, new: int, overlap: bool
 ) -> None:
-    keeping = Keeping(page, chunks * page, interval, overlap, False, page, 1)
+    keeping = WindowPool(page, chunks * page, interval, overlap, False, page, 1)
     counted = keeping.pages(-(-(prompt + new) // page), 1, window)
     assert isinstance(counted, int)
     # The first generated token may still join the chunks in flight.
@@ -424,7 +424,7 @@ def test_what_is_said_to_run_fits_in_every_pool(
 
 @given(
     keeping=st.builds(
-        Keeping,
+        WindowPool,
         page=st.just(16),
         chunk=st.none() | st.integers(1, 9).map(lambda pages: 16 * pages),
         interval=st.integers(1, 300),
@@ -438,7 +438,7 @@ def test_what_is_said_to_run_fits_in_every_pool(
     window=st.integers(1, 300),
 )
 def test_the_most_requests_of_a_window_pool_are_the_last_that_fit(
-    keeping: Keeping, pages: int, request: int, window: int
+    keeping: WindowPool, pages: int, request: int, window: int
 ) -> None:
     fitting = [n for n in range(1, 500) if keeping.pages(request, n, window) <= pages]  # type: ignore[operator]
     assert keeping.most(pages, request, window) == max(fitting, default=0)

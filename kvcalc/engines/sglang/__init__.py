@@ -6,13 +6,13 @@ Read from SGLang 0.5.23, srt/mem_cache/ and srt/model_executor/pool_configurator
 from types import MappingProxyType
 
 from kvcalc.engines.engine import Engine
+from kvcalc.engines.sglang.architectures import KINDS
 from kvcalc.engines.sglang.cost import cost
 from kvcalc.engines.sglang.flags import COMMAND
 from kvcalc.engines.sglang.formats import FORMATS
 from kvcalc.engines.sglang.memory import MEMORY
 from kvcalc.engines.sglang.pool import pool
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.traits import KINDS
 
 ENGINE = Engine(
     name="sglang",

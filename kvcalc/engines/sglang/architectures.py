@@ -1,6 +1,14 @@
-"""What SGLang's model classes do with their caches, by Hugging Face's model type (0.5.23)."""
+"""What SGLang sees in a model: rules by Hugging Face's model type, and traits of its layers.
+
+Source: SGLang 0.5.23, the file named beside each rule.
+"""
 
 from typing import NamedTuple
+
+from kvcalc.errors import KvcalcError, quote
+from kvcalc.layers.attention import Attention, LatentAttention
+from kvcalc.layers.recurrent import Recurrent
+from kvcalc.model import Model
 
 
 def _names(text: str) -> frozenset[str]:
@@ -28,13 +36,13 @@ which opts in to a window pool (srt/configs/model_config.py, is_hybrid_swa_model
 
 WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED | OPTED_IN
 """Who gets a window pool (srt/configs/model_config.py, is_hybrid_swa_model; the configurations with
-`is_hybrid_swa`). Everyone else keeps every layer in full."""
+`is_hybrid_swa`). Every layer of all others is stored in full."""
 
-KEEPS_PROMPT = _names("unlimited_ocr unlimited_ocr_text")
+PROMPT_STAYS = _names("unlimited_ocr unlimited_ocr_text")
 """Their prompts stay in the window pool while they generate (srt/models/unlimited_ocr.py,
 is_prefill_aware_swa)."""
 
-KEEPS_RATIO = {"deepseek_v4": 0.1}
+OWN_RATIO = {"deepseek_v4": 0.1}
 """Their own swa_full_tokens_ratio (srt/arg_groups/model_overrides/deepseek_v4.py)."""
 
 DEEPSEEK_FAMILY = _names(
@@ -47,10 +55,10 @@ SPARSE_INDEX = _names("minimax_m3 minimax_m3_vl minimax_m3_vl_text")
 """Keys of an indexer beside K and V, in pages of 128 (model_overrides/minimax_m3.py)."""
 
 
-class Recurrent(NamedTuple):
-    """How a class of recurrent models keeps states.
+class StateRules(NamedTuple):
+    """How a class of recurrent models stores states.
 
-    `radix` says that the radix cache keeps states; `extra_buffer` that it can do so beside the
+    `radix` says that the radix cache has states; `extra_buffer` that it can do so beside the
     overlap schedule. `own_dtype` says that the config names the state's element type.
     """
 
@@ -59,10 +67,10 @@ class Recurrent(NamedTuple):
     own_dtype: bool = True
 
 
-_HYBRID = Recurrent()
-_FLOAT32 = Recurrent(own_dtype=False)
-_NO_BUFFER = Recurrent(extra_buffer=False)
-_UNKEPT = Recurrent(radix=False, extra_buffer=False, own_dtype=False)
+_HYBRID = StateRules()
+_FLOAT32 = StateRules(own_dtype=False)
+_NO_BUFFER = StateRules(extra_buffer=False)
+_NO_RADIX_CACHE = StateRules(radix=False, extra_buffer=False, own_dtype=False)
 
 RECURRENT = {
     **dict.fromkeys(
@@ -77,7 +85,7 @@ RECURRENT = {
         _FLOAT32,
     ),
     **dict.fromkeys(_names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
-    **dict.fromkeys(_names("falcon_mamba lfm2_vl mamba mamba2"), _UNKEPT),
+    **dict.fromkeys(_names("falcon_mamba lfm2_vl mamba mamba2"), _NO_RADIX_CACHE),
 }
 """Recurrent models that SGLang has a class for (srt/configs/hybrid_arch.py, mamba_utils.py;
 _MAMBA_RADIX_CACHE_ARCHS and _MAMBA_EXTRA_BUFFER_ARCHS in srt/arg_groups/overrides.py)."""
@@ -108,5 +116,60 @@ BLACKWELL_BACKENDS = {
 (srt/arg_groups/model_overrides/*.py; model_override_base.py, get_default_attn_backend)."""
 
 PAGED_WITH_BUFFER = _names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next")
-"""On SM100 they take trtllm_mha in pages of 64, or triton in pages of 1 where the radix cache keeps
+"""On SM100 they take trtllm_mha in pages of 64, or triton in pages of 1 where the radix cache has
 states without an extra buffer (model_overrides/qwen3_5.py)."""
+
+KINDS = (
+    "full_attention",
+    "sliding_attention",
+    "chunked_attention",
+    "latent_attention",
+    "compressed_attention",
+    "mamba",
+    "mamba2",
+    "gated_delta_net",
+    "kimi_delta_attention",
+    "lightning_attention",
+    "short_convolution",
+    "shared_cache",
+    "no_cache",
+    "combined",
+)
+"""The kinds of layers that have a pool, or a place in one."""
+
+
+class Traits(NamedTuple):
+    """Latent rows; an indexer beside them; DeepSeek V4's rows; states; keys unlike values."""
+
+    latent: bool
+    sparse: bool
+    compressed: bool
+    recurrent: bool
+    asymmetric: bool
+
+
+def traits_of(model: Model) -> Traits:
+    """Look at a model's layers.
+
+    Raises:
+        KvcalcError: a kind of layer that no pool of SGLang's holds, or kinds that none mixes.
+    """
+    for cache, _ in model.caches:
+        if cache.kind not in KINDS:
+            raise KvcalcError(f"sglang does not support {cache.kind} layers")
+    latent, plain = model.caches_of(LatentAttention), model.caches_of(Attention)
+    compressed = "compressed_attention" in model.kinds
+    recurrent = bool(model.caches_of(Recurrent))
+    if bool(latent) + bool(plain) + compressed > 1 or (compressed and recurrent):
+        raise KvcalcError(f"sglang has no pools for {model.name}: it mixes kinds of attention")
+    if recurrent and model.model_type not in (None, *RECURRENT):
+        raise KvcalcError(
+            f"sglang has no recurrent states for the model type {quote(model.model_type)}"
+        )
+    return Traits(
+        latent=bool(latent),
+        sparse=any(cache.sparse for cache in latent),
+        compressed=compressed,
+        recurrent=recurrent,
+        asymmetric=any(cache.head_dim != cache.value_dim for cache in plain),
+    )

@@ -5,7 +5,7 @@ Source: SGLang 0.5.23, srt/mem_cache/deepseek_v4_memory_pool.py, deepseek_v4_com
 does not divide them.
 """
 
-from kvcalc.engines.sglang.stored import FULL, REQUEST, WINDOW, Stored
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW, BufferBytes
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import CompressedAttention
 
@@ -21,8 +21,8 @@ RING = {4: 8, 128: 128}
 """Rows of state that wait to be compressed: a window page's (ratio 4), a request's (128)."""
 
 
-def stored(layer: CompressedAttention, page: int) -> list[Stored]:
-    """What a layer keeps, in pages of `page` tokens.
+def compressed_buffers(layer: CompressedAttention, page: int) -> list[BufferBytes]:
+    """The buffers of a layer, in pages of `page` tokens.
 
     Raises:
         KvcalcError: a ratio or sizes that SGLang's kernels do not take.
@@ -35,30 +35,30 @@ def stored(layer: CompressedAttention, page: int) -> list[Stored]:
     if layer.ratio not in (0, 4, 128):
         raise KvcalcError(f"ratio: found {layer.ratio}, expected 0, 4 or 128 on sglang")
     window = _padded(page)
-    kept = [Stored(WINDOW, "swa.kv", f"{page} rows of {ROW} bytes, padded", window, window)]
+    buffers = [BufferBytes(WINDOW, "swa.kv", f"{page} rows of {ROW} bytes, padded", window, window)]
     if layer.ratio == 0:
-        return kept
+        return buffers
     rows = page // layer.ratio
     size = _padded(rows)
     # A pool holds one more page of `page` rows, whatever its own rate.
     spare = page // rows * size
     name = f"full.c{layer.ratio}_kv"
-    kept.append(Stored(FULL, name, f"{rows} rows of {ROW} bytes, padded", size, spare))
+    buffers.append(BufferBytes(FULL, name, f"{rows} rows of {ROW} bytes, padded", size, spare))
     if layer.ratio == 128:
         state = RING[128] * 2 * HEAD_DIM * 4
         working = f"{RING[128]} rows of 2 x {HEAD_DIM} float32"
         # A slot for no request, one ring and a row more, rounded up to a ring: 3.
-        kept.append(Stored(REQUEST, "state.c128", working, state, 3 * state))
-        return kept
+        buffers.append(BufferBytes(REQUEST, "state.c128", working, state, 3 * state))
+        return buffers
     keys = rows * INDEX_ROW
     working = f"{rows} keys of {INDEX_ROW} bytes"
-    kept.append(Stored(FULL, "full.c4_index_k", working, keys, page // rows * keys))
+    buffers.append(BufferBytes(FULL, "full.c4_index_k", working, keys, page // rows * keys))
     for name, dim in (("state.c4", HEAD_DIM), ("state.c4_index", INDEX_DIM)):
         row = 4 * dim * 4
         working = f"{RING[4]} rows of 4 x {dim} float32"
         # One ring and a row more, rounded up to 4 rows: 12.
-        kept.append(Stored(WINDOW, name, working, RING[4] * row, 12 * row))
-    return kept
+        buffers.append(BufferBytes(WINDOW, name, working, RING[4] * row, 12 * row))
+    return buffers
 
 
 def _padded(rows: int) -> int:

@@ -1,4 +1,4 @@
-"""A model as SGLang lays it out: which layers keep what, in which pool.
+"""A model as SGLang lays it out: which buffers its layers have, in which pool.
 
 Source: SGLang 0.5.23, srt/configs/model_config.py (is_hybrid_swa_model, get_hybrid_layer_ids) and
 srt/mem_cache/kv_cache_configurator.py (_build_token_to_kv_pool).
@@ -7,18 +7,23 @@ srt/mem_cache/kv_cache_configurator.py (_build_token_to_kv_pool).
 from dataclasses import dataclass
 
 from kvcalc.dtypes import dtype
-from kvcalc.engines.sglang import architectures, compressed, states
-from kvcalc.engines.sglang.pools import has_window_pool, pool_window
-from kvcalc.engines.sglang.resolved import Resolved
-from kvcalc.engines.sglang.rows import (
+from kvcalc.engines.sglang import architectures
+from kvcalc.engines.sglang.buffers import (
+    FULL,
+    WINDOW,
     BufferBytes,
+    LayerBuffers,
+    TokenRow,
     block_index,
     keys_and_values,
     latent,
     sparse_index,
 )
+from kvcalc.engines.sglang.compressed import compressed_buffers
+from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.stored import FULL, WINDOW, Kept, Stored
+from kvcalc.engines.sglang.states import state_buffers
+from kvcalc.engines.sglang.window_pool import has_window_pool, sliding_window_size
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import (
@@ -39,98 +44,99 @@ ONE_SHAPE = (
 
 @dataclass(frozen=True)
 class Layout:
-    """What a model keeps where; `window` is what SGLang takes for its window, None without a pool.
+    """The buffers of a model's layers; `window` is what SGLang takes for its window.
 
-    `drafted` is what the draft's layers keep, in the full pool's pages.
+    It is None without a window pool. `draft` are the buffers of the draft's layers, in the full
+    pool's pages.
     """
 
-    kept: tuple[Kept, ...]
-    drafted: Kept | None
+    groups: tuple[LayerBuffers, ...]
+    draft: LayerBuffers | None
     window: Value | None
     window_tokens: int | None
 
     def bytes_of(self, pool: str) -> int:
         """Bytes of all layers, the draft's among them, a unit of a pool."""
-        return sum(kept.bytes_of(pool) for kept in self.all)
+        return sum(group.bytes_of(pool) for group in self.all)
 
     def spare_of(self, pool: str) -> int:
         """Bytes that a pool has beside its units."""
         return sum(
-            kept.layers * part.spare
-            for kept in self.all
-            for part in kept.parts
-            if part.pool == pool
+            group.layers * buffer.spare
+            for group in self.all
+            for buffer in group.buffers
+            if buffer.pool == pool
         )
 
     @property
-    def all(self) -> tuple[Kept, ...]:
-        """What the model's layers keep, and the draft's."""
-        return self.kept + ((self.drafted,) if self.drafted else ())
+    def all(self) -> tuple[LayerBuffers, ...]:
+        """The buffers of the model's layers, and of the draft's."""
+        return self.groups + ((self.draft,) if self.draft else ())
 
 
 def lay_out(model: Model, settings: SglangSettings, resolved: Resolved) -> Layout:
-    """Work out what each layer keeps.
+    """Work out the buffers of each layer.
 
     Raises:
         KvcalcError: layers, sizes or ranks that SGLang's pools do not take.
     """
     windowed = has_window_pool(model, settings)
-    place = _Place(model, settings, resolved, windowed)
-    kept = tuple(
-        Kept(
+    rules = _LayerRules(model, settings, resolved, windowed)
+    groups = tuple(
+        LayerBuffers(
             layer.kind,
             count,
             layer.sole_window,
-            tuple(part for cache in layer.caches for part in place.of(cache)),
+            tuple(buffer for cache in layer.caches for buffer in rules.buffers(cache)),
         )
         for layer, count in model.groups
     )
-    place.require_one_shape()
-    window, tokens = pool_window(model) if windowed else (None, None)
-    return Layout(kept, place.drafted(), window, tokens)
+    rules.require_one_shape()
+    window, tokens = sliding_window_size(model) if windowed else (None, None)
+    return Layout(groups, rules.draft(), window, tokens)
 
 
-@dataclass
-class _Place:
-    """Where the caches of one model go."""
+@dataclass(frozen=True)
+class _LayerRules:
+    """The buffers of each kind of cache of one model."""
 
     model: Model
     settings: SglangSettings
     resolved: Resolved
     windowed: bool
 
-    def of(self, cache: Layer) -> list[Stored]:
-        """What a cache keeps."""
+    def buffers(self, cache: Layer) -> list[BufferBytes]:
+        """The buffers of a cache."""
         if isinstance(cache, CompressedAttention):
-            return compressed.stored(cache, self.resolved.page)
+            return compressed_buffers(cache, self.resolved.page)
         if isinstance(cache, Recurrent):
-            return states.stored(cache, self.model, self.settings, self.resolved)
+            return state_buffers(cache, self.model, self.settings, self.resolved)
         if isinstance(cache, Attention | LatentAttention):
-            pool = WINDOW if self.windowed and cache.slides else FULL
-            return [self._part(pool, row) for row in self._rows(cache)]
-        return self._of_none(cache)
+            return self._paged(self._pool(cache), self._rows(cache))
+        return self._of_empty(cache)
 
-    def _rows(self, cache: Attention | LatentAttention) -> list[BufferBytes]:
+    def _pool(self, cache: Layer) -> str:
+        return WINDOW if self.windowed and cache.slides else FULL
+
+    def _paged(self, pool: str, rows: list[TokenRow]) -> list[BufferBytes]:
+        return [row.in_pages(pool, self.resolved.page) for row in rows]
+
+    def _rows(self, cache: Attention | LatentAttention) -> list[TokenRow]:
         resolved = self.resolved
         if isinstance(cache, LatentAttention):
             scaled = resolved.scaled_rows and cache.window is None
             return latent(cache, resolved.format, resolved.ranks, scaled) + sparse_index(cache)
         rows = keys_and_values(cache, resolved.format, resolved.ranks, self.windowed)
-        if isinstance(cache, FullAttention) and cache.index_head_dim is not None:
+        if isinstance(cache, FullAttention):
             bits = 8 if resolved.index_in_8_bits else dtype(self.model.dtype).bits
             rows += block_index(cache, bits)
         return rows
 
-    def _part(self, pool: str, row: BufferBytes) -> Stored:
-        page = self.resolved.page
-        working = row.working if page == 1 else f"{page} tokens x {row.working}"
-        return Stored(pool, f"{pool}.{row.buffer}", working, row.bytes * page, row.bytes * page)
-
-    def _of_none(self, cache: Layer) -> list[Stored]:
+    def _of_empty(self, cache: Layer) -> list[BufferBytes]:
         """A layer without a cache of its own.
 
-        The pool of an attention model counts layers, whatever they keep; beside recurrent layers
-        it counts those that attend.
+        The pool of an attention model counts all layers; beside recurrent layers it counts those
+        that attend.
         """
         assert isinstance(cache, NoCache | SharedCache)
         if self.model.caches_of(Recurrent):
@@ -141,7 +147,7 @@ class _Place:
                 "two pools, and the model does not say in which"
             )
         first = self._attention()
-        return [] if first is None else [self._part(FULL, row) for row in self._plain(first)]
+        return [] if first is None else self._paged(FULL, self._shape(first))
 
     def _attention(self) -> Attention | LatentAttention | None:
         """The model's attention: of its full layers, if it has such."""
@@ -151,7 +157,8 @@ class _Place:
         full = [one for one in attend if not one.slides]
         return next(iter(full or attend), None)
 
-    def _plain(self, cache: Attention | LatentAttention) -> list[BufferBytes]:
+    def _shape(self, cache: Attention | LatentAttention) -> list[TokenRow]:
+        """The rows that all layers of a pool have; an indexer's stand in a buffer of their own."""
         return [row for row in self._rows(cache) if row.buffer != "index_k"]
 
     def require_one_shape(self) -> None:
@@ -160,16 +167,15 @@ class _Place:
         Raises:
             KvcalcError: they do.
         """
-        shapes: dict[str, set[tuple[BufferBytes, ...]]] = {}
+        shapes: dict[str, set[tuple[TokenRow, ...]]] = {}
         for cache, _ in self.model.caches:
             if isinstance(cache, Attention | LatentAttention):
-                pool = WINDOW if self.windowed and cache.slides else FULL
-                shapes.setdefault(pool, set()).add(tuple(self._plain(cache)))
+                shapes.setdefault(self._pool(cache), set()).add(tuple(self._shape(cache)))
         if any(len(rows) > 1 for rows in shapes.values()):
             raise KvcalcError(ONE_SHAPE.format(name=self.model.name))
 
-    def drafted(self) -> Kept | None:
-        """What the layers of a draft keep.
+    def draft(self) -> LayerBuffers | None:
+        """The buffers of a draft's layers.
 
         Raises:
             KvcalcError: a draft whose layers are not known to be stored like the model's.
@@ -184,6 +190,4 @@ class _Place:
             raise KvcalcError(
                 f"draft_layers: drafts of {self.model.name} on sglang are not modelled"
             )
-        return Kept(
-            "draft", layers, None, tuple(self._part(FULL, row) for row in self._rows(first))
-        )
+        return LayerBuffers("draft", layers, None, tuple(self._paged(FULL, self._rows(first))))

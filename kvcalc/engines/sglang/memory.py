@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kvcalc.engines.memory import ALL, Card, Memory
+from kvcalc.engines.sglang.buffers import FULL, WINDOW
 from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.stored import FULL, WINDOW
 from kvcalc.model import Model
 
 

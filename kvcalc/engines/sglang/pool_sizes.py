@@ -1,4 +1,4 @@
-"""How SGLang cuts a memory into pools at its start.
+"""How SGLang divides a memory among its pools at its start.
 
 Source: SGLang 0.5.23, srt/model_executor/pool_configurator.py (the four configurators) and
 srt/mem_cache/kv_cache_configurator.py (config_from_budget, resolve_max_num_reqs). SGLang keeps
@@ -8,33 +8,23 @@ its ratio as a float; so does this, where it enters.
 from dataclasses import dataclass
 
 from kvcalc.engines.sglang import states
+from kvcalc.engines.sglang.architectures import Traits
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW
 from kvcalc.engines.sglang.layout import Layout
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.stored import FULL, REQUEST, SLOT, WINDOW
-from kvcalc.engines.sglang.traits import Traits
-from kvcalc.engines.sglang.window import Keeping, reservation
+from kvcalc.engines.sglang.window_pool import WindowPool, reservation
 from kvcalc.errors import TooLittleMemoryError
 from kvcalc.model import Model
-
-MAX_MEMORY = 2**60
-"""More than any rank has; a float holds it to the byte."""
 
 ESTIMATE = 512
 LEAST_REQUESTS, MOST_REQUESTS = 2048, 4096
 """Requests of the whole context that a pool is taken to run 512 times over, within bounds."""
 
-TABLE_SPARE = 4
-"""Columns of the request table beside the context and a draft's tokens."""
-
-RESERVED_NEW = 4096
-"""Tokens to generate that are counted before a request is let in
-(SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION)."""
-
 
 @dataclass(frozen=True)
 class PoolSizes:
-    """A memory cut up: tokens of the full and of the window pool, slots, running requests.
+    """Sizes of the pools: tokens of the full and of the window pool, slots, running requests.
 
     `window` is None without a window pool, `slots` without recurrent states; `left` is the bytes
     that states leave for the pool. `full` is 0 where all layers slide.
@@ -54,18 +44,18 @@ class PoolSizes:
 
 @dataclass(frozen=True)
 class PoolSizer:
-    """Cuts a memory up for one model and its settings."""
+    """The sizes of the pools of one model with its settings."""
 
     model: Model
     settings: SglangSettings
     resolved: Resolved
     layout: Layout
-    keeping: Keeping
+    window_pool: WindowPool
     traits: Traits
     context: int
 
-    def cut(self, memory: int) -> PoolSizes:
-        """Cut so many bytes up.
+    def sizes(self, memory: int) -> PoolSizes:
+        """Divide so many bytes among the pools.
 
         Raises:
             TooLittleMemoryError: they are too few.
@@ -76,14 +66,14 @@ class PoolSizer:
             slot = self.layout.bytes_of(SLOT)
             slots, left = states.slots(memory, slot, self.settings, self.resolved)
             budget = left
-        full, window = self._sized(budget)
+        full, window = self._of_budget(budget)
         most = self.settings.max_total_tokens
         if most is not None and most < (full or window or 0):
             full, window = self._capped(most, full, window)
         self._require_room(memory, full, window)
         return PoolSizes(full, window, slots, left, self._requests(full or window or 0, slots))
 
-    def _sized(self, budget: int) -> tuple[int, int | None]:
+    def _of_budget(self, budget: int) -> tuple[int, int | None]:
         """Tokens of the pools that a budget gives."""
         page, resolved = self.resolved.page, self.resolved
         full_page, window_page = self.layout.bytes_of(FULL), self.layout.bytes_of(WINDOW)
@@ -137,12 +127,14 @@ class PoolSizer:
     @property
     def _full_layers(self) -> int:
         return sum(
-            kept.layers for kept in self.layout.kept if any(p.pool == FULL for p in kept.parts)
+            group.layers
+            for group in self.layout.groups
+            if any(buffer.pool == FULL for buffer in group.buffers)
         )
 
     @property
     def _request_capped(self) -> bool:
-        """Whether the window pool is sized by the running requests asked for."""
+        """Whether the window pool is sized by the running requests that are set."""
         return (
             self.settings.disable_radix_cache
             and self.resolved.max_running_requests is not None
@@ -152,9 +144,9 @@ class PoolSizer:
 
     @property
     def _cap(self) -> int:
-        """Tokens that running requests can hold of the window pool, in whole pages."""
+        """Tokens that running requests can take of the window pool, in whole pages."""
         assert self.layout.window_tokens is not None
-        cap = self.keeping.cap(self.layout.window_tokens, self.resolved.requests_a_group or 1)
+        cap = self.window_pool.cap(self.layout.window_tokens, self.resolved.requests_a_group or 1)
         return -(-cap // self.resolved.page) * self.resolved.page
 
     def _require_room(self, memory: int, full: int, window: int | None) -> None:
@@ -176,11 +168,11 @@ class PoolSizer:
 
     def _requests(self, tokens: int, slots: int | None) -> int:
         """Running requests of one attention group (resolve_max_num_reqs)."""
-        asked = self.resolved.requests_a_group
-        if asked is None:
+        most = self.resolved.requests_a_group
+        if most is None:
             estimate = int(tokens / self.context * ESTIMATE)
-            asked = max(min(estimate, MOST_REQUESTS), LEAST_REQUESTS)
-        requests = min(asked, tokens // 2)
+            most = max(min(estimate, MOST_REQUESTS), LEAST_REQUESTS)
+        requests = min(most, tokens // 2)
         if slots is not None:
             assert self.resolved.strategy is not None
             requests = min(requests, slots // self.resolved.strategy.slots_a_request)

@@ -7,18 +7,17 @@ validation_hook.py, speculative_hook.py, deepseek_v4_hook.py).
 from typing import NamedTuple
 
 from kvcalc.engines.sglang import architectures
+from kvcalc.engines.sglang.architectures import Traits, traits_of
+from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_size_of
 from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
-from kvcalc.engines.sglang.hardware import Hardware, hardware
-from kvcalc.engines.sglang.pages import backend_of, page_size_of
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
-from kvcalc.engines.sglang.traits import Traits, traits_of
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
 
 SPECULATIVE_REQUESTS = 48
 COMPRESSED_REQUESTS = 256
-"""Running requests unless asked otherwise: of a drafting server (speculative_hook.py), and of
+"""Running requests unless set otherwise: of a drafting server (speculative_hook.py), and of
 DeepSeek V4 (deepseek_v4_hook.py)."""
 
 RATIO = 0.8
@@ -77,9 +76,9 @@ class Resolved(NamedTuple):
 
     @property
     def requests_a_group(self) -> int | None:
-        """Running requests of one attention group, where a number was asked for."""
-        asked = self.max_running_requests
-        return None if asked is None else max(1, asked // self.groups)
+        """Running requests of one attention group, where their number is set."""
+        requests = self.max_running_requests
+        return None if requests is None else max(1, requests // self.groups)
 
 
 def resolve(model: Model, settings: SglangSettings) -> Resolved:
@@ -89,9 +88,9 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
         KvcalcError: an element type, a backend, a page or a strategy that it refuses.
     """
     traits = traits_of(model)
-    asked = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
-    machine = hardware(settings.gpu, blackwell=asked is not None and asked.blackwell)
-    form = asked or _own_format(model, traits, machine)
+    given = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
+    machine = hardware(settings.gpu, blackwell=given is not None and given.blackwell)
+    form = given or _own_format(model, traits, machine)
     strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
     _refuse(model, traits, form, backend, machine)
@@ -110,7 +109,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     return Resolved(
         page=page,
         ratio=settings.swa_full_tokens_ratio
-        or architectures.KEEPS_RATIO.get(model.model_type or "", RATIO),
+        or architectures.OWN_RATIO.get(model.model_type or "", RATIO),
         format=form,
         scaled_rows=not machine.blackwell or _reads_scales(model, machine),
         index_in_8_bits=form.name == "fp8_e4m3"
@@ -143,7 +142,7 @@ def _requests(traits: Traits, settings: SglangSettings) -> int | None:
 
 
 def _own_format(model: Model, traits: Traits, machine: Hardware) -> Format:
-    """The element type where none was asked for (overrides.py: DSA and DeepSeek V4)."""
+    """The element type where none is set (overrides.py: DSA and DeepSeek V4)."""
     if traits.compressed or (traits.sparse and machine.blackwell):
         return FORMATS["fp8_e4m3"]
     if model.dtype == "float32":

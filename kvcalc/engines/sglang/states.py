@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from kvcalc.dtypes import dtype
 from kvcalc.engines.sglang.architectures import RECURRENT
+from kvcalc.engines.sglang.buffers import REQUEST, SLOT, BufferBytes
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.stored import REQUEST, SLOT, Stored
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.layers.recurrent import (
     GatedDeltaNet,
@@ -28,7 +28,7 @@ CONV_BYTES = 2
 
 
 class Shape(NamedTuple):
-    """A layer's state: channels and heads that ranks share, elements a head, columns kept."""
+    """A layer's state: channels and heads that ranks share, elements a head, convolved columns."""
 
     channels: int
     heads: int
@@ -63,10 +63,10 @@ def _groups(groups: int, ranks: int) -> int:
     return groups if groups % ranks == 0 else ranks
 
 
-def stored(
+def state_buffers(
     layer: Recurrent, model: Model, settings: SglangSettings, resolved: Resolved
-) -> list[Stored]:
-    """What a layer keeps of a slot, and of a running request while its drafts are verified.
+) -> list[BufferBytes]:
+    """The buffers of a slot, and of a running request while its drafts are verified.
 
     Raises:
         KvcalcError: ranks that cannot share it.
@@ -83,11 +83,11 @@ def stored(
     channels, heads = shape.channels // ranks, shape.heads // ranks
     conv = channels * shape.columns * CONV_BYTES
     temporal = element.row_bytes(heads * shape.head_elements)
-    kept = [
-        Stored(
+    slot = [
+        BufferBytes(
             SLOT, "mamba.conv", f"{channels} channels x {shape.columns} of bfloat16", conv, conv
         ),
-        Stored(
+        BufferBytes(
             SLOT,
             "mamba.temporal",
             f"{heads} heads x {shape.head_elements} of {element.name}",
@@ -97,21 +97,21 @@ def stored(
     ]
     drafted = resolved.drafts.tokens
     if drafted is None:
-        return kept
+        return slot
     # Where consecutive windows may overlap, they are stored once.
     dense = isinstance(layer, KimiDeltaAttention) or resolved.drafts.topk > 1
     columns = drafted * shape.columns if dense else max(0, drafted + shape.columns - 1)
     between = channels * columns * CONV_BYTES if shape.columns else 0
     return [
-        *kept,
-        Stored(
+        *slot,
+        BufferBytes(
             REQUEST,
             "mamba.intermediate_ssm",
             f"{drafted} drafted states",
             drafted * temporal,
             drafted * temporal,
         ),
-        Stored(
+        BufferBytes(
             REQUEST,
             "mamba.intermediate_conv",
             f"{channels} channels x {columns} of bfloat16",
@@ -124,8 +124,8 @@ def stored(
 def _state_dtype(layer: Recurrent, model: Model, settings: SglangSettings) -> str:
     if settings.mamba_ssm_dtype is not None:
         return settings.mamba_ssm_dtype
-    kept = RECURRENT.get(model.model_type or "")
-    return layer.state_dtype or "float32" if kept is None or kept.own_dtype else "float32"
+    row = RECURRENT.get(model.model_type or "")
+    return layer.state_dtype or "float32" if row is None or row.own_dtype else "float32"
 
 
 class Slots(NamedTuple):
@@ -146,12 +146,12 @@ def slots(memory: int, slot: int, settings: SglangSettings, resolved: Resolved) 
     assert resolved.strategy is not None
     drafted = resolved.drafts.tokens
     ratio = resolved.strategy.slots_a_request
-    asked = resolved.requests_a_group
+    requests = resolved.requests_a_group
     left = memory
     if settings.max_mamba_cache_size is not None:
         count = settings.max_mamba_cache_size // resolved.groups
-    elif settings.disable_radix_cache and asked is not None:
-        count = asked
+    elif settings.disable_radix_cache and requests is not None:
+        count = requests
     else:
         share = settings.mamba_full_memory_ratio
         for_states = memory / 2**30 * share / (1 + share) * 2**30
@@ -159,8 +159,8 @@ def slots(memory: int, slot: int, settings: SglangSettings, resolved: Resolved) 
             count = int((for_states - slot) // slot)
         else:
             count = int((for_states - slot * (1 + drafted)) // (slot * (1 + drafted / ratio)))
-    if drafted is not None and asked is not None:
-        left -= slot * (min(asked, count // ratio) + 1) * drafted
+    if drafted is not None and requests is not None:
+        left -= slot * (min(requests, count // ratio) + 1) * drafted
     if count < 1:
         raise TooLittleMemoryError(
             f"memory: found {memory:,} bytes, too few for one slot of recurrent state "

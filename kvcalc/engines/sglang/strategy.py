@@ -1,8 +1,8 @@
-"""How SGLang keeps recurrent states for its radix cache (0.5.23, srt/arg_groups/overrides.py)."""
+"""How SGLang follows recurrent states for its radix cache (0.5.23, srt/arg_groups/overrides.py)."""
 
 from typing import NamedTuple
 
-from kvcalc.engines.sglang.architectures import RECURRENT, Recurrent
+from kvcalc.engines.sglang.architectures import RECURRENT, StateRules
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
@@ -34,39 +34,39 @@ def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Stra
     Raises:
         KvcalcError: a strategy that SGLang refuses with the other settings.
     """
-    kept = RECURRENT.get(model.model_type or "", Recurrent())
-    asked = settings.mamba_radix_cache_strategy
-    keeps = settings.disable_radix_cache or (recurrent and kept.radix)
-    if not keeps and asked.startswith("extra_buffer"):
+    row = RECURRENT.get(model.model_type or "", StateRules())
+    name = settings.mamba_radix_cache_strategy
+    followed = settings.disable_radix_cache or (recurrent and row.radix)
+    if not followed and name.startswith("extra_buffer"):
         raise KvcalcError(
-            f"mamba_radix_cache_strategy: found {asked}, but the radix cache keeps no states of "
+            f"mamba_radix_cache_strategy: found {name}, but the radix cache keeps no states of "
             f"{model.name} on sglang"
         )
     if not recurrent:
         return None
     if settings.disable_radix_cache:
         return Strategy("off", 1)
-    if not kept.radix:
+    if not row.radix:
         return Strategy("auto", BASE)
     overlap = not settings.disable_overlap_schedule
     paged = settings.page_size not in (None, 1)
-    if asked == "auto":
-        buffered = (overlap or paged) and kept.extra_buffer
-        asked = "extra_buffer" if buffered else "no_buffer"
+    if name == "auto":
+        buffered = (overlap or paged) and row.extra_buffer
+        name = "extra_buffer" if buffered else "no_buffer"
         overlap = overlap and buffered
-    if asked != "no_buffer":
-        return _buffered(model, settings, asked, overlap)
+    if name != "no_buffer":
+        return _buffered(model, settings, name, overlap)
     if paged or overlap:
         wanted = "page_size 1" if paged else "disable_overlap_schedule"
         raise KvcalcError(f"mamba_radix_cache_strategy: no_buffer needs {wanted} on sglang")
     return Strategy("no_buffer", BASE, without_overlap=True)
 
 
-def _buffered(model: Model, settings: SglangSettings, asked: str, overlap: bool) -> Strategy:
+def _buffered(model: Model, settings: SglangSettings, name: str, overlap: bool) -> Strategy:
     """States followed in slots of their own: two with overlap, the second later if lazy."""
-    if not RECURRENT.get(model.model_type or "", Recurrent()).extra_buffer:
+    if not RECURRENT.get(model.model_type or "", StateRules()).extra_buffer:
         raise KvcalcError(
-            f"mamba_radix_cache_strategy: found {asked}, expected no_buffer for "
+            f"mamba_radix_cache_strategy: found {name}, expected no_buffer for "
             f"{model.model_type} on sglang"
         )
     if TRACK_INTERVAL % (settings.page_size or 1):
@@ -74,9 +74,9 @@ def _buffered(model: Model, settings: SglangSettings, asked: str, overlap: bool)
             f"page_size: found {settings.page_size}, expected a divisor of the {TRACK_INTERVAL} "
             "tokens after which a state is followed on sglang"
         )
-    lazy = asked == "extra_buffer_lazy"
+    lazy = name == "extra_buffer_lazy"
     if lazy and not overlap:
         raise KvcalcError(
             "mamba_radix_cache_strategy: extra_buffer_lazy excludes disable_overlap_schedule"
         )
-    return Strategy(asked, BASE + (2 if overlap and not lazy else 1))
+    return Strategy(name, BASE + (2 if overlap and not lazy else 1))

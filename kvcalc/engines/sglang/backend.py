@@ -1,12 +1,65 @@
-"""The page that an attention backend wants (SGLang 0.5.23, srt/arg_groups/overrides.py)."""
+"""What SGLang decides by the GPU: the attention backend, its page, and the chunk of a prompt.
+
+Source: SGLang 0.5.23, srt/arg_groups/memory_hook.py and overrides.py.
+"""
+
+from typing import NamedTuple
 
 from kvcalc.engines.sglang import architectures
-from kvcalc.engines.sglang.hardware import Hardware
+from kvcalc.engines.sglang.architectures import Traits
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
-from kvcalc.engines.sglang.traits import Traits
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.model import Model
+
+CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
+"""Tokens of a chunk of a prompt on a GPU of less than so many GiB; 16,384 on larger ones."""
+
+CHUNK_IF_UNKNOWN = 4096
+
+
+class Hardware(NamedTuple):
+    """A GPU: memory in MiB as the driver reports it, None if none was named; compute capability.
+
+    A `major` of 0 is a GPU that is not NVIDIA's; None: no GPU was named.
+    """
+
+    name: str | None
+    memory_mib: int | None
+    major: int | None
+
+    @property
+    def chunked_prefill_size(self) -> int:
+        """Tokens of a prompt read at once, unless set otherwise."""
+        if self.memory_mib is None:
+            return CHUNK_IF_UNKNOWN
+        return next((chunk for gib, chunk in CHUNKS if self.memory_mib < gib * 1024), 16384)
+
+    @property
+    def sm100(self) -> bool:
+        """Whether it is a data centre's Blackwell (compute capability 10)."""
+        return self.major == 10
+
+    @property
+    def blackwell(self) -> bool:
+        """Whether it is of the Blackwell generation (compute capability 10 or 12)."""
+        return self.major is not None and self.major >= 10
+
+
+def hardware(gpu: str | None, blackwell: bool) -> Hardware:
+    """Look up a GPU; where none is named, `blackwell` says what another choice implies.
+
+    Raises:
+        KvcalcError: no such GPU.
+    """
+    if gpu is None:
+        return Hardware(None, None, 10 if blackwell else None)
+    from kvcalc.catalogue.gpus import find
+
+    found = find(gpu)
+    major = (found.compute_capability or "0").split(".")[0]
+    return Hardware(found.name, found.memory_mib, int(major))
+
 
 NAMES = """
 triton torch_native flex_attention dsa nsa qsa dsv4 compressed fa3 fa4 flashinfer flashmla
@@ -40,19 +93,19 @@ def backend_of(
     machine: Hardware,
     strategy: Strategy | None,
 ) -> str | None:
-    """The attention backend: as asked, else the model's own on this GPU; None if it is not known.
+    """The attention backend: as set, else the model's own on this GPU; None if it is not known.
 
     Raises:
         KvcalcError: no such backend.
     """
-    asked = settings.attention_backend
-    if asked is not None:
-        if asked not in BACKENDS:
+    backend = settings.attention_backend
+    if backend is not None:
+        if backend not in BACKENDS:
             raise KvcalcError(
-                f"attention_backend: found {quote(asked)}, expected one of "
+                f"attention_backend: found {quote(backend)}, expected one of "
                 f"{', '.join(sorted(BACKENDS))}"
             )
-        return asked
+        return backend
     if settings.kv_cache_dtype == "nvfp4" and not traits.latent:
         return "trtllm_mha"
     if model.model_type == "beam" and machine.major in (9, 10, 12):
@@ -63,9 +116,9 @@ def backend_of(
         return None
     kind = model.model_type or ""
     if kind in architectures.PAGED_WITH_BUFFER:
-        keeps = strategy is not None and strategy.name == "no_buffer"
+        unbuffered = strategy is not None and strategy.name == "no_buffer"
         drafts = settings.speculative_num_draft_tokens is not None
-        return "triton" if keeps and not drafts else "trtllm_mha"
+        return "triton" if unbuffered and not drafts else "trtllm_mha"
     if kind in architectures.BLACKWELL_BACKENDS:
         return architectures.BLACKWELL_BACKENDS[kind]
     if traits.latent:
@@ -80,7 +133,7 @@ def page_size_of(
     backend: str | None,
     machine: Hardware,
 ) -> int:
-    """Tokens of a page: as asked, unless the model or the backend has its own."""
+    """Tokens of a page: as set, unless the model or the backend has its own."""
     if traits.compressed:
         return COMPRESSED_PAGE
     if traits.sparse:

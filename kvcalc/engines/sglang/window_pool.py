@@ -1,25 +1,59 @@
-"""The window pool: what requests hold of it, and what SGLang sets aside for them.
+"""The window pool: who gets one, what requests take of it, and what SGLang sets aside for them.
 
 `window` is what SGLang takes for a model's window. Source: SGLang 0.5.23,
-srt/managers/schedule_batch.py (maybe_evict_swa), srt/mem_cache/common.py
-(free_swa_out_of_window_slots), srt/mem_cache/prefill_budget.py (estimate_swa_kv_tokens) and
+srt/configs/model_config.py (is_hybrid_swa_model), srt/managers/schedule_batch.py
+(maybe_evict_swa), srt/mem_cache/common.py (free_swa_out_of_window_slots),
+srt/mem_cache/prefill_budget.py (estimate_swa_kv_tokens) and
 srt/model_executor/pool_configurator.py (compute_swa_request_cap).
 """
 
 from dataclasses import dataclass
 
-from kvcalc.engines.sglang.architectures import KEEPS_PROMPT
+from kvcalc.costs import window_of
+from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, cdiv, maximum, minimum
+from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.model import Model
 
 
-@dataclass(frozen=True)
-class Keeping:
-    """How requests keep and leave the window pool.
+def has_window_pool(model: Model, settings: SglangSettings) -> bool:
+    """Tell whether SGLang gives a model a window pool.
 
-    `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt is kept whole.
+    Compressed layers are stored in no other way; a model given by its shape is taken at its word.
+    """
+    if "compressed_attention" in model.kinds:
+        return True
+    if settings.disable_hybrid_swa_memory:
+        return False
+    known = model.model_type is None or model.model_type in architectures.WINDOW_POOLS
+    return known and any(cache.slides for cache, _ in model.caches)
+
+
+def sliding_window_size(model: Model) -> tuple[Value, int]:
+    """What SGLang takes for the window, as a value and in tokens.
+
+    Raises:
+        KvcalcError: several windows; SGLang has one.
+    """
+    sizes = set(model.sliding_windows)
+    chunks = {cache.chunk for cache in model.caches_of(ChunkedAttention)}
+    if len(sizes | chunks) > 1:
+        raise KvcalcError(
+            f"window: found {sorted(sizes | chunks)} in {model.name}, expected one on sglang"
+        )
+    less = 1 if model.model_type in architectures.WINDOW_LESS_ONE else 0
+    tokens = (sizes | chunks).pop()
+    return (window_of(model, tokens) if sizes else tokens) - less, tokens - less
+
+
+@dataclass(frozen=True)
+class WindowPool:
+    """How requests take pages of the window pool and give them back.
+
+    `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt stays whole.
     `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
     request takes before it needs them, `drafted` tokens a round.
     """
@@ -41,13 +75,12 @@ class Keeping:
         """Pages of a request while its prompt is read: its window and the chunks in flight.
 
         With the radix cache what leaves the window stays in the tree, where it can be evicted, and
-        one chunk is held. The first generated token, which may still join them, is not counted.
+        one chunk is counted. The first generated token, which may still join them, is not counted.
         None: all of the prompt's pages.
         """
         if self.chunk is None:
             return None
-        chunks = 1 if self.radix_cache else self.chunks_in_flight
-        return cdiv(window, self.page) + chunks * self.chunk // self.page
+        return cdiv(window, self.page) + self._read_ahead // self.page
 
     def decoding(self, window: Value) -> Value:
         """Pages of a request while it generates: whole pages leave, `interval` tokens at a time.
@@ -59,7 +92,7 @@ class Keeping:
         return cdiv(window + max(self.interval, self.page), self.page)
 
     def pages(self, request: Value, sequences: Value, window: Value) -> Value:
-        """Pages of so many requests at their peak, each of `request` pages if it kept all.
+        """Pages of so many requests at their peak, where all tokens of one are `request` pages.
 
         One reads its prompt while the others generate.
         """
@@ -73,25 +106,15 @@ class Keeping:
         return minimum(whole, (sequences - 1) * decoding + reading)
 
     def most(self, pages: int, request: int, window: int) -> int:
-        """How many requests of `request` pages each a window pool of so many pages holds."""
-        keeping_all = pages // request
+        """How many requests of `request` pages each a window pool of so many pages has room for."""
+        whole = pages // request
         reading, decoding = self.reading(window), self.decoding(window)
         if reading is None:
-            return keeping_all
+            return whole
         assert isinstance(reading, int)
         assert isinstance(decoding, int)
         first = max(reading, decoding)
-        return max(keeping_all, (pages - first) // decoding + 1 if pages >= first else 0)
-
-    @property
-    def _read_ahead(self) -> int:
-        """Tokens of the chunks of a prompt, in whole pages."""
-        assert self.chunk is not None
-        return (1 if self.radix_cache else self.chunks_in_flight) * self.chunk
-
-    @property
-    def _beside_the_window(self) -> int:
-        return self.interval * self.drafted + self.page + self.ahead
+        return max(whole, (pages - first) // decoding + 1 if pages >= first else 0)
 
     def cap(self, window: int, requests: int) -> int:
         """Tokens that SGLang sets aside for so many running requests (compute_swa_request_cap)."""
@@ -99,16 +122,26 @@ class Keeping:
         a_request = window + self._beside_the_window
         return a_request * requests + self.chunks_in_flight * self.chunk + self.page
 
+    @property
+    def _read_ahead(self) -> int:
+        """Tokens of the chunks of a prompt that are counted."""
+        assert self.chunk is not None
+        return (1 if self.radix_cache else self.chunks_in_flight) * self.chunk
 
-def keeping(model: Model, settings: SglangSettings, resolved: Resolved) -> Keeping:
-    """Gather how requests of a model keep the window pool."""
+    @property
+    def _beside_the_window(self) -> int:
+        return self.interval * self.drafted + self.page + self.ahead
+
+
+def window_pool(model: Model, settings: SglangSettings, resolved: Resolved) -> WindowPool:
+    """Gather how requests of a model use the window pool."""
     drafts = resolved.drafts
     ahead = resolved.page
     if drafts.tokens is not None:
         ahead = drafts.tokens_ahead(resolved.page, resolved.overlap)
-    return Keeping(
+    return WindowPool(
         page=resolved.page,
-        chunk=None if model.model_type in KEEPS_PROMPT else resolved.chunk,
+        chunk=None if model.model_type in architectures.PROMPT_STAYS else resolved.chunk,
         interval=settings.swa_eviction_interval,
         overlap=resolved.overlap,
         radix_cache=not settings.disable_radix_cache,

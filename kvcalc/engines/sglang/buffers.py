@@ -1,4 +1,4 @@
-"""Bytes of a token in a layer, buffer by buffer, on one rank.
+"""What a layer stores: its buffers, and the bytes of a token in those of attention.
 
 Source: SGLang 0.5.23, srt/mem_cache/memory_pool.py (the pools' buffers) and
 srt/model_executor/pool_configurator.py (what the pool is sized by; the two agree).
@@ -11,16 +11,52 @@ from kvcalc.engines.sglang.formats import Format
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import Attention, FullAttention, LatentAttention
 
-BLOCK = 128
+FULL, WINDOW, SLOT, REQUEST = "full", "swa", "mamba", "request"
+"""What the pools hand out: a page of the full pool, a page of the window pool, a slot of recurrent
+state, a running request."""
+
+SCALED = 128
 """Elements that share a float32 scale: of an indexer's 8-bit key, of a latent row on Hopper."""
 
 
 class BufferBytes(NamedTuple):
+    """A buffer's share of one layer: `bytes` a unit of `pool`, and `spare` bytes beside them all.
+
+    `name` is that in the figures of a pool; `working` says how the bytes come about.
+    """
+
+    pool: str
+    name: str
+    working: str
+    bytes: int
+    spare: int
+
+
+class LayerBuffers(NamedTuple):
+    """The buffers of equal layers; `window` is in tokens."""
+
+    kind: str
+    layers: int
+    window: int | None
+    buffers: tuple[BufferBytes, ...]
+
+    def bytes_of(self, pool: str) -> int:
+        """Bytes of all its layers a unit of a pool."""
+        return self.layers * sum(each.bytes for each in self.buffers if each.pool == pool)
+
+
+class TokenRow(NamedTuple):
     """A token's part in one buffer of a layer: how its bytes come about, and how many they are."""
 
     buffer: str
     working: str
     bytes: int
+
+    def in_pages(self, pool: str, page: int) -> BufferBytes:
+        """The buffer in a pool that hands out pages of so many tokens; one page is spare."""
+        working = self.working if page == 1 else f"{page} tokens x {self.working}"
+        size = self.bytes * page
+        return BufferBytes(pool, f"{pool}.{self.buffer}", working, size, size)
 
 
 def _require_shared(query_heads: int | None, ranks: int) -> None:
@@ -33,7 +69,7 @@ def _require_shared(query_heads: int | None, ranks: int) -> None:
 
 def keys_and_values(
     layer: Attention, form: Format, ranks: int, in_window_pool: bool
-) -> list[BufferBytes]:
+) -> list[TokenRow]:
     """A key and a value a KV head. The two pools of a windowed model do not pack FP4.
 
     Raises:
@@ -43,7 +79,7 @@ def keys_and_values(
     heads = heads_per_rank(layer.kv_heads, ranks)
     bits = 8 if form.packed and in_window_pool else form.bits
     rows = [
-        BufferBytes(
+        TokenRow(
             buffer,
             f"{heads} KV heads x {size} elements of {bits} bits",
             heads * size * bits // 8,
@@ -55,7 +91,7 @@ def keys_and_values(
     return rows
 
 
-def _scales(layer: Attention, form: Format, heads: int) -> list[BufferBytes]:
+def _scales(layer: Attention, form: Format, heads: int) -> list[TokenRow]:
     for name, size in (("head_dim", layer.head_dim), ("v_head_dim", layer.value_dim)):
         if size % form.block:
             raise KvcalcError(
@@ -65,7 +101,7 @@ def _scales(layer: Attention, form: Format, heads: int) -> list[BufferBytes]:
     if form.packed and layer.head_dim != layer.value_dim:
         raise KvcalcError(f"kv_cache_dtype: {form.name} wants keys and values of one size")
     return [
-        BufferBytes(
+        TokenRow(
             buffer,
             f"{heads} KV heads x {size} / {form.block} scales of 8 bits",
             heads * size // form.block,
@@ -74,7 +110,7 @@ def _scales(layer: Attention, form: Format, heads: int) -> list[BufferBytes]:
     ]
 
 
-def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> list[BufferBytes]:
+def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> list[TokenRow]:
     """A latent row, the same on every rank; of sparse layers on Hopper fp8 rows carry scales.
 
     Raises:
@@ -87,27 +123,27 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
         raise KvcalcError(f"kv_cache_dtype: {form.name} is not known for sliding latent rows")
     if form.packed:
         return [
-            BufferBytes("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
-            BufferBytes(
+            TokenRow("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
+            TokenRow(
                 "kv_scale_buffer", f"{elements} / {form.block} scales", elements // form.block
             ),
         ]
     if layer.sparse and form.name == "fp8_e4m3" and scaled:
-        if layer.kv_lora_rank % BLOCK:
+        if layer.kv_lora_rank % SCALED:
             raise KvcalcError(
-                f"kv_lora_rank: found {layer.kv_lora_rank}, expected a multiple of {BLOCK}"
+                f"kv_lora_rank: found {layer.kv_lora_rank}, expected a multiple of {SCALED}"
             )
         working = (
-            f"{layer.kv_lora_rank} elements of 8 bits, a scale of 4 bytes for {BLOCK} of them, "
+            f"{layer.kv_lora_rank} elements of 8 bits, a scale of 4 bytes for {SCALED} of them, "
             f"{layer.qk_rope_head_dim} elements of 16 bits"
         )
-        scales = layer.kv_lora_rank // BLOCK * 4
+        scales = layer.kv_lora_rank // SCALED * 4
         row = layer.kv_lora_rank + scales + 2 * layer.qk_rope_head_dim
-        return [BufferBytes("kv_buffer", working, row)]
-    return [BufferBytes("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8)]
+        return [TokenRow("kv_buffer", working, row)]
+    return [TokenRow("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8)]
 
 
-def sparse_index(layer: LatentAttention) -> list[BufferBytes]:
+def sparse_index(layer: LatentAttention) -> list[TokenRow]:
     """The key of a sparse layer's own indexer, of 8 bits, with its scale.
 
     Raises:
@@ -116,14 +152,14 @@ def sparse_index(layer: LatentAttention) -> list[BufferBytes]:
     size = layer.index_head_dim
     if not layer.sparse or size is None:
         return []
-    if size != BLOCK:
-        raise KvcalcError(f"index_head_dim: found {size}, expected {BLOCK} on sglang")
-    return [BufferBytes("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
+    if size != SCALED:
+        raise KvcalcError(f"index_head_dim: found {size}, expected {SCALED} on sglang")
+    return [TokenRow("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
 
 
-def block_index(layer: FullAttention, bits: int) -> list[BufferBytes]:
+def block_index(layer: FullAttention, bits: int) -> list[TokenRow]:
     """The key of MiniMax-M3's indexer, of `bits` an element."""
     size = layer.index_head_dim
     if size is None:
         return []
-    return [BufferBytes("index_k", f"{size} elements of {bits} bits", size * bits // 8)]
+    return [TokenRow("index_k", f"{size} elements of {bits} bits", size * bits // 8)]

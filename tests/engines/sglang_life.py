@@ -1,22 +1,22 @@
 """One request's life in the two pools of a windowed model, step by step, without the radix cache.
 
-The pages that `window.Keeping` counts are the most that a life ever holds. Source: SGLang 0.5.23,
+The pages that `WindowPool` counts are the most that a life ever holds. Source: SGLang 0.5.23,
 srt/managers/schedule_batch.py (maybe_evict_swa) and srt/mem_cache/common.py
 (free_swa_out_of_window_slots).
 """
 
 from collections.abc import Iterator
 
-from kvcalc.engines.sglang.window import Keeping
+from kvcalc.engines.sglang.window_pool import WindowPool
 
 
-def life(prompt: int, new: int, window: int, keeping: Keeping) -> Iterator[tuple[int, int]]:
+def life(prompt: int, new: int, window: int, pool: WindowPool) -> Iterator[tuple[int, int]]:
     """Tokens that a request holds of the full pool and of the window pool, after each step.
 
     The steps are the chunks of `prompt` tokens, then each of `new` generated ones; `window` is
     what SGLang takes for the window, in tokens.
     """
-    page = keeping.page
+    page = pool.page
     evicted = 0
 
     def evict(seen: int, interval: int) -> None:
@@ -24,8 +24,8 @@ def life(prompt: int, new: int, window: int, keeping: Keeping) -> Iterator[tuple
         if seen - window >= evicted + interval:
             evicted = max(evicted, (seen - window) // page * page)
 
-    chunk = keeping.chunk or prompt
-    running = chunk if keeping.overlap else 0  # may still read what it has left behind
+    chunk = pool.chunk or prompt
+    running = chunk if pool.overlap else 0  # may still read what it has left behind
     for read in range(0, prompt, chunk):
         evict(read - running, 1)
         held = -(-min(read + chunk, prompt) // page) * page
@@ -33,6 +33,6 @@ def life(prompt: int, new: int, window: int, keeping: Keeping) -> Iterator[tuple
     for step in range(new):
         seen = prompt + step
         if step:
-            evict(seen, keeping.interval)
+            evict(seen, pool.interval)
         held = -(-(seen + 1) // page) * page
         yield held, held - evicted
