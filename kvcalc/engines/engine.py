@@ -10,6 +10,7 @@ from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.server import CommandLine
+from kvcalc.engines.traffic import Sum
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
@@ -61,7 +62,8 @@ class Engine(NamedTuple):
 
     `version` and `source` are those of the code that was read. `pool` cuts up a memory: of
     the model and the settings, bytes on each rank and the tokens of one sequence it makes a Pool.
-    `memory` is its rule for a GPU's memory, without which `fit` refuses it.
+    `memory` is its rule for a GPU's memory, without which `fit` refuses it; `traffic` are the sums
+    over a trace's requests, without which `trace` refuses it, unless its cost is a pool's.
     `levers` are settings that change how much is held, not what, each with values worth trying.
     `command` reads the command line that starts the engine. `note` is a sentence that people need
     beside its figures.
@@ -76,6 +78,7 @@ class Engine(NamedTuple):
     cost: Callable[[Model, Any], Cost]
     pool: Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None = None
     memory: Memory | None = None
+    traffic: tuple[Sum, ...] | None = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     command: CommandLine | None = None
     note: str = ""

@@ -12,6 +12,7 @@ from kvcalc.dtypes import DTYPES, dtype
 from kvcalc.engines.additive import Keep, TokenRows, additive_cost
 from kvcalc.engines.engine import Engine, Settings, heads_per_rank, share_per_rank
 from kvcalc.engines.memory import Memory
+from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
@@ -119,6 +120,7 @@ ENGINE = Engine(
     dtypes=tuple(DTYPES),
     cost=cost,
     memory=MEMORY,
+    traffic=AS_THEY_COME,
     note="ideal is the least that attention itself needs; engines allocate otherwise: "
     "see kvcalc compare.",
 )

@@ -11,6 +11,7 @@ from kvcalc.dtypes import DTYPES, Dtype, dtype
 from kvcalc.engines.additive import Keep, TokenRows, additive_cost
 from kvcalc.engines.engine import About, Engine, Settings
 from kvcalc.engines.memory import Memory
+from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
@@ -221,4 +222,5 @@ ENGINE = Engine(
     dtypes=tuple(DTYPES),
     cost=cost,
     memory=MEMORY,
+    traffic=AS_THEY_COME,
 )

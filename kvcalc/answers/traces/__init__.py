@@ -10,7 +10,7 @@ from kvcalc.answers.traces.admission import Admission, admit
 from kvcalc.answers.traces.levels import Trim
 from kvcalc.answers.traces.prefix import Hits, share
 from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
-from kvcalc.answers.traces.rules import Rule, rules
+from kvcalc.answers.traces.rules import Rule, rule_of, rules
 from kvcalc.answers.traces.statement import statement, timeline
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError, quote
@@ -143,10 +143,7 @@ def _chosen(
     settings: dict[str, Any],
 ) -> Iterable[Rule]:
     if isinstance(model, Cost):
-        if isinstance(model.split, str):
-            yield Rule("pool for the longest request and the most sequences", model, None)
-        else:
-            yield Rule("full length", model, model.per_request, model.fixed)
+        yield rule_of(model)
         return
     windows = [window] if isinstance(window, int) else list(window or ())
     models = [model.with_window(tokens) for tokens in windows] or [model]

@@ -1,4 +1,4 @@
-"""What is summed over the requests that live at once: one rule for what an engine's cost is.
+"""What is summed over the requests that live at once, by the rules of each engine.
 
 A cost that is fixed + sequences * per request is a sum over a trace; one that is not is a pool,
 which is sized for the longest request and the most sequences at once.
@@ -7,14 +7,14 @@ which is sized for the longest request and the most sequences at once.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from kvcalc import engines
 from kvcalc.costs import Cost
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError
+from kvcalc.engines.traffic import FAR
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
-FAR = 2**30
-"""A context past every window and batch, where what a request adds grows by the token alone."""
 STEP = 2**20
 
 
@@ -48,31 +48,33 @@ class Rule(NamedTuple):
         return int(grown // STEP)
 
 
+def rule_of(cost: Cost, name: str = "full length", of: str = "tokens") -> Rule:
+    """Sum a cost over a trace; where it has no split, it is a pool."""
+    if isinstance(cost.split, str):
+        return Rule("pool for the longest request and the most sequences", cost, None)
+    return Rule(name, cost, cost.per_request, cost.fixed, of)
+
+
 def rules(model: Model, engine: str, settings: dict[str, Any]) -> Iterator[Rule]:
     """Give the rules by which an engine's cache is summed over a trace.
 
     Raises:
         KvcalcError: as `kvcalc.cost`.
+        UnsupportedError: what requests hold on the engine is not known.
     """
     cost = request.cost(model, engine, **settings)
     if isinstance(cost.split, str):
-        yield Rule("pool for the longest request and the most sequences", cost, None)
+        yield rule_of(cost)
         return
-    if engine == "vllm":
-        yield Rule("planned", cost, cost.per_request, cost.fixed)
-        yield _held(model, settings)
-        return
-    yield Rule("full length", cost, cost.per_request, cost.fixed)
-    yield Rule("prompt alone", cost, cost.per_request, cost.fixed, "prompt")
-
-
-def _held(model: Model, settings: dict[str, Any]) -> Rule:
-    """What decoding requests hold: a token of each in flight, and one step's tokens once in all.
-
-    Not measured: vLLM's own figures are those it plans by.
-    """
-    alone = {**settings, "async_scheduling": False}
-    one = request.cost(model, "vllm", **{**alone, "max_num_batched_tokens": 1})
-    step = request.cost(model, "vllm", **alone)
-    batch = step.per_request(FAR) - one.per_request(FAR)
-    return Rule("held (not measured)", one, one.per_request, one.fixed + batch)
+    chosen = engines.find(engine)
+    if chosen.traffic is None:
+        raise UnsupportedError(
+            f"{engine}: kvcalc does not know what the requests of a trace hold on it",
+            engine=engine,
+            what="traffic",
+        )
+    beside = {name: value for name, value in settings.items() if name != "settings"}
+    given = chosen.settings(**request.named(settings.get("settings"), beside))
+    for one in chosen.traffic:
+        summed = cost if one.cost is None else one.cost(model, given)
+        yield rule_of(summed, one.name, one.of)

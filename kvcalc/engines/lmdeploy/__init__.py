@@ -12,6 +12,7 @@ from kvcalc.engines.lmdeploy.memory import MEMORY
 from kvcalc.engines.lmdeploy.pool import pool
 from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
+from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
@@ -100,5 +101,6 @@ ENGINE = Engine(
     pool=pool,
     levers={"cache_block_seq_len": (16, 32, 128)},
     memory=MEMORY,
+    traffic=AS_THEY_COME,
     command=COMMAND,
 )

@@ -16,6 +16,7 @@ from kvcalc.engines.mlx.layer_rules import KINDS, LayerRules
 from kvcalc.engines.mlx.memory import MEMORY
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
+from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value, maximum, minimum
 from kvcalc.model import Model
@@ -111,5 +112,6 @@ ENGINE = Engine(
     dtypes=DTYPES,
     cost=cost,
     memory=MEMORY,
+    traffic=AS_THEY_COME,
     command=COMMAND,
 )

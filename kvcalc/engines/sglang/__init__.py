@@ -13,6 +13,7 @@ from kvcalc.engines.sglang.formats import FORMATS
 from kvcalc.engines.sglang.memory import MEMORY
 from kvcalc.engines.sglang.pool import pool
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.traffic import AS_THEY_COME
 
 ENGINE = Engine(
     name="sglang",
@@ -32,5 +33,6 @@ ENGINE = Engine(
         }
     ),
     memory=MEMORY,
+    traffic=AS_THEY_COME,
     command=COMMAND,
 )

@@ -14,6 +14,7 @@ from kvcalc.engines.vllm.layouts import FORMATS
 from kvcalc.engines.vllm.memory import MEMORY
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.traffic import TRAFFIC
 
 ENGINE = Engine(
     name="vllm",
@@ -29,5 +30,6 @@ ENGINE = Engine(
         "async_scheduling": (False,),
     },
     memory=MEMORY,
+    traffic=TRAFFIC,
     command=COMMAND,
 )

@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvcalc
+from kvcalc import engines
 from kvcalc.answers.traces import trace
 from kvcalc.answers.traces.rules import rules
+from kvcalc.engines import request
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import UnsupportedError
 from tests.answers.traces.by_hand import Request, Swept, admission, lives, sweep
 
 TRACES = Path("tests/oracles/traces")
@@ -105,6 +109,36 @@ def test_rules_have_the_names_of_what_is_summed() -> None:
         "held (not measured)",
     ]
     assert {(row.prefill_rate, row.decode_rate) for row in found.rows} == {(8000, 100 / 3)}
+
+
+def test_an_engine_that_says_nothing_of_its_requests_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    toy = engines.find("ideal")._replace(name="toy", traffic=None)
+    for module in (engines, request):
+        monkeypatch.setattr(module, "find", lambda name: toy)
+    with pytest.raises(UnsupportedError, match="toy: kvcalc does not know what the requests"):
+        trace(KEXAONE, TRACES / NAMES[0], engine="toy", **RATES)
+
+
+def test_settings_may_be_the_engines_class() -> None:
+    asked = VllmSettings(kv_cache_dtype="fp8", async_scheduling=False)
+    typed = trace(KEXAONE, TRACES / NAMES[0], engine="vllm", settings=asked, **RATES)
+    named: dict[str, Any] = {"kv_cache_dtype": "fp8", "async_scheduling": False}
+    assert typed.rows == trace(KEXAONE, TRACES / NAMES[0], engine="vllm", **named, **RATES).rows
+
+
+def test_what_decoding_holds_is_one_cost_in_all_its_formulas() -> None:
+    """What is there once, a step's tokens, stands in the total, on a GPU and in the split alike."""
+    vllm = engines.find("vllm")
+    settings = VllmSettings(tensor_parallel_size=2)
+    assert vllm.traffic is not None
+    assert vllm.traffic[1].cost is not None
+    held = vllm.traffic[1].cost(KEXAONE, settings)
+    for context in (1, 100_000):
+        assert held(context, sequences=3) == held.fixed + 3 * held.per_request(context)
+        assert held.per_gpu(context, sequences=3) * 2 == held(context, sequences=3)
+    assert held.fixed > 0
 
 
 def test_what_decoding_holds_is_less_than_what_is_planned() -> None:
