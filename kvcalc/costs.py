@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, overload
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
@@ -95,7 +95,7 @@ class Cost:
 
     def _split(self) -> Split:
         if isinstance(self.split, str):
-            raise KvcalcError(self.split)
+            raise UnsupportedError(self.split, engine=self.engine, what="per_request")
         return self.split
 
     @overload

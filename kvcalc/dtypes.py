@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 
 class Dtype(NamedTuple):
@@ -39,15 +39,19 @@ ALIASES = {
 }
 
 
-def dtype(name: str) -> Dtype:
+def dtype(name: str, field: str = "dtype") -> Dtype:
     """Find an element type by its name or a short form of it (bf16, fp16, f32 ...).
+
+    `field` is where the name was given.
 
     Raises:
         KvcalcError: no such element type; the sentence lists them.
     """
     known = DTYPES.get(ALIASES.get(name, name))
     if known is None:
-        raise KvcalcError(
-            f"element type {quote(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}"
+        raise RequestError(
+            f"element type {quote(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}",
+            field=field,
+            found=name,
         )
     return known

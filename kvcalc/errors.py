@@ -4,6 +4,7 @@ The text is one sentence for people. Programs read the kind and its attributes, 
 is not known, and never the text.
 """
 
+from pathlib import Path
 from typing import Self
 
 
@@ -36,6 +37,11 @@ class RequestError(KvcalcError):
         sentence = f"{field}: found {quote(found)}, expected {expected}"
         return cls(sentence, field=field, found=found, expected=expected)
 
+    @classmethod
+    def about(cls, field: str, why: str, *, found: object = None) -> Self:
+        """Write a sentence of a field, and what is wrong with it."""
+        return cls(f"{field}: {why}", field=field, found=found)
+
 
 class UnsupportedError(KvcalcError):
     """An engine that cannot run this model, or not with this setting.
@@ -49,6 +55,11 @@ class UnsupportedError(KvcalcError):
         super().__init__(sentence)
         self.engine = engine
         self.what = what
+
+    @classmethod
+    def of(cls, what: str, why: str) -> Self:
+        """Write the usual sentence: the setting, and why the engine cannot take its value."""
+        return cls(f"{what}: {why}", what=what)
 
 
 class TooLittleMemoryError(KvcalcError):
@@ -74,9 +85,25 @@ class SourceError(KvcalcError):
         self.source = source
 
     @classmethod
-    def of(cls, source: object, why: object) -> Self:
-        """Write the usual sentence: the source, and what is wrong with it."""
+    def of(cls, source: Path | str | None, why: object) -> Self:
+        """Write the usual sentence: the source, standard input where None, and what is wrong."""
+        if source is None:
+            return cls(f"stdin: {why}", source="stdin")
         return cls(f"{quote(str(source), 300)}: {why}", source=str(source))
+
+
+class MissingExtraError(KvcalcError):
+    """An installation without an optional package: `extra` is kvcalc's extra that brings it."""
+
+    def __init__(self, sentence: str, *, extra: str) -> None:
+        super().__init__(sentence)
+        self.extra = extra
+
+    @classmethod
+    def of(cls, purpose: str, extra: str) -> Self:
+        """Write the usual sentence: what needs the extra, and how it is installed."""
+        sentence = f"{purpose} the extra kvcalc[{extra}]: pip install 'kvcalc[{extra}]'"
+        return cls(sentence, extra=extra)
 
 
 def quote(value: object, limit: int = 60) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from kvcalc.errors import KvcalcError, quote, reason
+from kvcalc.errors import SourceError, reason
 
 
 @contextmanager
@@ -15,15 +15,14 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises:
         KvcalcError: there is none, it is no regular file, or it cannot be read.
     """
-    name = quote(str(path), 300)
     try:
         if not path.is_file():
             found = "something that is not a regular file" if path.exists() else "nothing"
-            raise KvcalcError(f"{name}: found {found}, expected a file")
+            raise SourceError.of(path, f"found {found}, expected a file")
         with path.open("rb") as file:
             yield file
     except (OSError, ValueError) as error:
-        raise KvcalcError(f"{name}: cannot be read ({reason(error)})") from None
+        raise SourceError.of(path, f"cannot be read ({reason(error)})") from None
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -35,7 +34,5 @@ def read_bytes(path: Path, most: int) -> bytes:
     with opened(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise KvcalcError(
-            f"{quote(str(path), 300)}: larger than the {most:,} bytes expected of such a file"
-        )
+        raise SourceError.of(path, f"larger than the {most:,} bytes expected of such a file")
     return content

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 
 class Frozen(BaseModel):
@@ -28,18 +28,20 @@ class Frozen(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            raise KvcalcError(_sentence(cls, error)) from None
+            raise _refusal(cls, error) from None
 
 
-def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+def _refusal(model: type[BaseModel], error: ValidationError) -> RequestError:
     """Say the first failure of a validation: the field, what was found, what was expected."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(step) for step in first["loc"])
     if first["type"] == "missing":
-        return f"{field}: missing"
+        return RequestError.about(field, "missing")
     if first["type"] == "extra_forbidden":
-        return f"{quote(field)}: unknown; known are {', '.join(model.model_fields)}"
+        known = ", ".join(model.model_fields)
+        return RequestError(f"{quote(field)}: unknown; known are {known}", field=field)
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return f"{field}: {expected}" if field else expected
-    return f"{field}: found {quote(first['input'])}, expected {expected[0].lower()}{expected[1:]}"
+        sentence = f"{field}: {expected}" if field else expected
+        return RequestError(sentence, field=field or None, found=first["input"])
+    return RequestError.of(field, first["input"], f"{expected[0].lower()}{expected[1:]}")

@@ -11,7 +11,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
@@ -61,11 +61,13 @@ class Model(Frozen):
     @model_validator(mode="after")
     def _says_no_more_than_its_layers(self) -> Self:
         if self.windows and not any(layer.windows for layer in set(self.layers)):
-            raise KvcalcError(f"windows: found {self.windows}, but no layer slides")
+            raise RequestError.about(
+                "windows", f"found {self.windows}, but no layer slides", found=self.windows
+            )
         if self.max_context is not None and max(self.contexts, default=0) > self.max_context:
-            raise KvcalcError(
-                f"contexts: found {max(self.contexts):,}, expected at most max_context, "
-                f"{self.max_context:,}"
+            raise RequestError.about(
+                "contexts",
+                f"found {max(self.contexts):,}, expected at most max_context, {self.max_context:,}",
             )
         return self
 
@@ -74,8 +76,8 @@ class Model(Frozen):
         """Equal layers and how many there are, in the order of their first appearance."""
         groups = tuple(Counter(self.layers).items())
         if len(groups) > MAX_GROUPS:
-            raise KvcalcError(
-                f"layers: found {len(groups):,} different ones, expected at most {MAX_GROUPS}"
+            raise RequestError.about(
+                "layers", f"found {len(groups):,} different ones, expected at most {MAX_GROUPS}"
             )
         return groups
 
@@ -92,7 +94,9 @@ class Model(Frozen):
             KvcalcError: the model does not say it.
         """
         if self.max_context is None:
-            raise KvcalcError(f"context: missing, and {self.name} does not say its maximum")
+            raise RequestError.about(
+                "context", f"missing, and {self.name} does not say its maximum"
+            )
         return self.max_context
 
     @cached_property
@@ -127,7 +131,9 @@ class Model(Frozen):
         """
         sources = {source for layer, _ in self.groups for source in layer.sources}
         if len(sources) > 1:
-            raise KvcalcError(f"source: found {sorted(sources)}, expected one for all layers")
+            raise RequestError.about(
+                "source", f"found {sorted(sources)}, expected one for all layers"
+            )
         return sources.pop() if sources else None
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
@@ -154,7 +160,7 @@ class Model(Frozen):
             KvcalcError: the model has no sliding layers, or the window is not a size.
         """
         if not self.sliding_windows:
-            raise KvcalcError(no_window(self))
+            raise RequestError(no_window(self), field="window")
         return self._with_layers({layer: layer.with_window(window) for layer, _ in self.groups})
 
     def with_full_attention(self) -> Self:
@@ -176,13 +182,15 @@ def repeated(pattern: str, layers: Mapping[str, Layer], count: int) -> tuple[Lay
             of range.
     """
     if not 1 <= count <= MAX_LAYERS:
-        raise KvcalcError(f"layers: found {quote(count)}, expected 1 to {MAX_LAYERS:,}")
+        raise RequestError.of("layers", count, f"1 to {MAX_LAYERS:,}")
     if unknown := [letter for letter in pattern if letter not in layers]:
-        raise KvcalcError(
-            f"pattern: found the letter {quote(unknown[0])}, expected {' or '.join(layers)}"
+        raise RequestError.about(
+            "pattern", f"found the letter {quote(unknown[0])}, expected {' or '.join(layers)}"
         )
     if unused := [letter for letter in layers if letter not in set(pattern)]:
-        raise KvcalcError(f"layers: {quote(unused[0])} is not in the pattern {quote(pattern)}")
+        raise RequestError.about(
+            "layers", f"{quote(unused[0])} is not in the pattern {quote(pattern)}"
+        )
     return tuple(layers[letter] for letter in islice(cycle(pattern), count))
 
 

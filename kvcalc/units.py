@@ -2,7 +2,7 @@
 
 import re
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 TOKEN_SUFFIXES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -23,17 +23,17 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
     if match is None:
         small = re.fullmatch(r"([0-9]{1,18})k", text.strip())
         if small:
-            raise KvcalcError(
-                f"{option}: {quote(text)} is read two ways; "
-                f"write {small[1]}K ({int(small[1]) * 1024:,}) or {small[1]}000"
+            raise RequestError.about(
+                option,
+                f"{quote(text)} is read two ways; write {small[1]}K ("
+                f"{int(small[1]) * 1024:,}) or {small[1]}000",
             )
-        raise KvcalcError(
-            f"{option}: found {quote(text)}, expected a whole number such as 8192 or 256K "
-            "(K, M, G: powers of 1024)"
+        raise RequestError.of(
+            option, text, "a whole number such as 8192 or 256K (K, M, G: powers of 1024)"
         )
     count = int(match[1].replace(",", "")) * TOKEN_SUFFIXES[match[2]]
     if count < 1:
-        raise KvcalcError(f"{option}: found {quote(text)}, expected at least 1")
+        raise RequestError.of(option, text, "at least 1")
     return count
 
 
@@ -52,8 +52,8 @@ def parse_memory(text: str, option: str = "memory") -> int:
         number = match[1] + (f".{match[2]}" if match[2] else "")
         readings = [f"{number}{match[3].upper()}{kind}" for kind in ("B", "iB")]
         sizes = " or ".join(f"{one} ({parse_memory(one):,} bytes)" for one in readings)
-        raise KvcalcError(f"{option}: {quote(text)} is read two ways; write {sizes}")
-    raise KvcalcError(f"{option}: found {quote(text)}, expected a size such as 141GB or 131GiB")
+        raise RequestError.about(option, f"{quote(text)} is read two ways; write {sizes}")
+    raise RequestError.of(option, text, "a size such as 141GB or 131GiB")
 
 
 def binary_size(size_bytes: int) -> str:

@@ -1,11 +1,13 @@
 """Kinds of errors with their facts, and values in their sentences: quoted, short, harmless."""
 
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kvcalc
 from kvcalc.errors import (
     KvcalcError,
     RequestError,
@@ -15,6 +17,8 @@ from kvcalc.errors import (
     printable,
     quote,
 )
+from kvcalc.layers.recurrent import GatedDeltaNet
+from tests.shapes import Model, full
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,61 @@ def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
 def test_text_for_a_terminal_holds_nothing_that_it_obeys(text: str) -> None:
     assert printable(text).isprintable()
     assert not text.isprintable() or printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "settings"),
+    [
+        ("qwen3-8b", "sglang", {}),
+        ("gpt-oss-20b", "sglang", {}),
+        ("gpt-oss-20b", "sglang", {"disable_radix_cache": True, "max_running_requests": 8}),
+        ("qwen3-8b", "lmdeploy", {}),
+    ],
+)
+def test_too_little_memory_says_how_much_is_needed(
+    model: str, engine: str, settings: dict[str, Any]
+) -> None:
+    def pool(memory: int) -> kvcalc.Pool:
+        return kvcalc.pool(kvcalc.load(model), engine, memory=memory, context=4096, **settings)
+
+    with pytest.raises(TooLittleMemoryError) as refused:
+        pool(1000)
+    needed = refused.value.needed_bytes
+    assert refused.value.available_bytes == 1000
+    assert needed is not None
+    pool(needed)
+    with pytest.raises(TooLittleMemoryError):
+        pool(needed - 1)
+
+
+def test_no_memory_is_enough_for_less_than_one_state_on_each_rank() -> None:
+    state = GatedDeltaNet(key_heads=2, value_heads=4, key_dim=8, value_dim=8, kernel=4)
+    hybrid = Model(name="hybrid", layers=(state, full()), dtype="bfloat16")
+    ranks: dict[str, Any] = {
+        "tensor_parallel_size": 2,
+        "attn_dp_size": 2,
+        "max_mamba_cache_size": 1,
+    }
+    with pytest.raises(TooLittleMemoryError) as refused:
+        kvcalc.pool(hybrid, "sglang", memory=10**9, context=1, **ranks)
+    assert refused.value.needed_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "settings", "what"),
+    [
+        ("deepseek-v3", "mlx", {"tensor_parallel_size": 2}, "tensor_parallel_size"),
+        ("qwen3-8b", "vllm", {"tensor_parallel_size": 3}, "tensor_parallel_size"),
+        ("qwen3-8b", "tensorrt-llm", {}, "Qwen3-8B"),
+        ("deepseek-v3", "transformers", {"tensor_parallel_size": 2}, "tensor_parallel_size"),
+    ],
+)
+def test_an_engine_that_cannot_is_named(
+    model: str, engine: str, settings: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(UnsupportedError) as refused:
+        kvcalc.cost(kvcalc.load(model), engine, **settings)
+    assert (refused.value.engine, refused.value.what) == (engine, what)
 
 
 KINDS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvcalc import engines
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
 
 
@@ -72,7 +72,9 @@ def _refuse_unknown(settings: Mapping[str, Any], names: Iterable[str]) -> None:
     known = {field for name in names for field in engines.find(name).settings.model_fields}
     for name in settings:
         if name not in known:
-            raise KvcalcError(f"no engine that is compared has the setting {quote(name)}")
+            raise RequestError(
+                f"no engine that is compared has the setting {quote(name)}", field=name
+            )
 
 
 def _own(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from kvcalc.costs import Cost
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.readers import load
 from kvcalc.units import parse_tokens
 
@@ -50,21 +50,27 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
     columns = ", ".join(quote(name) for name in header[:50])
     for question in named:
         if question not in QUESTIONS:
-            raise KvcalcError(
-                f"--column: {quote(question)} is no question; those are {', '.join(QUESTIONS)}"
+            raise RequestError.about(
+                "--column", f"{quote(question)} is no question; those are {', '.join(QUESTIONS)}"
             )
     found = {}
     for question in QUESTIONS:
         name = named.get(question, question)
         if header.count(name) > 1:
-            raise KvcalcError(f"column {quote(name)}: found {header.count(name)}, expected one")
+            raise RequestError(
+                f"column {quote(name)}: found {header.count(name)}, expected one", field=name
+            )
         if name in header:
             found[question] = header.index(name)
         elif question in named or question in ("model", "context"):
-            raise KvcalcError(f"column {quote(name)}: missing; the columns are {columns}")
+            raise RequestError(
+                f"column {quote(name)}: missing; the columns are {columns}", field=name
+            )
     for answer in ANSWERS:
         if answer in header:
-            raise KvcalcError(f"column {quote(answer)}: found already, expected to be added")
+            raise RequestError(
+                f"column {quote(answer)}: found already, expected to be added", field=answer
+            )
     return found
 
 
@@ -121,7 +127,7 @@ def _cost(model: str, engine: str, dtype: str, ranks: str) -> Cost | str:
 
 def _required(model: str) -> str:
     if not model:
-        raise KvcalcError("model: missing")
+        raise RequestError.about("model", "missing")
     return model
 
 

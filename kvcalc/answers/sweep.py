@@ -6,7 +6,7 @@ from typing import Any
 
 from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.formula import single
 from kvcalc.model import Model
 
@@ -58,7 +58,7 @@ def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     several = amounts if isinstance(amounts, Iterable) else (amounts,)
     listed = tuple(dict.fromkeys(map(single, several)))
     if not listed:
-        raise KvcalcError(f"{name}: found an empty list, expected at least one")
+        raise RequestError.about(name, "found an empty list, expected at least one")
     return listed
 
 

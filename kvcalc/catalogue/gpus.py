@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder, require_sources
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
@@ -99,7 +99,11 @@ def find(name: str) -> Gpu:
     kin = [known for known in names() if wanted and _key(known).startswith(wanted)]
     near = kin or get_close_matches(name.lower()[:80], names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc gpus` lists those known"
-    raise KvcalcError(f"GPU {quote(name)} is unknown; {hint}; of any other give --gpu-memory")
+    raise RequestError(
+        f"GPU {quote(name)} is unknown; {hint}; of any other give --gpu-memory",
+        field="gpu",
+        found=name,
+    )
 
 
 @cache
@@ -124,7 +128,7 @@ def _read(name: str) -> Gpu:
     try:
         return Gpu(name=name, **table)
     except KvcalcError as error:
-        raise KvcalcError(f"{name}.toml: {error}") from None
+        raise SourceError(f"{name}.toml: {error}", source=f"{name}.toml") from None
 
 
 def _key(name: str) -> str:

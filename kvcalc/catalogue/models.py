@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder, require_sources
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
@@ -60,7 +60,7 @@ class Preset(Frozen):
             try:
                 kinds[letter] = layer(table)
             except KvcalcError as error:
-                raise KvcalcError(f"layers.{letter}: {error}") from None
+                raise SourceError(f"layers.{letter}: {error}") from None
         return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
 
 
@@ -73,11 +73,13 @@ def parse(path: Path) -> Preset:
     try:
         table = tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
     except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{quote(str(path))}: not TOML ({quote(str(error))})") from None
+        raise SourceError(
+            f"{quote(str(path))}: not TOML ({quote(str(error))})", source=str(path)
+        ) from None
     try:
         return Preset(**table)
     except KvcalcError as error:
-        raise KvcalcError(f"{quote(str(path), 300)}: {error}") from None
+        raise SourceError.of(path, error) from None
 
 
 def key(name: str) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import SourceError
 from kvcalc.frozen import Frozen
 from kvcalc.model import Text
 
@@ -30,7 +30,7 @@ def require_sources(facts: Iterable[Collection[str]], sources: Iterable[Source])
     sourced = {fact for source in sources for fact in source.facts}
     for spellings in facts:
         if not sourced.intersection(spellings):
-            raise KvcalcError(f"{max(spellings)}: has no source in [[sources]]")
+            raise SourceError(f"{max(spellings)}: has no source in [[sources]]")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.units import parse_tokens
 
 
@@ -24,7 +24,7 @@ def _range(text: str, option: str) -> list[int]:
     start, _, end = text.partition("..")
     tokens, last = parse_tokens(start, option), parse_tokens(end, option)
     if tokens > last:
-        raise KvcalcError(f"{option}: found {quote(text)}, expected the smaller end first")
+        raise RequestError.of(option, text, "the smaller end first")
     doubled = []
     while tokens <= last:
         doubled.append(tokens)

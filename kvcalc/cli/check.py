@@ -13,7 +13,7 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, printable, quote
+from kvcalc.errors import SourceError, printable
 from kvcalc.files import opened
 from kvcalc.outputs.pages.check import check_page
 from kvcalc.readers.logs import read_log
@@ -43,7 +43,7 @@ def check(
         note_on_stderr(note)
     rows = answer(found, reading.model if reading else None, given.given())
     if not rows:
-        raise KvcalcError(f"{quote(log, 300)}: found no figure to check, only settings")
+        raise SourceError.of(log, "found no figure to check, only settings")
     output.write_rows(rows, lambda: check_page(rows, printable(log)))
     if any(row.verdict == DIFFERS for row in rows):
         raise typer.Exit(SOME_DIFFER)
@@ -54,5 +54,5 @@ def _read(log: str) -> list[Found]:
         with opened(Path(log)) as stream:
             return read_log(stream, log)
     if sys.stdin is None:
-        raise KvcalcError("stdin: closed; give a log file")
+        raise SourceError.of(None, "closed; give a log file")
     return read_log(sys.stdin.buffer, "stdin")

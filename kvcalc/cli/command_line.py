@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
 from kvcalc.engines.server import Asked, CommandLine
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def read(line: str) -> tuple[str, Asked]:
     name, words = _program(words)
     command = engines.find(name).command
     if command is None:
-        raise KvcalcError(f"--from: kvcalc does not read the flags of {name}")
+        raise RequestError.about("--from", f"kvcalc does not read the flags of {name}")
     asked = Asked()
     _environment(variables, command, name, asked)
     _flags(words, command, asked)
@@ -51,20 +51,22 @@ def read(line: str) -> tuple[str, Asked]:
             asked.settings[setting] = _number(command.number, value, setting)
     for what, amount in (("context", asked.context), ("sequences", asked.sequences)):
         if amount is not None and amount < 1:
-            raise KvcalcError(f"--from: {what}: found {quote(amount)}, expected at least 1")
+            raise RequestError.about(
+                "--from", f"{what}: found {quote(amount)}, expected at least 1"
+            )
     return name, asked
 
 
 def _split(line: str) -> list[str]:
     if len(line) > MAX_CHARACTERS:
-        raise KvcalcError(
-            f"--from: found {len(line):,} characters, expected at most {MAX_CHARACTERS:,}"
+        raise RequestError.about(
+            "--from", f"found {len(line):,} characters, expected at most {MAX_CHARACTERS:,}"
         )
     try:
         return shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
     except ValueError as error:
-        raise KvcalcError(
-            f"--from: {quote(line)} cannot be split into words ({str(error).lower()})"
+        raise RequestError.about(
+            "--from", f"{quote(line)} cannot be split into words ({str(error).lower()})"
         ) from None
 
 
@@ -85,7 +87,7 @@ def _program(words: list[str]) -> tuple[str, list[str]]:
                 del rest[0]
             return name, rest
     known = ", ".join(program for row in engines.ENGINES.values() for program in row.programs)
-    raise KvcalcError(f"--from: found {quote(program)}, expected one of {known}")
+    raise RequestError.of("--from", program, f"one of {known}")
 
 
 def _environment(
@@ -125,12 +127,14 @@ def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
         following = [value] if equals else _values_after(words, place)
         if flag in command.switches:
             if equals:
-                raise KvcalcError(f"--from: {quote(flag)}: found {quote(value)}, expected no value")
+                raise RequestError.about(
+                    "--from", f"{quote(flag)}: found {quote(value)}, expected no value"
+                )
             setting, switched = command.switches[flag]
             asked.settings[setting] = switched
         elif flag in command.values:
             if not following:
-                raise KvcalcError(f"--from: {quote(flag)} has no value")
+                raise RequestError.about("--from", f"{quote(flag)} has no value")
             taken = following if flag in command.several else following[:1]
             place += 0 if equals else len(taken)
             _take(command.values[flag], ",".join(taken), flag, command, asked)
@@ -174,6 +178,6 @@ def _number(read_number: "Callable[[str], int]", value: str, flag: str) -> Any:
     try:
         return read_number(value)
     except (ValueError, OverflowError):
-        raise KvcalcError(
-            f"--from: {quote(flag)}: found {quote(value)}, expected a whole number"
+        raise RequestError.about(
+            "--from", f"{quote(flag)}: found {quote(value)}, expected a whole number"
         ) from None

@@ -9,7 +9,7 @@ import typer
 
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.units import percent
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ContextOptions:
             found += [] if text.startswith("@") else amounts([text], "--context")
         if self.in_tokens_of is None:
             if self.language is not None:
-                raise KvcalcError("--language: found without --in-tokens-of")
+                raise RequestError.about("--language", "found without --in-tokens-of")
             return found
         return [self._converted(tokens, model, source) for tokens in found]
 

@@ -12,7 +12,7 @@ from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.estimate import estimate_page
 
 
@@ -46,7 +46,7 @@ def estimate(
     chosen = asked.model.load(tokens)
     given = counted.amounts([context], chosen, asked.model.model) if context else []
     if len(given) > 1:
-        raise KvcalcError(f"--context: found {quote(context)}, expected one; see kvcalc sweep")
+        raise RequestError.of("--context", context, "one; see kvcalc sweep")
     length = given[0] if given else asked.context_of(chosen)
     found = answer(
         chosen,

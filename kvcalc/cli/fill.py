@@ -12,7 +12,7 @@ from kvcalc.answers.fill import Filled, filler, places
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.outputs.write import replacing, streamed_stdout
 from kvcalc.readers.rows import Table, read_rows
 
@@ -43,7 +43,7 @@ def fill(
     source = None if str(plan) == "-" else plan
     if output is not None and output.suffix.lower() in OTHER_FORMS:
         name = quote(str(output), 300)
-        raise KvcalcError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
+        raise RequestError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
     _refuse_to_overwrite(source, output, force)
     bad = 0
     used: set[str] = set()
@@ -58,7 +58,7 @@ def fill(
                 if found.error:
                     bad += 1
                     if strict:
-                        raise KvcalcError(f"{_name(source)}: line {number:,}: {found.error}")
+                        raise RequestError(f"{_name(source)}: line {number:,}: {found.error}")
                 elif found.cost is not None:
                     used.add(found.cost.engine)
                 yield row, found
@@ -106,9 +106,9 @@ def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) 
     if output is None or not output.exists():
         return
     if source is not None and source.exists() and output.samefile(source):
-        raise KvcalcError(f"output {quote(str(output), 300)}: is the input; name another file")
+        raise RequestError(f"output {quote(str(output), 300)}: is the input; name another file")
     if not force:
-        raise KvcalcError(f"output {quote(str(output), 300)}: exists; --force replaces it")
+        raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
 
 
 def _name(source: Path | None) -> str:

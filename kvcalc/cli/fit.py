@@ -21,7 +21,7 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.fit import fit_page, grid_page
 from kvcalc.readers.weights import read_weights
 from kvcalc.units import parse_memory
@@ -95,7 +95,7 @@ class CardOptions:
         listed = [item for text in self.gpus or () for item in text.split(",")]
         for item in listed:
             if not (item.isascii() and item.isdigit() and 0 < int(item[:10]) <= 2**20):
-                raise KvcalcError(f"--gpus: found {quote(item)}, expected a count of at least 1")
+                raise RequestError.of("--gpus", item, "a count of at least 1")
         return [int(item) for item in listed] or [None]
 
     def prices(self) -> dict[str, Decimal]:
@@ -108,7 +108,7 @@ class CardOptions:
             except InvalidOperation:
                 price = Decimal(-1)
             if not (price.is_finite() and 0 <= price < 10**9):
-                raise KvcalcError(f"--price: found {quote(pair)}, expected one such as h200=3.5")
+                raise RequestError.of("--price", pair, "one such as h200=3.5")
             found[name if name == self.gpu_memory else card(name).name] = price
         return found
 
@@ -175,7 +175,7 @@ def _placings(
     reserve = parse_memory(on.reserve, "--reserve")
     settings = engine.settings()
     if on.gpu is not None and "gpu" in settings:
-        raise KvcalcError("--set: gpu is given by its own option too; give one")
+        raise RequestError.about("--set", "gpu is given by its own option too; give one")
     return [
         Placing(
             question(

@@ -12,14 +12,14 @@ from kvcalc.cli.pairs import named
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.formula.written import TARGETS, written
 from kvcalc.outputs.write import write
 
 
 def _language(name: str) -> str:
     if name not in TARGETS:
-        raise KvcalcError(f"--as: found {quote(name)}, expected one of {', '.join(TARGETS)}")
+        raise RequestError.of("--as", name, f"one of {', '.join(TARGETS)}")
     return name
 
 

@@ -10,7 +10,7 @@ from kvcalc import engines, readers
 from kvcalc.catalogue.models import names
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.readers.shape import from_shape
 from kvcalc.units import parse_tokens
@@ -55,7 +55,9 @@ class ModelOptions:
         }
         if self.model is not None and shape:
             option = "--" + next(iter(shape)).replace("_", "-")
-            raise KvcalcError(f"{option}: found beside a model; give a model or a shape, not both")
+            raise RequestError.about(
+                option, "found beside a model; give a model or a shape, not both"
+            )
         if self.model is not None:
             reading = readers.read(self.model)
             for note in reading.notes:
@@ -63,7 +65,7 @@ class ModelOptions:
             return reading.model
         if missing := {"layers", "kv_heads", "head_dim"} - set(shape):
             names = ", ".join("--" + name.replace("_", "-") for name in sorted(missing))
-            raise KvcalcError(f"MODEL: missing; a shape instead of a model lacks {names}")
+            raise RequestError.about("MODEL", f"missing; a shape instead of a model lacks {names}")
         if "max_context" in shape:
             shape["max_context"] = parse_tokens(shape["max_context"], "--max-context")
         return from_shape(**shape, window=window)
@@ -107,7 +109,9 @@ class SettingsOptions:
         given = self.given(**beside)
         if taken := OWN_OPTIONS & given.keys():
             name = min(taken)
-            raise KvcalcError(f"--set: found {name}, expected a setting of an engine")
+            raise RequestError.about(
+                "--set", f"found {name}, expected a setting of an engine", found=name
+            )
         return given
 
     def given(self, **beside: Any) -> dict[str, Any]:
@@ -120,10 +124,10 @@ class SettingsOptions:
         for pair in self.set or []:
             name, equals, value = pair.partition("=")
             if not equals:
-                raise KvcalcError(f"--set: found {quote(pair)}, expected name=value")
+                raise RequestError.of("--set", pair, "name=value")
             name = name.replace("-", "_")
             if name in given:
-                raise KvcalcError(f"--set: {quote(name)} is given twice")
+                raise RequestError.about("--set", f"{quote(name)} is given twice")
             given[name] = value
         own = {
             "kv_cache_dtype": self.kv_cache_dtype,
@@ -132,7 +136,9 @@ class SettingsOptions:
         for name, option in {**own, **beside}.items():
             if option is not None:
                 if name in given:
-                    raise KvcalcError(f"--set: {name} is given by its own option too; give one")
+                    raise RequestError.about(
+                        "--set", f"{name} is given by its own option too; give one"
+                    )
                 given[name] = option
         return given
 

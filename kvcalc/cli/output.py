@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.outputs import table
 from kvcalc.outputs.write import write
 
@@ -68,7 +68,9 @@ class OutputOptions:
 
     def _form(self) -> Format:
         if self.json and self.format not in (None, Format.JSON):
-            raise KvcalcError(f"--json: found beside -f {self.format.value}; give one of the two")
+            raise RequestError.about(
+                "--json", f"found beside -f {self.format.value}; give one of the two"
+            )
         return Format.JSON if self.json else self.format or Format.TABLE
 
     def _draw(self, page: "Page") -> str:

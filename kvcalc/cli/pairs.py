@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 
 def named(pairs: Iterable[str], option: str, expected: str) -> dict[str, str]:
@@ -15,8 +15,8 @@ def named(pairs: Iterable[str], option: str, expected: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not value:
-            raise KvcalcError(f"{option}: found {quote(pair)}, expected {expected}")
+            raise RequestError.of(option, pair, f"{expected}")
         if name in found:
-            raise KvcalcError(f"{option}: {quote(name)} is given twice")
+            raise RequestError.about(option, f"{quote(name)} is given twice")
         found[name] = value
     return found

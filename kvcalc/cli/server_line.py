@@ -9,7 +9,7 @@ from kvcalc.cli import command_line
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines.server import Asked
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 
@@ -57,7 +57,11 @@ class ServerOptions:
         if self.from_line is not None:
             name, asked = command_line.read(self.from_line)
             if engine.engine not in ("ideal", name):
-                raise KvcalcError(f"-e: found {engine.engine} beside a --from line of {name}")
+                raise RequestError.about(
+                    "-e",
+                    f"found {engine.engine} beside a --from line of {name}",
+                    found=engine.engine,
+                )
         for note in asked.notes:
             note_on_stderr(note)
         given = any(getattr(model, field.name) is not None for field in fields(model))

@@ -14,7 +14,7 @@ from kvcalc.answers.workbook import workbook
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.options import preset_names
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
     from kvcalc.answers.workbook import Workbook
@@ -94,13 +94,13 @@ def _write(book: "Workbook", output: Path | None, csv: Path | None, force: bool)
 
 def _refuse(output: Path | None, csv: Path | None, force: bool) -> None:
     if output is None and csv is None:
-        raise KvcalcError("output: missing; give -o plan.xlsx, --csv DIR or both")
+        raise RequestError.about("output", "missing; give -o plan.xlsx, --csv DIR or both")
     if output is None:
         return
     if output.suffix != ".xlsx":
-        raise KvcalcError(f"output {quote(str(output), 300)}: expected a name that ends in .xlsx")
+        raise RequestError(f"output {quote(str(output), 300)}: expected a name that ends in .xlsx")
     if output.exists() and not force:
-        raise KvcalcError(f"output {quote(str(output), 300)}: exists; --force replaces it")
+        raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
 
 
 def _listed(texts: list[str] | None) -> list[str]:

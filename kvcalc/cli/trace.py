@@ -15,7 +15,7 @@ from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.trace import trace_page
 from kvcalc.readers import load
 from kvcalc.units import parse_memory
@@ -114,8 +114,6 @@ def _microseconds(text: str | None, option: str) -> int | None:
     """Read seconds from the first start, with decimals."""
     from decimal import Decimal, InvalidOperation
 
-    from kvcalc.errors import quote
-
     if text is None:
         return None
     try:
@@ -123,7 +121,7 @@ def _microseconds(text: str | None, option: str) -> int | None:
         if found < 0 or found != found.to_integral_value() or found > 10**18:
             raise InvalidOperation
     except InvalidOperation:
-        raise KvcalcError(f"{option}: found {quote(text)}, expected seconds, as 3600") from None
+        raise RequestError.of(option, text, "seconds, as 3600") from None
     return int(found)
 
 
@@ -151,7 +149,9 @@ def _print_sql(
     chosen = [rule for name in names for one in models for rule in rules(one, name, settings)]
     sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]
     if not sums:
-        raise KvcalcError("--print-sql: this engine's cache is a pool, and no sum over a trace")
+        raise RequestError.about(
+            "--print-sql", "this engine's cache is a pool, and no sum over a trace"
+        )
     text = statement([request_bytes(rule, dialect=dialect) for rule in sums], dialect=dialect)
     for place, rule in enumerate(sums):
         fixed = f", and {rule.fixed:,} bytes once" if rule.fixed else ""

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine
@@ -37,6 +37,10 @@ def find(name: str) -> "Engine":
     """
     row = ENGINES.get(name)
     if row is None:
-        raise KvcalcError(f"engine {quote(name)} is unknown; known are {', '.join(ENGINES)}")
+        raise RequestError(
+            f"engine {quote(name)} is unknown; known are {', '.join(ENGINES)}",
+            field="engine",
+            found=name,
+        )
     engine: Engine = import_module(row.module).ENGINE
     return engine

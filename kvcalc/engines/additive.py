@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
@@ -37,7 +37,9 @@ def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[TokenR
     kept: list[TokenRows] = []
     for cache in layer.caches:
         if cache.kind not in kinds:
-            raise KvcalcError(f"{engine} does not support {cache.kind} layers")
+            raise UnsupportedError(
+                f"{engine} does not support {cache.kind} layers", what=f"{cache.kind} layers"
+            )
         kept += kinds[cache.kind](cache)
     return kept
 
@@ -64,7 +66,7 @@ def additive_cost(
         terms += [(layers, rows.tokens, rows.row_bytes) for rows in kept]
         groups.append(_group(model, layer, layers, kept, ranks))
     if len({(tokens, row) for _, tokens, row in terms}) > MAX_GROUPS:
-        raise KvcalcError(f"layers: found more than {MAX_GROUPS} different caches")
+        raise UnsupportedError.of("layers", f"found more than {MAX_GROUPS} different caches")
     request = _total([(layers, tokens, row * ranks) for layers, tokens, row in terms])
     return Cost(
         model=model,

@@ -11,7 +11,7 @@ from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.server import CommandLine
 from kvcalc.engines.traffic import Sum
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
 
@@ -91,9 +91,10 @@ def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:
         KvcalcError: the heads can be neither divided evenly nor copied evenly.
     """
     if kv_heads % tensor_parallel_size and tensor_parallel_size % kv_heads:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {tensor_parallel_size}, expected a divisor or a "
-            f"multiple of the {kv_heads} KV heads"
+        raise UnsupportedError.of(
+            "tensor_parallel_size",
+            f"found {tensor_parallel_size}, expected a divisor or a multiple of the "
+            f"{kv_heads} KV heads",
         )
     return max(1, kv_heads // tensor_parallel_size)
 
@@ -105,8 +106,9 @@ def share_per_rank(elements: int, tensor_parallel_size: int) -> int:
         KvcalcError: the ranks cannot share them evenly.
     """
     if elements % tensor_parallel_size:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {tensor_parallel_size}, expected a divisor of the "
-            f"{elements} elements of a layer's state"
+        raise UnsupportedError.of(
+            "tensor_parallel_size",
+            f"found {tensor_parallel_size}, expected a divisor of the {elements} elements "
+            "of a layer's state",
         )
     return elements // tensor_parallel_size

@@ -1,12 +1,13 @@
 """A request to an engine by its name: the cost of a model, or a memory cut into its pool."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.engines import find
 from kvcalc.engines.engine import Engine, Settings
-from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.errors import RequestError, TooLittleMemoryError, UnsupportedError, quote
 from kvcalc.model import Model
 
 
@@ -19,12 +20,14 @@ def cost(
     its settings class, as `settings=kvcalc.VllmSettings(block_size=32)`.
 
     Raises:
-        KvcalcError: no such engine or setting, a value that the engine refuses, or a layer kind
-            that it cannot run; the sentence names it.
+        RequestError: no such engine or setting, or a value that no model has.
+        UnsupportedError: a layer kind that the engine cannot run, or a setting not with this model.
     """
     require_model(model)
     chosen = find(engine)
-    return chosen.cost(model, _parsed(chosen, settings, given))
+    parsed = _parsed(chosen, settings, given)
+    with _named(chosen):
+        return chosen.cost(model, parsed)
 
 
 def pool(
@@ -42,22 +45,62 @@ def pool(
     sequence, the model's maximum unless given.
 
     Raises:
-        KvcalcError: as `cost`; or an engine that has no pool, a memory that is no positive int,
-            or no context where the model does not say its maximum.
+        RequestError: as `cost`; or a memory or a context that is not a positive int.
+        UnsupportedError: as `cost`; or an engine that has no pool.
+        TooLittleMemoryError: the engine does not start in this memory.
     """
     require_model(model)
     chosen = find(engine)
     if chosen.pool is None:
-        raise KvcalcError(f"{engine} has no pool: it allocates what is needed, when it is needed")
+        raise UnsupportedError(
+            f"{engine} has no pool: it allocates what is needed, when it is needed",
+            engine=engine,
+            what="pool",
+        )
     ranks = tuple(memory) if isinstance(memory, list | tuple) else (memory,)
     if not ranks or any(type(size) is not int or size < 0 for size in ranks):
-        raise KvcalcError(f"memory: found {quote(memory)}, expected bytes, as an int or one a rank")
+        raise RequestError.of("memory", memory, "bytes, as an int or one a rank")
     if context is None:
         context = model.longest_context
     if type(context) is not int or context < 1:
-        raise KvcalcError(f"context: found {quote(context)}, expected a positive int")
+        raise RequestError.of("context", context, "a positive int")
     sizes = ranks if isinstance(memory, list | tuple) else memory
-    return chosen.pool(model, _parsed(chosen, settings, given), sizes, context)
+    parsed = _parsed(chosen, settings, given)
+    with _named(chosen):
+        try:
+            return chosen.pool(model, parsed, sizes, context)
+        except TooLittleMemoryError as error:
+            error.available_bytes = min(ranks)
+            error.needed_bytes = _needed(chosen, model, parsed, context)
+            raise
+
+
+def _needed(engine: Engine, model: Model, settings: Settings, context: int) -> int | None:
+    """The least memory on each rank in which an engine starts, in bytes; None if in none."""
+    from kvcalc.formula.inverse import UNBOUNDED, largest
+
+    divide = engine.pool
+    assert divide is not None
+
+    def too_little(memory: int) -> bool:
+        try:
+            divide(model, settings, memory, context)
+        except TooLittleMemoryError:
+            return True
+        return False
+
+    most = largest(too_little)
+    return None if most == UNBOUNDED else most + 1
+
+
+@contextmanager
+def _named(engine: Engine) -> Iterator[None]:
+    """Say of a refusal which engine's it is: rules that engines share do not know."""
+    try:
+        yield
+    except UnsupportedError as error:
+        error.engine = engine.name
+        raise
 
 
 def require_model(model: object) -> None:
@@ -67,7 +110,7 @@ def require_model(model: object) -> None:
         KvcalcError: it is none, as where its name stands in its place.
     """
     if not isinstance(model, Model):
-        raise KvcalcError(f"model: found {quote(model)}, expected a Model; see kvcalc.load")
+        raise RequestError.of("model", model, "a Model; see kvcalc.load")
 
 
 def named(settings: Settings | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +125,7 @@ def named(settings: Settings | None, given: Mapping[str, Any]) -> dict[str, Any]
         raise RequestError.of("settings", settings, "an engine's settings, as VllmSettings()")
     for name in given:
         if name in settings.model_fields_set:
-            raise RequestError(f"{name}: found in settings and beside them", field=name)
+            raise RequestError.about(name, "found in settings and beside them")
     return {name: getattr(settings, name) for name in settings.model_fields_set} | dict(given)
 
 
@@ -91,5 +134,7 @@ def _parsed(engine: Engine, settings: Settings | None, given: Mapping[str, Any])
     for name in asked:
         if name not in engine.settings.model_fields:
             known = ", ".join(engine.settings.model_fields)
-            raise KvcalcError(f"{engine.name} has no setting {quote(name)}; it has {known}")
+            raise RequestError(
+                f"{engine.name} has no setting {quote(name)}; it has {known}", field=name
+            )
     return engine.settings(**asked)

@@ -12,7 +12,7 @@ from kvcalc.engines.additive import Keep, TokenRows, additive_cost
 from kvcalc.engines.engine import About, Engine, Settings
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.traffic import AS_THEY_COME
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
@@ -194,9 +194,9 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         KvcalcError: a window of 1, tensor parallelism, or a kind of layer it does not cache.
     """
     if settings.tensor_parallel_size != 1:
-        raise KvcalcError("tensor_parallel_size: transformers has none, expected 1")
+        raise UnsupportedError.of("tensor_parallel_size", "transformers has none, expected 1")
     if 1 in model.sliding_windows:
-        raise KvcalcError("window: found 1, expected at least 2 on transformers")
+        raise UnsupportedError.of("window", "found 1, expected at least 2 on transformers")
     element = dtype(settings.kv_cache_dtype or model.dtype)
     return additive_cost(
         ENGINE.name,

@@ -7,7 +7,7 @@ Python's own ints (dtype object) never wrap.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote, reason
+from kvcalc.errors import MissingExtraError, RequestError, reason
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 
@@ -28,9 +28,7 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
     try:
         import numpy
     except ImportError:
-        raise KvcalcError(
-            "arrays need the extra kvcalc[numpy]: pip install 'kvcalc[numpy]'"
-        ) from None
+        raise MissingExtraError.of("arrays need", "numpy") from None
     _refuse_other_index(given)
     arrays = {name: _array(numpy, name, amounts) for name, amounts in given.items()}
     if any(array.dtype == object for array in arrays.values()):
@@ -42,7 +40,9 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
         shape = numpy.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         sizes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise KvcalcError(f"arrays: found shapes that do not go together: {sizes}") from None
+        raise RequestError.about(
+            "arrays", f"found shapes that do not go together: {sizes}"
+        ) from None
     answer = _evaluated(numpy, expression, own, arrays, shape)
     return _as_given(next(iter(given.values())), answer)
 
@@ -53,27 +53,27 @@ def _refuse_other_index(given: Mapping[str, Any]) -> None:
     for name, index in series[1:]:
         first, expected = series[0]
         if not index.equals(expected):
-            raise KvcalcError(f"{name}: found another index than {first}, expected the same")
+            raise RequestError.about(name, f"found another index than {first}, expected the same")
 
 
 def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if numpy.ma.is_masked(amounts):
-        raise KvcalcError(f"{name}: found masked elements, expected whole numbers")
+        raise RequestError.about(name, "found masked elements, expected whole numbers")
     try:
         array = numpy.asarray(amounts.to_numpy() if hasattr(amounts, "to_numpy") else amounts)
     except Exception as error:  # each library has its own: of a tensor on a GPU, of 128 bits
         found = f"{type(amounts).__name__} that NumPy cannot read"
-        raise KvcalcError(f"{name}: found a {found}: {reason(error)}") from None
+        raise RequestError.about(name, f"found a {found}: {reason(error)}") from None
     if array.dtype == object:
         if any(type(amount) is not int or amount < 1 for amount in array.flat):
-            raise KvcalcError(f"{name}: found an array of objects, expected positive ints")
+            raise RequestError.about(name, "found an array of objects, expected positive ints")
         return array
     if array.dtype.kind not in "iu":
-        raise KvcalcError(f"{name}: found an array of {array.dtype}, expected whole numbers")
+        raise RequestError.about(name, f"found an array of {array.dtype}, expected whole numbers")
     if array.size and int(array.min()) < 1:
-        raise KvcalcError(f"{name}: found {quote(int(array.min()))}, expected positive ints")
+        raise RequestError.of(name, int(array.min()), "positive ints")
     if array.size and int(array.max()) >= LIMIT:
-        raise KvcalcError(f"{name}: found {quote(int(array.max()))}, expected less than 2^63")
+        raise RequestError.of(name, int(array.max()), "less than 2^63")
     return array.astype(numpy.int64, copy=False)
 
 
@@ -85,9 +85,10 @@ def _refuse_overflow(expression: Value, own: Mapping[str, int], arrays: Mapping[
         else:
             bounds[name] = Bounds(1, 1)
     if extent(expression, bounds).magnitude >= LIMIT:
-        raise KvcalcError(
-            "arrays: the result could pass 2^63, where 64-bit integers wrap; give arrays of "
-            "Python's ints (dtype=object)"
+        raise RequestError.about(
+            "arrays",
+            "the result could pass 2^63, where 64-bit integers wrap; give arrays of "
+            "Python's ints (dtype=object)",
         )
 
 
@@ -157,9 +158,7 @@ def polars_expression(
     try:
         import polars
     except ImportError:
-        raise KvcalcError(
-            "a Polars expression needs the extra kvcalc[polars]: pip install 'kvcalc[polars]'"
-        ) from None
+        raise MissingExtraError.of("a Polars expression needs", "polars") from None
     from kvcalc.formula.expression import substituted
     from kvcalc.formula.languages.polars import source
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import FOLD, Value
 
 
@@ -38,14 +38,14 @@ def extent(value: Value, variables: Mapping[str, Bounds]) -> Extent:
     if value.kind == "variable":
         name = value.operands[0]
         if name not in variables:
-            raise KvcalcError(f"{name}: has no bounds")
+            raise RequestError.about(name, "has no bounds")
         own = variables[name]
         return Extent(own, max(map(abs, own)), 0, 0)
     parts = [extent(operand, variables) for operand in value.operands]
     (low, high), (other_low, other_high) = (part.value for part in parts)
     divides = value.kind in ("floordiv", "cdiv", "ceil")
     if divides and other_low < 1:
-        raise KvcalcError(f"{value}: divides by what may be less than 1")
+        raise RequestError(f"{value}: divides by what may be less than 1", field="formula")
     own = _of(value.kind, low, high, other_low, other_high)
     # cdiv and ceil are written with the divisor less 1 added to what is divided.
     reached = max(abs(low), abs(high)) + (other_high - 1 if divides else 0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 
 FOLD: dict[str, Callable[[int, int], int]] = {
     "floordiv": lambda a, b: a // b,
@@ -205,7 +205,7 @@ def _render(value: Value, target: Target) -> tuple[str, int]:
         return target.variable(value.operands[0]), ATOM
     rule = target.rules.get(value.kind)
     if rule is None:
-        raise KvcalcError(f"{target.name} has no form for {value.kind!r}")
+        raise RequestError(f"{target.name} has no form for {value.kind!r}", field="target")
     texts = []
     for operand, needed in zip(value.operands, rule.needs, strict=True):
         text, binds = _render(operand, target)

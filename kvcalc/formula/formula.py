@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, overload
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import PYTHON, TEXT, Value, render
 
 
@@ -48,7 +48,7 @@ class Formula:
             return self._of_many(context, given)
         for name, value in given.items():
             if name not in self.variables:
-                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+                raise self._refused(name)
             if type(value) is not int or value < 1:
                 return self._of_many(context, given)
         return self._function(context, **given)
@@ -59,9 +59,9 @@ class Formula:
         amounts |= {name: single(value) for name, value in given.items()}
         for name, value in amounts.items():
             if name not in self.variables and name != "context":
-                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+                raise self._refused(name)
             if not hasattr(value, "__array__") and (type(value) is not int or value < 1):
-                raise _not_positive(name, value)
+                raise RequestError.of(name, value, "a positive int")
         from kvcalc.formula.arrays import over
 
         arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
@@ -84,9 +84,9 @@ class Formula:
 
         for name in names:
             if name not in self.variables and name != "context":
-                raise KvcalcError(self._absent.get(name) or self._unknown(name))
+                raise self._refused(name)
             if not isinstance(names[name], str):
-                raise KvcalcError(f"{name}: found {quote(names[name])}, expected a column's name")
+                raise RequestError.of(name, names[name], "a column's name")
         columns = {"context": "context", **names}
         return polars_expression(self.expression, self.variables, columns, checked=checked)
 
@@ -110,15 +110,12 @@ class Formula:
         self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
         return self._function(context, **given)
 
-    def _unknown(self, name: str) -> str:
+    def _refused(self, name: str) -> RequestError:
         known = ", ".join(["context", *self.variables])
-        return f"{quote(name)} is not in this formula; it has {known}"
+        unknown = f"{quote(name)} is not in this formula; it has {known}"
+        return RequestError(self._absent.get(name) or unknown, field=name)
 
 
 def single(value: Any) -> Any:
     """Take a number of NumPy's, an array without dimensions, for Python's own."""
     return value.item() if getattr(value, "shape", None) == () else value
-
-
-def _not_positive(name: str, value: object) -> KvcalcError:
-    return KvcalcError(f"{name}: found {quote(value)}, expected a positive int")

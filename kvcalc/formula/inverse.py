@@ -7,7 +7,7 @@ is searched over multiples first, then within the last period.
 from collections.abc import Callable
 from itertools import pairwise
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import Expression, Value
 from kvcalc.formula.formula import Formula
 
@@ -17,7 +17,7 @@ UNBOUNDED = 2**40
 TRIED = 2**13
 """Contexts at which a cost that is not known to grow is tried."""
 
-FALLS = "context: the cost falls as it grows, so that no longest one can be found"
+FALLS = "the cost falls as it grows, so that no longest one can be found"
 
 
 def largest(
@@ -37,7 +37,7 @@ def largest(
         nonlocal left
         left -= 1
         if left < 0:
-            raise KvcalcError(f"inverse: not found within {MAX_EVALUATIONS} evaluations")
+            raise RequestError.about("inverse", f"not found within {MAX_EVALUATIONS} evaluations")
         return fits(amount)
 
     found, end = 0, most + 1
@@ -78,9 +78,9 @@ def periods_of(cost: Formula) -> tuple[int, ...]:
     proved = _collect(cost.expression, found)
     periods = tuple(sorted(found, reverse=True))
     if any(long % short for long, short in pairwise(periods)) or (periods and not proved):
-        raise KvcalcError(FALLS)
+        raise RequestError.about("context", FALLS)
     if not proved and any(a > b for a, b in pairwise(map(cost, range(1, TRIED)))):
-        raise KvcalcError(FALLS)
+        raise RequestError.about("context", FALLS)
     return periods
 
 

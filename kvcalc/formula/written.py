@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.language import NAMED, Written
@@ -38,12 +38,18 @@ def written(
             in the formula, or a formula that the target cannot write exactly.
     """
     if target not in TARGETS:
-        raise KvcalcError(f"target {quote(target)} is unknown; known are {', '.join(TARGETS)}")
+        raise RequestError(
+            f"target {quote(target)} is unknown; known are {', '.join(TARGETS)}",
+            field="target",
+            found=target,
+        )
     spelled = {**NAMED, **(names or {})}
     for name in spelled:
         if name not in ("context", *formula.variables):
             known = ", ".join(["context", *formula.variables])
-            raise KvcalcError(f"name: {quote(name)} is not in this formula; it has {known}")
+            raise RequestError.about(
+                "name", f"{quote(name)} is not in this formula; it has {known}"
+            )
     values = {name: value for name, value in formula.variables.items() if name not in spelled}
     expression = substituted(formula.expression, values)
     found: Written = import_module(TARGETS[target]).written(expression, spelled, dialect)

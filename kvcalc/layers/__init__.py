@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.layers.layer import Layer
 
 KINDS = {
@@ -36,11 +36,13 @@ def layer(table: dict[str, Any]) -> Layer:
         KvcalcError: no such kind, or a field that is missing, unknown or out of range.
     """
     if not isinstance(table, dict):
-        raise KvcalcError(f"found {quote(table)}, expected a table with a kind")
+        raise RequestError(
+            f"found {quote(table)}, expected a table with a kind", found=table, expected="a table"
+        )
     fields = dict(table)
     kind = fields.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise KvcalcError(f"kind: found {quote(kind)}, expected one of {', '.join(KINDS)}")
+        raise RequestError.of("kind", kind, f"one of {', '.join(KINDS)}")
     if isinstance(fields.get("parts"), list):
         fields["parts"] = tuple(layer(part) for part in fields["parts"])
     module, _, name = KINDS[kind].partition(".")

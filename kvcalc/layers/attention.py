@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.layers.layer import MAX_SIZE, DtypeName, Layer, Size
 
 
@@ -23,9 +23,10 @@ class Attention(Layer):
     @model_validator(mode="after")
     def _query_heads_share_kv_heads(self) -> Self:
         if self.query_heads is not None and self.query_heads % self.kv_heads:
-            raise KvcalcError(
-                f"kv_heads: found {self.kv_heads}, expected a divisor of the "
-                f"{self.query_heads} query_heads"
+            raise RequestError.about(
+                "kv_heads",
+                f"found {self.kv_heads}, expected a divisor of the {self.query_heads} query_heads",
+                found=self.kv_heads,
             )
         return self
 

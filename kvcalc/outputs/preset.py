@@ -6,7 +6,7 @@ from itertools import cycle, islice
 from string import ascii_uppercase
 from typing import Any
 
-from kvcalc.errors import KvcalcError, printable
+from kvcalc.errors import RequestError, printable
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
@@ -31,7 +31,9 @@ def to_preset(reading: Reading) -> str:
     model = reading.model
     kinds = [layer for layer, _ in model.groups]
     if len(kinds) > len(ascii_uppercase):
-        raise KvcalcError(f"preset: {model.name} has {len(kinds)} different layers, over 26")
+        raise RequestError.about(
+            "preset", f"{model.name} has {len(kinds)} different layers, over 26"
+        )
     letters = dict(zip(kinds, ascii_uppercase, strict=False))
     facts = {name: getattr(model, name) for name in FACTS if getattr(model, name) is not None}
     facts |= {name: list(getattr(model, name)) for name in ("contexts", "windows")}

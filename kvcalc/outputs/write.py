@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from kvcalc.errors import KvcalcError, quote, reason
+from kvcalc.errors import RequestError, quote, reason
 
 
 def write(text: str, output: Path | None) -> None:
@@ -34,7 +34,7 @@ def replacing(output: Path) -> Iterator[Path]:
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
-            raise KvcalcError(f"output {quote(str(output))}: expected a regular file or a new one")
+            raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         part.open("x").close()
         try:
@@ -45,7 +45,7 @@ def replacing(output: Path) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise KvcalcError(
+        raise RequestError(
             f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
         ) from None
 
@@ -63,7 +63,7 @@ def streamed_stdout() -> Iterator[TextIO]:
         KvcalcError: it is closed, or cannot be written.
     """
     if sys.stdout is None:  # closed by the shell: >&-
-        raise KvcalcError("stdout: closed; give -o FILE")
+        raise RequestError.about("stdout", "closed; give -o FILE")
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -72,4 +72,4 @@ def streamed_stdout() -> Iterator[TextIO]:
         discard_stdout()
     except OSError as error:
         discard_stdout()
-        raise KvcalcError(f"stdout: cannot be written ({error.strerror})") from None
+        raise RequestError.about("stdout", f"cannot be written ({error.strerror})") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, SourceError, quote
 from kvcalc.model import Model
 from kvcalc.readers import preset
 from kvcalc.readers.reading import Reading
@@ -48,7 +48,7 @@ def read(source: str | Path) -> Reading:
         return _read_hub(hub_id)
     near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
-    raise KvcalcError(f"model {quote(text)} is unknown; {hint}")
+    raise RequestError(f"model {quote(text)} is unknown; {hint}", field="model", found=text)
 
 
 def _exists(path: Path) -> bool:
@@ -65,9 +65,10 @@ def _read_file(path: Path) -> Reading:
 
         return gguf.read(path)
     if path.is_dir() and not (path / "config.json").exists():
-        raise KvcalcError(
+        raise SourceError(
             f"{quote(str(path), 300)} is a folder without a config.json; expected a preset's name, "
-            "a model's folder or a file"
+            "a model's folder or a file",
+            source=str(path),
         )
     from kvcalc.readers import huggingface
 

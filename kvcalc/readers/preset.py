@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kvcalc.catalogue.models import parse
 from kvcalc.catalogue.source import folder
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.readers.reading import Reading
 
 
@@ -19,7 +19,7 @@ def read(path: Path) -> Reading:
     try:
         model = preset.model()
     except KvcalcError as error:
-        raise KvcalcError(f"{quote(str(path), 300)}: {error}") from None
+        raise SourceError.of(path, error) from None
     origins = {
         fact: f"{source.title}, {source.address}"
         for source in preset.sources

@@ -8,7 +8,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import MissingExtraError, SourceError, quote
 from kvcalc.files import opened
 
 MAX_COLUMNS = 16_384
@@ -39,21 +39,20 @@ def read_rows(path: Path | None) -> Iterator[Table]:
     """
     if path is None:
         if sys.stdin is None:  # closed by the shell: <&-
-            raise KvcalcError("stdin: closed; give a file")
-        yield _csv(sys.stdin.buffer, "stdin")
+            raise SourceError.of(None, "closed; give a file")
+        yield _csv(sys.stdin.buffer, None)
         return
-    name = quote(str(path), 300)
     with opened(path) as file:
         if path.suffix == ".parquet":
-            yield _parquet(path, name)
+            yield _parquet(path)
         elif path.suffix == ".xlsx":
-            yield _xlsx(file, name)
+            yield _xlsx(file, path)
         else:
-            yield _csv(file, name)
+            yield _csv(file, path)
 
 
-def _csv(file: BinaryIO, name: str) -> Table:
-    reader = csv.reader(_lines(file, name), strict=True)
+def _csv(file: BinaryIO, path: Path | None) -> Table:
+    reader = csv.reader(_lines(file, path), strict=True)
     csv.field_size_limit(MAX_CELL_CHARACTERS)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -62,50 +61,51 @@ def _csv(file: BinaryIO, name: str) -> Table:
                 if row:
                     yield reader.line_num, row
         except csv.Error as error:
-            raise KvcalcError(f"{name}: line {reader.line_num:,}: {error}") from None
+            raise SourceError.of(path, f"line {reader.line_num:,}: {error}") from None
 
     found = rows()
     _, header = next(found, (0, []))
-    return Table(_header(header, name), found, file)
+    return Table(_header(header, path), found, file)
 
 
-def _lines(file: BinaryIO, name: str) -> Iterator[str]:
+def _lines(file: BinaryIO, path: Path | None) -> Iterator[str]:
     """Decode line by line, so that a bad one is named and no line takes all the memory."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES):
         number += 1
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-            raise KvcalcError(f"{name}: line {number:,}: longer than {MAX_LINE_BYTES:,} bytes")
+            raise SourceError.of(path, f"line {number:,}: longer than {MAX_LINE_BYTES:,} bytes")
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise KvcalcError(
-                f"{name}: line {number:,}: found the byte {error.object[error.start]:#04x}, "
-                "expected UTF-8; save it as CSV UTF-8"
+            raise SourceError.of(
+                path,
+                f"line {number:,}: found the byte {error.object[error.start]:#04x}, "
+                "expected UTF-8; save it as CSV UTF-8",
             ) from None
 
 
-def _header(cells: list[str], name: str) -> list[str]:
+def _header(cells: list[str], path: Path | None) -> list[str]:
     if not cells:
-        raise KvcalcError(f"{name}: found no line, expected a header")
+        raise SourceError.of(path, "found no line, expected a header")
     if len(cells) > MAX_COLUMNS:
-        raise KvcalcError(f"{name}: found {len(cells):,} columns, expected at most {MAX_COLUMNS:,}")
+        raise SourceError.of(
+            path, f"found {len(cells):,} columns, expected at most {MAX_COLUMNS:,}"
+        )
     return [cell.strip() for cell in cells]
 
 
-def _parquet(path: Path, name: str) -> Table:
+def _parquet(path: Path) -> Table:
     try:
         import duckdb
     except ImportError:
-        raise KvcalcError(
-            "reading Parquet needs the extra kvcalc[parquet]: pip install 'kvcalc[parquet]'"
-        ) from None
+        raise MissingExtraError.of("reading Parquet needs", "parquet") from None
     connection = duckdb.connect()
     try:
         found = connection.execute("SELECT * FROM read_parquet(?)", [escape(str(path))])
     except duckdb.Error as error:
-        raise KvcalcError(f"{name}: not Parquet ({quote(str(error))})") from None
-    header = _header([column[0] for column in found.description or ()], name)
+        raise SourceError.of(path, f"not Parquet ({quote(str(error))})") from None
+    header = _header([column[0] for column in found.description or ()], path)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         number = 0
@@ -115,25 +115,23 @@ def _parquet(path: Path, name: str) -> Table:
                     number += 1
                     yield number, [_text(cell) for cell in cells]
         except duckdb.Error as error:
-            raise KvcalcError(f"{name}: row {number:,}: {quote(str(error))}") from None
+            raise SourceError.of(path, f"row {number:,}: {quote(str(error))}") from None
 
     return Table(header, rows())
 
 
-def _xlsx(file: BinaryIO, name: str) -> Table:
+def _xlsx(file: BinaryIO, path: Path | None) -> Table:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise KvcalcError(
-            "reading a workbook needs the extra kvcalc[xlsx]: pip install 'kvcalc[xlsx]'"
-        ) from None
-    _refuse_bomb(file, name)
+        raise MissingExtraError.of("reading a workbook needs", "xlsx") from None
+    _refuse_bomb(file, path)
     try:
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0].iter_rows(values_only=True)
         header = next(sheet, ())
     except Exception as error:  # a zip, XML or key error: the library has no class of its own
-        raise KvcalcError(f"{name}: not a workbook ({quote(str(error))})") from None
+        raise SourceError.of(path, f"not a workbook ({quote(str(error))})") from None
     cells = [_text(cell) for cell in header]
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -145,23 +143,22 @@ def _xlsx(file: BinaryIO, name: str) -> Table:
                     texts = [_text(cell) for cell in row]
                     yield number, texts + [""] * (len(cells) - len(texts))
         except Exception as error:  # as above, once its XML is parsed further
-            raise KvcalcError(f"{name}: row {number + 1:,}: {quote(str(error))}") from None
+            raise SourceError.of(path, f"row {number + 1:,}: {quote(str(error))}") from None
 
-    return Table(_header(cells, name), rows())
+    return Table(_header(cells, path), rows())
 
 
-def _refuse_bomb(file: BinaryIO, name: str) -> None:
+def _refuse_bomb(file: BinaryIO, path: Path | None) -> None:
     from zipfile import BadZipFile, ZipFile
 
     try:
         with ZipFile(file) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (BadZipFile, OSError, ValueError) as error:
-        raise KvcalcError(f"{name}: not a workbook ({quote(str(error))})") from None
+        raise SourceError.of(path, f"not a workbook ({quote(str(error))})") from None
     if unpacked > MAX_UNPACKED_BYTES:
-        raise KvcalcError(
-            f"{name}: found {unpacked:,} bytes when unpacked, expected at most "
-            f"{MAX_UNPACKED_BYTES:,}"
+        raise SourceError.of(
+            path, f"found {unpacked:,} bytes when unpacked, expected at most {MAX_UNPACKED_BYTES:,}"
         )
     file.seek(0)
 

@@ -5,7 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.files import opened, read_bytes
 
 INDEX = "model.safetensors.index.json"
@@ -38,7 +38,7 @@ def read_header(stream: Stream, name: str) -> list[Tensor]:
     """
     size = int.from_bytes(stream.read(8), "little")
     if not 2 <= size <= MAX_HEADER_BYTES:
-        raise KvcalcError(f"{quote(name, 300)}: not safetensors (a header of {size:,} bytes)")
+        raise SourceError.of(name, f"not safetensors (a header of {size:,} bytes)")
     header = _object(stream.read(size), name)
     return [_tensor(entry, name) for key, entry in header.items() if key != "__metadata__"]
 
@@ -54,9 +54,7 @@ def total_size(content: bytes, name: str) -> int:
     if isinstance(size, float) and size.is_integer():
         size = int(size)
     if type(size) is not int or not 1 <= size <= MAX_WEIGHT_BYTES:
-        raise KvcalcError(
-            f"{quote(name, 300)}: metadata.total_size: found {quote(size)}, expected bytes"
-        )
+        raise SourceError.of(name, f"metadata.total_size: found {quote(size)}, expected bytes")
     return size
 
 
@@ -88,7 +86,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise KvcalcError(f"{quote(name, 300)}: not safetensors (its header is no JSON object)")
+        raise SourceError.of(name, "not safetensors (its header is no JSON object)")
     return table
 
 
@@ -98,7 +96,7 @@ def _tensor(entry: object, name: str) -> Tensor:
         dtype, shape, span = [entry.get(key) for key in keys]
         if isinstance(dtype, str) and _sizes(shape) and _sizes(span) and len(span) == 2:
             return Tensor(dtype, prod(shape), max(0, span[1] - span[0]))
-    raise KvcalcError(f"{quote(name, 300)}: found the tensor {quote(entry)}, expected its shape")
+    raise SourceError.of(name, f"found the tensor {quote(entry)}, expected its shape")
 
 
 def _sizes(value: object) -> TypeGuard[list[int]]:

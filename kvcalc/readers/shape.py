@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.layers.attention import FullAttention, SlidingAttention
 from kvcalc.model import Model, repeated
 
@@ -30,12 +30,14 @@ def from_shape(
             window, or a window without sliding layers.
     """
     if not pattern or set(pattern) - {"G", "L"}:
-        raise KvcalcError(f"pattern: found {quote(pattern)}, expected letters L and G")
+        raise RequestError.of("pattern", pattern, "letters L and G")
     if ("L" in pattern) != (window is not None):
         found, expected = ("none", "one") if window is None else (f"{window}", "none")
-        raise KvcalcError(
-            f"window: found {found}, expected {expected}: sliding layers are the letter L of the "
-            f"pattern, here {quote(pattern)}"
+        raise RequestError.about(
+            "window",
+            f"found {found}, expected {expected}: sliding layers are the letter L of the "
+            f"pattern, here {quote(pattern)}",
+            found=found,
         )
     full = FullAttention(kv_heads=kv_heads, head_dim=head_dim, v_head_dim=v_head_dim)
     kinds: dict[str, Layer] = {"G": full} if "G" in pattern else {}

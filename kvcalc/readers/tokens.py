@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote
 from kvcalc.files import read_bytes
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def count_tokens(text: Path, source: str | None) -> int:
     try:
         decoded = content.decode()
     except UnicodeDecodeError:
-        raise KvcalcError(f"{quote(str(text), 300)}: found bytes, expected UTF-8 text") from None
+        raise SourceError.of(text, "found bytes, expected UTF-8 text") from None
     tokens = _counted(decoded, source)
     if not tokens:
-        raise KvcalcError(f"{quote(str(text), 300)}: found no text, expected at least one token")
+        raise SourceError.of(text, "found no text, expected at least one token")
     return tokens
 
 
@@ -48,10 +48,12 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     by_language = gains.get(models.key(predecessor))
     if by_language is None:
         known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
-        raise KvcalcError(f"--in-tokens-of: found {quote(predecessor)}, {known}")
+        raise RequestError.about(
+            "--in-tokens-of", f"found {quote(predecessor)}, {known}", found=predecessor
+        )
     if language is None or language not in by_language:
         listed = ", ".join(by_language)
-        raise KvcalcError(f"--language: found {quote(language)}, expected one of {listed}")
+        raise RequestError.of("--language", language, f"one of {listed}")
     more, than = by_language[language]
     return -(-tokens * than // more)
 
@@ -78,10 +80,7 @@ def _counted(text: str, source: str | None) -> int:
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise KvcalcError(
-            "counting a text's tokens needs the extra kvcalc[tokenizers]: "
-            "pip install 'kvcalc[tokenizers]'"
-        ) from None
+        raise MissingExtraError.of("counting a text's tokens needs", "tokenizers") from None
     name, content = _tokenizer_file(source)
     try:
         tokenizer = Tokenizer.from_str(content.decode())
@@ -91,7 +90,7 @@ def _counted(text: str, source: str | None) -> int:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises bare Exception, and its Rust code panics
-        raise KvcalcError(f"{quote(name, 300)}: no tokenizer ({quote(str(error))})") from None
+        raise SourceError.of(name, f"no tokenizer ({quote(str(error))})") from None
 
 
 def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
@@ -100,13 +99,13 @@ def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
         return str(folder / TOKENIZER), read_bytes(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
     hub_id = _hub_id(source) if source else None
     if hub_id is None:
-        raise KvcalcError(
-            f"{TOKENIZER}: {quote(source)} has none; give the model's folder or its Hub id"
+        raise RequestError.about(
+            TOKENIZER, f"{quote(source)} has none; give the model's folder or its Hub id"
         )
     from kvcalc.readers import hub
 
     if TOKENIZER not in hub.list_files(hub_id):
-        raise KvcalcError(f"{TOKENIZER}: {quote(hub_id.repository)} holds none")
+        raise RequestError.about(TOKENIZER, f"{quote(hub_id.repository)} holds none")
     with hub.open_file(hub_id, TOKENIZER) as stream:
         return f"{hub_id.repository}/{TOKENIZER}", stream.read(MAX_TOKENIZER_BYTES)
 

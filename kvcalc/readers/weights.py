@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
 from kvcalc.dtypes import dtype as dtype_of
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers import safetensors
@@ -71,14 +71,15 @@ def of_parameters(
     """
     parameters = model.parameters or counted
     if parameters is None:
-        raise KvcalcError(
-            f"weights: {model.name} does not say how many parameters it has; give --weights 240GB"
+        raise RequestError.about(
+            "weights", f"{model.name} does not say how many parameters it has; give --weights 240GB"
         )
     published = weights_dtype or model.weights_dtype or model.dtype
     if weights_dtype is None and published in PACKED:
-        raise KvcalcError(
-            f"weights: {model.name} is published in {published}, of which parameters do not tell "
-            "the bytes; give --weights 14GB, or --weights-dtype"
+        raise RequestError.about(
+            "weights",
+            f"{model.name} is published in {published}, of which parameters do not tell "
+            "the bytes; give --weights 14GB, or --weights-dtype",
         )
     element = dtype_of(published)
     count = f"{parameters:,} parameters"
@@ -124,7 +125,7 @@ def _of_gguf(path: Path) -> Weights:
             try:
                 tensors += read_tensors(file)
             except KvcalcError as error:
-                raise KvcalcError(f"{quote(str(path), 300)}: {error}") from None
+                raise SourceError.of(path, error) from None
     return _summed(tensors, f"the tensor table of {path.name}")
 
 
@@ -150,7 +151,9 @@ def _of_hub(hub_id: "HubId") -> Weights | None:
         return None
     with hub.open_gguf(hub_id) as stream:
         if PART.search(stream.name):
-            raise KvcalcError(f"weights: {quote(stream.name)} is split; give --weights 240GB")
+            raise RequestError.about(
+                "weights", f"{quote(stream.name)} is split; give --weights 240GB"
+            )
         return _summed(read_tensors(stream), f"the tensor table of {stream.name}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.answers.check.verdict import Subject
 from kvcalc.catalogue.models import find
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
 from kvcalc.readers.logs.pattern import Found
 from kvcalc.readers.preset import read
@@ -80,7 +80,9 @@ def require_known(given: Mapping[str, Any], names: Sequence[str]) -> None:
     for name in given:
         if name not in known:
             listed = ", ".join(sorted(known))
-            raise KvcalcError(f"--set: {' or '.join(names)} has no {quote(name)}; known: {listed}")
+            raise RequestError.about(
+                "--set", f"{' or '.join(names)} has no {quote(name)}; known: {listed}"
+            )
 
 
 def _preset(name: str) -> Model | None:

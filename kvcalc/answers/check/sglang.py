@@ -13,7 +13,7 @@ from kvcalc.answers.check.verdict import (
     number,
 )
 from kvcalc.dtypes import dtype
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 
 if TYPE_CHECKING:
     from kvcalc.layers.layer import Layer
@@ -84,7 +84,7 @@ class Log:
         for cache in self.caches(group):
             layer: Any = cache
             if not hasattr(layer, "kv_heads"):
-                raise KvcalcError(f"sglang: {cache.kind} layers keep no K and V apart")
+                raise RequestError.about("sglang", f"{cache.kind} layers keep no K and V apart")
             heads = max(1, layer.kv_heads // ranks)
             k += heads * of.row_bytes(layer.head_dim)
             v += heads * of.row_bytes(layer.value_dim)
@@ -174,9 +174,7 @@ def _window_pool(log: Log, line: "Found") -> Iterator[Checked]:
     try:
         ratio = float(text)
     except ValueError:
-        raise KvcalcError(
-            f"swa_full_tokens_ratio: found {quote(text)}, expected a number"
-        ) from None
+        raise RequestError.of("swa_full_tokens_ratio", text, "a number") from None
     ours = int(full * ratio) // log.page * log.page
     yield printed.held(ours, f"{full:,} x swa_full_tokens_ratio {text}, in pages of {log.page}")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
@@ -46,7 +46,9 @@ class Subject:
             if name in self.settings:
                 text = str(self.settings[name]).replace(",", "")
                 if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= 2**40):
-                    raise KvcalcError(f"{name}: found {text!r:.60}, expected a whole number")
+                    raise RequestError.about(
+                        name, f"found {text!r:.60}, expected a whole number", found=text
+                    )
                 return int(text)
         return default
 

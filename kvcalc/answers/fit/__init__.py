@@ -9,7 +9,7 @@ from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
 
@@ -106,7 +106,7 @@ def solve(
     """
     for name, amount in (("gpus", gpus), ("context", context), ("sequences", sequences)):
         if amount is not None and (type(amount) is not int or amount < 1):
-            raise KvcalcError(f"{name}: found {quote(amount)}, expected at least 1")
+            raise RequestError.of(name, amount, "at least 1")
     solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
     if gpus is None:
         context = context or placing.question.model.longest_context
@@ -138,7 +138,7 @@ def fewest_gpus(placing: Placing, context: int, sequences: int) -> int:
         if gpus // replica.ranks * replica.most_sequences(context) >= sequences:
             break
     if last is None:
-        raise refused or KvcalcError(f"gpus: none of up to {MAX_GPUS:,} can be divided so")
+        raise refused or RequestError.about("gpus", f"none of up to {MAX_GPUS:,} can be divided so")
     return last
 
 

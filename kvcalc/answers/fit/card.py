@@ -17,7 +17,7 @@ def card(gpu: str | None, memory: int | None = None, name: str | None = None) ->
         RequestError: neither or both are given, or no such GPU.
     """
     if (gpu is None) == (memory is None):
-        raise RequestError("gpu: give one, by --gpu h200 or by --gpu-memory 141GB", field="gpu")
+        raise RequestError.about("gpu", "give one, by --gpu h200 or by --gpu-memory 141GB")
     if gpu is None:
         if type(memory) is not int or memory < 1:
             raise RequestError.of("gpu_memory", memory, "bytes")

@@ -4,7 +4,7 @@ from typing import Any
 
 from kvcalc.answers.fit.question import Question
 from kvcalc.answers.fit.replica import MULTIPLIERS, Replica, product
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 
 
 class Placing:
@@ -31,9 +31,11 @@ class Placing:
             KvcalcError: the GPUs cannot be divided so, or the engine refuses the model.
         """
         if gpus % self.beside:
-            raise KvcalcError(
-                f"gpus: found {gpus}, expected a multiple of {self.beside}, the pipeline stages "
-                "and context-parallel ranks of one copy"
+            raise RequestError.of(
+                "gpus",
+                gpus,
+                f"a multiple of {self.beside}, the pipeline stages and context-parallel "
+                "ranks of one copy",
             )
         places = gpus // self.beside
         if self.fixed is not None:
@@ -41,9 +43,8 @@ class Placing:
             if isinstance(made, KvcalcError):
                 raise made
             if gpus % made.ranks:
-                raise KvcalcError(
-                    f"tensor_parallel_size: found {self.fixed}, expected a divisor of the "
-                    f"{places} GPUs"
+                raise RequestError.of(
+                    "tensor_parallel_size", self.fixed, f"a divisor of the {places} GPUs"
                 )
             return made
         refused: KvcalcError | None = None
@@ -54,7 +55,7 @@ class Placing:
             if isinstance(made, Replica):
                 return made
             refused = made
-        raise refused or KvcalcError(f"gpus: found {gpus}, expected at least 1")
+        raise refused or RequestError.of("gpus", gpus, "at least 1")
 
     def _share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, which all engines that have ranks ask.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from kvcalc.answers.fit import Fit
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 
 HOURS_A_MONTH = 730
 
@@ -29,7 +29,7 @@ def priced(fit: Fit, prices: Mapping[str, Decimal], spare: int) -> PricedFit:
         KvcalcError: there are prices, but none of this GPU.
     """
     if prices and fit.gpu not in prices:
-        raise KvcalcError(f"price: missing for {fit.gpu}; given are {', '.join(prices)}")
+        raise RequestError.about("price", f"missing for {fit.gpu}; given are {', '.join(prices)}")
     gpus = fit.gpus + spare
     hour = gpus * prices[fit.gpu] if prices else None
     return PricedFit(

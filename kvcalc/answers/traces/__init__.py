@@ -13,7 +13,7 @@ from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.rules import Rule, rule_of, rules
 from kvcalc.answers.traces.statement import statement, timeline
 from kvcalc.costs import Cost
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
@@ -91,7 +91,9 @@ def trace(
         KvcalcError: a file, a row, an engine or a setting that is none; the sentence names it.
     """
     if first is not None and last is not None and first >= last:
-        raise KvcalcError(f"to: found {last:,} microseconds, expected more than from's {first:,}")
+        raise RequestError.about(
+            "to", f"found {last:,} microseconds, expected more than from's {first:,}", found=last
+        )
     service = _service(prefill_rate, decode_rate)
     chosen = list(_chosen(model, engine, window, settings))
     base = connect()
@@ -132,7 +134,7 @@ def _service(prefill_rate: object, decode_rate: object) -> Service | None:
         return None
     if prefill_rate is None or decode_rate is None:
         missing = "prefill_rate" if prefill_rate is None else "decode_rate"
-        raise KvcalcError(f"{missing}: missing beside the other rate")
+        raise RequestError.about(missing, "missing beside the other rate")
     return Service(rate(prefill_rate, "prefill_rate"), rate(decode_rate, "decode_rate"))
 
 
@@ -187,10 +189,12 @@ def _summed(base: "DuckDBPyConnection", query: str) -> list[tuple[int, ...]]:
     try:
         found = base.execute(query).fetchall()
     except (duckdb.OutOfRangeException, duckdb.ConversionException):
-        raise KvcalcError("trace: found 2^63 bytes or more at once, expected less") from None
+        raise RequestError.about(
+            "trace", "found 2^63 bytes or more at once, expected less"
+        ) from None
     except duckdb.Error as error:
         first = str(error).strip().partition("\n")[0]
-        raise KvcalcError(f"trace: cannot be summed ({quote(first, 200)})") from None
+        raise RequestError.about("trace", f"cannot be summed ({quote(first, 200)})") from None
     return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
 
@@ -224,9 +228,11 @@ def _row(
 
 def _admitted(base: "DuckDBPyConnection", rule: Rule, memory: int) -> Admission:
     if rule.request is None:
-        raise KvcalcError("memory: requests are admitted by a sum, and this engine's is a pool")
+        raise RequestError.about(
+            "memory", "requests are admitted by a sum, and this engine's is a pool"
+        )
     if type(memory) is not int or memory < 1:
-        raise KvcalcError(f"memory: found {quote(memory)}, expected a positive int of bytes")
+        raise RequestError.of("memory", memory, "a positive int of bytes")
     request = rule.request
     of = rule.of
 

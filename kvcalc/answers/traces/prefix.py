@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,7 +27,7 @@ def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:
     """
     blocks = base.execute("SELECT count(blocks) FROM requests").fetchall()[0][0]
     if not block_tokens or not blocks:
-        raise KvcalcError("prefix: the trace has no ids of blocks (hash_ids)")
+        raise RequestError.about("prefix", "the trace has no ids of blocks (hash_ids)")
     base.execute(
         "CREATE TABLE uses AS SELECT t0, t1, unnest(blocks) AS block, "
         "unnest(range(len(blocks))) AS place, input FROM requests"

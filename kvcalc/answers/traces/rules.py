@@ -11,7 +11,7 @@ from kvcalc import engines
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.traffic import FAR
-from kvcalc.errors import KvcalcError, UnsupportedError
+from kvcalc.errors import RequestError, UnsupportedError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
@@ -41,9 +41,9 @@ class Rule(NamedTuple):
         assert self.request is not None
         grown = self.request(FAR + STEP) - self.request(FAR)
         if grown % STEP:
-            raise KvcalcError(
-                f"prefix: on {self.cost.engine} a token of a long request is no whole number of "
-                "bytes"
+            raise RequestError.about(
+                "prefix",
+                f"on {self.cost.engine} a token of a long request is no whole number of bytes",
             )
         return int(grown // STEP)
 

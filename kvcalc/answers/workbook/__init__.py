@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kvcalc import engines
 from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.readers.reading import Reading
 
 ALWAYS = ("ideal", "vllm", "llama.cpp")
@@ -91,9 +91,11 @@ def workbook(
     sizes = tuple(dict.fromkeys((*(ranks or USUAL_RANKS), 1)))
     count = len(listed) * len(names) * len(types) * len(sizes)
     if count > MAX_COMBINATIONS:
-        raise KvcalcError(
-            f"sheet: found {count:,} combinations of model, engine, element type and ranks, "
-            f"expected at most {MAX_COMBINATIONS:,}"
+        raise RequestError.about(
+            "sheet",
+            f"found {count:,} combinations of model, engine, element type and ranks, "
+            f"expected at most {MAX_COMBINATIONS:,}",
+            found=count,
         )
     for name in names:
         engines.find(name)
@@ -107,7 +109,7 @@ def workbook(
     first = next((one for one in combinations if one.cost is not None), None)
     if first is None:
         refused = combinations[0]
-        raise KvcalcError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
+        raise RequestError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
     tokens = first.listed.model.longest_context if context is None else context
     _refuse_past(first, tokens, sequences)
     return Workbook(
@@ -135,14 +137,18 @@ def _refuse_past(first: Combination, context: int, sequences: int) -> None:
     """Refuse amounts to start with that a spreadsheet would not take."""
     for name, amount in (("context", context), ("sequences", sequences)):
         if not 1 <= amount <= MOST[name]:
-            raise KvcalcError(f"{name}: found {amount:,}, expected 1 to {MOST[name]:,}")
+            raise RequestError.about(
+                name, f"found {amount:,}, expected 1 to {MOST[name]:,}", found=amount
+            )
     assert first.cost is not None
     total = at(first, first.cost.formula, context, sequences)
     if isinstance(total, str):
-        raise KvcalcError(total)
+        raise RequestError(total)
     if total > MAX_EXACT:
-        raise KvcalcError(
-            f"sheet: found {total:,} bytes, expected at most 2^53, to which a spreadsheet is exact"
+        raise RequestError.about(
+            "sheet",
+            f"found {total:,} bytes, expected at most 2^53, to which a spreadsheet is exact",
+            found=total,
         )
 
 

@@ -20,7 +20,7 @@ from kvcalc.engines.llama_cpp.memory import MEMORY
 from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.tensors import LayerTensors, Memory, by_memory, total
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
@@ -87,7 +87,7 @@ def _held(loaded: Loaded, settings: LlamaCppSettings) -> dict[Layer, list[LayerT
         len({(one.cells, one.row_bytes) for tensors in held.values() for one in tensors})
         > MAX_GROUPS
     ):
-        raise KvcalcError(f"layers: found more than {MAX_GROUPS} different caches")
+        raise UnsupportedError.of("layers", f"found more than {MAX_GROUPS} different caches")
     return held
 
 

@@ -19,7 +19,7 @@ from kvcalc.catalogue.gguf import (
     WINDOWS,
 )
 from kvcalc.costs import window_of
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.layers.composed import NoCache, SharedCache
@@ -149,8 +149,8 @@ def loaded(model: Model, ctx_type: str) -> Loaded:
     layers, first = trunk, 0
     if ctx_type == "mtp":
         if not count or architecture not in DRAFTS:
-            raise KvcalcError(
-                f"ctx_type: found 'mtp', but {model.name} has no NextN layers that llama.cpp runs"
+            raise UnsupportedError.of(
+                "ctx_type", f"found 'mtp', but {model.name} has no NextN layers that llama.cpp runs"
             )
         layers, first = (draft_layer(trunk, architecture),) * count, len(trunk)
     elif count and architecture in NEXTN_IN_TRUNK:
@@ -172,7 +172,7 @@ def draft_layer(trunk: tuple[Layer, ...], architecture: str | None) -> Layer:
     ]
     full = [cache for cache in attention if not cache.windows] or attention
     if not full:
-        raise KvcalcError("ctx_type: found 'mtp', but no layer of the model attends")
+        raise UnsupportedError.of("ctx_type", "found 'mtp', but no layer of the model attends")
     last = full[-1].with_full_attention()
     if architecture == "glm5-next":
         return last
@@ -185,9 +185,10 @@ def _as_held(layer: Layer, architecture: str | None, model: Model) -> Layer:
     if not slides or model.model_type is None or architecture in SLIDES_AS_GIVEN:
         return layer
     if architecture is None:
-        raise KvcalcError(
+        raise UnsupportedError(
             f"llama.cpp: whether it lets layers of the model type {quote(model.model_type)} slide "
-            "is not known"
+            "is not known",
+            what=f"model type {model.model_type}",
         )
     rule = WINDOWS.get(architecture)
     if rule is None or SLIDING_LAYERS.get(architecture, len(model.layers)) != len(model.layers):
@@ -204,7 +205,9 @@ def _window(model: Model, trunk: tuple[Layer, ...], architecture: str | None) ->
     windows = {window for layer in set(trunk) for window in layer.windows}
     if len(windows) > 1:
         found = ", ".join(f"{window:,}" for window in sorted(windows))
-        raise KvcalcError(f"window: found {found} in {model.name}, expected one, as llama.cpp has")
+        raise UnsupportedError.of(
+            "window", f"found {found} in {model.name}, expected one, as llama.cpp has"
+        )
     if not windows:
         return 0
     rule = WINDOWS.get(architecture or "")

@@ -6,7 +6,7 @@ are those that `--cache-type-k` takes (common/arg.cpp, kv_cache_types).
 
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, UnsupportedError, quote
 
 
 class BlockType(NamedTuple):
@@ -37,9 +37,10 @@ class BlockType(NamedTuple):
             KvcalcError: `what` of so many elements is not.
         """
         if elements % self.block:
-            raise KvcalcError(
+            raise UnsupportedError(
                 f"cache type {self.name}: {what} has {elements:,} elements, expected whole blocks "
-                f"of {self.block}"
+                f"of {self.block}",
+                what=f"cache type {self.name}",
             )
 
 
@@ -78,5 +79,9 @@ def block_type(name: str) -> BlockType:
     found = BLOCK_TYPES.get(ALIASES.get(name, name))
     if found is None:
         known = ", ".join([*BLOCK_TYPES, *ALIASES])
-        raise KvcalcError(f"cache type {quote(name)} is unknown on llama.cpp; known are {known}")
+        raise RequestError(
+            f"cache type {quote(name)} is unknown on llama.cpp; known are {known}",
+            field="cache type",
+            found=name,
+        )
     return found

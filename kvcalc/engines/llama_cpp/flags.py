@@ -8,7 +8,7 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
 from kvcalc.engines.server import Asked, CommandLine
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 SLOTS = 4
 """Without -np llama-server makes so many slots, in one unified buffer."""
@@ -69,7 +69,9 @@ def finish(asked: Asked) -> Asked:
         notes.append(f"llama-server: without -np it makes {SLOTS} slots in one unified buffer")
     unified = settings.get("kv_unified", False)
     if asked.sequences < 1:
-        raise KvcalcError(f"-np: found {asked.sequences}, expected at least 1 slot")
+        raise RequestError.about(
+            "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
+        )
     if asked.context == 0:
         asked.context = None
     if asked.context is None:

@@ -9,7 +9,7 @@ from kvcalc.engines.llama_cpp.block_types import F32
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.tensors import CellRow, LayerTensors
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import Attention
 from kvcalc.layers.layer import Layer
@@ -89,7 +89,9 @@ class Kinds:
         for cache in layer.caches:
             rule = RULES.get(cache.kind)
             if rule is None:
-                raise KvcalcError(f"llama.cpp does not support {cache.kind} layers")
+                raise UnsupportedError(
+                    f"llama.cpp does not support {cache.kind} layers", what=f"{cache.kind} layers"
+                )
             held += rule(self, cache)
         return held
 
@@ -115,9 +117,10 @@ class Kinds:
     def latent(self, layer: "LatentAttention") -> list[LayerTensors]:
         """A row of K for all heads and no V; an indexer's key."""
         if self.loaded.architecture in FULL_HEADS:
-            raise KvcalcError(
+            raise UnsupportedError(
                 f"llama.cpp caches full heads for {self.loaded.architecture}, whose sizes the "
-                "latent row does not say; read the model from its GGUF file"
+                "latent row does not say; read the model from its GGUF file",
+                what=f"latent rows of {self.loaded.architecture}",
             )
         slides = layer.window is not None
         row = self._key(
@@ -139,7 +142,9 @@ class Kinds:
         if layer.ratio == CSA:
             index = layer.index_head_dim
             if index is None:
-                raise KvcalcError("index_head_dim: missing, and llama.cpp's CSA layers need it")
+                raise UnsupportedError.of(
+                    "index_head_dim", "missing, and llama.cpp's CSA layers need it"
+                )
             far = cells.compressed(CSA)
             held += [
                 LayerTensors("csa", cells.streams, far, (row,)),
@@ -155,7 +160,7 @@ class Kinds:
                 self._compressor("hca_state", HCA, layer.head_dim),
             ]
         elif layer.ratio:
-            raise KvcalcError(f"ratio: found {layer.ratio}, expected 0, {CSA} or {HCA}")
+            raise UnsupportedError.of("ratio", f"found {layer.ratio}, expected 0, {CSA} or {HCA}")
         return held
 
     def recurrent(self, layer: "Recurrent") -> list[LayerTensors]:
@@ -178,7 +183,9 @@ class Kinds:
     def cross(self, layer: Layer) -> list[LayerTensors]:
         """T5 computes it anew from the encoder's output; other models with it are not supported."""
         if self.loaded.architecture != "t5":
-            raise KvcalcError(f"llama.cpp does not support {layer.kind} layers")
+            raise UnsupportedError(
+                f"llama.cpp does not support {layer.kind} layers", what=f"{layer.kind} layers"
+            )
         return []
 
     def nothing(self, layer: Layer) -> list[LayerTensors]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from kvcalc.engines.llama_cpp.architectures import Loaded
 from kvcalc.engines.llama_cpp.kinds import flash_attention
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.layer import Layer
 
@@ -27,17 +27,19 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
     k, v = settings.types
     without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in loaded.caches)
     if without_v and k != v:
-        raise KvcalcError(
-            f"cache_type_v: found {v.name} beside {k.name} for K, expected the same: this model's "
-            "rows are key and value at once"
+        raise UnsupportedError.of(
+            "cache_type_v",
+            f"found {v.name} beside {k.name} for K, expected the same: this model's rows "
+            "are key and value at once",
         )
     flash = flash_attention(loaded, settings)
     if v.quantised and not flash:
-        raise KvcalcError(f"cache_type_v: found {v.name}, which needs flash_attn on")
+        raise UnsupportedError.of("cache_type_v", f"found {v.name}, which needs flash_attn on")
     if v.quantised and loaded.architecture == "kimi-linear":
         # Its files say no value_length; embedding / heads, which stands for it, is 72.
-        raise KvcalcError(
-            f"cache_type_v: found {v.name}, but llama.cpp takes no quantised cache for Kimi-Linear"
+        raise UnsupportedError.of(
+            "cache_type_v",
+            f"found {v.name}, but llama.cpp takes no quantised cache for Kimi-Linear",
         )
     if flash:
         for cache in loaded.caches:
@@ -76,7 +78,7 @@ class Limited(Formula):
         quantities: Mapping[str, int] = self.variables | given
         why = self._refusal(context, quantities["sequences"], quantities["ubatch_size"])
         if why is not None:
-            raise KvcalcError(f"sequences: found {quantities['sequences']:,}, {why}")
+            raise UnsupportedError.of("sequences", f"found {quantities['sequences']:,}, {why}")
         return found
 
 

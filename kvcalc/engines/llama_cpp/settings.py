@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 
 MAX_DEVICES = 16
 """llama_max_devices() of src/llama.cpp."""
@@ -22,7 +22,9 @@ def _proportions(value: object) -> object:
 
 def _some(split: tuple[float, ...] | None) -> tuple[float, ...] | None:
     if split is not None and not any(split):
-        raise KvcalcError("tensor_split: found only zeros, which leaves the split to free memory")
+        raise RequestError.about(
+            "tensor_split", "found only zeros, which leaves the split to free memory"
+        )
     return split
 
 
@@ -37,9 +39,10 @@ def _layers(value: object) -> object:
 
 def _alone(ranks: object) -> object:
     if whole(ranks) not in (1, "1"):
-        raise KvcalcError(
-            f"tensor_parallel_size: found {quote(ranks)}, expected 1: llama.cpp deals whole layers "
-            "to devices (tensor_split)"
+        raise RequestError.of(
+            "tensor_parallel_size",
+            ranks,
+            "1: llama.cpp deals whole layers to devices (tensor_split)",
         )
     return ranks
 

@@ -6,7 +6,7 @@ every layer, with one head size and one window for all; and it has a model class
 """
 
 from kvcalc.costs import WINDOW
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
@@ -64,15 +64,18 @@ def require(model: Model) -> None:
     """
     kind = model.model_type
     if kind is not None and kind not in KINDS_OF:
-        raise KvcalcError(
+        raise UnsupportedError(
             f"lmdeploy 0.16.0 has no builder for the model type {quote(kind)}: its default would "
-            "take every layer for attention over one window"
+            "take every layer for attention over one window",
+            what=f"model type {kind}",
         )
     allowed = SHAPES if kind is None else KINDS_OF[kind]
     for layer, _ in model.groups:
         if layer.kind not in allowed:
             of = f" of {kind}" if kind else ""
-            raise KvcalcError(f"lmdeploy does not support {layer.kind} layers{of}")
+            raise UnsupportedError(
+                f"lmdeploy does not support {layer.kind} layers{of}", what=f"{layer.kind} layers"
+            )
 
 
 def window(model: Model) -> Value | None:
@@ -88,6 +91,7 @@ def window(model: Model) -> Value | None:
         return WINDOW
     if model.model_type is None:
         return None  # as its builders of such models do
-    raise KvcalcError(
-        f"lmdeploy takes one window for every layer of {model.model_type}, full ones too"
+    raise UnsupportedError(
+        f"lmdeploy takes one window for every layer of {model.model_type}, full ones too",
+        what="window",
     )

@@ -6,7 +6,7 @@ from kvcalc.costs import CONTEXT, window_of
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings, stored
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned, in_block, in_state
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import Value, cdiv, maximum
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -69,9 +69,7 @@ def _block_tokens(model: Model, asked: int) -> int:
     if model.model_type in builders.COMPRESSED:
         return max(256, -(-asked // 128) * 128)
     if asked < 16 or asked & (asked - 1):
-        raise KvcalcError(
-            f"cache_block_seq_len: found {asked}, expected a power of 2 and at least 16"
-        )
+        raise RequestError.of("cache_block_seq_len", asked, "a power of 2 and at least 16")
     return asked
 
 

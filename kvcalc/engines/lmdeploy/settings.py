@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 from kvcalc.dtypes import Dtype, dtype
 from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.server import Asked, CommandLine
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 
@@ -79,11 +79,15 @@ def stored(model: Model, settings: LmdeploySettings) -> Stored:
     if given is None or given in BY_NAME:
         asked = BY_NAME[given] if given else 0
         if number and asked and number != asked:
-            raise KvcalcError(f"quant_policy: found {number}, but kv_cache_dtype is {given}")
+            raise RequestError.about(
+                "quant_policy", f"found {number}, but kv_cache_dtype is {given}", found=number
+            )
         return Stored(dtype(own), number or asked)
     if given not in DTYPES:
-        raise KvcalcError(
-            f"kv_cache_dtype: found {given}, expected one of {', '.join(DTYPES)} on lmdeploy"
+        raise RequestError.about(
+            "kv_cache_dtype",
+            f"found {given}, expected one of {', '.join(DTYPES)} on lmdeploy",
+            found=given,
         )
     return Stored(dtype(given), number)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.lmdeploy.builders import SPARSE
 from kvcalc.engines.lmdeploy.settings import Stored
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, ceil
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
@@ -67,7 +67,9 @@ def _standard(tokens: int, heads: int, key: int, value: int, stored: Stored) -> 
     tensors = []
     for what, size, bits in (("keys", key, policy.key_bits), ("values", value, policy.value_bits)):
         if size * bits % 8:
-            raise KvcalcError(f"quant_policy: {policy.name} cannot pack a head of {size} elements")
+            raise UnsupportedError.of(
+                "quant_policy", f"{policy.name} cannot pack a head of {size} elements"
+            )
         working = f"{tokens} tokens x {heads} KV heads x {size} elements of {bits} bits"
         tensors.append(Tensor(what, working, tokens * heads * (size * bits // 8)))
     for what, scales in (("keys", policy.key_scales), ("values", policy.value_scales)):
@@ -81,18 +83,19 @@ def _standard(tokens: int, heads: int, key: int, value: int, stored: Stored) -> 
 def _latent(model: Model, layer: LatentAttention, tokens: int, stored: Stored) -> list[Tensor]:
     """One head, whole on each rank; where there is an indexer, its key beside it."""
     if layer.window is not None or (layer.sparse and model.model_type not in SPARSE):
-        raise KvcalcError(
+        raise UnsupportedError(
             "lmdeploy does not support latent_attention layers with a window, or with an indexer "
-            "unless the model type says how it is stored"
+            "unless the model type says how it is stored",
+            what="latent_attention layers",
         )
     if model.model_type not in SPARSE:
         return _standard(tokens, 1, layer.row_elements, 0, stored)
     if stored.number not in (0, 16):
-        raise KvcalcError(
-            f"quant_policy: found {stored.number}, expected 0 or 16 with sparse latent attention"
+        raise UnsupportedError.of(
+            "quant_policy", f"found {stored.number}, expected 0 or 16 with sparse latent attention"
         )
     if tokens != 64:
-        raise KvcalcError(f"cache_block_seq_len: found {tokens}, expected 64 (flash_mla)")
+        raise UnsupportedError.of("cache_block_seq_len", f"found {tokens}, expected 64 (flash_mla)")
     if SPARSE[model.model_type] or stored.number:
         working = f"{tokens} tokens x {FP8_DS_MLA_ROW} bytes (fp8_ds_mla)"
         rows = [Tensor("latent rows", working, tokens * FP8_DS_MLA_ROW)]
@@ -104,13 +107,14 @@ def _latent(model: Model, layer: LatentAttention, tokens: int, stored: Stored) -
 def _compressed(layer: CompressedAttention, tokens: int, stored: Stored) -> list[Tensor]:
     """The compressed rows of a block; the near ones are in the state."""
     if stored.number:
-        raise KvcalcError(
-            f"quant_policy: found {stored.number}, expected 0 where rows are packed already"
+        raise UnsupportedError.of(
+            "quant_policy", f"found {stored.number}, expected 0 where rows are packed already"
         )
     if layer.ratio not in (0, 4, 128) or layer.head_dim != 512:
-        raise KvcalcError(
+        raise UnsupportedError(
             f"lmdeploy does not support compressed_attention layers of ratio {layer.ratio} and "
-            f"head dim {layer.head_dim}, only of 0, 4 or 128 and 512"
+            f"head dim {layer.head_dim}, only of 0, 4 or 128 and 512",
+            what="compressed_attention layers",
         )
     if not layer.ratio:
         return []
@@ -134,7 +138,10 @@ def in_state(model: Model, window: Value, ranks: int) -> list[Tensor]:
     """
     delta = [(layer, n) for layer, n in model.groups if isinstance(layer, GatedDeltaNet)]
     if len(delta) > 1:
-        raise KvcalcError("lmdeploy does not support gated_delta_net layers of several shapes")
+        raise UnsupportedError(
+            "lmdeploy does not support gated_delta_net layers of several shapes",
+            what="gated_delta_net layers of several shapes",
+        )
     tensors = [tensor for layer, n in delta for tensor in _delta_net(layer, n, ranks)]
     near = [(layer, n) for layer, n in model.groups if isinstance(layer, CompressedAttention)]
     if near:
@@ -150,9 +157,9 @@ def _delta_net(layer: GatedDeltaNet, layers: int, ranks: int) -> list[Tensor]:
     """All the convolution's columns, and the states; both in 2 bytes (qwen3_5.py)."""
     for heads in (layer.key_heads, layer.value_heads):
         if heads % ranks:
-            raise KvcalcError(
-                f"tensor_parallel_size: found {ranks}, expected a divisor of the {heads} heads of "
-                "gated_delta_net layers"
+            raise UnsupportedError.of(
+                "tensor_parallel_size",
+                f"found {ranks}, expected a divisor of the {heads} heads of gated_delta_net layers",
             )
     columns = layer.channels // ranks * layer.kernel
     states = layer.state_elements // ranks
@@ -183,7 +190,7 @@ def _scratch(layer: CompressedAttention, layers: int) -> list[Tensor]:
 
 def _require_query_heads(heads: int | None, ranks: int) -> None:
     if heads is not None and heads % ranks:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {ranks}, expected a divisor of the {heads} query "
-            "heads on lmdeploy"
+        raise UnsupportedError.of(
+            "tensor_parallel_size",
+            f"found {ranks}, expected a divisor of the {heads} query heads on lmdeploy",
         )

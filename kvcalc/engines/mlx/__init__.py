@@ -17,7 +17,7 @@ from kvcalc.engines.mlx.memory import MEMORY
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
 from kvcalc.engines.traffic import AS_THEY_COME
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, maximum, minimum
 from kvcalc.model import Model
 
@@ -30,12 +30,13 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
             where the engine stops.
     """
     if settings.tensor_parallel_size != 1:
-        raise KvcalcError("tensor_parallel_size: not modelled on mlx, expected 1")
+        raise UnsupportedError.of("tensor_parallel_size", "not modelled on mlx, expected 1")
     element = dtype(settings.kv_cache_dtype or model.dtype)
     if element.name not in DTYPES:
-        raise KvcalcError(
-            f"kv_cache_dtype: found {element.name}, expected one of {', '.join(DTYPES)} on mlx; "
-            "kv_bits packs keys and values"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {element.name}, expected one of {', '.join(DTYPES)} on mlx; kv_bits "
+            "packs keys and values",
         )
     models.require(model)
 

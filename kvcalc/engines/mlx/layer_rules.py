@@ -8,7 +8,7 @@ from kvcalc.engines.additive import Keep, TokenRows
 from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.prefill import CallEnd
 from kvcalc.engines.mlx.settings import MlxSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.model import Model
 
@@ -96,7 +96,10 @@ class LayerRules(NamedTuple):
     def latent(self, layer: "LatentAttention") -> list[TokenRows]:
         """KVCache of the latent as key and the rotary key as value; an indexer's keys twice."""
         if layer.window is not None:
-            raise KvcalcError("mlx does not support latent_attention layers with a window")
+            raise UnsupportedError(
+                "mlx does not support latent_attention layers with a window",
+                what="latent_attention layers with a window",
+            )
         indexed = models.index_head_dim(self.model) if layer.sparse else None
         listed = indexed is not None or models.in_lists(self.model)
         if self.settings.kv_bits is not None and not listed:
@@ -155,8 +158,8 @@ class LayerRules(NamedTuple):
         row = 0
         for size in (layer.head_dim, layer.value_dim):
             if size % group:
-                raise KvcalcError(
-                    f"kv_group_size: found {group}, expected a divisor of the head dim {size}"
+                raise UnsupportedError.of(
+                    "kv_group_size", f"found {group}, expected a divisor of the head dim {size}"
                 )
             row += layer.kv_heads * (size * bits // 8 + 2 * self.element.row_bytes(size // group))
         sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
@@ -169,10 +172,11 @@ class LayerRules(NamedTuple):
         working = f"{'2 x ' if twice else ''}{size} elements of {self.element.name}"
         return TokenRows("an indexer's key of a token", working, row, self.moment.full())
 
-    def stops(self, reason: str) -> KvcalcError:
+    def stops(self, reason: str) -> UnsupportedError:
         """Say that the engine stops with `kv_bits`, and when."""
         start = self.settings.quantized_kv_start
-        return KvcalcError(
-            f"kv_bits: mlx-lm crashes in the first call that ends at or past quantized_kv_start "
-            f"({start:,} tokens), as {reason}; before it, the cache is as without kv_bits"
+        return UnsupportedError.of(
+            "kv_bits",
+            "mlx-lm crashes in the first call that ends at or past quantized_kv_start ("
+            f"{start:,} tokens), as {reason}; before it, the cache is as without kv_bits",
         )

@@ -1,6 +1,6 @@
 """What MLX-LM makes of a model type (0.32.2, mlx_lm/models/*.py, and utils.py MODEL_REMAPPING)."""
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import ChunkedAttention, FullAttention
 from kvcalc.model import Model
 
@@ -52,14 +52,16 @@ def require(model: Model) -> None:
     """
     kind = model.model_type
     if kind in EXPANDED:
-        raise KvcalcError(
+        raise UnsupportedError(
             f"mlx expands the latent rows of {kind} to keys and values of all heads, whose sizes "
-            "the model here does not say"
+            "the model here does not say",
+            what=f"model type {kind}",
         )
     if kind is not None and kind not in KNOWN:
-        raise KvcalcError(
+        raise UnsupportedError(
             f"mlx: no rule for the model type {quote(kind)} (mlx-lm 0.32.2 builds the caches of "
-            "each type in a file of its own)"
+            "each type in a file of its own)",
+            what=f"model type {kind}",
         )
 
 

@@ -10,7 +10,7 @@ from math import gcd
 from typing import NamedTuple, Protocol
 
 from kvcalc.costs import CONTEXT
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, cdiv, ceil, maximum, minimum
 
 GROWTH = 256
@@ -163,8 +163,8 @@ def after_prompt(step: int, singles: int) -> AfterRest:
         KvcalcError: a step whose calls fill the room of 256 tokens in no simple order.
     """
     if not even(step) and step < GROWTH // 2:
-        raise KvcalcError(
-            f"prefill_step_size: found {step}, expected a power of 2 or at least {GROWTH // 2}"
+        raise UnsupportedError.of(
+            "prefill_step_size", f"found {step}, expected a power of 2 or at least {GROWTH // 2}"
         )
     if step == 1:  # all calls are calls of 1
         return AfterRest(AfterSteps(1, 0), 0, 0)

@@ -5,7 +5,7 @@ Source: SGLang 0.5.23, the file named beside each rule.
 
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
@@ -156,15 +156,20 @@ def traits_of(model: Model) -> Traits:
     """
     for cache, _ in model.caches:
         if cache.kind not in KINDS:
-            raise KvcalcError(f"sglang does not support {cache.kind} layers")
+            raise UnsupportedError(
+                f"sglang does not support {cache.kind} layers", what=f"{cache.kind} layers"
+            )
     latent, plain = model.caches_of(LatentAttention), model.caches_of(Attention)
     compressed = "compressed_attention" in model.kinds
     recurrent = bool(model.caches_of(Recurrent))
     if bool(latent) + bool(plain) + compressed > 1 or (compressed and recurrent):
-        raise KvcalcError(f"sglang has no pools for {model.name}: it mixes kinds of attention")
+        raise UnsupportedError(
+            f"sglang has no pools for {model.name}: it mixes kinds of attention", what=model.name
+        )
     if recurrent and model.model_type not in (None, *RECURRENT):
-        raise KvcalcError(
-            f"sglang has no recurrent states for the model type {quote(model.model_type)}"
+        raise UnsupportedError(
+            f"sglang has no recurrent states for the model type {quote(model.model_type)}",
+            what=f"model type {model.model_type}",
         )
     return Traits(
         latent=bool(latent),

@@ -9,7 +9,7 @@ from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
@@ -101,9 +101,8 @@ def backend_of(
     backend = settings.attention_backend
     if backend is not None:
         if backend not in BACKENDS:
-            raise KvcalcError(
-                f"attention_backend: found {quote(backend)}, expected one of "
-                f"{', '.join(sorted(BACKENDS))}"
+            raise RequestError.of(
+                "attention_backend", backend, f"one of {', '.join(sorted(BACKENDS))}"
             )
         return backend
     if settings.kv_cache_dtype == "nvfp4" and not traits.latent:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.sglang.formats import Format
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, FullAttention, LatentAttention
 
 FULL, WINDOW, SLOT, REQUEST = "full", "swa", "mamba", "request"
@@ -61,9 +61,10 @@ class TokenRow(NamedTuple):
 
 def _require_shared(query_heads: int | None, ranks: int) -> None:
     if query_heads is not None and query_heads % ranks:
-        raise KvcalcError(
-            f"tensor_parallel_size: found {ranks} ranks for a layer's heads, expected a divisor "
-            f"of its {query_heads} query heads"
+        raise UnsupportedError.of(
+            "tensor_parallel_size",
+            f"found {ranks} ranks for a layer's heads, expected a divisor of its "
+            f"{query_heads} query heads",
         )
 
 
@@ -94,12 +95,15 @@ def keys_and_values(
 def _scales(layer: Attention, form: Format, heads: int) -> list[TokenRow]:
     for name, size in (("head_dim", layer.head_dim), ("v_head_dim", layer.value_dim)):
         if size % form.block:
-            raise KvcalcError(
-                f"{name}: found {size}, expected a multiple of {form.block}, the elements that "
-                f"share a scale of {form.name}"
+            raise UnsupportedError.of(
+                name,
+                f"found {size}, expected a multiple of {form.block}, the elements that "
+                f"share a scale of {form.name}",
             )
     if form.packed and layer.head_dim != layer.value_dim:
-        raise KvcalcError(f"kv_cache_dtype: {form.name} wants keys and values of one size")
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"{form.name} wants keys and values of one size"
+        )
     return [
         TokenRow(
             buffer,
@@ -120,7 +124,9 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
     elements = layer.row_elements
     sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements"
     if layer.window is not None and form.packed:
-        raise KvcalcError(f"kv_cache_dtype: {form.name} is not known for sliding latent rows")
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"{form.name} is not known for sliding latent rows"
+        )
     if form.packed:
         return [
             TokenRow("kv_buffer", f"{sizes} of {form.bits} bits", elements * form.bits // 8),
@@ -130,8 +136,8 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
         ]
     if layer.sparse and form.name == "fp8_e4m3" and scaled:
         if layer.kv_lora_rank % SCALED:
-            raise KvcalcError(
-                f"kv_lora_rank: found {layer.kv_lora_rank}, expected a multiple of {SCALED}"
+            raise UnsupportedError.of(
+                "kv_lora_rank", f"found {layer.kv_lora_rank}, expected a multiple of {SCALED}"
             )
         working = (
             f"{layer.kv_lora_rank} elements of 8 bits, a scale of 4 bytes for {SCALED} of them, "
@@ -153,7 +159,7 @@ def sparse_index(layer: LatentAttention) -> list[TokenRow]:
     if not layer.sparse or size is None:
         return []
     if size != SCALED:
-        raise KvcalcError(f"index_head_dim: found {size}, expected {SCALED} on sglang")
+        raise UnsupportedError.of("index_head_dim", f"found {size}, expected {SCALED} on sglang")
     return [TokenRow("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
 
 

@@ -6,7 +6,7 @@ does not divide them.
 """
 
 from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW, BufferBytes
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import CompressedAttention
 
 ROW = 584
@@ -28,12 +28,13 @@ def compressed_buffers(layer: CompressedAttention, page: int) -> list[BufferByte
         KvcalcError: a ratio or sizes that SGLang's kernels do not take.
     """
     if layer.head_dim != HEAD_DIM or layer.index_head_dim not in (None, INDEX_DIM):
-        raise KvcalcError(
-            f"head_dim: found {layer.head_dim} and an indexer of {layer.index_head_dim}, expected "
-            f"{HEAD_DIM} and {INDEX_DIM} on sglang"
+        raise UnsupportedError.of(
+            "head_dim",
+            f"found {layer.head_dim} and an indexer of {layer.index_head_dim}, expected "
+            f"{HEAD_DIM} and {INDEX_DIM} on sglang",
         )
     if layer.ratio not in (0, 4, 128):
-        raise KvcalcError(f"ratio: found {layer.ratio}, expected 0, 4 or 128 on sglang")
+        raise UnsupportedError.of("ratio", f"found {layer.ratio}, expected 0, 4 or 128 on sglang")
     window = _padded(page)
     buffers = [BufferBytes(WINDOW, "swa.kv", f"{page} rows of {ROW} bytes, padded", window, window)]
     if layer.ratio == 0:

@@ -9,7 +9,7 @@ import re
 
 from kvcalc.engines.server import Asked, CommandLine
 from kvcalc.engines.sglang.ignored_flags import IGNORED
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
 attn_dp_size attention_backend chunked_prefill_size kv_cache_dtype mamba_full_memory_ratio
@@ -67,7 +67,7 @@ def finish(asked: Asked) -> Asked:
     attention = settings.pop("enable_dp_attention", False)
     if replicas is not None:
         if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(replicas)):
-            raise KvcalcError(f"--dp-size: found {quote(replicas)}, expected a positive int")
+            raise RequestError.of("--dp-size", replicas, "a positive int")
         if attention:
             settings.setdefault("attn_dp_size", replicas)
         elif int(replicas) > 1:

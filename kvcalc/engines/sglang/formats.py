@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 
 
 class Format(NamedTuple):
@@ -60,7 +60,5 @@ def format_name(name: str) -> str:
     """
     own = SHORT.get(name, name)
     if own not in FORMATS:
-        raise KvcalcError(
-            f"kv_cache_dtype: found {quote(name)}, expected one of {', '.join(FORMATS)} on sglang"
-        )
+        raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(FORMATS)} on sglang")
     return own

@@ -24,7 +24,7 @@ from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.states import state_buffers
 from kvcalc.engines.sglang.window_pool import has_window_pool, sliding_window_size
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import (
     Attention,
@@ -142,9 +142,10 @@ class _LayerRules:
         if self.model.caches_of(Recurrent):
             return []
         if self.windowed:
-            raise KvcalcError(
+            raise UnsupportedError(
                 f"sglang gives the {cache.kind} layers of {self.model.name} a place in one of its "
-                "two pools, and the model does not say in which"
+                "two pools, and the model does not say in which",
+                what=f"{cache.kind} layers",
             )
         first = self._attention()
         return [] if first is None else self._paged(FULL, self._shape(first))
@@ -172,7 +173,7 @@ class _LayerRules:
             if isinstance(cache, Attention | LatentAttention):
                 shapes.setdefault(self._pool(cache), set()).add(tuple(self._shape(cache)))
         if any(len(rows) > 1 for rows in shapes.values()):
-            raise KvcalcError(ONE_SHAPE.format(name=self.model.name))
+            raise UnsupportedError(ONE_SHAPE.format(name=self.model.name), what=self.model.name)
 
     def draft(self) -> LayerBuffers | None:
         """The buffers of a draft's layers.
@@ -187,7 +188,7 @@ class _LayerRules:
         unlike = self.model.model_type in architectures.SPARSE_INDEX
         own = self.windowed and self.model.num_nextn_predict_layers is not None
         if first is None or unlike or own:
-            raise KvcalcError(
-                f"draft_layers: drafts of {self.model.name} on sglang are not modelled"
+            raise UnsupportedError.of(
+                "draft_layers", f"drafts of {self.model.name} on sglang are not modelled"
             )
         return LayerBuffers("draft", layers, None, tuple(self._paged(FULL, self._rows(first))))

@@ -16,7 +16,7 @@ from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import Resolved, resolve
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.window_pool import reservation, window_pool
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.model import Model
 from kvcalc.units import format_bytes
 
@@ -45,7 +45,11 @@ def pool(
     """
     smallest = memory if isinstance(memory, int) else min(memory)
     if smallest > MAX_MEMORY:
-        raise KvcalcError(f"memory: found {smallest:,} bytes, expected at most {MAX_MEMORY:,}")
+        raise RequestError.about(
+            "memory",
+            f"found {smallest:,} bytes, expected at most {MAX_MEMORY:,}",
+            found=smallest,
+        )
     resolved = resolve(model, settings)
     layout = lay_out(model, settings, resolved)
     windows = window_pool(model, settings, resolved)

@@ -12,7 +12,7 @@ from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_s
 from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.model import Model
 
 SPECULATIVE_REQUESTS = 48
@@ -95,16 +95,17 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     backend = backend_of(model, traits, settings, machine, strategy)
     _refuse(model, traits, form, backend, machine)
     if traits.compressed and settings.speculative_num_draft_tokens is not None:
-        raise KvcalcError(
-            f"speculative_num_draft_tokens: found {settings.speculative_num_draft_tokens}, but the "
-            f"rings that sglang keeps for drafts of {model.name} are not modelled"
+        raise UnsupportedError.of(
+            "speculative_num_draft_tokens",
+            f"found {settings.speculative_num_draft_tokens}, but the rings that sglang "
+            f"keeps for drafts of {model.name} are not modelled",
         )
     page = page_size_of(model, traits, settings, backend, machine)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
     if chunk > 0 and chunk % page:
-        raise KvcalcError(
-            f"chunked_prefill_size: found {chunk}, expected a multiple of the page_size {page}"
+        raise UnsupportedError.of(
+            "chunked_prefill_size", f"found {chunk}, expected a multiple of the page_size {page}"
         )
     return Resolved(
         page=page,
@@ -148,7 +149,9 @@ def _own_format(model: Model, traits: Traits, machine: Hardware) -> Format:
     if model.dtype == "float32":
         return FORMATS["float16"]  # model_config.py, _get_and_verify_dtype
     if model.dtype not in FORMATS:
-        raise KvcalcError(f"kv_cache_dtype: missing, and sglang runs no model in {model.dtype}")
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"missing, and sglang runs no model in {model.dtype}"
+        )
     return FORMATS[model.dtype]
 
 
@@ -162,39 +165,47 @@ def _refuse(
     """
     accepted = architectures.ACCEPTED_BACKENDS.get(model.model_type or "")
     if accepted and backend and backend not in accepted:
-        raise KvcalcError(
-            f"attention_backend: found {quote(backend)}, expected one of "
-            f"{', '.join(sorted(accepted))} for {model.model_type} on sglang"
+        raise UnsupportedError.of(
+            "attention_backend",
+            f"found {quote(backend)}, expected one of {', '.join(sorted(accepted))} for "
+            f"{model.model_type} on sglang",
         )
     if form.blackwell and not machine.blackwell:
-        raise KvcalcError(f"kv_cache_dtype: {form.name} needs a Blackwell GPU, not {machine.name}")
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"{form.name} needs a Blackwell GPU, not {machine.name}"
+        )
     if (traits.sparse or traits.compressed) and machine.major == 0:
-        raise KvcalcError(f"gpu: {machine.name} stores {model.name} by rules that are not modelled")
+        raise UnsupportedError.of(
+            "gpu", f"{machine.name} stores {model.name} by rules that are not modelled"
+        )
     if traits.sparse and form.name not in ("bfloat16", "fp8_e4m3"):
-        raise KvcalcError(
-            f"kv_cache_dtype: found {form.name}, expected bfloat16 or fp8_e4m3 for sparse "
-            "attention on sglang"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {form.name}, expected bfloat16 or fp8_e4m3 for sparse attention on sglang",
         )
     if traits.compressed and form.name != "fp8_e4m3":
-        raise KvcalcError(
-            f"kv_cache_dtype: found {form.name}, expected fp8_e4m3 for {model.name} on sglang"
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"found {form.name}, expected fp8_e4m3 for {model.name} on sglang"
         )
     if traits.compressed and machine.sm100:
-        raise KvcalcError(
-            f"gpu: on {machine.name} sglang stores {model.name} in a layout that is not modelled"
+        raise UnsupportedError.of(
+            "gpu", f"on {machine.name} sglang stores {model.name} in a layout that is not modelled"
         )
     if form.name == "mxfp8" and (traits.latent or backend not in (None, "fa4")):
-        raise KvcalcError(
-            "kv_cache_dtype: mxfp8 needs attention_backend fa4 and keys and values, found "
-            + ("latent rows" if traits.latent else quote(backend))
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            "mxfp8 needs attention_backend fa4 and keys and values, found "
+            + ("latent rows" if traits.latent else quote(backend)),
         )
     if form.name == "nvfp4" and (traits.latent or backend not in (None, "trtllm_mha")):
-        raise KvcalcError(
-            "kv_cache_dtype: nvfp4 is read by trtllm_mha, which wants keys and values, found "
-            + ("latent rows" if traits.latent else quote(backend))
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            "nvfp4 is read by trtllm_mha, which wants keys and values, found "
+            + ("latent rows" if traits.latent else quote(backend)),
         )
     if form.packed and backend and backend not in FP4_BACKENDS[traits.latent]:
-        raise KvcalcError(
-            f"attention_backend: found {quote(backend)}, expected one of "
-            f"{', '.join(FP4_BACKENDS[traits.latent])} for {form.name} on sglang"
+        raise UnsupportedError.of(
+            "attention_backend",
+            f"found {quote(backend)}, expected one of "
+            f"{', '.join(FP4_BACKENDS[traits.latent])} for {form.name} on sglang",
         )

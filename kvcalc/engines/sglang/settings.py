@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.sglang.formats import format_name
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 FIELDS = "srt/arg_groups/fields"
 
@@ -116,8 +116,10 @@ class SglangSettings(Settings):
     @model_validator(mode="after")
     def _ranks_form_groups(self) -> "SglangSettings":
         if self.tensor_parallel_size % self.attn_dp_size:
-            raise KvcalcError(
-                f"attn_dp_size: found {self.attn_dp_size}, expected a divisor of the "
-                f"{self.tensor_parallel_size} ranks of tensor_parallel_size"
+            raise RequestError.about(
+                "attn_dp_size",
+                f"found {self.attn_dp_size}, expected a divisor of the "
+                f"{self.tensor_parallel_size} ranks of tensor_parallel_size",
+                found=self.attn_dp_size,
             )
         return self

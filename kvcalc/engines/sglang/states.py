@@ -11,7 +11,7 @@ from kvcalc.engines.sglang.architectures import RECURRENT
 from kvcalc.engines.sglang.buffers import REQUEST, SLOT, BufferBytes
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.errors import KvcalcError, TooLittleMemoryError
+from kvcalc.errors import TooLittleMemoryError, UnsupportedError
 from kvcalc.layers.recurrent import (
     GatedDeltaNet,
     KimiDeltaAttention,
@@ -55,7 +55,9 @@ def _shape(layer: Recurrent, ranks: int) -> Shape:
             return Shape(layer.inner, layer.inner, layer.state, columns)
         case ShortConvolution():
             return Shape(layer.width, 0, 0, columns)
-    raise KvcalcError(f"sglang does not support {layer.kind} layers")
+    raise UnsupportedError(
+        f"sglang does not support {layer.kind} layers", what=f"{layer.kind} layers"
+    )
 
 
 def _groups(groups: int, ranks: int) -> int:
@@ -75,9 +77,9 @@ def state_buffers(
     shape = _shape(layer, ranks)
     for name, amount in (("channels", shape.channels), ("heads", shape.heads)):
         if amount % ranks:
-            raise KvcalcError(
-                f"tensor_parallel_size: found {ranks} ranks for a state, expected a divisor of its "
-                f"{amount} {name}"
+            raise UnsupportedError.of(
+                "tensor_parallel_size",
+                f"found {ranks} ranks for a state, expected a divisor of its {amount} {name}",
             )
     element = dtype(_state_dtype(layer, model, settings))
     channels, heads = shape.channels // ranks, shape.heads // ranks

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.sglang.architectures import RECURRENT, StateRules
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 
 TRACK_INTERVAL = 256
@@ -38,9 +38,9 @@ def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Stra
     name = settings.mamba_radix_cache_strategy
     followed = settings.disable_radix_cache or (recurrent and row.radix)
     if not followed and name.startswith("extra_buffer"):
-        raise KvcalcError(
-            f"mamba_radix_cache_strategy: found {name}, but the radix cache keeps no states of "
-            f"{model.name} on sglang"
+        raise UnsupportedError.of(
+            "mamba_radix_cache_strategy",
+            f"found {name}, but the radix cache keeps no states of {model.name} on sglang",
         )
     if not recurrent:
         return None
@@ -58,25 +58,28 @@ def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Stra
         return _buffered(model, settings, name, overlap)
     if paged or overlap:
         wanted = "page_size 1" if paged else "disable_overlap_schedule"
-        raise KvcalcError(f"mamba_radix_cache_strategy: no_buffer needs {wanted} on sglang")
+        raise UnsupportedError.of(
+            "mamba_radix_cache_strategy", f"no_buffer needs {wanted} on sglang"
+        )
     return Strategy("no_buffer", BASE, without_overlap=True)
 
 
 def _buffered(model: Model, settings: SglangSettings, name: str, overlap: bool) -> Strategy:
     """States followed in slots of their own: two with overlap, the second later if lazy."""
     if not RECURRENT.get(model.model_type or "", StateRules()).extra_buffer:
-        raise KvcalcError(
-            f"mamba_radix_cache_strategy: found {name}, expected no_buffer for "
-            f"{model.model_type} on sglang"
+        raise UnsupportedError.of(
+            "mamba_radix_cache_strategy",
+            f"found {name}, expected no_buffer for {model.model_type} on sglang",
         )
     if TRACK_INTERVAL % (settings.page_size or 1):
-        raise KvcalcError(
-            f"page_size: found {settings.page_size}, expected a divisor of the {TRACK_INTERVAL} "
-            "tokens after which a state is followed on sglang"
+        raise UnsupportedError.of(
+            "page_size",
+            f"found {settings.page_size}, expected a divisor of the {TRACK_INTERVAL}"
+            " tokens after which a state is followed on sglang",
         )
     lazy = name == "extra_buffer_lazy"
     if lazy and not overlap:
-        raise KvcalcError(
-            "mamba_radix_cache_strategy: extra_buffer_lazy excludes disable_overlap_schedule"
+        raise UnsupportedError.of(
+            "mamba_radix_cache_strategy", "extra_buffer_lazy excludes disable_overlap_schedule"
         )
     return Strategy(name, BASE + (2 if overlap and not lazy else 1))

@@ -13,7 +13,7 @@ from kvcalc.costs import window_of
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, cdiv, maximum, minimum
 from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.model import Model
@@ -41,8 +41,8 @@ def sliding_window_size(model: Model) -> tuple[Value, int]:
     sizes = set(model.sliding_windows)
     chunks = {cache.chunk for cache in model.caches_of(ChunkedAttention)}
     if len(sizes | chunks) > 1:
-        raise KvcalcError(
-            f"window: found {sorted(sizes | chunks)} in {model.name}, expected one on sglang"
+        raise UnsupportedError.of(
+            "window", f"found {sorted(sizes | chunks)} in {model.name}, expected one on sglang"
         )
     less = 1 if model.model_type in architectures.WINDOW_LESS_ONE else 0
     tokens = (sizes | chunks).pop()

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from kvcalc.engines.engine import Engine, Settings
 from kvcalc.engines.tensorrt_llm.memory import MEMORY
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 
 ADVICE = (
@@ -24,7 +24,9 @@ def cost(model: Model, settings: Settings) -> NoReturn:
         KvcalcError: always.
     """
     known = ADVICE if model.sliding_windows else "blocks of 32 tokens, every layer full"
-    raise KvcalcError(f"tensorrt-llm: not measured, so no number; its source says: {known}")
+    raise UnsupportedError(
+        f"tensorrt-llm: not measured, so no number; its source says: {known}", what=model.name
+    )
 
 
 ENGINE = Engine(

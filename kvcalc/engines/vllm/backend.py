@@ -2,7 +2,7 @@
 
 from kvcalc.engines.vllm import layouts
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import (
     Attention,
     FullAttention,
@@ -37,9 +37,9 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[st
     asked = settings.kv_cache_dtype or "auto"
     form = model.dtype if asked == "auto" else asked
     if form not in layouts.FORMATS:
-        raise KvcalcError(
-            f"kv_cache_dtype: found the model's own {form}, expected one of "
-            f"{', '.join(layouts.FORMATS)}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found the model's own {form}, expected one of {', '.join(layouts.FORMATS)}",
         )
     if attention == "compressed" and asked == "auto":
         form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
@@ -56,9 +56,10 @@ def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
 
     capability = find(settings.gpu).compute_capability
     if capability is None or not capability.startswith(GENERATIONS[form]):
-        raise KvcalcError(
-            f"kv_cache_dtype: found {form}, which needs compute capability {GENERATIONS[form]}x; "
-            f"{settings.gpu} has {capability or 'none'}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {form}, which needs compute capability {GENERATIONS[form]}x; "
+            f"{settings.gpu} has {capability or 'none'}",
         )
 
 
@@ -72,9 +73,10 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
     indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)
     asked = settings.block_size
     if indexed and asked is not None and asked % SPARSE_HEADS_BLOCK:
-        raise KvcalcError(
-            f"block_size: found {asked}, expected a multiple of {SPARSE_HEADS_BLOCK}, the block "
-            "of the kernels beside an indexer"
+        raise UnsupportedError.of(
+            "block_size",
+            f"found {asked}, expected a multiple of {SPARSE_HEADS_BLOCK}, the block of "
+            "the kernels beside an indexer",
         )
     if asked is not None or indexed:
         return asked or SPARSE_HEADS_BLOCK

@@ -9,7 +9,7 @@ from math import lcm
 from kvcalc.engines.vllm import layouts, states
 from kvcalc.engines.vllm.layers import PlanContext, state_of
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
@@ -60,8 +60,8 @@ def kept_layers(
         return frozenset([*range(ends), *range(own - ends, own)])
     kept = {int(part) for part in skipped if part != "sliding_window"}
     if kept and max(kept) >= len(layers):
-        raise KvcalcError(
-            f"kv_cache_dtype_skip_layers: found {max(kept)}, expected indices below {len(layers)}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype_skip_layers", f"found {max(kept)}, expected indices below {len(layers)}"
         )
     if "sliding_window" in skipped:
         kept |= {place for place, layer in enumerate(layers) if layer.windows}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
 from kvcalc.engines.vllm.layouts import BACKENDS, COMPRESSED_ROWS, PLAIN
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def compressed_caches(
     align = ALIGNMENTS[backend]
     packed = COMPRESSED_ROWS.get(cache_format)
     if layer.head_dim != 512 or (layer.ratio and layer.ratio not in STATES):
-        raise KvcalcError(
+        raise UnsupportedError(
             f"vllm does not support compressed_attention layers of {layer.head_dim} elements and "
-            f"ratio {layer.ratio}"
+            f"ratio {layer.ratio}",
+            what="compressed_attention layers",
         )
     row = packed or layer.head_dim * PLAIN[cache_format]
     align = align if packed else ALIGNMENTS["FLASHINFER_MLA_SPARSE_DSV4"]
@@ -105,9 +106,10 @@ def compressed_caches(
     index = []
     if "index" in waiting:
         if indexer not in INDEX_ROWS or layer.index_head_dim != 128:
-            raise KvcalcError(
-                f"indexer_kv_dtype: found {indexer} for rows of {layer.index_head_dim} elements, "
-                "expected fp8 or mxfp4 for rows of 128"
+            raise UnsupportedError.of(
+                "indexer_kv_dtype",
+                f"found {indexer} for rows of {layer.index_head_dim} elements, expected "
+                "fp8 or mxfp4 for rows of 128",
             )
         index = [rows("index", INDEX_ROWS[indexer]), waiting["index"]]
     return [*index, window, rows("compressed", row), waiting["main"]]

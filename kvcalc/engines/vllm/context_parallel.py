@@ -7,7 +7,7 @@ v1/core/kv_cache_coordinator.py (kinds of layers), v1/attention/backend.py (back
 from kvcalc.engines.vllm import states
 from kvcalc.engines.vllm.layouts import BACKENDS
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
 
@@ -39,15 +39,16 @@ def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
             "prefill_context_parallel_size", prefill, model.kinds & {*UNSHARED, *states.SHAPES}
         )
         if BACKENDS[backend].attention == "full":
-            raise KvcalcError(
-                f"prefill_context_parallel_size: found {prefill}, which vllm has for latent "
-                "attention alone, expected 1"
+            raise UnsupportedError.of(
+                "prefill_context_parallel_size",
+                f"found {prefill}, which vllm has for latent attention alone, expected 1",
             )
     if decode > 1:
         _refuse_kinds("decode_context_parallel_size", decode, model.kinds & {*UNSHARED})
         if backend in WITHOUT_DECODE:
-            raise KvcalcError(
-                f"decode_context_parallel_size: found {decode}, which {backend} cannot, expected 1"
+            raise UnsupportedError.of(
+                "decode_context_parallel_size",
+                f"found {decode}, which {backend} cannot, expected 1",
             )
         if BACKENDS[backend].attention == "full":
             _refuse_heads(model, settings)
@@ -55,9 +56,10 @@ def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
 
 def _refuse_kinds(setting: str, size: int, kinds: frozenset[str]) -> None:
     if kinds:
-        raise KvcalcError(
-            f"{setting}: found {size}, but vllm cannot share the contexts of "
-            f"{' and '.join(sorted(kinds))} layers, expected 1"
+        raise UnsupportedError.of(
+            setting,
+            f"found {size}, but vllm cannot share the contexts of "
+            f"{' and '.join(sorted(kinds))} layers, expected 1",
         )
 
 
@@ -66,13 +68,14 @@ def _refuse_heads(model: Model, settings: VllmSettings) -> None:
     ranks, shards = settings.tensor_parallel_size, settings.decode_context_parallel_size
     for cache in model.caches_of(Attention):
         if ranks <= cache.kv_heads:
-            raise KvcalcError(
-                f"decode_context_parallel_size: found {shards}, which needs more ranks than "
-                f"the {cache.kv_heads} KV heads, found tensor_parallel_size {ranks}"
+            raise UnsupportedError.of(
+                "decode_context_parallel_size",
+                f"found {shards}, which needs more ranks than the {cache.kv_heads} KV "
+                f"heads, found tensor_parallel_size {ranks}",
             )
         queries = cache.query_heads // cache.kv_heads if cache.query_heads else shards
         if queries % shards:
-            raise KvcalcError(
-                f"decode_context_parallel_size: found {shards}, expected a divisor of the "
-                f"{queries} query heads of each KV head"
+            raise UnsupportedError.of(
+                "decode_context_parallel_size",
+                f"found {shards}, expected a divisor of the {queries} query heads of each KV head",
             )

@@ -5,7 +5,7 @@ They are layers of their kind, on the last pipeline stage.
 
 from collections.abc import Callable
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import (
     CompressedAttention,
     FullAttention,
@@ -30,9 +30,10 @@ def draft_layers(model: Model, method: str) -> tuple[Layer, ...]:
     if method != "mtp":
         return (_without_indexer(_last_attention(model, method)),)
     if model.model_type in UNREAD:
-        raise KvcalcError(
-            f"speculative_method: found mtp, but which layers vllm builds for {model.model_type} "
-            f"the key {UNREAD[model.model_type]} says, which kvcalc does not read"
+        raise UnsupportedError.of(
+            "speculative_method",
+            f"found mtp, but which layers vllm builds for {model.model_type} the key "
+            f"{UNREAD[model.model_type]} says, which kvcalc does not read",
         )
     rule = MTP_LAYERS.get(model.model_type, _none) if model.model_type else _like_its_last
     return rule(model)
@@ -48,9 +49,9 @@ def _last_attention(model: Model, method: str) -> Layer:
                 return cache
             if isinstance(cache, CompressedAttention):
                 return CompressedAttention(head_dim=cache.head_dim, window=cache.window)
-    raise KvcalcError(
-        f"speculative_method: found {method}, but {model.name} has no full attention to tell the "
-        "draft's shape by"
+    raise UnsupportedError.of(
+        "speculative_method",
+        f"found {method}, but {model.name} has no full attention to tell the draft's shape by",
     )
 
 
@@ -74,8 +75,9 @@ def _with_indexer(layer: Layer, model: Model) -> Layer:
 
 def _modules(model: Model) -> int:
     if model.num_nextn_predict_layers is None:
-        raise KvcalcError(
-            f"speculative_method: found mtp, but {model.name} has no multi-token-prediction layers"
+        raise UnsupportedError.of(
+            "speculative_method",
+            f"found mtp, but {model.name} has no multi-token-prediction layers",
         )
     return model.num_nextn_predict_layers
 
@@ -98,9 +100,10 @@ def _one_sliding(model: Model) -> tuple[Layer, ...]:
 
 def _none(model: Model) -> tuple[Layer, ...]:
     _modules(model)
-    raise KvcalcError(
-        f"speculative_method: found mtp, but vllm builds no multi-token-prediction layers for the "
-        f"model type {quote(model.model_type)}"
+    raise UnsupportedError.of(
+        "speculative_method",
+        "found mtp, but vllm builds no multi-token-prediction layers for the model type "
+        f"{quote(model.model_type)}",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from kvcalc.engines.server import Asked, CommandLine
 from kvcalc.engines.vllm.ignored_flags import IGNORED
 from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 SCALES = {
     **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
@@ -123,13 +123,13 @@ def finish(asked: Asked) -> Asked:
 
 def _whole_prefill(asked: Asked) -> int:
     if asked.context is None:
-        raise KvcalcError("--from: --no-enable-chunked-prefill needs --max-model-len")
+        raise RequestError.about("--from", "--no-enable-chunked-prefill needs --max-model-len")
     batch = str(asked.settings.get("max_num_batched_tokens", UNNAMED_GPU_BATCH))
     try:
         return max(asked.context, human_readable_int(batch))
     except ValueError:
-        raise KvcalcError(
-            f"--from: --max-num-batched-tokens: found {quote(batch)}, expected a whole number"
+        raise RequestError.about(
+            "--from", f"--max-num-batched-tokens: found {quote(batch)}, expected a whole number"
         ) from None
 
 
@@ -139,7 +139,7 @@ def _json(flag: str, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise KvcalcError(f"--from: {flag}: found {quote(text)}, expected JSON")
+        raise RequestError.about("--from", f"{flag}: found {quote(text)}, expected JSON")
     return table
 
 

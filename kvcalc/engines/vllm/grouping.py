@@ -18,7 +18,7 @@ from kvcalc.engines.vllm.caches import (
     SlidingLatentCache,
     StateCache,
 )
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 
 Placed = tuple[int, Cache]
 """A cache and the layer, by its place in the model, that owns it."""
@@ -42,9 +42,10 @@ def grouped(
     if unpaddable is None:
         return _dealt(_to_one_page(caches))
     if any(isinstance(cache, ChunkedCache | SlidingLatentCache) for _, cache in caches):
-        raise KvcalcError(
+        raise UnsupportedError(
             f"layer {unpaddable}: its rows of latent attention cannot be padded to the largest "
-            "page of the other layers, as vllm needs of layers of different kinds"
+            "page of the other layers, as vllm needs of layers of different kinds",
+            what="latent_attention layers",
         )
     return [list(_as_full(caches))]
 
@@ -75,9 +76,10 @@ def _as_full(caches: Sequence[Placed]) -> list[Placed]:
     ]
     compressed = any(isinstance(cache, SlidingLatentCache) for _, cache in caches)
     if compressed or not _share_one_group(promoted):
-        raise KvcalcError(
-            "disable_hybrid_kv_cache_manager: found layers that cannot all be kept as full "
-            "attention, expected full, latent, sliding and chunked ones, one of them full"
+        raise UnsupportedError.of(
+            "disable_hybrid_kv_cache_manager",
+            "found layers that cannot all be kept as full attention, expected full, "
+            "latent, sliding and chunked ones, one of them full",
         )
     if all(cache.pads for _, cache in promoted):
         _refuse_two_windows(promoted)
@@ -91,9 +93,10 @@ def _refuse_two_windows(caches: Sequence[Placed]) -> None:
     for what, count in Counter(what for what, _ in named).items():
         if count > 1:
             sizes = sorted(size for kind, size in named if kind == what)
-            raise KvcalcError(
-                f"disable_hybrid_kv_cache_manager: found layers with the {what}s "
-                f"{', '.join(f'{size:,}' for size in sizes)}, expected one {what}"
+            raise UnsupportedError.of(
+                "disable_hybrid_kv_cache_manager",
+                f"found layers with the {what}s "
+                f"{', '.join(f'{size:,}' for size in sizes)}, expected one {what}",
             )
 
 
@@ -118,9 +121,10 @@ def _of_page(page: int, place: int, cache: Cache) -> Cache:
     if isinstance(cache, StateCache) or page % cache.page:
         return replace(cache, page=page, padding=cache.padding + page - cache.page)
     if page > cache.page and isinstance(cache, LocalCache) and cache.padded:
-        raise KvcalcError(
-            f"kv_cache_dtype_skip_layers: found layer {place} padded to a page of {cache.page:,} "
-            f"bytes beside pages of {page:,}, which vllm cannot make of it"
+        raise UnsupportedError.of(
+            "kv_cache_dtype_skip_layers",
+            f"found layer {place} padded to a page of {cache.page:,} bytes beside pages "
+            f"of {page:,}, which vllm cannot make of it",
         )
     ratio = page // cache.page
     return replace(cache, block=cache.block * ratio, page=page, padding=cache.padding * ratio)
@@ -175,10 +179,11 @@ def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
             continue
         pattern = list(zip(*bucket.values(), strict=False))
         if len(pattern) * len(bucket) < len(members):
-            raise KvcalcError(
-                f"kv_cache_layout: found layer {members[0][0]} and its like with pages of "
-                f"{', '.join(f'{page:,}' for page in bucket)} bytes, not as many layers of each; "
-                "vllm cannot deal them out with the block outermost"
+            raise UnsupportedError.of(
+                "kv_cache_layout",
+                f"found layer {members[0][0]} and its like with pages of "
+                f"{', '.join(f'{page:,}' for page in bucket)} bytes, not as many layers "
+                "of each; vllm cannot deal them out with the block outermost",
             )
         groups += [
             [placed for repeat in pattern[start::count] for placed in repeat]

@@ -18,7 +18,7 @@ from kvcalc.engines.vllm.caches import (
 from kvcalc.engines.vllm.compressed import compressed_caches
 from kvcalc.engines.vllm.layouts import Backend, Heads
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -65,7 +65,9 @@ class PlanContext(NamedTuple):
         for cache in sorted(layer.caches, key=lambda one: one.kind not in states.SHAPES):
             rule = KINDS.get(cache.kind)
             if rule is None:
-                raise KvcalcError(f"vllm does not support {cache.kind} layers")
+                raise UnsupportedError(
+                    f"vllm does not support {cache.kind} layers", what=f"{cache.kind} layers"
+                )
             found += rule(self, cache, self.own_format if kept else self.cache_format, kept)
         return found
 
@@ -112,9 +114,10 @@ def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
         return []
     element = {"auto": 2, "bfloat16": 2, "fp8": 1}.get(rank.settings.indexer_kv_dtype)
     if element is None:
-        raise KvcalcError(
-            f"indexer_kv_dtype: found {rank.settings.indexer_kv_dtype}, expected bfloat16 or fp8 "
-            "beside keys and values"
+        raise UnsupportedError.of(
+            "indexer_kv_dtype",
+            f"found {rank.settings.indexer_kv_dtype}, expected bfloat16 or fp8 beside "
+            "keys and values",
         )
     page = rank.block * layer.index_head_dim * element
     shape = ("indexer", layer.index_head_dim, element)
@@ -132,9 +135,10 @@ def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str, kept: bool
     # A sliding layer's block is its own: as long as its kernels take of the page that it may fill.
     block = kernels.longest_block((rank.shared_page or token * rank.block) // token)
     if rank.shared_page is not None and rank.shared_page < token * block:
-        raise KvcalcError(
-            f"kv_cache_dtype_skip_layers: found sliding layers of {token} bytes a token, which do "
-            f"not fit in the page of {rank.shared_page} bytes of the other layers"
+        raise UnsupportedError.of(
+            "kv_cache_dtype_skip_layers",
+            f"found sliding layers of {token} bytes a token, which do not fit in the page "
+            f"of {rank.shared_page} bytes of the other layers",
         )
     return [
         SlidingCache(
@@ -174,7 +178,10 @@ def _cross(rank: PlanContext, layer: "CrossAttention", form: str, kept: bool) ->
 
 def _latent(rank: PlanContext, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
     if layer.window is not None:
-        raise KvcalcError("vllm does not support latent_attention layers with a window")
+        raise UnsupportedError(
+            "vllm does not support latent_attention layers with a window",
+            what="latent_attention layers with a window",
+        )
     form = layouts.ALIASES.get((rank.backend, form), form) if layer.sparse else form
     row = layouts.row_bytes(layer.kv_lora_rank, layer.qk_rope_head_dim, form)
     caches: list[Cache] = [

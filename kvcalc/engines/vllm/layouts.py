@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import gcd
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 
 KERNEL_BLOCK = 16
 """Tokens of the least block that any kernel reads, and of vLLM's own (config/cache.py)."""
@@ -40,9 +40,9 @@ def _with_scales(bits: int) -> Callable[[Heads], int]:
 def _nvfp4(heads: Heads) -> int:
     """Half a byte an element, and a byte of scale for every 16 of them."""
     if heads.key != heads.value:
-        raise KvcalcError(
-            f"kv_cache_dtype: nvfp4 needs keys and values of one size, found {heads.key} and "
-            f"{heads.value}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"nvfp4 needs keys and values of one size, found {heads.key} and {heads.value}",
         )
     return 2 * heads.kv_heads * (heads.key // 2 + heads.key // 16)
 
@@ -88,9 +88,10 @@ def token_bytes(heads: Heads, cache_format: str) -> int:
     if cache_format in PLAIN:
         return heads.kv_heads * (heads.key + heads.value) * PLAIN[cache_format]
     if cache_format not in PACKED:
-        raise KvcalcError(
-            f"kv_cache_dtype: found {cache_format}, which is for rows of latent attention, "
-            f"expected one of {', '.join([*PLAIN, *PACKED])}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {cache_format}, which is for rows of latent attention, expected one "
+            f"of {', '.join([*PLAIN, *PACKED])}",
         )
     return PACKED[cache_format](heads)
 
@@ -104,9 +105,9 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
     if cache_format in PLAIN:
         return (lora + rope) * PLAIN[cache_format]
     if cache_format not in LATENT_ROWS or (lora, rope) != (512, 64):
-        raise KvcalcError(
-            f"kv_cache_dtype: found {cache_format}, which vllm has not for rows of {lora} + {rope} "
-            "elements"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {cache_format}, which vllm has not for rows of {lora} + {rope} elements",
         )
     return LATENT_ROWS[cache_format]
 
@@ -208,23 +209,25 @@ def backend_for(
     """
     fitting = [name for name, backend in BACKENDS.items() if backend.attention == attention]
     if asked is not None and asked not in fitting:
-        raise KvcalcError(
-            f"attention_backend: found {asked}, expected one for {attention} attention: "
-            f"{', '.join(fitting)}"
+        raise UnsupportedError.of(
+            "attention_backend",
+            f"found {asked}, expected one for {attention} attention: {', '.join(fitting)}",
         )
     considered = [asked] if asked else fitting
     storing = [name for name in considered if cache_format in BACKENDS[name].formats]
     if not storing:
         known = dict.fromkeys(name for one in considered for name in BACKENDS[one].formats)
-        raise KvcalcError(
-            f"kv_cache_dtype: found {cache_format}, which {asked or f'{attention} attention'} has "
-            f"not on vllm, expected {', '.join(known)}"
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {cache_format}, which {asked or f'{attention} attention'} has not on "
+            f"vllm, expected {', '.join(known)}",
         )
     for name in storing:
         if block is None or BACKENDS[name].takes(block):
             return name
     least = min(min(BACKENDS[name].kernel_blocks) for name in storing)
-    raise KvcalcError(
-        f"block_size: found {block}, expected a multiple of {least}, the block of the kernels of "
-        f"{' and '.join(storing)}"
+    raise UnsupportedError.of(
+        "block_size",
+        f"found {block}, expected a multiple of {least}, the block of the kernels of "
+        f"{' and '.join(storing)}",
     )

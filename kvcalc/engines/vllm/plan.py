@@ -12,7 +12,7 @@ from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
 from kvcalc.engines.vllm.layers import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, variable
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -101,7 +101,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     rank = with_room_for_kept(with_room_for_states(rank, layers), layers, kept)
     caches = list(_placed(rank, layers, len(model.layers), kept or frozenset()))
     if not caches:
-        raise KvcalcError(f"vllm: {model.name} has no layer with a cache")
+        raise UnsupportedError(f"vllm: {model.name} has no layer with a cache", what=model.name)
     outermost = _block_outermost(settings, backend, attention, caches)
     groups = grouped(
         caches,
@@ -126,9 +126,10 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         for members in _members(planned, (*stages[:-1], stages[-1] + len(extra)))
     )
     if 0 in per_stage:
-        raise KvcalcError(
-            f"pipeline_parallel_size: found {len(stages)}, but stage {per_stage.index(0) + 1} "
-            "has no layer with a cache; vllm ends in a division by zero"
+        raise UnsupportedError.of(
+            "pipeline_parallel_size",
+            f"found {len(stages)}, but stage {per_stage.index(0) + 1} has no layer with a "
+            "cache; vllm ends in a division by zero",
         )
     return Plan(
         model=model,
@@ -204,9 +205,9 @@ def _block_outermost(
     if asked is None:
         return packed
     if allowed is not None and asked not in allowed:
-        raise KvcalcError(
-            f"kv_cache_layout: found {asked}, expected {' or '.join(allowed)} for this model on "
-            f"{backend}"
+        raise UnsupportedError.of(
+            "kv_cache_layout",
+            f"found {asked}, expected {' or '.join(allowed)} for this model on {backend}",
         )
     return asked.startswith("B")
 

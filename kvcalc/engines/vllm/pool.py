@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from kvcalc.costs import Pool, formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
@@ -87,9 +87,10 @@ def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
         return memory * (stages // len(memory))
     ranks = planned.settings.ranks_of_a_stage
     if len(memory) != stages * ranks:
-        raise KvcalcError(
-            f"memory: found {len(memory)} figures, expected one, one for each of {stages} stages "
-            f"or one for each of {stages * ranks} ranks"
+        raise RequestError.about(
+            "memory",
+            f"found {len(memory)} figures, expected one, one for each of {stages} stages "
+            f"or one for each of {stages * ranks} ranks",
         )
     return [min(memory[stage * ranks : (stage + 1) * ranks]) for stage in range(stages)]
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from kvcalc.dtypes import ALIASES
 from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS, KERNEL_BLOCK
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 
 UNNAMED_GPU_BATCH = 8_192
 """Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
@@ -28,9 +28,7 @@ LAYOUTS = {"NHD": "LBNHC", "HND": "LBHNC"}
 def _format(name: object) -> str:
     spelled = ALIASES.get(name, name) if isinstance(name, str) else name
     if spelled not in FORMATS:
-        raise KvcalcError(
-            f"kv_cache_dtype: found {quote(name)}, expected one of {', '.join(FORMATS)}"
-        )
+        raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(FORMATS)}")
     return str(spelled)
 
 
@@ -149,9 +147,7 @@ class VllmSettings(Settings):
     @model_validator(mode="after")
     def _kernels_read_whole_blocks(self) -> "VllmSettings":
         if self.block_size is not None and self.block_size % KERNEL_BLOCK:
-            raise KvcalcError(
-                f"block_size: found {self.block_size}, expected a multiple of {KERNEL_BLOCK}"
-            )
+            raise RequestError.of("block_size", self.block_size, f"a multiple of {KERNEL_BLOCK}")
         return self
 
     @model_validator(mode="after")
@@ -159,14 +155,16 @@ class VllmSettings(Settings):
         ranks, prefill = self.tensor_parallel_size, self.prefill_context_parallel_size
         decode = self.decode_context_parallel_size
         if prefill == 1 and ranks % decode:
-            raise KvcalcError(
-                f"decode_context_parallel_size: found {decode}, expected a divisor of "
-                f"tensor_parallel_size, {ranks}"
+            raise RequestError.of(
+                "decode_context_parallel_size",
+                decode,
+                f"a divisor of tensor_parallel_size, {ranks}",
             )
         if prefill > 1 and decode not in (1, prefill, ranks * prefill):
-            raise KvcalcError(
-                f"decode_context_parallel_size: found {decode}, expected 1, {prefill} or "
-                f"{ranks * prefill} with prefill_context_parallel_size {prefill}"
+            raise RequestError.of(
+                "decode_context_parallel_size",
+                decode,
+                f"1, {prefill} or {ranks * prefill} with prefill_context_parallel_size {prefill}",
             )
         return self
 
@@ -204,7 +202,5 @@ class VllmSettings(Settings):
 
 def _backend(name: str) -> str:
     if name not in BACKENDS:
-        raise KvcalcError(
-            f"attention_backend: found {quote(name)}, expected one of {', '.join(BACKENDS)}"
-        )
+        raise RequestError.of("attention_backend", name, f"one of {', '.join(BACKENDS)}")
     return name

@@ -1,6 +1,6 @@
 """Pipeline stages: how layers are dealt to them (vLLM 0.33.0, distributed/utils.py)."""
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 
 
 def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, ...]:
@@ -13,9 +13,7 @@ def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, .
     """
     if partition is None:
         if stages > layers:
-            raise KvcalcError(
-                f"pipeline_parallel_size: found {stages}, expected at most the {layers} layers"
-            )
+            raise RequestError.of("pipeline_parallel_size", stages, f"at most the {layers} layers")
         size, rest = divmod(layers, stages)
         return tuple(size + (stages - 1 - rest <= stage < stages - 1) for stage in range(stages))
     try:
@@ -23,8 +21,7 @@ def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, .
     except ValueError:
         sizes = ()
     if len(sizes) != stages or sum(sizes) != layers or min(sizes) < 0:
-        raise KvcalcError(
-            f"pp_layer_partition: found {quote(partition)}, expected {stages} numbers that sum to "
-            f"the {layers} layers"
+        raise RequestError.of(
+            "pp_layer_partition", partition, f"{stages} numbers that sum to the {layers} layers"
         )
     return sizes

@@ -8,7 +8,7 @@ is divided is below 2^47, and ROUNDUP is not (tried in LibreOffice 7.4), so roun
 import re
 from collections.abc import Mapping
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import (
     ARITHMETIC,
@@ -69,16 +69,21 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_dialect("excel", dialect)
     for name in names.values():
         if NAME.fullmatch(name) is None:
-            raise KvcalcError(f"name: found {quote(name)}, expected a cell as B2 or a defined name")
+            raise RequestError.of("name", name, "a cell as B2 or a defined name")
     least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
     if least.magnitude > MAX_EXACT:
-        raise KvcalcError("formula: is past 2^53 from the first token on, and so never exact")
+        raise RequestError.about(
+            "formula", "is past 2^53 from the first token on, and so never exact"
+        )
     if least.divided >= MAX_DIVIDED:
-        raise KvcalcError("formula: divides more than 2^47 from the first token on, never exactly")
+        raise RequestError.about(
+            "formula", "divides more than 2^47 from the first token on, never exactly"
+        )
     text = f"={render(expression, EXCEL._replace(variable=names.__getitem__))}"
     if len(text) > MAX_CHARACTERS:
-        raise KvcalcError(
-            f"formula: found {len(text):,} characters, expected at most the {MAX_CHARACTERS:,} of "
-            "a spreadsheet's cell"
+        raise RequestError.about(
+            "formula",
+            f"found {len(text):,} characters, expected at most the {MAX_CHARACTERS:,} of "
+            "a spreadsheet's cell",
         )
     return Written(text, "exact while the result is at most 2^53 and what is divided below 2^47")

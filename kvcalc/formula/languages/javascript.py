@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
@@ -70,7 +70,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_no_identifiers(taken)
     for name in taken:
         if RESERVED.fullmatch(name):
-            raise KvcalcError(f"name: found {quote(name)}, expected an identifier")
+            raise RequestError.of("name", name, "an identifier")
     target = SIGNED if may_divide_below_zero(expression) else JAVASCRIPT
     body = render(expression, target._replace(variable=names.__getitem__))
     used = [text for name, text in HELPERS.items() if f"{name}(" in body]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 
@@ -39,7 +39,9 @@ def refuse_dialect(target: str, dialect: str | None) -> None:
         KvcalcError: one was given.
     """
     if dialect is not None:
-        raise KvcalcError(f"dialect: found {quote(dialect)}, but {target} has no dialects")
+        raise RequestError.about(
+            "dialect", f"found {quote(dialect)}, but {target} has no dialects", found=dialect
+        )
 
 
 def refuse_unprintable(names: Iterable[str]) -> None:
@@ -50,4 +52,4 @@ def refuse_unprintable(names: Iterable[str]) -> None:
     """
     for name in names:
         if not name.isprintable():
-            raise KvcalcError(f"name: found {quote(name)}, expected printable text")
+            raise RequestError.of("name", name, "printable text")

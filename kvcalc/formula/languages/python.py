@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from keyword import iskeyword
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import PYTHON, Value, render, variables_of
 from kvcalc.formula.languages.language import Written, refuse_dialect
 
@@ -33,6 +33,6 @@ def refuse_no_identifiers(names: list[str]) -> None:
     """
     for name in names:
         if not (name.isascii() and name.isidentifier()) or iskeyword(name) or name in CALLED:
-            raise KvcalcError(f"name: found {quote(name)}, expected an identifier")
+            raise RequestError.of("name", name, "an identifier")
         if names.count(name) > 1:
-            raise KvcalcError(f"name: found {quote(name)} for two variables")
+            raise RequestError.about("name", f"found {quote(name)} for two variables", found=name)

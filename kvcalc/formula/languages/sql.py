@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
@@ -95,7 +95,11 @@ def target(dialect: str, *, signed: bool = False) -> Target:
         KvcalcError: no such dialect.
     """
     if dialect not in DIALECTS:
-        raise KvcalcError(f"dialect {quote(dialect)} is unknown; known are {', '.join(DIALECTS)}")
+        raise RequestError(
+            f"dialect {quote(dialect)} is unknown; known are {', '.join(DIALECTS)}",
+            field="dialect",
+            found=dialect,
+        )
     own = DIALECTS[dialect]
 
     def divided(a: str, b: str) -> str:
@@ -161,7 +165,7 @@ def _column(name: str, own: Dialect) -> str:
     elif name.isprintable() and 0 < len(name) <= 200 and not {"\\", own.quote} & set(name):
         parts = [name]
     else:
-        raise KvcalcError(f"name: found {quote(name)}, expected a column's name")
+        raise RequestError.of("name", name, "a column's name")
     return ".".join(f"{own.quote}{part}{own.quote}" for part in parts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from kvcalc.answers.workbook import MOST, SETTINGS
 from kvcalc.answers.workbook.combinations import Combination, at
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import Value, substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.written import written
@@ -73,4 +73,4 @@ def _refuse_inexact(expression: Value, names: Mapping[str, str]) -> None:
     least = dict.fromkeys(names, 1)
     most = {name: MOST[name] for name in names}
     if not exact(expression, least, most, magnitude=False):
-        raise KvcalcError("not in a spreadsheet: what is divided could pass 2^47")
+        raise RequestError("not in a spreadsheet: what is divided could pass 2^47")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.answers.fill import AMOUNTS, ANSWERS, Filled
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.excel import MAX_EXACT
@@ -50,9 +50,10 @@ def write_xlsx(
             XlsxWriter is not installed.
     """
     if len(header) + len(ANSWERS) > MAX_COLUMNS:
-        raise KvcalcError(
-            f"output: found {len(header):,} columns, expected at most "
-            f"{MAX_COLUMNS - len(ANSWERS):,}, beside which a spreadsheet takes the answers"
+        raise RequestError.about(
+            "output",
+            f"found {len(header):,} columns, expected at most "
+            f"{MAX_COLUMNS - len(ANSWERS):,}, beside which a spreadsheet takes the answers",
         )
     formulas = _formulas(columns)
     with new_workbook(path, constant_memory=True) as book:
@@ -65,9 +66,10 @@ def write_xlsx(
             sheet.write_string(0, place, _held(name, 1), bold)
         for number, (row, found) in enumerate(rows, 2):
             if number > MAX_ROWS:
-                raise KvcalcError(
-                    f"output: found more than {MAX_ROWS - 1:,} rows, the most that a spreadsheet "
-                    "takes beneath a header; write .csv"
+                raise RequestError.about(
+                    "output",
+                    f"found more than {MAX_ROWS - 1:,} rows, the most that a spreadsheet "
+                    "takes beneath a header; write .csv",
                 )
             numbers = _write_cells(sheet, number, islice(row, len(header)))
             if found.cost is None:
@@ -114,9 +116,10 @@ def _write_answer(
 
 def _held(text: str, number: int) -> str:
     if len(text) > MAX_TEXT:
-        raise KvcalcError(
-            f"output: row {number:,}: found a text of {len(text):,} characters, expected at most "
-            f"the {MAX_TEXT:,} of a spreadsheet's cell"
+        raise RequestError.about(
+            "output",
+            f"row {number:,}: found a text of {len(text):,} characters, expected at most "
+            f"the {MAX_TEXT:,} of a spreadsheet's cell",
         )
     return text
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote, reason
+from kvcalc.errors import RequestError, quote, reason
 from kvcalc.outputs.table import FORMULA_STARTS
 from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, letters
 from kvcalc.outputs.workbook.styles import STYLES, TOP
@@ -37,11 +37,11 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> 
         folder.mkdir(exist_ok=True)
     except OSError as error:
         name = quote(str(folder), 300)
-        raise KvcalcError(f"--csv {name}: cannot be made ({reason(error)})") from None
+        raise RequestError(f"--csv {name}: cannot be made ({reason(error)})") from None
     for sheet in sheets:
         path = folder / f"{sheet.name}.csv"
         if path.exists() and not force:
-            raise KvcalcError(f"output {quote(str(path), 300)}: exists; --force replaces it")
+            raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
     for sheet in sheets:
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
         with (

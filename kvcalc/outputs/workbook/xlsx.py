@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import MissingExtraError
 
 NOTHING_IS_GUESSED = {
     "strings_to_formulas": False,
@@ -21,7 +21,5 @@ def new_workbook(path: Path, *, constant_memory: bool = False) -> Any:
     try:
         from xlsxwriter import Workbook
     except ImportError:
-        raise KvcalcError(
-            "writing a workbook needs the extra kvcalc[xlsx]: pip install 'kvcalc[xlsx]'"
-        ) from None
+        raise MissingExtraError.of("writing a workbook needs", "xlsx") from None
     return Workbook(str(path), {"constant_memory": constant_memory, **NOTHING_IS_GUESSED})

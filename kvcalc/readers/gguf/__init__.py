@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.files import opened
 from kvcalc.readers.gguf.metadata import Stream, read_metadata
 from kvcalc.readers.gguf.model import model_of, reading_of
@@ -32,4 +32,4 @@ def read_stream(stream: Stream, source: str) -> Reading:
     try:
         return reading_of(read_metadata(stream), Path(source).stem, source)
     except KvcalcError as error:
-        raise KvcalcError(f"{quote(source, 300)}: {error}") from None
+        raise SourceError.of(source, error) from None

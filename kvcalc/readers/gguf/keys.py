@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.catalogue.gguf import DESCRIBES_LAYERS, FREE
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.layers.layer import MAX_SIZE
 from kvcalc.model import MAX_LAYERS
 
@@ -33,7 +33,7 @@ class Keys:
     def error(self, key: str, found: object, expected: str) -> KvcalcError:
         """Say of a key what was found and what was expected."""
         what = "nothing" if found is None else quote(found)
-        return KvcalcError(f"{quote(self._prefix + key, 120)}: found {what}, expected {expected}")
+        return SourceError(f"{quote(self._prefix + key, 120)}: found {what}, expected {expected}")
 
     def get(self, key: str) -> Any:
         """A key's value as it stands; None where there is none."""
@@ -79,7 +79,7 @@ class Keys:
             if key in self._read or name == key or re.match(FREE, name):
                 continue
             if isinstance(value, list) or re.search(DESCRIBES_LAYERS, name):
-                raise KvcalcError(
+                raise SourceError(
                     f"{quote(key, 120)}: describes layers in a way that is not known of the "
                     f"architecture {quote(self.architecture)}"
                 )

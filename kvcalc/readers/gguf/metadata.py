@@ -7,7 +7,7 @@ vocabulary above all) is passed over without being decoded.
 from struct import Struct, unpack
 from typing import Any, Protocol
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 
 CHUNK = 2**18
 MAX_BYTES = 2**30
@@ -53,15 +53,15 @@ def read_head(source: "Source") -> tuple[dict[str, Any], int]:
         KvcalcError: as `read_metadata`.
     """
     if (magic := source.take(4)) != b"GGUF":
-        raise KvcalcError(f"found {quote(magic)} at its start, expected GGUF")
+        raise SourceError(f"found {quote(magic)} at its start, expected GGUF")
     version = source.number("I")
     if version not in (2, 3):
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
         found = f"big-endian GGUF {swapped}" if swapped in (2, 3) else f"GGUF version {version}"
-        raise KvcalcError(f"{found} is not supported, expected little-endian GGUF 2 or 3")
+        raise SourceError(f"{found} is not supported, expected little-endian GGUF 2 or 3")
     tensors: int = source.number("Q")
     if (count := source.number("Q")) > MAX_KEYS:
-        raise KvcalcError(f"found {count:,} keys of metadata, expected at most {MAX_KEYS:,}")
+        raise SourceError(f"found {count:,} keys of metadata, expected at most {MAX_KEYS:,}")
     metadata: dict[str, Any] = {}
     for _ in range(count):
         source.key = "a key's name"
@@ -87,7 +87,7 @@ class Source:
 
     def error(self, problem: str) -> KvcalcError:
         """Say what is wrong at the key that is read."""
-        return KvcalcError(f"{self.key}: {problem}")
+        return SourceError(f"{self.key}: {problem}")
 
     def _need(self, size: int) -> None:
         """Have `size` bytes in the buffer, from `at` on."""

@@ -13,7 +13,7 @@ from kvcalc.catalogue.gguf import (
     MODEL_TYPES,
     RECURRENT,
 )
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_LAYERS, Model
@@ -38,10 +38,10 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
         KvcalcError: as `model_of`.
     """
     if part := metadata.get("split.no"):
-        raise KvcalcError(f"split.no: found {quote(part)}, expected 0, the first part of the file")
+        raise SourceError(f"split.no: found {quote(part)}, expected 0, the first part of the file")
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
-        raise KvcalcError(f"general.architecture: found {quote(architecture)}, expected a name")
+        raise SourceError(f"general.architecture: found {quote(architecture)}, expected a name")
     keys = Keys(metadata, architecture)
     title = metadata.get("general.name")
     facts: dict[str, Any] = {

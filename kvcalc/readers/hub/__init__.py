@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.readers.hub.errors import asking
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
@@ -35,7 +35,7 @@ DEFAULT_QUANTISATIONS = ("Q4_K_M", "Q4_0")  # in llama.cpp's order
 _NO_MODEL = re.compile(r"mmproj|imatrix|(^|/)mtp-", re.IGNORECASE)
 
 
-class NoConfigError(KvcalcError):
+class NoConfigError(SourceError):
     """The repository is there and may be read, but holds no config.json."""
 
 
@@ -55,7 +55,9 @@ def fetch_config(hub_id: HubId) -> Path:
         try:
             size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
         except EntryNotFoundError:
-            raise NoConfigError(f"{quote(hub_id.repository)} holds no config.json") from None
+            raise NoConfigError(
+                f"{quote(hub_id.repository)} holds no config.json", source=hub_id.repository
+            ) from None
         except RevisionNotFoundError:
             raise
         except Exception as error:  # no way to the Hub today: an earlier answer is as good
@@ -65,9 +67,9 @@ def fetch_config(hub_id: HubId) -> Path:
                 raise error from None
         if size is None or size > MAX_CONFIG_BYTES:
             found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
-            raise KvcalcError(
-                f"{quote(hub_id.repository)}: found config.json {found}, expected at most "
-                f"{MAX_CONFIG_BYTES:,} bytes"
+            raise SourceError.of(
+                hub_id.repository,
+                f"found config.json {found}, expected at most {MAX_CONFIG_BYTES:,} bytes",
             )
         meter: Any = _meter(hub_id, size)
         return Path(hf_hub_download(*where, revision=revision, tqdm_class=meter))
@@ -130,9 +132,15 @@ def _choose(hub_id: HubId, files: Sequence[str]) -> str:
         return heads[0]
     repository = quote(hub_id.repository)
     if not heads:
-        raise KvcalcError(f"{repository} holds no .gguf model; name a repository that holds one")
+        raise SourceError(
+            f"{repository} holds no .gguf model; name a repository that holds one",
+            source=hub_id.repository,
+        )
     some = ", ".join(quote(file) for file in heads[:8]) + (", ..." if heads[8:] else "")
-    raise KvcalcError(f"{repository} holds no .gguf of {quote(wanted)}; it holds {some}")
+    raise SourceError(
+        f"{repository} holds no .gguf of {quote(wanted)}; it holds {some}",
+        source=hub_id.repository,
+    )
 
 
 def _is_head(file: str) -> bool:
@@ -156,9 +164,10 @@ def _meter(hub_id: HubId, size: int) -> type:
         def update(self, received: float | None = 1) -> None:
             self.received += max(int(received or 0), 0)
             if self.received > size:
-                raise KvcalcError(
-                    f"{quote(hub_id.repository)}: config.json is longer than the {size:,} bytes "
-                    "that the Hub announced; try again"
+                raise SourceError.of(
+                    hub_id.repository,
+                    f"config.json is longer than the {size:,} bytes that the Hub announced; "
+                    "try again",
                 )
 
     return Meter

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.readers.hub.ids import HubId
 
 # By the names of exception classes, the most derived first: huggingface_hub's HTTP library, and
@@ -40,11 +40,12 @@ def asking(hub_id: HubId) -> Iterator[None]:
         names = (cls.__name__ for cls in type(error).__mro__)
         sentence = next(SENTENCES[name] for name in names if name in SENTENCES)
         response = getattr(error, "response", None)
-        raise KvcalcError(
+        raise SourceError(
             sentence.format(
                 repository=quote(hub_id.repository),
                 revision=quote(hub_id.revision or "main"),
                 status=getattr(response, "status_code", None),
                 reason=quote(str(error).partition("\n")[0]),
-            )
+            ),
+            source=hub_id.repository,
         ) from None

@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.readers.hub.errors import asking
 from kvcalc.readers.hub.ids import HubId
 
@@ -108,7 +108,8 @@ class RangeStream:
         return size
 
     def _refused(self, why: str) -> KvcalcError:
-        return KvcalcError(
-            f"{quote(self._hub_id.repository)}: {quote(self.name, 120)} cannot be read by pieces, "
-            f"{why}; download it and give its path"
+        return SourceError.of(
+            self._hub_id.repository,
+            f"{quote(self.name, 120)} cannot be read by pieces, {why}; download it and give its "
+            "path",
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import KvcalcError, printable, quote
+from kvcalc.errors import KvcalcError, SourceError, printable, quote
 from kvcalc.files import read_bytes
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
@@ -35,12 +35,12 @@ def read(path: Path, name: str | None = None) -> Reading:
     try:
         table = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise KvcalcError(f"{quote(str(file), 300)}: not JSON ({quote(str(error))})") from None
+        raise SourceError.of(file, f"not JSON ({quote(str(error))})") from None
     own = file.resolve().parent.name if file.name == "config.json" else file.stem
     try:
         return reading_of(table, name or own or "model", str(file))
     except KvcalcError as error:
-        raise KvcalcError(f"{quote(str(file), 300)}: {error}") from None
+        raise SourceError.of(file, error) from None
 
 
 def reading_of(table: Any, name: str, source: str) -> Reading:
@@ -50,13 +50,13 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
         KvcalcError: it does not describe a language model; the sentence names the key.
     """
     if not isinstance(table, dict):
-        raise KvcalcError(f"found {quote(table)}, expected an object")
+        raise SourceError(f"found {quote(table)}, expected an object")
     text = _language_model(table)
     model_type = text.get("model_type") or table.get("model_type")
     row = family(model_type) if isinstance(model_type, str) else None
     keys = Keys(text, *(row or Family({}, {})))
     if not keys.has("num_hidden_layers") and not keys.has("layer_types"):
-        raise KvcalcError("num_hidden_layers: missing, so there is no language model in the file")
+        raise SourceError("num_hidden_layers: missing, so there is no language model in the file")
     refuse_unread(text)
     model_dtype = table.get("dtype") or table.get("torch_dtype")
     outer = table.get("model_type")
@@ -79,7 +79,7 @@ def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the table of the language model, nested or not."""
     for key in TEXT_CONFIGS[:4]:  # the last, "decoder", may name something else
         if table.get(key) is not None and not isinstance(table[key], dict):
-            raise KvcalcError(f"{key}: found {quote(table[key])}, expected a table")
+            raise SourceError(f"{key}: found {quote(table[key])}, expected a table")
     for _ in range(3):
         nested = next(
             (table[key] for key in TEXT_CONFIGS if isinstance(table.get(key), dict)), None

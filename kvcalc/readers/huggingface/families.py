@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 
 
 class Family(NamedTuple):
@@ -37,5 +37,5 @@ def family(model_type: str) -> Family | None:
     if row is not None and "text" in row:
         row = rows.get(row["text"])
     if row is None and model_type in _table()["without_language_model"]:
-        raise KvcalcError(f"model_type: {quote(model_type)} has no language model")
+        raise SourceError(f"model_type: {quote(model_type)} has no language model")
     return None if row is None else Family(row["names"], row["defaults"])

@@ -8,7 +8,7 @@ where, is remembered.
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "num_hidden_layers": (
@@ -106,7 +106,7 @@ class Keys:
         value = self.get(key)
         if type(value) is not int or value < 1:
             found = "nothing" if value is None else quote(value)
-            raise KvcalcError(f"{key}: found {found}, expected a positive integer")
+            raise SourceError(f"{key}: found {found}, expected a positive integer")
         return value
 
     def count(self, key: str) -> int:
@@ -125,7 +125,7 @@ class Keys:
         """
         value = self.get(key, {})
         if not isinstance(value, dict):
-            raise KvcalcError(f"{key}: found {quote(value)}, expected a table")
+            raise SourceError(f"{key}: found {quote(value)}, expected a table")
         return value
 
     def list_of(self, key: str, kind: type) -> list[Any]:
@@ -136,7 +136,7 @@ class Keys:
         """
         value = self.get(key, [])
         if not isinstance(value, list) or any(type(item) is not kind for item in value):
-            raise KvcalcError(f"{key}: found {quote(value)}, expected a list of {kind.__name__}")
+            raise SourceError(f"{key}: found {quote(value)}, expected a list of {kind.__name__}")
         return value
 
     def in_file(self, key: str) -> bool:

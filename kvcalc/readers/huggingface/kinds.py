@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.layers.attention import (
     Attention,
     ChunkedAttention,
@@ -140,7 +140,7 @@ def _linear(keys: Keys) -> Layer:
         )
     if keys.has("full_attn_alpha_factor"):
         return _lightning(keys)
-    raise KvcalcError("layer_types: a linear_attention layer whose sizes the file does not give")
+    raise SourceError("layer_types: a linear_attention layer whose sizes the file does not give")
 
 
 def _lightning(keys: Keys) -> Layer:
@@ -244,5 +244,5 @@ def layer_of(kind: str, keys: Keys) -> Layer:
         KvcalcError: an unknown type, or sizes that the file does not give.
     """
     if kind not in KINDS:
-        raise KvcalcError(f"layer_types: found {quote(kind)}, expected one of {', '.join(KINDS)}")
+        raise SourceError(f"layer_types: found {quote(kind)}, expected one of {', '.join(KINDS)}")
     return KINDS[kind](keys)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.layers.composed import Combined, SharedCache
 from kvcalc.layers.layer import Layer
 from kvcalc.readers.huggingface.keys import Keys
@@ -54,7 +54,7 @@ def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
         if share is None:
             return {}
         if type(share) is not int or share < 1:
-            raise KvcalcError(
+            raise SourceError(
                 f"n_heads_in_group: found {quote(share)}, expected a positive integer"
             )
         return {"num_key_value_heads": keys.size("num_attention_heads") // share}
@@ -71,7 +71,7 @@ def _share(keys: Keys, layers: list[Layer]) -> None:
     """Let the last layers read the cache of layers before them (Gemma 3n, Gemma 4)."""
     shared = keys.count("num_kv_shared_layers")
     if shared >= len(layers):
-        raise KvcalcError(
+        raise SourceError(
             f"num_kv_shared_layers: found {quote(shared)}, expected less than the layers"
         )
     for place in range(len(layers) - shared, len(layers)):
@@ -90,6 +90,6 @@ def _loop(keys: Keys, layers: list[Layer]) -> None:
     else:
         return
     if looped.stop > len(layers) or passes > 1000:
-        raise KvcalcError(f"loops: found {looped.stop} layers, {passes} times, expected fewer")
+        raise SourceError(f"loops: found {looped.stop} layers, {passes} times, expected fewer")
     for place in looped:
         layers[place] = Combined(parts=(layers[place],) * passes)

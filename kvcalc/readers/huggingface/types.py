@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import cycle, islice
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.readers.huggingface.keys import Keys
 
 MAX_LAYERS = 100_000
@@ -57,13 +57,13 @@ def count(keys: Keys) -> int:
     if keys.table.get("num_hidden_layers") is None:
         layers *= keys.defaults.get("attentions_a_block", 1)
     if layers > MAX_LAYERS:
-        raise KvcalcError(f"num_hidden_layers: found {layers}, expected at most {MAX_LAYERS:,}")
+        raise SourceError(f"num_hidden_layers: found {layers}, expected at most {MAX_LAYERS:,}")
     return layers
 
 
 def _checked(keys: Keys, key: str, types: list[str]) -> list[str]:
     if keys.get("num_hidden_layers") is not None and len(types) != count(keys):
-        raise KvcalcError(
+        raise SourceError(
             f"{key}: describes {len(types)} layers, expected the {count(keys)} of num_hidden_layers"
         )
     return types
@@ -83,7 +83,7 @@ def _indexed(keys: Keys, types: list[str]) -> list[str]:
     ):
         owners = keys.list_of("indexer_types", str)
         if len(owners) != len(types):
-            raise KvcalcError(f"indexer_types: found {len(owners)}, expected {len(types)}")
+            raise SourceError(f"indexer_types: found {len(owners)}, expected {len(types)}")
         shared = [owner == "shared" for owner in owners]
     elif isinstance(every := keys.get("index_topk_freq"), int) and every > 1:
         given = keys.in_file("index_skip_topk_offset")
@@ -99,7 +99,7 @@ def _lettered(keys: Keys) -> list[str] | None:
     """A string with a letter a layer."""
     pattern = keys.get("hybrid_override_pattern")
     if not isinstance(pattern, str) or set(pattern) - set(LETTERS):
-        raise KvcalcError(f"hybrid_override_pattern: found {quote(pattern)}")
+        raise SourceError(f"hybrid_override_pattern: found {quote(pattern)}")
     return [LETTERS[letter] for letter in pattern]
 
 
@@ -111,7 +111,7 @@ def _sliding_pattern(keys: Keys) -> list[str] | None:
     if type(pattern) is int and pattern > 0:
         return _every(keys, pattern, pattern - 1, SLIDING)
     if not isinstance(pattern, str) or not pattern or set(pattern) - {"L", "G"}:
-        raise KvcalcError(
+        raise SourceError(
             f"sliding_window_pattern: found {quote(pattern)}, expected letters L and G or a period"
         )
     return [LETTERS[letter] for letter in islice(cycle(pattern), count(keys))]
@@ -143,7 +143,7 @@ def _ratios(keys: Keys) -> list[str] | None:
     kinds = {0: SLIDING, 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
     ratios = keys.list_of("compress_ratios", int)
     if set(ratios) - set(kinds):
-        raise KvcalcError(f"compress_ratios: found {quote(ratios)}, expected 0, 4 and 128")
+        raise SourceError(f"compress_ratios: found {quote(ratios)}, expected 0, 4 and 128")
     return [kinds[ratio] for ratio in ratios[: count(keys)]]
 
 
@@ -160,10 +160,10 @@ def _blocks(keys: Keys) -> list[str] | None:
     for place, block in enumerate(keys.list_of("block_configs", dict)):
         attention = block.get("attention")
         if not isinstance(attention, dict):
-            raise KvcalcError(f"block_configs.{place}: expected a table with attention")
+            raise SourceError(f"block_configs.{place}: expected a table with attention")
         for key in ("window_length", "sparsify", "num_sink_tokens"):
             if attention.get(key) is not None:
-                raise KvcalcError(f"block_configs.{place}.attention.{key}: no rule reads it")
+                raise SourceError(f"block_configs.{place}.attention.{key}: no rule reads it")
         none = attention.get("no_op") or attention.get("replace_with_linear")
         types.append("mlp" if none else FULL)
     return types
@@ -191,7 +191,7 @@ def _linear_lists(keys: Keys) -> list[str] | None:
     """Two lists of layers counted from 1 (Kimi-Linear)."""
     full = keys.table_of("linear_attn_config").get("full_attn_layers")
     if not isinstance(full, list) or any(type(layer) is not int for layer in full):
-        raise KvcalcError(
+        raise SourceError(
             f"linear_attn_config.full_attn_layers: found {quote(full)}, expected a list"
         )
     full = set(full)
@@ -240,7 +240,7 @@ def _by_class(keys: Keys) -> list[str]:
     if pattern is not None:
         return list(islice(cycle(pattern), layers))
     if listed is not None:
-        raise KvcalcError(
+        raise SourceError(
             f"layer_types: missing, and its class has a list of its own for {len(listed)} layers "
             f"alone, not for {layers}"
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 
 DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
@@ -67,7 +67,7 @@ def refuse_unused_state(table: Mapping[str, Any]) -> None:
     """
     for key, value in table.items():
         if value and isinstance(key, str) and STATE.fullmatch(key):
-            raise KvcalcError(f"{quote(key)}: speaks of recurrent layers, and no rule reads it")
+            raise SourceError(f"{quote(key)}: speaks of recurrent layers, and no rule reads it")
 
 
 def refuse_unread(table: Mapping[str, Any]) -> None:
@@ -80,4 +80,4 @@ def refuse_unread(table: Mapping[str, Any]) -> None:
         if not value or key in READ or key in NO_CACHE:
             continue
         if isinstance(key, str) and DESCRIBES_LAYERS.fullmatch(key):
-            raise KvcalcError(f"{quote(key)}: describes layers, and no rule reads it")
+            raise SourceError(f"{quote(key)}: describes layers, and no rule reads it")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError
 from kvcalc.readers.logs import llama_cpp, ollama, sglang, tensorrt_llm, vllm
 from kvcalc.readers.logs.pattern import Found, Pattern
 
@@ -45,11 +45,10 @@ def read_log(stream: BinaryIO, name: str) -> list[Found]:
             if needle in text:
                 found += _matches(line, number, patterns)
         if len(found) > MAX_FOUND:
-            raise KvcalcError(f"{quote(name, 300)}: more than {MAX_FOUND:,} lines with figures")
+            raise SourceError.of(name, f"more than {MAX_FOUND:,} lines with figures")
     if not found:
-        raise KvcalcError(
-            f"{quote(name, 300)}: found no line that is known; expected a start-up log of "
-            f"{', '.join(ENGINES)}"
+        raise SourceError.of(
+            name, f"found no line that is known; expected a start-up log of {', '.join(ENGINES)}"
         )
     return found
 
@@ -68,7 +67,7 @@ def _candidates(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     first = True
     while piece := stream.read(CHUNK):
         if first and b"\0" in piece:
-            raise KvcalcError(f"{quote(name, 300)}: found a binary file, expected a text log")
+            raise SourceError.of(name, "found a binary file, expected a text log")
         first = False
         chunk = rest + piece
         cut = chunk.rfind(b"\n") + 1

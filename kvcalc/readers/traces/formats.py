@@ -1,9 +1,10 @@
 """The published formats of request traces, by their columns."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError, SourceError, quote
 
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds of a unit of time."""
@@ -82,7 +83,7 @@ OPTIONAL = ("duration", "blocks")
 
 
 def recognised(
-    header: Sequence[str], named: Mapping[str, str], unit: str | None, file: str
+    header: Sequence[str], named: Mapping[str, str], unit: str | None, file: Path
 ) -> Format:
     """Find the format of a file by its columns, or take the columns that a person names.
 
@@ -91,11 +92,11 @@ def recognised(
     """
     for question, column in named.items():
         if question not in QUESTIONS:
-            raise KvcalcError(
-                f"--column: {quote(question)} is no question; those are {', '.join(QUESTIONS)}"
+            raise RequestError.about(
+                "--column", f"{quote(question)} is no question; those are {', '.join(QUESTIONS)}"
             )
         if column not in header:
-            raise KvcalcError(f"{file}: column {quote(column)}: missing; found {_listed(header)}")
+            raise SourceError.of(file, f"column {quote(column)}: missing; found {_listed(header)}")
     for known in FORMATS.values():
         columns = {**known.columns, **named}
         there = {question: column for question, column in columns.items() if column in header}
@@ -108,9 +109,10 @@ def recognised(
         f"{name}: {', '.join(column for question, column in known.columns.items())}"
         for name, known in FORMATS.items()
     )
-    raise KvcalcError(
-        f"{file}: found the columns {_listed(header)}, expected those of a known trace ({wanted}), "
-        "or --column start=..., input=... and output=..."
+    raise SourceError.of(
+        file,
+        f"found the columns {_listed(header)}, expected those of a known trace ({wanted}"
+        "), or --column start=..., input=... and output=...",
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.readers.traces.formats import UNITS_US, Format
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.source import Source
@@ -86,7 +86,7 @@ class RequestRows:
         found += [(one.line, width, one.text) for one in rejects]
         line, why, told = min(found)
         unit = "row" if self.source.kind == "parquet" else "line"
-        raise KvcalcError(f"{self.source.name}: {unit} {line:,}: {why} {quote(told, 200)}")
+        raise SourceError.of(self.source.path, f"{unit} {line:,}: {why} {quote(told, 200)}")
 
     def _values(self, more: str = "") -> str:
         read, wrote = (self._tokens(one) for one in TOKENS)
@@ -129,9 +129,9 @@ class RequestRows:
         kind = self.source.types[column]
         if unit is None:
             if NUMBERS.fullmatch(kind):
-                raise KvcalcError(
-                    f"{self.source.name}: column {quote(column)} has numbers; give --time-unit s, "
-                    "ms or us"
+                raise SourceError.of(
+                    self.source.path,
+                    f"column {quote(column)} has numbers; give --time-unit s, ms or us",
                 )
             if kind == "TIMESTAMP WITH TIME ZONE":
                 return f"epoch_ns({_quoted(column)})"

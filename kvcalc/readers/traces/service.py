@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import lcm
 from typing import NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import RequestError
 
 
 class Service(NamedTuple):
@@ -31,7 +31,7 @@ def rate(value: object, option: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         found = Fraction(0)
     if found <= 0 or found.numerator > 10**9 or found.denominator > 10**9:
-        raise KvcalcError(f"{option}: found {quote(value)}, expected tokens a second, as 8000")
+        raise RequestError.of(option, value, "tokens a second, as 8000")
     return found
 
 

@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import SourceError, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,9 +37,8 @@ class Source:
     def __init__(self, base: "DuckDBPyConnection", path: Path) -> None:
         self.base = base
         self.path = path
-        self.name = quote(str(path), 300)
         if not path.is_file():
-            raise KvcalcError(f"{self.name}: expected a file")
+            raise SourceError.of(self.path, "expected a file")
         self.packed = path.suffix.lower() == ".gz"
         bare = path.name.lower().removesuffix(".gz")
         self.kind = next(
@@ -93,7 +92,7 @@ class Source:
                     found = json.loads(line)
                     keys |= dict.fromkeys(found if isinstance(found, dict) else ())
         if lines and not keys:
-            raise KvcalcError(f"{self.name}: found no object of JSON, expected one a line")
+            raise SourceError.of(self.path, "found no object of JSON, expected one a line")
         return keys
 
     def _header(self) -> list[str]:
@@ -101,7 +100,7 @@ class Source:
             line = file.readline(MAX_LINE)
         header = next(csv.reader([line.removeprefix("\ufeff")]), [])
         if not header or len(set(header)) != len(header) or not line.endswith("\n"):
-            raise KvcalcError(f"{self.name}: found no line of different columns, expected a header")
+            raise SourceError.of(self.path, "found no line of different columns, expected a header")
         return header
 
     @contextmanager
@@ -111,7 +110,7 @@ class Source:
             with opened(self.path, "rt", encoding="utf-8", errors="replace", newline="") as file:
                 yield file
         except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-            raise KvcalcError(f"{self.name}: cannot be read ({quote(str(error))})") from None
+            raise SourceError.of(self.path, f"cannot be read ({quote(str(error))})") from None
 
     def rejects(self) -> list[Reject]:
         """The lines that scans of a CSV file have rejected, each once."""
@@ -155,7 +154,7 @@ class Source:
             return self.base.execute(query, list(values)).fetchall()
         except (duckdb.Error, OSError) as error:
             first = str(error).strip().partition("\n")[0]
-            raise KvcalcError(f"{self.name}: cannot be read ({quote(first, 200)})") from None
+            raise SourceError.of(self.path, f"cannot be read ({quote(first, 200)})") from None
 
 
 def _escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.errors import KvcalcError, quote
+from kvcalc.errors import MissingExtraError, RequestError, SourceError
 from kvcalc.readers.traces.formats import UNITS_US, recognised
 from kvcalc.readers.traces.rows import RequestRows
 from kvcalc.readers.traces.service import Service
@@ -46,9 +46,7 @@ def connect() -> "DuckDBPyConnection":
     try:
         import duckdb
     except ImportError:
-        raise KvcalcError(
-            "a trace needs the extra kvcalc[trace]: pip install 'kvcalc[trace]'"
-        ) from None
+        raise MissingExtraError.of("a trace needs", "trace") from None
     spilled = Path(gettempdir()) / f"kvcalc-trace-{getpid()}"
     base = duckdb.connect(
         config={
@@ -81,7 +79,7 @@ def load(
             a trace without durations where no service model is given.
     """
     if time_unit is not None and time_unit not in UNITS_US:
-        raise KvcalcError(f"time_unit: found {quote(time_unit)}, expected {', '.join(UNITS_US)}")
+        raise RequestError.of("time_unit", time_unit, f"{', '.join(UNITS_US)}")
     base.execute(
         "CREATE TABLE raw(start BIGINT, life BIGINT, input INTEGER, output INTEGER, "
         f"blocks {'BIGINT[]' if with_blocks else 'INTEGER'})"
@@ -92,12 +90,12 @@ def load(
         source = Source(base, path)
         if not source.types:
             continue
-        form = recognised(list(source.types), columns or {}, time_unit, source.name)
+        form = recognised(list(source.types), columns or {}, time_unit, source.path)
         dated = "duration" in form.columns or "end" in form.columns
         if not dated and service is None:
-            raise KvcalcError(
-                f"{source.name}: has no durations; give --prefill-rate and --decode-rate, in "
-                "tokens a second"
+            raise SourceError.of(
+                source.path,
+                "has no durations; give --prefill-rate and --decode-rate, in tokens a second",
             )
         rows = RequestRows(source, form, service, with_blocks)
         found = rows.insert()
@@ -137,8 +135,8 @@ def _paths(files: Iterable[str | Path]) -> list[Path]:
         pattern = Path(text)
         matches = [pattern] if pattern.exists() else sorted(pattern.parent.glob(pattern.name))
         if not matches:
-            raise KvcalcError(f"{quote(text, 300)}: found nothing, expected a trace")
+            raise SourceError.of(text, "found nothing, expected a trace")
         found += matches
     if not found:
-        raise KvcalcError("files: found none, expected at least one trace")
+        raise RequestError.about("files", "found none, expected at least one trace")
     return found
