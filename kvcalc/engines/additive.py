@@ -1,6 +1,6 @@
 """Costs that are a sum over layers: each keeps rows of some bytes for some tokens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
@@ -24,24 +24,24 @@ class TokenRows(NamedTuple):
     tokens: Value
 
 
-Keep = Callable[[Any], list[TokenRows]]
-"""What a layer of one kind keeps."""
+RowRule = Callable[[Any], list[TokenRows]]
+"""The rows that a layer of one kind keeps."""
 
 
-def rows_of(layer: Layer, engine: str, kinds: Mapping[str, Keep]) -> list[TokenRows]:
+def rows_of(layer: Layer, engine: str, kinds: Mapping[str, RowRule]) -> list[TokenRows]:
     """Look up what a layer keeps on an engine; a combined layer keeps what its parts do.
 
     Raises:
         KvcalcError: the engine has no such kind of layer.
     """
-    kept: list[TokenRows] = []
+    rows: list[TokenRows] = []
     for cache in layer.caches:
         if cache.kind not in kinds:
             raise UnsupportedError(
                 f"{engine} does not support {cache.kind} layers", what=f"{cache.kind} layers"
             )
-        kept += kinds[cache.kind](cache)
-    return kept
+        rows += kinds[cache.kind](cache)
+    return rows
 
 
 def additive_cost(
@@ -49,7 +49,7 @@ def additive_cost(
     model: Model,
     settings: Settings,
     kv_cache_dtype: str,
-    kinds: Mapping[str, Keep],
+    kinds: Mapping[str, RowRule],
     why: str = "",
 ) -> Cost:
     """Sum what the layers keep, each kind by its own rule, kinds in the order of their table.
@@ -62,26 +62,26 @@ def additive_cost(
     groups = []
     terms = []
     for layer, layers in sorted(model.groups, key=lambda group: order.get(group[0].kind, 0)):
-        kept = rows_of(layer, engine, kinds)
-        terms += [(layers, rows.tokens, rows.row_bytes) for rows in kept]
-        groups.append(_group(model, layer, layers, kept, ranks))
+        rows = rows_of(layer, engine, kinds)
+        terms += [(layers, each.tokens, each.row_bytes) for each in rows]
+        groups.append(_group(model, layer, layers, rows, ranks))
     if len({(tokens, row) for _, tokens, row in terms}) > MAX_GROUPS:
         raise UnsupportedError.of("layers", f"found more than {MAX_GROUPS} different caches")
-    request = _total([(layers, tokens, row * ranks) for layers, tokens, row in terms])
+    request = gathered([(layers, tokens, row * ranks) for layers, tokens, row in terms])
     return Cost(
         model=model,
         engine=engine,
         kv_cache_dtype=kv_cache_dtype,
         settings=settings.changed(),
         formula=formula(model, request * SEQUENCES),
-        per_gpu=formula(model, _total(terms) * SEQUENCES),
+        per_gpu=formula(model, gathered(terms) * SEQUENCES),
         split=Split(formula(model, request)),
         groups=tuple(groups),
         why=why,
     )
 
 
-def _total(terms: list[tuple[int, Value, int]]) -> Value:
+def gathered(terms: Iterable[tuple[int, Value, int]]) -> Value:
     """Sum layers * tokens * row bytes, gathered by equal rows or by equal tokens: the shorter."""
     by_row: dict[int, Value] = {}
     by_tokens: dict[Value, int] = {}
@@ -98,14 +98,14 @@ def _total(terms: list[tuple[int, Value, int]]) -> Value:
     return total
 
 
-def _group(model: Model, layer: Layer, layers: int, kept: list[TokenRows], ranks: int) -> Group:
+def _group(model: Model, layer: Layer, layers: int, rows: list[TokenRows], ranks: int) -> Group:
     share: Value = 0
     steps = []
-    for rows in kept:
-        share += layers * rows.tokens * (rows.row_bytes * ranks)
-        steps.append(Step(rows.what, rows.working, rows.row_bytes, "bytes"))
-        if not isinstance(rows.tokens, int):
-            steps.append(Step("tokens a layer keeps", str(rows.tokens), rows.tokens, "tokens"))
+    for each in rows:
+        share += layers * each.tokens * (each.row_bytes * ranks)
+        steps.append(Step(each.what, each.working, each.row_bytes, "bytes"))
+        if not isinstance(each.tokens, int):
+            steps.append(Step("tokens a layer keeps", str(each.tokens), each.tokens, "tokens"))
     shared = f" x {ranks} ranks" if ranks > 1 else ""
     total = share * SEQUENCES
     steps.append(Step("all of them", f"{layers} layers{shared} x sequences", total, "bytes"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, dtype
-from kvcalc.engines.additive import Keep, TokenRows, additive_cost
+from kvcalc.engines.additive import RowRule, TokenRows, additive_cost
 from kvcalc.engines.engine import Engine, Settings, heads_per_rank, share_per_rank
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.traffic import AS_THEY_COME
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kvcalc.layers.recurrent import Recurrent
 
 
-def kinds(model: Model, settings: Settings) -> dict[str, Keep]:
+def kinds(model: Model, settings: Settings) -> dict[str, RowRule]:
     """Give each kind of layer what it keeps, with these settings."""
     element = dtype(settings.kv_cache_dtype or model.dtype)
     own = dtype(model.dtype)

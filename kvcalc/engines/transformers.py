@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, Dtype, dtype
-from kvcalc.engines.additive import Keep, TokenRows, additive_cost
+from kvcalc.engines.additive import RowRule, TokenRows, additive_cost
 from kvcalc.engines.engine import About, Engine, Settings
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.traffic import AS_THEY_COME
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 ONE_MORE = {"mimo_v2_flash"}
 """Model types whose class slides over one token more than its file says (configuration class)."""
 
-
 FLOAT32 = dtype("float32")
 
 
@@ -54,7 +53,7 @@ class Cache(NamedTuple):
     element: Dtype
     after_prompt: bool
 
-    def kept(self, window: int) -> Value:
+    def in_window(self, window: int) -> Value:
         """Tokens a layer keeps of those in its window."""
         if self.after_prompt:
             return CONTEXT
@@ -89,7 +88,7 @@ class Cache(NamedTuple):
 
     def sliding(self, layer: "SlidingAttention") -> list[TokenRows]:
         """The window's tokens."""
-        return self.keys_and_values(layer, self.kept(layer.window))
+        return self.keys_and_values(layer, self.in_window(layer.window))
 
     def chunked(self, layer: "ChunkedAttention") -> list[TokenRows]:
         """The chunk's tokens."""
@@ -100,7 +99,7 @@ class Cache(NamedTuple):
     def latent(self, layer: "LatentAttention") -> list[TokenRows]:
         """A row for all heads, and an indexer's key."""
         sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {self.element.name}"
-        tokens = CONTEXT if layer.window is None else self.kept(layer.window)
+        tokens = CONTEXT if layer.window is None else self.in_window(layer.window)
         row = TokenRows(
             "a token of a layer", sizes, self.element.row_bytes(layer.row_elements), tokens
         )
@@ -110,7 +109,7 @@ class Cache(NamedTuple):
         """Near rows, compressed rows, and what waits to be compressed."""
         row = self.element.row_bytes(layer.head_dim)
         working = f"{layer.head_dim} elements of {self.element.name}"
-        near = self.kept(layer.window)
+        near = self.in_window(layer.window)
         if not layer.ratio:
             return [TokenRows("a token's key and value", f"2 x {working}", 2 * row, near)]
         far = CONTEXT // layer.ratio
@@ -165,7 +164,7 @@ class Cache(NamedTuple):
         """No cache."""
         return []
 
-    def kinds(self) -> dict[str, Keep]:
+    def kinds(self) -> dict[str, RowRule]:
         """Give each kind of layer its rule."""
         return {
             "full_attention": self.full,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines.llama_cpp import cost, memories
+from kvcalc.engines.llama_cpp.cost import cost, memories
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula

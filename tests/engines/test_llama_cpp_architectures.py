@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
-from kvcalc.engines.llama_cpp import cost, memories
-from kvcalc.engines.llama_cpp.architectures import loaded
+from kvcalc.engines.llama_cpp.cost import cost, memories
+from kvcalc.engines.llama_cpp.loading import load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
@@ -140,7 +140,7 @@ def letter(layer: Layer) -> str:
 
 
 def letters(model: Model) -> str:
-    return "".join(letter(layer) for layer in loaded(model, "default").layers)
+    return "".join(letter(layer) for layer in load(model, "default").layers)
 
 
 def assert_pattern(found: str, shown: str) -> None:
@@ -151,7 +151,7 @@ def assert_pattern(found: str, shown: str) -> None:
 
 
 def windows(model: Model) -> set[int]:
-    layers = set(loaded(model, "default").layers)
+    layers = set(load(model, "default").layers)
     chunks = {dict(layer)["chunk"] for layer in layers if layer.kind == "chunked_attention"}
     return chunks | {window for layer in layers for window in layer.windows}
 

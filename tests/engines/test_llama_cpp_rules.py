@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.costs import Cost
-from kvcalc.engines.llama_cpp.architectures import loaded
 from kvcalc.engines.llama_cpp.devices import devices
+from kvcalc.engines.llama_cpp.loading import load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import CompressedAttention, CrossAttention
@@ -276,7 +276,7 @@ def test_settings_of_the_structure_cannot_vary_within_a_formula() -> None:
 
 def dealt(of: Model, **settings: Any) -> list[int]:
     asked = LlamaCppSettings(**settings)
-    return [len(places) for places in devices(loaded(of, asked.ctx_type), asked)]
+    return [len(places) for places in devices(load(of, asked.ctx_type), asked)]
 
 
 @pytest.mark.parametrize(

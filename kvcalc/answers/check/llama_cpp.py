@@ -14,8 +14,8 @@ from kvcalc.answers.check.verdict import (
     first_that_agrees,
     number,
 )
-from kvcalc.engines.llama_cpp.architectures import loaded
 from kvcalc.engines.llama_cpp.block_types import block_type
+from kvcalc.engines.llama_cpp.loading import load
 
 if TYPE_CHECKING:
     from kvcalc.readers.logs.pattern import Found
@@ -180,7 +180,7 @@ def _states(log: Log, line: "Found") -> Iterator[Checked]:
         return
     copies = number(values["cells"]) * (1 + number(values["rollback"]))
     r = s = 0
-    for layer in loaded(log.subject.model, "default").layers:
+    for layer in load(log.subject.model, "default").layers:
         for cache in layer.caches:
             state: Any = cache
             if hasattr(cache, "state_elements"):

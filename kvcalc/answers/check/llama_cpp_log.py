@@ -4,8 +4,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.answers.check.verdict import Subject, number
-from kvcalc.engines.llama_cpp.architectures import loaded
 from kvcalc.engines.llama_cpp.block_types import block_type
+from kvcalc.engines.llama_cpp.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Log:
         """The model's caches that see all tokens, and those that slide."""
         assert self.subject.model is not None
         sorted_: dict[str, list[Layer]] = {FULL: [], SLIDING: []}
-        for layer in loaded(self.subject.model, "default").layers:
+        for layer in load(self.subject.model, "default").layers:
             for cache in layer.caches:
                 if "attention" in cache.kind and cache.kind != "cross_attention":
                     slides = bool(cache.windows) or cache.kind == "chunked_attention"

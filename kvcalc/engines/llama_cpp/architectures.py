@@ -1,29 +1,11 @@
-"""How llama.cpp loads a model: what its own code says of the architecture, whoever read the file.
+"""What llama.cpp's own code says of an architecture, whoever read the file.
 
 A model has Hugging Face's model type; llama.cpp's converter names the architecture (conversion/,
 the classes of each file's `register`), and src/models/ has the rules. Those that a GGUF file's
 reader needs too are its tables.
 """
 
-from collections import Counter
-from dataclasses import dataclass
-from functools import cached_property
-
-from kvcalc.catalogue.gguf import (
-    CACHELESS,
-    HOLDING_LAYERS,
-    MODEL_TYPES,
-    PLAIN,
-    RECURRENT,
-    SLIDING_LAYERS,
-    WINDOWS,
-)
-from kvcalc.costs import window_of
-from kvcalc.errors import UnsupportedError, quote
-from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import ChunkedAttention
-from kvcalc.layers.composed import NoCache, SharedCache
-from kvcalc.layers.layer import Layer
+from kvcalc.catalogue.gguf import CACHELESS, MODEL_TYPES, PLAIN, RECURRENT, WINDOWS
 from kvcalc.model import Model
 
 
@@ -94,31 +76,24 @@ NEXTN_IN_TRUNK = frozenset({"bailingmoe3"})
 """Architectures whose main context keeps rows for NextN layers too: src/llama-model.cpp gives the
 attention of a hybrid all layers that are not recurrent."""
 
+ROLLBACK = _names(
+    "bailingmoe3 deepseek4 glm5-next kimi-k3 lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 "
+    "qwen35moe qwen4exp"
+)
+"""Architectures that keep a spare state a drafted token (llm_arch_supports_rs_rollback)."""
 
-@dataclass(frozen=True)
-class Loaded:
-    """A model as llama.cpp lays it out.
+NO_FLASH_ATTENTION = frozenset({"grok"})
+"""Architectures for which src/llama-context.cpp turns flash attention off."""
 
-    `layers` hold caches in this context, `first` is the place of the first among all `blocks` of
-    the file. `window` is that of the sliding layers. `trunk` are the main context's layers.
-    """
+FULL_HEADS = frozenset({"minicpm3", "plm"})
+"""Latent attention whose full heads llama.cpp caches: their sizes are not those of the row."""
 
-    architecture: str | None
-    layers: tuple[Layer, ...]
-    first: int
-    blocks: int
-    window: Value
-    trunk: tuple[Layer, ...]
+INDEXER_ROWS = {"glm5-next": 3}
+"""Rows an indexer keeps of a token: GLM-5-Next's key, gate and pooled value
+(src/llama-memory-hybrid-idx.cpp)."""
 
-    @cached_property
-    def caches(self) -> frozenset[Layer]:
-        """The different caches of the main context."""
-        return frozenset(cache for layer in set(self.trunk) for cache in layer.caches)
-
-    @cached_property
-    def counted(self) -> tuple[tuple[Layer, int], ...]:
-        """Equal layers of this context and how many there are, in order of appearance."""
-        return tuple(Counter(self.layers).items())
+KEY_ONLY_INDEXER = frozenset({"qwen4exp"})
+"""Beside full attention an indexer's cache has a V too, which nothing reads: not here."""
 
 
 def architecture_of(model: Model) -> str | None:
@@ -128,88 +103,3 @@ def architecture_of(model: Model) -> str | None:
         return None
     spellings = (ARCHITECTURES.get(name), name, name.replace("_", "-"))
     return next((spelling for spelling in spellings if spelling in KNOWN), None)
-
-
-def loaded(model: Model, ctx_type: str) -> Loaded:
-    """Lay a model out as llama.cpp does, for its main context or for its draft's ("mtp").
-
-    Raises:
-        KvcalcError: it slides in a way that llama.cpp has not, or has no layers that draft.
-    """
-    architecture = architecture_of(model)
-    replaced = {layer: _as_held(layer, architecture, model) for layer, _ in model.groups}
-    trunk = tuple(replaced[layer] for layer in model.layers)
-    if architecture in CACHELESS:
-        trunk = (NoCache(),) * len(trunk)
-    holding = HOLDING_LAYERS.get(architecture or "", len(trunk))
-    trunk = trunk[:holding] + (SharedCache(),) * (len(trunk) - holding)
-    count = 0
-    if model.model_type not in NO_NEXTN:
-        count = model.num_nextn_predict_layers or NEXTN.get(model.model_type or "", 0)
-    layers, first = trunk, 0
-    if ctx_type == "mtp":
-        if not count or architecture not in DRAFTS:
-            raise UnsupportedError.of(
-                "ctx_type", f"found 'mtp', but {model.name} has no NextN layers that llama.cpp runs"
-            )
-        layers, first = (draft_layer(trunk, architecture),) * count, len(trunk)
-    elif count and architecture in NEXTN_IN_TRUNK:
-        layers = trunk + (draft_layer(trunk, architecture),) * count
-    window = _window(model, trunk, architecture)
-    return Loaded(architecture, layers, first, len(trunk) + count, window, trunk)
-
-
-def draft_layer(trunk: tuple[Layer, ...], architecture: str | None) -> Layer:
-    """Shape a layer that drafts: the trunk's last attention, seeing all, and without an indexer.
-
-    Only GLM-5-Next keeps the indexer's rows there (src/llama-model.cpp, create_memory).
-    """
-    attention = [
-        cache
-        for layer in trunk
-        for cache in layer.caches
-        if cache.kind in ("full_attention", "sliding_attention", "latent_attention")
-    ]
-    full = [cache for cache in attention if not cache.windows] or attention
-    if not full:
-        raise UnsupportedError.of("ctx_type", "found 'mtp', but no layer of the model attends")
-    last = full[-1].with_full_attention()
-    if architecture == "glm5-next":
-        return last
-    return type(last)(**{**dict(last), "index_head_dim": None})
-
-
-def _as_held(layer: Layer, architecture: str | None, model: Model) -> Layer:
-    """Let a layer slide as llama.cpp lets it."""
-    slides = any(cache.slides for cache in layer.caches)
-    if not slides or model.model_type is None or architecture in SLIDES_AS_GIVEN:
-        return layer
-    if architecture is None:
-        raise UnsupportedError(
-            f"llama.cpp: whether it lets layers of the model type {quote(model.model_type)} slide "
-            "is not known",
-            what=f"model type {model.model_type}",
-        )
-    rule = WINDOWS.get(architecture)
-    if rule is None or SLIDING_LAYERS.get(architecture, len(model.layers)) != len(model.layers):
-        return layer.with_full_attention()
-    if rule.fixed is None:
-        return layer
-    if isinstance(layer, ChunkedAttention):
-        return ChunkedAttention(**{**dict(layer), "chunk": rule.fixed})
-    return layer.with_window(rule.fixed)
-
-
-def _window(model: Model, trunk: tuple[Layer, ...], architecture: str | None) -> Value:
-    """The one window of the sliding layers; 0 where there is none."""
-    windows = {window for layer in set(trunk) for window in layer.windows}
-    if len(windows) > 1:
-        found = ", ".join(f"{window:,}" for window in sorted(windows))
-        raise UnsupportedError.of(
-            "window", f"found {found} in {model.name}, expected one, as llama.cpp has"
-        )
-    if not windows:
-        return 0
-    rule = WINDOWS.get(architecture or "")
-    fixed = rule is not None and rule.fixed is not None
-    return windows.pop() if fixed else window_of(model, windows.pop())

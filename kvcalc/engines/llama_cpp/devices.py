@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from struct import pack, unpack
 
-from kvcalc.engines.llama_cpp.architectures import Loaded
+from kvcalc.engines.llama_cpp.loading import Loaded
+from kvcalc.engines.llama_cpp.memories import LayerCells, total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.llama_cpp.tensors import LayerTensors, total
 from kvcalc.formula.expression import Value, maximum
 from kvcalc.layers.layer import Layer
 
@@ -44,18 +44,18 @@ def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
 
 
 def fullest(
-    loaded: Loaded, settings: LlamaCppSettings, held: Mapping[Layer, list[LayerTensors]]
+    loaded: Loaded, settings: LlamaCppSettings, cells: Mapping[Layer, list[LayerCells]]
 ) -> Value:
     """Sum bytes on the fullest device; 0 where main memory holds all."""
-    loads: list[Counter[LayerTensors]] = []
+    loads: list[Counter[LayerCells]] = []
     for places in devices(loaded, settings):
-        load = Counter(one for place in places for one in held[loaded.layers[place]])
+        load = Counter(one for place in places for one in cells[loaded.layers[place]])
         # A device that holds no more of anything than another is never the fullest.
         loads = [other for other in loads if not other <= load]
         if not any(load <= other for other in loads):
             loads.append(load)
     result: Value = 0
     for load in loads:
-        bytes_held = total(load.items())
-        result = maximum(result, bytes_held) if result != 0 else bytes_held
+        size = total(load.items())
+        result = maximum(result, size) if result != 0 else size
     return result

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from kvcalc.engines.llama_cpp.architectures import Loaded
-from kvcalc.engines.llama_cpp.kinds import flash_attention
+from kvcalc.engines.llama_cpp.layer_rules import flash_attention
+from kvcalc.engines.llama_cpp.loading import Loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.formula import Formula

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.costs import window_of
 from kvcalc.dtypes import Dtype, dtype
-from kvcalc.engines.additive import Keep, TokenRows
+from kvcalc.engines.additive import RowRule, TokenRows
 from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.prefill import CallEnd
 from kvcalc.engines.mlx.settings import MlxSettings
@@ -59,7 +59,7 @@ class LayerRules(NamedTuple):
     moment: CallEnd
     passed: Value
 
-    def kinds(self) -> dict[str, Keep]:
+    def kinds(self) -> dict[str, RowRule]:
         """Give each kind of layer its rule."""
         return {
             "full_attention": self.full,

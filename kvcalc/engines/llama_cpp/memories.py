@@ -1,9 +1,10 @@
-"""What layers hold: tensors of rows, each in one of llama.cpp's memories; and their sum."""
+"""The cells of layers, each in one of llama.cpp's memories, and the sum of their bytes."""
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kvcalc.engines.additive import gathered
 from kvcalc.formula.expression import Value
 
 MEMORIES = {
@@ -28,8 +29,8 @@ class CellRow(NamedTuple):
     bytes: int
 
 
-class LayerTensors(NamedTuple):
-    """What one layer holds in one memory: in each of `streams`, `cells` times its rows."""
+class LayerCells(NamedTuple):
+    """The cells of one layer in one memory: in each of `streams` so many, of its rows each."""
 
     memory: str
     streams: Value
@@ -52,38 +53,24 @@ class Memory(NamedTuple):
     tensors: dict[str, Value]
 
 
-def total(held: Iterable[tuple[LayerTensors, int]]) -> Value:
-    """Sum bytes over (what a layer holds, how many layers hold it), by streams."""
+def total(shares: Iterable[tuple[LayerCells, int]]) -> Value:
+    """Sum bytes over (cells of a layer, how many such layers), by streams."""
     by_streams: dict[Value, Counter[tuple[Value, int]]] = {}
-    for one, layers in held:
+    for one, layers in shares:
         terms = by_streams.setdefault(one.streams, Counter())
         terms[one.cells, one.row_bytes] += layers
     result: Value = 0
     for streams, terms in by_streams.items():
-        result += _gathered(terms) * streams
+        cells = gathered((layers, cells, row) for (cells, row), layers in terms.items())
+        result += cells * streams
     return result
 
 
-def _gathered(terms: Counter[tuple[Value, int]]) -> Value:
-    """Sum layers * cells * row bytes, gathered by equal rows or by equal cells: the shorter."""
-    by_row: dict[int, Value] = {}
-    by_cells: dict[Value, int] = {}
-    for (cells, row), layers in terms.items():
-        by_row[row] = by_row.get(row, 0) + layers * cells
-        by_cells[cells] = by_cells.get(cells, 0) + layers * row
-    rows_first = [(cells, row) for row, cells in by_row.items()]
-    cells_first = list(by_cells.items())
-    result: Value = 0
-    for cells, row in rows_first if len(rows_first) <= len(cells_first) else cells_first:
-        result += cells * row
-    return result
-
-
-def by_memory(held: list[tuple[LayerTensors, int]]) -> dict[str, Memory]:
-    """Part what is held by memory, in the order of `MEMORIES`; without those that hold nothing."""
+def by_memory(shares: list[tuple[LayerCells, int]]) -> dict[str, Memory]:
+    """Gather cells by memory, in the order of `MEMORIES`; without memories that have none."""
     parted = {}
     for memory in MEMORIES:
-        inside = [(one, layers) for one, layers in held if one.memory == memory]
+        inside = [(one, layers) for one, layers in shares if one.memory == memory]
         if not inside:
             continue
         tensors = {

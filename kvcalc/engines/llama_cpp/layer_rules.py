@@ -1,57 +1,34 @@
-"""What a layer of each kind holds, as src/llama-kv-cache*.cpp and llama-memory-*.cpp make it."""
+"""The cells of a layer of each kind, as src/llama-kv-cache*.cpp and llama-memory-*.cpp make it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.costs import SEQUENCES
-from kvcalc.engines.llama_cpp.architectures import Loaded
+from kvcalc.engines.llama_cpp.architectures import (
+    FULL_HEADS,
+    INDEXER_ROWS,
+    KEY_ONLY_INDEXER,
+    NO_FLASH_ATTENTION,
+    ROLLBACK,
+)
 from kvcalc.engines.llama_cpp.block_types import F32
 from kvcalc.engines.llama_cpp.cells import cells_of
+from kvcalc.engines.llama_cpp.loading import Loaded
+from kvcalc.engines.llama_cpp.memories import CellRow, LayerCells
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.llama_cpp.tensors import CellRow, LayerTensors
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import Attention
+from kvcalc.layers.attention import (
+    Attention,
+    ChunkedAttention,
+    CompressedAttention,
+    FullAttention,
+    LatentAttention,
+)
 from kvcalc.layers.layer import Layer
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import (
-        ChunkedAttention,
-        CompressedAttention,
-        FullAttention,
-        LatentAttention,
-    )
     from kvcalc.layers.recurrent import Recurrent
-
-ROLLBACK = frozenset(
-    [
-        "kimi-k3",
-        "qwen35",
-        "qwen35moe",
-        "qwen4exp",
-        "deepseek4",
-        "glm5-next",
-        "nemotron_h",
-        "nemotron_h_moe",
-        "lfm2",
-        "lfm2moe",
-        "bailingmoe3",
-    ]
-)
-"""Architectures that keep a spare state a drafted token (llm_arch_supports_rs_rollback)."""
-
-NO_FLASH_ATTENTION = frozenset({"grok"})
-"""Architectures for which src/llama-context.cpp turns flash attention off."""
-
-FULL_HEADS = frozenset({"minicpm3", "plm"})
-"""Latent attention whose full heads llama.cpp caches: their sizes are not those of the row."""
-
-INDEXER_ROWS = {"glm5-next": 3}
-"""Rows an indexer keeps of a token: GLM-5-Next's key, gate and pooled value
-(src/llama-memory-hybrid-idx.cpp)."""
-
-KEY_ONLY_INDEXER = frozenset({"qwen4exp"})
-"""Beside full attention an indexer's cache has a V too, which nothing reads: not here."""
 
 WITH_HEADS = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 """Kinds of attention with a K and a V of several heads."""
@@ -65,8 +42,8 @@ def flash_attention(loaded: Loaded, settings: LlamaCppSettings) -> bool:
     return settings.flash_attn and loaded.architecture not in NO_FLASH_ATTENTION
 
 
-class Kinds:
-    """What each kind of layer holds, for a model as it is loaded, with these settings."""
+class LayerRules:
+    """The cells of each kind of layer, for a model as it is loaded, with these settings."""
 
     def __init__(self, loaded: Loaded, settings: LlamaCppSettings) -> None:
         self.loaded = loaded
@@ -79,42 +56,42 @@ class Kinds:
         self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
         self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
 
-    def of(self, layer: Layer) -> list[LayerTensors]:
-        """What a layer holds; a combined layer holds what its parts do.
+    def of(self, layer: Layer) -> list[LayerCells]:
+        """The cells of a layer; a combined layer has those of its parts.
 
         Raises:
             KvcalcError: llama.cpp has no such kind of layer, or a row is not whole blocks.
         """
-        held: list[LayerTensors] = []
+        cells: list[LayerCells] = []
         for cache in layer.caches:
             rule = RULES.get(cache.kind)
             if rule is None:
                 raise UnsupportedError(
                     f"llama.cpp does not support {cache.kind} layers", what=f"{cache.kind} layers"
                 )
-            held += rule(self, cache)
-        return held
+            cells += rule(self, cache)
+        return cells
 
-    def full(self, layer: "FullAttention") -> list[LayerTensors]:
+    def full(self, layer: FullAttention) -> list[LayerCells]:
         """K and V of all cells; an indexer's too, where there is one."""
-        held = [self._keys_and_values(layer, "kv", self.cells.full)]
+        own = [self._keys_and_values(layer, "kv", self.cells.full)]
         if layer.index_head_dim is None:
-            return held
+            return own
         rows = [self._key(layer.index_head_dim, "an indexer's key")]
         if self.loaded.architecture not in KEY_ONLY_INDEXER:
             size = self.v.row_bytes(layer.value_dim)
             rows.append(CellRow("V", f"never read, {layer.value_dim:,} x {self.v.name}", size))
-        return [*held, LayerTensors("indexer", self.cells.streams, self.cells.full, tuple(rows))]
+        return [*own, LayerCells("indexer", self.cells.streams, self.cells.full, tuple(rows))]
 
-    def sliding(self, layer: Attention) -> list[LayerTensors]:
+    def sliding(self, layer: Attention) -> list[LayerCells]:
         """K and V of the window's cells."""
         return [self._keys_and_values(layer, "swa", self.cells.sliding(self.loaded.window))]
 
-    def chunked(self, layer: "ChunkedAttention") -> list[LayerTensors]:
+    def chunked(self, layer: ChunkedAttention) -> list[LayerCells]:
         """K and V of a chunk's cells, sized like a window's."""
         return [self._keys_and_values(layer, "swa", self.cells.sliding(layer.chunk))]
 
-    def latent(self, layer: "LatentAttention") -> list[LayerTensors]:
+    def latent(self, layer: LatentAttention) -> list[LayerCells]:
         """A row of K for all heads and no V; an indexer's key."""
         if self.loaded.architecture in FULL_HEADS:
             raise UnsupportedError(
@@ -127,18 +104,18 @@ class Kinds:
             layer.row_elements, f"{layer.kv_lora_rank} latent + {layer.qk_rope_head_dim} rope"
         )
         cells = self.cells.sliding(self.loaded.window) if slides else self.cells.full
-        held = [LayerTensors("swa" if slides else "kv", self.cells.streams, cells, (row,))]
+        own = [LayerCells("swa" if slides else "kv", self.cells.streams, cells, (row,))]
         if layer.index_head_dim is None:
-            return held
+            return own
         times = INDEXER_ROWS.get(self.loaded.architecture or "", 1)
         index = self._key(times * layer.index_head_dim, "an indexer's key")
-        return [*held, LayerTensors("indexer", self.cells.streams, self.cells.full, (index,))]
+        return [*own, LayerCells("indexer", self.cells.streams, self.cells.full, (index,))]
 
-    def compressed(self, layer: "CompressedAttention") -> list[LayerTensors]:
+    def compressed(self, layer: CompressedAttention) -> list[LayerCells]:
         """DeepSeek V4: near rows, compressed rows, and f32 states of what is being compressed."""
         cells = self.cells.apart()
         row = self._key(layer.head_dim, "key and value at once")
-        held = [LayerTensors("swa", cells.streams, cells.sliding(self.loaded.window), (row,))]
+        found = [LayerCells("swa", cells.streams, cells.sliding(self.loaded.window), (row,))]
         if layer.ratio == CSA:
             index = layer.index_head_dim
             if index is None:
@@ -146,24 +123,22 @@ class Kinds:
                     "index_head_dim", "missing, and llama.cpp's CSA layers need it"
                 )
             far = cells.compressed(CSA)
-            held += [
-                LayerTensors("csa", cells.streams, far, (row,)),
-                LayerTensors(
-                    "indexer", cells.streams, far, (self._key(index, "an indexer's key"),)
-                ),
+            found += [
+                LayerCells("csa", cells.streams, far, (row,)),
+                LayerCells("indexer", cells.streams, far, (self._key(index, "an indexer's key"),)),
                 self._compressor("csa_state", 2 * CSA, 2 * layer.head_dim),
                 self._compressor("indexer_state", 2 * CSA, 2 * index),
             ]
         elif layer.ratio == HCA:
-            held += [
-                LayerTensors("hca", cells.streams, cells.compressed(HCA), (row,)),
+            found += [
+                LayerCells("hca", cells.streams, cells.compressed(HCA), (row,)),
                 self._compressor("hca_state", HCA, layer.head_dim),
             ]
         elif layer.ratio:
             raise UnsupportedError.of("ratio", f"found {layer.ratio}, expected 0, {CSA} or {HCA}")
-        return held
+        return found
 
-    def recurrent(self, layer: "Recurrent") -> list[LayerTensors]:
+    def recurrent(self, layer: "Recurrent") -> list[LayerCells]:
         """A state a sequence, and a spare one a drafted token, in f32 whatever the cache's type."""
         r = layer.shift_elements + layer.channels * max(layer.taps - 1, 0)
         s = layer.state_elements
@@ -171,16 +146,16 @@ class Kinds:
             CellRow("R", f"{r:,} elements of f32", F32.row_bytes(r)),
             CellRow("S", f"{s:,} elements of f32", F32.row_bytes(s)),
         )
-        return [LayerTensors("recurrent", SEQUENCES, 1 + self.rollback, rows)]
+        return [LayerCells("recurrent", SEQUENCES, 1 + self.rollback, rows)]
 
-    def headless(self, layer: Layer) -> list[LayerTensors]:
+    def headless(self, layer: Layer) -> list[LayerCells]:
         """Nothing; in a plain cache without flash attention still a padded V."""
         if not (self.plain and self.widest):
             return []
         padded = (CellRow("K", "no KV heads", 0), self._value(0, "no KV heads"))
-        return [LayerTensors("kv", self.cells.streams, self.cells.full, padded)]
+        return [LayerCells("kv", self.cells.streams, self.cells.full, padded)]
 
-    def cross(self, layer: Layer) -> list[LayerTensors]:
+    def cross(self, layer: Layer) -> list[LayerCells]:
         """T5 computes it anew from the encoder's output; other models with it are not supported."""
         if self.loaded.architecture != "t5":
             raise UnsupportedError(
@@ -188,15 +163,15 @@ class Kinds:
             )
         return []
 
-    def nothing(self, layer: Layer) -> list[LayerTensors]:
+    def nothing(self, layer: Layer) -> list[LayerCells]:
         """Nothing of its own."""
         return []
 
-    def _keys_and_values(self, layer: Attention, memory: str, cells: Value) -> LayerTensors:
+    def _keys_and_values(self, layer: Attention, memory: str, cells: Value) -> LayerCells:
         heads = f"{layer.kv_heads} KV heads x"
         key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}")
         value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}")
-        return LayerTensors(memory, self.cells.streams, cells, (key, value))
+        return LayerCells(memory, self.cells.streams, cells, (key, value))
 
     def _key(self, elements: int, what: str) -> CellRow:
         return CellRow("K", f"{what}, {elements:,} x {self.k.name}", self.k.row_bytes(elements))
@@ -207,11 +182,11 @@ class Kinds:
             what, elements = f"{what}, padded to the widest V of the model", self.widest
         return CellRow("V", f"{what}, {elements:,} x {self.v.name}", self.v.row_bytes(elements))
 
-    def _compressor(self, memory: str, rows: int, elements: int) -> LayerTensors:
+    def _compressor(self, memory: str, rows: int, elements: int) -> LayerCells:
         row = F32.row_bytes(elements)
         working = f"{elements:,} elements of f32"
         states = (CellRow("kv", working, row), CellRow("score", working, row))
-        return LayerTensors(memory, SEQUENCES, rows * (1 + self.rollback), states)
+        return LayerCells(memory, SEQUENCES, rows * (1 + self.rollback), states)
 
 
 def _widest_value(loaded: Loaded) -> int:
@@ -226,21 +201,21 @@ def _widest_value(loaded: Loaded) -> int:
     )
 
 
-RULES: dict[str, Callable[[Kinds, Any], list[LayerTensors]]] = {
-    "full_attention": Kinds.full,
-    "sliding_attention": Kinds.sliding,
-    "chunked_attention": Kinds.chunked,
-    "latent_attention": Kinds.latent,
-    "compressed_attention": Kinds.compressed,
-    "cross_attention": Kinds.cross,
-    "mamba": Kinds.recurrent,
-    "mamba2": Kinds.recurrent,
-    "gated_delta_net": Kinds.recurrent,
-    "kimi_delta_attention": Kinds.recurrent,
-    "lightning_attention": Kinds.recurrent,
-    "rwkv": Kinds.recurrent,
-    "short_convolution": Kinds.recurrent,
-    "shared_cache": Kinds.nothing,
-    "no_cache": Kinds.headless,
+RULES: dict[str, Callable[[LayerRules, Any], list[LayerCells]]] = {
+    "full_attention": LayerRules.full,
+    "sliding_attention": LayerRules.sliding,
+    "chunked_attention": LayerRules.chunked,
+    "latent_attention": LayerRules.latent,
+    "compressed_attention": LayerRules.compressed,
+    "cross_attention": LayerRules.cross,
+    "mamba": LayerRules.recurrent,
+    "mamba2": LayerRules.recurrent,
+    "gated_delta_net": LayerRules.recurrent,
+    "kimi_delta_attention": LayerRules.recurrent,
+    "lightning_attention": LayerRules.recurrent,
+    "rwkv": LayerRules.recurrent,
+    "short_convolution": LayerRules.recurrent,
+    "shared_cache": LayerRules.nothing,
+    "no_cache": LayerRules.headless,
 }
 """The rule of each kind of layer that llama.cpp has."""
