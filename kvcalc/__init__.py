@@ -14,18 +14,31 @@ TYPE_CHECKING = False  # what type checkers take for typing's, without importing
 if TYPE_CHECKING:
     from kvcalc.answers.compare import Compared as Compared
     from kvcalc.answers.compare import compare as compare
+    from kvcalc.answers.engines import DescribedEngine as DescribedEngine
+    from kvcalc.answers.engines import EngineRow as EngineRow
+    from kvcalc.answers.engines import SettingRow as SettingRow
+    from kvcalc.answers.engines import describe_engine as describe_engine
+    from kvcalc.answers.engines import list_engines as list_engines
     from kvcalc.answers.estimate import Estimate as Estimate
     from kvcalc.answers.estimate import GroupShare as GroupShare
     from kvcalc.answers.estimate import estimate as estimate
+    from kvcalc.answers.explain import explain as explain
     from kvcalc.answers.fit import Fit as Fit
     from kvcalc.answers.fit import fit as fit
     from kvcalc.answers.gpus import GpuRow as GpuRow
     from kvcalc.answers.gpus import gpus as gpus
+    from kvcalc.answers.models import ModelRow as ModelRow
+    from kvcalc.answers.models import models as models
+    from kvcalc.answers.show import Shown as Shown
+    from kvcalc.answers.show import ShownLayers as ShownLayers
+    from kvcalc.answers.show import show as show
     from kvcalc.answers.sweep import SweepRow as SweepRow
     from kvcalc.answers.sweep import sweep as sweep
     from kvcalc.answers.traces import Traced as Traced
     from kvcalc.answers.traces import TraceRow as TraceRow
     from kvcalc.answers.traces import trace as trace
+    from kvcalc.answers.traces.admission import Admission as Admission
+    from kvcalc.answers.traces.prefix import Hits as Hits
     from kvcalc.costs import Cost as Cost
     from kvcalc.costs import Group as Group
     from kvcalc.costs import Pool as Pool
@@ -50,41 +63,52 @@ if TYPE_CHECKING:
     from kvcalc.explanation import Explanation as Explanation
     from kvcalc.explanation import Lever as Lever
     from kvcalc.explanation import StepRow as StepRow
+    from kvcalc.formula.formula import Formula as Formula
+    from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
     from kvcalc.readers import load as load
     from kvcalc.readers import read as read
     from kvcalc.readers.reading import Reading as Reading
+    from kvcalc.readers.weights import Weights as Weights
 
     __version__: str
 
 _HOMES = {
-    "answers.compare": ("Compared", "compare"),
-    "answers.estimate": ("Estimate", "GroupShare", "estimate"),
-    "answers.fit": ("Fit", "fit"),
-    "answers.gpus": ("GpuRow", "gpus"),
-    "answers.sweep": ("SweepRow", "sweep"),
-    "answers.traces": ("TraceRow", "Traced", "trace"),
-    "costs": ("Cost", "Group", "Pool", "Split", "Step"),
-    "engines.engine": ("Settings",),
-    "engines.llama_cpp.settings": ("LlamaCppSettings",),
-    "engines.lmdeploy.settings": ("LmdeploySettings",),
-    "engines.mlx.settings": ("MlxSettings",),
-    "engines.request": ("cost", "pool"),
-    "engines.sglang.settings": ("SglangSettings",),
-    "engines.transformers": ("TransformersSettings",),
-    "engines.vllm.settings": ("VllmSettings",),
-    "errors": (
-        *("KvcalcError", "RequestError", "SourceError"),
-        *("TooLittleMemoryError", "UnsupportedError"),
-    ),
-    "explanation": ("ExplainedGroup", "ExplainedStep", "Explanation", "Lever", "StepRow"),
-    "model": ("Model",),
-    "readers": ("load", "read"),
-    "readers.reading": ("Reading",),
+    "answers.compare": "Compared compare",
+    "answers.engines": "DescribedEngine EngineRow SettingRow describe_engine list_engines",
+    "answers.estimate": "Estimate GroupShare estimate",
+    "answers.explain": "explain",
+    "answers.fit": "Fit fit",
+    "answers.gpus": "GpuRow gpus",
+    "answers.models": "ModelRow models",
+    "answers.show": "Shown ShownLayers show",
+    "answers.sweep": "SweepRow sweep",
+    "answers.traces": "TraceRow Traced trace",
+    "answers.traces.admission": "Admission",
+    "answers.traces.prefix": "Hits",
+    "costs": "Cost Group Pool Split Step",
+    "engines.engine": "Settings",
+    "engines.llama_cpp.settings": "LlamaCppSettings",
+    "engines.lmdeploy.settings": "LmdeploySettings",
+    "engines.mlx.settings": "MlxSettings",
+    "engines.request": "cost pool",
+    "engines.sglang.settings": "SglangSettings",
+    "engines.transformers": "TransformersSettings",
+    "engines.vllm.settings": "VllmSettings",
+    "errors": "KvcalcError RequestError SourceError TooLittleMemoryError UnsupportedError",
+    "explanation": "ExplainedGroup ExplainedStep Explanation Lever StepRow",
+    "formula.formula": "Formula",
+    "formula.languages.language": "Written",
+    "model": "Model",
+    "readers": "load read",
+    "readers.reading": "Reading",
+    "readers.weights": "Weights",
 }
-"""Each module and its public names; it is imported when one of them is first asked for."""
+"""Each module and its public names: it is imported when one of them is first asked for."""
 
-__all__ = [name for names in _HOMES.values() for name in names]
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = list(_HOME_OF)
 
 if not TYPE_CHECKING:  # to a type checker, what is not imported above is not there
 
@@ -94,13 +118,12 @@ if not TYPE_CHECKING:  # to a type checker, what is not imported above is not th
             from importlib.metadata import version
 
             found = version("kvcalc")
-        else:
-            home = next((home for home, names in _HOMES.items() if name in names), None)
-            if home is None:
-                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        elif name in _HOME_OF:
             from importlib import import_module
 
-            found = getattr(import_module(f"kvcalc.{home}"), name)
+            found = getattr(import_module(f"kvcalc.{_HOME_OF[name]}"), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found
         return found
 

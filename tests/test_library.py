@@ -1,9 +1,11 @@
 """The library's public names, and what importing them costs."""
 
 import ast
+import re
 import subprocess
 import sys
-from inspect import isfunction
+from collections.abc import Callable
+from inspect import isfunction, signature
 from pathlib import Path
 from pydoc import plain, render_doc
 from rlcompleter import Completer
@@ -39,8 +41,7 @@ def test_type_checkers_see_the_names_that_are_imported_when_asked_for() -> None:
         for alias in node.names
         if f"{node.module}".startswith("kvcalc.")
     }
-    homes = kvcalc._HOMES.items()
-    assert seen == {(f"kvcalc.{home}", name) for home, names in homes for name in names}
+    assert seen == {(f"kvcalc.{home}", name) for name, home in kvcalc._HOME_OF.items()}
 
 
 def test_names_can_be_listed_completed_and_read_about() -> None:
@@ -72,6 +73,51 @@ for module in pkgutil.walk_packages(kvcalc.__path__, "kvcalc."):
 print([name for name in kvcalc.__all__ if not callable(getattr(kvcalc, name))])
 """
     assert run(code) == "[]\n"
+
+
+TRACE = "tests/oracles/traces/azure_code.csv"
+EXAONE = kvcalc.load("k-exaone-236b-a23b")
+GIVEN: dict[str, Any] = {"block_size": 32, "kv_cache_dtype": "fp8", "tensor_parallel_size": 2}
+ASKED: dict[str, Callable[..., Any]] = {
+    "compare": lambda **given: kvcalc.compare(EXAONE, among=["vllm", "ideal"], **given),
+    "cost": lambda **given: kvcalc.cost(EXAONE, "vllm", **given),
+    "estimate": lambda **given: kvcalc.estimate(EXAONE, engine="vllm", **given),
+    "explain": lambda **given: kvcalc.explain(EXAONE, engine="vllm", **given),
+    "fit": lambda **given: kvcalc.fit(EXAONE, engine="vllm", gpu="h200", **given),
+    "pool": lambda **given: kvcalc.pool(EXAONE, "vllm", memory=2**36, **given),
+    "sweep": lambda **given: kvcalc.sweep(EXAONE, engine="vllm", **given),
+    "trace": lambda **given: (
+        kvcalc.trace(EXAONE, TRACE, engine="vllm", prefill_rate=8_000, decode_rate=40, **given).rows
+    ),
+}
+"""The functions that take an engine's settings, each asked with some."""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_of_settings_is_asked_below(name: str) -> None:
+    assert ("settings" in signature(getattr(kvcalc, name)).parameters) == (name in ASKED)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_settings_may_be_given_by_name_or_as_their_class_or_both(name: str) -> None:
+    by_name = ASKED[name](**GIVEN)
+    rest = dict(GIVEN)
+    dtype = rest.pop("kv_cache_dtype")
+    assert by_name != ASKED[name]()
+    assert by_name == ASKED[name](settings=kvcalc.VllmSettings(**GIVEN))
+    assert by_name == ASKED[name](settings=kvcalc.VllmSettings(**rest), kv_cache_dtype=dtype)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_settings_of_another_class_or_given_twice_are_refused(name: str) -> None:
+    for settings, given, sentence in (
+        ({"block_size": 32}, {}, "settings: found {'block_size': 32}, expected an engine's sett"),
+        (kvcalc.VllmSettings(block_size=32), {"block_size": 16}, "block_size: found in settings"),
+    ):
+        with pytest.raises(kvcalc.RequestError, match=f"^{re.escape(sentence)}"):
+            ASKED[name](settings=settings, **given)
+    with pytest.raises(kvcalc.KvcalcError, match=r"has(?: no| the) setting 'prefill_step_size'"):
+        ASKED[name](settings=kvcalc.MlxSettings(prefill_step_size=512))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

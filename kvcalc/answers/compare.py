@@ -6,6 +6,7 @@ from typing import Any
 
 from kvcalc import engines
 from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
 
@@ -40,31 +41,33 @@ def compare(
     window: Iterable[int] | int | None = None,
     sequences: int = 1,
     among: Iterable[str] | None = None,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> list[Compared]:
     """Ask every engine, or those of `among`, the same: a row for each engine and window.
 
-    `context` is tokens of one sequence, the model's maximum unless given; a setting is passed to
-    the engines that have it.
+    `context` is tokens of one sequence, the model's maximum unless given; settings are given as to
+    `kvcalc.cost`, and each is passed to the engines that have it.
 
     Raises:
         KvcalcError: no context, a window for a model without sliding layers, no such engine or
             GPU, or a setting that no engine has.
     """
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
-    _refuse_unknown(settings, names)
-    if "gpu" in settings:
+    asked = request.named(settings, given)
+    _refuse_unknown(asked, names)
+    if "gpu" in asked:
         from kvcalc.catalogue.gpus import find
 
-        find(settings["gpu"])
+        find(asked["gpu"])
     if context is None:
         context = model.longest_context
     windows = (window,) if isinstance(window, int) else tuple(dict.fromkeys(window or ()))
     models = [model.with_window(tokens) for tokens in windows] or [model]
     rows = []
     for one in models:
-        least = _least(one, context, sequences, settings)
-        rows += [_asked(one, name, context, sequences, least, settings) for name in names]
+        least = _least(one, context, sequences, asked)
+        rows += [_asked(one, name, context, sequences, least, asked) for name in names]
     return sorted(rows, key=lambda row: names.index(row.engine))
 
 

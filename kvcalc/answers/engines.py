@@ -41,12 +41,12 @@ class DescribedEngine(EngineRow):
     settings: tuple[SettingRow, ...]
 
 
-def catalogue() -> list[EngineRow]:
+def list_engines() -> list[EngineRow]:
     """List the engines."""
     return [EngineRow(**_row(engines.find(name))) for name in engines.ENGINES]
 
 
-def described(name: str) -> DescribedEngine:
+def describe_engine(name: str) -> DescribedEngine:
     """Describe one engine.
 
     Raises:

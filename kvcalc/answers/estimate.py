@@ -6,6 +6,7 @@ from typing import Any
 
 from kvcalc.costs import Cost
 from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.model import Model
 
 
@@ -47,9 +48,12 @@ def estimate(
     sequences: int = 1,
     window: int | None = None,
     engine: str = "ideal",
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> Estimate:
     """Answer one context, in tokens of one sequence: the model's maximum unless given.
+
+    Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: as `kvcalc.cost`; or no context, where the model does not say its maximum.
@@ -58,7 +62,8 @@ def estimate(
         context = model.longest_context
     if window is not None:
         model = model.with_window(window)
-    return Estimate(**answer(request.cost(model, engine, **settings), context, sequences))
+    cost = request.cost(model, engine, settings=settings, **given)
+    return Estimate(**answer(cost, context, sequences))
 
 
 def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:

@@ -1,13 +1,42 @@
 """How an engine comes to its bytes, and the setting that would change them most."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kvcalc import engines
 from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError
-from kvcalc.explanation import Lever
+from kvcalc.explanation import Explanation, Lever
 from kvcalc.model import Model
+
+
+def explain(
+    model: Model,
+    *,
+    context: int | None = None,
+    sequences: int = 1,
+    window: int | None = None,
+    engine: str = "ideal",
+    settings: Settings | None = None,
+    **given: Any,
+) -> Explanation:
+    """Derive an engine's bytes step by step; its str() is for people.
+
+    `context` is tokens of one sequence, the model's maximum unless given; settings are given as to
+    `kvcalc.cost`.
+
+    Raises:
+        KvcalcError: as `kvcalc.estimate`.
+    """
+    if window is not None:
+        model = model.with_window(window)
+    if context is None:
+        context = model.longest_context
+    asked = request.named(settings, given)
+    explanation = request.cost(model, engine, **asked).explain(context, sequences=sequences)
+    return replace(explanation, lever=lever(model, engine, asked, context, sequences))
 
 
 def lever(

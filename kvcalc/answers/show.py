@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kvcalc.engines.additive import rows_of
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.ideal import ENGINE, kinds
+from kvcalc.readers import read
 from kvcalc.readers.reading import Reading
 
 
@@ -37,8 +39,15 @@ class Shown:
     origins: Mapping[str, str]
 
 
-def show(reading: Reading) -> Shown:
-    """Lay out a reading, its bytes as `ideal` counts them."""
+def show(source: str | Path | Reading) -> Shown:
+    """Lay out what was read of a model, its bytes as `ideal` counts them.
+
+    `source` is as for `kvcalc.load`, or what `kvcalc.read` gave.
+
+    Raises:
+        KvcalcError: as `kvcalc.load`.
+    """
+    reading = source if isinstance(source, Reading) else read(source)
     model = reading.model
     rules = kinds(model, Settings())
     groups = []

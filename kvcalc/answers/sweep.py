@@ -6,6 +6,7 @@ from typing import Any
 
 from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError
 from kvcalc.formula.formula import single
 from kvcalc.model import Model
@@ -27,12 +28,13 @@ def sweep(
     window: Iterable[int] | int | None = None,
     sequences: int = 1,
     engine: str = "ideal",
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> list[SweepRow]:
     """Answer every context with every window, in tokens: a row each, contexts outermost.
 
     Contexts not given are the model's own, else 8K, 32K, 128K and 256K up to its maximum; windows
-    not given are the model's own.
+    not given are the model's own. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
@@ -41,8 +43,8 @@ def sweep(
     contexts = _contexts(model) if context is None else _listed(context, "context")
     windows = model.windows if window is None else _listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
-    costs = [request.cost(one, engine, **settings) for one in models]
-    full = request.cost(model.with_full_attention(), engine, **settings)
+    costs = [request.cost(one, engine, settings=settings, **given) for one in models]
+    full = request.cost(model.with_full_attention(), engine, settings=settings, **given)
     return [
         SweepRow(
             **answer(cost, tokens, sequences),

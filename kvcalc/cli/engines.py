@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kvcalc import engines as known
-from kvcalc.answers.engines import catalogue, described
+from kvcalc.answers.engines import describe_engine, list_engines
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.output import OutputOptions
 from kvcalc.outputs.pages.engines import engines_page, settings_page
@@ -28,8 +28,8 @@ def engines(
     kvcalc engines vllm
     """
     if name is None:
-        rows = catalogue()
+        rows = list_engines()
         output.write_rows(rows, lambda: engines_page(rows), whole=True)
         return
-    found = described(name)
+    found = describe_engine(name)
     output.write_one(found, lambda: settings_page(found), rows=found.settings)

@@ -1,18 +1,16 @@
 """`kvcalc explain`: how an engine comes to its bytes."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from kvcalc.answers.explain import lever
+from kvcalc.answers.explain import explain as answer
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
-from kvcalc.engines import request
 from kvcalc.outputs.pages.explain import explain_page
 
 
@@ -43,14 +41,13 @@ def explain(
     asked = started.started(model, engine)
     tokens = amount(window, "--window")
     chosen = asked.model.load(tokens)
-    if tokens is not None:
-        chosen = chosen.with_window(tokens)
-    length = amount(context, "--context") or asked.context_of(chosen) or chosen.longest_context
-    count = amount(sequences, "--sequences") or asked.sequences or 1
-    cost = request.cost(chosen, asked.engine, **asked.settings)
-    found = replace(
-        cost.explain(length, sequences=count),
-        lever=lever(chosen, asked.engine, asked.settings, length, count),
+    found = answer(
+        chosen,
+        context=amount(context, "--context") or asked.context_of(chosen),
+        sequences=amount(sequences, "--sequences") or asked.sequences or 1,
+        window=tokens,
+        engine=asked.engine,
+        **asked.settings,
     )
     output.write_one(found, lambda: explain_page(found), rows=found.rows)
-    warn_past_maximum(chosen, [length])
+    warn_past_maximum(chosen, [found.quantities["context"]])

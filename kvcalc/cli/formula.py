@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
+from kvcalc.answers.formula import formula as answer
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.engines import request
 from kvcalc.errors import RequestError
-from kvcalc.formula.written import TARGETS, written
+from kvcalc.formula.written import TARGETS
 from kvcalc.outputs.write import write
 
 
@@ -51,14 +51,15 @@ def formula(
     asked = started.started(model, engine)
     tokens = amount(window, "--window")
     chosen = asked.model.load(tokens)
-    if tokens is not None:
-        chosen = chosen.with_window(tokens)
-    cost = request.cost(chosen, asked.engine, **asked.settings)
-    found = written(
-        cost.per_gpu if per_gpu else cost.formula,
+    found = answer(
+        chosen,
         target,
+        engine=asked.engine,
+        window=tokens,
         dialect=dialect,
         names=named(name or (), "--name", "variable=name"),
+        per_gpu=per_gpu,
+        **asked.settings,
     )
     write(f"{found.text}\n", output)
     note_on_stderr(found.exact)

@@ -1,6 +1,6 @@
 """`kvcalc models`: the presets."""
 
-from kvcalc.answers.presets import presets
+from kvcalc.answers.models import models as answer
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.output import OutputOptions
 from kvcalc.outputs.pages.models import models_page
@@ -12,5 +12,5 @@ def models(output: OutputOptions) -> None:
 
     kvcalc models
     """
-    rows = presets()
+    rows = answer()
     output.write_rows(rows, lambda: models_page(rows))

@@ -41,6 +41,21 @@ class Weights:
     parameters: int | None = None
 
 
+def weights_of(model: Model, given: Weights | int | None) -> Weights:
+    """Take a model's weights as they are given: what was read, or bytes; else by its parameters.
+
+    Raises:
+        KvcalcError: they are no such thing, or nothing says how large the weights are.
+    """
+    if given is None:
+        return of_parameters(model)
+    if isinstance(given, Weights):
+        return given
+    if type(given) is not int or given < 0:
+        raise RequestError.of("weights", given, "bytes, as 240_000_000_000")
+    return Weights(given, "", "as given")
+
+
 def read_weights(
     source: str | None, model: Model, weights_dtype: str | None = None, given: str | None = None
 ) -> Weights:

@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 import kvcalc
 from kvcalc.answers.estimate import estimate
-from kvcalc.answers.presets import PresetRow
+from kvcalc.answers.models import ModelRow
 from kvcalc.outputs.page import Page
 from kvcalc.outputs.pages.estimate import estimate_page
 from kvcalc.outputs.pages.models import models_page
@@ -39,11 +39,11 @@ PAGES = {
     ),
     "models": models_page(
         [
-            PresetRow(
+            ModelRow(
                 "k-exaone-236b-a23b", "36 sliding + 12 full", 262_144, 236 * 10**9, 23 * 10**9
             ),
-            PresetRow("mixtral-8x7b", "32 full", 32_768, 46_700_000_000, 12_900_000_000),
-            PresetRow("unknown", "1 full", None, None, None),
+            ModelRow("mixtral-8x7b", "32 full", 32_768, 46_700_000_000, 12_900_000_000),
+            ModelRow("unknown", "1 full", None, None, None),
         ]
     ),
 }

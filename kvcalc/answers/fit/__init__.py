@@ -9,6 +9,8 @@ from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
+from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
@@ -67,15 +69,17 @@ def fit(
     context: int | None = None,
     sequences: int | None = None,
     engine: str = "ideal",
-    weights: Weights | None = None,
+    weights: Weights | int | None = None,
     reserve: int = 0,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> Fit:
     """Answer what fits on GPUs of one kind: what is not given is what is solved for.
 
-    `context` is tokens of one sequence, `gpu_memory` and `reserve` bytes of one GPU. Without
-    `gpus` the fewest are found; else without `context` the longest for so many `sequences`; else
-    how many sequences. Settings are the engine's own.
+    `context` is tokens of one sequence, `gpu_memory` and `reserve` bytes of one GPU, `weights`
+    bytes of all weights, worked out from the model's parameters unless given. Without `gpus` the
+    fewest are found; else without `context` the longest for so many `sequences`; else how many
+    sequences. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: as `kvcalc.cost`; or an unknown GPU, or weights of unknown size.
@@ -86,7 +90,7 @@ def fit(
         engine=engine,
         weights=weights,
         reserve=reserve,
-        **settings,
+        **request.named(settings, given),
     )
     return solve(Placing(asked), gpus=gpus, context=context, sequences=sequences).fit
 

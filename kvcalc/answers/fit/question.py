@@ -11,7 +11,7 @@ from kvcalc.engines.engine import Engine
 from kvcalc.engines.memory import Card, Memory
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.model import Model
-from kvcalc.readers.weights import Weights, of_parameters
+from kvcalc.readers.weights import Weights, weights_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def question(
     *,
     on: Card,
     engine: str = "ideal",
-    weights: Weights | None = None,
+    weights: Weights | int | None = None,
     reserve: int = 0,
     **settings: Any,
 ) -> Question:
@@ -70,8 +70,8 @@ def question(
             )
     share = settings.pop(memory.share or "", None)
     settings = on_card(chosen, on.name, settings)
-    weights = weights or of_parameters(model)
-    return Question(model, chosen, memory, on, weights, reserve, share, settings)
+    weighing = weights_of(model, weights)
+    return Question(model, chosen, memory, on, weighing, reserve, share, settings)
 
 
 def on_card(engine: Engine, card: str, settings: Mapping[str, Any]) -> dict[str, Any]:

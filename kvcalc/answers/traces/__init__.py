@@ -13,6 +13,8 @@ from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.rules import Rule, rule_of, rules
 from kvcalc.answers.traces.statement import statement, timeline
 from kvcalc.costs import Cost
+from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.readers.traces.service import Service, number, rate
@@ -78,14 +80,16 @@ def trace(
     prefix: bool = False,
     memory: int | None = None,
     skip_bad: bool = False,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> Traced:
     """Sum a model's cache over the requests of traces: CSV, JSONL (gzip too) or Parquet files.
 
     A Cost instead of a model is summed as it is. Rates are tokens a second, for traces that do not
     say how long a request took; `columns` name columns by question (start, input, output,
     duration, end); `first` and `last` trim, in microseconds from the first start; `memory` is bytes
-    that requests are admitted into, first come, first served, by the first row's rule.
+    that requests are admitted into, first come, first served, by the first row's rule. Settings are
+    given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: a file, a row, an engine or a setting that is none; the sentence names it.
@@ -95,7 +99,7 @@ def trace(
             "to", f"found {last:,} microseconds, expected more than from's {first:,}", found=last
         )
     service = _service(prefill_rate, decode_rate)
-    chosen = list(_chosen(model, engine, window, settings))
+    chosen = list(_chosen(model, engine, window, request.named(settings, given)))
     base = connect()
     loaded = load(
         base,

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from kvcalc.answers.presets import PresetRow
+from kvcalc.answers.models import ModelRow
 from kvcalc.outputs.page import Page
 
 
-def models_page(rows: Sequence[PresetRow]) -> Page:
+def models_page(rows: Sequence[ModelRow]) -> Page:
     """Lay out the presets."""
     return Page(
         title="Presets",

@@ -300,3 +300,19 @@ def test_sequences_are_dealt_to_copies() -> None:
     assert model_fits(most)
     assert not model_fits(most + 1)
     assert isinstance(LLAMA, Model)
+
+
+def test_weights_are_bytes_or_what_was_read_of_them() -> None:
+    size = 65_000_000_000
+    said, read = (
+        fit(K_EXAONE, gpu="h200", gpus=8, engine="vllm", weights=weights)
+        for weights in (size, weighing(size))
+    )
+    assert said == read
+    assert said.weights_per_gpu == size // 8
+
+
+@pytest.mark.parametrize("weights", [-1, True, 65e9, "65GB"])
+def test_what_is_no_weights_is_refused(weights: Any) -> None:
+    with pytest.raises(KvcalcError, match=r"^weights: found .*, expected bytes"):
+        fit(K_EXAONE, gpu="h200", weights=weights)

@@ -9,7 +9,7 @@ from kvcalc.readers.preset import read
 
 
 @dataclass(frozen=True)
-class PresetRow:
+class ModelRow:
     """A preset: its name, its layers by kind, and its sizes (tokens; parameters as a count)."""
 
     model: str
@@ -19,13 +19,13 @@ class PresetRow:
     active_parameters: int | None
 
 
-def presets() -> list[PresetRow]:
+def models() -> list[ModelRow]:
     """Read every preset."""
     rows = []
     for name in names():
         model = read(folder() / f"{name}.toml").model
         rows.append(
-            PresetRow(
+            ModelRow(
                 name,
                 _layers(model),
                 model.max_context,
