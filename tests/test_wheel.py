@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvcalc.catalogue.source import folder
+from kvcalc.catalogue.folder import folder
 from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_presets_the_types_and_the_licence(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    presets = {f"kvcalc/presets/models/{path.name}" for path in folder().glob("*.toml")}
+    presets = {f"kvcalc/presets/models/{path.name}" for path in folder("models").glob("*.toml")}
     assert {"kvcalc/py.typed", "kvcalc/__main__.py", *presets} <= set(names)
     assert any(name.endswith("/LICENSE") for name in names)
 

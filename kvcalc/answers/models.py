@@ -1,11 +1,12 @@
 """The presets, a record each."""
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
 
+from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.catalogue.models import names
-from kvcalc.catalogue.source import folder
-from kvcalc.model import Model
-from kvcalc.readers.preset import read
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,15 @@ def models() -> list[ModelRow]:
     """Read every preset."""
     rows = []
     for name in names():
-        model = read(folder() / f"{name}.toml").model
-        rows.append(
-            ModelRow(
-                name,
-                _layers(model),
-                model.max_context,
-                model.parameters,
-                model.active_parameters,
-            )
-        )
+        table = read_table(folder("models") / f"{name}.toml")
+        sizes = (table.get(fact) for fact in ("max_context", "parameters", "active_parameters"))
+        rows.append(ModelRow(name, _layers(table), *sizes))
     return rows
 
 
-def _layers(model: Model) -> str:
+def _layers(table: dict[str, Any]) -> str:
+    counts = Counter(islice(cycle(table["pattern"]), table["num_layers"]))
+    kinds = {letter: layer["kind"] for letter, layer in table["layers"].items()}
     return " + ".join(
-        f"{count} {layer.kind.removesuffix('_attention')}" for layer, count in model.groups
+        f"{count} {kinds[letter].removesuffix('_attention')}" for letter, count in counts.items()
     )

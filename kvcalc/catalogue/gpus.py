@@ -1,17 +1,15 @@
 """The catalogue of GPUs: what memory the driver reports and what a framework sees of it."""
 
 import re
-import tomllib
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from kvcalc.catalogue.source import MAX_FILE_BYTES, Source, folder, require_sources
+from kvcalc.catalogue.folder import folder, read_table
+from kvcalc.catalogue.source import Source, require_sources
 from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
-from kvcalc.files import read_bytes
 from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
 from kvcalc.model import Text
@@ -109,7 +107,7 @@ def find(name: str) -> Gpu:
 @cache
 def names() -> tuple[str, ...]:
     """The GPUs' names, in order."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+    return tuple(sorted(path.stem for path in folder("gpus").glob("*.toml")))
 
 
 @cache
@@ -118,13 +116,9 @@ def catalogue() -> tuple[Gpu, ...]:
     return tuple(_read(name) for name in names())
 
 
-def _folder() -> Path:
-    return folder().parent / "gpus"
-
-
 @cache
 def _read(name: str) -> Gpu:
-    table = tomllib.loads(read_bytes(_folder() / f"{name}.toml", MAX_FILE_BYTES).decode())
+    table = read_table(folder("gpus") / f"{name}.toml")
     try:
         return Gpu(name=name, **table)
     except KvcalcError as error:

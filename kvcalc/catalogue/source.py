@@ -1,15 +1,10 @@
-"""Where the facts of the catalogue stand: its folder, and the sources that each file names."""
+"""The sources that each file of the catalogue names for its facts."""
 
 from collections.abc import Collection, Iterable
-from functools import cache
-from importlib import resources
-from pathlib import Path
 
 from kvcalc.errors import SourceError
 from kvcalc.frozen import Frozen
 from kvcalc.model import Text
-
-MAX_FILE_BYTES = 2**20
 
 
 class Source(Frozen):
@@ -31,11 +26,3 @@ def require_sources(facts: Iterable[Collection[str]], sources: Iterable[Source])
     for spellings in facts:
         if not sourced.intersection(spellings):
             raise SourceError(f"{max(spellings)}: has no source in [[sources]]")
-
-
-@cache
-def folder() -> Path:
-    """The folder of the models' presets: inside the package, or beside it in a checkout."""
-    package = Path(str(resources.files("kvcalc")))
-    installed = package / "presets"
-    return (installed if installed.is_dir() else package.parent / "presets") / "models"

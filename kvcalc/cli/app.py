@@ -7,7 +7,7 @@ from io import StringIO, TextIOWrapper
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from kvcalc.errors import KvcalcError, printable
 from kvcalc.outputs.write import discard_stdout
@@ -35,7 +35,31 @@ COMMANDS = {
 """Each command, which is the function of its name in the module of its name, and its help."""
 
 
-class Commands(TyperGroup):
+class Command(TyperCommand):
+    """A command that reads what is given: an option that is not has its default.
+
+    Typer makes a validator of pydantic's for every option, given or not, before it reads one. So
+    it is only handed the values that are given and are not just text.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        given, extra, order = self.make_parser(ctx).parse_args(list(args))
+        if ctx.resilient_parsing or (extra and not ctx.allow_extra_args):
+            return super().parse_args(ctx, args)
+        parameters = dict.fromkeys([*order, *self.get_params(ctx)])
+        for parameter in sorted(parameters, key=lambda parameter: not parameter.is_eager):
+            value = given.get(parameter.name)
+            is_text = isinstance(value, str) and parameter.type_descriptor.annotation is str
+            if not is_text and (value is not None or parameter.required):
+                parameter.handle_parse_result(ctx, given, extra)
+            elif parameter.expose_value:
+                ctx.params[parameter.name] = value if is_text else parameter.default
+        ctx.args = extra
+        return extra
+
+
+class Commands(TyperGroup, Command):
     """The commands, of which only the one that is called is imported."""
 
     def __init__(self, **settings: Any) -> None:
@@ -48,7 +72,7 @@ class Commands(TyperGroup):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         function = getattr(import_module(f"kvcalc.cli.{cmd_name}"), cmd_name)
-        alone.command(cmd_name)(function)
+        alone.command(cmd_name, cls=Command)(function)
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]

@@ -54,7 +54,11 @@ class Settings(Frozen):
 
     def changed(self) -> dict[str, Any]:
         """Those that differ from the engine's defaults, besides the element type."""
-        return self.model_dump(exclude_defaults=True, exclude={"kv_cache_dtype"})
+        return {
+            name: value
+            for name, field in type(self).model_fields.items()
+            if (value := getattr(self, name)) != field.default and name != "kv_cache_dtype"
+        }
 
 
 class Engine(NamedTuple):

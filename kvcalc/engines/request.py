@@ -137,4 +137,6 @@ def _parsed(engine: Engine, settings: Settings | None, given: Mapping[str, Any])
             raise RequestError(
                 f"{engine.name} has no setting {quote(name)}; it has {known}", field=name
             )
+    if not asked:  # defaults need no check
+        return engine.settings.model_construct()
     return engine.settings(**asked)

@@ -45,6 +45,18 @@ def layer(table: dict[str, Any]) -> Layer:
         raise RequestError.of("kind", kind, f"one of {', '.join(KINDS)}")
     if isinstance(fields.get("parts"), list):
         fields["parts"] = tuple(layer(part) for part in fields["parts"])
+    return _class(kind)(**fields)
+
+
+def known_layer(table: dict[str, Any]) -> Layer:
+    """Make a layer of a table that is known to be right, as those of kvcalc's own presets."""
+    fields = {name: value for name, value in table.items() if name != "kind"}
+    if "parts" in fields:
+        fields["parts"] = tuple(known_layer(part) for part in fields["parts"])
+    return _class(table["kind"]).model_construct(**fields)
+
+
+def _class(kind: str) -> type[Layer]:
     module, _, name = KINDS[kind].partition(".")
     found: type[Layer] = getattr(import_module(f"kvcalc.layers.{module}"), name)
-    return found(**fields)
+    return found

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvcalc.catalogue import models
+from kvcalc.catalogue import models, preset
 from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote
 from kvcalc.files import read_bytes
 
@@ -64,7 +64,7 @@ def token_gains(source: str | None) -> dict[str, dict[str, tuple[int, int]]]:
     Each is two ints: so many of the predecessor's tokens hold as much text as so many of its own.
     """
     path = models.find(source) if source else None
-    gains = (path and models.parse(path).token_gains) or {}
+    gains = (path and preset.parse(path).token_gains) or {}
     return {
         predecessor: {language: _ratio(text) for language, text in by_language.items()}
         for predecessor, by_language in gains.items()
@@ -114,5 +114,5 @@ def _hub_id(source: str) -> "HubId | None":
     from kvcalc.readers import hub
 
     path = models.find(source)
-    named = models.parse(path).hub_id if path else source
+    named = preset.parse(path).hub_id if path else source
     return hub.parse(named) if named else None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import kvcalc
-from kvcalc.catalogue.source import folder
+from kvcalc.catalogue.folder import folder
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_preset_is_found_without_regard_to_case_and_organisation(name: str) ->
 
 @pytest.mark.parametrize("as_path", [str, Path], ids=["str", "Path"])
 def test_a_preset_file_is_read_by_its_path(tmp_path: Path, as_path: type[str] | type[Path]) -> None:
-    copy = shutil.copy(folder() / "gpt-oss-20b.toml", tmp_path / "my-model.toml")
+    copy = shutil.copy(folder("models") / "gpt-oss-20b.toml", tmp_path / "my-model.toml")
     assert kvcalc.load(as_path(copy)) == kvcalc.load("gpt-oss-20b")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import kvcalc
 from kvcalc.catalogue import models
-from kvcalc.catalogue.source import folder
+from kvcalc.catalogue.folder import folder
 from kvcalc.readers import preset
 from tests.shapes import PRESET
 
@@ -25,7 +25,7 @@ def test_every_preset_loads_and_answers(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_source_of_a_preset_has_an_address_and_facts_of_that_preset(name: str) -> None:
-    table = tomllib.loads((folder() / f"{name}.toml").read_text())
+    table = tomllib.loads((folder("models") / f"{name}.toml").read_text())
     for source in table["sources"]:
         assert source["address"].startswith("https://")
         for fact in source["facts"]:
@@ -76,7 +76,7 @@ def test_k_exaone_is_swept_at_the_contexts_and_windows_of_its_report() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder()
+    folder("models")
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,6 +1,6 @@
 """LMDeploy's PyTorch engine (0.16.0): blocks of tokens, the same for all layers.
 
-A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 tokens unless asked
+A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 tokens unless set
 otherwise. A model has one window or none: with layers of both, every layer is paged in full.
 """
 

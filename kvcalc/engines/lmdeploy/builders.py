@@ -79,7 +79,7 @@ def require(model: Model) -> None:
 
 
 def window(model: Model) -> Value | None:
-    """The window whose blocks are kept; None where all are.
+    """The window outside of which blocks are given back; None where none are.
 
     Raises:
         KvcalcError: layers with a window beside others, where LMDeploy gives all the same one.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kvcalc.costs import CONTEXT, window_of
 from kvcalc.engines.lmdeploy import builders
-from kvcalc.engines.lmdeploy.settings import LmdeploySettings, stored
+from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned, in_block, in_state
 from kvcalc.errors import RequestError
 from kvcalc.formula.expression import Value, cdiv, maximum
@@ -41,17 +41,17 @@ def layout(model: Model, settings: LmdeploySettings) -> Layout:
         KvcalcError: a model or a kind of layer that it does not build, or a setting it refuses.
     """
     builders.require(model)
-    kept, ranks = stored(model, settings), settings.tensor_parallel_size
+    form, ranks = cache_format(model, settings), settings.tensor_parallel_size
     tokens = _block_tokens(model, settings.cache_block_seq_len)
     layers = [
         (layer, count, tensors)
         for layer, count in model.groups
-        if (tensors := in_block(model, layer, tokens, kept, ranks))
+        if (tensors := in_block(model, layer, tokens, form, ranks))
     ]
     window = window_of(model, model.window or 0)
     return Layout(
         model=model,
-        kv_cache_dtype=kept.policy.name,
+        kv_cache_dtype=form.policy.name,
         ranks=ranks,
         block_tokens=tokens,
         layers=layers,
@@ -60,17 +60,17 @@ def layout(model: Model, settings: LmdeploySettings) -> Layout:
     )
 
 
-def _block_tokens(model: Model, asked: int) -> int:
-    """Tokens of a block: those asked for, or what DeepSeek V4's kernels make of them.
+def _block_tokens(model: Model, size: int) -> int:
+    """Tokens of a block: as set, or what DeepSeek V4's kernels make of them.
 
     Raises:
         KvcalcError: no power of 2, or below 16 (messages.py, kernel_block_size).
     """
     if model.model_type in builders.COMPRESSED:
-        return max(256, -(-asked // 128) * 128)
-    if asked < 16 or asked & (asked - 1):
-        raise RequestError.of("cache_block_seq_len", asked, "a power of 2 and at least 16")
-    return asked
+        return max(256, -(-size // 128) * 128)
+    if size < 16 or size & (size - 1):
+        raise RequestError.of("cache_block_seq_len", size, "a power of 2 and at least 16")
+    return size
 
 
 def _blocks(model: Model, tokens: int) -> Value:

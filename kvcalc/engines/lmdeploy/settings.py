@@ -55,7 +55,7 @@ class LmdeploySettings(Settings):
     cache_block_seq_len: Annotated[Count, About("tokens a block (block_size)", "messages.py")] = 64
 
 
-class Stored(NamedTuple):
+class CacheFormat(NamedTuple):
     """The element type that the model runs in, and the policy that packs its cache, if any."""
 
     element: Dtype
@@ -68,7 +68,7 @@ class Stored(NamedTuple):
         return POLICIES.get(self.number) or Policy(self.element.name, bits, bits, 0, 0)
 
 
-def stored(model: Model, settings: LmdeploySettings) -> Stored:
+def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
     """Take `kv_cache_dtype` as the element type or as the name of a policy.
 
     Raises:
@@ -77,19 +77,19 @@ def stored(model: Model, settings: LmdeploySettings) -> Stored:
     number, given = settings.quant_policy, settings.kv_cache_dtype
     own = "float16" if model.dtype == "float32" else model.dtype  # PytorchEngineConfig, `auto`
     if given is None or given in BY_NAME:
-        asked = BY_NAME[given] if given else 0
-        if number and asked and number != asked:
+        named = BY_NAME[given] if given else 0
+        if number and named and number != named:
             raise RequestError.about(
                 "quant_policy", f"found {number}, but kv_cache_dtype is {given}", found=number
             )
-        return Stored(dtype(own), number or asked)
+        return CacheFormat(dtype(own), number or named)
     if given not in DTYPES:
         raise RequestError.about(
             "kv_cache_dtype",
             f"found {given}, expected one of {', '.join(DTYPES)} on lmdeploy",
             found=given,
         )
-    return Stored(dtype(given), number)
+    return CacheFormat(dtype(given), number)
 
 
 def finish(asked: Asked) -> Asked:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.lmdeploy.builders import SPARSE
-from kvcalc.engines.lmdeploy.settings import Stored
+from kvcalc.engines.lmdeploy.settings import CacheFormat
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, ceil
 from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
@@ -43,7 +43,9 @@ def aligned(tensors: Iterable[Tensor]) -> Value:
     return total
 
 
-def in_block(model: Model, layer: Layer, tokens: int, stored: Stored, ranks: int) -> list[Tensor]:
+def in_block(
+    model: Model, layer: Layer, tokens: int, form: CacheFormat, ranks: int
+) -> list[Tensor]:
     """The tensors of one layer in a block of `tokens`.
 
     Raises:
@@ -52,18 +54,18 @@ def in_block(model: Model, layer: Layer, tokens: int, stored: Stored, ranks: int
     if isinstance(layer, Attention):
         _require_query_heads(layer.query_heads, ranks)
         heads = heads_per_rank(layer.kv_heads, ranks)
-        return _standard(tokens, heads, layer.head_dim, layer.value_dim, stored)
+        return _standard(tokens, heads, layer.head_dim, layer.value_dim, form)
     if isinstance(layer, LatentAttention):
         _require_query_heads(layer.query_heads, ranks)
-        return _latent(model, layer, tokens, stored)
+        return _latent(model, layer, tokens, form)
     if isinstance(layer, CompressedAttention):
-        return _compressed(layer, tokens, stored)
+        return _compressed(layer, tokens, form)
     return []
 
 
-def _standard(tokens: int, heads: int, key: int, value: int, stored: Stored) -> list[Tensor]:
+def _standard(tokens: int, heads: int, key: int, value: int, form: CacheFormat) -> list[Tensor]:
     """Keys and values, and the scales of a policy beside each."""
-    policy = stored.policy
+    policy = form.policy
     tensors = []
     for what, size, bits in (("keys", key, policy.key_bits), ("values", value, policy.value_bits)):
         if size * bits % 8:
@@ -74,13 +76,13 @@ def _standard(tokens: int, heads: int, key: int, value: int, stored: Stored) -> 
         tensors.append(Tensor(what, working, tokens * heads * (size * bits // 8)))
     for what, scales in (("keys", policy.key_scales), ("values", policy.value_scales)):
         if scales:
-            working = f"{tokens} tokens x {heads} KV heads x {scales} of {stored.element.name}"
-            size = tokens * heads * stored.element.row_bytes(scales)
+            working = f"{tokens} tokens x {heads} KV heads x {scales} of {form.element.name}"
+            size = tokens * heads * form.element.row_bytes(scales)
             tensors.append(Tensor(f"scales of the {what}", working, size))
     return tensors
 
 
-def _latent(model: Model, layer: LatentAttention, tokens: int, stored: Stored) -> list[Tensor]:
+def _latent(model: Model, layer: LatentAttention, tokens: int, form: CacheFormat) -> list[Tensor]:
     """One head, whole on each rank; where there is an indexer, its key beside it."""
     if layer.window is not None or (layer.sparse and model.model_type not in SPARSE):
         raise UnsupportedError(
@@ -89,26 +91,26 @@ def _latent(model: Model, layer: LatentAttention, tokens: int, stored: Stored) -
             what="latent_attention layers",
         )
     if model.model_type not in SPARSE:
-        return _standard(tokens, 1, layer.row_elements, 0, stored)
-    if stored.number not in (0, 16):
+        return _standard(tokens, 1, layer.row_elements, 0, form)
+    if form.number not in (0, 16):
         raise UnsupportedError.of(
-            "quant_policy", f"found {stored.number}, expected 0 or 16 with sparse latent attention"
+            "quant_policy", f"found {form.number}, expected 0 or 16 with sparse latent attention"
         )
     if tokens != 64:
         raise UnsupportedError.of("cache_block_seq_len", f"found {tokens}, expected 64 (flash_mla)")
-    if SPARSE[model.model_type] or stored.number:
+    if SPARSE[model.model_type] or form.number:
         working = f"{tokens} tokens x {FP8_DS_MLA_ROW} bytes (fp8_ds_mla)"
         rows = [Tensor("latent rows", working, tokens * FP8_DS_MLA_ROW)]
     else:
-        rows = _standard(tokens, 1, layer.row_elements, 0, stored)
+        rows = _standard(tokens, 1, layer.row_elements, 0, form)
     return rows if layer.index_head_dim is None else [*rows, _index(tokens, layer.index_head_dim)]
 
 
-def _compressed(layer: CompressedAttention, tokens: int, stored: Stored) -> list[Tensor]:
+def _compressed(layer: CompressedAttention, tokens: int, form: CacheFormat) -> list[Tensor]:
     """The compressed rows of a block; the near ones are in the state."""
-    if stored.number:
+    if form.number:
         raise UnsupportedError.of(
-            "quant_policy", f"found {stored.number}, expected 0 where rows are packed already"
+            "quant_policy", f"found {form.number}, expected 0 where rows are packed already"
         )
     if layer.ratio not in (0, 4, 128) or layer.head_dim != 512:
         raise UnsupportedError(

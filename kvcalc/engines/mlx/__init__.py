@@ -40,17 +40,17 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
         )
     models.require(model)
 
-    def held(moment: CallEnd, passed: Value, why: str = "") -> Cost:
+    def at(moment: CallEnd, passed: Value, why: str = "") -> Cost:
         kinds = LayerRules(model, element, settings, moment, passed).kinds()
         return additive_cost("mlx", model, settings, element.name, kinds, why)
 
     last, *others = _moments(model, settings)
-    cost = held(last, last.end, _why(model, settings))
+    cost = at(last, last.end, _why(model, settings))
     if not _can_exceed_its_end(model, settings):
         return cost
     peak = cost.per_request.expression
     for moment in (last, *others):
-        peak = maximum(peak, held(moment, moment.start).per_request.expression)
+        peak = maximum(peak, at(moment, moment.start).per_request.expression)
     peak *= SEQUENCES
     working = (
         f"the most that a call leaves, the prompt read in steps of {settings.prefill_step_size:,}"

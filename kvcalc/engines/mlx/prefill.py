@@ -141,8 +141,8 @@ class AfterSingles(NamedTuple):
         """Each call fits, or adds room for 256."""
         if even(self.prompt.steps.step):
             return ceil(self.end, GROWTH)
-        held = self.prompt.full()
-        return held + ceil(maximum(self.end - held, 0), GROWTH)
+        room = self.prompt.full()
+        return room + ceil(maximum(self.end - room, 0), GROWTH)
 
     def sliding(self, window: Value) -> Value:
         """Each call fits or adds room for 256, at most the window in all."""

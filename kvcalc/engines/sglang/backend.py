@@ -12,10 +12,31 @@ from kvcalc.engines.sglang.strategy import Strategy
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
-CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
-"""Tokens of a chunk of a prompt on a GPU of less than so many GiB; 16,384 on larger ones."""
+
+class Tier(NamedTuple):
+    """SGLang's defaults for cards of less than `below` MiB.
+
+    They are the tokens of a prompt's chunk, and the largest batch of a captured graph, on fewer
+    than 4 ranks and on more.
+    """
+
+    below: int
+    chunked_prefill_size: int
+    max_bs: int
+    max_bs_from_4_ranks: int
+
+
+TIERS = (
+    Tier(20 * 1024, 2048, 8, 8),
+    Tier(35 * 1024, 4096, 48, 160),
+    Tier(60 * 1024, 4096, 32, 160),
+    Tier(160 * 1024, 8192, 256, 512),
+    Tier(2**60, 16384, 512, 512),
+)
+"""srt/arg_groups/memory_hook.py."""
 
 CHUNK_IF_UNKNOWN = 4096
+"""Where no GPU is named."""
 
 
 class Hardware(NamedTuple):
@@ -33,7 +54,7 @@ class Hardware(NamedTuple):
         """Tokens of a prompt read at once, unless set otherwise."""
         if self.memory_mib is None:
             return CHUNK_IF_UNKNOWN
-        return next((chunk for gib, chunk in CHUNKS if self.memory_mib < gib * 1024), 16384)
+        return next(t.chunked_prefill_size for t in TIERS if self.memory_mib < t.below)
 
     @property
     def sm100(self) -> bool:

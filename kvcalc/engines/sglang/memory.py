@@ -3,37 +3,15 @@
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from kvcalc.engines.memory import ALL, Card, Memory
+from kvcalc.engines.sglang.backend import TIERS
 from kvcalc.engines.sglang.buffers import FULL, WINDOW
 from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.model import Model
-
-
-class Tier(NamedTuple):
-    """SGLang's defaults for cards of less than `below` MiB.
-
-    They are the tokens of a prompt's chunk, and the largest batch of a captured graph, on fewer
-    than 4 ranks and on more.
-    """
-
-    below: int
-    chunked_prefill_size: int
-    max_bs: int
-    max_bs_from_4_ranks: int
-
-
-TIERS = (
-    Tier(20 * 1024, 2048, 8, 8),
-    Tier(35 * 1024, 4096, 48, 160),
-    Tier(60 * 1024, 4096, 32, 160),
-    Tier(160 * 1024, 8192, 256, 512),
-    Tier(2**60, 16384, 512, 512),
-)
-"""srt/arg_groups/memory_hook.py."""
 
 WHOLE_PROMPTS = 16384
 """Tokens of a batch where prompts are not cut (max_prefill_tokens, srt/arg_groups/fields)."""

@@ -34,14 +34,14 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[st
         KvcalcError: vLLM has no such backend for this attention, no such format on it, or not on
             the GPU that was named.
     """
-    asked = settings.kv_cache_dtype or "auto"
-    form = model.dtype if asked == "auto" else asked
+    given = settings.kv_cache_dtype or "auto"
+    form = model.dtype if given == "auto" else given
     if form not in layouts.FORMATS:
         raise UnsupportedError.of(
             "kv_cache_dtype",
             f"found the model's own {form}, expected one of {', '.join(layouts.FORMATS)}",
         )
-    if attention == "compressed" and asked == "auto":
+    if attention == "compressed" and given == "auto":
         form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
     backend = layouts.backend_for(attention, form, settings.attention_backend, settings.block_size)
     _refuse_on_gpu(settings, form)
@@ -64,22 +64,22 @@ def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
 
 
 def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> int:
-    """Tokens of a block of attention: as asked, else as the backend's kernels want.
+    """Tokens of a block of attention: as set, else as the backend's kernels want.
 
     Raises:
-        KvcalcError: the kernels beside an indexer do not take what was asked.
+        KvcalcError: the kernels beside an indexer do not take the block that was set.
     """
     heads = model.caches_of(Attention)
     indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)
-    asked = settings.block_size
-    if indexed and asked is not None and asked % SPARSE_HEADS_BLOCK:
+    block = settings.block_size
+    if indexed and block is not None and block % SPARSE_HEADS_BLOCK:
         raise UnsupportedError.of(
             "block_size",
-            f"found {asked}, expected a multiple of {SPARSE_HEADS_BLOCK}, the block of "
+            f"found {block}, expected a multiple of {SPARSE_HEADS_BLOCK}, the block of "
             "the kernels beside an indexer",
         )
-    if asked is not None or indexed:
-        return asked or SPARSE_HEADS_BLOCK
+    if block is not None or indexed:
+        return block or SPARSE_HEADS_BLOCK
     kernels = layouts.BACKENDS[backend]
     if heads:
         version = settings.flash_attention_version

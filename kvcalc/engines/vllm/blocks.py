@@ -1,4 +1,4 @@
-"""How the attention block grows: for states, and for layers kept in the model's own type.
+"""How the attention block grows: for states, and for layers stored in the model's own type.
 
 vLLM 0.33.0, platforms/interface.py (_align_hybrid_block_size, _align_heterogeneous_kv_block_size).
 """
@@ -14,7 +14,7 @@ from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 
-KEPT_ENDS = 2
+UNQUANTISED_ENDS = 2
 """Layers at each end of a model that turboquant leaves in the model's own type
 (model_executor/layers/quantization/turboquant/config.py)."""
 
@@ -25,23 +25,23 @@ LATENT_STEP = 128
 def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanContext:
     """Lengthen the block until a page of attention holds a state."""
     caches = list(dict.fromkeys(cache for layer in layers for cache in layer.caches))
-    held = [
+    state_sizes = [
         state_of(rank, cache)
         for cache in caches
         if isinstance(cache, Recurrent) and cache.kind in states.SHAPES
     ]
     token = max(_token(rank, cache, rank.cache_format) for cache in caches)
-    if not held or not token:
+    if not state_sizes or not token:
         return rank
     if rank.settings.kv_cache_dtype_skip_layers and rank.cache_format.startswith("turboquant"):
         token = lcm(token, max(_token(rank, cache, rank.own_format) for cache in caches))
     latent = any(isinstance(cache, LatentAttention) for cache in caches)
     step = max(_kernel_block(rank, caches), rank.block, LATENT_STEP if latent else 0)
-    block = step * -(-max(held) // (step * token))
+    block = step * -(-max(state_sizes) // (step * token))
     return rank._replace(block=block, state_page=block * token)
 
 
-def kept_layers(
+def unquantised_layers(
     settings: VllmSettings, layers: Sequence[Layer], own: int, form: str
 ) -> frozenset[int] | None:
     """The layers that stay in the model's own type, by their places; None where none may.
@@ -54,37 +54,38 @@ def kept_layers(
     skipped = settings.kv_cache_dtype_skip_layers
     if skipped is None:
         recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
-        ends = min(KEPT_ENDS, own // 2)
+        ends = min(UNQUANTISED_ENDS, own // 2)
         if not form.startswith("turboquant") or recurrent or not ends:
             return None
         return frozenset([*range(ends), *range(own - ends, own)])
-    kept = {int(part) for part in skipped if part != "sliding_window"}
-    if kept and max(kept) >= len(layers):
+    places = {int(part) for part in skipped if part != "sliding_window"}
+    if places and max(places) >= len(layers):
         raise UnsupportedError.of(
-            "kv_cache_dtype_skip_layers", f"found {max(kept)}, expected indices below {len(layers)}"
+            "kv_cache_dtype_skip_layers",
+            f"found {max(places)}, expected indices below {len(layers)}",
         )
     if "sliding_window" in skipped:
-        kept |= {place for place, layer in enumerate(layers) if layer.windows}
-    return frozenset(kept) if skipped else None
+        places |= {place for place, layer in enumerate(layers) if layer.windows}
+    return frozenset(places) if skipped else None
 
 
-def with_room_for_kept(
-    rank: PlanContext, layers: Sequence[Layer], kept: frozenset[int] | None
+def with_room_for_unquantised(
+    rank: PlanContext, layers: Sequence[Layer], unquantised: frozenset[int] | None
 ) -> PlanContext:
     """Lengthen the block until a quantised page holds a kernel's block in the model's own type."""
     caches = [cache for layer in layers for cache in layer.caches]
     latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
     heads = [cache for cache in caches if isinstance(cache, Attention)]
     first = next(iter([*latent, *heads]), None)
-    if kept is None or first is None:
+    if unquantised is None or first is None:
         return rank
-    # The backend of attention's first layer packs the format: of a kept one not turboquant's own.
+    # The backend of attention's first layer packs the format; unquantised, not in turboquant's way.
     place = next(
         place
         for place, layer in enumerate(layers)
         if any(isinstance(cache, Attention | LatentAttention) for cache in layer.caches)
     )
-    own_packing = rank.cache_format.startswith("turboquant") and place in kept
+    own_packing = rank.cache_format.startswith("turboquant") and place in unquantised
     # vLLM reckons here as if latent rows were keys and values both.
     twice = 2 if latent else 1
     own, quantised = (

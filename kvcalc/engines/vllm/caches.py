@@ -76,7 +76,7 @@ class LocalCache(Cache):
     retained: Value
     kernels: Backend
 
-    def kept_whole(self, like: FullCache) -> FullCache:
+    def as_full(self, like: FullCache) -> FullCache:
         """The cache of all tokens instead, in blocks of as many tokens as another's."""
         page = max(self.token * like.block, self.page if self.padded else 0)
         stride = self.kernels.stride(like.block, self.token)
@@ -163,18 +163,18 @@ class CrossCache(Cache):
 
 @dataclass(frozen=True, kw_only=True)
 class StateCache(Cache):
-    """A state of fixed size, one a block; `held` blocks of one request, a `checkpoint` or none."""
+    """A state of fixed size, one a block; `blocks_held` of one request, a `checkpoint` or none."""
 
     kind: ClassVar[str] = "mamba"
     state: int
-    held: int
+    blocks_held: int
     checkpoint: int
 
     @property
     def family(self) -> Hashable:
         """Any state of as large a page of which a request holds as many."""
-        return self.kind, self.page, self.held, self.checkpoint
+        return self.kind, self.page, self.blocks_held, self.checkpoint
 
     def blocks(self, block: Value) -> Value:
         """The state, its copies for drafts and for prefix caching."""
-        return self.held
+        return self.blocks_held

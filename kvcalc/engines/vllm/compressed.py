@@ -66,7 +66,7 @@ def compressed_caches(
     def page(size: int) -> int:
         return -(-size // align) * align
 
-    def sliding(name: str, tokens: int, window: int, size: int, kept: Value) -> Cache:
+    def sliding(name: str, tokens: int, window: int, size: int, tokens_retained: Value) -> Cache:
         return SlidingLatentCache(
             layer="compressed_attention",
             shape=(name,),
@@ -76,7 +76,7 @@ def compressed_caches(
             kernels=BACKENDS[backend],
             alignment=align,
             window=window,
-            retained=kept,
+            retained=tokens_retained,
         )
 
     def rows(name: str, row_bytes: int) -> Cache:

@@ -71,7 +71,7 @@ def _as_full(caches: Sequence[Placed]) -> list[Placed]:
         return list(caches)
     full = [cache for _, cache in caches if isinstance(cache, FullCache)]
     promoted = [
-        (place, cache.kept_whole(full[0]) if full and isinstance(cache, LocalCache) else cache)
+        (place, cache.as_full(full[0]) if full and isinstance(cache, LocalCache) else cache)
         for place, cache in caches
     ]
     compressed = any(isinstance(cache, SlidingLatentCache) for _, cache in caches)

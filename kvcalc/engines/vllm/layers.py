@@ -55,8 +55,8 @@ class PlanContext(NamedTuple):
     state_page: int | None = None
     shards: int = 1
 
-    def caches(self, layer: Layer, kept: bool = False) -> list[Cache]:
-        """The caches of a layer; `kept` in the model's own type. States come before attention.
+    def caches(self, layer: Layer, unquantised: bool = False) -> list[Cache]:
+        """The caches of a layer, states first; `unquantised` in the model's own type.
 
         Raises:
             KvcalcError: vLLM cannot run such a layer; the sentence names its kind.
@@ -68,7 +68,7 @@ class PlanContext(NamedTuple):
                 raise UnsupportedError(
                     f"vllm does not support {cache.kind} layers", what=f"{cache.kind} layers"
                 )
-            found += rule(self, cache, self.own_format if kept else self.cache_format, kept)
+            found += rule(self, cache, self.own_format if unquantised else self.cache_format)
         return found
 
     def heads(self, layer: "Attention") -> Heads:
@@ -100,7 +100,7 @@ class PlanContext(NamedTuple):
         }
 
 
-def _full(rank: PlanContext, layer: "FullAttention", form: str, kept: bool) -> list[Cache]:
+def _full(rank: PlanContext, layer: "FullAttention", form: str) -> list[Cache]:
     paged = rank.paged(rank.heads(layer), form)
     return [
         FullCache(layer="full_attention", **paged, shards=rank.shards),
@@ -128,7 +128,7 @@ def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
     ]
 
 
-def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str, kept: bool) -> list[Cache]:
+def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str) -> list[Cache]:
     heads = rank.heads(layer)
     token = layouts.token_bytes(heads, form)
     kernels = rank.kernels(heads, form)
@@ -157,7 +157,7 @@ def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str, kept: bool
     ]
 
 
-def _chunked(rank: PlanContext, layer: "ChunkedAttention", form: str, kept: bool) -> list[Cache]:
+def _chunked(rank: PlanContext, layer: "ChunkedAttention", form: str) -> list[Cache]:
     heads = rank.heads(layer)
     return [
         ChunkedCache(
@@ -171,12 +171,12 @@ def _chunked(rank: PlanContext, layer: "ChunkedAttention", form: str, kept: bool
     ]
 
 
-def _cross(rank: PlanContext, layer: "CrossAttention", form: str, kept: bool) -> list[Cache]:
+def _cross(rank: PlanContext, layer: "CrossAttention", form: str) -> list[Cache]:
     paged = rank.paged(rank.heads(layer), form)
     return [CrossCache(layer="cross_attention", **paged, encoder_tokens=rank.encoder_tokens)]
 
 
-def _latent(rank: PlanContext, layer: "LatentAttention", form: str, kept: bool) -> list[Cache]:
+def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cache]:
     if layer.window is not None:
         raise UnsupportedError(
             "vllm does not support latent_attention layers with a window",
@@ -225,10 +225,10 @@ def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int
     return layouts.INDEXER.stride(rank.block, row)
 
 
-def _recurrent(rank: PlanContext, layer: "Recurrent", form: str, kept: bool) -> list[Cache]:
+def _recurrent(rank: PlanContext, layer: "Recurrent", form: str) -> list[Cache]:
     state = state_of(rank, layer)
-    asked = rank.settings.prefill_checkpoint_blocks
-    checkpoint = states.CHECKPOINTS.get(layer.kind, 0) if asked is None else asked
+    blocks = rank.settings.prefill_checkpoint_blocks
+    checkpoint = states.CHECKPOINTS.get(layer.kind, 0) if blocks is None else blocks
     aligned = rank.settings.mamba_cache_mode == "align"
     return [
         StateCache(
@@ -238,7 +238,7 @@ def _recurrent(rank: PlanContext, layer: "Recurrent", form: str, kept: bool) -> 
             page=rank.state_page or state,
             padding=rank.state_page - state if rank.state_page else 0,
             state=state,
-            held=1 + rank.settings.drafts + (1 + checkpoint if aligned else 0),
+            blocks_held=1 + rank.settings.drafts + (1 + checkpoint if aligned else 0),
             checkpoint=checkpoint,
         )
     ]
@@ -256,7 +256,7 @@ def state_of(rank: PlanContext, layer: "Recurrent") -> int:
     )
 
 
-def _compressed(rank: PlanContext, layer: Any, form: str, kept: bool) -> list[Cache]:
+def _compressed(rank: PlanContext, layer: Any, form: str) -> list[Cache]:
     return compressed_caches(
         layer,
         backend=rank.backend,
@@ -268,11 +268,11 @@ def _compressed(rank: PlanContext, layer: Any, form: str, kept: bool) -> list[Ca
     )
 
 
-def _nothing(rank: PlanContext, layer: Layer, form: str, kept: bool) -> list[Cache]:
+def _nothing(rank: PlanContext, layer: Layer, form: str) -> list[Cache]:
     return []
 
 
-KINDS: Mapping[str, Callable[[PlanContext, Any, str, bool], list[Cache]]] = {
+KINDS: Mapping[str, Callable[[PlanContext, Any, str], list[Cache]]] = {
     "full_attention": _full,
     "sliding_attention": _sliding,
     "chunked_attention": _chunked,

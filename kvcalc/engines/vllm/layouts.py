@@ -125,7 +125,7 @@ class Backend(NamedTuple):
 
     @property
     def block_size(self) -> int:
-        """Tokens of a block where none are asked for: vLLM's 16 if it takes them."""
+        """Tokens of a block where none are set: vLLM's 16 if it takes them."""
         return KERNEL_BLOCK if self.takes(KERNEL_BLOCK) else min(self.kernel_blocks)
 
     def takes(self, block: int) -> bool:
@@ -200,26 +200,26 @@ ALIASES = {
 
 
 def backend_for(
-    attention: str, cache_format: str, asked: str | None = None, block: int | None = None
+    attention: str, cache_format: str, named: str | None = None, block: int | None = None
 ) -> str:
-    """Choose the backend: the one asked for, else the first that takes the format and the block.
+    """Choose the backend: the one named, else the first that takes the format and the block.
 
     Raises:
         KvcalcError: it is for another kind of attention, or none takes the format or the block.
     """
     fitting = [name for name, backend in BACKENDS.items() if backend.attention == attention]
-    if asked is not None and asked not in fitting:
+    if named is not None and named not in fitting:
         raise UnsupportedError.of(
             "attention_backend",
-            f"found {asked}, expected one for {attention} attention: {', '.join(fitting)}",
+            f"found {named}, expected one for {attention} attention: {', '.join(fitting)}",
         )
-    considered = [asked] if asked else fitting
+    considered = [named] if named else fitting
     storing = [name for name in considered if cache_format in BACKENDS[name].formats]
     if not storing:
         known = dict.fromkeys(name for one in considered for name in BACKENDS[one].formats)
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found {cache_format}, which {asked or f'{attention} attention'} has not on "
+            f"found {cache_format}, which {named or f'{attention} attention'} has not on "
             f"vllm, expected {', '.join(known)}",
         )
     for name in storing:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from kvcalc.engines.vllm import drafts, layouts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
-from kvcalc.engines.vllm.blocks import kept_layers, with_room_for_kept, with_room_for_states
+from kvcalc.engines.vllm.blocks import (
+    unquantised_layers,
+    with_room_for_states,
+    with_room_for_unquantised,
+)
 from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
@@ -43,16 +47,15 @@ class Plan:
     """The groups of a whole model, and what each stage makes of them.
 
     `block_size` is tokens of an attention block; `scales` says whether the plan is the same for
-    any other. `bytes_per_block` is a block's bytes on a rank of each stage.
+    any other. `stages` are the layers of each stage, the draft's on the last, and
+    `bytes_per_block` a block's bytes on a rank of each.
     """
 
     model: Model
     settings: VllmSettings
-    backend: str
     cache_format: str
     block_size: int
     scales: bool
-    block_outermost: bool
     groups: tuple[PlannedGroup, ...]
     stages: tuple[int, ...]
     bytes_per_block: tuple[int, ...]
@@ -67,10 +70,6 @@ class Plan:
         for blocks, count in counts.items():
             total += count * blocks
         return total
-
-    def stage_members(self) -> list[list[list[Placed]]]:
-        """The members of each group, stage by stage."""
-        return _members(self.groups, self.stages)
 
 
 def plan(model: Model, settings: VllmSettings) -> Plan:
@@ -95,11 +94,11 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         lookahead=_lookahead(model, settings),
         shards=settings.decode_context_parallel_size,
     )
-    asked = rank.block
+    before = rank.block
     layers = (*model.layers, *extra)
-    kept = kept_layers(settings, layers, len(model.layers), cache_format)
-    rank = with_room_for_kept(with_room_for_states(rank, layers), layers, kept)
-    caches = list(_placed(rank, layers, len(model.layers), kept or frozenset()))
+    unquantised = unquantised_layers(settings, layers, len(model.layers), cache_format)
+    rank = with_room_for_unquantised(with_room_for_states(rank, layers), layers, unquantised)
+    caches = list(_placed(rank, layers, len(model.layers), unquantised or frozenset()))
     if not caches:
         raise UnsupportedError(f"vllm: {model.name} has no layer with a cache", what=model.name)
     outermost = _block_outermost(settings, backend, attention, caches)
@@ -113,17 +112,17 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     )
     cuts = layouts.BACKENDS[backend].exact or settings.flash_attention_version == 4
     scales = (
-        rank.block == asked
+        rank.block == before
         and rank.shared_page is None
         and not outermost
         and not (cuts and any(isinstance(c, SlidingCache) for _, c in caches))
-        and all(not isinstance(c, StateCache) and c.page % asked == 0 for _, c in caches)
-        and all(c.block == asked for _, c in caches)
+        and all(not isinstance(c, StateCache) and c.page % before == 0 for _, c in caches)
+        and all(c.block == before for _, c in caches)
     )
     planned = tuple(_planned(group, rank.block, scales) for group in groups)
     per_stage = tuple(
         bytes_per_block(members, block_outermost=outermost)
-        for members in _members(planned, (*stages[:-1], stages[-1] + len(extra)))
+        for members in stage_members(planned, (*stages[:-1], stages[-1] + len(extra)))
     )
     if 0 in per_stage:
         raise UnsupportedError.of(
@@ -134,11 +133,9 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     return Plan(
         model=model,
         settings=settings,
-        backend=backend,
         cache_format=cache_format,
         block_size=rank.block,
         scales=scales,
-        block_outermost=outermost,
         groups=planned,
         stages=(*stages[:-1], stages[-1] + len(extra)),
         bytes_per_block=per_stage,
@@ -146,16 +143,16 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
 
 
 def _placed(
-    rank: PlanContext, layers: Sequence[Layer], own: int, kept: frozenset[int]
+    rank: PlanContext, layers: Sequence[Layer], own: int, unquantised: frozenset[int]
 ) -> Iterator[Placed]:
     """The caches of the model's own layers, the first, and of a draft's."""
-    # A draft runs without decode context parallelism, and so keeps its context whole.
+    # A draft runs without decode context parallelism, and so stores its context whole.
     alone = rank._replace(shards=1)
     made: dict[tuple[int, bool, bool], list[Cache]] = {}
     for place, layer in enumerate(layers):
-        alike = id(layer), place in kept, place < own
+        alike = id(layer), place in unquantised, place < own
         if alike not in made:
-            made[alike] = (rank if place < own else alone).caches(layer, place in kept)
+            made[alike] = (rank if place < own else alone).caches(layer, place in unquantised)
         for cache in made[alike]:
             yield place, cache
 
@@ -167,7 +164,10 @@ def _planned(members: Sequence[Placed], block: int, scales: bool) -> PlannedGrou
     return PlannedGroup(tuple(members), cache.block, cache.blocks(symbol))
 
 
-def _members(groups: Sequence[PlannedGroup], stages: Sequence[int]) -> list[list[list[Placed]]]:
+def stage_members(
+    groups: Sequence[PlannedGroup], stages: Sequence[int]
+) -> list[list[list[Placed]]]:
+    """The members of each group on each stage, which are dealt so many layers."""
     found = []
     start = 0
     for size in stages:
@@ -191,25 +191,25 @@ def _lookahead(model: Model, settings: VllmSettings) -> int:
 def _block_outermost(
     settings: VllmSettings, backend: str, attention: str, caches: Sequence[Placed]
 ) -> bool:
-    """Whether blocks are the outermost dimension: as asked, else where pages must be packed so.
+    """Whether blocks are the outermost dimension: as set, else where pages must be packed so.
 
     Raises:
-        KvcalcError: the backend, or the caches, allow only other layouts than the one asked for.
+        KvcalcError: the backend, or the caches, allow only other layouts than the one that is set.
     """
     shards = {cache.shards for _, cache in caches if isinstance(cache, FullCache)}
     pages = {cache.page for _, cache in caches}
     # A draft whose pages are not the target's can only be packed beside them.
     packed = attention == "compressed" or (len(shards) > 1 and len(pages) > 1)
     allowed = ("BLHNC", "BLNHC") if packed else LAYOUTS_OF.get(backend)
-    asked = settings.kv_cache_layout
-    if asked is None:
+    layout = settings.kv_cache_layout
+    if layout is None:
         return packed
-    if allowed is not None and asked not in allowed:
+    if allowed is not None and layout not in allowed:
         raise UnsupportedError.of(
             "kv_cache_layout",
-            f"found {asked}, expected {' or '.join(allowed)} for this model on {backend}",
+            f"found {layout}, expected {' or '.join(allowed)} for this model on {backend}",
         )
-    return asked.startswith("B")
+    return layout.startswith("B")
 
 
 def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[str, int]:

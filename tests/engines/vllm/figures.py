@@ -8,7 +8,7 @@ import pytest
 
 from kvcalc.engines.vllm.caches import StateCache
 from kvcalc.engines.vllm.cost import cost_of
-from kvcalc.engines.vllm.plan import Plan, plan
+from kvcalc.engines.vllm.plan import Plan, plan, stage_members
 from kvcalc.engines.vllm.pool import pool_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
@@ -92,7 +92,7 @@ def planned_figures(planned: Plan, context: int) -> dict[str, Any]:
 
     blocks = at(planned.blocks_per_request)
     requests = [size * blocks for size in planned.bytes_per_block]
-    stages = planned.stage_members()
+    stages = stage_members(planned.groups, planned.stages)
     members = [[len(group) for group in stage] for stage in stages]
     assert cost(context) == sum(requests) * planned.settings.ranks_of_a_stage
     assert cost(context, sequences=3) == 3 * cost(context)

@@ -1,0 +1,33 @@
+"""Where the files of the catalogue stand, and how one is read."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kvcalc.errors import SourceError, quote
+from kvcalc.files import read_bytes
+
+MAX_FILE_BYTES = 2**20
+
+
+@cache
+def folder(kind: str) -> Path:
+    """The folder of the "models" or the "gpus": in the package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "presets"
+    return (installed if installed.is_dir() else package.parent / "presets") / kind
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        SourceError: it cannot be read, is too large, or is not TOML.
+    """
+    try:
+        return tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
+    except (ValueError, RecursionError) as error:
+        raise SourceError(
+            f"{quote(str(path))}: not TOML ({quote(str(error))})", source=str(path)
+        ) from None

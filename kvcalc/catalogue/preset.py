@@ -1,0 +1,77 @@
+"""What a preset file may say: a model, and the source of each of its facts."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from kvcalc.catalogue.folder import read_table
+from kvcalc.catalogue.source import Source, require_sources
+from kvcalc.errors import KvcalcError, SourceError
+from kvcalc.frozen import Frozen
+from kvcalc.layers import layer
+from kvcalc.layers.layer import Size
+from kvcalc.model import Model, Text, repeated
+
+Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
+"""An exact fraction, as "129/100"."""
+
+
+class Preset(Frozen):
+    """A preset file: a model whose layers are a pattern of letters, and its facts' sources.
+
+    `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
+    `token_gains` is how much more text a token holds than one of a predecessor, by language, an
+    exact fraction: an average over the authors' corpora.
+    """
+
+    name: Text
+    hub_id: Text | None = None
+    model_type: Text | None = None
+    parameters: Size | None = None
+    active_parameters: Size | None = None
+    dtype: Text = "bfloat16"
+    weights_dtype: Text | None = None
+    max_context: Size | None = None
+    num_nextn_predict_layers: Size | None = None
+    contexts: tuple[Size, ...] = ()
+    windows: tuple[Size, ...] = ()
+    token_gains: dict[Text, dict[Text, Ratio]] | None = None
+    num_layers: Size
+    pattern: Annotated[str, Field(min_length=1)]
+    layers: dict[str, dict[str, Any]]
+    sources: tuple[Source, ...]
+
+    @model_validator(mode="after")
+    def _every_fact_has_a_source(self) -> Self:
+        facts = [{fact} for fact in self.model_fields_set - {"name", "layers", "sources"}]
+        for letter, table in self.layers.items():
+            letter = f"layers.{letter}"
+            facts += [{f"{letter}.{field}", letter, "layers"} for field in table if field != "kind"]
+        require_sources(facts, self.sources)
+        return self
+
+    def model(self) -> Model:
+        """The model that the file describes."""
+        facts = self.model_dump(include=set(Model.model_fields) - {"layers"}, exclude_unset=True)
+        kinds = {}
+        for letter, table in self.layers.items():
+            try:
+                kinds[letter] = layer(table)
+            except KvcalcError as error:
+                raise SourceError(f"layers.{letter}: {error}") from None
+        return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
+
+
+def parse(path: Path) -> Preset:
+    """Read what a preset file says, its layers unmade.
+
+    Raises:
+        SourceError: it cannot be read, is not TOML, or is not a preset; the sentence names the
+            file and the key.
+    """
+    table = read_table(path)
+    try:
+        return Preset(**table)
+    except KvcalcError as error:
+        raise SourceError.of(path, error) from None
