@@ -1,11 +1,23 @@
 """The presets, a record each."""
 
-from kvcalc.answers.models import models
+import pytest
+
+import kvcalc
+from kvcalc.answers.models import ModelRow, models
 from kvcalc.catalogue.models import names
 
 
 def test_every_preset_is_a_record_by_name() -> None:
     assert [row.model for row in models()] == names()
+
+
+@pytest.mark.parametrize("row", models(), ids=names())
+def test_a_record_is_of_the_model_of_its_name(row: ModelRow) -> None:
+    model = kvcalc.load(row.model)
+    layers = [f"{n} {layer.kind.removesuffix('_attention')}" for layer, n in model.groups]
+    assert row.layers == " + ".join(layers)
+    assert row.max_context == model.max_context
+    assert (row.parameters, row.active_parameters) == (model.parameters, model.active_parameters)
 
 
 def test_a_record_says_layers_by_kind_and_sizes() -> None:

@@ -9,6 +9,7 @@ import pytest
 import kvcalc
 from kvcalc.catalogue import models
 from kvcalc.catalogue.folder import folder
+from kvcalc.catalogue.preset import parse
 from kvcalc.readers import preset
 from tests.shapes import PRESET
 
@@ -21,6 +22,15 @@ def test_every_preset_loads_and_answers(name: str) -> None:
     assert model.name.lower() == name
     assert model.max_context is not None
     assert kvcalc.cost(model)(model.max_context) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_of_the_catalogue_which_is_read_unchecked_is_what_the_checks_make_of_it(
+    name: str,
+) -> None:
+    path = folder("models") / f"{name}.toml"
+    model, checked = preset.read(path).model, parse(path).model()
+    assert (model, hash(model), repr(model)) == (checked, hash(checked), repr(checked))
 
 
 @pytest.mark.parametrize("name", NAMES)
