@@ -47,7 +47,7 @@ class Command(TyperCommand):
         given, extra, order = self.make_parser(ctx).parse_args(list(args))
         if ctx.resilient_parsing or (extra and not ctx.allow_extra_args):
             return super().parse_args(ctx, args)
-        parameters = dict.fromkeys([*order, *self.get_params(ctx)])
+        parameters: dict[Any, None] = dict.fromkeys([*order, *self.get_params(ctx)])
         for parameter in sorted(parameters, key=lambda parameter: not parameter.is_eager):
             value = given.get(parameter.name)
             is_text = isinstance(value, str) and parameter.type_descriptor.annotation is str

@@ -1,6 +1,7 @@
 """Presets, of the catalogue or of a file: the model, and the source of each of its facts."""
 
 from pathlib import Path
+from typing import Any
 
 from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.errors import KvcalcError, SourceError
@@ -40,7 +41,7 @@ def _of_catalogue(path: Path) -> Reading:
     """
     table = read_table(path)
     layers = {letter: known_layer(fields) for letter, fields in table["layers"].items()}
-    facts = {
+    facts: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in table.items()
         if name in Model.model_fields
