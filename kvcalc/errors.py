@@ -124,6 +124,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what another library says of its failure."""
+    return str(error).strip().partition("\n")[0]
+
+
 def reason(error: Exception) -> str:
     """Say in a few words why an operation on a file failed."""
     return getattr(error, "strerror", None) or quote(str(error))

@@ -7,7 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError, quote
 from kvcalc.model import Model
 
 
@@ -51,7 +51,7 @@ def compare(
 
     Raises:
         KvcalcError: no context, a window for a model without sliding layers, no such engine or
-            GPU, or a setting that no engine has.
+            GPU, a setting that no engine has, or a value of one that none takes.
     """
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
     asked = request.named(settings, given)
@@ -65,9 +65,20 @@ def compare(
     windows = (window,) if isinstance(window, int) else tuple(dict.fromkeys(window or ()))
     models = [model.with_window(tokens) for tokens in windows] or [model]
     rows = []
+    refusals: dict[str, KvcalcError] = {}
     for one in models:
         least = _least(one, context, sequences, asked)
-        rows += [_asked(one, name, context, sequences, least, asked) for name in names]
+        for name in names:
+            try:
+                rows.append(_answered(one, name, context, sequences, least, asked))
+            except KvcalcError as error:
+                refusals[name] = error
+                rows.append(_refused(one, name, context, sequences, asked, error))
+    answered = {row.engine for row in rows if row.bytes is not None}
+    for setting in asked:
+        having = [name for name in names if setting in engines.find(name).settings.model_fields]
+        if answered.isdisjoint(having):
+            _refuse_value(models[0], setting, asked, {name: refusals[name] for name in having})
     return sorted(rows, key=lambda row: names.index(row.engine))
 
 
@@ -78,6 +89,28 @@ def _refuse_unknown(settings: Mapping[str, Any], names: Iterable[str]) -> None:
             raise RequestError(
                 f"no engine that is compared has the setting {quote(name)}", field=name
             )
+
+
+def _refuse_value(
+    model: Model,
+    setting: str,
+    settings: Mapping[str, Any],
+    refusals: Mapping[str, KvcalcError],
+) -> None:
+    """Refuse a value that no engine takes, by the sentence of the first that says so.
+
+    An engine that cannot run the model whatever the value says nothing of it.
+    """
+    others = {name: value for name, value in settings.items() if name != setting}
+    for engine, error in refusals.items():
+        match error:
+            case RequestError(field=fault) | UnsupportedError(what=fault) if fault == setting:
+                raise error
+        try:
+            request.cost(model, engine, **_own(engine, others))
+        except KvcalcError:
+            continue
+        raise error
 
 
 def _own(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +130,7 @@ def _least(model: Model, context: int, sequences: int, settings: Mapping[str, An
     return None
 
 
-def _asked(
+def _answered(
     model: Model,
     engine: str,
     context: int,
@@ -105,34 +138,46 @@ def _asked(
     least: int | None,
     settings: Mapping[str, Any],
 ) -> Compared:
-    asked: dict[str, Any] = {
-        "model": model.name,
-        "engine": engine,
-        "context": context,
-        "sequences": sequences,
-        "window": model.window,
-    }
-    try:
-        cost = request.cost(model, engine, **_own(engine, settings))
-        total = cost(context, sequences=sequences)
-        per_gpu = cost.per_gpu(context, sequences=sequences)
-        peak = cost.peak(context, sequences=sequences)
-    except KvcalcError as error:
-        own = _own(engine, settings)
-        dtype = own.pop("kv_cache_dtype", None)
-        amounts = ("bytes", "bytes_per_gpu", "peak_bytes", "ratio_to_ideal")
-        nothing: dict[str, Any] = dict.fromkeys(amounts)
-        return Compared(
-            **asked, kv_cache_dtype=dtype, settings=own, **nothing, why="", error=str(error)
-        )
+    cost = request.cost(model, engine, **_own(engine, settings))
+    total = cost(context, sequences=sequences)
     return Compared(
-        **asked,
+        model=model.name,
+        engine=engine,
+        context=context,
+        sequences=sequences,
+        window=model.window,
         kv_cache_dtype=cost.kv_cache_dtype,
         settings=cost.settings,
         bytes=total,
-        bytes_per_gpu=per_gpu,
-        peak_bytes=peak,
+        bytes_per_gpu=cost.per_gpu(context, sequences=sequences),
+        peak_bytes=cost.peak(context, sequences=sequences),
         ratio_to_ideal=round(total / least, 4) if least else None,
         why=cost.why,
         error=None,
+    )
+
+
+def _refused(
+    model: Model,
+    engine: str,
+    context: int,
+    sequences: int,
+    settings: Mapping[str, Any],
+    error: KvcalcError,
+) -> Compared:
+    own = _own(engine, settings)
+    return Compared(
+        model=model.name,
+        engine=engine,
+        context=context,
+        sequences=sequences,
+        window=model.window,
+        kv_cache_dtype=own.pop("kv_cache_dtype", None),
+        settings=own,
+        bytes=None,
+        bytes_per_gpu=None,
+        peak_bytes=None,
+        ratio_to_ideal=None,
+        why="",
+        error=str(error),
     )

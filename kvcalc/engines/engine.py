@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
@@ -34,6 +34,10 @@ Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**40)]
 """A setting that is a positive whole number; its text will do too."""
 
 
+def _element_type(name: str, info: ValidationInfo) -> str:
+    return dtype(name, info.field_name or "dtype").name
+
+
 class Settings(Frozen):
     """The settings that every engine has.
 
@@ -42,7 +46,7 @@ class Settings(Frozen):
     """
 
     kv_cache_dtype: Annotated[
-        Annotated[str, AfterValidator(lambda name: dtype(name).name)] | None,
+        Annotated[str, AfterValidator(_element_type)] | None,
         About("element type; not given: the model's own", "kvcalc"),
     ] = None
     tensor_parallel_size: Annotated[

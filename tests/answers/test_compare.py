@@ -1,5 +1,7 @@
 """One request on every engine: each row is the engine's own cost, or its own refusal."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ import kvcalc
 from kvcalc import engines
 from kvcalc.answers.compare import compare
 from kvcalc.answers.estimate import estimate
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.shape import from_shape
@@ -103,3 +105,51 @@ def test_a_kind_of_layer_that_nobody_runs_is_a_sentence_in_each_row() -> None:
     rows = compare(Model(name="strange", layers=(Unheard(),)), context=1)
     assert all(row.error for row in rows)
     assert {row.ratio_to_ideal for row in rows} == {None}
+
+
+def refused(error: KvcalcError) -> str | None:
+    """The setting whose value an error says is at fault."""
+    match error:
+        case RequestError(field=setting) | UnsupportedError(what=setting):
+            return setting
+    return None
+
+
+@pytest.mark.parametrize(
+    ("asked", "setting"),
+    [
+        ({"block_size": 7}, "block_size"),
+        ({"kv_cache_dtype": "nonsense"}, "kv_cache_dtype"),
+        ({"kv_cache_dtype": "fp8_ds_mla"}, "kv_cache_dtype"),
+        ({"tensor_parallel_size": 3}, "tensor_parallel_size"),
+        ({"tensor_parallel_size": 0}, "tensor_parallel_size"),
+        ({"tensor_parallel_size": 3, "kv_cache_dtype": "nonsense"}, "kv_cache_dtype"),
+        ({"cache_type_v": "nonsense"}, "cache_type_v"),
+        ({"page_size": 7}, "chunked_prefill_size"),
+    ],
+)
+def test_a_value_that_no_engine_takes_is_refused(asked: dict[str, Any], setting: str) -> None:
+    with pytest.raises(KvcalcError) as error:
+        compare(KEXAONE, context=8192, **asked)
+    assert refused(error.value) == setting
+
+
+@pytest.mark.parametrize(
+    ("asked", "takes"),
+    [
+        ({"kv_cache_dtype": "q8_0"}, {"llama.cpp"}),
+        ({"kv_cache_dtype": "fp8_per_token_head"}, {"vllm"}),
+        ({"kv_cache_dtype": "int4"}, {"ideal", "transformers"}),
+        ({"cache_block_seq_len": 24}, {*engines.ENGINES} - {"lmdeploy", "tensorrt-llm"}),
+    ],
+)
+def test_a_value_that_some_take_is_cannot_on_the_rest(
+    asked: dict[str, Any], takes: set[str]
+) -> None:
+    rows = compare(KEXAONE, context=8192, **asked)
+    assert {row.engine for row in rows if row.bytes is not None} == takes
+
+
+def test_a_value_that_one_window_takes_is_not_refused() -> None:
+    rows = compare(KEXAONE, context=8192, window=[1, 128], among=["transformers"])
+    assert [row.bytes is None for row in rows] == [True, False]

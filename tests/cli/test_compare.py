@@ -37,6 +37,8 @@ def test_some_engines_alone(cli: Cli) -> None:
         (("-e", "vlm"), "engine 'vlm' is unknown"),
         (("--set", "colour=red"), "no engine that is compared has the setting 'colour'"),
         (("--gpu", "h999"), "GPU 'h999' is unknown"),
+        (("--set", "block_size=7"), "block_size: found 7, expected a multiple of 16"),
+        (("-d", "nonsense"), "element type 'nonsense' is unknown"),
     ],
 )
 def test_bad_input(cli: Cli, arguments: tuple[str, ...], sentence: str) -> None:

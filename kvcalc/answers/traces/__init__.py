@@ -15,7 +15,7 @@ from kvcalc.answers.traces.statement import statement, timeline
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import RequestError, first_line, quote
 from kvcalc.model import Model
 from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
@@ -197,8 +197,9 @@ def _summed(base: "DuckDBPyConnection", query: str) -> list[tuple[int, ...]]:
             "trace", "found 2^63 bytes or more at once, expected less"
         ) from None
     except duckdb.Error as error:
-        first = str(error).strip().partition("\n")[0]
-        raise RequestError.about("trace", f"cannot be summed ({quote(first, 200)})") from None
+        raise RequestError.about(
+            "trace", f"cannot be summed ({quote(first_line(error), 200)})"
+        ) from None
     return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
 

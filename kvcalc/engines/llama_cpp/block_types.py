@@ -70,8 +70,10 @@ ALIASES = {
 F32 = BLOCK_TYPES["f32"]
 
 
-def block_type(name: str) -> BlockType:
+def block_type(name: str, field: str = "cache type") -> BlockType:
     """Find an element type by GGML's name, or by the name that other engines have for it.
+
+    `field` is where the name was given.
 
     Raises:
         KvcalcError: no such type; the sentence lists them.
@@ -81,7 +83,7 @@ def block_type(name: str) -> BlockType:
         known = ", ".join([*BLOCK_TYPES, *ALIASES])
         raise RequestError(
             f"cache type {quote(name)} is unknown on llama.cpp; known are {known}",
-            field="cache type",
+            field=field,
             found=name,
         )
     return found

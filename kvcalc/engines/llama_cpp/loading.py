@@ -104,7 +104,7 @@ def _as_laid_out(layer: Layer, architecture: str | None, model: Model) -> Layer:
         return layer
     if architecture is None:
         raise UnsupportedError(
-            f"llama.cpp: whether it lets layers of the model type {quote(model.model_type)} slide "
+            f"whether llama.cpp lets layers of the model type {quote(model.model_type)} slide "
             "is not known",
             what=f"model type {model.model_type}",
         )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from kvcalc.engines.engine import About, Count, Settings, whole
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
@@ -11,7 +11,12 @@ from kvcalc.errors import RequestError
 MAX_DEVICES = 16
 """llama_max_devices() of src/llama.cpp."""
 
-CacheType = Annotated[str, AfterValidator(lambda name: block_type(name).name)]
+
+def _cache_type(name: str, info: ValidationInfo) -> str:
+    return block_type(name, info.field_name or "cache type").name
+
+
+CacheType = Annotated[str, AfterValidator(_cache_type)]
 TYPES = ", ".join(BLOCK_TYPES)
 
 

@@ -59,8 +59,8 @@ def require(model: Model) -> None:
         )
     if kind is not None and kind not in KNOWN:
         raise UnsupportedError(
-            f"mlx: no rule for the model type {quote(kind)} (mlx-lm 0.32.2 builds the caches of "
-            "each type in a file of its own)",
+            f"mlx has no rule for the model type {quote(kind)} (mlx-lm 0.32.2 builds the caches "
+            "of each type in a file of its own)",
             what=f"model type {kind}",
         )
 

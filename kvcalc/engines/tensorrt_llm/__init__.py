@@ -25,7 +25,7 @@ def cost(model: Model, settings: Settings) -> NoReturn:
     """
     known = ADVICE if model.sliding_windows else "blocks of 32 tokens, every layer full"
     raise UnsupportedError(
-        f"tensorrt-llm: not measured, so no number; its source says: {known}", what=model.name
+        f"not measured, so no number; TensorRT-LLM's source says: {known}", what=model.name
     )
 
 

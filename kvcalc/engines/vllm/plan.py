@@ -100,7 +100,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     rank = with_room_for_unquantised(with_room_for_states(rank, layers), layers, unquantised)
     caches = list(_placed(rank, layers, len(model.layers), unquantised or frozenset()))
     if not caches:
-        raise UnsupportedError(f"vllm: {model.name} has no layer with a cache", what=model.name)
+        raise UnsupportedError(f"{model.name} has no layer with a cache on vllm", what=model.name)
     outermost = _block_outermost(settings, backend, attention, caches)
     groups = grouped(
         caches,

@@ -52,12 +52,11 @@ def _saved(cells: Sequence[Compared]) -> str:
 
 def _reasons(cells: Sequence[Compared]) -> list[str]:
     """One line each on why the engine differs, for each window where they are not the same."""
-    lines = []
+    lines: dict[str, None] = {}
     for row in cells:
         said = row.error or row.why
         if row.peak_bytes is not None and row.peak_bytes != row.bytes:
             said += f"; at the peak {format_bytes(row.peak_bytes)}"
-        if said and said not in lines:
-            lines.append(said)
-    engine = cells[0].engine
-    return [said if said.startswith(f"{engine}: ") else f"{engine}: {said}" for said in lines]
+        if said:
+            lines[f"{row.engine}: {said}"] = None
+    return list(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kvcalc.errors import KvcalcError, SourceError, quote
+from kvcalc.errors import KvcalcError, SourceError, first_line, quote
 from kvcalc.readers.hub.ids import HubId
 
 # By the names of exception classes, the most derived first: huggingface_hub's HTTP library, and
@@ -45,7 +45,7 @@ def asking(hub_id: HubId) -> Iterator[None]:
                 repository=quote(hub_id.repository),
                 revision=quote(hub_id.revision or "main"),
                 status=getattr(response, "status_code", None),
-                reason=quote(str(error).partition("\n")[0]),
+                reason=quote(first_line(error)),
             ),
             source=hub_id.repository,
         ) from None

@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.errors import SourceError, quote
+from kvcalc.errors import SourceError, first_line, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -153,8 +153,9 @@ class Source:
         try:
             return self.base.execute(query, list(values)).fetchall()
         except (duckdb.Error, OSError) as error:
-            first = str(error).strip().partition("\n")[0]
-            raise SourceError.of(self.path, f"cannot be read ({quote(first, 200)})") from None
+            raise SourceError.of(
+                self.path, f"cannot be read ({quote(first_line(error), 200)})"
+            ) from None
 
 
 def _escaped(text: str) -> str:

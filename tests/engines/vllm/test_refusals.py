@@ -86,7 +86,7 @@ def slides(window: int) -> Layer:
         (LLAMA, {"gpu": "h999"}, "h999"),
         (of(FULL, LightningAttention(heads=1, head_dim=8)), {}, "does not support lightning_att"),
         (of(Rwkv(embedding=64, head_dim=64)), {}, "vllm does not support rwkv layers"),
-        (of(NoCache()), {}, "vllm: m has no layer with a cache"),
+        (of(NoCache()), {}, "m has no layer with a cache on vllm"),
         (
             of(LatentAttention(kv_lora_rank=512, qk_rope_head_dim=64, window=128)),
             {},
