@@ -21,7 +21,7 @@ class Family(NamedTuple):
 
 @cache
 def _table() -> dict[str, Any]:
-    file = resources.files("kvcalc.readers.huggingface").joinpath("families.json")
+    file = resources.files(__package__).joinpath("families.json")
     table: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return table
 
