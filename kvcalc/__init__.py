@@ -12,6 +12,8 @@ first asked for.
 TYPE_CHECKING = False  # what type checkers take for typing's, without importing it
 
 if TYPE_CHECKING:
+    from kvcalc.answers.check.log import check as check
+    from kvcalc.answers.check.verdict import Checked as Checked
     from kvcalc.answers.compare import Compared as Compared
     from kvcalc.answers.compare import compare as compare
     from kvcalc.answers.engines import DescribedEngine as DescribedEngine
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from kvcalc.answers.estimate import GroupShare as GroupShare
     from kvcalc.answers.estimate import estimate as estimate
     from kvcalc.answers.explain import explain as explain
+    from kvcalc.answers.fill import FilledRow as FilledRow
+    from kvcalc.answers.fill import fill as fill
     from kvcalc.answers.fit import Fit as Fit
     from kvcalc.answers.fit import fit as fit
     from kvcalc.answers.gpus import GpuRow as GpuRow
@@ -39,6 +43,10 @@ if TYPE_CHECKING:
     from kvcalc.answers.traces import trace as trace
     from kvcalc.answers.traces.admission import Admission as Admission
     from kvcalc.answers.traces.prefix import Hits as Hits
+    from kvcalc.answers.workbook import Percentile as Percentile
+    from kvcalc.answers.workbook import Workbook as Workbook
+    from kvcalc.answers.workbook.combinations import Combination as Combination
+    from kvcalc.answers.workbook.combinations import Listed as Listed
     from kvcalc.costs import Cost as Cost
     from kvcalc.costs import Group as Group
     from kvcalc.costs import Pool as Pool
@@ -67,6 +75,7 @@ if TYPE_CHECKING:
     from kvcalc.formula.formula import Formula as Formula
     from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
+    from kvcalc.outputs.workbook.sheet import sheet as sheet
     from kvcalc.readers import load as load
     from kvcalc.readers import read as read
     from kvcalc.readers.reading import Reading as Reading
@@ -75,10 +84,13 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "answers.check.log": "check",
+    "answers.check.verdict": "Checked",
     "answers.compare": "Compared compare",
     "answers.engines": "DescribedEngine EngineRow SettingRow describe_engine list_engines",
     "answers.estimate": "Estimate GroupShare estimate",
     "answers.explain": "explain",
+    "answers.fill": "FilledRow fill",
     "answers.fit": "Fit fit",
     "answers.gpus": "GpuRow gpus",
     "answers.models": "ModelRow models",
@@ -87,6 +99,8 @@ _HOMES = {
     "answers.traces": "TraceRow Traced trace",
     "answers.traces.admission": "Admission",
     "answers.traces.prefix": "Hits",
+    "answers.workbook": "Percentile Workbook",
+    "answers.workbook.combinations": "Combination Listed",
     "costs": "Cost Group Pool Split Step",
     "engines.engine": "Settings",
     "engines.llama_cpp.settings": "LlamaCppSettings",
@@ -102,6 +116,7 @@ _HOMES = {
     "formula.formula": "Formula",
     "formula.languages.language": "Written",
     "model": "Model",
+    "outputs.workbook.sheet": "sheet",
     "readers": "load read",
     "readers.reading": "Reading",
     "readers.weights": "Weights",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from inspect import isfunction, signature
+from io import BytesIO
 from pathlib import Path
 from pydoc import plain, render_doc
 from rlcompleter import Completer
@@ -75,10 +76,12 @@ print([name for name in kvcalc.__all__ if not callable(getattr(kvcalc, name))])
     assert run(code) == "[]\n"
 
 
+LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
 TRACE = "tests/oracles/traces/azure_code.csv"
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
 GIVEN: dict[str, Any] = {"block_size": 32, "kv_cache_dtype": "fp8", "tensor_parallel_size": 2}
 ASKED: dict[str, Callable[..., Any]] = {
+    "check": lambda **given: kvcalc.check(BytesIO(LOG), EXAONE, **given),
     "compare": lambda **given: kvcalc.compare(EXAONE, among=["vllm", "ideal"], **given),
     "cost": lambda **given: kvcalc.cost(EXAONE, "vllm", **given),
     "estimate": lambda **given: kvcalc.estimate(EXAONE, engine="vllm", **given),
@@ -116,7 +119,7 @@ def test_settings_of_another_class_or_given_twice_are_refused(name: str) -> None
     ):
         with pytest.raises(kvcalc.RequestError, match=f"^{re.escape(sentence)}"):
             ASKED[name](settings=settings, **given)
-    with pytest.raises(kvcalc.KvcalcError, match=r"has(?: no| the) setting 'prefill_step_size'"):
+    with pytest.raises(kvcalc.KvcalcError, match=r"(no|the)( setting)? 'prefill_step_size'"):
         ASKED[name](settings=kvcalc.MlxSettings(prefill_step_size=512))
 
 

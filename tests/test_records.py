@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+from io import BytesIO
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 import kvcalc
+from kvcalc.answers.formula import formula
 from kvcalc.catalogue.models import names
 from kvcalc.engines import ENGINES
 from tests.shapes import full, model, sliding
@@ -28,9 +30,16 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "Estimate": lambda: kvcalc.estimate(EXAONE, engine="sglang"),
     "SweepRow": lambda: kvcalc.sweep(EXAONE)[0],
     "Compared": lambda: kvcalc.compare(EXAONE)[0],
-    "Explanation": lambda: kvcalc.cost(EXAONE).explain(8192),
+    "Explanation": lambda: kvcalc.explain(EXAONE, engine="vllm"),
     "Fit": lambda: kvcalc.fit(EXAONE, gpu="h200"),
     "GpuRow": lambda: kvcalc.gpus()[0],
+    "ModelRow": lambda: kvcalc.models()[0],
+    "EngineRow": lambda: kvcalc.list_engines()[0],
+    "DescribedEngine": lambda: kvcalc.describe_engine("vllm"),
+    "Shown": lambda: kvcalc.show("qwen3-8b"),
+    "Written": lambda: formula(EXAONE, "excel"),
+    "Checked": lambda: kvcalc.check(BytesIO(b"GPU KV cache size: 16 tokens"))[0],
+    "FilledRow": lambda: kvcalc.fill("tests/oracles/plan.csv")[0],
     "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),
     "TraceRow": lambda: traced().rows[0],
     "Traced": traced,
@@ -50,6 +59,13 @@ def test_every_record_is_frozen_and_unfolds_to_its_fields(name: str) -> None:
         setattr(record, next(iter(unfolded)), None)
 
 
+MADE: list[Callable[[kvcalc.Model, str], object]] = [
+    kvcalc.cost,
+    lambda model, engine: kvcalc.pool(model, engine, memory=2**37),
+    lambda model, engine: kvcalc.fit(model, gpu="h200", engine=engine, weights=10**11),
+]
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_preset_and_what_every_engine_makes_of_it_are_short_to_print(name: str) -> None:
     read = kvcalc.load(name)
@@ -57,13 +73,17 @@ def test_a_preset_and_what_every_engine_makes_of_it_are_short_to_print(name: str
         assert repr(read.name)[1:-1] in shown
         assert len(shown) <= MOST
     for engine in ENGINES:
-        try:
-            found = [kvcalc.cost(read, engine), kvcalc.pool(read, engine, memory=2**37)]
-        except kvcalc.KvcalcError:
-            continue
-        for one in found:
-            assert len(repr(one)) <= MOST
-            assert len({one, one}) == 1
+        for make in MADE:
+            try:
+                found = make(read, engine)
+            except kvcalc.KvcalcError:
+                continue
+            assert len(repr(found)) <= MOST
+
+
+def test_a_cost_and_a_pool_are_keys_of_a_dictionary() -> None:
+    assert {kvcalc.cost(EXAONE): 1}[kvcalc.cost(EXAONE)] == 1
+    assert {kvcalc.pool(EXAONE, memory=2**36): 1}[kvcalc.pool(EXAONE, memory=2**36)] == 1
 
 
 def test_a_model_of_long_names_and_many_layers_is_short_to_print() -> None:
@@ -82,8 +102,12 @@ HOSTILE = "<script>alert('x')</script>&"
         (model(sliding(), full(), name=HOSTILE), ["sliding_attention", "window 128"]),
         (kvcalc.cost(model(name=HOSTILE), kv_cache_dtype="fp8"), ["fp8", "2048*context*sequences"]),
         (kvcalc.pool(model(name=HOSTILE), memory=2**30, context=8192), ["8,192", "num_gpu_blocks"]),
+        (
+            kvcalc.fit(model(name=HOSTILE), gpu="h200", context=8192, weights=65_000_000_000),
+            ["65,000,000,000", "cache memory"],
+        ),
     ],
-    ids=["Model", "Cost", "Pool"],
+    ids=["Model", "Cost", "Pool", "Fit"],
 )
 def test_a_notebook_shows_a_table_in_which_no_text_is_markup(shown: Any, cells: list[str]) -> None:
     table = shown._repr_html_()

@@ -1,12 +1,15 @@
 """A plan's rows, each a question by its own columns, with the answers beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.readers import load
+from kvcalc.readers.rows import read_rows
 from kvcalc.units import parse_tokens
 
 QUESTIONS = (
@@ -38,6 +41,40 @@ class Filled(NamedTuple):
     error: str = ""
     cost: Cost | None = None
     given: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True)
+class FilledRow:
+    """A row of a plan by the number of its line, its cells by column, and its answer.
+
+    `bytes` is over all ranks and `bytes_per_gpu` on the fullest; `error` is None, or the sentence
+    that says why the row has no answer.
+    """
+
+    line: int
+    row: Mapping[str, str]
+    bytes: int | None
+    bytes_per_gpu: int | None
+    error: str | None
+
+
+def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[FilledRow]:
+    """Answer every row of a plan: a CSV, Parquet or .xlsx file with a question a row.
+
+    Its columns are model and context, and as needed engine, sequences, window, kv_cache_dtype and
+    tensor_parallel_size; `columns` maps these to other names. An empty cell is the default.
+
+    Raises:
+        KvcalcError: the file cannot be read, or a column is missing or there twice.
+    """
+    with read_rows(Path(plan)) as table:
+        answer = filler(len(table.header), places(table.header, columns or {}))
+        return [_record(table.header, line, row, answer(row)) for line, row in table.rows]
+
+
+def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled) -> FilledRow:
+    cells = dict(zip(header, row, strict=False))
+    return FilledRow(line, cells, found.bytes, found.bytes_per_gpu, found.error or None)
 
 
 def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
@@ -84,7 +121,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
     structure = [columns.get(name, width) for name in QUESTIONS if name not in AMOUNTS]
     amounts = [(name, columns[name]) for name in AMOUNTS if name in columns]
 
-    def fill(row: Sequence[str]) -> Filled:
+    def answer(row: Sequence[str]) -> Filled:
         if len(row) != width:
             return Filled(error=f"found {len(row)} cells, expected {width}")
         cells = [*row, ""]
@@ -109,7 +146,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
         except KvcalcError as error:
             return Filled(error=str(error))
 
-    return fill
+    return answer
 
 
 def _amount(cell: str, name: str) -> int:

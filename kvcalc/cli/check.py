@@ -1,26 +1,24 @@
 """`kvcalc check`: a start-up log held against kvcalc's own figures."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kvcalc import readers
 from kvcalc.answers.check import DIFFERS
-from kvcalc.answers.check import check as answer
+from kvcalc.answers.check.log import check as answer
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import SourceError, printable
-from kvcalc.files import opened
 from kvcalc.outputs.pages.check import check_page
-from kvcalc.readers.logs import read_log
-from kvcalc.readers.logs.pattern import Found
 
 SOME_DIFFER = 1
 STDIN = "-"
+KEYWORDS = frozenset({"log", "model", "settings"})
+"""What the answer asks beside settings, of which context and sequences are two here."""
 
 
 @grouped
@@ -37,22 +35,16 @@ def check(
 
     kvcalc check server.log --model k-exaone-236b-a23b
     """
-    found = _read(log)
+    if log == STDIN and sys.stdin is None:
+        raise SourceError.of(None, "closed; give a log file")
     reading = readers.read(model) if model is not None else None
     for note in reading.notes if reading else ():
         note_on_stderr(note)
-    rows = answer(found, reading.model if reading else None, given.given())
-    if not rows:
-        raise SourceError.of(log, "found no figure to check, only settings")
+    rows = answer(
+        sys.stdin.buffer if log == STDIN else log,
+        reading.model if reading else None,
+        **given.settings(own=KEYWORDS),
+    )
     output.write_rows(rows, lambda: check_page(rows, printable(log)))
     if any(row.verdict == DIFFERS for row in rows):
         raise typer.Exit(SOME_DIFFER)
-
-
-def _read(log: str) -> list[Found]:
-    if log != STDIN:
-        with opened(Path(log)) as stream:
-            return read_log(stream, log)
-    if sys.stdin is None:
-        raise SourceError.of(None, "closed; give a log file")
-    return read_log(sys.stdin.buffer, "stdin")

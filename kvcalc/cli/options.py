@@ -1,6 +1,6 @@
 """The options that say what is asked: the model, and the engine with its settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -100,14 +100,16 @@ class SettingsOptions:
         typer.Option("--set", metavar="NAME=VALUE", help="Any engine setting; repeatable."),
     ] = None
 
-    def settings(self, **beside: Any) -> dict[str, Any]:
+    def settings(self, own: Set[str] = OWN_OPTIONS, **beside: Any) -> dict[str, Any]:
         """The settings, as keywords of an answer; `beside` are those of a command's own options.
+
+        `own` are the answer's other keywords, which are never settings.
 
         Raises:
             KvcalcError: one is given twice, or is no setting but asked by an option of its own.
         """
         given = self.given(**beside)
-        if taken := OWN_OPTIONS & given.keys():
+        if taken := own & given.keys():
             name = min(taken)
             raise RequestError.about(
                 "--set", f"found {name}, expected a setting of an engine", found=name

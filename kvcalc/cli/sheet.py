@@ -2,22 +2,15 @@
 
 import shlex
 import sys
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kvcalc import readers
-from kvcalc.answers.workbook import workbook
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.options import preset_names
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import RequestError, quote
-
-if TYPE_CHECKING:
-    from kvcalc.answers.workbook import Workbook
+from kvcalc.outputs.workbook.sheet import sheet as answer
 
 
 def sheet(
@@ -60,47 +53,21 @@ def sheet(
 
     kvcalc sheet k-exaone-236b-a23b gpt-oss-20b -o plan.xlsx
     """
-    _refuse(output, csv, force)
-    readings = [(name, readers.read(name)) for name in dict.fromkeys(models)]
-    for _, reading in readings:
-        for note in reading.notes:
-            note_on_stderr(note)
-    book = workbook(
-        readings,
+    book = answer(
+        models,
+        output,
+        csv=csv,
         among=_listed(engine),
         dtypes=_listed(kv_cache_dtype),
         ranks=amounts(tensor_parallel_size, "--tp"),
         context=amount(context, "--context"),
         sequences=amount(sequences, "--sequences") or 1,
+        force=force,
         command=shlex.join(["kvcalc", *sys.argv[1:]]),
-        version=version("kvcalc"),
-        date=date.today().isoformat(),
     )
-    _write(book, output, csv, force)
-
-
-def _write(book: "Workbook", output: Path | None, csv: Path | None, force: bool) -> None:
-    from kvcalc.outputs.workbook.contents import sheets
-    from kvcalc.outputs.workbook.writer import write_csv, write_xlsx
-    from kvcalc.outputs.write import replacing
-
-    laid_out, names = sheets(book)
-    if output is not None:
-        with replacing(output) as part:
-            write_xlsx(part, laid_out, names)
-    if csv is not None:
-        write_csv(csv, laid_out, force=force)
-
-
-def _refuse(output: Path | None, csv: Path | None, force: bool) -> None:
-    if output is None and csv is None:
-        raise RequestError.about("output", "missing; give -o plan.xlsx, --csv DIR or both")
-    if output is None:
-        return
-    if output.suffix != ".xlsx":
-        raise RequestError(f"output {quote(str(output), 300)}: expected a name that ends in .xlsx")
-    if output.exists() and not force:
-        raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
+    for one in book.models:
+        for note in one.reading.notes:
+            note_on_stderr(note)
 
 
 def _listed(texts: list[str] | None) -> list[str]:

@@ -1,7 +1,7 @@
 """What fits: sequences, context or GPUs, whichever was not given, weights included."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from kvcalc.answers.fit.card import card
@@ -11,7 +11,8 @@ from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
 
@@ -22,7 +23,7 @@ CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights
 ENGINE_LIMIT = "sequences that the engine runs"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """An answer: tokens and counts are ints; sizes are ints of bytes on one GPU.
 
@@ -50,6 +51,18 @@ class Fit:
     binding: str
     settings: Mapping[str, Any]
     flags: str
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit(model={quote(self.model)}, engine={self.engine!r}, gpu={quote(self.gpu)}, "
+            f"gpus={self.gpus}, context={self.context}, sequences={self.sequences}, "
+            f"fits={self.fits}, max_sequences={self.max_sequences}, binding={self.binding!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            f"{self.model} on {self.gpus} {self.gpu}, {self.engine}", asdict(self).items()
+        )
 
 
 class Answer(NamedTuple):

@@ -10,7 +10,7 @@ from kvcalc.errors import RequestError
 HOURS_A_MONTH = 730
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PricedFit(Fit):
     """A fit with its cost: `gpus_with_spare` are rented, at a price an hour and GPU.
 

@@ -1,0 +1,77 @@
+"""A workbook that a planner keeps, of live formulas, written to files."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from kvcalc.answers.workbook import Workbook, workbook
+from kvcalc.errors import RequestError, quote
+from kvcalc.outputs.workbook.contents import sheets
+from kvcalc.outputs.workbook.writer import write_csv, write_xlsx
+from kvcalc.outputs.write import replacing
+from kvcalc.readers import read
+
+
+def sheet(
+    models: str | Path | Iterable[str | Path],
+    output: str | Path | None = None,
+    *,
+    csv: str | Path | None = None,
+    among: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    ranks: Iterable[int] = (),
+    context: int | None = None,
+    sequences: int = 1,
+    force: bool = False,
+    command: str = "kvcalc.sheet",
+) -> Workbook:
+    """Write a workbook of live formulas to the .xlsx file `output`, to CSV files in `csv`, or both.
+
+    `models` are as for `kvcalc.load`; `among` names engines, `dtypes` element types and `ranks`
+    tensor-parallel sizes to have beside those that every workbook has. `context` is tokens of one
+    sequence, the first model's maximum unless given. `command` is what the workbook says that it
+    was made by. What was written from comes back.
+
+    Raises:
+        KvcalcError: as `kvcalc.load`; no file to write, one that exists without `force`, no such
+            engine, too many combinations, or none that its engine accepts.
+    """
+    path = None if output is None else Path(output)
+    folder = None if csv is None else Path(csv)
+    _refuse(path, folder, force)
+    sources = [models] if isinstance(models, str | Path) else models
+    book = workbook(
+        [(name, read(name)) for name in dict.fromkeys(str(source) for source in sources)],
+        among=among,
+        dtypes=dtypes,
+        ranks=ranks,
+        context=context,
+        sequences=sequences,
+        command=command,
+        version=_version(),
+        date=date.today().isoformat(),
+    )
+    laid_out, names = sheets(book)
+    if path is not None:
+        with replacing(path) as part:
+            write_xlsx(part, laid_out, names)
+    if folder is not None:
+        write_csv(folder, laid_out, force=force)
+    return book
+
+
+def _refuse(path: Path | None, folder: Path | None, force: bool) -> None:
+    if path is None and folder is None:
+        raise RequestError.about("output", "missing; give -o plan.xlsx, --csv DIR or both")
+    if path is None:
+        return
+    if path.suffix != ".xlsx":
+        raise RequestError(f"output {quote(str(path), 300)}: expected a name that ends in .xlsx")
+    if path.exists() and not force:
+        raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("kvcalc")
