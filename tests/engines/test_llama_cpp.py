@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines.llama_cpp.cost import cost, memories
+from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.gguf import read
+from tests.engines.llama_cpp_memories import memories
 from tests.readers.test_gguf import write
 
 ORACLES = Path(__file__).parents[1] / "oracles"
@@ -106,12 +107,7 @@ def figures(model: Model, case: dict[str, Any]) -> dict[str, int]:
     variables = whole.formula.variables
     found = {"bytes": whole(context, sequences=sequences)}
     for name, memory in memories(model, settings).items():
-        size = Formula(memory.bytes, variables)(context, sequences=sequences)
-        tensors = sum(
-            Formula(tensor, variables)(context, sequences=sequences)
-            for tensor in memory.tensors.values()
-        )
-        assert tensors == size
+        size = Formula(memory, variables)(context, sequences=sequences)
         found |= {name: size} if size else {}
     assert whole.per_gpu(context, sequences=sequences) == found["bytes"]
     shares = [group.formula(context, sequences=sequences) for group in whole.groups]

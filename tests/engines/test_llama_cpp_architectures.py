@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
-from kvcalc.engines.llama_cpp.cost import cost, memories
+from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.loading import load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
@@ -14,6 +14,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
+from tests.engines.llama_cpp_memories import memories
 from tests.engines.test_llama_cpp import MORE, oracle
 
 FIXTURES = {
@@ -163,8 +164,8 @@ def test_an_architecture_has_the_memories_that_were_measured(name: str) -> None:
     settings = LlamaCppSettings()
     whole = cost(model, settings)
     found = {
-        memory: Formula(parts.bytes, whole.formula.variables)(CONTEXT, sequences=SEQUENCES)
-        for memory, parts in memories(model, settings).items()
+        memory: Formula(size, whole.formula.variables)(CONTEXT, sequences=SEQUENCES)
+        for memory, size in memories(model, settings).items()
     }
     assert found == fixture["memories"]
     assert found.keys() == CLASSES[fixture["class"]]

@@ -7,7 +7,7 @@ from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.devices import fullest
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import Loaded, load
-from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, Memory, by_memory, total
+from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, Shares, by_memory, total
 from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
@@ -24,16 +24,6 @@ SPLIT = (
 
 VARIABLES = {"ubatch_size"}
 """Settings that vary within a formula."""
-
-
-def memories(model: Model, settings: LlamaCppSettings) -> dict[str, Memory]:
-    """Part a cost by llama.cpp's memories: "kv", "swa", "indexer", "recurrent", "csa" ...
-
-    Raises:
-        KvcalcError: as `cost`.
-    """
-    loaded = load(model, settings.ctx_type)
-    return by_memory(_whole(loaded, _cells(loaded, settings)))
 
 
 def cost(model: Model, settings: LlamaCppSettings) -> Cost:
@@ -64,7 +54,7 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
         per_gpu=Limited(bound(fullest(loaded, settings, cells)), refused),
         split=SPLIT,
         groups=tuple(_group(layer, n, cells[layer], bound) for layer, n in loaded.counted),
-        steps=_steps(by_memory(whole)),
+        steps=_steps(whole),
         why=_why(model, loaded, settings),
     )
 
@@ -109,11 +99,16 @@ def _group(
     )
 
 
-def _steps(memories: Mapping[str, Memory]) -> tuple[Step, ...]:
+def _steps(shares: Shares) -> tuple[Step, ...]:
     """Part the whole by memory, as the log lists it."""
     return tuple(
-        Step(MEMORIES[name], plural(memory.layers, "layer"), memory.bytes, "bytes")
-        for name, memory in memories.items()
+        Step(
+            MEMORIES[memory],
+            plural(sum(layers for _, layers in inside), "layer"),
+            total(inside),
+            "bytes",
+        )
+        for memory, inside in by_memory(shares).items()
     )
 
 

@@ -43,18 +43,12 @@ class LayerCells(NamedTuple):
         return sum(row.bytes for row in self.rows)
 
 
-class Memory(NamedTuple):
-    """One of llama.cpp's memories: its layers, and bytes by tensor ("K", "V", "R", "S")."""
-
-    layers: int
-    streams: Value
-    cells: Value
-    bytes: Value
-    tensors: dict[str, Value]
+Shares = Iterable[tuple[LayerCells, int]]
+"""The cells of layers, each with how many layers have such."""
 
 
-def total(shares: Iterable[tuple[LayerCells, int]]) -> Value:
-    """Sum bytes over (cells of a layer, how many such layers), by streams."""
+def total(shares: Shares) -> Value:
+    """Sum the bytes of cells, by streams."""
     by_streams: dict[Value, Counter[tuple[Value, int]]] = {}
     for one, layers in shares:
         terms = by_streams.setdefault(one.streams, Counter())
@@ -66,25 +60,9 @@ def total(shares: Iterable[tuple[LayerCells, int]]) -> Value:
     return result
 
 
-def by_memory(shares: list[tuple[LayerCells, int]]) -> dict[str, Memory]:
-    """Gather cells by memory, in the order of `MEMORIES`; without memories that have none."""
-    parted = {}
-    for memory in MEMORIES:
-        inside = [(one, layers) for one, layers in shares if one.memory == memory]
-        if not inside:
-            continue
-        tensors = {
-            tensor: total(
-                (one._replace(rows=tuple(row for row in one.rows if row.tensor == tensor)), layers)
-                for one, layers in inside
-            )
-            for tensor in dict.fromkeys(row.tensor for one, _ in inside for row in one.rows)
-        }
-        parted[memory] = Memory(
-            layers=sum(layers for _, layers in inside),
-            streams=inside[0][0].streams,
-            cells=inside[0][0].cells,
-            bytes=total(inside),
-            tensors=tensors,
-        )
-    return parted
+def by_memory(shares: Shares) -> dict[str, list[tuple[LayerCells, int]]]:
+    """Part the cells by memory, in the order of `MEMORIES`; without memories that have none."""
+    parted: dict[str, list[tuple[LayerCells, int]]] = {memory: [] for memory in MEMORIES}
+    for one, layers in shares:
+        parted[one.memory].append((one, layers))
+    return {memory: inside for memory, inside in parted.items() if inside}
