@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
-from kvcalc.engines.memory import Memory
+from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.server import CommandLine
 from kvcalc.engines.traffic import Sum
 from kvcalc.errors import UnsupportedError, quote
@@ -90,6 +90,13 @@ class Engine(NamedTuple):
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     command: CommandLine | None = None
     note: str = ""
+
+    def on_card(self, card: Card, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings on a card: what the engine takes by a known GPU follows it, unless given."""
+        from kvcalc.catalogue.gpus import names
+
+        follow = "gpu" in self.settings.model_fields and card.name in names()
+        return {"gpu": card.name, **settings} if follow else dict(settings)
 
 
 def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:

@@ -11,13 +11,10 @@ from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.errors import RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
-
-MAX_GPUS = 1024
-"""The most that are tried where the question is how many."""
 
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
 ENGINE_LIMIT = "sequences that the engine runs"
@@ -127,8 +124,8 @@ def solve(
     solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
     if gpus is None:
         context = context or placing.question.model.longest_context
-        gpus = fewest_gpus(placing, context, sequences or 1)
         sequences = sequences or 1
+        gpus = placing.fewest_for(context, sequences)
     replica = placing.on(gpus)
     copies = gpus // replica.ranks
     if context is None and sequences is not None:
@@ -138,25 +135,6 @@ def solve(
     most = copies * replica.most_sequences(context)
     sequences = sequences or max(1, most)
     return Answer(_answer(replica, gpus, context, sequences, most, solved, source), replica, solved)
-
-
-def fewest_gpus(placing: Placing, context: int, sequences: int) -> int:
-    """Find the fewest GPUs on which so many sequences fit; where none do, the most tried."""
-    last, refused = None, None
-    for gpus in range(placing.beside, MAX_GPUS + 1, placing.beside):
-        if placing.fixed is not None and gpus % (placing.beside * int(placing.fixed)):
-            continue
-        try:
-            replica = placing.on(gpus)
-        except KvcalcError as error:
-            refused = error
-            continue
-        last = gpus
-        if gpus // replica.ranks * replica.most_sequences(context) >= sequences:
-            break
-    if last is None:
-        raise refused or RequestError.about("gpus", f"none of up to {MAX_GPUS:,} can be divided so")
-    return last
 
 
 def _answer(

@@ -1,6 +1,6 @@
 """By how much an answer fits or does not, and the nearest change that would make it fit."""
 
-from kvcalc.answers.fit import WEIGHTS, Answer, fewest_gpus
+from kvcalc.answers.fit import WEIGHTS, Answer
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.errors import KvcalcError
 from kvcalc.units import format_bytes, plural
@@ -43,7 +43,7 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
         found.append(plural(fit.max_sequences, "sequence"))
     if (smaller := _with_smaller_type(answer)) is not None:
         found.append(f"--kv-cache-dtype {smaller}")
-    gpus = fewest_gpus(placing, fit.context, fit.sequences)
+    gpus = placing.fewest_for(fit.context, fit.sequences)
     if _holds(placing, gpus, fit.context, fit.sequences):
         found.append(f"--gpus {gpus}")
     return found

@@ -1,10 +1,14 @@
 """Copies of a model placed on GPUs: how many ranks each copy has."""
 
+from collections.abc import Callable
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
 from kvcalc.answers.fit.replica import MULTIPLIERS, Replica, product
 from kvcalc.errors import KvcalcError, RequestError
+
+MAX_GPUS = 1024
+"""The most that are tried where the question is how many."""
 
 
 class Placing:
@@ -56,6 +60,38 @@ class Placing:
                 return made
             refused = made
         raise refused or RequestError.of("gpus", gpus, "at least 1")
+
+    def fewest(self, enough: Callable[[Replica, int], bool]) -> int:
+        """Find the fewest GPUs whose copies are enough; where none are, the most tried.
+
+        `enough` is asked of a copy, and of how many there are.
+
+        Raises:
+            KvcalcError: the engine refuses the model on any number of GPUs.
+        """
+        last, refused = None, None
+        for gpus in range(self.beside, MAX_GPUS + 1, self.beside):
+            if self.fixed is not None and gpus % (self.beside * int(self.fixed)):
+                continue
+            try:
+                replica = self.on(gpus)
+            except KvcalcError as error:
+                refused = error
+                continue
+            last = gpus
+            if enough(replica, gpus // replica.ranks):
+                break
+        if last is None:
+            raise refused or RequestError.about(
+                "gpus", f"none of up to {MAX_GPUS:,} can be divided so"
+            )
+        return last
+
+    def fewest_for(self, context: int, sequences: int) -> int:
+        """Find the fewest GPUs on which so many sequences fit; where none do, the most tried."""
+        return self.fewest(
+            lambda replica, copies: copies * replica.most_sequences(context) >= sequences
+        )
 
     def _share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, which all engines that have ranks ask.

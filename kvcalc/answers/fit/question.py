@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.catalogue.gpus import names
 from kvcalc.engines import request
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.memory import Card, Memory
@@ -69,12 +68,6 @@ def question(
                 f"{engine} has no setting {quote(name)}; it has {', '.join(own)}", field=name
             )
     share = settings.pop(memory.share or "", None)
-    settings = on_card(chosen, on.name, settings)
+    on_it = chosen.on_card(on, settings)
     weighing = weights_of(model, weights)
-    return Question(model, chosen, memory, on, weighing, reserve, share, settings)
-
-
-def on_card(engine: Engine, card: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings on a card: those that the engine takes by the GPU follow it, unless given."""
-    follows = "gpu" in engine.settings.model_fields and card in names()
-    return {"gpu": card, **settings} if follows else dict(settings)
+    return Question(model, chosen, memory, on, weighing, reserve, share, on_it)

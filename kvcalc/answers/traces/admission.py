@@ -3,7 +3,15 @@
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from kvcalc.answers.traces.rules import Rule
+from kvcalc.errors import RequestError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True)
@@ -65,3 +73,31 @@ def admit(
         starts=starts,
         waits=waits,
     )
+
+
+def admitted(base: "DuckDBPyConnection", rule: Rule, memory: int) -> Admission:
+    """Admit the requests of a loaded trace into a memory, by a rule.
+
+    Raises:
+        RequestError: the rule is a pool's, or the memory not a positive int.
+    """
+    if rule.request is None:
+        raise RequestError.about(
+            "memory", "requests are admitted by a sum, and this engine's is a pool"
+        )
+    if type(memory) is not int or memory < 1:
+        raise RequestError.of("memory", memory, "a positive int of bytes")
+    request = rule.request
+    of = rule.of
+
+    @lru_cache(maxsize=2**16)
+    def size(tokens: int) -> int:
+        return request(tokens) if tokens else 0
+
+    cursor = base.execute(f"SELECT t0, t1, {of} FROM trace ORDER BY t0, t1")
+
+    def ordered() -> Iterable[tuple[int, int, int]]:
+        while batch := cursor.fetchmany(65_536):
+            yield from batch
+
+    return admit(ordered(), size, max(0, memory - rule.fixed))

@@ -30,8 +30,8 @@ HINTS = {
 class Trim(NamedTuple):
     """The part of a trace that is looked at, in microseconds from its first start."""
 
-    first: int | None = None
-    last: int | None = None
+    since: int | None = None
+    until: int | None = None
 
 
 WHOLE = Trim()
@@ -116,10 +116,10 @@ def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[st
     own = DIALECTS[dialect]
 
     def from_first(text: str) -> str:
-        return text if trim.first is None else f"{own.greatest}({text}, {trim.first})"
+        return text if trim.since is None else f"{own.greatest}({text}, {trim.since})"
 
     def to_last(text: str) -> str:
-        return text if trim.last is None else f"{own.least}({text}, {trim.last})"
+        return text if trim.until is None else f"{own.least}({text}, {trim.until})"
 
     first, last = from_first("min(t0)"), to_last("max(t1)")
     start, end = from_first("t0"), to_last("t1")

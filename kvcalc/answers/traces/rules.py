@@ -4,12 +4,13 @@ A cost that is fixed + sequences * per request is a sum over a trace; one that i
 which is sized for the longest request and the most sequences at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kvcalc import engines
 from kvcalc.costs import Cost
 from kvcalc.engines import request
+from kvcalc.engines.memory import Card
 from kvcalc.engines.traffic import FAR
 from kvcalc.errors import RequestError, UnsupportedError
 from kvcalc.formula.formula import Formula
@@ -55,7 +56,7 @@ def rule_of(cost: Cost, name: str = "full length", of: str = "tokens") -> Rule:
     return Rule(name, cost, cost.per_request, cost.fixed, of)
 
 
-def rules(model: Model, engine: str, settings: dict[str, Any]) -> Iterator[Rule]:
+def rules(model: Model, engine: str, settings: Mapping[str, Any]) -> Iterator[Rule]:
     """Give the rules by which an engine's cache is summed over a trace.
 
     Raises:
@@ -73,8 +74,27 @@ def rules(model: Model, engine: str, settings: dict[str, Any]) -> Iterator[Rule]
             engine=engine,
             what="traffic",
         )
-    beside = {name: value for name, value in settings.items() if name != "settings"}
-    given = chosen.settings(**request.named(settings.get("settings"), beside))
+    given = chosen.settings(**settings)
     for one in chosen.traffic:
         summed = cost if one.cost is None else one.cost(model, given)
         yield rule_of(summed, one.name, one.of)
+
+
+def rules_of(
+    model: Model,
+    engine: str | Sequence[str],
+    window: int | Sequence[int] | None,
+    settings: Mapping[str, Any],
+    card: Card | None = None,
+) -> Iterator[Rule]:
+    """Give the rules of each engine at each window; on a card, engines' defaults follow it.
+
+    Raises:
+        KvcalcError: as `rules`.
+    """
+    windows = [window] if isinstance(window, int) else list(window or ())
+    models = [model.with_window(tokens) for tokens in windows] or [model]
+    for name in [engine] if isinstance(engine, str) else engine:
+        given = dict(settings) if card is None else engines.find(name).on_card(card, settings)
+        for one in models:
+            yield from rules(one, name, given)

@@ -1,0 +1,102 @@
+"""How many GPUs hold a trace's peak beside the weights of the model, by the rules of `fit`.
+
+A copy of the model holds what its GPUs' cache memory does. Requests are dealt to the copies so that
+all are equally full, and no request is longer than one copy holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kvcalc.answers.fit.placing import Placing
+from kvcalc.answers.fit.question import question
+from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
+from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
+from kvcalc.answers.traces.rules import Rule, rules
+from kvcalc.answers.traces.sums import Sums
+from kvcalc.engines.memory import Card
+from kvcalc.formula.expression import substituted
+from kvcalc.formula.formula import Formula
+from kvcalc.readers.weights import Weights
+
+
+class Gpus:
+    """Copies of the models of some rules, on GPUs of one kind.
+
+    `weights` are those of each model, by its parameters where None; `reserve` is bytes on one GPU.
+
+    Raises:
+        KvcalcError: as `fit`.
+    """
+
+    def __init__(
+        self,
+        chosen: list[Rule],
+        card: Card,
+        weights: Weights | None,
+        reserve: int,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._card = card
+        self._placings: dict[tuple[str, int | None], Placing] = {}
+        for rule in chosen:
+            model, engine = rule.cost.model, rule.cost.engine
+            if (engine, model.window) not in self._placings:
+                asked = question(
+                    model, on=card, engine=engine, weights=weights, reserve=reserve, **settings
+                )
+                self._placings[engine, model.window] = Placing(asked)
+        self._peaks: dict[RequestBytes, int] = {}
+
+    @property
+    def weights(self) -> Weights:
+        """The weights that are counted."""
+        return next(iter(self._placings.values())).question.weights
+
+    def counted(self, rule: Rule, row: TraceRow, sums: Sums) -> TraceRowOnGpus:
+        """Add to a row the fewest GPUs that hold its peak."""
+        placing = self._placings[rule.cost.engine, rule.cost.model.window]
+
+        def enough(replica: Replica, copies: int) -> bool:
+            return self._hold(rule, row, sums, replica, copies)
+
+        gpus = placing.fewest(enough)
+        replica = placing.on(gpus)
+        fit = enough(replica, gpus // replica.ranks)
+        return TraceRowOnGpus(
+            **asdict(row),
+            gpu=self._card.name,
+            gpus=gpus if fit else None,
+            tensor_parallel_size=replica.settings["tensor_parallel_size"] if fit else None,
+        )
+
+    def _hold(self, rule: Rule, row: TraceRow, sums: Sums, replica: Replica, copies: int) -> bool:
+        """Whether so many copies hold what a rule sums."""
+        if not replica.cache:
+            return False
+        longest = sums.longest(rule.of)
+        if not longest:
+            return True
+        if rule.request is None:
+            return copies * replica.most_sequences(longest) >= row.peak_sequences
+        own = on_a_gpu(rule, replica)
+        assert own.request is not None
+        room = replica.cache - own.fixed
+        return own.request(longest) <= room and self._peak(own, sums) <= copies * room
+
+    def _peak(self, rule: Rule, sums: Sums) -> int:
+        """The peak of a sum, without what is there once."""
+        weight = request_bytes(rule, shared=sums.prefix)
+        if weight not in self._peaks:
+            self._peaks[weight] = sums.of([weight])[0][0]
+        return self._peaks[weight]
+
+
+def on_a_gpu(rule: Rule, replica: Replica) -> Rule:
+    """The same sum on the ranks of a copy, in bytes of the fullest GPU."""
+    same = rules(rule.cost.model, rule.cost.engine, dict(replica.settings))
+    cost = next(one.cost for one in same if one.name == rule.name)
+    one, two = (substituted(cost.per_gpu.expression, {"sequences": count}) for count in (1, 2))
+    each = Formula(two - one, cost.per_gpu.variables)
+    return Rule(rule.name, cost, each, cost.per_gpu(1) - each(1), rule.of)

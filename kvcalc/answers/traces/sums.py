@@ -1,0 +1,48 @@
+"""A loaded trace, and what its requests hold at once, as the statement sums it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvcalc.answers.traces.levels import Trim
+from kvcalc.answers.traces.request_bytes import RequestBytes
+from kvcalc.answers.traces.statement import statement
+from kvcalc.errors import RequestError, first_line, quote
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The sums over a trace's table, within a trim; with `prefix` shared blocks are held once."""
+
+    base: "DuckDBPyConnection"
+    prefix: bool
+    trim: Trim
+
+    def of(self, weights: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
+        """Sum each: peak, its time, sequences at it, p50, p95, p99 and mean; 0 of no request.
+
+        Raises:
+            RequestError: bytes pass 2^63, or DuckDB cannot sum them.
+        """
+        import duckdb
+
+        try:
+            query = statement(weights, shared=self.prefix, trim=self.trim)
+            found = self.base.execute(query).fetchall()
+        except (duckdb.OutOfRangeException, duckdb.ConversionException):
+            raise RequestError.about(
+                "trace", "found 2^63 bytes or more at once, expected less"
+            ) from None
+        except duckdb.Error as error:
+            raise RequestError.about(
+                "trace", f"cannot be summed ({quote(first_line(error), 200)})"
+            ) from None
+        return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
+
+    def longest(self, of: str = "tokens") -> int:
+        """The most tokens, or tokens of a prompt, of a request that lives."""
+        found = self.base.execute(f"SELECT max({of}) FROM trace WHERE t1 > t0").fetchall()
+        return found[0][0] or 0
