@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from kvcalc.answers.sweep import SweepRow as SweepRow
     from kvcalc.answers.sweep import sweep as sweep
     from kvcalc.answers.traces import Traced as Traced
-    from kvcalc.answers.traces import TraceRow as TraceRow
     from kvcalc.answers.traces import trace as trace
     from kvcalc.answers.traces.admission import Admission as Admission
     from kvcalc.answers.traces.prefix import Hits as Hits
+    from kvcalc.answers.traces.row import TraceRow as TraceRow
+    from kvcalc.answers.traces.row import TraceRowOnGpus as TraceRowOnGpus
     from kvcalc.answers.workbook import Percentile as Percentile
     from kvcalc.answers.workbook import Workbook as Workbook
     from kvcalc.answers.workbook.combinations import Combination as Combination
@@ -96,9 +97,10 @@ _HOMES = {
     "answers.models": "ModelRow models",
     "answers.show": "Shown ShownLayers show",
     "answers.sweep": "SweepRow sweep",
-    "answers.traces": "TraceRow Traced trace",
+    "answers.traces": "Traced trace",
     "answers.traces.admission": "Admission",
     "answers.traces.prefix": "Hits",
+    "answers.traces.row": "TraceRow TraceRowOnGpus",
     "answers.workbook": "Percentile Workbook",
     "answers.workbook.combinations": "Combination Listed",
     "costs": "Cost Group Pool Split Step",

@@ -6,6 +6,7 @@ import typer
 
 from kvcalc.answers.compare import compare as answer
 from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.gpu import GPU
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
@@ -31,9 +32,7 @@ def compare(
     engine: Annotated[
         list[str] | None, typer.Option("-e", "--engine", help="Some engines alone; repeatable.")
     ] = None,
-    gpu: Annotated[
-        str | None, typer.Option("--gpu", help="For defaults that depend on it, as h200.")
-    ] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None,
 ) -> None:
     """One request on every engine, side by side, and why they differ.
 

@@ -17,13 +17,13 @@ from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.context import ContextOptions
+from kvcalc.cli.gpu import GPU, LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.fit import fit_page, grid_page
-from kvcalc.readers.weights import read_weights
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
@@ -58,24 +58,15 @@ class ModelsOptions(ModelOptions):
 
 @dataclass(frozen=True)
 class CardOptions:
-    """The GPUs, and what of their memory is not the cache's."""
+    """The GPUs: of which kind, how many and at what price."""
 
-    gpu: Annotated[
-        list[str] | None, typer.Option("--gpu", help="h200 or h100,h200; `kvcalc gpus` lists them.")
-    ] = None
+    gpu: Annotated[list[str] | None, typer.Option("--gpu", help=f"{GPU} h100,h200: each.")] = None
     gpu_memory: Annotated[
         str | None, typer.Option(help="Memory of any other GPU, as 141GB or 131GiB.")
     ] = None
     gpus: Annotated[
         list[str] | None, typer.Option("--gpus", help="How many: 4 or 1,2,4; not given: solved.")
     ] = None
-    weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
-    weights_dtype: Annotated[
-        str | None, typer.Option(help="Element type of the weights.  [default: as published]")
-    ] = None
-    reserve: Annotated[
-        str, typer.Option(help="Of each GPU for activations and graphs, as 4GiB.")
-    ] = "0"
     price: Annotated[
         list[str] | None, typer.Option(metavar="GPU=PRICE", help="An hour and GPU; repeatable.")
     ] = None
@@ -127,6 +118,7 @@ class Job(NamedTuple):
 def fit(
     models: ModelsOptions,
     on: CardOptions,
+    load: LoadOptions,
     engine: EngineOptions,
     tokens: ContextOptions,
     output: OutputOptions,
@@ -151,7 +143,7 @@ def fit(
     jobs: list[Job] = []
     for source, model in models.each(amount(window, "--window")):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
-        placings = _placings(model, source, on, engine)
+        placings = _placings(model, source, on, load, engine)
         each = product(placings, [source], on.counts(), lengths or [None], counts or [None])
         jobs += [Job(*job) for job in each]
         warn_past_maximum(model, [length for length in lengths if length])
@@ -168,11 +160,14 @@ def fit(
 
 
 def _placings(
-    model: "Model", source: str | None, on: CardOptions, engine: EngineOptions
+    model: "Model",
+    source: str | None,
+    on: CardOptions,
+    load: LoadOptions,
+    engine: EngineOptions,
 ) -> list[Placing]:
     """Ask of a model on each kind of GPU."""
-    weights = read_weights(source, model, on.weights_dtype, on.weights)
-    reserve = parse_memory(on.reserve, "--reserve")
+    weights, reserve = load.read_weights(source, model), load.reserve_bytes
     settings = engine.settings()
     if on.gpu is not None and "gpu" in settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")

@@ -72,8 +72,8 @@ class ModelOptions:
 
 
 KEYWORDS = """
-among columns context decode_rate dialect engine files first gpu_memory gpus last memory model names
-on per_gpu prefill_rate prefix reserve sequences settings skip_bad target time_unit weights window
+among columns context decode_rate dialect engine files gpu_memory gpus memory model names on per_gpu
+prefill_rate prefix reserve sequences settings since skip_bad target time_unit until weights window
 """
 OWN_OPTIONS = frozenset(KEYWORDS.split())
 """What commands ask beside an engine's settings, by the keywords of their answers."""

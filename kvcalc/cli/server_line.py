@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from kvcalc.cli import command_line
+from kvcalc.cli.gpu import GPU
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines.server import Asked
@@ -43,9 +44,7 @@ class ServerOptions:
             "beside it win.",
         ),
     ] = None
-    gpu: Annotated[
-        str | None, typer.Option("--gpu", help="For defaults that depend on it, as h200.")
-    ] = None
+    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
 
     def started(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
         """Put together what a command line and the options say.

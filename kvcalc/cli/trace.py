@@ -9,6 +9,7 @@ import typer
 
 from kvcalc.answers.traces import trace as answer
 from kvcalc.cli.amounts import amounts
+from kvcalc.cli.gpu import GPU, LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
@@ -17,7 +18,7 @@ from kvcalc.cli.progress import working
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.trace import trace_page
-from kvcalc.readers import load
+from kvcalc.readers import read
 from kvcalc.units import parse_memory
 
 SOME_ROWS_WERE_BAD = 1
@@ -28,6 +29,7 @@ def trace(
     model: Annotated[
         str, typer.Argument(help="A preset's name or a model's file.", autocompletion=preset_names)
     ],
+    load: LoadOptions,
     settings: SettingsOptions,
     output: OutputOptions,
     files: Annotated[
@@ -49,19 +51,19 @@ def trace(
         list[str] | None, typer.Option(metavar="QUESTION=NAME", help="As start=arrived_at.")
     ] = None,
     time_unit: Annotated[str | None, typer.Option(help="Of its times: s, ms or us.")] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", help="Trim: seconds from the start.")
-    ] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Trim: seconds from the start.")] = None,
+    since: Annotated[str | None, typer.Option(help="Trim: seconds from the start.")] = None,
+    until: Annotated[str | None, typer.Option(help="Trim: seconds from the start.")] = None,
     prefix: Annotated[
         bool, typer.Option("--prefix", help="Blocks that are shared held once.")
     ] = False,
     memory: Annotated[str | None, typer.Option(help="Admit into so much, as 320GiB.")] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", help="How many of these the peak takes.")
+        str | None, typer.Option("--gpu", help=f"{GPU} How many hold weights and peak is said.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad rows, exit 1.")] = False,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the timeline here.")] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the level at each instant, as CSV.")
+    ] = None,
     print_sql: Annotated[
         bool, typer.Option("--print-sql", help="The statement, over trace(t0, t1, tokens).")
     ] = False,
@@ -71,12 +73,16 @@ def trace(
 
     kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
     """
-    chosen = load(model)
+    chosen = read(model).model
     names = [name for text in engine or ["ideal"] for name in text.split(",")]
     windows = amounts(window, "--window") or None
+    asked = settings.settings(gpu=gpu)
+    if "gpu" not in asked and (option := load.given) is not None:
+        raise RequestError.about(option, "found without --gpu")
     if print_sql:
-        _print_sql(chosen, names, windows, dialect, settings.settings(), output)
+        _print_sql(chosen, names, windows, dialect, asked, output)
         return
+    weights = load.read_weights(model, chosen) if "gpu" in asked else None
     with working("summing the trace"):
         found = answer(
             chosen,
@@ -87,16 +93,18 @@ def trace(
             decode_rate=decode_rate,
             columns=named(column or (), "--column", "question=name"),
             time_unit=time_unit,
-            first=_microseconds(first, "--from"),
-            last=_microseconds(last, "--to"),
+            since=_microseconds(since, "--since"),
+            until=_microseconds(until, "--until"),
             prefix=prefix,
             memory=None if memory is None else parse_memory(memory, "--memory"),
+            weights=weights,
+            reserve=load.reserve_bytes,
             skip_bad=skip_bad,
-            **settings.settings(),
+            **asked,
         )
-    output.write_rows(found.rows, lambda: trace_page(found, gpu))
-    if csv is not None:
-        _write_timeline(found, csv)
+    output.write_rows(found.rows, lambda: trace_page(found))
+    if timeline is not None:
+        _write_timeline(found, timeline)
     if found.admission is not None and output.json:
         note_on_stderr(
             ", ".join(
@@ -140,13 +148,14 @@ def _print_sql(
     settings: dict[str, Any],
     output: OutputOptions,
 ) -> None:
+    from kvcalc.answers.fit.card import card
     from kvcalc.answers.traces.request_bytes import request_bytes
-    from kvcalc.answers.traces.rules import rules
+    from kvcalc.answers.traces.rules import rules_of
     from kvcalc.answers.traces.statement import statement
     from kvcalc.outputs.write import write
 
-    models = [model.with_window(tokens) for tokens in windows or ()] or [model]
-    chosen = [rule for name in names for one in models for rule in rules(one, name, settings)]
+    gpu = settings.pop("gpu", None)
+    chosen = rules_of(model, names, windows, settings, card(gpu) if gpu else None)
     sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]
     if not sums:
         raise RequestError.about(

@@ -83,7 +83,7 @@ def test_the_printed_statement_runs_over_a_table_of_three_columns(cli: Cli) -> N
 
 def test_the_timeline_goes_to_a_file_with_a_column_a_row(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "timeline.csv"
-    assert cli("trace", KEXAONE, AZURE, *RATES, "--csv", str(path)).code == 0
+    assert cli("trace", KEXAONE, AZURE, *RATES, "--timeline", str(path)).code == 0
     header, *rows = csv.reader(path.open())
     assert header == ["t", "sequences", "ideal 128 full length", "ideal 128 prompt alone"]
     assert rows[-1][1:] == ["0", "0", "0"]
@@ -91,10 +91,28 @@ def test_the_timeline_goes_to_a_file_with_a_column_a_row(cli: Cli, tmp_path: Pat
 
 def test_a_trim_keeps_what_lies_between(cli: Cli) -> None:
     whole = json.loads(cli("trace", KEXAONE, AZURE, *RATES, "--json").out)[0]
-    asked = ("--from", "0", "--to", "10")
+    asked = ("--since", "0", "--until", "10")
     part = json.loads(cli("trace", KEXAONE, AZURE, *RATES, *asked, "--json").out)[0]
     assert part["peak_at"] <= 10_000_000
     assert part["peak_bytes"] <= whole["peak_bytes"]
+
+
+def test_the_card_it_runs_on_is_counted_with_the_weights(cli: Cli) -> None:
+    asked = ("trace", KEXAONE, MOONCAKE, "-e", "ideal,vllm", *RATES, "--json")
+    rows = json.loads(cli(*asked, "--gpu", "h100").out)
+    assert list(rows[0])[-3:] == ["gpu", "gpus", "tensor_parallel_size"]
+    assert [row["gpus"] for row in rows] == [8, 8, 8, 8]
+    assert json.loads(cli(*asked, "--set", "gpu=h100").out) == rows
+    given = ("--gpu", "h100", "--weights", "1GB", "--reserve", "10GiB")
+    assert [row["gpus"] for row in json.loads(cli(*asked, *given).out)] == [1, 1, 2, 1]
+    half = ("--gpu", "h100", "--weights-dtype", "fp8")
+    assert [row["gpus"] for row in json.loads(cli(*asked, *half).out)] == [4, 4, 8, 4]
+
+
+def test_the_statement_follows_the_card_too(cli: Cli) -> None:
+    asked = ("trace", KEXAONE, "-e", "vllm", "--print-sql")
+    assert cli(*asked, "--gpu", "b200").out != cli(*asked).out
+    assert cli(*asked, "--gpu", "h200").out == cli(*asked).out
 
 
 def test_skipped_rows_are_exit_code_1(cli: Cli, tmp_path: Path) -> None:
@@ -119,9 +137,12 @@ def test_other_commands_do_not_import_duckdb() -> None:
         ((AZURE,), "has no durations; give --prefill-rate and --decode-rate"),
         ((AZURE, "--prefill-rate", "8"), "decode_rate: missing beside the other rate"),
         ((AZURE, "--prefill-rate", "0", "--decode-rate", "1"), "prefill_rate: found '0'"),
-        ((AZURE, *RATES, "--from", "9", "--to", "8"), "to: found 8,000,000 microseconds, expected"),
+        ((AZURE, *RATES, "--since", "9", "--until", "8"), "until: found 8,000,000 microseconds"),
         ((AZURE, *RATES, "--time-unit", "h"), "time_unit: found 'h'"),
-        ((AZURE, *RATES, "--from", "x"), "--from: found 'x', expected seconds"),
+        ((AZURE, *RATES, "--since", "x"), "--since: found 'x', expected seconds"),
+        ((AZURE, *RATES, "--weights", "5GB"), "--weights: found without --gpu"),
+        ((AZURE, *RATES, "--reserve", "5GB"), "--reserve: found without --gpu"),
+        ((AZURE, *RATES, "--gpu", "h300"), "GPU 'h300' is unknown"),
         ((AZURE, *RATES, "--memory", "20G"), "--memory: '20G' is read two ways"),
         ((AZURE, *RATES, "--column", "start"), "--column: found 'start', expected question=name"),
         ((AZURE, *RATES, "--prefix"), "prefix: the trace has no ids of blocks"),

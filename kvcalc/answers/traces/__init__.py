@@ -77,8 +77,7 @@ def trace(
     bytes that requests are admitted into, first come, first served, by the first row's rule. `gpu`
     is the card that it runs on: engines' defaults follow it, and each row says how many of them
     hold its peak beside the `weights` (bytes in all; else by the model's parameters) and the
-    `reserve`, bytes of each GPU, as `fit` counts them. Settings are
-    given as to `kvcalc.cost`.
+    `reserve`, bytes of each GPU, as `fit` counts them. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: a file, a row, an engine or a setting that is none; the sentence names it.

@@ -34,7 +34,7 @@ class Gpus:
         self,
         chosen: list[Rule],
         card: Card,
-        weights: Weights | None,
+        weights: Weights | int | None,
         reserve: int,
         settings: Mapping[str, Any],
     ) -> None:

@@ -7,6 +7,7 @@ from kvcalc.answers.fit.change import verdict
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.engines.memory import FREE
 from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.outputs.pages.weights import weights_note
 from kvcalc.units import percent, plural
 
 
@@ -93,13 +94,11 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     own, weights = asked.memory, asked.weights
     of = "what is free" if own.of == FREE else "the memory"
     taken = f"{own.share} {float(share):g} of {of}; " if share is not None else ""
-    of_type = f" of {weights.dtype}" if weights.dtype else ""
     active = asked.model.active_parameters
     notes = [
         f"cache memory: {taken}{own.source}.",
         f"reserve: {own.reserve_source}.",
-        f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}, divided evenly; what an "
-        "engine copies to every rank is not modelled.",
+        weights_note(weights),
         *(f"{note}." for note in asked.card.notes),
     ]
     if weights.parameters and active:

@@ -1,12 +1,16 @@
 """A trace's peaks for people: engines, windows and rules, and what the smaller window saves."""
 
-from kvcalc.answers.traces import Traced, TraceRow
+from kvcalc.answers.fit.card import card
+from kvcalc.answers.fit.placing import MAX_GPUS
+from kvcalc.answers.traces import Traced
+from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.outputs.pages.weights import weights_note
 from kvcalc.units import binary_size, percent, plural
 
 
-def trace_page(found: Traced, gpu: str | None = None) -> Page:
-    """Lay out a trace's rows; with a GPU, how many hold the peak's cache and nothing else."""
+def trace_page(found: Traced) -> Page:
+    """Lay out a trace's rows; on a GPU, how many of them hold the peak beside the weights."""
     first = found.rows[0]
     return Page(
         title=f"KV cache of {first.model} over {plural(first.requests, 'request')}",
@@ -21,16 +25,16 @@ def trace_page(found: Traced, gpu: str | None = None) -> Page:
             "p95",
             "p99",
             "mean",
-            *((f"{gpu}s",) if gpu else ()),
+            *((f"{first.gpu}s",) if isinstance(first, TraceRowOnGpus) else ()),
         ),
-        rows=tuple(_cells(row, gpu) for row in found.rows),
+        rows=tuple(_cells(row) for row in found.rows),
         text_columns=2,
         notes=tuple(_notes(found)),
     )
 
 
-def _cells(row: TraceRow, gpu: str | None) -> tuple[str, ...]:
-    cells = (
+def _cells(row: TraceRow) -> tuple[str, ...]:
+    return (
         row.engine,
         row.rule,
         "" if row.window is None else f"{row.window:,}",
@@ -41,12 +45,12 @@ def _cells(row: TraceRow, gpu: str | None) -> tuple[str, ...]:
             binary_size(size)
             for size in (row.p50_bytes, row.p95_bytes, row.p99_bytes, row.mean_bytes)
         ),
+        *((_gpus(row),) if isinstance(row, TraceRowOnGpus) else ()),
     )
-    if gpu is None:
-        return cells
-    from kvcalc.catalogue.gpus import find
 
-    return *cells, f"{-(-row.peak_bytes // find(gpu).memory_bytes):,}"
+
+def _gpus(row: TraceRowOnGpus) -> str:
+    return "none fit" if row.gpus is None else f"{row.gpus:,}"
 
 
 def _notes(found: Traced) -> list[str]:
@@ -60,6 +64,14 @@ def _notes(found: Traced) -> list[str]:
         )
     if first.requests_without_life:
         notes.append(f"{first.requests_without_life:,} requests end as they start: not charged.")
+    if isinstance(first, TraceRowOnGpus) and found.weights is not None:
+        notes.append(
+            f"{first.gpu}s: the fewest whose cache memory, by each engine's own rule, holds the "
+            "peak, its requests dealt evenly to copies of the model."
+        )
+        if any(isinstance(row, TraceRowOnGpus) and row.gpus is None for row in found.rows):
+            notes.append(f"none fit: on up to {MAX_GPUS:,} {first.gpu} the peak has no room.")
+        notes += [weights_note(found.weights), *(f"{note}." for note in card(first.gpu).notes)]
     for rule in dict.fromkeys((row.engine, row.rule) for row in found.rows):
         rows = [row for row in found.rows if (row.engine, row.rule) == rule]
         if len(rows) > 1:

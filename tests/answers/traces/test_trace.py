@@ -256,8 +256,8 @@ def test_any_trace_agrees(
     path = tmp_path_factory.mktemp("trace") / "t.csv"
     lines = [f"{at * scale},{(at + life) * scale},{p},{o}" for at, life, p, o in rows]
     path.write_text("\n".join(["a,b,p,o", *lines, ""]))
-    first = None if begin is None else begin * scale
-    last = None if length is None else (first or 0) + length * scale + 1
+    since = None if begin is None else begin * scale
+    until = None if length is None else (since or 0) + length * scale + 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LEVELS, "REQUESTS", 1)
         patch.setattr(LEVELS, "SLICES", slices)
@@ -268,8 +268,8 @@ def test_any_trace_agrees(
             columns={"start": "a", "end": "b", "input": "p", "output": "o"},
             time_unit="us",
             window=[128, 4],
-            first=first,
-            last=last,
+            since=since,
+            until=until,
         )
     for row, window in zip(found.rows[::2], (128, 4), strict=True):
         request = kvcalc.cost(KEXAONE.with_window(window)).per_request
@@ -278,20 +278,20 @@ def test_any_trace_agrees(
             tokens = one.prompt + one.output
             return int(request(tokens)) if tokens else 0
 
-        assert swept(row) == sweep(requests, size, first, last)
+        assert swept(row) == sweep(requests, size, since, until)
         assert row.requests == len(rows)
         assert row.requests_without_life == sum(not life for _, life, _, _ in rows)
 
 
-@pytest.mark.parametrize("last", [10_000_000, 40_000_000])
-@pytest.mark.parametrize("first", [0, 3_000_000])
-def test_shared_prefixes_are_trimmed_as_all_else(first: int, last: int) -> None:
+@pytest.mark.parametrize("until", [10_000_000, 40_000_000])
+@pytest.mark.parametrize("since", [0, 3_000_000])
+def test_shared_prefixes_are_trimmed_as_all_else(since: int, until: int) -> None:
     """What is shared before the part looked at is still shared in it."""
     path = TRACES / "mooncake.jsonl"
     whole = trace(KEXAONE, path, prefix=True, **RATES)
-    part = trace(KEXAONE, path, prefix=True, first=first, last=last, **RATES).rows[0]
+    part = trace(KEXAONE, path, prefix=True, since=since, until=until, **RATES).rows[0]
     levels = [(row[0], row[2]) for row in whole.timeline().fetchall()]
-    begun = max((t, level) for t, level in levels if t <= first)
-    within = [begun, *((t, level) for t, level in levels if first < t < last)]
+    begun = max((t, level) for t, level in levels if t <= since)
+    within = [begun, *((t, level) for t, level in levels if since < t < until)]
     assert part.peak_bytes == max(level for _, level in within)
-    assert part.peak_at == max(first, min(t for t, level in within if level == part.peak_bytes))
+    assert part.peak_at == max(since, min(t for t, level in within if level == part.peak_bytes))

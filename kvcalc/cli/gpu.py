@@ -1,0 +1,45 @@
+"""The options of the card that it runs on, and of what takes its memory besides the cache."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kvcalc.units import parse_memory
+
+if TYPE_CHECKING:
+    from kvcalc.model import Model
+    from kvcalc.readers.weights import Weights
+
+GPU = "The card it runs on, as h200 (see kvcalc gpus): the engine's defaults follow it."
+"""What --gpu means, on every command that has it."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What takes a card's memory besides the cache."""
+
+    weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
+    weights_dtype: Annotated[
+        str | None, typer.Option(help="Element type of the weights.  [default: as published]")
+    ] = None
+    reserve: Annotated[
+        str, typer.Option(help="Of each GPU for activations and graphs, as 4GiB.")
+    ] = "0"
+
+    @property
+    def given(self) -> str | None:
+        """The first of these options that is given."""
+        own = (field for field in fields(self) if getattr(self, field.name) != field.default)
+        return next(("--" + field.name.replace("_", "-") for field in own), None)
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Bytes of each GPU that are held back."""
+        return parse_memory(self.reserve, "--reserve")
+
+    def read_weights(self, source: str | None, model: "Model") -> "Weights":
+        """Find what the weights of a model take, by what names it on the command line."""
+        from kvcalc.readers.weights import read_weights
+
+        return read_weights(source, model, self.weights_dtype, self.weights)
