@@ -5,8 +5,9 @@
     >>> kvcalc.cost(model, engine="ideal")(context=262_144)
     12903776256
 
-Every command of the command line is a function of its name here. Each name is imported when it is
-first asked for.
+Every command of the command line is a function of its name here. Two have other names, for
+`kvcalc.formula` and `kvcalc.engines` are packages: `write_formula`, and `list_engines` with
+`describe_engine`. Each name is imported when it is first asked for.
 """
 
 TYPE_CHECKING = False  # what type checkers take for typing's, without importing it
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kvcalc.answers.fill import fill as fill
     from kvcalc.answers.fit import Fit as Fit
     from kvcalc.answers.fit import fit as fit
+    from kvcalc.answers.formula import write_formula as write_formula
     from kvcalc.answers.gpus import GpuRow as GpuRow
     from kvcalc.answers.gpus import gpus as gpus
     from kvcalc.answers.models import ModelRow as ModelRow
@@ -63,7 +65,6 @@ if TYPE_CHECKING:
     from kvcalc.engines.transformers import TransformersSettings as TransformersSettings
     from kvcalc.engines.vllm.settings import VllmSettings as VllmSettings
     from kvcalc.errors import KvcalcError as KvcalcError
-    from kvcalc.errors import MissingExtraError as MissingExtraError
     from kvcalc.errors import RequestError as RequestError
     from kvcalc.errors import SourceError as SourceError
     from kvcalc.errors import TooLittleMemoryError as TooLittleMemoryError
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from kvcalc.explanation import Explanation as Explanation
     from kvcalc.explanation import Lever as Lever
     from kvcalc.explanation import StepRow as StepRow
+    from kvcalc.formula.expression import Expression as Expression
     from kvcalc.formula.formula import Formula as Formula
     from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
@@ -93,6 +95,7 @@ _HOMES = {
     "answers.explain": "explain",
     "answers.fill": "FilledRow fill",
     "answers.fit": "Fit fit",
+    "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
     "answers.models": "ModelRow models",
     "answers.show": "Shown ShownLayers show",
@@ -112,9 +115,9 @@ _HOMES = {
     "engines.sglang.settings": "SglangSettings",
     "engines.transformers": "TransformersSettings",
     "engines.vllm.settings": "VllmSettings",
-    "errors": "KvcalcError MissingExtraError RequestError SourceError TooLittleMemoryError "
-    "UnsupportedError",
+    "errors": "KvcalcError RequestError SourceError TooLittleMemoryError UnsupportedError",
     "explanation": "ExplainedGroup ExplainedStep Explanation Lever StepRow",
+    "formula.expression": "Expression",
     "formula.formula": "Formula",
     "formula.languages.language": "Written",
     "model": "Model",

@@ -4,19 +4,21 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from inspect import isfunction, signature
 from io import BytesIO
 from pathlib import Path
 from pydoc import plain, render_doc
 from rlcompleter import Completer
 from tomllib import loads
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from mypy import api
 
 import kvcalc
+from kvcalc.cli.app import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = [name for name in kvcalc.__all__ if isfunction(getattr(kvcalc, name))]
@@ -54,6 +56,46 @@ def test_names_can_be_listed_completed_and_read_about() -> None:
         assert f"    {name}(" in page
 
 
+OTHERWISE = {"formula": ["write_formula"], "engines": ["list_engines", "describe_engine"]}
+"""Commands whose name is a package's: `kvcalc.formula`, `kvcalc.engines`."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_function_of_its_name(command: str) -> None:
+    names = OTHERWISE.get(command, [command])
+    assert set(names) <= set(FUNCTIONS)
+    assert (Path(kvcalc.__file__).parent / command).is_dir() == (command in OTHERWISE)
+
+
+def kinds(hint: Any) -> Iterator[type]:
+    """The classes of kvcalc in a type."""
+    for part in get_args(hint):
+        yield from kinds(part)
+    if isinstance(hint, type) and hint.__module__.startswith("kvcalc."):
+        yield hint
+
+
+def returned() -> set[type]:
+    """The classes that public functions return, and those in the fields of their records."""
+    hints = [get_type_hints(getattr(kvcalc, name))["return"] for name in FUNCTIONS]
+    found: set[type] = set()
+    while hints:
+        new = {kind for hint in hints for kind in kinds(hint)} - found
+        found |= new
+        hints = [
+            get_type_hints(kind, localns={"DuckDBPyRelation": Any})[field.name]
+            for kind in new
+            if is_dataclass(kind)
+            for field in fields(kind)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(returned(), key=str))
+def test_every_type_that_is_returned_is_public(kind: type) -> None:
+    assert getattr(kvcalc, kind.__name__) is kind
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_public_function_has_types_that_resolve(name: str) -> None:
     hints = get_type_hints(getattr(kvcalc, name))
@@ -83,6 +125,7 @@ GIVEN: dict[str, Any] = {"block_size": 32, "kv_cache_dtype": "fp8", "tensor_para
 ASKED: dict[str, Callable[..., Any]] = {
     "check": lambda **given: kvcalc.check(BytesIO(LOG), EXAONE, **given),
     "compare": lambda **given: kvcalc.compare(EXAONE, among=["vllm", "ideal"], **given),
+    "write_formula": lambda **given: kvcalc.write_formula(EXAONE, engine="vllm", **given),
     "cost": lambda **given: kvcalc.cost(EXAONE, "vllm", **given),
     "estimate": lambda **given: kvcalc.estimate(EXAONE, engine="vllm", **given),
     "explain": lambda **given: kvcalc.explain(EXAONE, engine="vllm", **given),

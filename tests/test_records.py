@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 
 import kvcalc
-from kvcalc.answers.formula import formula
 from kvcalc.catalogue.models import names
 from kvcalc.engines import ENGINES
 from tests.shapes import full, model, sliding
@@ -37,7 +36,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "EngineRow": lambda: kvcalc.list_engines()[0],
     "DescribedEngine": lambda: kvcalc.describe_engine("vllm"),
     "Shown": lambda: kvcalc.show("qwen3-8b"),
-    "Written": lambda: formula(EXAONE, "excel"),
+    "Written": lambda: kvcalc.write_formula(EXAONE, "excel"),
     "Checked": lambda: kvcalc.check(BytesIO(b"GPU KV cache size: 16 tokens"))[0],
     "FilledRow": lambda: kvcalc.fill("tests/oracles/plan.csv")[0],
     "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),

@@ -10,7 +10,7 @@ from kvcalc.formula.written import written
 from kvcalc.model import Model
 
 
-def formula(
+def write_formula(
     model: Model,
     target: str = "text",
     *,

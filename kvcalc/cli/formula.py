@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kvcalc.answers.formula import formula as answer
+from kvcalc.answers.formula import write_formula
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
@@ -17,20 +17,12 @@ from kvcalc.formula.written import TARGETS
 from kvcalc.outputs.write import write
 
 
-def _language(name: str) -> str:
-    if name not in TARGETS:
-        raise RequestError.of("--as", name, f"one of {', '.join(TARGETS)}")
-    return name
-
-
 @grouped
 def formula(
     model: ModelOptions,
     engine: EngineOptions,
     started: ServerOptions,
-    target: Annotated[
-        str, typer.Option("--as", help=", ".join(TARGETS) + ".", callback=_language)
-    ] = "text",
+    target: Annotated[str, typer.Option("--as", help=", ".join(TARGETS) + ".")] = "text",
     dialect: Annotated[str | None, typer.Option(help="Of SQL: duckdb, postgres, spark ...")] = None,
     name: Annotated[
         list[str] | None,
@@ -48,10 +40,12 @@ def formula(
 
     kvcalc formula k-exaone-236b-a23b -e vllm --as excel --name context=B2 --name sequences=C2
     """
+    if target not in TARGETS:
+        raise RequestError.of("--as", target, f"one of {', '.join(TARGETS)}")
     asked = started.started(model, engine)
     tokens = amount(window, "--window")
     chosen = asked.model.load(tokens)
-    found = answer(
+    found = write_formula(
         chosen,
         target,
         engine=asked.engine,

@@ -1,7 +1,7 @@
 """Admission: first come, first served, into a memory; who waits, and how long."""
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heappop, heappush
@@ -28,8 +28,8 @@ class Admission:
     mean_wait: int
     p95_wait: int
     longest_wait: int
-    starts: "array[int]"
-    waits: "array[int]"
+    starts: Sequence[int]
+    waits: Sequence[int]
 
 
 def admit(
