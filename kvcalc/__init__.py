@@ -13,8 +13,7 @@ Every command of the command line is a function of its name here. Two have other
 TYPE_CHECKING = False  # what type checkers take for typing's, without importing it
 
 if TYPE_CHECKING:
-    from kvcalc.answers.check.log import check as check
-    from kvcalc.answers.check.verdict import Checked as Checked
+    from kvcalc.answers.check import check as check
     from kvcalc.answers.compare import Compared as Compared
     from kvcalc.answers.compare import compare as compare
     from kvcalc.answers.engines import DescribedEngine as DescribedEngine
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.engine import Settings as Settings
     from kvcalc.engines.llama_cpp.settings import LlamaCppSettings as LlamaCppSettings
     from kvcalc.engines.lmdeploy.settings import LmdeploySettings as LmdeploySettings
+    from kvcalc.engines.log import Checked as Checked
     from kvcalc.engines.mlx.settings import MlxSettings as MlxSettings
     from kvcalc.engines.request import cost as cost
     from kvcalc.engines.request import pool as pool
@@ -87,8 +87,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "answers.check.log": "check",
-    "answers.check.verdict": "Checked",
+    "answers.check": "check",
     "answers.compare": "Compared compare",
     "answers.engines": "DescribedEngine EngineRow SettingRow describe_engine list_engines",
     "answers.estimate": "Estimate GroupShare estimate",
@@ -109,6 +108,7 @@ _HOMES = {
     "costs": "Cost Group Pool Split Step",
     "engines.engine": "Settings",
     "engines.llama_cpp.settings": "LlamaCppSettings",
+    "engines.log": "Checked",
     "engines.lmdeploy.settings": "LmdeploySettings",
     "engines.mlx.settings": "MlxSettings",
     "engines.request": "cost pool",

@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-WHERE = ("kvcalc/formula", "kvcalc/engines", "kvcalc/answers/check")
+WHERE = ("kvcalc/formula", "kvcalc/engines", "kvcalc/answers/check.py")
 OPERATORS = (
     "NumberReplacer",
     "ReplaceTrueWithFalse",

@@ -7,7 +7,7 @@ import typer
 
 from kvcalc import readers
 from kvcalc.answers.check import DIFFERS
-from kvcalc.answers.check.log import check as answer
+from kvcalc.answers.check import check as answer
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions

@@ -7,24 +7,37 @@ from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine
+    from kvcalc.engines.log import EngineLog
 
 
 class EngineRow(NamedTuple):
-    """An engine's module, which defines ENGINE, and the programs that start its server."""
+    """An engine's module, which defines ENGINE, and the programs that start its server.
+
+    `log` is the module that defines LOG, where what its start-up lines mean is known.
+    """
 
     module: str
     programs: tuple[str, ...] = ()
+    log: str | None = None
 
 
 ENGINES = {
     "ideal": EngineRow("kvcalc.engines.ideal"),
     "transformers": EngineRow("kvcalc.engines.transformers"),
-    "vllm": EngineRow("kvcalc.engines.vllm", ("vllm", "vllm.entrypoints.openai.api_server")),
-    "sglang": EngineRow("kvcalc.engines.sglang", ("sglang.launch_server", "sglang")),
-    "llama.cpp": EngineRow("kvcalc.engines.llama_cpp", ("llama-server",)),
+    "vllm": EngineRow(
+        "kvcalc.engines.vllm",
+        ("vllm", "vllm.entrypoints.openai.api_server"),
+        log="kvcalc.engines.vllm.log",
+    ),
+    "sglang": EngineRow(
+        "kvcalc.engines.sglang", ("sglang.launch_server", "sglang"), log="kvcalc.engines.sglang.log"
+    ),
+    "llama.cpp": EngineRow(
+        "kvcalc.engines.llama_cpp", ("llama-server",), log="kvcalc.engines.llama_cpp.log"
+    ),
     "mlx": EngineRow("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
     "lmdeploy": EngineRow("kvcalc.engines.lmdeploy", ("lmdeploy",)),
-    "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm"),
+    "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm", log="kvcalc.engines.tensorrt_llm.log"),
 }
 """The engines, in the order in which they are compared."""
 
@@ -44,3 +57,8 @@ def find(name: str) -> "Engine":
         )
     engine: Engine = import_module(row.module).ENGINE
     return engine
+
+
+def logs() -> "dict[str, EngineLog]":
+    """The logs that are known, by the names of their engines, in the order of the engines."""
+    return {name: import_module(row.log).LOG for name, row in ENGINES.items() if row.log}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from kvcalc.readers.logs import read_log
+from kvcalc.answers.check import read
 
 START_UP = b"""\
 INFO 11-06 12:08:54 [gpu_worker.py:349] Available KV cache memory: 46.80 GiB
@@ -37,7 +37,7 @@ def main() -> int:
                 file.write(piece)
         start = perf_counter()
         with path.open("rb") as stream:
-            found = read_log(stream, str(path))
+            found = read(stream, str(path))
         took = perf_counter() - start
         speed = path.stat().st_size / took / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

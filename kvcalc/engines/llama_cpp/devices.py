@@ -12,7 +12,7 @@ from kvcalc.formula.expression import Value, maximum
 from kvcalc.layers.layer import Layer
 
 
-def _single(number: float) -> float:
+def single(number: float) -> float:
     """Round to the single precision that llama.cpp computes the split points in."""
     rounded: float = unpack("<f", pack("<f", number))[0]
     return rounded
@@ -30,15 +30,15 @@ def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
     split = settings.tensor_split if settings.split_mode != "none" else None
     points: list[float] = []
     for share in split or (1.0,):
-        points.append(_single((points[-1] if points else 0.0) + _single(share)))
-    points = [_single(point / points[-1]) for point in points]
+        points.append(single((points[-1] if points else 0.0) + single(share)))
+    points = [single(point / points[-1]) for point in points]
     blocks = loaded.blocks + 1
     offloaded = blocks if settings.n_gpu_layers is None else min(settings.n_gpu_layers, blocks)
     start = blocks - offloaded
     dealt = [list[int]() for _ in points]
     for place in range(len(loaded.layers)):
         if (block := loaded.first + place) >= start:
-            at = _single(_single(block - start) / _single(offloaded))
+            at = single(single(block - start) / single(offloaded))
             dealt[bisect_right(points, at)].append(place)
     return dealt
 

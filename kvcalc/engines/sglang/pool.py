@@ -50,10 +50,8 @@ def pool(
             f"found {smallest:,} bytes, expected at most {MAX_MEMORY:,}",
             found=smallest,
         )
-    resolved = resolve(model, settings)
-    layout = lay_out(model, settings, resolved)
-    windows = window_pool(model, settings, resolved)
-    sizer = PoolSizer(model, settings, resolved, layout, windows, traits_of(model), context)
+    sizer = sizer_of(model, settings, context)
+    layout, resolved = sizer.layout, sizer.resolved
     sizes = sizer.sizes(smallest)
     allocated = Allocated(layout, resolved, sizes)
     pages = -(-context // resolved.page)
@@ -63,7 +61,7 @@ def pool(
     if sizes.window is not None:
         assert layout.window_tokens is not None
         window_pages = sizes.window // resolved.page
-        most.append(windows.most(window_pages, pages, layout.window_tokens))
+        most.append(sizer.window_pool.most(window_pages, pages, layout.window_tokens))
     return Pool(
         model=model,
         engine="sglang",
@@ -75,6 +73,18 @@ def pool(
         max_sequences=min(most) * resolved.groups,
         figures={**_figures(allocated, settings, context), **_beside(allocated, context)},
     )
+
+
+def sizer_of(model: Model, settings: SglangSettings, context: int) -> PoolSizer:
+    """Gather SGLang's rules of how a memory is cut up for requests of `context` tokens.
+
+    Raises:
+        KvcalcError: as `cost`.
+    """
+    resolved = resolve(model, settings)
+    layout = lay_out(model, settings, resolved)
+    windows = window_pool(model, settings, resolved)
+    return PoolSizer(model, settings, resolved, layout, windows, traits_of(model), context)
 
 
 class Allocated(NamedTuple):

@@ -42,6 +42,11 @@ class PoolSizes:
         return self.full if self.full or self.window is None else self.window
 
 
+def share_of_full(full: int, ratio: float, page: int) -> int:
+    """Tokens of the window pool, in whole pages, as a share of those of the full pool."""
+    return int(full * ratio) // page * page
+
+
 @dataclass(frozen=True)
 class PoolSizer:
     """The sizes of the pools of one model with its settings."""
@@ -71,7 +76,7 @@ class PoolSizer:
         if most is not None and most < (full or window or 0):
             full, window = self._capped(most, full, window)
         self._require_room(memory, full, window)
-        return PoolSizes(full, window, slots, left, self._requests(full or window or 0, slots))
+        return PoolSizes(full, window, slots, left, self.requests(full or window or 0, slots))
 
     def _of_budget(self, budget: int) -> tuple[int, int | None]:
         """Tokens of the pools that a budget gives."""
@@ -108,9 +113,16 @@ class PoolSizer:
         tokens = int(max(budget, 0) / cell) // page * page
         return tokens, self._of_full(tokens)
 
+    def window_beside(self, full: int) -> int:
+        """Tokens of the window pool beside so many of the full pool."""
+        if not self._request_capped:
+            return self._of_full(full)
+        most = self.settings.max_total_tokens
+        capped = most is not None and full == most // self.resolved.page * self.resolved.page
+        return min(self._cap, most) if capped and most is not None else self._cap
+
     def _of_full(self, full: int) -> int:
-        page = self.resolved.page
-        return int(full * self.resolved.ratio) // page * page
+        return share_of_full(full, self.resolved.ratio, self.resolved.page)
 
     def _capped(self, most: int, full: int, window: int | None) -> tuple[int, int | None]:
         """The pools where max_total_tokens is fewer than the memory gives."""
@@ -166,7 +178,7 @@ class PoolSizer:
                     f"than {floor}; raise swa_full_tokens_ratio or the memory"
                 )
 
-    def _requests(self, tokens: int, slots: int | None) -> int:
+    def requests(self, tokens: int, slots: int | None) -> int:
         """Running requests of one attention group (resolve_max_num_reqs)."""
         most = self.resolved.requests_a_group
         if most is None:

@@ -40,7 +40,7 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
     usable = [size - page for size, page in zip(memories, planned.bytes_per_block, strict=True)]
     needed = [page * needed_blocks for page in planned.bytes_per_block]
     estimates = [
-        _longest(blocks, context, size // page) if size > 0 else None
+        longest_request(blocks, context, size // page) if size > 0 else None
         for size, page in zip(usable, planned.bytes_per_block, strict=True)
     ]
     short = [stage for stage, size in enumerate(usable) if needed[stage] > size]
@@ -53,7 +53,7 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
         settings=settings.changed(),
         context=context,
         bytes=num_blocks * max(planned.bytes_per_block),
-        capacity_tokens=int(concurrency * context),
+        capacity_tokens=capacity_tokens(num_blocks, needed_blocks, context),
         max_sequences=max(0, num_blocks - 1) // needed_blocks,
         figures={
             "num_gpu_blocks": num_blocks,
@@ -61,9 +61,9 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
             "bytes_per_block": max(planned.bytes_per_block),
             "blocks_per_request": needed_blocks,
             "max_concurrency": concurrency,
-            "capacity_tokens": int(concurrency * context),
+            "capacity_tokens": capacity_tokens(num_blocks, needed_blocks, context),
             "capacity_tokens_exact": num_blocks * context // needed_blocks,
-            "capacity_tokens_up_to_0_20": num_blocks // len(planned.groups) * planned.block_size,
+            "capacity_tokens_up_to_0_20": capacity_tokens_up_to_0_20(planned, num_blocks),
             "fits": not short,
             "needed_bytes": needed[named],
             "available_bytes": usable[named],
@@ -95,8 +95,24 @@ def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
     return [min(memory[stage * ranks : (stage + 1) * ranks]) for stage in range(stages)]
 
 
-def _longest(blocks: Formula, context: int, room: int) -> int:
-    """The longest request, up to `context` tokens, whose blocks fit; 0 if not one token's do."""
+def capacity_tokens(blocks: int, request: int, context: int) -> int:
+    """Tokens that so many blocks hold, as the log has them from 0.21 on, by vLLM's own float.
+
+    A request of `context` tokens takes `request` blocks.
+    """
+    return int(blocks / request * context)
+
+
+def capacity_tokens_up_to_0_20(planned: Plan, blocks: int) -> int:
+    """Tokens that so many blocks hold, as the log had them up to 0.20."""
+    return blocks // len(planned.groups) * planned.block_size
+
+
+def longest_request(blocks: Formula, context: int, room: int) -> int:
+    """Find the longest request of at most `context` tokens whose blocks fit in `room` blocks.
+
+    It is 0 if not even one token's do.
+    """
     if blocks(1) > room:
         return 0
     fits, fails = 1, context + 1

@@ -1,26 +1,63 @@
-"""TensorRT-LLM's figures: blocks of tokens, cut from a share of the free memory of one rank."""
+"""TensorRT-LLM's start-up lines: blocks of tokens, cut from a share of one rank's free memory.
 
-from collections.abc import Iterator, Sequence
+Lines of cpp/tensorrt_llm/batch_manager. Its bytes of a token are checked against posted logs alone
+(tests/oracles/logs), which is why `cost` gives no number.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kvcalc.answers.check.verdict import AGREES, DIFFERS, Checked, Printed, Subject, number
 from kvcalc.dtypes import dtype
+from kvcalc.engines.log import (
+    AGREES,
+    CANNOT,
+    COUNT,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    EngineLog,
+    Found,
+    Printed,
+    Subject,
+    number,
+    pattern,
+)
 from kvcalc.engines.memory import Card
 from kvcalc.engines.tensorrt_llm.memory import MEMORY
+from kvcalc.model import Model
 
-if TYPE_CHECKING:
-    from kvcalc.model import Model
-    from kvcalc.readers.logs.pattern import Found
+PATTERNS = (
+    pattern(
+        "memory",
+        "tokens in paged ",
+        rf"in paged kv cache: total: (?P<total>{SIZE}) GiB, available: (?P<gib>{SIZE}) GiB",
+    ),
+    pattern(
+        "blocks",
+        "KV cache primary pool",
+        rf"Number of blocks in KV cache primary pool: (?P<blocks>{COUNT})",
+    ),
+    pattern(
+        "tokens per block", "tokens per block", rf"tokens per block(?::|=) (?P<tokens>{COUNT})"
+    ),
+    pattern("primary blocks", "tokens per block", rf"primary blocks=(?P<blocks>{COUNT})"),
+    pattern(
+        "allocated",
+        "tokens in paged ",
+        rf"Allocated (?P<gib>{SIZE}) GiB for max tokens in paged KV cache \((?P<tokens>{COUNT})\)",
+    ),
+    pattern("used", "tokens in paged ", rf"Using (?P<tokens>{COUNT}) tokens in paged KV cache"),
+)
 
 GIB = 2**30
-NO_MODEL = "the model is missing: give --model"
 TOKENS_PER_BLOCK = (32, 64, 128)
 """Tokens of a block where the log does not say: today's default, then older ones."""
 EARLIER = "printed again later: the first comes from profiling, and the last counts"
 
 
-def check(found: "Sequence[Found]", subject: Subject) -> Iterator[Checked]:
+def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold the last figure of each kind against the model's bytes a token."""
     last = {line.kind: line for line in found}
     for line in found:
@@ -31,28 +68,28 @@ def check(found: "Sequence[Found]", subject: Subject) -> Iterator[Checked]:
             yield (
                 checked
                 if last[line.kind] is line
-                else Checked(line.line, checked.figure, checked.printed, None, "cannot", EARLIER)
+                else Checked(line.line, checked.figure, checked.printed, None, CANNOT, EARLIER)
             )
 
 
-def _token_bytes(model: "Model", subject: Subject) -> int:
+def _token_bytes(model: Model, subject: Subject) -> int:
     """Bytes of a token over all layers, on one rank."""
-    name = str(subject.settings.get("kv_cache_dtype", subject.settings.get("kv_dtype", "auto")))
+    name = str(subject.settings.get("kv_cache_dtype", "auto"))
     of = dtype(model.dtype if name == "auto" else name)
-    ranks = subject.number("tensor_parallel_size", "tp_size", "tp", default=1)
+    ranks = subject.number("tensor_parallel_size", default=1)
     total = 0
-    for layer in model.layers:
+    for layer, layers in model.groups:
         for cache in layer.caches:
             each: Any = cache
             if cache.kind == "latent_attention":
-                total += of.row_bytes(each.row_elements)
+                total += layers * of.row_bytes(each.row_elements)
             elif hasattr(cache, "kv_heads"):
-                heads = -(-each.kv_heads // ranks)
+                heads = layers * -(-each.kv_heads // ranks)
                 total += heads * (of.row_bytes(each.head_dim) + of.row_bytes(each.value_dim))
     return total
 
 
-def _blocks(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterator[Checked]:
+def _blocks(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
     printed = Printed(line.line, "blocks of the primary pool (blocks)", line.values["blocks"])
     if subject.model is None or "memory" not in last:
         missing = NO_MODEL if subject.model is None else "the available memory is missing"
@@ -61,14 +98,13 @@ def _blocks(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterat
     known = last.get("tokens per block")
     asked = subject.number("tokens_per_block", default=0)
     sizes = (asked,) if asked else (number(known.values["tokens"]),) if known else TOKENS_PER_BLOCK
-    given = subject.settings.get("free_gpu_memory_fraction")
-    taken = MEMORY.taken(given, Card("", 1, 1), {})
+    taken = MEMORY.taken(subject.settings.get("free_gpu_memory_fraction"), Card("", 1, 1), {})
     available = Printed(0, "", last["memory"].values["gib"])
     ours = 0
     for tokens in sizes:
         block = tokens * _token_bytes(subject.model, subject)
-        low = taken * (available.value - available.step / 2) * GIB // block
-        high = -(-(taken * (available.value + available.step / 2) * GIB) // block)
+        low = taken * (available.value - available.half_step) * GIB // block
+        high = -(-(taken * (available.value + available.half_step) * GIB) // block)
         why = f"{float(taken):g} of {available.text} GiB, blocks of {tokens} tokens ({block:,} B)"
         if low <= printed.value <= high:
             yield printed.row(printed.value, AGREES, why)
@@ -77,7 +113,7 @@ def _blocks(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterat
     yield printed.row(ours, DIFFERS, f"{why}: {ours:,} expected")
 
 
-def _allocated(line: "Found", last: "dict[str, Found]", subject: Subject) -> Iterator[Checked]:
+def _allocated(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
     tokens = number(line.values["tokens"])
     printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
     blocks = last.get("blocks") or last.get("primary blocks")
@@ -93,5 +129,19 @@ def _allocated(line: "Found", last: "dict[str, Found]", subject: Subject) -> Ite
     yield held.held(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
 
 
-RULES = {"blocks": _blocks, "allocated": _allocated}
+Rule = Callable[[Found, Mapping[str, Found], Subject], Iterator[Checked]]
+
+RULES: Mapping[str, Rule] = {"blocks": _blocks, "allocated": _allocated}
 """How each kind of line is checked."""
+
+LOG = EngineLog(
+    patterns=PATTERNS,
+    check=check,
+    spellings={
+        "tp": "tensor_parallel_size",
+        "tp_size": "tensor_parallel_size",
+        "kv_dtype": "kv_cache_dtype",
+        "max_seq_len": "context",
+    },
+    beside=frozenset({"tokens_per_block", "free_gpu_memory_fraction"}),
+)

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, check
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdicts
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from kvcalc.readers import load
-from kvcalc.readers.logs import read_log
-from tests.answers.check.runs import full, layers, model_of, settings_of
+from tests.answers.posted_logs import full, layers, model_of, settings_of
 
 ORACLES = Path("tests/oracles/logs")
 CASES = json.loads((ORACLES / "start_up.json").read_text())["logs"]
@@ -25,7 +24,7 @@ VERBATIM = [case for case in CASES if case["verbatim"]]
 def checked(
     lines: Sequence[str], model: Model | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Checked]:
-    return check(read_log(io.BytesIO("\n".join(lines).encode()), "log"), model, settings)
+    return verdicts(read(io.BytesIO("\n".join(lines).encode()), "log"), model, settings)
 
 
 def named(case: Mapping[str, Any]) -> str:

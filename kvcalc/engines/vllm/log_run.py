@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kvcalc.answers.check.verdict import Printed, Subject, number
 from kvcalc.costs import formula
+from kvcalc.engines.log import Found, Printed, Subject, number
 from kvcalc.engines.vllm.plan import Plan, plan, variables
+from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20, longest_request
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 
-if TYPE_CHECKING:
-    from kvcalc.readers.logs.pattern import Found
-
 GIB = 2**30
+GIB_PLACES = 2
+"""Decimals that vLLM rounds GiB to (utils/mem_utils.py, format_gib); it drops zeros at the end."""
 
 CHANGES: tuple[Mapping[str, Any], ...] = (
     *({"tensor_parallel_size": ranks} for ranks in (1, 2, 4, 8)),
@@ -34,8 +34,8 @@ OLD_LABEL = "blocks // groups x block size, the label's meaning up to 0.20"
 OVERRIDDEN_LABEL = "num_gpu_blocks_override x block size, the label's meaning of some builds"
 
 
-class Pool:
-    """A plan of the model's pool, with what it makes of a memory in bytes of one rank."""
+class RunPool:
+    """A plan of the model's pool, with what it makes of blocks of one rank."""
 
     def __init__(self, planned: Plan) -> None:
         self.plan = planned
@@ -43,29 +43,36 @@ class Pool:
         varying = variables(settings, planned.block_size, planned.scales)
         self._blocks = formula(planned.model, planned.blocks_per_request, varying)
         self.block = max(planned.bytes_per_block)
-        self.groups = len(planned.groups)
+        self._requests: dict[int, int] = {}
 
     def request(self, context: int) -> int:
         """Blocks of one request of so many tokens."""
-        blocks: int = self._blocks(context)
-        return blocks
+        if context not in self._requests:
+            self._requests[context] = self._blocks(context)
+        return self._requests[context]
+
+    def longest(self, context: int, room: int) -> int:
+        """The longest request of at most `context` tokens that so many blocks hold."""
+        return longest_request(self._blocks, context, room)
 
     def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
         """What the log may call the tokens of so many blocks, by the versions of the label."""
         if context is not None:
-            yield NEW_LABEL, int(blocks / self.request(context) * context)
-        yield OLD_LABEL, blocks // self.groups * self.plan.block_size
+            yield NEW_LABEL, capacity_tokens(blocks, self.request(context), context)
+        yield OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks)
 
 
-class Log:
-    """The memory, context and settings of a log, and the plans made for them."""
+class Run:
+    """The memory, context and settings of a log, and the plans made for them.
 
-    def __init__(self, found: "Sequence[Found]", subject: Subject) -> None:
+    `wanted_tokens` are those of the last line that printed the pool's.
+    """
+
+    def __init__(self, found: Sequence[Found], subject: Subject) -> None:
         self.subject = subject
         self.settings = dict(subject.settings)
-        for name in ("prefix_caching", "enable_prefix_caching"):
-            if str(self.settings.pop(name, "true")).lower() == "false":
-                self.settings.setdefault("mamba_cache_mode", "none")
+        if str(self.settings.pop("prefix_caching", "true")).lower() == "false":
+            self.settings.setdefault("mamba_cache_mode", "none")
         batch = last(found, "batch", "tokens")
         if batch:
             self.settings.setdefault("max_num_batched_tokens", number(batch))
@@ -75,38 +82,64 @@ class Log:
             self.context = subject.model.max_context
         memories = [f.values["gib"] for f in found if f.kind == "available"]
         self.memory = min(memories, key=Fraction) if memories else None
+        self.memory_bytes = subject.number("kv_cache_memory_bytes", default=0)
         self.blocks = last(found, "blocks", "blocks")
         given = subject.number("num_gpu_blocks_override", default=0)
-        self.settings.pop("num_gpu_blocks_override", None)
+        for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes"):
+            self.settings.pop(name, None)
         self.override = last(found, "override", "override") or (str(given) if given else None)
         self.tokens = last(found, "tokens", "tokens")
+        self.wanted_tokens: int | None = None
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> RunPool:
         """The pool with the settings as they are."""
         return self.changed({})
 
-    def changed(self, changes: Mapping[str, Any]) -> Pool:
+    def changed(self, changes: Mapping[str, Any]) -> RunPool:
         """The pool with other settings.
 
         Raises:
             KvcalcError: vLLM refuses them.
         """
         assert self.subject.model is not None
-        return Pool(plan(self.subject.model, VllmSettings(**{**self.settings, **changes})))
+        return RunPool(plan(self.subject.model, VllmSettings(**{**self.settings, **changes})))
 
-    def range_of_blocks(self, pool: Pool) -> range | None:
-        """How many blocks the pool may have, given that the memory is printed rounded."""
-        if self.override is not None:
-            return range(number(self.override), number(self.override) + 1)
+    def blocks_in_memory(self, pool: RunPool) -> range | None:
+        """How many blocks the memory may give: a range, for it is printed rounded."""
+        if self.memory_bytes:
+            return range(self.memory_bytes // pool.block, self.memory_bytes // pool.block + 1)
         if self.memory is None:
             return None
-        memory = Printed(0, "", self.memory)
-        low = (memory.value - memory.step / 2) * GIB // pool.block
-        high = (memory.value + memory.step / 2) * GIB // pool.block
+        memory = Printed(0, "", self.memory, GIB_PLACES)
+        low = (memory.value - memory.half_step) * GIB // pool.block
+        high = (memory.value + memory.half_step) * GIB // pool.block
         return range(int(low), int(high) + 1)
 
-    def explain(self, value: Callable[[Pool], bool]) -> str | None:
+    def blocks_of(self, pool: RunPool) -> range | None:
+        """How many blocks the pool may have: as asked for, as printed, else as the memory gives."""
+        for text in (self.override, self.blocks):
+            if text is not None:
+                return range(number(text), number(text) + 1)
+        return self.blocks_in_memory(pool)
+
+    def labelled(self, pool: RunPool, tokens: int) -> Iterator[tuple[int, str]]:
+        """The counts of blocks with which the pool's tokens are these, each with the label."""
+        for count in self.blocks_of(pool) or ():
+            for label, labelled in pool.labels(count, self.context):
+                if labelled == tokens:
+                    yield count, label
+            if self.override and count * pool.plan.block_size == tokens:
+                yield count, OVERRIDDEN_LABEL
+
+    def narrowed(self, pool: RunPool) -> Sequence[int]:
+        """The counts of blocks that also give the tokens printed last, where any does."""
+        blocks = self.blocks_of(pool) or range(0)
+        if self.wanted_tokens is None:
+            return blocks
+        return [count for count, _ in self.labelled(pool, self.wanted_tokens)] or blocks
+
+    def explain(self, value: Callable[[RunPool], bool]) -> str | None:
         """Name the first change of settings with which a figure would be as printed."""
         for changes in CHANGES:
             try:
@@ -117,7 +150,7 @@ class Log:
         return None
 
 
-def last(found: "Sequence[Found]", kind: str, name: str) -> str | None:
+def last(found: Sequence[Found], kind: str, name: str) -> str | None:
     """What the last line of a kind prints."""
     values = [line.values[name] for line in found if line.kind == kind and name in line.values]
     return values[-1] if values else None

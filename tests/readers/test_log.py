@@ -1,22 +1,25 @@
-"""Start-up logs as a stream: bounded, whatever is in it."""
+"""A log as a stream: bounded, whatever is in it."""
 
 import io
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
 
-from kvcalc.errors import KvcalcError
-from kvcalc.readers.logs import CHUNK, ENGINES, MAX_FOUND, MAX_LINE_BYTES, NEEDLES, read_log
-from kvcalc.readers.logs.pattern import Found
+from kvcalc import engines
+from kvcalc.engines.log import Pattern, pattern
+from kvcalc.errors import KvcalcError, SourceError
+from kvcalc.readers.log import CHUNK, MAX_LINE_BYTES, MAX_MATCHES, Match, read_log
 
 LINE = b"GPU KV cache size: 163,225 tokens"
-FOUND = Found(1, "vllm", "tokens", {"tokens": "163,225"})
+TOKENS = pattern("tokens", "KV cache size", r"GPU KV cache size: (?P<tokens>[0-9,]{1,20}) tokens")
+FOUND = Match(1, TOKENS, {"tokens": "163,225"})
 
 
-def read(content: bytes) -> list[Found]:
-    return read_log(io.BytesIO(content), "a log")
+def read(content: bytes) -> list[Match[Pattern]]:
+    return read_log(io.BytesIO(content), "a log", [TOKENS])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ def test_lines_are_numbered_across_pieces_of_the_stream(before: int) -> None:
     filler = b"x" * 9 + b"\n"
     content = filler * (before // 10) + LINE + b"\n" + filler + LINE
     first = before // 10 + 1
-    assert read(content) == [FOUND._replace(line=first), FOUND._replace(line=first + 2)]
+    assert read(content) == [replace(FOUND, line=first), replace(FOUND, line=first + 2)]
 
 
 def test_a_very_long_line_is_looked_at_in_pieces() -> None:
@@ -57,7 +60,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
             return b"" if self.left else LINE
 
     tracemalloc.start()
-    read_log(Long(), "a log")  # type: ignore[arg-type]
+    read_log(Long(), "a log", [TOKENS])  # type: ignore[arg-type]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32 * CHUNK
@@ -66,28 +69,27 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "found no line that is known"),
-        (b"hello\n", "found no line that is known; expected a start-up log of vllm, sglang"),
         (b"\x7fELF\0\0" + LINE, "found a binary file, expected a text log"),
-        ((LINE + b"\n") * (MAX_FOUND + 2), "more than 10,000 lines with figures"),
+        ((LINE + b"\n") * (MAX_MATCHES + 2), "more than 10,000 lines with figures"),
     ],
 )
 def test_what_is_no_log_is_one_sentence(content: bytes, sentence: str) -> None:
-    with pytest.raises(KvcalcError, match=sentence):
+    with pytest.raises(SourceError, match=sentence):
         read(content)
 
 
-def test_no_pattern_runs_away_on_a_hostile_line() -> None:
-    for needle in NEEDLES:
-        for filler in (b" ", b"1", b"(", b"size = ", b"K (", needle, needle + b" 1,"):
+def test_a_log_without_a_known_line_has_no_matches() -> None:
+    assert read(b"") == read(b"hello\n") == []
+
+
+PATTERNS = [each for log in engines.logs().values() for each in log.patterns]
+
+
+def test_no_pattern_of_an_engine_runs_away_on_a_hostile_line() -> None:
+    for needle in {each.needle for each in PATTERNS}:
+        for filler in (b" ", b"1", b"(", b"size = ", b"K (", b"CUDA0 ", needle, needle + b" 1,"):
             line = (needle + filler * MAX_LINE_BYTES)[: 2 * MAX_LINE_BYTES]
             start = perf_counter()
             with suppress(KvcalcError):
-                read(line)
+                read_log(io.BytesIO(line), "a log", PATTERNS)
             assert perf_counter() - start < 1
-
-
-def test_every_engine_has_lines_of_its_own() -> None:
-    kinds = [(engine, pattern.kind) for engine, lines in ENGINES.items() for pattern in lines]
-    assert len(kinds) > 30
-    assert {engine for engine, _ in kinds} == set(ENGINES)

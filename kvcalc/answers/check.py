@@ -1,0 +1,151 @@
+"""A start-up log held against kvcalc's own figures: one verdict a printed figure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kvcalc import engines
+from kvcalc.catalogue.models import find
+from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
+from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, Checked, EngineLog, Found, Subject
+from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
+from kvcalc.files import opened
+from kvcalc.model import Model
+from kvcalc.readers.log import read_log
+from kvcalc.readers.preset import read as read_preset
+from kvcalc.units import parse_tokens
+
+__all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"]
+
+MODEL_NAMED = re.compile(r"\bmodel(?:_path)?='([^']{1,200})'")
+
+AMOUNTS = ("context", "sequences")
+"""The tokens of one sequence, and how many there are: what any engine's run may be given."""
+
+
+def check(
+    log: str | Path | BinaryIO,
+    model: Model | None = None,
+    *,
+    settings: Settings | None = None,
+    **given: Any,
+) -> list[Checked]:
+    """Say of each figure of an engine's start-up log whether it is what it should be.
+
+    `log` is a file's path, or an open binary file, which is read once. A model and settings given
+    come before those that the log names; they are given as to `kvcalc.cost`, and context and
+    sequences are among them.
+
+    Raises:
+        KvcalcError: the log cannot be read or has no figure to check, or a setting that the engine
+            refuses.
+    """
+    if isinstance(log, str | Path):
+        name = str(log)
+        with opened(Path(log)) as stream:
+            found = read(stream, name)
+    else:
+        name = str(getattr(log, "name", "log")).strip("<>")
+        found = read(log, name)
+    rows = verdicts(found, model, request.named(settings, given))
+    if not rows:
+        raise SourceError.of(name, "found no figure to check, only settings")
+    return rows
+
+
+def read(stream: BinaryIO, name: str) -> list[Found]:
+    """Find the lines of a log in which an engine prints figures of its cache, in their order.
+
+    Raises:
+        SourceError: it is not text, has no line that is known, or more than 10,000 of them.
+    """
+    logs = engines.logs()
+    known = {pattern: engine for engine, log in logs.items() for pattern in log.patterns}
+    found = [
+        Found(match.line, known[match.pattern], match.pattern.kind, match.values)
+        for match in read_log(stream, name, list(known))
+    ]
+    if not found:
+        raise SourceError.of(
+            name, f"found no line that is known; expected a start-up log of {', '.join(logs)}"
+        )
+    return found
+
+
+def verdicts(
+    found: Sequence[Found], model: Model | None = None, settings: Mapping[str, Any] | None = None
+) -> list[Checked]:
+    """Hold every figure of a log against what the engine's rules give.
+
+    Lines are those of `read`. A model or settings given come before those that the log names;
+    context and sequences are among them.
+
+    Raises:
+        KvcalcError: a setting that the engine refuses.
+    """
+    logs = {
+        engine: engines.logs()[engine] for engine in dict.fromkeys(line.engine for line in found)
+    }
+    _require_known(settings or {}, logs)
+    rows: list[Checked] = []
+    for engine, log in logs.items():
+        lines = [line for line in found if line.engine == engine]
+        rows += log.check(lines, _subject(lines, log, model, settings or {}))
+    return sorted(rows, key=lambda row: row.line)
+
+
+def _subject(
+    lines: Sequence[Found], log: EngineLog, model: Model | None, given: Mapping[str, Any]
+) -> Subject:
+    """Gather what is known of a run.
+
+    A model that the log names is taken where it is a preset; nothing is fetched.
+    """
+    configured = re.compile(rf"\b({'|'.join(log.configured)})=['\"]?([A-Za-z0-9_.:-]{{1,60}})")
+    settings: dict[str, Any] = {}
+    for line in lines:
+        config = line.values.get("config", "")
+        logged = {name: value for name, value in configured.findall(config) if value != "None"}
+        settings |= _spelled(logged, log)
+        named = MODEL_NAMED.search(config)
+        if model is None and named:
+            model = _preset(named[1])
+    settings |= _spelled(given, log)
+    context, sequences = (settings.pop(name, None) for name in AMOUNTS)
+    return Subject(model, settings, context, sequences)
+
+
+def _spelled(given: Mapping[str, Any], log: EngineLog) -> dict[str, Any]:
+    """Settings by the engine's own names, amounts as numbers."""
+    own: dict[str, Any] = {}
+    for name, value in given.items():
+        spelled = log.spellings.get(name, name)
+        own[spelled] = parse_tokens(str(value), name) if spelled in AMOUNTS else value
+    return own
+
+
+def _require_known(given: Mapping[str, Any], logs: Mapping[str, EngineLog]) -> None:
+    """Refuse a setting that none of a log's engines has.
+
+    Raises:
+        RequestError: there is one; the sentence lists those that they have.
+    """
+    known = {*AMOUNTS}
+    for engine, log in logs.items():
+        known |= {*log.spellings, *log.beside, *engines.find(engine).settings.model_fields}
+    for name in given:
+        if name not in known:
+            listed = ", ".join(sorted(known))
+            raise RequestError(
+                f"--set: {' or '.join(logs)} has no {quote(name)}; known: {listed}", field=name
+            )
+
+
+def _preset(name: str) -> Model | None:
+    try:
+        path = find(name)
+        return read_preset(path).model if path else None
+    except KvcalcError:
+        return None

@@ -1,0 +1,242 @@
+"""llama.cpp's start-up lines: cells, and the bytes of its memories; Ollama's and old ones too.
+
+Read in llama.cpp of 2026-10-01 (src/llama-kv-cache*.cpp, src/llama-memory-recurrent.cpp,
+src/llama-context.cpp). Sizes of memories are floats of single precision, those of buffers double.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from itertools import product
+
+from kvcalc.engines.llama_cpp import log_buffers, log_old, log_ollama
+from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, FULL, SLIDING, Run, single_mib
+from kvcalc.engines.llama_cpp.memories import MEMORIES
+from kvcalc.engines.log import (
+    COUNT,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    EngineLog,
+    Found,
+    Printed,
+    Subject,
+    figures,
+    first_that_agrees,
+    number,
+    pattern,
+)
+
+TYPE = r"[a-z0-9_]{1,10}"
+
+PATTERNS = (
+    pattern(
+        "creating",
+        "KV cache, size =",
+        r"creating (?P<memory>non-SWA|SWA|main|indexer|DSV4 CSA compressed|DSV4 HCA compressed"
+        rf"|DSV4 lightning-indexer) KV cache, size = (?P<cells>{COUNT}) cells",
+    ),
+    pattern(
+        "cache",
+        " cells,",
+        rf"(?<!recurrent:\s)size = (?P<size>{SIZE}) MiB \( (?P<cells>{COUNT}) cells,"
+        rf"(?!.{{0,80}}(?:rs_seq|R \())(?: (?P<layers>{COUNT}) layers"
+        rf"(?:, (?P<sequences>{COUNT})/ (?P<streams>{COUNT}) seqs)? \))?"
+        rf"(?:, K \((?P<type_k>{TYPE})\): (?P<k>{SIZE}) MiB"
+        rf"(?:, V \((?P<type_v>{TYPE})\): (?P<v>{SIZE}) MiB)?)?",
+    ),
+    pattern(
+        "states",
+        " cells,",
+        r"(?:(?<=recurrent:\s)size|size(?=.{0,160}?(?:rs_seq|, R \()))"
+        rf" = (?P<size>{SIZE}) MiB \( (?P<cells>{COUNT}) cells,(?: (?P<layers>{COUNT}) layers"
+        rf"(?:, (?P<sequences>{COUNT}) seqs(?: (?P<rollback>{COUNT}) rs_seq)? \)"
+        rf"(?:, R \({TYPE}\): (?P<r>{SIZE}) MiB, S \({TYPE}\): (?P<s>{SIZE}) MiB)?)?)?",
+    ),
+    pattern(
+        "compressor",
+        "dsv4_comp_state",
+        rf"(?P<memory>csa|hca|lid) ratio = {COUNT}, state = {COUNT} x {COUNT}, "
+        rf"streams = (?P<streams>{COUNT}), rs_seq = (?P<rollback>{COUNT}), layers = {COUNT}, "
+        rf"size = (?P<size>{SIZE}) MiB",
+    ),
+    pattern("n_ctx", "n_ctx", rf"(?<![A-Za-z_])n_ctx = (?P<value>{COUNT})"),
+    pattern("n_seq_max", "llama_context:", rf"n_seq_max = (?P<value>{COUNT})"),
+    pattern("n_ubatch", "llama_context:", rf"n_ubatch = (?P<value>{COUNT})"),
+    pattern("n_rs_seq", "llama_context:", rf"n_rs_seq = (?P<value>{COUNT})"),
+    pattern("kv_unified", "llama_context:", r"kv_unified = (?P<value>true|false)"),
+    pattern("flash_attn", "llama_context:", r"flash_attn = (?P<value>[a-z0-9]{1,8})"),
+    pattern("swa_full", "using full-size SWA cache", r"using (?P<value>full-size) SWA cache"),
+)
+
+ANNOUNCED = {
+    "non-SWA": FULL,
+    "main": FULL,
+    "SWA": SLIDING,
+    "indexer": "indexer",
+    "DSV4 CSA compressed": "csa",
+    "DSV4 HCA compressed": "hca",
+    "DSV4 lightning-indexer": "indexer",
+}
+"""The memory that each line about a cache to come speaks of."""
+
+LABELS = {FULL: "full layers' cache (cells)", SLIDING: "sliding layers' cache (cells)"}
+
+UBATCHES = (512, 2048, 128, 256, 1024, 4096)
+SEQUENCES = (1, 2, 3, 4, 8, 16)
+"""Micro-batches and sequences that may explain a sliding cache."""
+
+
+def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
+    """Hold each figure against what llama.cpp's rules give for the model."""
+    run = Run(subject, found)
+    for line in found:
+        rule = RULES.get(line.kind)
+        if rule:
+            yield from rule(run, line)
+    yield from log_buffers.flush(run)
+
+
+def _creating(run: Run, line: Found) -> Iterator[Checked]:
+    yield from log_buffers.flush(run)
+    words = " ".join(line.values["memory"].split())
+    memory = ANNOUNCED[words]
+    run.creating = (memory, number(line.values["cells"]))
+    label = LABELS.get(memory, f"{MEMORIES[memory]} (cells)")
+    printed = Printed(line.line, label, line.values["cells"])
+    if memory == SLIDING:
+        yield _sliding(run, printed)
+    elif run.subject.context is not None and not words.startswith("DSV4"):
+        ours = run.full_cells(run.subject.context)
+        yield printed.held(
+            ours, f"{run.subject.context:,} tokens of {run.sequences} sequences, padded"
+        )
+
+
+def _sliding(run: Run, printed: Printed) -> Checked:
+    if run.subject.model is None:
+        return printed.cannot(NO_MODEL)
+    if not run.tensors(SLIDING):
+        return printed.held(0, "no layer of the model slides")
+    settings = run.settings({})
+    shared = f" x {run.sequences} sequences" if settings.kv_unified else ""
+    why = f"window {run.window:,}{shared} + ubatch_size {settings.ubatch_size:,}, padded to 256"
+    if settings.swa_full:
+        why = "all cells (swa_full)"
+
+    def explain(printed: Printed) -> str | None:
+        return first_that_agrees(
+            printed,
+            (
+                (
+                    _change(tokens, count),
+                    partial(run.sliding_cells, _settings(tokens, count), count),
+                )
+                for count, tokens in product(SEQUENCES, UBATCHES)
+            ),
+        )
+
+    return printed.held(run.sliding_cells({}, run.sequences), why, explain)
+
+
+def _settings(ubatch: int, sequences: int) -> Mapping[str, int | bool]:
+    return {"ubatch_size": ubatch, "kv_unified": sequences > 1}
+
+
+def _change(ubatch: int, sequences: int) -> str:
+    shared = f" and {sequences} sequences in one buffer (kv_unified)" if sequences > 1 else ""
+    return f"ubatch_size={ubatch}{shared}"
+
+
+def _cache(run: Run, line: Found) -> Iterator[Checked]:
+    """A cache's size, its K and its V: cells of all its streams times the rows of its layers."""
+    values, cells = line.values, number(line.values["cells"])
+    printed = figures(line, {"size": "cache size (MiB)", "k": "K (MiB)", "v": "V (MiB)"})
+    if run.subject.model is None:
+        run.buffered = []
+        yield from (each.cannot(NO_MODEL) for each in printed.values())
+        return
+    memory = run.memory_of(cells, number(values["layers"]) if "layers" in values else None)
+    if memory == SLIDING and run.tensors(FULL) and run.creating != (memory, cells):
+        label = LABELS[SLIDING]
+        yield _sliding(run, Printed(line.line, label, values["cells"]))
+    streams = number(values.get("streams", "1"))
+    type_k, type_v = run.type_of(line, "type_k"), run.type_of(line, "type_v")
+    if (
+        "type_v" not in values
+        and "k" in values
+        and 2 * Fraction(values["k"]) == Fraction(values["size"])
+    ):
+        type_v = type_k
+    types = {"cache_type_k": type_k, "cache_type_v": type_v}
+    yield from log_buffers.held(run, memory, streams * cells, types)
+    rows = run.rows(memory, types)
+    ours = {name: streams * cells * rows.get(name.upper(), 0) for name in ("k", "v")}
+    ours["size"] = sum(ours.values())
+    layers = sum(layers for _, layers in run.tensors(memory, types))
+    why = f"{streams} streams x {cells} cells x {layers} {run.words(memory)}"
+    for name, each in printed.items():
+        of = {"size": f"{type_k} and {type_v}", "k": type_k, "v": type_v}[name]
+        yield each.held(single_mib(ours[name]), f"{why}, {of}")
+
+
+def _states(run: Run, line: Found) -> Iterator[Checked]:
+    """Recurrent states: of each sequence one, and spare ones to take drafted tokens back."""
+    labels = {"size": "recurrent states (MiB)", "r": "R (MiB)", "s": "S (MiB)"}
+    printed = figures(line, labels)
+    if run.subject.model is None:
+        run.buffered = []
+        yield from (each.cannot(NO_MODEL) for each in printed.values())
+        return
+    copies = number(line.values["cells"]) * (1 + number(line.values.get("rollback", "0")))
+    yield from log_buffers.held(run, "recurrent", copies, {})
+    rows = run.rows("recurrent", {})
+    ours = {name: copies * rows.get(name.upper(), 0) for name in ("r", "s")}
+    ours["size"] = sum(ours.values())
+    for name, each in printed.items():
+        yield each.held(single_mib(ours[name]), f"{copies} states of all recurrent layers, f32")
+
+
+def _compressor(run: Run, line: Found) -> Iterator[Checked]:
+    """DeepSeek V4's states of what is being compressed."""
+    memory = COMPRESSORS[line.values["memory"]]
+    printed = Printed(line.line, f"{MEMORIES[memory]} (MiB)", line.values["size"])
+    if run.subject.model is None:
+        run.buffered = []
+        yield printed.cannot(NO_MODEL)
+        return
+    streams = number(line.values["streams"])
+    changes = {"n_rs_seq": number(line.values["rollback"])}
+    yield from log_buffers.held(run, memory, streams, changes)
+    ours = streams * sum(run.rows(memory, changes).values())
+    yield printed.held(Fraction(ours, 2**20), f"{streams} streams, f32")
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "creating": _creating,
+    "cache": _cache,
+    "states": _states,
+    "compressor": _compressor,
+    **log_buffers.RULES,
+    **log_old.RULES,
+    **log_ollama.RULES,
+}
+"""How each kind of line is checked."""
+
+LOG = EngineLog(
+    patterns=(*log_ollama.PATTERNS, *PATTERNS, *log_buffers.PATTERNS, *log_old.PATTERNS),
+    check=check,
+    spellings={
+        "cache_type": "kv_cache_dtype",
+        "kv_dtype": "kv_cache_dtype",
+        "ubatch": "ubatch_size",
+        "n_ubatch": "ubatch_size",
+        "batch": "batch_size",
+        "ctx": "n_ctx",
+        "ctx_size": "n_ctx",
+        "parallel": "sequences",
+        "n_parallel": "sequences",
+        "n_seq_max": "sequences",
+    },
+    beside=frozenset({"n_ctx"}),
+)

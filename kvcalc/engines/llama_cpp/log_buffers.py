@@ -1,0 +1,138 @@
+"""The buffers that llama.cpp's memories have on devices, each with a line of its own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from kvcalc.engines.llama_cpp.devices import devices
+from kvcalc.engines.llama_cpp.layer_rules import LayerRules
+from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run
+from kvcalc.engines.llama_cpp.memories import CellRow
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.layers.layer import Layer
+
+PATTERNS = (
+    pattern(
+        "buffer",
+        " buffer size = ",
+        # What Meta() prints is one device's share of a memory that several divide.
+        r"(?<!\))(?<!\)\s)(?:(?P<cuda>CUDA|ROCm|MUSA)[0-9]{1,3} )?"
+        rf"(?P<of>KV|RS|DSV4 (?:csa|hca|lid) state) buffer size = (?P<size>{SIZE}) MiB",
+    ),
+)
+
+ROW_PADDING = 512
+"""Elements that CUDA's kernels read quantised rows in: the last row of a tensor is padded to whole
+ones (ggml/src/ggml-cuda/common.cuh, MATRIX_ROW_PADDING)."""
+
+MIB = 2**20
+
+
+def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Iterator[Checked]:
+    """Hold the buffers read last against a memory of so many cells in all its streams.
+
+    Where the settings say how layers are dealt, each against its device's; else all together.
+    """
+    lines, run.buffered = run.buffered, []
+    settings = run.settings(changes)
+    places = _places(run, memory, settings)
+    if len(places) == len(lines):
+        for line, layers in zip(lines, places, strict=True):
+            size = _bytes(run, memory, cells, settings, layers, line)
+            yield _printed(line).held(Fraction(size, MIB), _why(run, memory, cells, layers))
+    elif lines:
+        layers = run.loaded.layers
+        ours = Fraction(_bytes(run, memory, cells, settings, layers, lines[0]), MIB)
+        total = sum(Fraction(line.values["size"]) for line in lines)
+        printed = _printed(lines[-1])._replace(text=f"{float(total):.2f}")
+        why = f"{len(lines)} buffers together, {_why(run, memory, cells, layers)}"
+        if abs(total - ours) <= len(lines) * printed.half_step:
+            yield printed.row(ours, AGREES, why)
+        else:
+            yield printed.held(ours, why)
+
+
+def flush(run: Run) -> Iterator[Checked]:
+    """Hold the buffers that no line about their memory follows against the one announced."""
+    if not run.buffered:
+        return
+    printed = _printed(run.buffered[-1])
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+    elif run.creating is None:
+        yield printed.cannot("the cells that the buffer holds are missing")
+    else:
+        memory, cells = run.creating
+        streams = 1 if run.settings({}).kv_unified else run.sequences
+        yield from held(run, memory, streams * cells, {})
+    run.buffered = []
+
+
+def _places(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequence[Layer]]:
+    """The layers of each place that holds some of a memory: main memory first, then devices."""
+    layers = run.loaded.layers
+    if settings.tensor_split is None and settings.n_gpu_layers is None:
+        return [layers]
+    dealt = devices(run.loaded, settings)
+    on_devices = {place for device in dealt for place in device}
+    main = [place for place in range(len(layers)) if place not in on_devices]
+    rules = LayerRules(run.loaded, settings)
+    holding = {
+        layer for layer in {*run.loaded.layers} if any(t.memory == memory for t in rules.of(layer))
+    }
+    places = [[layers[place] for place in device] for device in (main, *dealt)]
+    return [place for place in places if holding & {*place}]
+
+
+def _bytes(
+    run: Run,
+    memory: str,
+    cells: int,
+    settings: LlamaCppSettings,
+    layers: Sequence[Layer],
+    line: Found,
+) -> int:
+    """Bytes of the tensors of some layers in a memory."""
+    rules = LayerRules(run.loaded, settings)
+    of_layer = {
+        layer: sum(
+            run.cells_of(one, cells) * row.bytes
+            + (_padding(row, settings) if "cuda" in line.values else 0)
+            for one in rules.of(layer)
+            if one.memory == memory
+            for row in one.rows
+        )
+        for layer in {*layers}
+    }
+    return sum(of_layer[layer] for layer in layers)
+
+
+def _padding(row: CellRow, settings: LlamaCppSettings) -> int:
+    """Bytes by which CUDA pads a tensor of such rows."""
+    types = dict(zip(("K", "V"), settings.types, strict=True))
+    element = types.get(row.tensor)
+    if element is None or not element.quantised:
+        return 0
+    elements = row.bytes // element.block_bytes * element.block
+    return element.row_bytes(-elements % ROW_PADDING)
+
+
+def _printed(line: Found) -> Printed:
+    return Printed(line.line, f"{line.values['of']} buffer size (MiB)", line.values["size"])
+
+
+def _why(run: Run, memory: str, cells: int, layers: Sequence[Layer]) -> str:
+    words = run.words(memory)
+    if memory not in (FULL, SLIDING):
+        return f"{words}, {cells} cells or streams"
+    return f"{cells} cells of {words}"
+
+
+def _buffer(run: Run, line: Found) -> Iterator[Checked]:
+    run.buffered.append(line)
+    yield from ()
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"buffer": _buffer}
+"""How each kind of line is checked: buffers wait for the line about their memory."""

@@ -1,0 +1,68 @@
+"""The lines of llama.cpp before 2025-05, and of its forks: one size for all layers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kvcalc.engines.llama_cpp.block_types import block_type
+from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run, single_mib
+from kvcalc.engines.log import NO_MODEL, SIZE, Checked, Found, figures, pattern
+
+TYPE = r"[a-z0-9_]{1,10}"
+
+PATTERNS = (
+    pattern(
+        "self",
+        " self size",
+        rf"[kK][vV] self size = (?P<size>{SIZE}) (?:MiB|MB)"
+        rf"(?:, K \((?P<type_k>{TYPE})\): (?P<k>{SIZE}) MiB"
+        rf", V \((?P<type_v>{TYPE})\): (?P<v>{SIZE}) MiB"
+        rf"|, c\^KV \((?P<type_c>{TYPE})\): (?P<c>{SIZE}) MiB)?",
+    ),
+)
+
+NO_CONTEXT = "the context is missing: give --set context=N"
+MLA_V = "llama.cpp up to mid-2025, which kept a V of the latent too"
+OLD_DEFAULT = "f32, which old bindings took where the log names no type"
+
+
+def _self_size(run: Run, line: Found) -> Iterator[Checked]:
+    """The size of a cache that gave every layer all cells."""
+    values = line.values
+    labels = {"size": "KV self size (MiB)", "k": "K (MiB)", "v": "V (MiB)", "c": "c^KV (MiB)"}
+    printed = figures(line, labels)
+    tokens = run.total()
+    if run.subject.model is None or tokens is None:
+        missing = NO_MODEL if run.subject.model is None else NO_CONTEXT
+        yield from (each.cannot(missing) for each in printed.values())
+        return
+    typed = "type_k" in values or "type_c" in values
+    type_k = values.get("type_c") or run.type_of(line, "type_k")
+    type_v = type_k if "type_c" in values else run.type_of(line, "type_v")
+    types = {"cache_type_k": type_k, "cache_type_v": type_v}
+    rows = [run.rows(memory, types) for memory in (FULL, SLIDING)]
+    k, v = (tokens * sum(row.get(tensor, 0) for row in rows) for tensor in ("K", "V"))
+    layers = sum(n for memory in (FULL, SLIDING) for _, n in run.tensors(memory, types))
+    why = f"{tokens:,} cells x {layers} layers, {type_k}"
+    if v == 0 and float(values.get("v", "0")):
+        v = tokens * _latent_values(run, type_v)
+        why += f", as {MLA_V}"
+    if not typed and printed["size"].agrees_with(single_mib(2 * (k + v))):
+        k, v, why = 2 * k, 2 * v, f"{why}, doubled: {OLD_DEFAULT}"
+    ours = {"size": k + v, "k": k, "v": v, "c": k}
+    for name, each in printed.items():
+        yield each.held(single_mib(ours[name]), why)
+
+
+def _latent_values(run: Run, type_v: str) -> int:
+    """Bytes of a V of each latent row."""
+    ranks: list[Any] = [
+        dict(cache)["kv_lora_rank"]
+        for layer in run.loaded.layers
+        for cache in layer.caches
+        if cache.kind == "latent_attention"
+    ]
+    return sum(block_type(type_v).row_bytes(rank) for rank in ranks)
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"self": _self_size}
+"""How each kind of line is checked."""

@@ -1,0 +1,74 @@
+"""Ollama's lines: what it reckons the cache to need before it starts llama.cpp.
+
+Read in Ollama's server/sched.go, llm/memory.go and llm/server.go.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from kvcalc.engines.llama_cpp.block_types import block_type
+from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.log import COUNT, NO_MODEL, SIZE, Checked, Found, Printed, number, pattern
+from kvcalc.layers.layer import Layer
+
+PATTERNS = (
+    pattern(
+        "required",
+        "memory.required.kv",
+        rf'memory\.required\.kv="(?P<size>{SIZE}) (?P<unit>[KMGT]iB)"',
+    ),
+    pattern("--ctx-size", "--ctx-size", rf"--ctx-size (?P<value>{COUNT})"),
+    pattern("--batch-size", "--ctx-size", rf"--batch-size (?P<value>{COUNT})"),
+    pattern("--parallel", "--ctx-size", rf"--parallel (?P<value>{COUNT})"),
+    pattern("--kv-cache-type", "--ctx-size", r"--kv-cache-type (?P<value>[a-z0-9_]{1,10})"),
+)
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+BATCH = "512"
+
+
+def _required(run: Run, line: Found) -> Iterator[Checked]:
+    """Ollama's own rule: all tokens of a full layer, windows and a batch of a sliding one."""
+    subject, facts = run.subject, run.facts
+    unit = line.values["unit"]
+    printed = Printed(line.line, f"memory.required.kv ({unit})", line.values["size"])
+    sequences = subject.sequences or number(facts.get("--parallel", "1"))
+    total = subject.number("n_ctx", number(facts.get("--ctx-size", "0")))
+    total = total or (subject.context or 0) * sequences
+    if subject.model is None or not total:
+        yield printed.cannot(NO_MODEL if total else "the context (--ctx-size) is missing")
+        return
+    batch = subject.number("batch_size", number(facts.get("--batch-size", BATCH)))
+    of = block_type(str(subject.settings.get("cache_type_k", facts.get("--kv-cache-type", "f16"))))
+    size = sum(
+        layers * _cells(cache, total, sequences, batch) * sum(of.row_bytes(n) for n in _row(cache))
+        for layer, layers in subject.model.groups
+        for cache in layer.caches
+    )
+    why = f"{total:,} tokens of {sequences} sequences, {of.name}, a window with {batch} on top"
+    yield printed.held(Fraction(size, UNITS[unit]), why)
+
+
+def _cells(cache: Layer, total: int, sequences: int, batch: int) -> int:
+    """Tokens that a layer keeps: all, or each sequence's window and a batch."""
+    window = cache.attention_window
+    return total if window is None else min(total, sequences * window + batch)
+
+
+def _row(cache: Layer) -> tuple[int, int]:
+    """Elements of a row of K and of V; a latent row is K alone, a state neither."""
+    facts: dict[str, Any] = dict(cache)
+    if "kv_lora_rank" in facts:
+        return facts["kv_lora_rank"] + facts["qk_rope_head_dim"], 0
+    if "attention" not in cache.kind:
+        return 0, 0
+    if "kv_heads" not in facts:
+        return facts["head_dim"], 0
+    return facts["kv_heads"] * facts["head_dim"], facts["kv_heads"] * (
+        facts["v_head_dim"] or facts["head_dim"]
+    )
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"required": _required}
+"""How each kind of line is checked."""

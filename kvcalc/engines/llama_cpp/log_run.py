@@ -1,0 +1,170 @@
+"""What a llama.cpp log says of its run, and what its memories hold of the model."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from kvcalc.costs import formula
+from kvcalc.engines.llama_cpp.cells import cells_of
+from kvcalc.engines.llama_cpp.devices import single
+from kvcalc.engines.llama_cpp.layer_rules import LayerRules
+from kvcalc.engines.llama_cpp.loading import Loaded, load
+from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.log import Found, Subject, number
+from kvcalc.formula.expression import Value
+
+FULL, SLIDING = "kv", "swa"
+
+COMPRESSORS = {"csa": "csa_state", "hca": "hca_state", "lid": "indexer_state"}
+"""The memories of DeepSeek V4's compressors, by their names in the log."""
+
+CACHES = (FULL, SLIDING, "indexer", "csa", "hca")
+"""Memories that are caches of cells, which print one kind of line."""
+
+OFF = ("disabled", "0", "off", "false")
+"""How `flash_attn` is printed where it is off; "auto" is on until the graph is built."""
+
+
+def single_mib(size: int) -> Fraction:
+    """MiB as llama.cpp prints a memory's: of a float of single precision."""
+    return Fraction(single(size)) / 2**20
+
+
+class Run:
+    """What has been read so far: the cache that is being created, and device buffers of it."""
+
+    def __init__(self, subject: Subject, found: Sequence[Found]) -> None:
+        self.subject = subject
+        self.facts = {
+            line.kind: line.values["value"] for line in found if line.values.keys() == {"value"}
+        }
+        self.creating: tuple[str, int] | None = None
+        self.context_cells = max(
+            (number(f.values["cells"]) for f in found if f.kind in ("creating", "cache")), default=0
+        )
+        self.buffered: list[Found] = []
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences there are: as given, as the log says, or 1."""
+        return self.subject.sequences or number(self.facts.get("n_seq_max", "1"))
+
+    @cached_property
+    def own_settings(self) -> Mapping[str, Any]:
+        """The settings of the run, as given, else as the log says."""
+        facts = self.facts
+        logged: dict[str, Any] = {
+            "ubatch_size": number(facts.get("n_ubatch", "512")),
+            "kv_unified": facts.get("kv_unified", "false"),
+            "flash_attn": facts.get("flash_attn") not in OFF,
+            "swa_full": "swa_full" in facts,
+            "n_rs_seq": number(facts.get("n_rs_seq", "0")),
+        }
+        given = {name: value for name, value in self.subject.settings.items() if name != "n_ctx"}
+        given["ubatch_size"] = self.subject.number("ubatch_size", logged["ubatch_size"])
+        return logged | given
+
+    def settings(self, changes: Mapping[str, Any]) -> LlamaCppSettings:
+        """The settings of the run, with changes.
+
+        Raises:
+            KvcalcError: llama.cpp refuses one.
+        """
+        return LlamaCppSettings(**{**self.own_settings, **changes})
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The model as llama.cpp lays it out."""
+        assert self.subject.model is not None
+        return load(self.subject.model, self.settings({}).ctx_type)
+
+    def tensors(
+        self, memory: str, changes: Mapping[str, Any] | None = None
+    ) -> list[tuple[LayerCells, int]]:
+        """What the layers hold in a memory, each with how many hold it.
+
+        Raises:
+            KvcalcError: llama.cpp has no such layers, or no such rows.
+        """
+        rules = LayerRules(self.loaded, self.settings(changes or {}))
+        return [
+            (one, layers)
+            for layer, layers in self.loaded.counted
+            for one in rules.of(layer)
+            if one.memory == memory
+        ]
+
+    def rows(self, memory: str, changes: Mapping[str, Any]) -> dict[str, int]:
+        """Bytes by tensor of what all layers hold of one cell, or of one stream's states."""
+        rows: dict[str, int] = {}
+        for one, layers in self.tensors(memory, changes):
+            for row in one.rows:
+                size = layers * self.cells_of(one, 1) * row.bytes
+                rows[row.tensor] = rows.get(row.tensor, 0) + size
+        return rows
+
+    def cells_of(self, one: LayerCells, count: int) -> int:
+        """Rows of a tensor: its cells in all streams, or so many streams of a compressor's."""
+        if one.memory not in COMPRESSORS.values():
+            return count
+        assert isinstance(one.cells, int)
+        return count * one.cells
+
+    def total(self) -> int | None:
+        """The context of all sequences together, in tokens, where it is known."""
+        given = self.subject.number("n_ctx", default=0)
+        if given or "n_ctx" in self.facts:
+            return given or number(self.facts["n_ctx"])
+        context = self.subject.context
+        return None if context is None else context * self.sequences
+
+    def full_cells(self, context: int) -> int:
+        """Cells of a stream that holds all tokens of sequences of `context` each."""
+        return self._evaluated(cells_of(self.settings({})).full, context, self.sequences, {})
+
+    def sliding_cells(self, changes: Mapping[str, Any], sequences: int) -> int:
+        """Cells of a sliding cache beside a full one."""
+        settings = self.settings(changes)
+        context = self.context_cells // (sequences if settings.kv_unified else 1)
+        cells = self.tensors(SLIDING, changes)[0][0].cells
+        return self._evaluated(cells, max(context, 1), sequences, changes)
+
+    def _evaluated(
+        self, value: Value, context: int, sequences: int, changes: Mapping[str, Any]
+    ) -> int:
+        ubatch = self.settings(changes).ubatch_size
+        assert self.subject.model is not None
+        found: int = formula(self.subject.model, value, {"ubatch_size": ubatch})(
+            context, sequences=sequences
+        )
+        return found
+
+    @property
+    def window(self) -> int:
+        """The window, or chunk, of the sliding layers."""
+        return max(c.attention_window for c in self.loaded.caches if c.attention_window is not None)
+
+    def words(self, memory: str) -> str:
+        """What a memory is of, in words."""
+        return {FULL: "full layers", SLIDING: "sliding layers"}.get(memory, MEMORIES[memory])
+
+    def memory_of(self, cells: int, layers: int | None) -> str:
+        """The memory that a cache is: as it was announced, else by its cells and layers."""
+        if self.creating is not None and cells - 256 < self.creating[1] <= cells:
+            return self.creating[0]
+        holding = {memory: self.tensors(memory) for memory in CACHES}
+        known = [memory for memory, tensors in holding.items() if tensors]
+        alike = [memory for memory in known if sum(n for _, n in holding[memory]) == layers]
+        if len(known) == 1 or len(alike) == 1:
+            return (alike or known)[0] if len(alike) == 1 else known[0]
+        if {FULL, SLIDING} <= {*known}:
+            return FULL if cells >= self.context_cells else SLIDING
+        return FULL
+
+    def type_of(self, line: Found, name: str) -> str:
+        """A cache's element type: as printed, as given, or f16."""
+        both = self.subject.settings.get("kv_cache_dtype")
+        given = self.subject.settings.get(f"cache_{name}", both)
+        return line.values.get(name) or str(given or line.values.get("type_k") or "f16")

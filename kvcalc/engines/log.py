@@ -1,0 +1,192 @@
+"""What an engine's start-up lines mean: how they look, and what their figures are held against."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.model import Model
+
+AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
+
+NO_MODEL = "the model is missing: give --model"
+
+COUNT = r"[0-9][0-9,]{0,18}"
+"""A whole number, with or without commas."""
+
+SIZE = r"[0-9]{1,9}(?:\.[0-9]{1,4})?"
+"""A size with decimals."""
+
+
+class Pattern(NamedTuple):
+    """A kind of line: `needle` stands in it word for word, `regex` names its figures as groups."""
+
+    kind: str
+    needle: bytes
+    regex: re.Pattern[str]
+
+
+def pattern(kind: str, needle: str, regex: str) -> Pattern:
+    """Compile a pattern; a space in it stands for any number of spaces."""
+    return Pattern(kind, needle.encode(), re.compile(regex.replace(" ", r"[ \t]*")))
+
+
+class Found(NamedTuple):
+    """A line of a log, by number from 1, of an engine and a kind, with its figures as printed."""
+
+    line: int
+    engine: str
+    kind: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A figure of a log: `printed` and `ours` are in its own unit; `why` is a sentence for people.
+
+    `line` counts from 1; `verdict` is agrees, differs or cannot.
+    """
+
+    line: int
+    figure: str
+    printed: int | float
+    ours: int | float | None
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the log is of: the model where it is known, and settings as given or found.
+
+    `settings` are by the engine's names; `context` is tokens of one sequence, `sequences` a count.
+    """
+
+    model: Model | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    context: int | None = None
+    sequences: int | None = None
+
+    def number(self, name: str, default: int) -> int:
+        """A setting as a whole number.
+
+        Raises:
+            RequestError: it is not a positive whole number.
+        """
+        if name not in self.settings:
+            return default
+        text = str(self.settings[name]).replace(",", "")
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= 2**40):
+            raise RequestError.of(name, text, "a whole number")
+        return int(text)
+
+
+class EngineLog(NamedTuple):
+    """How an engine's log is read: its lines, and what holds their figures against ours.
+
+    `spellings` maps other names of settings to the engine's own, to "context" or to "sequences";
+    `beside` are names of what else of a run may be given. `configured` are settings that are taken
+    from the `config` of the line in which the engine prints its configuration.
+    """
+
+    patterns: tuple[Pattern, ...]
+    check: Callable[[Sequence[Found], Subject], Iterable[Checked]]
+    spellings: Mapping[str, str] = MappingProxyType({})
+    beside: frozenset[str] = frozenset()
+    configured: tuple[str, ...] = ()
+
+
+class Printed(NamedTuple):
+    """A figure as it stands in the log: line, name with its unit, and text.
+
+    `places` are decimals that the engine rounds to, where it drops zeros at the end.
+    """
+
+    line: int
+    figure: str
+    text: str
+    places: int = 0
+
+    @property
+    def value(self) -> Fraction:
+        """The number that is printed."""
+        return Fraction(self.text.replace(",", ""))
+
+    @property
+    def decimals(self) -> int:
+        """Decimals that the figure is rounded to."""
+        return max(self.places, len(self.text.partition(".")[2]))
+
+    @property
+    def half_step(self) -> Fraction:
+        """How far the figure may be from what was rounded."""
+        return Fraction(1, 2 * 10**self.decimals)
+
+    def agrees_with(self, ours: Fraction | int) -> bool:
+        """Whether a value is printed so.
+
+        Python, C and Go print the double nearest to it, rounded to the last place.
+        """
+        if self.decimals == 0:
+            return self.value == ours
+        return self.value == Fraction(f"{float(ours):.{self.decimals}f}")
+
+    def held(self, ours: Fraction | int, why: str, explain: "Explain | None" = None) -> Checked:
+        """Hold the figure against ours; where it differs, let `explain` say what would do it."""
+        if self.agrees_with(ours):
+            return self.row(ours, AGREES, why)
+        off = self.value - ours
+        share = f", {float(off / ours):+.1%}" if ours else ""
+        cause = explain(self) if explain else None
+        hint = f"; {cause} would explain it" if cause else ""
+        return self.row(ours, DIFFERS, f"{why}: off by {_amount(off)}{share}{hint}")
+
+    def cannot(self, missing: str) -> Checked:
+        """Say that the figure cannot be checked, and what is missing."""
+        return self.row(None, CANNOT, missing)
+
+    def row(self, ours: Fraction | int | None, verdict: str, why: str) -> Checked:
+        """Make the row."""
+        value = None if ours is None else _plain(Fraction(ours), 4)
+        return Checked(self.line, self.figure, _plain(self.value, 4), value, verdict, why)
+
+
+Explain = Callable[[Printed], str | None]
+
+
+def first_that_agrees(
+    printed: Printed, candidates: Iterable[tuple[str, Callable[[], Fraction | int]]]
+) -> str | None:
+    """Name the first change with which a figure would agree; what an engine refuses is not it."""
+    for name, value in candidates:
+        try:
+            if printed.agrees_with(value()):
+                return name
+        except KvcalcError:
+            continue
+    return None
+
+
+def figures(line: Found, labels: Mapping[str, str]) -> dict[str, Printed]:
+    """The figures of a line that are there, by group, each with its label."""
+    return {
+        name: Printed(line.line, label, line.values[name])
+        for name, label in labels.items()
+        if name in line.values
+    }
+
+
+def number(text: str) -> int:
+    """A whole number as logs print it."""
+    return int(text.replace(",", ""))
+
+
+def _plain(value: Fraction, places: int) -> int | float:
+    return int(value) if value.denominator == 1 else round(float(value), places)
+
+
+def _amount(value: Fraction) -> str:
+    return f"{_plain(value, 2):+,}"

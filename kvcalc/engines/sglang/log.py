@@ -1,0 +1,242 @@
+"""SGLang's start-up lines: the tokens of its pools, and the bytes of their buffers on one rank.
+
+Read in SGLang 0.5.23 (srt/mem_cache/memory_pool.py, srt/mem_cache/swa_memory_pool.py,
+srt/model_executor/pool_configurator.py, srt/managers/scheduler.py). Its "GB" are GiB.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from kvcalc.engines.log import (
+    COUNT,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    EngineLog,
+    Found,
+    Printed,
+    Subject,
+    figures,
+    first_that_agrees,
+    number,
+    pattern,
+)
+from kvcalc.engines.sglang.log_run import POOLS, Part, Run
+from kvcalc.engines.sglang.pool_sizes import share_of_full
+from kvcalc.engines.sglang.resolved import RATIO
+from kvcalc.errors import RequestError
+
+PATTERNS = (
+    pattern(
+        "pool",
+        "Cache is allocated",
+        r"(?:(?P<pool>Full|SWA) )?KV Cache is allocated\."
+        r"(?: dtype: (?:torch\.)?(?P<dtype>[a-z0-9_]{1,30}),)? "
+        rf"(?:#tokens: (?P<tokens>{COUNT}), )?(?:K size: (?P<k>{SIZE}) GB, V size: (?P<v>{SIZE}) GB"
+        rf"|KV size: (?P<kv>{SIZE}) GB)",
+    ),
+    pattern(
+        "window pool",
+        "sliding window memory pool",
+        rf"full_layer_tokens=(?P<full>{COUNT}), swa_layer_tokens=(?P<swa>{COUNT})",
+    ),
+    pattern(
+        "window pool",
+        "DSV4 pool sizes: full=",
+        rf"DSV4 pool sizes: full=(?P<full>{COUNT}), swa=(?P<swa>{COUNT})",
+    ),
+    pattern(
+        "both pools",
+        "SWAKVPool mem usage",
+        rf"SWAKVPool mem usage: (?P<gb>{SIZE}) GB, swa size: (?P<swa>{COUNT}), "
+        rf"full size: (?P<full>{COUNT})",
+    ),
+    pattern(
+        "states",
+        "Cache is allocated",
+        rf"max_mamba_cache_size: (?P<slots>{COUNT}), conv_state size: (?P<conv>{SIZE}) GB, "
+        rf"ssm_state size: (?P<ssm>{SIZE}) GB"
+        rf"(?: intermediate_ssm_state_cache size: (?P<drafted_ssm>{SIZE}) GB "
+        rf"intermediate_conv_window_cache size: (?P<drafted_conv>{SIZE}) GB)?",
+    ),
+    pattern(
+        "limits",
+        "max_total_num_tokens=",
+        rf"max_total_num_tokens=(?P<tokens>{COUNT})(?:.{{0,200}}?max_running_requests="
+        rf"(?P<requests>{COUNT}))?(?:.{{0,200}}?context_len=(?P<context>{COUNT}))?",
+    ),
+    pattern("arguments", "server_args=ServerArgs(", r"server_args=ServerArgs\((?P<config>.*)"),
+)
+
+GIB = 2**30
+CHANGES: Mapping[str, Sequence[Any]] = {
+    "tensor_parallel_size": (1, 2, 4, 8, 16),
+    "kv_cache_dtype": ("fp8_e4m3", "bfloat16", "float32"),
+}
+"""Settings that may explain a figure that differs, each tried by itself."""
+
+NO_TOKENS = "the tokens of the pool are missing"
+NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
+NO_REQUESTS = "max_running_requests is missing from the log"
+
+
+def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
+    """Hold each figure against what SGLang's rules give for the model."""
+    run = Run(found, subject)
+    for line in found:
+        rule = RULES.get(line.kind)
+        if rule:
+            yield from rule(run, line)
+
+
+def _pool(run: Run, line: Found) -> Iterator[Checked]:
+    """The keys and values, or rows, of a pool."""
+    printed = figures(line, {"k": "K size (GiB)", "v": "V size (GiB)", "kv": "KV size (GiB)"})
+    text = line.values.get("tokens") or run.tokens
+    if run.subject.model is None or text is None:
+        missing = NO_MODEL if run.subject.model is None else NO_TOKENS
+        yield from (each.cannot(missing) for each in printed.values())
+        return
+    tokens = number(text)
+    element = run.element_of(line)
+
+    def ours(part: Part, name: str, changes: Mapping[str, Any]) -> Fraction:
+        changes = {"kv_cache_dtype": element, **changes}
+        return Fraction(part.bytes(name, run.allocated(tokens, tokens, changes)), GIB)
+
+    def agree(candidate: tuple[Part, Mapping[str, Any]]) -> bool:
+        return all(
+            each.agrees_with(ours(candidate[0], n, candidate[1])) for n, each in printed.items()
+        )
+
+    candidates = run.candidates(line, tokens, element)
+    part, changes = next(filter(agree, candidates), candidates[0])
+    run.taken.add(part.name)
+    allocated = run.allocated(tokens, tokens, {"kv_cache_dtype": element, **changes})
+    of = f"{part.layers(allocated.layout)} layers, {allocated.resolved.format.name}, one rank"
+    why = f"{tokens:,} + {allocated.resolved.page} tokens x {of}"
+    for name, each in printed.items():
+
+        def explain(printed: Printed, name: str = name) -> str | None:
+            return first_that_agrees(
+                printed,
+                (
+                    (f"{to}={value}", partial(ours, part, name, {to: value}))
+                    for to, values in CHANGES.items()
+                    for value in values
+                ),
+            )
+
+        yield each.held(ours(part, name, changes), why, explain)
+
+
+def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "swa_layer_tokens (tokens)", line.values["swa"])
+    full = number(line.values["full"])
+    if run.subject.model is not None:
+        sizer = run.sizer
+        why = f"{full:,} x swa_full_tokens_ratio {sizer.resolved.ratio:g}"
+        why = f"{why}, in pages of {sizer.resolved.page}"
+        yield printed.held(sizer.window_beside(full), why)
+        return
+    text = str(run.subject.settings.get("swa_full_tokens_ratio", RATIO))
+    page = run.subject.number("page_size", default=1)
+    try:
+        ours = share_of_full(full, float(text), page)
+    except (ValueError, OverflowError):
+        raise RequestError.of("swa_full_tokens_ratio", text, "a number") from None
+    yield printed.held(ours, f"{full:,} x swa_full_tokens_ratio {text}, in pages of {page}")
+
+
+def _both_pools(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "SWAKVPool mem usage (GiB)", line.values["gb"])
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+        return
+    full, swa = (number(line.values[name]) for name in ("full", "swa"))
+    allocated = run.allocated(full, swa, {"kv_cache_dtype": run.element_of(line)})
+    ours = sum(part.bytes(name, allocated) for part in POOLS for name in ("k", "v", "kv"))
+    why = f"both pools, {allocated.resolved.format.name}, one rank"
+    yield printed.held(Fraction(ours, GIB), why)
+
+
+def _states(run: Run, line: Found) -> Iterator[Checked]:
+    """Slots of recurrent state, and what drafts need beside them for each running request."""
+    slots = number(line.values["slots"])
+    buffers = {
+        "conv": ("conv_state size (GiB)", "mamba.conv"),
+        "ssm": ("ssm_state size (GiB)", "mamba.temporal"),
+        "drafted_ssm": ("intermediate_ssm_state_cache size (GiB)", "mamba.intermediate_ssm"),
+        "drafted_conv": ("intermediate_conv_window_cache size (GiB)", "mamba.intermediate_conv"),
+    }
+    printed = figures(line, {name: label for name, (label, _) in buffers.items()})
+    for name, each in printed.items():
+        drafted = name.startswith("drafted")
+        if run.subject.model is None or (drafted and run.requests is None):
+            yield each.cannot(NO_MODEL if run.subject.model is None else NO_REQUESTS)
+            continue
+
+        def size(changes: Mapping[str, Any], name: str = name) -> Fraction:
+            allocated = run.allocated(0, None, changes, slots=slots)
+            return Fraction(allocated.buffers().get(buffers[name][1], 0), GIB)
+
+        def explain(printed: Printed, size: Callable[..., Fraction] = size) -> str | None:
+            return first_that_agrees(
+                printed,
+                (
+                    (f"mamba_ssm_dtype={of}", partial(size, {"mamba_ssm_dtype": of}))
+                    for of in ("bfloat16", "float32")
+                ),
+            )
+
+        units = f"{run.requests} running requests" if drafted else f"{slots + 1:,} slots"
+        yield each.held(size({}), f"{units} of all recurrent layers, one rank", explain)
+
+
+def _limits(run: Run, line: Found) -> Iterator[Checked]:
+    """The limits of the scheduler: tokens of the pool, and requests that run at once."""
+    tokens = Printed(line.line, "max_total_num_tokens (tokens)", line.values["tokens"])
+    if run.pool_tokens is None:
+        yield tokens.cannot(NO_BUDGET)
+    else:
+        yield tokens.held(run.pool_tokens, "tokens of the pool, both of the log")
+    if "requests" not in line.values:
+        return
+    requests = Printed(line.line, "max_running_requests (requests)", line.values["requests"])
+    if run.subject.model is None or run.context is None:
+        yield requests.cannot(NO_MODEL if run.subject.model is None else "the context is missing")
+        return
+    ours = run.sizer.requests(number(tokens.text), run.slots)
+    yield requests.held(ours, f"of {tokens.text} tokens, for requests of {run.context:,}")
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "pool": _pool,
+    "window pool": _window_pool,
+    "both pools": _both_pools,
+    "states": _states,
+    "limits": _limits,
+}
+"""How each kind of line is checked."""
+
+LOG = EngineLog(
+    patterns=PATTERNS,
+    check=check,
+    spellings={
+        "tp": "tensor_parallel_size",
+        "tp_size": "tensor_parallel_size",
+        "kv_dtype": "kv_cache_dtype",
+        "dp_attention": "attn_dp_size",
+        "context_length": "context",
+    },
+    configured=(
+        "tp_size",
+        "page_size",
+        "kv_cache_dtype",
+        "swa_full_tokens_ratio",
+        "context_length",
+        "mamba_ssm_dtype",
+    ),
+)

@@ -1,0 +1,191 @@
+"""What an SGLang log says of its run, and the buffers of pools of so many tokens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from kvcalc.engines.log import Found, Subject, number
+from kvcalc.engines.sglang.buffers import FULL, WINDOW, LayerBuffers
+from kvcalc.engines.sglang.layout import Layout, lay_out
+from kvcalc.engines.sglang.pool import Allocated, sizer_of
+from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
+from kvcalc.engines.sglang.resolved import resolve
+from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.errors import KvcalcError
+
+BUFFERS: Mapping[str, tuple[str, ...]] = {
+    "k": ("k_buffer", "k_scale_buffer", "native_k_scale_buffer"),
+    "v": ("v_buffer", "v_scale_buffer", "native_v_scale_buffer"),
+    "kv": ("kv_buffer", "index_k"),
+}
+"""The buffers that `K size`, `V size` and `KV size` count (get_kv_size_bytes)."""
+
+INDEX_KEYS: Mapping[str, tuple[str, ...]] = {"k": ("index_k",), "v": (), "kv": ()}
+"""Those of MiniMax-M3's indexer, whose pool prints its keys as K and no V."""
+
+ELEMENTS = {
+    "float8_e4m3fn": ("fp8_e4m3", "mxfp8"),
+    "float8_e5m2": ("fp8_e5m2",),
+    "float4_e2m1fn_x2": ("nvfp4", "fp4_mx_block16"),
+    "uint8": ("fp8_e4m3", "fp8_e5m2", "nvfp4", "fp4_mx_block16"),
+}
+"""The element types of each of torch's that a line prints (srt/mem_cache/kv_cache_dtype.py); any
+other has the same name."""
+
+BLACKWELL = {"gpu": "b200"}
+"""A GPU of the generation on which SGLang stores rows of sparse attention otherwise."""
+
+
+class Part(NamedTuple):
+    """What a line speaks of: buffers, by the name of the size, of some layers in a pool."""
+
+    name: str
+    pool: str
+    groups: Callable[[Layout], tuple[LayerBuffers, ...]]
+    buffers: Mapping[str, tuple[str, ...]] = BUFFERS
+
+    def bytes(self, size: str, allocated: Allocated) -> int:
+        """Bytes of a size ("k", "v" or "kv") on one rank."""
+        names = tuple(f"{self.pool}.{buffer}" for buffer in self.buffers[size])
+        return allocated.bytes(self.groups(allocated.layout), names)
+
+    def layers(self, layout: Layout) -> int:
+        """How many layers it is of."""
+        return sum(
+            one.layers
+            for one in self.groups(layout)
+            if any(buffer.pool == self.pool for buffer in one.buffers)
+        )
+
+
+def _own(layout: Layout) -> tuple[LayerBuffers, ...]:
+    return layout.groups
+
+
+def _drafted(layout: Layout) -> tuple[LayerBuffers, ...]:
+    return (layout.draft,) if layout.draft else ()
+
+
+def _indexed(layout: Layout) -> tuple[LayerBuffers, ...]:
+    """Layers that keep keys and values, and an indexer's keys beside them."""
+    wanted = {"full.k_buffer", "full.index_k"}
+    return tuple(one for one in layout.groups if wanted <= {buffer.name for buffer in one.buffers})
+
+
+def _not_indexed(layout: Layout) -> tuple[LayerBuffers, ...]:
+    indexed = _indexed(layout)
+    return tuple(one for one in layout.groups if one not in indexed) if indexed else ()
+
+
+POOLS = (Part("swa", WINDOW, _own), Part("full", FULL, _own))
+"""The window pool and the full one, in the order in which a line may mean them."""
+
+BESIDE = (
+    Part("sparse layers", FULL, _indexed),
+    Part("dense layers", FULL, _not_indexed),
+    Part("indexer", FULL, _indexed, INDEX_KEYS),
+    Part("draft", FULL, _drafted),
+)
+"""Pools of a part of the layers, which print lines of their own."""
+
+LABELS = {"Full": "full", "SWA": "swa"}
+"""What the two pools of a windowed model call themselves (swa_memory_pool.py)."""
+
+
+class Run:
+    """The model and settings of a log, and the tokens of its pool, or of two."""
+
+    def __init__(self, found: Sequence[Found], subject: Subject) -> None:
+        self.subject = subject
+        self.pools = {
+            name: number(line.values[name])
+            for line in found
+            for name in LABELS.values()
+            if line.kind in ("window pool", "both pools")
+        }
+        self.tokens = _last(found, "limits", "tokens")
+        self.slots = _count(_last(found, "states", "slots"))
+        self.requests = _count(_last(found, "limits", "requests"))
+        self.context = subject.context or _count(_last(found, "limits", "context"))
+        own = self.pools.get("full") or self.pools.get("swa")
+        self.pool_tokens = own or _count(_last(found, "pool", "tokens"))
+        self.taken: set[str] = set()
+
+    def settings(self, changes: Mapping[str, Any]) -> SglangSettings:
+        """The settings of the run, with changes.
+
+        Raises:
+            KvcalcError: SGLang refuses them.
+        """
+        return SglangSettings(**{**self.subject.settings, **changes})
+
+    @cached_property
+    def sizer(self) -> PoolSizer:
+        """SGLang's rules of how many tokens and requests there are."""
+        assert self.subject.model is not None
+        return sizer_of(self.subject.model, self.settings({}), self.context or 1)
+
+    def allocated(
+        self,
+        full: int,
+        window: int | None,
+        changes: Mapping[str, Any],
+        slots: int | None = None,
+    ) -> Allocated:
+        """The buffers of pools of so many tokens, and slots, on one rank.
+
+        Raises:
+            KvcalcError: SGLang refuses the model or the settings.
+        """
+        assert self.subject.model is not None
+        settings = self.settings(changes)
+        resolved = resolve(self.subject.model, settings)
+        layout = lay_out(self.subject.model, settings, resolved)
+        return Allocated(layout, resolved, PoolSizes(full, window, slots, None, self.requests or 0))
+
+    def element_of(self, line: Found) -> str | None:
+        """The element type: as printed, else as given; None for the model's own."""
+        given = self.settings({}).kv_cache_dtype
+        printed = line.values.get("dtype")
+        if printed is None:
+            return given
+        named = ELEMENTS.get(printed, (printed,))
+        return given if given in named else named[0]
+
+    def candidates(
+        self, line: Found, tokens: int, element: str | None
+    ) -> list[tuple[Part, Mapping[str, Any]]]:
+        """What a line may speak of, with changes of the settings, the likeliest first."""
+        layout = self.allocated(tokens, tokens, {"kv_cache_dtype": element}).layout
+        pools = [
+            part
+            for part in POOLS
+            if self.pools.get(part.name, tokens) == tokens and part.name not in self.taken
+        ]
+        if layout.window is None:
+            pools = [POOLS[-1]]
+        if label := line.values.get("pool"):
+            pools = [part for part in POOLS if part.name == LABELS[label]]
+        changes: list[Mapping[str, Any]] = [{}]
+        if "gpu" not in self.subject.settings and self._is_known_on_blackwell(element):
+            changes.append(BLACKWELL)
+        beside = [part for part in BESIDE if part.layers(layout)]
+        return [(p, c) for c in changes for p in pools or POOLS] + [(p, {}) for p in beside]
+
+    def _is_known_on_blackwell(self, element: str | None) -> bool:
+        """Whether the model's rows could be stored as on Blackwell too."""
+        try:
+            other = self.allocated(0, None, {"kv_cache_dtype": element, **BLACKWELL})
+        except KvcalcError:
+            return False
+        return "full.index_k" in other.buffers() and "full.kv_buffer" in other.buffers()
+
+
+def _last(found: Sequence[Found], kind: str, name: str) -> str | None:
+    """What the last line of a kind prints."""
+    values = [line.values[name] for line in found if line.kind == kind and name in line.values]
+    return values[-1] if values else None
+
+
+def _count(text: str | None) -> int | None:
+    return None if text is None else number(text)

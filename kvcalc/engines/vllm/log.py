@@ -1,0 +1,301 @@
+"""vLLM's start-up lines: blocks of the pool, tokens, concurrency, and the start-up error's.
+
+Read in vLLM 0.33.0 (v1/core/kv_cache_utils.py, v1/core/kv_cache_planning.py,
+v1/worker/gpu_worker.py, platforms/interface.py), and as older versions had them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from kvcalc.engines.log import (
+    AGREES,
+    COUNT,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    EngineLog,
+    Found,
+    Printed,
+    Subject,
+    number,
+    pattern,
+)
+from kvcalc.engines.vllm.caches import StateCache
+from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool, hint
+
+PATTERNS = (
+    pattern("available", "KV cache memory", rf"Available KV cache memory [:=] (?P<gib>{SIZE}) GiB"),
+    pattern("tokens", "GPU KV cache size", rf"GPU KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
+    pattern(
+        "concurrency",
+        "Maximum concurrency",
+        rf"Maximum concurrency(?: for (?P<context>{COUNT}) tokens per request)? [:=] "
+        rf"(?P<times>{SIZE})x",
+    ),
+    pattern(
+        "refused",
+        "KV cache memory",
+        rf"max seq len \((?P<context>{COUNT})\), \(?(?P<needed>{SIZE}) GiB KV cache is needed, "
+        rf"which is larger than the available KV cache memory \((?P<gib>{SIZE}) GiB\)"
+        rf"(?:.{{0,80}}estimated maximum model length is (?P<longest>{COUNT}))?",
+    ),
+    pattern(
+        "stored",
+        "can be stored in KV cache",
+        rf"max seq len \((?P<context>{COUNT})\) is larger than the maximum number of tokens that "
+        rf"can be stored in KV cache \((?P<tokens>{COUNT})\)",
+    ),
+    pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
+    pattern(
+        "override",
+        "num_gpu_blocks_override",
+        rf"Overriding num_gpu_blocks=(?P<blocks>{COUNT}) with "
+        rf"num_gpu_blocks_override=(?P<override>{COUNT})",
+    ),
+    pattern(
+        "attention block",
+        "attention block size to",
+        rf"Setting attention block size to (?P<tokens>{COUNT}) tokens",
+    ),
+    pattern(
+        "mamba padding", "mamba page size by", rf"Padding mamba page size by (?P<percent>{SIZE})%"
+    ),
+    pattern("batch", "max_num_batched_tokens=", rf"max_num_batched_tokens=(?P<tokens>{COUNT})"),
+    pattern(
+        "engine",
+        " LLM engine (v",
+        r"LLM engine \(v(?P<version>[0-9][0-9A-Za-z.+]{0,40})\)(?: with config: (?P<config>.*))?",
+    ),
+)
+
+NO_MEMORY = "the available memory is missing from the log"
+NO_CONTEXT = "the context is missing: give --set max_model_len=N"
+
+OTHER_RANK = Fraction(3, 100)
+"""How much less another rank may have: each prints its own memory, the pool follows the least."""
+
+STAGE_CHECK = "all stages' layers against one stage's memory, as before vLLM issue 34076 was mended"
+
+
+def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
+    """Hold each figure against what vLLM's rules give for the model."""
+    run = Run(found, subject)
+    for line in found:
+        rule = RULES.get(line.kind)
+        if rule:
+            yield from rule(run, line)
+
+
+def _tokens(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "GPU KV cache size (tokens)", line.values["tokens"])
+    wanted = run.wanted_tokens = number(printed.text)
+    if run.subject.model is None:
+        yield _without_model(run, printed)
+        return
+    blocks = run.blocks_of(run.pool)
+    if blocks is None:
+        yield printed.cannot(NO_MEMORY)
+        return
+    for _, label in run.labelled(run.pool, wanted):
+        yield printed.row(wanted, AGREES, label)
+        return
+    nearest = dict(run.pool.labels(blocks[-1], run.context))
+    name, ours = min(nearest.items(), key=lambda item: abs(item[1] - wanted))
+    if wanted < ours and Fraction(ours - wanted, ours) < OTHER_RANK:
+        why = "each rank prints its own available memory and the pool follows the least"
+        yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer; {why}")
+        return
+    cause = run.explain(lambda pool: any(run.labelled(pool, wanted)))
+    yield printed.row(ours, DIFFERS, f"{name}: off by {wanted - ours:+,}{hint(cause)}")
+
+
+def _without_model(run: Run, printed: Printed) -> Checked:
+    if run.blocks is None:
+        return printed.cannot(NO_MODEL)
+    size = number(run.blocks) * 16
+    return printed.held(size, "blocks x 16 tokens, both of the log")
+
+
+def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "maximum concurrency (x)", line.values["times"])
+    text = line.values.get("context")
+    context = number(text) if text else run.context
+    if context is None:
+        yield printed.cannot(NO_CONTEXT)
+        return
+    if run.subject.model is None or run.blocks_of(run.pool) is None:
+        if run.tokens is None:
+            yield printed.cannot(NO_MODEL if run.subject.model is None else NO_MEMORY)
+        else:
+            ours = Fraction(number(run.tokens), context)
+            yield printed.held(ours, f"{run.tokens} tokens of the log / {context:,}")
+        return
+
+    def agreeing(pool: RunPool) -> int | None:
+        """The most blocks with which the concurrency is as printed."""
+        request = pool.request(context)
+        last = int((printed.value + printed.half_step) * request)
+        first = int((printed.value - printed.half_step) * request)
+        blocks = run.narrowed(pool)
+        near = (count for count in reversed(range(first, last + 2)) if count in blocks)
+        return next((n for n in near if printed.agrees_with(Fraction(n, request))), None)
+
+    found = agreeing(run.pool)
+    request = run.pool.request(context)
+    blocks = max(run.narrowed(run.pool), default=0) if found is None else found
+    ours = Fraction(blocks, request)
+    why = f"{blocks:,} blocks / {request:,} blocks a request of {context:,} tokens"
+    if found is not None:
+        yield printed.row(ours, AGREES, why)
+    else:
+        cause = run.explain(lambda pool: agreeing(pool) is not None)
+        off = float(printed.value - ours)
+        yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{hint(cause)}")
+
+
+def _refused(run: Run, line: Found) -> Iterator[Checked]:
+    """The error of a request that does not fit: what it needs, and how long one could be."""
+    values = line.values
+    needed = Printed(line.line, "KV cache needed (GiB)", values["needed"], GIB_PLACES)
+    context = number(values["context"])
+    longest = values.get("longest")
+    estimate = Printed(line.line, "estimated maximum model length (tokens)", longest or "0")
+    if run.subject.model is None:
+        yield needed.cannot(NO_MODEL)
+        if longest:
+            yield estimate.cannot(NO_MODEL)
+        return
+    stages = run.pool.plan.bytes_per_block
+    request = run.pool.request(context)
+    whys = dict.fromkeys((run.pool.block, *stages), f"{request:,} blocks a request, one rank")
+    whys.setdefault(sum(stages), STAGE_CHECK)
+
+    def of(block: int) -> Fraction:
+        return Fraction(block * request, GIB)
+
+    block = next((block for block in whys if needed.agrees_with(of(block))), run.pool.block)
+
+    def explain(printed: Printed) -> str | None:
+        return run.explain(
+            lambda pool: printed.agrees_with(Fraction(pool.block * pool.request(context), GIB))
+        )
+
+    yield needed.held(of(block), whys[block], explain)
+    if longest:
+        memory = Printed(0, "", values["gib"], GIB_PLACES)
+        yield _estimated(run, estimate, memory, block, context)
+
+
+def _estimated(run: Run, printed: Printed, memory: Printed, block: int, context: int) -> Checked:
+    """The longest request that fits: from a block less than the memory, to all of it."""
+    least = int((memory.value - memory.half_step) * GIB) // block - 1
+    most = int((memory.value + memory.half_step) * GIB) // block
+    wanted = number(printed.text)
+    why = f"the longest that fits {memory.text} GiB"
+    room = max(least, run.pool.request(wanted) if 0 < wanted <= context else 0)
+    if room <= most and run.pool.longest(context, room) == wanted:
+        return printed.row(wanted, AGREES, why)
+    low, high = run.pool.longest(context, least), run.pool.longest(context, most)
+    ours = high if wanted > high else low
+    return printed.row(ours, DIFFERS, f"{why}: {low:,} to {high:,} expected")
+
+
+def _stored(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
+    if run.blocks is not None:
+        yield printed.held(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
+    else:
+        yield printed.cannot(NO_MEMORY)
+
+
+def _blocks(run: Run, line: Found) -> Iterator[Checked]:
+    """Blocks that the memory gives; where it is not printed, those that one request takes."""
+    text = line.values["blocks"]
+    printed = Printed(line.line, "blocks (blocks)", text)
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+        return
+    blocks = run.blocks_in_memory(run.pool)
+    if blocks is not None:
+        of = f"{run.memory_bytes:,} B" if run.memory_bytes else f"{run.memory} GiB"
+        why = f"{of} / {run.pool.block:,} B a block"
+        ours = number(text) if number(text) in blocks else blocks[-1]
+        yield printed.held(ours, why)
+    elif line.kind == "blocks":
+        yield printed.cannot(NO_MEMORY)
+    elif run.context is None:
+        yield printed.cannot(NO_CONTEXT)
+    else:
+        why = f"blocks of one request of {run.context:,} tokens"
+        yield printed.held(run.pool.request(run.context), why)
+
+
+def _attention_block(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "attention block size (tokens)", line.values["tokens"])
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+        return
+    wanted = number(printed.text)
+
+    def explain(printed: Printed) -> str | None:
+        return run.explain(lambda pool: pool.plan.block_size == wanted)
+
+    yield printed.held(run.pool.plan.block_size, "the block that holds a state", explain)
+
+
+def _padding(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "mamba page padding (%)", line.values["percent"])
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+        return
+    states = [
+        cache
+        for group in run.pool.plan.groups
+        for _, cache in group.members
+        if isinstance(cache, StateCache)
+    ]
+    if not states:
+        yield printed.cannot("the model has no recurrent layers")
+        return
+    largest_state = max(states, key=lambda cache: cache.state)
+    ours = Fraction(100 * largest_state.page, largest_state.state) - 100
+    yield printed.held(ours, f"{largest_state.page:,} B a page, {largest_state.state:,} B a state")
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "tokens": _tokens,
+    "concurrency": _concurrency,
+    "refused": _refused,
+    "stored": _stored,
+    "blocks": _blocks,
+    "override": _blocks,
+    "attention block": _attention_block,
+    "mamba padding": _padding,
+}
+"""How each kind of line is checked."""
+
+LOG = EngineLog(
+    patterns=PATTERNS,
+    check=check,
+    spellings={
+        "tp": "tensor_parallel_size",
+        "tp_size": "tensor_parallel_size",
+        "pp": "pipeline_parallel_size",
+        "pp_size": "pipeline_parallel_size",
+        "pp_partition": "pp_layer_partition",
+        "kv_dtype": "kv_cache_dtype",
+        "enable_prefix_caching": "prefix_caching",
+        "max_model_len": "context",
+        "max_seq_len": "context",
+        "max_num_seqs": "sequences",
+    },
+    beside=frozenset({"prefix_caching", "num_gpu_blocks_override", "kv_cache_memory_bytes"}),
+    configured=(
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "kv_cache_dtype",
+        "max_seq_len",
+        "enable_prefix_caching",
+    ),
+)

@@ -1,0 +1,107 @@
+"""A log as a stream: the lines that one of some patterns is in, found whatever else it holds."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+from kvcalc.errors import SourceError
+
+CHUNK = 2**17
+MAX_LINE_BYTES = 2**16
+"""Of a longer line only pieces of this length are looked at."""
+MAX_MATCHES = 10_000
+
+COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
+
+
+class Pattern(Protocol):
+    """What a line looks like: `needle` stands in it word for word, `regex` names its figures."""
+
+    @property
+    def needle(self) -> bytes:
+        """What stands in the line word for word."""
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        """What the line is searched for; its groups are the figures."""
+
+
+P = TypeVar("P", bound=Pattern)
+
+
+@dataclass(frozen=True)
+class Match(Generic[P]):
+    """A line, by number from 1, with the pattern that is in it and its figures as printed."""
+
+    line: int
+    pattern: P
+    values: dict[str, str]
+
+
+def read_log(stream: BinaryIO, name: str, patterns: Sequence[P]) -> list[Match[P]]:
+    """Find the lines of a log that have a pattern, in their order.
+
+    The stream is read once, in pieces: memory does not grow with it.
+
+    Raises:
+        SourceError: it is not text, or has more than 10,000 such lines.
+    """
+    needles: dict[bytes, list[P]] = {}
+    for pattern in patterns:
+        needles.setdefault(pattern.needle, []).append(pattern)
+    found: list[Match[P]] = []
+    for number, text in _candidates(stream, name, needles):
+        line = COLOURS.sub("", text.decode(errors="replace"))
+        for needle, wanted in needles.items():
+            if needle in text:
+                found += _matches(line, number, wanted)
+        if len(found) > MAX_MATCHES:
+            raise SourceError.of(name, f"more than {MAX_MATCHES:,} lines with figures")
+    return found
+
+
+def _matches(line: str, number: int, patterns: Iterable[P]) -> Iterator[Match[P]]:
+    for pattern in patterns:
+        match = pattern.regex.search(line)
+        if match:
+            values = {key: value for key, value in match.groupdict().items() if value is not None}
+            yield Match(number, pattern, values)
+
+
+def _candidates(
+    stream: BinaryIO, name: str, needles: Iterable[bytes]
+) -> Iterator[tuple[int, bytes]]:
+    """Go through the lines that have a needle in them, each with its number."""
+    rest, number = b"", 1
+    first = True
+    while piece := stream.read(CHUNK):
+        if first and b"\0" in piece:
+            raise SourceError.of(name, "found a binary file, expected a text log")
+        first = False
+        chunk = rest + piece
+        cut = chunk.rfind(b"\n") + 1
+        if not cut and len(chunk) > MAX_LINE_BYTES:
+            cut = len(chunk)
+        yield from _in_chunk(chunk[:cut], number, needles)
+        number += chunk.count(b"\n", 0, cut)
+        rest = chunk[cut:]
+    yield from _in_chunk(rest, number, needles)
+
+
+def _in_chunk(chunk: bytes, number: int, needles: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    starts: set[int] = set()
+    for needle in needles:
+        at = chunk.find(needle)
+        while at >= 0:
+            start = max(chunk.rfind(b"\n", 0, at) + 1, at - MAX_LINE_BYTES)
+            starts.add(start)
+            end = chunk.find(b"\n", at)
+            at = chunk.find(needle, end) if end >= 0 else -1
+    counted = 0
+    for start in sorted(starts):
+        number += chunk.count(b"\n", counted, start)
+        counted = start
+        end = chunk.find(b"\n", start)
+        stop = len(chunk) if end < 0 else end
+        yield number, chunk[start : min(stop, start + 2 * MAX_LINE_BYTES)]
