@@ -99,6 +99,11 @@ class Engine(NamedTuple):
         return {"gpu": card.name, **settings} if follow else dict(settings)
 
 
+def names(text: str) -> frozenset[str]:
+    """Take the names of a table's text, which spaces part."""
+    return frozenset(text.split())
+
+
 def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:
     """KV heads of a layer on one rank; where ranks outnumber heads, each holds a copy of one.
 

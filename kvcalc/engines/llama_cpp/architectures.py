@@ -6,12 +6,8 @@ reader needs too are its tables.
 """
 
 from kvcalc.catalogue.gguf import CACHELESS, MODEL_TYPES, PLAIN, RECURRENT, WINDOWS
+from kvcalc.engines.engine import names
 from kvcalc.model import Model
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
 
 KNOWN = PLAIN | CACHELESS | RECURRENT.keys() | WINDOWS.keys()
 
@@ -22,9 +18,6 @@ ARCHITECTURES = {hugging_face: gguf for gguf, hugging_face in MODEL_TYPES.items(
     "dots3_note_text": "dots3note",
     "exaone4_5": "exaone4",
     "falcon_mamba": "mamba",
-    "gemma3": "gemma3",
-    "gemma3n": "gemma3n",
-    "gemma4": "gemma4",
     "gemma4_unified": "gemma4",
     "gemma4_unified_text": "gemma4",
     "glm": "chatglm",
@@ -32,7 +25,6 @@ ARCHITECTURES = {hugging_face: gguf for gguf, hugging_face in MODEL_TYPES.items(
     "granitemoe_swa": "granite_swa",
     "kimi_k2": "deepseek2",
     "kimi_k25": "deepseek2",
-    "llama4": "llama4",
     "mimo_v2": "mimo2",
     "minimax_m3_vl": "minimax-m3",
     "mistral": "llama",
@@ -57,14 +49,14 @@ ARCHITECTURES = {hugging_face: gguf for gguf, hugging_face in MODEL_TYPES.items(
 SLIDES_AS_GIVEN = frozenset({"deepseek4", "lfm2"})
 """Architectures that slide without a pattern: in all layers, or in all that attend."""
 
-DRAFTS = _names(
+DRAFTS = names(
     "bailingmoe3 cohere2moe deepseek2 deepseek32 glm-dsa glm4moe glm5-next hy_v3 nemotron_h_moe "
     "qwen35 qwen35moe qwen3next step35"
 )
 """Architectures with a graph for a draft by their own NextN layers (LLM_GRAPH_TYPE_DECODER_MTP).
 Not `mimo2`, whose graph wants fused weights that no converter writes."""
 
-NO_NEXTN = _names(
+NO_NEXTN = names(
     "deepseek_v3 deepseek_v4 kimi_k2 kimi_k25 minimax_m2 minimax_m3_vl minimax_m3_vl_text"
 )
 """Model types whose NextN layers llama.cpp's converters drop (conversion/)."""
@@ -76,7 +68,7 @@ NEXTN_IN_TRUNK = frozenset({"bailingmoe3"})
 """Architectures whose main context keeps rows for NextN layers too: src/llama-model.cpp gives the
 attention of a hybrid all layers that are not recurrent."""
 
-ROLLBACK = _names(
+ROLLBACK = names(
     "bailingmoe3 deepseek4 glm5-next kimi-k3 lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 "
     "qwen35moe qwen4exp"
 )

@@ -7,6 +7,7 @@ from kvcalc.engines.llama_cpp.loading import Loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.formula import Formula
+from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 
 MAX_SEQUENCES = 256
@@ -50,13 +51,9 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
 
 def _heads(cache: Layer) -> tuple[int, int]:
     """Elements of a head's key and value, as llama.cpp's check counts them."""
-    fields = dict(cache)
-    if cache.kind == "latent_attention":
-        rank = fields["kv_lora_rank"]
-        return rank + fields["qk_rope_head_dim"], rank
-    if "head_dim" not in fields or "attention" not in cache.kind or "kv_heads" not in fields:
-        return 0, 0
-    return fields["head_dim"], fields.get("v_head_dim") or fields["head_dim"]
+    if isinstance(cache, LatentAttention):
+        return cache.row_elements, cache.kv_lora_rank
+    return (cache.head_dim, cache.value_dim) if isinstance(cache, Attention) else (0, 0)
 
 
 class Limited(Formula):

@@ -49,7 +49,7 @@ def _group(made: Layout, layer: Layer, count: int, tensors: list[Tensor]) -> Gro
     return Group(
         kind=layer.kind,
         layers=count,
-        window=layer.windows[0] if layer.windows else None,
+        window=layer.sole_window,
         formula=formula(made.model, total),
         steps=(
             *(Step(each.what, each.working, each.bytes, "bytes") for each in tensors),

@@ -6,36 +6,32 @@ every layer, with one head size and one window for all; and it has a model class
 """
 
 from kvcalc.costs import WINDOW
+from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-ONE_WINDOW = _names(
+ONE_WINDOW = names(
     "chatglm deepseek gemma gemma2 gemma3_text glm4 glm4_moe glm4v hy_v3 internlm2 internlm3 llama "
     "minimax_m2 mistral mixtral phi3 phi3_v phimoe qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3 "
     "qwen3_moe qwen3_omni_moe qwen3_vl qwen3_vl_moe sdar sdar_moe"
 )
 """The window of the file, if there is one, holds for every layer (default.py)."""
 
-NO_WINDOW = _names("gemma3 gpt_oss llama4")
+NO_WINDOW = names("gemma3 gpt_oss llama4")
 """Every layer is paged in full (gemma.py, gpt_oss.py and llama4.py: sliding_window is -1)."""
 
-LATENT = _names("deepseek_v2 deepseek_v3 glm4_moe_lite kimi_k2")
+LATENT = names("deepseek_v2 deepseek_v3 glm4_moe_lite kimi_k2")
 """One head holds the latent row; its value is empty (deepseek_v2.py, glm4.py)."""
 
 SPARSE = {"deepseek_v32": True, "glm_moe_dsa": False}
 """Latent rows beside an indexer's; true: stored as fp8_ds_mla by themselves (deepseek_v32.py,
 glm_moe_dsa.py)."""
 
-DELTA = _names("qwen3_5 qwen3_5_moe qwen3_next")
+DELTA = names("qwen3_5 qwen3_5_moe qwen3_next")
 """Attention beside states of delta nets (qwen3_5.py, qwen3_next.py)."""
 
-COMPRESSED = _names("deepseek_v4")
+COMPRESSED = names("deepseek_v4")
 """Packed rows of several rates, and windows in a state (deepseek_v4.py)."""
 
 ATTENTION = ("full_attention", "sliding_attention")

@@ -1,18 +1,14 @@
 """What MLX-LM makes of a model type (0.32.2, mlx_lm/models/*.py, and utils.py MODEL_REMAPPING)."""
 
+from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import ChunkedAttention, FullAttention
+from kvcalc.layers.attention import ChunkedAttention, FullAttention, LatentAttention
 from kvcalc.model import Model
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-LISTED = _names("llama ministral3 mistral mistral3 xverse")
+LISTED = names("llama ministral3 mistral mistral3 xverse")
 """Their layers rotate where the file's `layer_types` says so; `sliding_window` alone is ignored."""
 
-ROTATING = LISTED | _names(
+ROTATING = LISTED | names(
     "afmoe cohere2 exaone4 exaone_moe gemma3 gemma3_text gemma3n gemma4 gemma4_text "
     "gemma4_unified gpt_oss laguna mellum mimo_v2_flash muse_glimmer olmo3 plamo3 spark2_5 "
     "step3p5"
@@ -22,10 +18,10 @@ ROTATING = LISTED | _names(
 CHUNKED = frozenset({"llama4"})
 """Their `make_cache` gives chunked layers a ChunkedKVCache."""
 
-CACHE_LISTS = _names("deepseek_v32 falcon_h1 glm_moe_dsa longcat_flash minimax_m3_vl")
+CACHE_LISTS = names("deepseek_v32 falcon_h1 glm_moe_dsa longcat_flash minimax_m3_vl")
 """Their `make_cache` puts a layer's caches into a CacheList, which cannot be quantised."""
 
-ALL_FULL = _names(
+ALL_FULL = names(
     "Klear apertus bailing_hybrid bailing_moe bailing_moe_v3 bitnet cohere dbrx deepseek "
     "deepseek_v3 dots1 ernie4_5 ernie4_5_moe exaone gemma gemma2 glm glm4 glm4_moe glm4_moe_lite "
     "gpt2 gpt_bigcode gpt_neox gptj granite granitemoe granitemoehybrid helium hunyuan "
@@ -38,7 +34,7 @@ ALL_FULL = _names(
 )
 """Their attention layers keep a KVCache each, whatever window the file names."""
 
-EXPANDED = _names("deepseek_v2 minicpm3 youtu_llm")
+EXPANDED = names("deepseek_v2 minicpm3 youtu_llm")
 """They store the heads' keys and values that a latent row expands to."""
 
 KNOWN = ROTATING | CHUNKED | CACHE_LISTS | ALL_FULL
@@ -94,5 +90,5 @@ def in_lists(model: Model) -> bool:
 
 def index_head_dim(model: Model) -> int | None:
     """Elements of an indexer's key: one size for all sparse layers, each of which has its own."""
-    sizes = {getattr(cache, "index_head_dim", None) for cache, _ in model.caches}
+    sizes = {cache.index_head_dim for cache in model.caches_of(LatentAttention)}
     return max((size for size in sizes if size), default=None)

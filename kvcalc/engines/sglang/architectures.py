@@ -5,17 +5,13 @@ Source: SGLang 0.5.23, the file named beside each rule.
 
 from typing import NamedTuple
 
+from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-WINDOW_LESS_ONE = _names(
+WINDOW_LESS_ONE = names(
     "beam diffusion_gemma diffusion_gemma_text dots3_note dots3_note_text gemma4 gemma4_text "
     "gemma4_unified gemma4_unified_text gpt_oss mellum muse_glimmer muse_glimmer_text muse_spark "
     "muse_spark_text spark2_5"
@@ -23,14 +19,14 @@ WINDOW_LESS_ONE = _names(
 """Models with a window pool whose class says window - 1: the token computed is not counted
 (srt/models/*.py, get_attention_sliding_window_size)."""
 
-WINDOW_AS_PUBLISHED = _names(
+WINDOW_AS_PUBLISHED = names(
     "deepseek_v4 granite_swa granitemoe_swa iquest_q1 laguna llama4 mimo_v2 mimo_v2_flash step3p5 "
     "step3p7 unlimited_ocr unlimited_ocr_text"
 )
 """Models with a window pool whose class says nothing: the config's window, or Llama 4's chunk
 (srt/model_executor/model_runner_components/load_model_utils.py, resolve_sliding_window_size)."""
 
-OPTED_IN = _names("llama")
+OPTED_IN = names("llama")
 """Models without a window of their own: layers that slide come with `is_hybrid_swa` in the config,
 which opts in to a window pool (srt/configs/model_config.py, is_hybrid_swa_model)."""
 
@@ -38,20 +34,20 @@ WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED | OPTED_IN
 """Who gets a window pool (srt/configs/model_config.py, is_hybrid_swa_model; the configurations with
 `is_hybrid_swa`). Every layer of all others is stored in full."""
 
-PROMPT_STAYS = _names("unlimited_ocr unlimited_ocr_text")
+PROMPT_STAYS = names("unlimited_ocr unlimited_ocr_text")
 """Their prompts stay in the window pool while they generate (srt/models/unlimited_ocr.py,
 is_prefill_aware_swa)."""
 
 OWN_RATIO = {"deepseek_v4": 0.1}
 """Their own swa_full_tokens_ratio (srt/arg_groups/model_overrides/deepseek_v4.py)."""
 
-DEEPSEEK_FAMILY = _names(
+DEEPSEEK_FAMILY = names(
     "deepseek_v3 deepseek_v32 dots3_note dots3_note_text glm5_next glm5_next_text glm_moe_dsa "
     "hy_v4 kimi_k2 kimi_k25 longcat_flash mistral4 mistral_large4"
 )
 """Latent attention that takes trtllm_mla on Blackwell (model_overrides/deepseek_v2.py)."""
 
-SPARSE_INDEX = _names("minimax_m3 minimax_m3_vl minimax_m3_vl_text")
+SPARSE_INDEX = names("minimax_m3 minimax_m3_vl minimax_m3_vl_text")
 """Keys of an indexer beside K and V, in pages of 128 (model_overrides/minimax_m3.py)."""
 
 
@@ -74,39 +70,39 @@ _NO_RADIX_CACHE = StateRules(radix=False, extra_buffer=False, own_dtype=False)
 
 RECURRENT = {
     **dict.fromkeys(
-        _names(
+        names(
             "falcon_h1 minicpmv4_6 minicpmv4_7 nemotron_h nemotron_h_omni qwen3_5 qwen3_5_moe "
             "qwen3_5_moe_text qwen3_5_text qwen3_next"
         ),
         _HYBRID,
     ),
     **dict.fromkeys(
-        _names("bailing_hybrid granitemoehybrid kimi_k3 kimi_linear"),
+        names("bailing_hybrid granitemoehybrid kimi_k3 kimi_linear"),
         _FLOAT32,
     ),
-    **dict.fromkeys(_names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
-    **dict.fromkeys(_names("falcon_mamba lfm2_vl mamba mamba2"), _NO_RADIX_CACHE),
+    **dict.fromkeys(names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
+    **dict.fromkeys(names("falcon_mamba lfm2_vl mamba mamba2"), _NO_RADIX_CACHE),
 }
 """Recurrent models that SGLang has a class for (srt/configs/hybrid_arch.py, mamba_utils.py;
 _MAMBA_RADIX_CACHE_ARCHS and _MAMBA_EXTRA_BUFFER_ARCHS in srt/arg_groups/overrides.py)."""
 
 ACCEPTED_BACKENDS = {
-    **dict.fromkeys(_names("exaone4 exaone4_5 exaone_moe"), _names("fa3 triton trtllm_mha")),
+    **dict.fromkeys(names("exaone4 exaone4_5 exaone_moe"), names("fa3 triton trtllm_mha")),
     **dict.fromkeys(
-        _names("llama4 llama4_text"),
-        _names("fa3 aiter triton ascend trtllm_mha intel_xpu"),
+        names("llama4 llama4_text"),
+        names("fa3 aiter triton ascend trtllm_mha intel_xpu"),
     ),
     **dict.fromkeys(
-        _names("gemma4 gemma4_text gemma4_unified gemma4_unified_text"),
-        _names("trtllm_mha triton fa4 ascend intel_xpu intel_amx aiter"),
+        names("gemma4 gemma4_text gemma4_unified gemma4_unified_text"),
+        names("trtllm_mha triton fa4 ascend intel_xpu intel_amx aiter"),
     ),
-    "iquest_q1": _names("fa3"),
+    "iquest_q1": names("fa3"),
 }
 """Attention backends without which they do not start (srt/arg_groups/model_hook.py)."""
 
 BLACKWELL_BACKENDS = {
-    **dict.fromkeys(_names("mimo_v2 mimo_v2_flash"), "fa4"),
-    **dict.fromkeys(_names("granitemoehybrid lfm2 lfm2_moe"), "flashinfer"),
+    **dict.fromkeys(names("mimo_v2 mimo_v2_flash"), "fa4"),
+    **dict.fromkeys(names("granitemoehybrid lfm2 lfm2_moe"), "flashinfer"),
     "falcon_h1": "triton",
     "iquest_q1": "fa3",
     "kimi_k3": "trtllm_mla",
@@ -115,7 +111,7 @@ BLACKWELL_BACKENDS = {
 """What they take on SM100 where others take trtllm_mha, trtllm_mla or fa4
 (srt/arg_groups/model_overrides/*.py; model_override_base.py, get_default_attn_backend)."""
 
-PAGED_WITH_BUFFER = _names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next")
+PAGED_WITH_BUFFER = names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next")
 """On SM100 they take trtllm_mha in pages of 64, or triton in pages of 1 where the radix cache has
 states without an extra buffer (model_overrides/qwen3_5.py)."""
 
