@@ -1,6 +1,7 @@
 """The attention backend that vLLM takes for a model, its cache format and its block."""
 
-from kvcalc.engines.vllm import layouts
+from kvcalc.engines.vllm import formats
+from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import (
@@ -36,14 +37,14 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[st
     """
     given = settings.kv_cache_dtype or "auto"
     form = model.dtype if given == "auto" else given
-    if form not in layouts.FORMATS:
+    if form not in formats.FORMATS:
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found the model's own {form}, expected one of {', '.join(layouts.FORMATS)}",
+            f"found the model's own {form}, expected one of {', '.join(formats.FORMATS)}",
         )
     if attention == "compressed" and given == "auto":
         form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
-    backend = layouts.backend_for(attention, form, settings.attention_backend, settings.block_size)
+    backend = backend_for(attention, form, settings.attention_backend, settings.block_size)
     _refuse_on_gpu(settings, form)
     return backend, form
 
@@ -80,9 +81,9 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
         )
     if block is not None or indexed:
         return block or SPARSE_HEADS_BLOCK
-    kernels = layouts.BACKENDS[backend]
+    kernels = BACKENDS[backend]
     if heads:
         version = settings.flash_attention_version
         sizes = heads[0].head_dim, heads[0].value_dim
-        kernels = layouts.kernels(backend, version, form, *sizes)
+        kernels = kernels_of(backend, version, form, *sizes)
     return kernels.block_size

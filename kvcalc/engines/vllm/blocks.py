@@ -6,8 +6,10 @@ vLLM 0.33.0, platforms/interface.py (_align_hybrid_block_size, _align_heterogene
 from collections.abc import Sequence
 from math import lcm
 
-from kvcalc.engines.vllm import layouts, states
-from kvcalc.engines.vllm.layers import PlanContext, state_of
+from kvcalc.engines.vllm import formats, states
+from kvcalc.engines.vllm.kernels import BACKENDS
+from kvcalc.engines.vllm.layer_rules import state_of
+from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, LatentAttention
@@ -109,16 +111,16 @@ def _token(rank: PlanContext, cache: Layer, form: str) -> int:
     """
     if isinstance(cache, Attention):
         heads = rank.heads(cache)
-        return layouts.token_bytes(heads._replace(value=heads.key), form)
+        return formats.token_bytes(heads._replace(value=heads.key), form)
     if isinstance(cache, LatentAttention):
-        element = layouts.PLAIN.get(form, 1)
-        return (cache.kv_lora_rank + cache.qk_rope_head_dim) * element
+        element = formats.PLAIN.get(form, 1)
+        return cache.row_elements * element
     return 0
 
 
 def _kernel_block(rank: PlanContext, caches: Sequence[Layer]) -> int:
     """Tokens of the shortest block that the first layer's kernels read."""
-    kernels = layouts.BACKENDS[rank.backend]
+    kernels = BACKENDS[rank.backend]
     first = next((one for one in caches if isinstance(one, Attention | LatentAttention)), None)
     if isinstance(first, Attention):
         kernels = rank.kernels(rank.heads(first), rank.cache_format)

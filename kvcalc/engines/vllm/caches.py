@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kvcalc.costs import CONTEXT
-from kvcalc.engines.vllm.layouts import Backend
+from kvcalc.engines.vllm.kernels import Backend
 from kvcalc.formula.expression import Value, cdiv, minimum
 
 

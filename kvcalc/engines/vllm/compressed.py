@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
-from kvcalc.engines.vllm.layouts import BACKENDS, COMPRESSED_ROWS, PLAIN
+from kvcalc.engines.vllm.formats import COMPRESSED_ROWS, PLAIN
+from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 

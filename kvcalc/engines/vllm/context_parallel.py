@@ -5,7 +5,7 @@ v1/core/kv_cache_coordinator.py (kinds of layers), v1/attention/backend.py (back
 """
 
 from kvcalc.engines.vllm import states
-from kvcalc.engines.vllm.layouts import BACKENDS
+from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention

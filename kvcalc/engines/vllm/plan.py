@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kvcalc.engines.vllm import drafts, layouts
+from kvcalc.engines.vllm import drafts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import (
     unquantised_layers,
@@ -13,7 +13,9 @@ from kvcalc.engines.vllm.blocks import (
 from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
-from kvcalc.engines.vllm.layers import PlanContext
+from kvcalc.engines.vllm.kernels import BACKENDS
+from kvcalc.engines.vllm.layer_rules import caches_of
+from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import UnsupportedError
@@ -110,7 +112,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     stages = stage_sizes(
         len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
     )
-    cuts = layouts.BACKENDS[backend].exact or settings.flash_attention_version == 4
+    cuts = BACKENDS[backend].exact or settings.flash_attention_version == 4
     scales = (
         rank.block == before
         and rank.shared_page is None
@@ -152,7 +154,7 @@ def _placed(
     for place, layer in enumerate(layers):
         alike = id(layer), place in unquantised, place < own
         if alike not in made:
-            made[alike] = (rank if place < own else alone).caches(layer, place in unquantised)
+            made[alike] = caches_of(rank if place < own else alone, layer, place in unquantised)
         for cache in made[alike]:
             yield place, cache
 

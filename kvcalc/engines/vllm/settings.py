@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
 from kvcalc.engines.engine import About, Count, Settings, whole
-from kvcalc.engines.vllm.layouts import BACKENDS, FORMATS, KERNEL_BLOCK
+from kvcalc.engines.vllm.formats import FORMATS
+from kvcalc.engines.vllm.kernels import BACKENDS, KERNEL_BLOCK
 from kvcalc.errors import RequestError, quote
 
 UNNAMED_GPU_BATCH = 8_192

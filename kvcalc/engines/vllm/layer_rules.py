@@ -1,11 +1,9 @@
 """From a model's layers to their caches in vLLM's pool on one rank: one rule a kind of layer."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from kvcalc.costs import window_of
-from kvcalc.engines.engine import heads_per_rank
-from kvcalc.engines.vllm import layouts, states
+from kvcalc.engines.vllm import formats, states
 from kvcalc.engines.vllm.caches import (
     Cache,
     ChunkedCache,
@@ -16,16 +14,13 @@ from kvcalc.engines.vllm.caches import (
     StateCache,
 )
 from kvcalc.engines.vllm.compressed import compressed_caches
-from kvcalc.engines.vllm.layouts import Backend, Heads
-from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS, INDEXER
+from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.errors import UnsupportedError
-from kvcalc.formula.expression import Value
 from kvcalc.layers.layer import Layer
-from kvcalc.model import Model
 
 if TYPE_CHECKING:
     from kvcalc.layers.attention import (
-        Attention,
         ChunkedAttention,
         CrossAttention,
         FullAttention,
@@ -35,69 +30,21 @@ if TYPE_CHECKING:
     from kvcalc.layers.recurrent import Recurrent
 
 
-class PlanContext(NamedTuple):
-    """What decides the caches of a rank, besides a layer's shape.
+def caches_of(rank: PlanContext, layer: Layer, unquantised: bool = False) -> list[Cache]:
+    """The caches of a layer, states first; `unquantised` in the model's own type.
 
-    `block` is the attention block, in tokens, `in_flight` tokens too. `shared_page` is the page to
-    which sliding layers are padded where formats meet, `state_page` that of states.
+    Raises:
+        KvcalcError: vLLM cannot run such a layer; the sentence names its kind.
     """
-
-    model: Model
-    settings: VllmSettings
-    backend: str
-    cache_format: str
-    own_format: str
-    block: int
-    in_flight: Value
-    encoder_tokens: Value
-    lookahead: int
-    shared_page: int | None = None
-    state_page: int | None = None
-    shards: int = 1
-
-    def caches(self, layer: Layer, unquantised: bool = False) -> list[Cache]:
-        """The caches of a layer, states first; `unquantised` in the model's own type.
-
-        Raises:
-            KvcalcError: vLLM cannot run such a layer; the sentence names its kind.
-        """
-        found: list[Cache] = []
-        for cache in sorted(layer.caches, key=lambda one: one.kind not in states.SHAPES):
-            rule = KINDS.get(cache.kind)
-            if rule is None:
-                raise UnsupportedError(
-                    f"vllm does not support {cache.kind} layers", what=f"{cache.kind} layers"
-                )
-            found += rule(self, cache, self.own_format if unquantised else self.cache_format)
-        return found
-
-    def heads(self, layer: "Attention") -> Heads:
-        """The KV heads on the rank."""
-        ranks = self.settings.tensor_parallel_size
-        return Heads(heads_per_rank(layer.kv_heads, ranks), layer.head_dim, layer.value_dim)
-
-    def retained(self, window: int) -> Value:
-        """Tokens that a sliding layer holds: those before the next, drafts' and those in flight."""
-        return window_of(self.model, window) - 1 + (self.lookahead - 1) + self.in_flight
-
-    def kernels(self, heads: Heads, form: str) -> Backend:
-        """The kernels that read these heads: the backend's, or beside latent rows the default's."""
-        backend = self.backend
-        own = layouts.BACKENDS[backend]
-        if own.attention != "full" or form not in own.formats:
-            backend = layouts.backend_for("full", form)
-        version = self.settings.flash_attention_version
-        return layouts.kernels(backend, version, self.cache_format, heads.key, heads.value)
-
-    def paged(self, heads: Heads, form: str) -> dict[str, Any]:
-        """The page of keys and values of a block, and what tells it from others."""
-        token = layouts.token_bytes(heads, form)
-        return {
-            "shape": (heads, form),
-            "block": self.block,
-            "page": self.block * token,
-            "alignment": self.kernels(heads, form).stride(self.block, token),
-        }
+    found: list[Cache] = []
+    for cache in sorted(layer.caches, key=lambda one: one.kind not in states.SHAPES):
+        rule = KINDS.get(cache.kind)
+        if rule is None:
+            raise UnsupportedError(
+                f"vllm does not support {cache.kind} layers", what=f"{cache.kind} layers"
+            )
+        found += rule(rank, cache, rank.own_format if unquantised else rank.cache_format)
+    return found
 
 
 def _full(rank: PlanContext, layer: "FullAttention", form: str) -> list[Cache]:
@@ -130,7 +77,7 @@ def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
 
 def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str) -> list[Cache]:
     heads = rank.heads(layer)
-    token = layouts.token_bytes(heads, form)
+    token = formats.token_bytes(heads, form)
     kernels = rank.kernels(heads, form)
     # A sliding layer's block is its own: as long as its kernels take of the page that it may fill.
     block = kernels.longest_block((rank.shared_page or token * rank.block) // token)
@@ -163,7 +110,7 @@ def _chunked(rank: PlanContext, layer: "ChunkedAttention", form: str) -> list[Ca
         ChunkedCache(
             layer="chunked_attention",
             **rank.paged(heads, form),
-            token=layouts.token_bytes(heads, form),
+            token=formats.token_bytes(heads, form),
             kernels=rank.kernels(heads, form),
             chunk=layer.chunk,
             retained=layer.chunk + rank.in_flight,
@@ -182,8 +129,8 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
             "vllm does not support latent_attention layers with a window",
             what="latent_attention layers with a window",
         )
-    form = layouts.ALIASES.get((rank.backend, form), form) if layer.sparse else form
-    row = layouts.row_bytes(layer.kv_lora_rank, layer.qk_rope_head_dim, form)
+    form = ALIASES.get((rank.backend, form), form) if layer.sparse else form
+    row = formats.row_bytes(layer.kv_lora_rank, layer.qk_rope_head_dim, form)
     caches: list[Cache] = [
         LatentCache(
             layer="latent_attention",
@@ -203,7 +150,7 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
                 shape=("indexer", key),
                 block=rank.block,
                 page=rank.block * index,
-                alignment=layouts.INDEXER.stride(rank.block, index),
+                alignment=INDEXER.stride(rank.block, index),
                 shards=rank.shards,
             )
         )
@@ -217,12 +164,12 @@ def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int
     FlashMLA's quantised ones read pages of 64, which matters where a block has several.
     """
     if not layer.sparse:
-        return layouts.BACKENDS[rank.backend].stride(rank.block, row)
+        return BACKENDS[rank.backend].stride(rank.block, row)
     if rank.backend == "FLASHINFER_MLA_SPARSE":
         return 32 * row
-    if layouts.PLAIN.get(form, 1) > 1:
+    if formats.PLAIN.get(form, 1) > 1:
         return row
-    return layouts.INDEXER.stride(rank.block, row)
+    return INDEXER.stride(rank.block, row)
 
 
 def _recurrent(rank: PlanContext, layer: "Recurrent", form: str) -> list[Cache]:
@@ -260,7 +207,7 @@ def _compressed(rank: PlanContext, layer: Any, form: str) -> list[Cache]:
     return compressed_caches(
         layer,
         backend=rank.backend,
-        cache_format=layouts.ALIASES.get((rank.backend, form), form),
+        cache_format=ALIASES.get((rank.backend, form), form),
         indexer=rank.settings.indexer_kv_dtype,
         block=rank.block,
         retained=rank.retained,

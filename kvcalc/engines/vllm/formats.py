@@ -1,0 +1,108 @@
+"""How many bytes a token takes in each cache format.
+
+vLLM 0.33.0: config/cache.py (the formats) and customize_spec of v1/attention/backends (how each
+packs).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kvcalc.errors import UnsupportedError
+
+PLAIN = {
+    "float32": 4,
+    "bfloat16": 2,
+    "float16": 2,
+    "fp8": 1,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+}
+"""Formats of one element after another: bytes of each."""
+
+
+class Heads(NamedTuple):
+    """The KV heads of a layer on one rank, and the elements of a key and of a value."""
+
+    kv_heads: int
+    key: int
+    value: int
+
+
+def _with_scales(bits: int) -> Callable[[Heads], int]:
+    """Keys and values of `bits` an element, and a float32 scale for each."""
+    return lambda heads: heads.kv_heads * ((heads.key + heads.value) * bits // 8 + 8)
+
+
+def _nvfp4(heads: Heads) -> int:
+    """Half a byte an element, and a byte of scale for every 16 of them."""
+    if heads.key != heads.value:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"nvfp4 needs keys and values of one size, found {heads.key} and {heads.value}",
+        )
+    return 2 * heads.kv_heads * (heads.key // 2 + heads.key // 16)
+
+
+def _turboquant(key_bits: int | None, value_bits: int) -> Callable[[Heads], int]:
+    """A key of `key_bits` an element and its norm (None: a byte an element), a value with two."""
+
+    def slot(heads: Heads) -> int:
+        key = heads.key if key_bits is None else -(-heads.key * key_bits // 8) + 2
+        value = -(-heads.value * value_bits // 8) + 4
+        return heads.kv_heads * (-(-(key + value) // 2) * 2)
+
+    return slot
+
+
+PACKED: dict[str, Callable[[Heads], int]] = {
+    "int8_per_token_head": _with_scales(8),
+    "fp8_per_token_head": _with_scales(8),
+    "int4_per_token_head": _with_scales(4),
+    "nvfp4": _nvfp4,
+    "turboquant_k8v4": _turboquant(None, 4),
+    "turboquant_4bit_nc": _turboquant(4, 4),
+    "turboquant_k3v4_nc": _turboquant(3, 4),
+    "turboquant_3bit_nc": _turboquant(3, 3),
+}
+"""Formats of keys and values that pack a head's own way."""
+
+LATENT_ROWS: dict[str, int] = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}
+"""Packed rows of 512 + 64 elements (model_executor/layers/attention/mla_attention.py)."""
+
+COMPRESSED_ROWS: dict[str, int] = {"fp8_ds_mla": 584}
+"""Packed rows of 512 elements (DeepSeek V4; v1/attention/backends/mla/sparse_swa.py)."""
+
+FORMATS = ("auto", *PLAIN, *LATENT_ROWS, *PACKED)
+
+
+def token_bytes(heads: Heads, cache_format: str) -> int:
+    """Bytes of a token's keys and values of one layer on one rank.
+
+    Raises:
+        KvcalcError: the format is not one of keys and values.
+    """
+    if cache_format in PLAIN:
+        return heads.kv_heads * (heads.key + heads.value) * PLAIN[cache_format]
+    if cache_format not in PACKED:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {cache_format}, which is for rows of latent attention, expected one "
+            f"of {', '.join([*PLAIN, *PACKED])}",
+        )
+    return PACKED[cache_format](heads)
+
+
+def row_bytes(lora: int, rope: int, cache_format: str) -> int:
+    """Bytes of a token's row of latent attention.
+
+    Raises:
+        KvcalcError: the format is not one of rows, or not one of rows of these sizes.
+    """
+    if cache_format in PLAIN:
+        return (lora + rope) * PLAIN[cache_format]
+    if cache_format not in LATENT_ROWS or (lora, rope) != (512, 64):
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {cache_format}, which vllm has not for rows of {lora} + {rope} elements",
+        )
+    return LATENT_ROWS[cache_format]
