@@ -40,7 +40,8 @@ class Model(Frozen):
     that the model's authors speak of, which a sweep uses when asked for no others.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
     which are not among `layers`; what an engine builds of them is its own. `weights_dtype` is how
-    the weights are published, where that is not `dtype`.
+    the weights are published, where that is not `dtype`; `hub_id` is the repository on the Hugging
+    Face Hub that a server loads them from.
 
     Raises:
         KvcalcError: a field is missing, unknown or out of range; the sentence names it.
@@ -57,6 +58,7 @@ class Model(Frozen):
     max_context: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
+    hub_id: Text | None = None
 
     @model_validator(mode="after")
     def _says_no_more_than_its_layers(self) -> Self:

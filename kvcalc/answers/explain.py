@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
-from kvcalc.engines import request
+from kvcalc.engines import request, server_writer
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError
 from kvcalc.explanation import Explanation, Lever
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.engines.server import Server
 
 
 def explain(
@@ -60,15 +63,10 @@ def lever(
     if not found or min(found)[0] >= now:
         return None
     lowest, name, value = min(found)
-    return Lever(name, value, _flag(engine, name, value), lowest)
+    return Lever(name, value, _flag(chosen.server, name, value), lowest)
 
 
-def _flag(engine: str, setting: str, value: Any) -> str:
+def _flag(server: "Server | None", setting: str, value: Any) -> str:
     """Spell a setting as the engine's own flag, where its command line has one."""
-    command = engines.find(engine).command
-    if command is None:
-        return f"--set {setting}={value}"
-    switches = [flag for flag, gives in command.switches.items() if gives == (setting, value)]
-    valued = [f"{flag} {value}" for flag, gives in command.values.items() if gives == setting]
-    flags = [flag for flag in switches + valued if flag.startswith("--")]
-    return next(iter(flags), f"--set {setting}={value}")
+    own = None if server is None else server_writer.flag(server, setting, value)
+    return own or f"--set {setting}={value}"

@@ -5,7 +5,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from kvcalc.cli import command_line
 from kvcalc.cli.gpu import GPU
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
@@ -54,7 +53,9 @@ class ServerOptions:
         """
         name, asked = engine.engine, Asked()
         if self.from_line is not None:
-            name, asked = command_line.read(self.from_line)
+            from kvcalc.engines import server_reader
+
+            name, asked = server_reader.read(self.from_line)
             if engine.engine not in ("ideal", name):
                 raise RequestError.about(
                     "-e",

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Card, Memory
-from kvcalc.engines.server import CommandLine
+from kvcalc.engines.server import Server
 from kvcalc.engines.traffic import Sum
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.frozen import Frozen
@@ -73,8 +73,8 @@ class Engine(NamedTuple):
     `memory` is its rule for a GPU's memory, without which `fit` refuses it; `traffic` are the sums
     over a trace's requests, without which `trace` refuses it, unless its cost is a pool's.
     `levers` are settings that change how much is held, not what, each with values worth trying.
-    `command` reads the command line that starts the engine. `note` is a sentence that people need
-    beside its figures.
+    `server` is the command line that starts it, read and written. `note` is a sentence that people
+    need beside its figures.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Engine(NamedTuple):
     memory: Memory | None = None
     traffic: tuple[Sum, ...] | None = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
-    command: CommandLine | None = None
+    server: Server | None = None
     note: str = ""
 
     def on_card(self, card: Card, settings: Mapping[str, Any]) -> dict[str, Any]:

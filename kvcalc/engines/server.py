@@ -1,47 +1,128 @@
-"""How engines are started: what of their own command lines says something of the cache."""
+"""How an engine's server is started: one table, by which its command line is read and written."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+from kvcalc.engines.option_values import Takes
+from kvcalc.model import Model
+
+MODEL = "MODEL"
+"""Stands on a written line where nothing names the model; a line read with it names none."""
+
+NOT_LOADED = (".toml", ".json")
+"""Files that describe a model to kvcalc and from which no server starts."""
+
+AS_MANY_AS_FOLLOW = -1
+
+Reasons = Mapping[str, Mapping[int, str]]
+"""Why flags cannot touch a cache: under each reason flags, by how many values they take.
+
+--[no-]name stands for both --name and --no-name.
+"""
 
 
 @dataclass
 class Asked:
     """What a command line asks for: the model's source, amounts as typed, and engine settings.
 
-    `context` and `sequences` are text with the engine's own suffixes resolved by `CommandLine`;
-    `shares_maximum` says that without a context the server shares the model's own among the
-    sequences. `notes` are sentences for the person who asked, as of a default of the server's.
+    `context` and `sequences` are numbers with the engine's own suffixes resolved by
+    `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
+    that without a context the server shares the model's own among the sequences. `notes` are
+    sentences for the person who asked, as of a default of the server's.
     """
 
     model: str | None = None
     context: int | None = None
     sequences: int | None = None
+    share: str | None = None
     shares_maximum: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-class CommandLine(NamedTuple):
-    """The flags of an engine's server.
+@dataclass
+class Wanted:
+    """What a command line is to say, by what the flags of a `Server` give.
 
-    `values` maps a flag that takes a value to what it gives: "model", "context", "sequences" or
-    the name of a setting; `switches` one that takes none to a setting and its value. Flags of
-    `ignored` touch no cache; they are mapped to how many values each takes (-1: as many as
-    follow). `several` are those of `values` that take as many as follow, which are joined by
-    commas. `environment` maps variables set before the program to settings. `positional_model`
-    says that the first bare word is the model, and `abbreviates` that a long flag may be cut to
-    what no other begins with, as Python's argparse takes it. `number` reads a count as the engine
-    does, and `finish` makes of what was asked what the server makes of it.
+    `given` starts as the engine's settings, with context, sequences and share beside them.
+    `unsaid` are names of what the line needs and kvcalc does not know, as a draft's algorithm.
     """
 
+    model: Model
+    given: dict[str, Any]
+    unsaid: list[str] = field(default_factory=list)
+
+
+def hub_id_or_folder(model: Model, source: str | None) -> str:
+    """Name a model to a server that loads the Hub's repositories and folders.
+
+    `source` is the text that named it to kvcalc, if any. What no server loads (a shape, a preset
+    of one's own) is MODEL.
+    """
+    if model.hub_id is not None:
+        return model.hub_id
+    path = PurePath(source or MODEL)
+    if path.name == "config.json":
+        return str(path.parent)
+    return MODEL if path.suffix in NOT_LOADED else str(path)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The command line of an engine's server.
+
+    `start` is what stands before the flags, {model} where the model goes, which `names` spells.
+
+    `values` maps a flag that takes a value to what it gives: "model", "context", "sequences", the
+    name of a setting, or what `finish` makes settings of; of flags that give the same the first
+    long one is written. `share` are flags that give the engine's share of the memory. `takes` has
+    the values that each may have on a line, by what it gives. `switches` maps a flag without a
+    value to a setting and its value, `environment` a variable set before the program to a setting.
+    `several` are flags that take as many values as follow, which are joined by commas.
+
+    `harmless` are flags that cannot touch a cache, by the reason why.
+
+    `positional_model` says that the first bare word is the model, and `abbreviates` that a long
+    flag may be cut to what no other begins with, as Python's argparse takes it. `number` reads a
+    count as the engine does. `finish` makes of what was asked what the server makes of it, and
+    `prepare` is its way back.
+    """
+
+    start: str
     values: Mapping[str, str]
-    switches: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-    ignored: Mapping[str, int] = MappingProxyType({})
+    takes: Mapping[str, Takes]
+    share: tuple[str, ...] = ()
+    switches: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    harmless: Reasons = field(default_factory=dict)
     several: frozenset[str] = frozenset()
-    environment: Mapping[str, str] = MappingProxyType({})
     positional_model: bool = False
     abbreviates: bool = False
+    names: Callable[[Model, str | None], str] = hub_id_or_folder
     number: Callable[[str], int] = int
     finish: Callable[[Asked], Asked] = lambda asked: asked
+    prepare: Callable[[Wanted], Wanted] = lambda wanted: wanted
+
+    @cached_property
+    def ignored(self) -> Mapping[str, int]:
+        """The flags that cannot touch a cache, by how many values each takes."""
+        return {
+            spelled: takes
+            for by_count in self.harmless.values()
+            for takes, flags in by_count.items()
+            for flag in flags.split()
+            for spelled in (flag.replace("[no-]", ""), flag.replace("[no-]", "no-"))
+        }
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All flags that are understood or ignored."""
+        return frozenset((*self.gives, *self.switches, *self.ignored))
+
+    @cached_property
+    def gives(self) -> Mapping[str, str]:
+        """What each flag with a value gives, the share of the memory included."""
+        return {**self.values, **dict.fromkeys(self.share, "share")}

@@ -12,6 +12,7 @@ from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
 
 FACTS = (
+    "hub_id",
     "model_type",
     "parameters",
     "active_parameters",

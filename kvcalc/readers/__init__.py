@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def load(source: str | Path) -> Model:
     """Read a model: a preset's name, a config.json or its folder, a .gguf file, or a Hub id.
 
-    Presets match without regard to case, with or without `org/`, and come before the Hub.
+    Presets match without regard to case, with or without `org/`, and come before the Hub; so does
+    the name of one with `.gguf`, where there is no such file.
 
     Raises:
         KvcalcError: no such model, or one that cannot be read; the sentence says why.
@@ -34,9 +35,10 @@ def read(source: str | Path) -> Reading:
     """
     text = str(source)
     path = Path(text)
-    found = None if "/" in text and _exists(path) else models.find(text)
+    found = _preset(text, path)
     if found is not None:
-        notes = (f"{quote(text)} is a preset of kvcalc, and was used",) if "/" in text else ()
+        otherwise = "/" in text or path.suffix == ".gguf"
+        notes = (f"{quote(text)} is a preset of kvcalc, and was used",) if otherwise else ()
         return replace(preset.read(found), notes=notes)
     if path.suffix == ".toml":
         return preset.read(path)
@@ -49,6 +51,13 @@ def read(source: str | Path) -> Reading:
     near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
     raise RequestError(f"model {quote(text)} is unknown; {hint}", field="model", found=text)
+
+
+def _preset(text: str, path: Path) -> Path | None:
+    """Find the preset of a name, of a Hub id, or of the name of a GGUF file that is not there."""
+    if ("/" in text or path.suffix == ".gguf") and _exists(path):
+        return None
+    return models.find(text.removesuffix(".gguf"))
 
 
 def _exists(path: Path) -> bool:

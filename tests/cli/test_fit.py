@@ -73,7 +73,9 @@ def test_the_table_says_where_its_figures_come_from(cli: Cli) -> None:
     assert "reserve: 0: vLLM measures activations and graphs when it starts" in out
     assert "the memory is the driver's figure: what a framework sees is up to 1.8 % less" in out
     assert "23,000,000,000 parameters are active a token (9.7 %); all must fit." in out
-    assert "vllm serve k-exaone-236b-a23b --max-model-len 262144 --max-num-seqs 5" in out
+    assert (
+        "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-model-len 262144 --max-num-seqs 5" in out
+    )
     assert "ideal is the least" in cli("fit", *FOUR_H200).out
 
 

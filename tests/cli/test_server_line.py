@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc import engines
-from kvcalc.cli.command_line import read
+from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 from tests.conftest import Cli
 
@@ -64,14 +64,14 @@ def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
     _, asked = read("vllm serve m --frobnicate 3 --hf-overrides '{}' -tp 2")
     assert asked.settings == {"tensor_parallel_size": "2"}
     assert asked.notes == [
-        "passed over, for kvcalc does not know them: '--frobnicate', '--hf-overrides'"
+        "ignored, for kvcalc does not know them: '--frobnicate', '--hf-overrides'"
     ]
 
 
 def test_variables_of_the_engines_own_are_taken_or_named() -> None:
     line = "CUDA_VISIBLE_DEVICES=0 LLAMA_ARG_CTX_SIZE=5 llama-server -m m -np 1 -c 8192"
     _, asked = read(line)
-    assert asked.notes[0] == "passed over, for kvcalc does not know them: 'LLAMA_ARG_CTX_SIZE'"
+    assert asked.notes[0] == "ignored, for kvcalc does not know them: 'LLAMA_ARG_CTX_SIZE'"
     _, asked = read("SGLANG_SWA_EVICTION_INTERVAL=64 sglang serve m")
     assert (asked.settings, asked.notes) == ({"swa_eviction_interval": "64"}, [])
 
@@ -81,9 +81,9 @@ def test_argparse_takes_the_beginning_of_a_flag_that_no_other_has() -> None:
     assert (asked.settings, asked.notes) == ({"disable_radix_cache": True}, [])
     _, asked = read("python -m sglang.launch_server --model m --context-len 8192 --disable 1")
     assert asked.context == 8192
-    assert asked.notes == ["passed over, for kvcalc does not know them: '--disable'"]
+    assert asked.notes == ["ignored, for kvcalc does not know them: '--disable'"]
     _, asked = read("vllm serve m --max-model 8192")
-    assert asked.notes == ["passed over, for kvcalc does not know them: '--max-model'"]
+    assert asked.notes == ["ignored, for kvcalc does not know them: '--max-model'"]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ words = st.one_of(
     st.sampled_from(
         ["--", "-c", "-np", "-tp", "--max-model-len", "-1", "0", "8K", "9" * 5000, "{}"]
     ),
-    st.sampled_from(sorted(engines.find("vllm").command.values)),  # type: ignore[union-attr]
-    st.sampled_from(sorted(engines.find("llama.cpp").command.values)),  # type: ignore[union-attr]
+    st.sampled_from(sorted(engines.find("vllm").server.values)),  # type: ignore[union-attr]
+    st.sampled_from(sorted(engines.find("llama.cpp").server.values)),  # type: ignore[union-attr]
 )
 
 
@@ -143,7 +143,7 @@ def test_a_line_is_read_or_refused_in_one_printable_sentence(
 
 def test_every_engine_with_a_program_reads_its_flags() -> None:
     for name, row in engines.ENGINES.items():
-        command = engines.find(name).command
+        command = engines.find(name).server
         assert bool(row.programs) == (command is not None), name
         if command is not None:
             fields = {*engines.find(name).settings.model_fields, "model", "context", "sequences"}

@@ -270,7 +270,7 @@ def test_a_pool_that_it_cannot_cut_is_refused(of: Model, memory: int, sentence: 
 
 
 def test_the_flags_of_its_server_are_known() -> None:
-    command = find("lmdeploy").command
+    command = find("lmdeploy").server
     assert command is not None
     assert ENGINES["lmdeploy"].programs == ("lmdeploy",)
     assert command.positional_model
@@ -283,7 +283,7 @@ def test_the_flags_of_its_server_are_known() -> None:
 
 @pytest.mark.parametrize(("dtype", "settings"), [("auto", {}), ("float16", None)])
 def test_the_servers_automatic_dtype_is_the_models(dtype: str, settings: Any) -> None:
-    command = find("lmdeploy").command
+    command = find("lmdeploy").server
     assert command is not None
     given = {"kv_cache_dtype": dtype}
     asked = command.finish(Asked(settings=dict(given)))

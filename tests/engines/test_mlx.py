@@ -284,7 +284,7 @@ def test_a_state_is_float32_behind_a_convolution_in_the_models_type() -> None:
 def test_the_flags_of_its_programs_are_known() -> None:
     from kvcalc.engines import ENGINES, find
 
-    command = find("mlx").command
+    command = find("mlx").server
     assert command is not None
     assert ENGINES["mlx"].programs == ("mlx_lm.server", "mlx_lm.generate")
     assert command.values["--kv-bits"] == "kv_bits"

@@ -1,6 +1,5 @@
-"""SGLang's rules, worked by hand; its laws; what it refuses; its command line."""
+"""SGLang's rules, worked by hand; its laws; what it refuses."""
 
-import shlex
 from typing import Any
 
 import pytest
@@ -8,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.engines import ENGINES, find
-from kvcalc.engines.server import Asked
 from kvcalc.engines.sglang.window_pool import WindowPool
 from kvcalc.layers.attention import CompressedAttention, LatentAttention
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
@@ -645,74 +642,3 @@ def test_settings_may_be_text() -> None:
 def test_what_a_formula_is_built_for_cannot_vary_in_it() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="page_size: SGLang's formula is built for one"):
         cost(EXAONE)(1000, page_size=16)
-
-
-def asked(line: str) -> Asked:
-    """Read a line's words as a server's argparse does, with the tables alone."""
-    command = find("sglang").command
-    assert command is not None
-    found, words = Asked(), shlex.split(line)
-    while words:
-        word = words.pop(0)
-        if word in command.switches:
-            name, value = command.switches[word]
-            found.settings[name] = value
-        elif word in command.ignored:
-            del words[: command.ignored[word]]
-        elif command.values[word] == "model":
-            found.model = words.pop(0)
-        elif command.values[word] == "context":
-            found.context = command.number(words.pop(0))
-        else:
-            found.settings[command.values[word]] = words.pop(0)
-    return command.finish(found)
-
-
-def test_the_servers_command_line() -> None:
-    found = asked(
-        "--model-path org/model --tp 4 --context-length 262144 --kv-cache-dtype fp8_e5m2 "
-        "--page-size 16 --mem-fraction-static 0.8 --trust-remote-code --disable-radix-cache"
-    )
-    assert (found.model, found.context) == ("org/model", 262_144)
-    assert found.settings == {
-        "tensor_parallel_size": "4",
-        "kv_cache_dtype": "fp8_e5m2",
-        "page_size": "16",
-        "disable_radix_cache": True,
-    }
-    assert cost(EXAONE, **found.settings)(262_144) == 25_769_803_776
-    assert ENGINES["sglang"].programs == ("sglang.launch_server", "sglang")
-
-
-@pytest.mark.parametrize(
-    ("line", "settings", "note"),
-    [
-        ("--dtype half --kv-cache-dtype auto", {"kv_cache_dtype": "half"}, None),
-        (
-            "--dp-size 4 --tp-size 8 --enable-dp-attention",
-            {"tensor_parallel_size": "8", "attn_dp_size": "4"},
-            None,
-        ),
-        ("--dp 4", {}, "starts so many replicas"),
-        ("--speculative-algorithm EAGLE", {}, "counted only where draft_layers gives them"),
-    ],
-)
-def test_flags_that_are_no_settings(line: str, settings: dict[str, Any], note: str | None) -> None:
-    found = asked(line)
-    assert found.settings == settings
-    assert any(note in one for one in found.notes) if note else not found.notes
-
-
-def test_a_count_of_replicas_that_is_none_is_refused() -> None:
-    with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
-        asked("--dp-size many")
-
-
-def test_no_flag_is_in_two_tables() -> None:
-    command = find("sglang").command
-    assert command is not None
-    assert not (command.values.keys() | command.switches.keys()) & command.ignored.keys()
-    assert not command.values.keys() & command.switches.keys()
-    settings = find("sglang").settings.model_fields
-    named = {*command.values.values()} - {"model", "context", "dp_size", "dtype"}
-    assert named - {"speculative_algorithm"} <= settings.keys()

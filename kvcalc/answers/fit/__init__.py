@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from kvcalc.answers.fit.card import card
-from kvcalc.answers.fit.flags import command_line
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
+from kvcalc.engines.server_writer import write
 from kvcalc.errors import RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
@@ -177,5 +177,13 @@ def _answer(
         reserve_per_gpu=replica.budget.reserve,
         binding=binding,
         settings=settings,
-        flags=command_line(replica, context, -(-sequences // copies), source),
+        flags=write(
+            asked.engine,
+            replica.parsed,
+            asked.model,
+            context=context,
+            sequences=-(-sequences // copies),
+            share=replica.budget.share,
+            source=source,
+        ),
     )

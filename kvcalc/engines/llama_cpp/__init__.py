@@ -9,9 +9,9 @@ from types import MappingProxyType
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES
 from kvcalc.engines.llama_cpp.cost import cost
-from kvcalc.engines.llama_cpp.flags import COMMAND
 from kvcalc.engines.llama_cpp.layer_rules import RULES
 from kvcalc.engines.llama_cpp.memory import MEMORY
+from kvcalc.engines.llama_cpp.server import SERVER
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 
 ENGINE = Engine(
@@ -26,5 +26,5 @@ ENGINE = Engine(
         {"ubatch_size": (128, 2048), "kv_unified": (True,), "swa_full": (True,)}
     ),
     memory=MEMORY,
-    command=COMMAND,
+    server=SERVER,
 )

@@ -1,86 +1,117 @@
-"""Flags of llama-server that touch no cache of the model (common/arg.cpp of 2026-10-01)."""
+"""Flags of llama-server that cannot touch the model's cache, and why.
 
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-ALONE = _words(
-    """
--h --help --usage --version -cl --cache-list --completion-bash --verbose-prompt
---display-prompt --no-display-prompt --cache-idle-slots --no-cache-idle-slots --context-shift
---no-context-shift --perf --no-perf --show-timings --no-show-timings -e --escape --no-escape
---prompt-cache-all --prompt-cache-ro -sp --special -cnv --conversation -no-cnv
---no-conversation -st --single-turn -i --interactive -if --interactive-first -mli
---multiline-input --in-prefix-bos --warmup --no-warmup --spm-infill --ignore-eos -bs
---backend-sampling --repack -nr --no-repack --no-host -cb --cont-batching -nocb
---no-cont-batching --mmproj-auto --no-mmproj --no-mmproj-auto --mmproj-offload
---no-mmproj-offload --list-devices -cmoe --cpu-moe --check-tensors --op-offload
---no-op-offload --reuse-port --cors-credentials --no-cors-credentials --ui-mcp-proxy
---webui-mcp-proxy --no-ui-mcp-proxy --no-webui-mcp-proxy -ag --agent -no-ag --no-agent --ui
---webui --no-ui --no-webui --embedding --embeddings --rerank --reranking --cache-prompt
---no-cache-prompt --metrics --props --slots --no-slots --models-autoload --no-models-autoload
---jinja --no-jinja --reasoning-preserve --no-reasoning-preserve --skip-chat-parsing
---no-skip-chat-parsing --prefill-assistant --no-prefill-assistant --lora-init-without-apply
---simple-io --log-disable --log-jsonl --no-log-jsonl -v --verbose --log-verbose --offline
---log-prefix --no-log-prefix --log-timestamps --no-log-timestamps --spec-draft-cpu-moe -cmoed
---cpu-moe-draft --spec-draft-backend-sampling --no-spec-draft-backend-sampling
+common/arg.cpp of 2026-10-01.
 """
-)
-
-WITH_A_VALUE = _words(
-    """
---server-base -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range
---cpu-strict --prio --poll -Cb --cpu-mask-batch -Crb --cpu-range-batch --cpu-strict-batch
---prio-batch --poll-batch -lcs --lookup-cache-static -lcd --lookup-cache-dynamic -n --predict
---n-predict --keep -ctxcp --ctx-checkpoints --swa-checkpoints -cms --checkpoint-min-step -cram
---cache-ram -p --prompt -sys --system-prompt -f --file -sysf --system-prompt-file -bf
---binary-file -ptc --print-token-count --prompt-cache -r --reverse-prompt --in-prefix
---in-suffix --samplers -s --seed --sampler-seq --sampling-seq --temp --temperature --top-k
---top-p --min-p --top-nsigma --top-n-sigma --xtc-probability --xtc-threshold --typical
---typical-p --repeat-last-n --repeat-penalty --presence-penalty --frequency-penalty
---dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-sequence-breaker
---adaptive-target --adaptive-decay --dynatemp-range --dynatemp-exp --mirostat --mirostat-lr
---mirostat-ent -l --logit-bias --grammar --grammar-file -j --json-schema -jf
---json-schema-file --pooling --rope-scaling --rope-scale --rope-freq-base --rope-freq-scale
---yarn-orig-ctx --yarn-ext-factor --yarn-attn-factor --yarn-beta-slow --yarn-beta-fast -gan
---grp-attn-n -gaw --grp-attn-w -dt --defrag-thold -mm --mmproj -mmu --mmproj-url --image
---audio --video --image-min-tokens --image-max-tokens --mtmd-batch-max-tokens --video-fps
---video-timestamp-interval --video-ffmpeg-dir --rpc -lm --load-mode -lzm --lazy-mode --numa
--dev --device -ot --override-tensor -ncmoe --n-cpu-moe -ncffn --n-cpu-ffn -mg --main-gpu -fit
---fit -fitt --fit-target -fitc --fit-ctx --lora --lora-scaled --control-vector
---control-vector-scaled -a --alias --tags -hft --hf-token -o --output --output-file
---embd-normalize --host --port --path --cors-origins --cors-methods --cors-headers
---api-prefix --ui-config --webui-config --ui-config-file --webui-config-file --tools
---tools-runtime --mcp-servers-config --mcp-servers-json --api-key --api-key-file
---ssl-key-file --ssl-cert-file --chat-template-kwargs -to --timeout --sse-ping-interval
---threads-http --cache-reuse --slot-save-path --media-path --models-max --reasoning-format
--rea --reasoning --reasoning-effort --reasoning-budget --reasoning-budget-message
---chat-template --chat-template-file -sps --slot-prompt-similarity --sleep-idle-seconds
---log-file --log-prompts-dir --log-colors -lv --verbosity --log-verbosity --spec-draft-hf -hfd
--hfrd --hf-repo-draft --spec-draft-threads -td --threads-draft --spec-draft-threads-batch -tbd
---threads-batch-draft --spec-draft-cpu-mask -Cd --cpu-mask-draft --spec-draft-cpu-range -Crd
---cpu-range-draft --spec-draft-cpu-strict --cpu-strict-draft --spec-draft-prio --prio-draft
---spec-draft-poll --poll-draft --spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft
---spec-draft-cpu-strict-batch --cpu-strict-batch-draft --spec-draft-prio-batch
---prio-batch-draft --spec-draft-poll-batch --poll-batch-draft --spec-draft-type-k -ctkd
---cache-type-k-draft --spec-draft-type-v -ctvd --cache-type-v-draft
---spec-draft-override-tensor -otd --override-tensor-draft --spec-draft-n-cpu-moe
---spec-draft-ncmoe -ncmoed --n-cpu-moe-draft --spec-draft-n-min --spec-synth-len
---spec-synth-rates --spec-draft-p-split --draft-p-split --spec-draft-p-min --draft-p-min
---spec-draft-device -devd --device-draft --spec-draft-ngl -ngld --gpu-layers-draft
---n-gpu-layers-draft --spec-draft-model -md --model-draft --spec-ngram-mod-n-min
---spec-ngram-mod-n-max --spec-ngram-mod-n-match --spec-ngram-simple-size-n
---spec-ngram-simple-size-m --spec-ngram-simple-min-hits --spec-ngram-map-k-size-n
---spec-ngram-map-k-size-m --spec-ngram-map-k-min-hits --spec-ngram-map-k4v-size-n
---spec-ngram-map-k4v-size-m --spec-ngram-map-k4v-min-hits --draft-min --draft-n-min
---spec-ngram-size-n --spec-ngram-size-m --spec-ngram-min-hits
-"""
-)
 
 IGNORED = {
-    **dict.fromkeys(ALONE, 0),
-    **dict.fromkeys(WITH_A_VALUE, 1),
-    "--control-vector-layer-range": 2,
+    "help, and what ends before a model is loaded": {
+        0: "--cache-list --completion-bash --help --list-devices --usage --version -cl -h",
+    },
+    "what is logged, measured, traced or checked": {
+        0: "--[no-]display-prompt --log-disable --[no-]log-jsonl --[no-]log-prefix "
+        "--[no-]log-timestamps --log-verbose --metrics --[no-]perf --props "
+        "--[no-]show-timings --[no-]slots --verbose --verbose-prompt -v",
+        1: "--log-colors --log-file --log-prompts-dir --log-verbosity --print-token-count "
+        "--verbosity -lv -ptc",
+    },
+    "copies of the cache in main memory or in files, and what requests share of it": {
+        0: "--[no-]cache-idle-slots --[no-]cache-prompt --prompt-cache-all --prompt-cache-ro",
+        1: "--cache-ram --cache-reuse --checkpoint-min-step --ctx-checkpoints --prompt-cache "
+        "--slot-prompt-similarity --slot-save-path --swa-checkpoints -cms -cram -ctxcp -sps",
+    },
+    "the text of requests and answers: its tokens are the context": {
+        0: "--[no-]agent --[no-]context-shift --[no-]conversation --embedding --embeddings "
+        "--[no-]escape --in-prefix-bos --interactive --interactive-first --[no-]jinja "
+        "--multiline-input --[no-]prefill-assistant --[no-]reasoning-preserve --rerank "
+        "--reranking --simple-io --single-turn --[no-]skip-chat-parsing --special "
+        "--spm-infill --[no-]ui-mcp-proxy --[no-]webui-mcp-proxy -ag -cnv -e -i -if -mli "
+        "-no-ag -no-cnv -sp -st",
+        1: "--alias --binary-file --chat-template --chat-template-file --chat-template-kwargs "
+        "--color --embd-normalize --file --grammar --grammar-file --grp-attn-n --grp-attn-w "
+        "--in-prefix --in-suffix --json-schema --json-schema-file --keep "
+        "--mcp-servers-config --mcp-servers-json --n-predict --output --output-file "
+        "--pooling --predict --prompt --reasoning --reasoning-budget "
+        "--reasoning-budget-message --reasoning-effort --reasoning-format --reverse-prompt "
+        "--rope-freq-base --rope-freq-scale --rope-scale --rope-scaling --system-prompt "
+        "--system-prompt-file --tags --tools --tools-runtime --yarn-attn-factor "
+        "--yarn-beta-fast --yarn-beta-slow --yarn-ext-factor --yarn-orig-ctx -a -bf -co -f "
+        "-gan -gaw -j -jf -n -o -p -r -rea -sys -sysf",
+    },
+    "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
+        0: "--[no-]op-offload --[no-]warmup",
+    },
+    "how the next token is chosen": {
+        0: "--backend-sampling --ignore-eos -bs",
+        1: "--adaptive-decay --adaptive-target --dry-allowed-length --dry-base "
+        "--dry-multiplier --dry-penalty-last-n --dry-sequence-breaker --dynatemp-exp "
+        "--dynatemp-range --frequency-penalty --logit-bias --min-p --mirostat "
+        "--mirostat-ent --mirostat-lr --presence-penalty --repeat-last-n --repeat-penalty "
+        "--sampler-seq --samplers --sampling-seq --seed --temp --temperature --top-k "
+        "--top-n-sigma --top-nsigma --top-p --typical --typical-p --xtc-probability "
+        "--xtc-threshold -l -s",
+    },
+    "which weights are loaded, from where and how: they stand beside the cache": {
+        0: "--check-tensors --cpu-moe --offline --[no-]repack -cmoe -nr",
+        1: "--hf-token --lazy-mode --load-mode --n-cpu-ffn --n-cpu-moe --override-tensor -hft "
+        "-lm -lzm -ncffn -ncmoe -ot",
+    },
+    "where the server listens, whom it lets in, and its own processes": {
+        0: "--[no-]cors-credentials --no-host --reuse-port --[no-]ui --[no-]webui",
+        1: "--api-key --api-key-file --api-prefix --cors-headers --cors-methods --cors-origins "
+        "--host --path --port --server-base --sleep-idle-seconds --sse-ping-interval "
+        "--ssl-cert-file --ssl-key-file --timeout --ui-config --ui-config-file "
+        "--webui-config --webui-config-file -to",
+    },
+    "which requests run when, and in what pieces: not what one of them holds": {
+        0: "--[no-]cont-batching -cb -nocb",
+        1: "--defrag-thold -dt",
+    },
+    "images, video and audio: they are tokens of the context once they are encoded": {
+        0: "--[no-]mmproj-auto --[no-]mmproj-offload --no-mmproj",
+        1: "--audio --image --image-max-tokens --image-min-tokens --media-path --mmproj "
+        "--mmproj-url --mtmd-batch-max-tokens --video --video-ffmpeg-dir --video-fps "
+        "--video-timestamp-interval -mm -mmu",
+    },
+    "other models, each with a line of its own": {
+        0: "--[no-]models-autoload",
+        1: "--models-max",
+    },
+    "adapters: their weights stand beside the cache": {
+        0: "--lora-init-without-apply",
+        1: "--control-vector --control-vector-scaled --lora --lora-scaled",
+        2: "--control-vector-layer-range",
+    },
+    "the draft's own context, which comes on top of what is counted": {
+        0: "--cpu-moe-draft --[no-]spec-draft-backend-sampling --spec-draft-cpu-moe -cmoed",
+        1: "--cache-type-k-draft --cache-type-v-draft --cpu-mask-batch-draft --cpu-mask-draft "
+        "--cpu-range-draft --cpu-strict-batch-draft --cpu-strict-draft --device-draft "
+        "--draft-min --draft-n-min --draft-p-min --draft-p-split --gpu-layers-draft "
+        "--hf-repo-draft --lookup-cache-dynamic --lookup-cache-static --model-draft "
+        "--n-cpu-moe-draft --n-gpu-layers-draft --override-tensor-draft --poll-batch-draft "
+        "--poll-draft --prio-batch-draft --prio-draft --spec-draft-cpu-mask "
+        "--spec-draft-cpu-mask-batch --spec-draft-cpu-range --spec-draft-cpu-strict "
+        "--spec-draft-cpu-strict-batch --spec-draft-device --spec-draft-hf "
+        "--spec-draft-model --spec-draft-n-cpu-moe --spec-draft-n-min --spec-draft-ncmoe "
+        "--spec-draft-ngl --spec-draft-override-tensor --spec-draft-p-min "
+        "--spec-draft-p-split --spec-draft-poll --spec-draft-poll-batch --spec-draft-prio "
+        "--spec-draft-prio-batch --spec-draft-threads --spec-draft-threads-batch "
+        "--spec-draft-type-k --spec-draft-type-v --spec-ngram-map-k-min-hits "
+        "--spec-ngram-map-k-size-m --spec-ngram-map-k-size-n --spec-ngram-map-k4v-min-hits "
+        "--spec-ngram-map-k4v-size-m --spec-ngram-map-k4v-size-n --spec-ngram-min-hits "
+        "--spec-ngram-mod-n-match --spec-ngram-mod-n-max --spec-ngram-mod-n-min "
+        "--spec-ngram-simple-min-hits --spec-ngram-simple-size-m --spec-ngram-simple-size-n "
+        "--spec-ngram-size-m --spec-ngram-size-n --spec-synth-len --spec-synth-rates "
+        "--threads-batch-draft --threads-draft -Cbd -Cd -Crd -ctkd -ctvd -devd -hfd -hfrd "
+        "-lcd -lcs -md -ncmoed -ngld -otd -tbd -td",
+    },
+    "which cores and devices compute: what each holds is split_mode and tensor_split": {
+        1: "--cpu-mask --cpu-mask-batch --cpu-range --cpu-range-batch --cpu-strict "
+        "--cpu-strict-batch --device --main-gpu --numa --poll --poll-batch --prio "
+        "--prio-batch --rpc --threads --threads-batch --threads-http -C -Cb -Cr -Crb -dev "
+        "-mg -t -tb",
+    },
+    "what is adjusted to the memory: only what the line leaves open": {
+        1: "--fit --fit-ctx --fit-target -fit -fitc -fitt",
+    },
 }
-"""Those flags, by how many values each takes."""
+"""By reason, and by how many values each takes; -1: as many as follow."""

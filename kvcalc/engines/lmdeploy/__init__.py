@@ -10,7 +10,8 @@ from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.layout import Layout, layout
 from kvcalc.engines.lmdeploy.memory import MEMORY
 from kvcalc.engines.lmdeploy.pool import pool
-from kvcalc.engines.lmdeploy.settings import COMMAND, DTYPES, LmdeploySettings
+from kvcalc.engines.lmdeploy.server import SERVER
+from kvcalc.engines.lmdeploy.settings import DTYPES, LmdeploySettings
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned
 from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.layers.layer import Layer
@@ -102,5 +103,5 @@ ENGINE = Engine(
     levers={"cache_block_seq_len": (16, 32, 128)},
     memory=MEMORY,
     traffic=AS_THEY_COME,
-    command=COMMAND,
+    server=SERVER,
 )

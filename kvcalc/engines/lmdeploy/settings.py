@@ -1,4 +1,4 @@
-"""The settings of LMDeploy's PyTorch engine, its quant policies, and the flags of its server."""
+"""The settings of LMDeploy's PyTorch engine, and its quant policies."""
 
 from typing import Annotated, Literal, NamedTuple
 
@@ -6,7 +6,6 @@ from pydantic import BeforeValidator
 
 from kvcalc.dtypes import Dtype, dtype
 from kvcalc.engines.engine import About, Count, Settings, whole
-from kvcalc.engines.server import Asked, CommandLine
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
@@ -90,62 +89,3 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
             found=given,
         )
     return CacheFormat(dtype(given), number)
-
-
-def finish(asked: Asked) -> Asked:
-    """Drop `--dtype auto`, the default, and say whose figures these are."""
-    if asked.settings.get("kv_cache_dtype") == "auto":
-        del asked.settings["kv_cache_dtype"]
-    asked.notes.append(
-        "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not TurboMind's"
-    )
-    return asked
-
-
-def _flags(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-COMMAND = CommandLine(
-    values={
-        "--session-len": "context",
-        "--max-batch-size": "sequences",
-        "--tp": "tensor_parallel_size",
-        "--quant-policy": "quant_policy",
-        "--cache-block-seq-len": "cache_block_seq_len",
-        "--dtype": "kv_cache_dtype",
-    },
-    ignored={
-        **dict.fromkeys(
-            _flags(
-                "--allow-credentials --ssl --disable-fastapi-docs --allow-terminate-by-client "
-                "--enable-abort-handling --trust-remote-code --eager-mode --disable-metrics "
-                "--enable-return-routed-experts --enable-prefix-caching --enable-microbatch "
-                "--enable-eplb --language-model-only"
-            ),
-            0,
-        ),
-        **dict.fromkeys(
-            _flags(
-                "--backend --server-name --server-port --proxy-url --max-concurrent-requests "
-                "--log-level --model-name --max-log-len --chat-template --tool-call-parser "
-                "--reasoning-parser --revision --download-dir --generation-config --device "
-                "--logprobs-mode --distributed-executor-backend --cache-max-entry-count "
-                "--max-prefill-token-num --model-format --role --migration-backend --node-rank "
-                "--nnodes --dist-init-addr --num-tokens-per-iter --max-prefill-iters --async "
-                "--communicator --vision-max-batch-size --ep"
-            ),
-            1,
-        ),
-        **dict.fromkeys(
-            _flags(
-                "--allow-origins --allow-methods --allow-headers --allowed-media-domains "
-                "--api-keys --adapters --cudagraph-capture-batch-sizes"
-            ),
-            -1,
-        ),
-    },
-    positional_model=True,
-    finish=finish,
-)
-"""The flags of `lmdeploy serve api_server` (0.16.0: cli/serve.py, cli/utils.py)."""

@@ -15,7 +15,8 @@ from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.layer_rules import KINDS, LayerRules
 from kvcalc.engines.mlx.memory import MEMORY
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
-from kvcalc.engines.mlx.settings import COMMAND, DTYPES, MlxSettings
+from kvcalc.engines.mlx.server import SERVER
+from kvcalc.engines.mlx.settings import DTYPES, MlxSettings
 from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, maximum, minimum
@@ -114,5 +115,5 @@ ENGINE = Engine(
     cost=cost,
     memory=MEMORY,
     traffic=AS_THEY_COME,
-    command=COMMAND,
+    server=SERVER,
 )

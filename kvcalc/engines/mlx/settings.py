@@ -1,11 +1,10 @@
-"""The settings of MLX-LM, and the flags that give them."""
+"""The settings of MLX-LM."""
 
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from kvcalc.engines.engine import About, Count, Settings, whole
-from kvcalc.engines.server import CommandLine
 
 DTYPES = ("bfloat16", "float16", "float32")
 """Of the activations, which a cache takes over; `kv_bits` packs it later."""
@@ -47,63 +46,3 @@ class MlxSettings(Settings):
         Field(ge=0, le=2**40),
         About("tokens, from which on kv_bits packs", "mlx_lm/generate.py"),
     ] = 5000
-
-
-COMMAND = CommandLine(
-    values={
-        "--model": "model",
-        "--prefill-step-size": "prefill_step_size",
-        "--kv-bits": "kv_bits",
-        "--kv-group-size": "kv_group_size",
-        "--quantized-kv-start": "quantized_kv_start",
-        "--decode-concurrency": "sequences",
-    },
-    ignored={
-        **dict.fromkeys(
-            (
-                "--trust-remote-code",
-                "--ignore-chat-template",
-                "--use-default-chat-template",
-                "--quantize-activations",
-                "-qa",
-            ),
-            0,
-        ),
-        **dict.fromkeys(
-            (
-                "--adapter-path",
-                "--host",
-                "--port",
-                "--log-level",
-                "--chat-template",
-                "--chat-template-args",
-                "--chat-template-config",
-                "--system-prompt",
-                "--prefill-response",
-                "--prompt",
-                "-p",
-                "--prompt-concurrency",
-                "--max-tokens",
-                "-m",
-                "--temp",
-                "--top-p",
-                "--top-k",
-                "--min-p",
-                "--xtc-probability",
-                "--xtc-threshold",
-                "--min-tokens-to-keep",
-                "--seed",
-                "--verbose",
-                "--allowed-origins",
-            ),
-            1,
-        ),
-        "--extra-eos-token": -1,
-        "--image": -1,
-    },
-)
-"""The flags of mlx_lm.server and mlx_lm.generate (0.32.2: server.py, generate.py).
-
-Not passed over, since they hold caches that this engine does not count: a draft model, the
-server's cache of prompts, `--max-kv-size`, `--pipeline`.
-"""

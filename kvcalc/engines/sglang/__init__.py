@@ -8,10 +8,10 @@ from types import MappingProxyType
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.sglang.architectures import KINDS
 from kvcalc.engines.sglang.cost import cost
-from kvcalc.engines.sglang.flags import COMMAND
 from kvcalc.engines.sglang.formats import FORMATS
 from kvcalc.engines.sglang.memory import MEMORY
 from kvcalc.engines.sglang.pool import pool
+from kvcalc.engines.sglang.server import SERVER
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.traffic import AS_THEY_COME
 
@@ -34,5 +34,5 @@ ENGINE = Engine(
     ),
     memory=MEMORY,
     traffic=AS_THEY_COME,
-    command=COMMAND,
+    server=SERVER,
 )

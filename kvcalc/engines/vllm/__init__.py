@@ -9,11 +9,11 @@ what the log prints of it.
 
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.vllm.cost import cost
-from kvcalc.engines.vllm.flags import COMMAND
 from kvcalc.engines.vllm.formats import FORMATS
 from kvcalc.engines.vllm.layer_rules import KINDS
 from kvcalc.engines.vllm.memory import MEMORY
 from kvcalc.engines.vllm.pool import pool
+from kvcalc.engines.vllm.server import SERVER
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.traffic import TRAFFIC
 
@@ -32,5 +32,5 @@ ENGINE = Engine(
     },
     memory=MEMORY,
     traffic=TRAFFIC,
-    command=COMMAND,
+    server=SERVER,
 )

@@ -1,101 +1,153 @@
-"""Flags of `vllm serve` that leave a request's cache as it is.
+"""Flags of `vllm serve` that cannot touch what a request's cache takes, and why.
 
-vLLM 0.33.0: engine/arg_utils.py, entrypoints/common/cli_args.py.
-"""
-
-_SWITCHES = """
---allow-credentials --allow-deprecated-quantization --cohere-is-reasoning-model
---cudagraph-metrics --data-parallel-external-lb --data-parallel-hybrid-lb --dcp-q-replicate
---disable-cascade-attn --disable-chunked-mm-input --disable-custom-all-reduce
---disable-fastapi-docs --disable-nccl-for-dp-synchronization --disable-uvicorn-access-log
---enable-auto-tool-choice --enable-batch-sharded-sampling --enable-cumem-allocator --enable-dbo
---enable-elastic-ep --enable-ep-weight-filter --enable-eplb --enable-expert-parallel
---enable-fault-tolerance --enable-flash-late-interaction --enable-flashinfer-autotune
---enable-force-include-usage --enable-hc-sp --enable-layerwise-nvtx-tracing --enable-log-deltas
---enable-log-outputs --enable-log-requests --enable-logging-iteration-details --enable-lora
---enable-mamba-cache-stochastic-rounding --enable-mfu-metrics --enable-mixed-moe-lora-format
---enable-mm-embeds --enable-moe-shared-loras --enable-nccl-comm-suspend --enable-offline-docs
---enable-per-request-metrics --enable-prompt-embeds --enable-prompt-tokens-details
---enable-request-id-headers --enable-return-routed-experts --enable-scale-out
---enable-server-load-tracking --enable-shm-tensor-arena --enable-sleep-mode --enable-ssl-refresh
---enable-tokenizer-info-endpoint --enable-tower-connector-lora --enable-trace-replay
---enforce-eager --exclude-tools-when-tool-choice-none --fail-on-environ-validation
---fully-sharded-loras --interleave-mm-strings --jit-monitor-verbose --kv-cache-metrics
---language-model-only --log-error-stack --long-prefill-token-threshold-adaptive
---mm-device-do-normalize --mm-encoder-only --monokernel --numa-bind --ray-workers-use-nsight
---return-sampling-mask --return-tokens-as-token-ids --scheduler-reserve-full-isl
---skip-mm-profiling --skip-tokenizer-init --sleep-mode-offload-cudagraph --specialize-active-lora
---tokens-only --trust-remote-code --trust-request-chat-template --trust-request-mm-kwargs
---use-fp64-gumbel --use-tqdm-on-load -dpe -dph -ep
-"""
-"""Those that are switched on, or off with --no- before the name."""
-
-_WITHOUT_VALUE = """
---aggregate-engine-logging --data-parallel-multi-port-external-lb --disable-log-requests
---disable-log-stats --enable-chunked-prefill --grpc --headless -dpm
-"""
-
-_WITH_VALUE = """
---additional-config --all2all-backend --allowed-local-media-path
---anthropic-disabled-thinking-effort --api-server-count --aux-output-config --chat-template
---chat-template-content-format --code-revision --cohere-format --compilation-config
---config-format --convert --cp-kv-cache-interleave-size --cpu-distributed-timeout-seconds
---cpu-offload-gb --custom-histogram-buckets --data-parallel-address --data-parallel-backend
---data-parallel-rank --data-parallel-rpc-port --data-parallel-size --data-parallel-size-local
---data-parallel-start-rank --data-parallel-supervisor-port --dbo-decode-token-threshold
---dbo-prefill-token-threshold --dcp-comm-backend --dcp-kv-cache-interleave-size
---default-chat-template-kwargs --default-mm-loras --device-ids --device-memory-utilization
---diffusion-config --disable-access-log-for-endpoints --distributed-executor-backend
---distributed-timeout-seconds --download-dir --dp-supervisor-probe-failure-threshold
---dp-supervisor-probe-interval-s --dp-supervisor-probe-timeout-s --dp-sync-interval
---ec-manager-config --ec-transfer-config --elastic-ep-max-dp-size --engram-config --eplb-config
---expert-placement-strategy --fault-tolerance-config --fingerprint-mode --fingerprint-value
---gdn-prefill-backend --generation-config --gpu-memory-utilization --grpc-port
---h11-max-header-count --h11-max-incomplete-event-size --hf-config-path --hf-token --host
---io-processor-plugin --ir-op-priority --jit-monitor-mode --kda-decode-backend
---kda-prefill-backend --kernel-config --kv-cache-memory-bytes --kv-cache-metrics-sample
---kv-events-config --kv-offloading-backend --kv-offloading-size --kv-transfer-config
---limit-mm-per-prompt --linear-backend --load-format --log-config-file --log-level
---logging-config --logprobs-mode --long-prefill-token-threshold --lora-dtype --mamba-backend
---mamba-cache-mode --mamba-cache-philox-rounds --mamba-ssu-algorithm --master-addr --master-port
---max-cpu-loras --max-cudagraph-capture-size --max-log-len --max-logprobs --max-lora-cls-labels
---max-lora-rank --max-loras --max-num-active-seqs --max-num-partial-prefills --max-num-queued-reqs
---max-num-queued-tokens --max-parallel-loading-workers --media-io-kwargs --mm-encoder-attn-backend
---mm-encoder-attn-dtype --mm-encoder-fp8-scale-path --mm-encoder-fp8-scale-save-margin
---mm-encoder-fp8-scale-save-path --mm-encoder-tp-mode --mm-hasher-algorithm --mm-ipc-gpu-memory-gb
---mm-processor-cache-gb --mm-processor-cache-type --mm-processor-device --mm-processor-kwargs
---mm-shm-cache-max-object-size-mb --mm-tensor-ipc --model-class-overrides --model-impl
---model-loader-extra-config --moe-backend --nnodes --node-rank --num-gpu-blocks-override
---offload-backend --offload-group-size --offload-num-in-group --offload-prefetch-step
---optimization-level --otlp-traces-endpoint --override-generation-config
---per-request-spec-decode-metrics --pooler-config --port --prefill-schedule-interval
---prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit --profiler-config
---pt-load-map-location --quantization --quantization-config --reasoning-config
---reasoning-effort-map --reasoning-parser --reasoning-parser-plugin --renderer-num-workers
---response-role --revision --root-path --runner --safetensors-load-strategy
---safetensors-prefetch-block-size --safetensors-prefetch-num-threads --scheduler-cls
---scheduling-policy --seed --show-hidden-metrics-for-version --shutdown-timeout
---sleep-mode-backend --sparse-indexer-topk-backend --sse-keep-alive-interval --ssl-ca-certs
---ssl-cert-reqs --ssl-certfile --ssl-ciphers --ssl-keyfile --stream-interval
---structured-outputs-config --tokenizer --tokenizer-mode --tokenizer-revision --tool-call-parser
---tool-parser-plugin --tool-server --tool-strict-level --ubatch-size --uds --uvicorn-log-level
---video-pruning-method --video-pruning-rate --watchdog-config --watermark --watermark-config
---weight-transfer-config --worker-cls --worker-extension-cls -O -asc -cc -dc -dp -dpa -dpb -dpl
--dpn -dpp -dpr -n -q -r
-"""
-
-_WITH_VALUES = """
---allowed-headers --allowed-media-domains --allowed-methods --allowed-origins --api-key
---collect-detailed-traces --cpu-offload-params --cudagraph-capture-sizes --ignore-patterns
---logits-processors --lora-modules --lora-target-modules --middleware --numa-bind-cpus
---numa-bind-nodes --offload-params --served-model-name --sleep-preserve-parameter-names
+vLLM 0.33.0: engine/arg_utils.py, entrypoints/common/cli_args.py, config/*.py.
 """
 
 IGNORED = {
-    **dict.fromkeys(_SWITCHES.split(), 0),
-    **{switch.replace("--", "--no-", 1): 0 for switch in _SWITCHES.split()},
-    **dict.fromkeys(_WITHOUT_VALUE.split(), 0),
-    **dict.fromkeys(_WITH_VALUE.split(), 1),
-    **dict.fromkeys(_WITH_VALUES.split(), -1),
+    "where the server listens, whom it lets in, and its own processes": {
+        0: "--[no-]allow-credentials --[no-]disable-fastapi-docs --[no-]enable-offline-docs "
+        "--[no-]enable-ssl-refresh --[no-]enable-tokenizer-info-endpoint "
+        "--[no-]fail-on-environ-validation --grpc --headless",
+        1: "--api-server-count --grpc-port --h11-max-header-count "
+        "--h11-max-incomplete-event-size --host --port --root-path "
+        "--sse-keep-alive-interval --ssl-ca-certs --ssl-cert-reqs --ssl-certfile "
+        "--ssl-ciphers --ssl-keyfile --uds -asc",
+        -1: "--allowed-headers --allowed-methods --allowed-origins --api-key --middleware",
+    },
+    "which weights are loaded, from where and how: they stand beside the cache": {
+        0: "--[no-]allow-deprecated-quantization --[no-]enable-cumem-allocator "
+        "--[no-]enable-sleep-mode --[no-]sleep-mode-offload-cudagraph "
+        "--[no-]trust-remote-code --[no-]use-tqdm-on-load",
+        1: "--code-revision --config-format --cpu-offload-gb --download-dir --engram-config "
+        "--hf-config-path --hf-token --load-format --max-parallel-loading-workers "
+        "--model-class-overrides --model-impl --model-loader-extra-config --offload-backend "
+        "--offload-group-size --offload-num-in-group --offload-prefetch-step "
+        "--pt-load-map-location --quantization --quantization-config --revision "
+        "--safetensors-load-strategy --safetensors-prefetch-block-size "
+        "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config "
+        "-q -r",
+        -1: "--cpu-offload-params --ignore-patterns --offload-params "
+        "--sleep-preserve-parameter-names",
+    },
+    "the text of requests and answers: its tokens are the context": {
+        0: "--[no-]cohere-is-reasoning-model --[no-]enable-auto-tool-choice "
+        "--[no-]enable-prompt-embeds --[no-]enable-request-id-headers "
+        "--[no-]exclude-tools-when-tool-choice-none --[no-]return-tokens-as-token-ids "
+        "--[no-]skip-tokenizer-init --[no-]tokens-only --[no-]trust-request-chat-template",
+        1: "--anthropic-disabled-thinking-effort --chat-template "
+        "--chat-template-content-format --cohere-format --convert "
+        "--default-chat-template-kwargs --diffusion-config --fingerprint-mode "
+        "--fingerprint-value --generation-config --io-processor-plugin "
+        "--override-generation-config --pooler-config --reasoning-config "
+        "--reasoning-effort-map --reasoning-parser --reasoning-parser-plugin "
+        "--renderer-num-workers --response-role --runner --structured-outputs-config "
+        "--tokenizer --tokenizer-mode --tokenizer-revision --tool-call-parser "
+        "--tool-parser-plugin --tool-server --tool-strict-level -dc",
+        -1: "--logits-processors --served-model-name",
+    },
+    "what is logged, measured, traced or checked": {
+        0: "--aggregate-engine-logging --[no-]cudagraph-metrics --disable-log-requests "
+        "--disable-log-stats --[no-]disable-uvicorn-access-log "
+        "--[no-]enable-fault-tolerance --[no-]enable-force-include-usage "
+        "--[no-]enable-layerwise-nvtx-tracing --[no-]enable-log-deltas "
+        "--[no-]enable-log-outputs --[no-]enable-log-requests "
+        "--[no-]enable-logging-iteration-details --[no-]enable-mfu-metrics "
+        "--[no-]enable-per-request-metrics --[no-]enable-prompt-tokens-details "
+        "--[no-]enable-return-routed-experts --[no-]enable-server-load-tracking "
+        "--[no-]enable-trace-replay --[no-]jit-monitor-verbose --[no-]kv-cache-metrics "
+        "--[no-]log-error-stack --[no-]ray-workers-use-nsight",
+        1: "--aux-output-config --custom-histogram-buckets --disable-access-log-for-endpoints "
+        "--fault-tolerance-config --jit-monitor-mode --kv-cache-metrics-sample "
+        "--log-config-file --log-level --logging-config --max-log-len "
+        "--otlp-traces-endpoint --per-request-spec-decode-metrics --profiler-config "
+        "--show-hidden-metrics-for-version --uvicorn-log-level --watchdog-config",
+        -1: "--collect-detailed-traces",
+    },
+    "replicas of the whole server: the answer is one's": {
+        0: "--[no-]data-parallel-external-lb --[no-]data-parallel-hybrid-lb "
+        "--data-parallel-multi-port-external-lb --[no-]enable-elastic-ep "
+        "--[no-]enable-scale-out -dpe -dph -dpm",
+        1: "--data-parallel-address --data-parallel-backend --data-parallel-rank "
+        "--data-parallel-rpc-port --data-parallel-size --data-parallel-size-local "
+        "--data-parallel-start-rank --data-parallel-supervisor-port "
+        "--dp-supervisor-probe-failure-threshold --dp-supervisor-probe-interval-s "
+        "--dp-supervisor-probe-timeout-s --dp-sync-interval --elastic-ep-max-dp-size -dp "
+        "-dpa -dpb -dpl -dpn -dpp -dpr",
+    },
+    "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
+        0: "--[no-]dcp-q-replicate --[no-]disable-cascade-attn "
+        "--[no-]disable-custom-all-reduce --[no-]enable-dbo "
+        "--[no-]enable-flash-late-interaction --[no-]enable-flashinfer-autotune "
+        "--[no-]enable-hc-sp --[no-]enable-mamba-cache-stochastic-rounding "
+        "--[no-]enforce-eager --[no-]monokernel",
+        1: "--additional-config --compilation-config --dbo-decode-token-threshold "
+        "--dbo-prefill-token-threshold --dcp-comm-backend --gdn-prefill-backend "
+        "--ir-op-priority --kda-decode-backend --kda-prefill-backend --kernel-config "
+        "--linear-backend --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm "
+        "--max-cudagraph-capture-size --optimization-level --sparse-indexer-topk-backend "
+        "--ubatch-size -O -cc",
+        -1: "--cudagraph-capture-sizes",
+    },
+    "images, video and audio: they are tokens of the context once they are encoded": {
+        0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds "
+        "--[no-]interleave-mm-strings --[no-]language-model-only "
+        "--[no-]mm-device-do-normalize --[no-]mm-encoder-only --[no-]skip-mm-profiling "
+        "--[no-]trust-request-mm-kwargs",
+        1: "--allowed-local-media-path --ec-manager-config --ec-transfer-config "
+        "--limit-mm-per-prompt --media-io-kwargs --mm-encoder-attn-backend "
+        "--mm-encoder-attn-dtype --mm-encoder-fp8-scale-path "
+        "--mm-encoder-fp8-scale-save-margin --mm-encoder-fp8-scale-save-path "
+        "--mm-encoder-tp-mode --mm-hasher-algorithm --mm-ipc-gpu-memory-gb "
+        "--mm-processor-cache-gb --mm-processor-cache-type --mm-processor-device "
+        "--mm-processor-kwargs --mm-shm-cache-max-object-size-mb --mm-tensor-ipc "
+        "--video-pruning-method --video-pruning-rate",
+        -1: "--allowed-media-domains",
+    },
+    "how processes and nodes find each other, and which devices they take": {
+        0: "--[no-]disable-nccl-for-dp-synchronization --[no-]enable-nccl-comm-suspend "
+        "--[no-]enable-shm-tensor-arena --[no-]numa-bind",
+        1: "--cpu-distributed-timeout-seconds --device-ids --distributed-executor-backend "
+        "--distributed-timeout-seconds --master-addr --master-port --nnodes --node-rank "
+        "--shutdown-timeout --worker-cls --worker-extension-cls -n",
+        -1: "--numa-bind-cpus --numa-bind-nodes",
+    },
+    "how the next token is chosen": {
+        0: "--[no-]enable-batch-sharded-sampling --[no-]return-sampling-mask "
+        "--[no-]use-fp64-gumbel",
+        1: "--logprobs-mode --max-logprobs --seed --watermark-config",
+    },
+    "experts: where their weights lie and how tokens reach them": {
+        0: "--[no-]enable-ep-weight-filter --[no-]enable-eplb --[no-]enable-expert-parallel -ep",
+        1: "--all2all-backend --eplb-config --expert-placement-strategy --moe-backend",
+    },
+    "LoRA adapters: their weights stand beside the cache": {
+        0: "--[no-]enable-lora --[no-]enable-mixed-moe-lora-format "
+        "--[no-]enable-moe-shared-loras --[no-]enable-tower-connector-lora "
+        "--[no-]fully-sharded-loras --[no-]specialize-active-lora",
+        1: "--default-mm-loras --lora-dtype --max-cpu-loras --max-lora-cls-labels "
+        "--max-lora-rank --max-loras",
+        -1: "--lora-modules --lora-target-modules",
+    },
+    "which requests run when, and in what pieces: not what one of them holds": {
+        0: "--enable-chunked-prefill --[no-]long-prefill-token-threshold-adaptive",
+        1: "--long-prefill-token-threshold --max-num-active-seqs --max-num-partial-prefills "
+        "--max-num-queued-reqs --max-num-queued-tokens --prefill-schedule-interval "
+        "--scheduler-cls --scheduling-policy --stream-interval",
+    },
+    "how large the pool is, not what a request takes of it: memory is asked for by itself": {
+        0: "--[no-]scheduler-reserve-full-isl",
+        1: "--kv-cache-memory-bytes --num-gpu-blocks-override --watermark",
+    },
+    "how tokens are dealt to ranks that share a context: each holds as many": {
+        1: "--cp-kv-cache-interleave-size --dcp-kv-cache-interleave-size",
+    },
+    "copies of the cache outside it, and whether requests share what is counted": {
+        1: "--kv-events-config --kv-offloading-backend --kv-offloading-size "
+        "--kv-transfer-config --prefix-cache-retention-interval --prefix-caching-hash-algo "
+        "--prefix-match-unit",
+    },
+    "the mode follows prefix caching, whose own switch is a setting": {
+        1: "--mamba-cache-mode",
+    },
 }
-"""How many values each takes; -1: as many as follow."""
+"""By reason, and by how many values each takes; -1: as many as follow."""

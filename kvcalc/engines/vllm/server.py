@@ -12,8 +12,9 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.server import Asked, Server, Wanted
 from kvcalc.engines.vllm.ignored_flags import IGNORED
+from kvcalc.engines.vllm.option_values import TAKES
 from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
 from kvcalc.errors import RequestError, quote
 
@@ -158,13 +159,43 @@ def _speculation(config: str, asked: Asked) -> dict[str, Any]:
     return found if tokens is None else found | {"num_speculative_tokens": tokens}
 
 
-COMMAND = CommandLine(
+def prepare(wanted: Wanted) -> Wanted:
+    """Turn settings into what vLLM's flags give: the way back of `finish`.
+
+    --kv-cache-dtype takes no float32: that is the model's --dtype. A draft of EAGLE's is a model
+    of its own, and drafted tokens need a method.
+    """
+    given = wanted.given
+    if given.get("kv_cache_dtype") == "float32":
+        given["dtype"] = given.pop("kv_cache_dtype")
+    attention = {
+        key: INDEX_TYPES.get(value, value)
+        for key, name in ATTENTION.items()
+        if name != "attention_backend" and (value := given.pop(name, None)) is not None
+    }
+    if attention:
+        given["attention_config"] = json.dumps(attention)
+    if str(given.get("speculative_method")).startswith("eagle"):
+        wanted.unsaid.append("spec_model")
+    if "num_speculative_tokens" in given and "speculative_method" not in given:
+        wanted.unsaid.append("speculative_method")
+    return wanted
+
+
+INDEX_TYPES = {"bfloat16": "bf16"}
+"""Element types of indexers' keys whose name is another in --attention-config."""
+
+SERVER = Server(
+    start="vllm serve {model}",
     values=VALUES,
+    takes=TAKES,
+    share=("--gpu-memory-utilization", "--device-memory-utilization"),
     switches=SWITCHES,
-    ignored=IGNORED,
-    several=frozenset({"--kv-cache-dtype-skip-layers"}),
     environment=ENVIRONMENT,
+    harmless=IGNORED,
+    several=frozenset({"--kv-cache-dtype-skip-layers"}),
     positional_model=True,
     number=human_readable_int,
     finish=finish,
+    prepare=prepare,
 )

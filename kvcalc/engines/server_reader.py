@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
-from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.server import AS_MANY_AS_FOLLOW, MODEL, Asked, Server
 from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
 def read(line: str) -> tuple[str, Asked]:
     """Read a line such as "vllm serve MODEL --max-model-len 262144": its engine, and what it asks.
 
+    The word MODEL itself (MODEL.gguf, too) names no model; a lone # begins a comment.
+
     Raises:
-        KvcalcError: it is too long, has an open quote, or starts no engine that kvcalc knows; or a
+        RequestError: it is too long, has an open quote, or starts no engine that kvcalc knows; or a
             flag has no value, or one that is not a positive number where one is expected.
     """
     words = _split(line)
@@ -39,16 +41,18 @@ def read(line: str) -> tuple[str, Asked]:
         variables[match[1]] = match[2]
         del words[0]
     name, words = _program(words)
-    command = engines.find(name).command
-    if command is None:
+    server = engines.find(name).server
+    if server is None:
         raise RequestError.about("--from", f"kvcalc does not read the flags of {name}")
     asked = Asked()
-    _environment(variables, command, name, asked)
-    _flags(words, command, asked)
-    asked = command.finish(asked)
+    _environment(variables, server, name, asked)
+    _flags(words, server, asked)
+    if asked.model in (MODEL, f"{MODEL}.gguf"):
+        asked.model = None
+    asked = server.finish(asked)
     for setting, value in asked.settings.items():
         if isinstance(value, str) and COUNT.fullmatch(value):
-            asked.settings[setting] = _number(command.number, value, setting)
+            asked.settings[setting] = _number(server.number, value, setting)
     for what, amount in (("context", asked.context), ("sequences", asked.sequences)):
         if amount is not None and amount < 1:
             raise RequestError.about(
@@ -63,11 +67,12 @@ def _split(line: str) -> list[str]:
             "--from", f"found {len(line):,} characters, expected at most {MAX_CHARACTERS:,}"
         )
     try:
-        return shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
+        words = shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
     except ValueError as error:
         raise RequestError.about(
             "--from", f"{quote(line)} cannot be split into words ({str(error).lower()})"
         ) from None
+    return words[: words.index("#")] if "#" in words else words
 
 
 def _program(words: list[str]) -> tuple[str, list[str]]:
@@ -90,15 +95,13 @@ def _program(words: list[str]) -> tuple[str, list[str]]:
     raise RequestError.of("--from", program, f"one of {known}")
 
 
-def _environment(
-    variables: dict[str, str], command: CommandLine, engine: str, asked: Asked
-) -> None:
+def _environment(variables: dict[str, str], server: Server, engine: str, asked: Asked) -> None:
     """Take the variables that are settings; others of the engine's own, as VLLM_..., are named."""
     own = re.split("[^a-z]", engine)[0].upper()
     unknown = []
     for variable, value in variables.items():
-        if variable in command.environment:
-            asked.settings[command.environment[variable]] = value
+        if variable in server.environment:
+            asked.settings[server.environment[variable]] = value
         elif variable.startswith(f"{own}_"):
             unknown.append(variable)
     _name_unknown(unknown, asked)
@@ -107,55 +110,60 @@ def _environment(
 def _name_unknown(words: list[str], asked: Asked) -> None:
     if words:
         listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
-        asked.notes.append(f"passed over, for kvcalc does not know them: {listed}")
+        asked.notes.append(f"ignored, for kvcalc does not know them: {listed}")
 
 
-def _flags(words: list[str], command: CommandLine, asked: Asked) -> None:
+def _flags(words: list[str], server: Server, asked: Asked) -> None:
     unknown = []
     place = 0
     while place < len(words):
         word = words[place]
         place += 1
         if not FLAG.fullmatch(word):
-            if command.positional_model and asked.model is None:
+            if server.positional_model and asked.model is None:
                 asked.model = word
             else:
                 unknown.append(word)
             continue
         flag, equals, value = word.partition("=")
-        flag = _spelled(flag, command)
+        flag = _spelled(flag, server)
         following = [value] if equals else _values_after(words, place)
-        if flag in command.switches:
+        if flag in server.switches:
             if equals:
                 raise RequestError.about(
                     "--from", f"{quote(flag)}: found {quote(value)}, expected no value"
                 )
-            setting, switched = command.switches[flag]
+            setting, switched = server.switches[flag]
             asked.settings[setting] = switched
-        elif flag in command.values:
+        elif flag in server.gives:
             if not following:
                 raise RequestError.about("--from", f"{quote(flag)} has no value")
-            taken = following if flag in command.several else following[:1]
+            taken = following if flag in server.several else following[:1]
             place += 0 if equals else len(taken)
-            _take(command.values[flag], ",".join(taken), flag, command, asked)
-        elif flag in command.ignored:
-            takes = command.ignored[flag]
-            place += 0 if equals else len(following) if takes < 0 else min(takes, len(words))
+            _take(server.gives[flag], ",".join(taken), flag, server, asked)
+        elif flag in server.ignored:
+            takes = server.ignored[flag]
+            place += (
+                0
+                if equals
+                else len(following)
+                if takes == AS_MANY_AS_FOLLOW
+                else min(takes, len(words))
+            )
         else:
             unknown.append(flag)
             place += 0 if equals else len(following[:1])
     _name_unknown(unknown, asked)
 
 
-def _spelled(flag: str, command: CommandLine) -> str:
+def _spelled(flag: str, server: Server) -> str:
     """Find a flag as the table spells it: engines take underscores for dashes, some a beginning."""
     dashed = "-" * (len(flag) - len(flag.lstrip("-"))) + flag.lstrip("-").replace("_", "-")
-    known = {*command.switches, *command.values, *command.ignored}
-    if command.abbreviates and flag.startswith("--") and flag not in known:
-        begun = [one for one in known if one.startswith(flag)]
+    if server.abbreviates and flag.startswith("--") and flag not in server.known:
+        begun = [one for one in server.known if one.startswith(flag)]
         if len(begun) == 1:
             return begun[0]
-    return next((one for one in (flag, dashed) if one in known), flag)
+    return next((one for one in (flag, dashed) if one in server.known), flag)
 
 
 def _values_after(words: list[str], place: int) -> list[str]:
@@ -163,13 +171,13 @@ def _values_after(words: list[str], place: int) -> list[str]:
     return words[place:end]
 
 
-def _take(name: str, value: str, flag: str, command: CommandLine, asked: Asked) -> None:
-    if name == "model":
-        asked.model = value
+def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> None:
+    if name in ("model", "share"):
+        setattr(asked, name, value)
     elif name in ("context", "sequences"):
         if value in ("auto", "-1"):
             return
-        setattr(asked, name, _number(command.number, value, flag))
+        setattr(asked, name, _number(server.number, value, flag))
     else:
         asked.settings[name] = value
 

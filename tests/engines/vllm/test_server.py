@@ -6,8 +6,7 @@ import pytest
 
 from kvcalc.engines import ENGINES
 from kvcalc.engines.server import Asked
-from kvcalc.engines.vllm.flags import COMMAND, SWITCHES, VALUES, finish, human_readable_int
-from kvcalc.engines.vllm.ignored_flags import IGNORED
+from kvcalc.engines.vllm.server import SERVER, SWITCHES, VALUES, finish, human_readable_int
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 
@@ -38,9 +37,9 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     settings = {*VALUES.values(), *(name for name, _ in SWITCHES.values())}
     assert settings - TAKEN_APART <= VllmSettings.model_fields.keys()
     assert not VALUES.keys() & SWITCHES.keys()
-    assert not IGNORED.keys() & (VALUES.keys() | SWITCHES.keys())
-    assert not any(flag in table for flag in NAMED for table in (IGNORED, VALUES, SWITCHES))
-    assert COMMAND.positional_model
+    assert not SERVER.ignored.keys() & (VALUES.keys() | SWITCHES.keys())
+    assert not any(flag in table for flag in NAMED for table in (SERVER.ignored, VALUES, SWITCHES))
+    assert SERVER.positional_model
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
         ("--no-trust-remote-code", 0),
         ("--enable-chunked-prefill", 0),
         ("--headless", 0),
-        ("--gpu-memory-utilization", 1),
+        ("--kv-cache-memory-bytes", 1),
         ("--num-gpu-blocks-override", 1),
         ("--mamba-cache-mode", 1),  # it follows prefix caching
         ("--data-parallel-size", 1),
@@ -58,7 +57,7 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     ],
 )
 def test_flags_that_leave_the_cache_are_ignored_with_their_values(flag: str, takes: int) -> None:
-    assert COMMAND.ignored[flag] == takes
+    assert SERVER.ignored[flag] == takes
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""SGLang's command line: what of it says something of the cache.
+"""SGLang's command line: what of it says something of the cache, read and written.
 
 `python -m sglang.launch_server` and `sglang serve` take the same flags (SGLang 0.5.23,
 srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `--tp` for
@@ -7,8 +7,9 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 
 import re
 
-from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.server import Asked, Server, Wanted
 from kvcalc.engines.sglang.ignored_flags import IGNORED
+from kvcalc.engines.sglang.option_values import TAKES
 from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
@@ -46,15 +47,19 @@ VALUES = {
 ENVIRONMENT = {"SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval"}
 """Variables of the environment (srt/environ.py): the setting of each."""
 
+COUNT = r"0*[1-9][0-9]{0,8}"
+
 AUTO = ("kv_cache_dtype", "dtype")
-"""Flags whose `auto` is the same as none."""
+"""Flags whose `auto` is the same as not given."""
 
 
 def finish(asked: Asked) -> Asked:
-    """Make settings of what is none: `--dtype`, the old spelling of attention DP, the draft.
+    """Make settings of flags that are not: `--dtype`, the old spelling of attention DP, the draft.
+
+    --max-running-requests is how many sequences run at once, and a setting of the pools, too.
 
     Raises:
-        KvcalcError: a count that is none.
+        RequestError: a count that is not a positive number.
     """
     settings, notes = asked.settings, asked.notes
     for name in AUTO:
@@ -63,17 +68,10 @@ def finish(asked: Asked) -> Asked:
     own = settings.pop("dtype", None)
     if own is not None:
         settings.setdefault("kv_cache_dtype", own)
-    replicas = settings.pop("dp_size", None)
-    attention = settings.pop("enable_dp_attention", False)
-    if replicas is not None:
-        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(replicas)):
-            raise RequestError.of("--dp-size", replicas, "a positive int")
-        if attention:
-            settings.setdefault("attn_dp_size", replicas)
-        elif int(replicas) > 1:
-            notes.append(
-                f"sglang: --dp-size {int(replicas)} starts so many replicas; the answer is one's"
-            )
+    _data_parallel(asked)
+    running = str(settings.get("max_running_requests", ""))
+    if re.fullmatch(COUNT, running):
+        asked.sequences = int(running)
     algorithm = settings.pop("speculative_algorithm", None)
     if algorithm is not None:
         notes.append(
@@ -88,15 +86,52 @@ def finish(asked: Asked) -> Asked:
     return asked
 
 
-COMMAND = CommandLine(
+def _data_parallel(asked: Asked) -> None:
+    """Tell groups of the attention's ranks, in the old spelling, from replicas of the model."""
+    settings = asked.settings
+    replicas = settings.pop("dp_size", None)
+    attention = settings.pop("enable_dp_attention", False)
+    if replicas is not None:
+        if not re.fullmatch(COUNT, str(replicas)):
+            raise RequestError.of("--dp-size", replicas, "a positive int")
+        if attention:
+            settings.setdefault("attn_dp_size", replicas)
+        elif int(replicas) > 1:
+            asked.notes.append(
+                f"sglang: --dp-size {int(replicas)} starts so many replicas; the answer is one's"
+            )
+
+
+def prepare(wanted: Wanted) -> Wanted:
+    """Turn settings into what SGLang's flags give: the way back of `finish`.
+
+    --kv-cache-dtype takes no float16 and no float32: those are the model's --dtype. The sequences
+    that are to run are --max-running-requests unless that is asked for by itself.
+    """
+    given = {
+        "max_running_requests" if name == "sequences" else name: value
+        for name, value in wanted.given.items()
+    }
+    if given.get("kv_cache_dtype") in ("float16", "float32"):
+        given["dtype"] = given.pop("kv_cache_dtype")
+    if any(name.startswith("speculative_") for name in given):
+        wanted.unsaid.append("speculative_algorithm")
+    return Wanted(wanted.model, given, wanted.unsaid)
+
+
+SERVER = Server(
+    start="python -m sglang.launch_server --model-path {model}",
     values=VALUES,
+    takes=TAKES,
+    share=("--mem-fraction-static",),
     switches={
         **{_flag(name): (name, True) for name in SWITCHES},
         "--enable-dp-attention": ("enable_dp_attention", True),
     },
-    ignored=IGNORED,
     environment=ENVIRONMENT,
+    harmless=IGNORED,
     positional_model=True,
     abbreviates=True,
     finish=finish,
+    prepare=prepare,
 )

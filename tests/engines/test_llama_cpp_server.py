@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.llama_cpp.flags import COMMAND, SWITCHES, VALUES, finish
-from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
+from kvcalc.engines.llama_cpp.server import SERVER, SWITCHES, VALUES, finish
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.server import Asked
 from kvcalc.errors import KvcalcError
@@ -21,9 +20,9 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     settings = {*VALUES.values(), *(name for name, _ in SWITCHES.values())}
     assert settings - TAKEN_APART <= LlamaCppSettings.model_fields.keys()
     assert not VALUES.keys() & SWITCHES.keys()
-    assert not IGNORED.keys() & (VALUES.keys() | SWITCHES.keys())
-    assert COMMAND.ignored["--jinja"] == 0
-    assert COMMAND.ignored["--threads"] == 1
+    assert not SERVER.ignored.keys() & (VALUES.keys() | SWITCHES.keys())
+    assert SERVER.ignored["--jinja"] == 0
+    assert SERVER.ignored["--threads"] == 1
 
 
 def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:

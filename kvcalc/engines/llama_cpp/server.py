@@ -1,4 +1,4 @@
-"""llama-server's command line: what of it says something of the cache.
+"""llama-server's command line: what of it says something of the cache, read and written.
 
 Flags are those of llama.cpp's common/arg.cpp (2026-10-01, commit 0c1e570), defaults those of
 tools/server/server.cpp. Flags that change what is loaded in ways not followed here
@@ -7,8 +7,10 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 
 from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
-from kvcalc.engines.server import Asked, CommandLine
+from kvcalc.engines.llama_cpp.option_values import TAKES
+from kvcalc.engines.server import MODEL, Asked, Server, Wanted
 from kvcalc.errors import RequestError, quote
+from kvcalc.model import Model
 
 SLOTS = 4
 """Without -np llama-server makes so many slots, in one unified buffer."""
@@ -60,7 +62,7 @@ def finish(asked: Asked) -> Asked:
     """Make of what was asked what llama-server makes of it.
 
     Raises:
-        KvcalcError: more slots than tokens, or a count that is none.
+        RequestError: more slots than tokens, or a count that is none.
     """
     settings, notes = asked.settings, asked.notes
     if asked.sequences is None or asked.sequences < 0:
@@ -108,9 +110,46 @@ def _of_one(context: int, sequences: int, unified: bool) -> int:
     return down if down and same else down + 1
 
 
-COMMAND = CommandLine(
+def prepare(wanted: Wanted) -> Wanted:
+    """Turn settings into what llama-server's flags give: the way back of `finish`.
+
+    -c counts all slots; kv_cache_dtype is the type of both K and V where they have none of their
+    own; drafted tokens are the MTP head's, of a model that has one.
+    """
+    given = wanted.given
+    if "context" in given:
+        given["context"] *= given.get("sequences", 1)
+    common = given.pop("kv_cache_dtype", None)
+    if common is not None:
+        given.setdefault("cache_type_k", common)
+        given.setdefault("cache_type_v", common)
+    if given.get("flash_attn") is False:
+        given["flash_attn"] = "off"
+    if "tensor_split" in given:
+        given["tensor_split"] = [_proportion(part) for part in given["tensor_split"]]
+    if wanted.model.num_nextn_predict_layers and "n_rs_seq" in given:
+        given |= {"spec_type": "draft-mtp", "spec_draft_n_max": given.pop("n_rs_seq")}
+    return wanted
+
+
+def _proportion(part: float) -> str:
+    return repr(part).removesuffix(".0")
+
+
+def file_name(model: Model, source: str | None) -> str:
+    """Name the GGUF file that llama-server loads: as given, or by the preset's name."""
+    if source is not None and source.endswith(".gguf"):
+        return source
+    return f"{model.name if model.hub_id else MODEL}.gguf"
+
+
+SERVER = Server(
+    start="llama-server --model {model}",
     values=VALUES,
+    takes=TAKES,
     switches=SWITCHES,
-    ignored=IGNORED,
+    harmless=IGNORED,
+    names=file_name,
     finish=finish,
+    prepare=prepare,
 )

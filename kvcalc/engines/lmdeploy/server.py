@@ -1,0 +1,53 @@
+"""The command line of `lmdeploy serve api_server` (0.16.0: cli/serve.py, cli/utils.py)."""
+
+from kvcalc.engines.lmdeploy.ignored_flags import IGNORED
+from kvcalc.engines.lmdeploy.settings import BY_NAME
+from kvcalc.engines.option_values import Choices, Share, Whole
+from kvcalc.engines.server import Asked, Server, Wanted
+
+
+def finish(asked: Asked) -> Asked:
+    """Drop `--dtype auto`, the default, and say whose figures these are."""
+    if asked.settings.get("kv_cache_dtype") == "auto":
+        del asked.settings["kv_cache_dtype"]
+    asked.notes.append(
+        "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not TurboMind's"
+    )
+    return asked
+
+
+def prepare(wanted: Wanted) -> Wanted:
+    """Let --quant-policy say what packs the cache: --dtype is the model's own element type."""
+    if wanted.given.get("kv_cache_dtype") in BY_NAME:
+        wanted.given["quant_policy"] = BY_NAME[wanted.given.pop("kv_cache_dtype")]
+    return wanted
+
+
+SERVER = Server(
+    start="lmdeploy serve api_server {model} --backend pytorch",
+    values={
+        "--session-len": "context",
+        "--max-batch-size": "sequences",
+        "--tp": "tensor_parallel_size",
+        "--quant-policy": "quant_policy",
+        "--cache-block-seq-len": "cache_block_seq_len",
+        "--dtype": "kv_cache_dtype",
+    },
+    share=("--cache-max-entry-count",),
+    takes={
+        "context": Whole("cli/utils.py, session_len"),
+        "sequences": Whole("cli/utils.py, max_batch_size"),
+        "share": Share("cli/utils.py, cache_max_entry_count"),
+        "tensor_parallel_size": Whole("cli/utils.py, tp"),
+        "quant_policy": Choices(
+            "cli/utils.py, quant_policy; messages.py, QuantPolicy",
+            ("0", "4", "8", "16", "17", "42"),
+        ),
+        "cache_block_seq_len": Whole("cli/utils.py"),
+        "kv_cache_dtype": Choices("cli/utils.py, dtype", ("auto", "float16", "bfloat16")),
+    },
+    harmless=IGNORED,
+    positional_model=True,
+    finish=finish,
+    prepare=prepare,
+)

@@ -1,0 +1,72 @@
+"""An engine's own command line, written: what `server_reader` reads, the same settings again."""
+
+from fractions import Fraction
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from kvcalc.engines.server import Server, Wanted
+
+if TYPE_CHECKING:
+    from kvcalc.engines.engine import Engine, Settings
+    from kvcalc.model import Model
+
+HARDWARE = {"gpu"}
+"""Settings that say what the engine runs on: nothing starts it so."""
+
+
+def write(
+    engine: "Engine",
+    settings: "Settings",
+    model: "Model",
+    *,
+    context: int | None = None,
+    sequences: int | None = None,
+    share: Fraction | None = None,
+    source: str | None = None,
+) -> str:
+    """Write the line that starts an engine's server so; "" for an engine without one.
+
+    `context` counts one sequence, `share` is the engine's share of the memory, and `source` the
+    text that named the model, if any. What no flag or variable takes is named in a comment at the
+    line's end, which a shell and `server_reader` ignore.
+    """
+    server = engine.server
+    if server is None:
+        return ""
+    amounts = {"context": context, "sequences": sequences, "share": share}
+    given = {name: amount for name, amount in amounts.items() if amount is not None}
+    given |= settings.model_dump(exclude_defaults=True, exclude=HARDWARE)
+    wanted = server.prepare(Wanted(model, given))
+    variables, flags, unsaid = [], [], wanted.unsaid
+    for name, value in wanted.given.items():
+        if (words := flag(server, name, value)) is not None:
+            flags.append(words)
+        elif (words := _variable(server, name, value)) is not None:
+            variables.append(words)
+        else:
+            unsaid.append(name)
+    start = server.start.format(model=quote(server.names(model, source)))
+    comment = [f"# no flag takes this: {', '.join(unsaid)}"] if unsaid else []
+    return " ".join([*variables, start, *flags, *comment])
+
+
+def flag(server: Server, name: str, value: Any) -> str | None:
+    """Write one thing that a line says as a flag, by its long name; None where no flag takes it."""
+    for switch, sets in server.switches.items():
+        if sets == (name, value) and switch.startswith("--"):
+            return switch
+    words = _words(server, name, value)
+    valued = next((f for f, gives in server.gives.items() if gives == name and f[1] == "-"), None)
+    return None if words is None or valued is None else " ".join([valued, *words])
+
+
+def _variable(server: Server, name: str, value: Any) -> str | None:
+    words = _words(server, name, value)
+    variable = next((one for one, gives in server.environment.items() if gives == name), None)
+    return None if words is None or variable is None else f"{variable}={words[0]}"
+
+
+def _words(server: Server, name: str, value: Any) -> list[str] | None:
+    """The words of a value, quoted for a shell; None where the option refuses it."""
+    words = server.takes[name].written(value) if name in server.takes else None
+    return None if words is None else [quote(word) for word in words]

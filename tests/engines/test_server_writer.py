@@ -1,0 +1,216 @@
+"""Lines that start an engine's server, worked by hand from the engines' own parsers."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.engines import find
+from kvcalc.engines.option_values import Choices, Listed, Share, Whole
+from kvcalc.engines.server_reader import read
+from kvcalc.engines.server_writer import flag, write
+from kvcalc.model import Model
+from tests.shapes import full, model
+
+QWEN = kvcalc.load("qwen3-8b")
+
+
+def line(engine: str, of: Model = QWEN, source: str | None = None, **settings: Any) -> str:
+    chosen = find(engine)
+    return write(chosen, chosen.settings(**settings), of, source=source)
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings", "words"),
+    [
+        (
+            "llama.cpp",
+            {"kv_cache_dtype": "q8_0"},
+            "llama-server --model Qwen3-8B.gguf --cache-type-k q8_0 --cache-type-v q8_0",
+        ),
+        (
+            "llama.cpp",
+            {"kv_cache_dtype": "q8_0", "cache_type_v": "f16"},
+            "llama-server --model Qwen3-8B.gguf --cache-type-v f16 --cache-type-k q8_0",
+        ),
+        (
+            "llama.cpp",
+            {"tensor_split": [3, 1, 0.5], "flash_attn": "off", "offload_kqv": "false"},
+            "llama-server --model Qwen3-8B.gguf --flash-attn off --tensor-split 3,1,0.5 "
+            "--no-kv-offload",
+        ),
+        (
+            "llama.cpp",
+            {"n_rs_seq": 2},
+            "llama-server --model Qwen3-8B.gguf # no flag takes this: n_rs_seq",
+        ),
+        (
+            "lmdeploy",
+            {"kv_cache_dtype": "int8"},
+            "lmdeploy serve api_server Qwen/Qwen3-8B --backend pytorch --quant-policy 8",
+        ),
+        (
+            "lmdeploy",
+            {"kv_cache_dtype": "float16"},
+            "lmdeploy serve api_server Qwen/Qwen3-8B --backend pytorch --dtype float16",
+        ),
+        (
+            "sglang",
+            {"swa_eviction_interval": 64, "kv_cache_dtype": "fp8"},
+            "SGLANG_SWA_EVICTION_INTERVAL=64 python -m sglang.launch_server --model-path "
+            "Qwen/Qwen3-8B --kv-cache-dtype fp8_e4m3",
+        ),
+        (
+            "sglang",
+            {"kv_cache_dtype": "float16", "disable_radix_cache": True},
+            "python -m sglang.launch_server --model-path Qwen/Qwen3-8B --disable-radix-cache "
+            "--dtype float16",
+        ),
+        (
+            "sglang",
+            {"draft_layers": 1, "speculative_num_draft_tokens": 4},
+            "python -m sglang.launch_server --model-path Qwen/Qwen3-8B "
+            "--speculative-num-draft-tokens 4 "
+            "# no flag takes this: speculative_algorithm, draft_layers",
+        ),
+        (
+            "vllm",
+            {"kv_cache_layout": "HND", "kv_cache_dtype_skip_layers": "0,31,sliding_window"},
+            "VLLM_KV_CACHE_LAYOUT=LBHNC vllm serve Qwen/Qwen3-8B --kv-cache-dtype-skip-layers "
+            "0 31 sliding_window",
+        ),
+        (
+            "vllm",
+            {"pipeline_parallel_size": 2, "pp_layer_partition": "20,16"},
+            "VLLM_PP_LAYER_PARTITION=20,16 vllm serve Qwen/Qwen3-8B --pipeline-parallel-size 2",
+        ),
+        (
+            "vllm",
+            {"indexer_kv_dtype": "bfloat16", "flash_attention_version": 3},
+            "vllm serve Qwen/Qwen3-8B --attention-config "
+            """'{"flash_attn_version": 3, "indexer_kv_dtype": "bf16"}'""",
+        ),
+        (
+            "vllm",
+            {"async_scheduling": False, "mamba_cache_mode": "none", "kv_cache_dtype": "fp32"},
+            "vllm serve Qwen/Qwen3-8B --no-async-scheduling --no-enable-prefix-caching "
+            "--dtype float32",
+        ),
+        (
+            "vllm",
+            {"kv_cache_dtype_skip_layers": "", "gpu": "h100"},
+            "vllm serve Qwen/Qwen3-8B # no flag takes this: kv_cache_dtype_skip_layers",
+        ),
+        ("mlx", {"kv_bits": 8}, "mlx_lm.server --model Qwen/Qwen3-8B --kv-bits 8"),
+        ("ideal", {}, ""),
+    ],
+)
+def test_settings_are_said_in_the_engines_own_words(
+    engine: str, settings: dict[str, Any], words: str
+) -> None:
+    assert line(engine, **settings) == words
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "of", "named"),
+    [
+        ("vllm", "qwen3-8b", QWEN, "Qwen/Qwen3-8B"),
+        ("vllm", "Qwen/Qwen3-8B", QWEN, "Qwen/Qwen3-8B"),
+        ("vllm", "some/folder", model(), "some/folder"),
+        ("vllm", "a folder", model(), "'a folder'"),
+        ("vllm", "some/folder/config.json", model(), "some/folder"),
+        ("vllm", "mine.toml", model(), "MODEL"),
+        ("vllm", None, model(name="32 layers G, 8 KV heads"), "MODEL"),
+        ("llama.cpp", "qwen3-8b", QWEN, "Qwen3-8B.gguf"),
+        ("llama.cpp", "models/q.gguf", model(), "models/q.gguf"),
+        ("llama.cpp", "some/folder", model(), "MODEL.gguf"),
+    ],
+)
+def test_a_model_is_named_so_that_the_server_finds_it(
+    engine: str, source: str | None, of: Model, named: str
+) -> None:
+    assert line(engine, of, source).split(" ", 2 if engine == "vllm" else 1)[-1].endswith(named)
+    asked = read(line(engine, of, source))[1].model
+    assert asked == (None if named.startswith("MODEL") else named.strip("'"))
+
+
+def test_a_preset_is_read_again_without_a_network() -> None:
+    for engine in ("vllm", "sglang", "lmdeploy", "mlx", "llama.cpp"):
+        for preset in ("k-exaone-236b-a23b", "gemma-3-27b", "llama-3.1-8b"):
+            loaded = kvcalc.load(preset)
+            assert kvcalc.load(read(line(engine, loaded))[1].model or "") == loaded
+
+
+def test_llama_servers_context_counts_all_slots() -> None:
+    chosen = find("llama.cpp")
+    words = write(chosen, chosen.settings(), QWEN, context=4096, sequences=3)
+    assert words == "llama-server --model Qwen3-8B.gguf --ctx-size 12288 --parallel 3"
+
+
+def test_a_share_keeps_nine_decimals() -> None:
+    chosen = find("vllm")
+    words = write(chosen, chosen.settings(), QWEN, share=Fraction(912_345_678, 10**9))
+    assert words == "vllm serve Qwen/Qwen3-8B --gpu-memory-utilization 0.912345678"
+
+
+def test_a_flag_is_the_long_one() -> None:
+    server = find("llama.cpp").server
+    assert server is not None
+    assert flag(server, "ubatch_size", 128) == "--ubatch-size 128"
+    assert flag(server, "kv_unified", True) == "--kv-unified"
+    assert flag(server, "ctx_type", "mtp") is None
+
+
+@pytest.mark.parametrize(
+    ("takes", "value", "words"),
+    [
+        (Choices("", ("on", "off")), "on", ("on",)),
+        (Choices("", ("on", "off")), "yes", None),
+        (Whole("", most=9), 9, ("9",)),
+        (Whole("", most=9), 10, None),
+        (Whole(""), 0, None),
+        (Whole("", least=-1), -1, ("-1",)),
+        (Share(""), 0.25, ("0.25",)),
+        (Share(""), Fraction(1), ("1",)),
+        (Share(""), 1.5, None),
+        (Share("", most=None), 1.5, ("1.5",)),
+        (Share(""), 0, None),
+        (Listed("", "[0-9]+", ",", most=2), ["1", "2"], ("1,2",)),
+        (Listed("", "[0-9]+", ",", most=2), ["1", "2", "3"], None),
+        (Listed("", "[0-9]+"), ("1", "2"), ("1", "2")),
+        (Listed("", "[0-9]+"), ("x",), None),
+        (Listed("", "[0-9]+"), (), None),
+    ],
+)
+def test_an_option_writes_what_it_takes(
+    takes: Any, value: Any, words: tuple[str, ...] | None
+) -> None:
+    assert takes.written(value) == words
+
+
+def test_everything_that_a_line_can_say_has_its_values_and_their_source() -> None:
+    for name in ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy"):
+        server = find(name).server
+        assert server is not None
+        settings = find(name).settings.model_fields.keys()
+        said = {*server.gives.values(), *server.environment.values()} & {*settings, "share"}
+        assert said <= server.takes.keys()
+        assert all(takes.source for takes in server.takes.values())
+
+
+def test_every_ignored_flag_stands_once_under_a_reason() -> None:
+    for name in ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy"):
+        server = find(name).server
+        assert server is not None
+        listed = [
+            flag for by in server.harmless.values() for text in by.values() for flag in text.split()
+        ]
+        assert len(listed) == len(set(listed))
+        assert not server.ignored.keys() & (server.gives.keys() | server.switches.keys())
+        assert all(len(reason) > 15 for reason in server.harmless)
+
+
+def test_the_drafts_of_a_models_own_head_are_llama_servers_mtp() -> None:
+    words = line("llama.cpp", model(full(), num_nextn_predict_layers=1), n_rs_seq=2)
+    assert words == "llama-server --model MODEL.gguf --spec-type draft-mtp --spec-draft-n-max 2"

@@ -1,0 +1,69 @@
+"""What SGLang's server makes of its command line."""
+
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.engines import ENGINES
+from kvcalc.engines.server import Asked
+from kvcalc.engines.server_reader import read
+from kvcalc.engines.sglang.server import SERVER
+from kvcalc.engines.sglang.settings import SglangSettings
+
+
+def asked(line: str) -> Asked:
+    """Read the words after `sglang serve`."""
+    return read(f"sglang serve {line}")[1]
+
+
+def test_the_servers_command_line() -> None:
+    found = asked(
+        "--model-path org/model --tp 4 --context-length 262144 --kv-cache-dtype fp8_e5m2 "
+        "--page-size 16 --mem-fraction-static 0.8 --trust-remote-code --disable-radix-cache"
+    )
+    assert (found.model, found.context, found.share) == ("org/model", 262_144, "0.8")
+    assert found.settings == {
+        "tensor_parallel_size": "4",
+        "kv_cache_dtype": "fp8_e5m2",
+        "page_size": "16",
+        "disable_radix_cache": True,
+    }
+    assert found.notes == []
+    assert ENGINES["sglang"].programs == ("sglang.launch_server", "sglang")
+
+
+def test_running_requests_are_the_sequences_and_a_setting() -> None:
+    found = asked("--max-running-requests 48")
+    assert (found.sequences, found.settings) == (48, {"max_running_requests": "48"})
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "note"),
+    [
+        ("--dtype half --kv-cache-dtype auto", {"kv_cache_dtype": "half"}, None),
+        (
+            "--dp-size 4 --tp-size 8 --enable-dp-attention",
+            {"tensor_parallel_size": "8", "attn_dp_size": "4"},
+            None,
+        ),
+        ("--dp 4", {}, "starts so many replicas"),
+        ("--speculative-algorithm EAGLE", {}, "counted only where draft_layers gives them"),
+    ],
+)
+def test_flags_that_are_no_settings(line: str, settings: dict[str, Any], note: str | None) -> None:
+    found = asked(line)
+    assert found.settings == settings
+    assert any(note in one for one in found.notes) if note else not found.notes
+
+
+def test_a_count_of_replicas_that_is_none_is_refused() -> None:
+    with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
+        asked("--dp-size many")
+
+
+def test_no_flag_is_in_two_tables() -> None:
+    assert not (SERVER.gives.keys() | SERVER.switches.keys()) & SERVER.ignored.keys()
+    assert not SERVER.values.keys() & SERVER.switches.keys()
+    named = {*SERVER.values.values()} - {"model", "context", "dp_size", "dtype"}
+    assert named - {"speculative_algorithm"} <= SglangSettings.model_fields.keys()
