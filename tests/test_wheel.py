@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -15,16 +16,29 @@ from tests.conftest import Cli
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("wheel")
+TOP_LEVEL = {"CHANGELOG.md", "LICENSE", "README.md", "kvcalc", "presets", "pyproject.toml", "tests"}
+"""What stands at the top of a checkout, besides dot-files."""
+
+
+def build(kind: str, target: Path) -> Path:
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, ROOT],
+        [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", target, ROOT],
         check=True,
         capture_output=True,
     )
-    (built,) = target.glob("*.whl")
+    (built,) = target.iterdir()
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_sources_are_those_of_a_checkout(tmp_path: Path) -> None:
+    names = tarfile.open(build("sdist", tmp_path)).getnames()
+    tops = {name.split("/")[1] for name in names}
+    assert {top for top in tops if not top.startswith(".")} == TOP_LEVEL | {"PKG-INFO"}
 
 
 def test_the_wheel_holds_the_presets_the_types_and_the_licence(wheel: Path) -> None:
