@@ -36,8 +36,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sources_are_those_of_a_checkout(tmp_path: Path) -> None:
-    names = tarfile.open(build("sdist", tmp_path)).getnames()
-    tops = {name.split("/")[1] for name in names}
+    with tarfile.open(build("sdist", tmp_path)) as sources:
+        tops = {name.split("/")[1] for name in sources.getnames()}
     assert {top for top in tops if not top.startswith(".")} == TOP_LEVEL | {"PKG-INFO"}
 
 
