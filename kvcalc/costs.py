@@ -9,6 +9,7 @@ from kvcalc.errors import UnsupportedError, quote
 from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
+from kvcalc.formula.limits import Limit
 from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
 
@@ -87,6 +88,12 @@ class Cost:
             KvcalcError: the engine's cost is no sum over sequences; the sentence says why.
         """
         return self._split().fixed
+
+    @property
+    def max_sequences(self) -> int | None:
+        """How many sequences the engine runs at once; None where it sets no limit."""
+        limits = [limit.most for limit in self.formula.limits if limit.value == SEQUENCES]
+        return min(limits, default=None)
 
     @property
     def peak(self) -> Formula:
@@ -228,11 +235,13 @@ def formula(
     expression: Value,
     settings: Mapping[str, int] = MappingProxyType({}),
     fixed: Mapping[str, str] = MappingProxyType({}),
+    limits: tuple[Limit, ...] = (),
 ) -> Formula:
     """Bind a model's own values to the variables that every engine knows.
 
     `settings` are variables that the engine adds, with their values; `fixed` says of settings
-    that cannot vary without another structure, by name, why they cannot.
+    that cannot vary without another structure, by name, why they cannot. Past the `limits` the
+    engine does not run.
     """
     variables = {"sequences": 1, **settings}
     absent = {}
@@ -250,4 +259,4 @@ def formula(
     else:
         variables["source"] = model.source
     own = {name: value for name, value in variables.items() if name not in fixed}
-    return Formula(expression, own, absent | dict(fixed))
+    return Formula(expression, own, absent | dict(fixed), limits)

@@ -4,26 +4,33 @@ Integers of 64 bits wrap silently, so the bounds of the amounts are looked at fi
 Python's own ints (dtype object) never wrap.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kvcalc.errors import MissingExtraError, RequestError, reason
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
+from kvcalc.formula.limits import Limit
 
 LIMIT = 2**63
 CHUNK = 2**15
 """Amounts at a time: what a core's own cache holds, so that no step waits for memory."""
 
 
-def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) -> Any:
+def over(
+    expression: Value,
+    own: Mapping[str, int],
+    given: Mapping[str, Any],
+    limits: Sequence[Limit] = (),
+) -> Any:
     """Evaluate an expression for arrays of `given` amounts, the rest at their `own` values.
 
     The answer is of the kind of the first array: a series comes back as a series.
 
     Raises:
         KvcalcError: numpy is not installed; an amount is no positive whole number; the shapes or
-            the series' indexes do not go together; or a part of the expression could pass 2^63.
+            the series' indexes do not go together; a part of the expression could pass 2^63; or an
+            amount is past a limit.
     """
     try:
         import numpy
@@ -35,7 +42,8 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
         # Beside Python's ints no 64-bit integers, which would wrap before the two meet.
         arrays = {name: array.astype(object) for name, array in arrays.items()}
     else:
-        _refuse_overflow(expression, own, arrays)
+        for part in (expression, *(limit.value for limit in limits)):
+            _refuse_overflow(part, own, arrays)
     try:
         shape = numpy.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
@@ -43,6 +51,14 @@ def over(expression: Value, own: Mapping[str, int], given: Mapping[str, Any]) ->
         raise RequestError.about(
             "arrays", f"found shapes that do not go together: {sizes}"
         ) from None
+    for limit in limits:
+        past = _evaluated(numpy, limit.value, own, arrays, shape) > limit.most
+        if past.any():
+            first = numpy.unravel_index(numpy.argmax(past), shape)
+            there = {
+                name: numpy.broadcast_to(array, shape)[first] for name, array in arrays.items()
+            }
+            raise limit.refusal({**own, **{name: int(amount) for name, amount in there.items()}})
     answer = _evaluated(numpy, expression, own, arrays, shape)
     return _as_given(next(iter(given.values())), answer)
 
@@ -144,10 +160,8 @@ def _kind(amounts: Any) -> str:
     return library if type(amounts).__name__ == "Series" else "array"
 
 
-def polars_expression(
-    expression: Value, own: Mapping[str, int], names: Mapping[str, str], *, checked: bool
-) -> Any:
-    """Build a Polars expression over the columns of `names`, the rest at their `own` values.
+def polars_expression(expression: Value, names: Mapping[str, str], *, checked: bool) -> Any:
+    """Build a Polars expression over the columns of `names`.
 
     It cannot see its data: while every part is below 2^63 it is exact, and past it Polars wraps.
     `checked` computes in Int128 instead.
@@ -159,12 +173,9 @@ def polars_expression(
         import polars
     except ImportError:
         raise MissingExtraError.of("a Polars expression needs", "polars") from None
-    from kvcalc.formula.expression import substituted
     from kvcalc.formula.languages.polars import source
 
     integer = "Int128" if checked else "Int64"
-    values = {name: value for name, value in own.items() if name not in names}
-    expression = substituted(expression, values)
     if isinstance(expression, int):
         return polars.lit(expression, getattr(polars, integer))
     # Our own rendering, in which names of columns stand quoted by repr.

@@ -58,6 +58,10 @@ def extent(value: Value, variables: Mapping[str, Bounds]) -> Extent:
 
 
 def _of(kind: str, low: int, high: int, other_low: int, other_high: int) -> Bounds:
+    if kind == "where":
+        return Bounds(low, high)
+    if kind == "at_most":
+        return Bounds(0, 1)
     if kind == "add":
         return Bounds(low + other_low, high + other_high)
     if kind == "sub":

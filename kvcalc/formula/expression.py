@@ -1,7 +1,8 @@
 """The arithmetic: a small immutable expression over named variables, and how it is written down.
 
 Values are plain ints, which fold at once, or expressions. Python's operators build the sum,
-difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` the rest. A target
+difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` the rest. What has
+a value only within limits (`limits.limited`) is written down, and never built further. A target
 is a table from a node's kind to its text; one that lacks a kind refuses, and never prints something
 else.
 """
@@ -106,6 +107,13 @@ BUILD: dict[str, Callable[[Any, Any], Value]] = {
 """What makes each kind of node of two operands."""
 
 
+def evaluated(value: Value, values: Mapping[str, int]) -> int:
+    """Evaluate an expression whose variables all have a value."""
+    number = substituted(value, values)
+    assert isinstance(number, int)
+    return number
+
+
 def variables_of(value: Value) -> set[str]:
     """The names of the variables in an expression."""
     if isinstance(value, int):
@@ -156,7 +164,7 @@ def _multiply(a: Value, b: Value) -> Value:
     return Expression("mul", (number, other))
 
 
-SUM, FLOOR, PRODUCT, ATOM = 1, 2, 3, 4
+CONDITION, SUM, FLOOR, PRODUCT, ATOM = 0, 1, 2, 3, 4
 """How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
 
 
@@ -232,9 +240,18 @@ ARITHMETIC = {
     "floordiv": Rule(lambda a, b: f"{a} // {b}", FLOOR, (PRODUCT, ATOM)),
     "min": call("min"),
     "max": call("max"),
+    "at_most": Rule(lambda a, b: f"{a} <= {b}", CONDITION, (SUM, SUM)),
 }
 
-TEXT = Target("text", ARITHMETIC | {"cdiv": call("cdiv"), "ceil": call("ceil")})
+TEXT = Target(
+    "text",
+    ARITHMETIC
+    | {
+        "cdiv": call("cdiv"),
+        "ceil": call("ceil"),
+        "where": Rule(lambda a, b: f"{a}, where {b}", CONDITION, (CONDITION, CONDITION)),
+    },
+)
 """For people: cdiv(a, b) divides rounding up, ceil(a, b) rounds a up to a multiple of b."""
 
 PYTHON = Target(
@@ -243,6 +260,7 @@ PYTHON = Target(
     | {
         "cdiv": Rule(lambda a, b: f"-(-{a} // {b})", PRODUCT, (ATOM, ATOM)),
         "ceil": Rule(lambda a, b: f"-(-{a} // {b}) * {b}", PRODUCT, (ATOM, ATOM)),
+        "where": Rule(lambda a, b: f"{a} if {b} else None", CONDITION, (SUM, CONDITION)),
     },
 )
 """Python's own integers: exact whatever their size."""

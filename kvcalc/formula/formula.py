@@ -6,27 +6,31 @@ from typing import Any, overload
 
 from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import PYTHON, TEXT, Value, render
+from kvcalc.formula.limits import Limit, limited
 
 
 class Formula:
     """An expression that can be evaluated: what is not given stays at its own value.
 
     `variables` are those that may be given besides the context, each with its own value;
-    `absent` says of others, by name, why they cannot.
+    `absent` says of others, by name, why they cannot. Past `limits` it has no value.
     """
 
-    __slots__ = ("_absent", "_function", "expression", "variables")
+    __slots__ = ("_absent", "_function", "_limited", "expression", "limits", "variables")
 
     def __init__(
         self,
         expression: Value,
         variables: Mapping[str, int],
         absent: Mapping[str, str] = MappingProxyType({}),
+        limits: tuple[Limit, ...] = (),
     ) -> None:
         self.expression = expression
         self.variables = dict(variables)
         self._absent = dict(absent)
+        self.limits = limits
         self._function: Callable[..., int] = self._compile_at_first_call
+        self._limited = [Formula(limit.value, variables) for limit in limits]
 
     @overload
     def __call__(self, context: int, **given: int) -> int: ...
@@ -42,7 +46,7 @@ class Formula:
 
         Raises:
             KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
-                64-bit integers whose result could pass 2^63.
+                64-bit integers whose result could pass 2^63; or a quantity is past a limit.
         """
         if type(context) is not int or context < 1:
             return self._of_many(context, given)
@@ -51,6 +55,8 @@ class Formula:
                 raise self._refused(name)
             if type(value) is not int or value < 1:
                 return self._of_many(context, given)
+        if self.limits:
+            self._refuse_past_limits(context, given)
         return self._function(context, **given)
 
     def _of_many(self, context: Any, given: Mapping[str, Any]) -> Any:
@@ -66,19 +72,20 @@ class Formula:
 
         arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
         if not arrays:
-            return self._function(**amounts)
+            return self(**amounts)
         own = {name: value for name, value in amounts.items() if name not in arrays}
-        return over(self.expression, {**self.variables, **own}, arrays)
+        return over(self.expression, {**self.variables, **own}, arrays, self.limits)
 
     def polars(self, *, checked: bool = False, **names: str) -> Any:
         """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
 
         The context's column is "context" unless named. Exact while every part is below 2^63, past
         which Polars wraps silently: an expression cannot see its data. `checked` computes in
-        Int128 instead.
+        Int128 instead. Rows past a limit are null.
 
         Raises:
-            KvcalcError: polars is not installed, or a variable is not in this formula.
+            KvcalcError: polars is not installed, a variable is not in this formula, or the values
+                that are not in columns are past a limit.
         """
         from kvcalc.formula.arrays import polars_expression
 
@@ -88,12 +95,15 @@ class Formula:
             if not isinstance(names[name], str):
                 raise RequestError.of(name, names[name], "a column's name")
         columns = {"context": "context", **names}
-        return polars_expression(self.expression, self.variables, columns, checked=checked)
+        values = {name: value for name, value in self.variables.items() if name not in columns}
+        expression = limited(self.expression, self.limits, values)
+        return polars_expression(expression, columns, checked=checked)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Formula):
             return NotImplemented
-        return (self.expression, self.variables) == (other.expression, other.variables)
+        own, others = ((one.expression, one.variables, one.limits) for one in (self, other))
+        return own == others
 
     def __hash__(self) -> int:
         return hash((self.expression, frozenset(self.variables.items())))
@@ -103,6 +113,11 @@ class Formula:
 
     def __str__(self) -> str:
         return render(self.expression, TEXT)
+
+    def _refuse_past_limits(self, context: int, given: Mapping[str, int]) -> None:
+        for limit, value in zip(self.limits, self._limited, strict=True):
+            if value(context, **given) > limit.most:
+                raise limit.refusal({**self.variables, **given, "context": context})
 
     def _compile_at_first_call(self, context: int, **given: int) -> int:
         defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())

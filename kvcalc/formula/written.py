@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from kvcalc.errors import RequestError, quote
-from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.language import NAMED, Written
+from kvcalc.formula.limits import limited
 
 TARGETS = {
     "text": "kvcalc.formula.languages.text",
@@ -35,7 +35,8 @@ def written(
 
     Raises:
         KvcalcError: no such target or dialect, a name that is none there, a variable that is not
-            in the formula, or a formula that the target cannot write exactly.
+            in the formula, a formula that the target cannot write exactly, or values past a limit
+            of it.
     """
     if target not in TARGETS:
         raise RequestError(
@@ -51,6 +52,10 @@ def written(
                 "name", f"{quote(name)} is not in this formula; it has {known}"
             )
     values = {name: value for name, value in formula.variables.items() if name not in spelled}
-    expression = substituted(formula.expression, values)
+    expression = limited(formula.expression, formula.limits, values)
     found: Written = import_module(TARGETS[target]).written(expression, spelled, dialect)
-    return found
+    if not formula.limits:
+        return found
+    return Written(
+        found.text, f"{found.exact}; no value unless {' and '.join(map(str, formula.limits))}"
+    )

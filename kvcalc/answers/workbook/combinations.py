@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvcalc.costs import Cost
+from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
@@ -13,8 +13,6 @@ from kvcalc.readers.reading import Reading
 
 BETWEEN_PARTS = "|"
 """Of a key: no name has it."""
-
-MORE_THAN_ANY_RUNS = 2**40
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,9 @@ class Combination:
     kv_cache_dtype: str
     tensor_parallel_size: int
     cost: Cost | None = None
-    error: str = ""
     most_sequences: int | None = None
     refused_sequences: str = ""
+    error: str = ""
 
     @property
     def key(self) -> str:
@@ -87,40 +85,17 @@ def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
 
 
 def combination(one: Listed, engine: str, dtype: str, ranks: int) -> Combination:
-    """Work out a combination, and how many sequences its engine runs."""
+    """Work out a combination: the sheets search for the most sequences, so it runs any below."""
     asked = (one, engine, dtype, ranks)
     try:
         cost = request.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)
         cost(1)
     except KvcalcError as error:
         return Combination(*asked, error=str(error))
-    most, refused = _most_sequences(cost)
-    if most is not None and (gap := _gap(cost, most)):
+    limits = cost.formula.limits
+    if any(limit.value != SEQUENCES for limit in limits):
+        gap = f"{engine} runs only some numbers of sequences"
         return Combination(*asked, error=f"not in a spreadsheet: {gap}")
-    return Combination(*asked, cost, most_sequences=most, refused_sequences=refused)
-
-
-def _most_sequences(cost: Cost) -> tuple[int | None, str]:
-    """Find by bisection how many sequences an engine runs, and its sentence for any more."""
-    refused = _refusal(cost, MORE_THAN_ANY_RUNS)
-    if not refused:
-        return None, ""
-    low, high = 1, MORE_THAN_ANY_RUNS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _refusal(cost, middle) else (middle, high)
-    _, _, expected = refused.partition(", ")
-    return low, f"sequences: {expected or refused}"
-
-
-def _gap(cost: Cost, most: int) -> str:
-    """A sentence by which the engine refuses fewer sequences than it runs."""
-    return next(filter(None, (_refusal(cost, few) for few in range(1, min(most, 4096) + 1))), "")
-
-
-def _refusal(cost: Cost, sequences: int) -> str:
-    try:
-        cost(1_000_000, sequences=sequences)
-    except KvcalcError as error:
-        return str(error)
-    return ""
+    least = min(limits, key=lambda limit: limit.most, default=None)
+    refused = "" if least is None else f"sequences: expected {least.expected}"
+    return Combination(*asked, cost, cost.max_sequences, refused)

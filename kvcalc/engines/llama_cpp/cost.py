@@ -8,11 +8,12 @@ from kvcalc.engines.llama_cpp.devices import fullest
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, Shares, by_memory, total
-from kvcalc.engines.llama_cpp.refusals import Limited, refusal, refuse
+from kvcalc.engines.llama_cpp.refusals import limits, refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, ceil
 from kvcalc.formula.formula import Formula
+from kvcalc.formula.limits import Limit
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 from kvcalc.units import plural
@@ -35,14 +36,14 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
     loaded = load(model, settings.ctx_type)
     cells = _cells(loaded, settings)
     whole = _whole(loaded, cells)
-    refused = refusal(loaded, settings)
+    within = limits(loaded, settings)
     built = {
         name: f"{name}: llama.cpp's formula is built for one value; give it to kvcalc.cost"
         for name in type(settings).model_fields.keys() - VARIABLES
     }
 
-    def bound(expression: Value) -> Formula:
-        return formula(model, expression, {"ubatch_size": settings.ubatch_size}, built)
+    def bound(expression: Value, within: tuple[Limit, ...] = ()) -> Formula:
+        return formula(model, expression, {"ubatch_size": settings.ubatch_size}, built, within)
 
     k, v = settings.types
     return Cost(
@@ -50,8 +51,8 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
         engine="llama.cpp",
         kv_cache_dtype=k.name if k == v else f"{k.name}/{v.name}",
         settings=settings.changed(),
-        formula=Limited(bound(total(whole)), refused),
-        per_gpu=Limited(bound(fullest(loaded, settings, cells)), refused),
+        formula=bound(total(whole), within),
+        per_gpu=bound(fullest(loaded, settings, cells), within),
         split=SPLIT,
         groups=tuple(_group(layer, n, cells[layer], bound) for layer, n in loaded.counted),
         steps=_steps(whole),

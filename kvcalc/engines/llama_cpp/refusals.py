@@ -1,12 +1,13 @@
 """What llama.cpp turns down: before a context is made, or by aborting while it is."""
 
-from collections.abc import Callable, Mapping
-
+from kvcalc.costs import CONTEXT, SEQUENCES
+from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.layer_rules import flash_attention
 from kvcalc.engines.llama_cpp.loading import Loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
-from kvcalc.formula.formula import Formula
+from kvcalc.formula.expression import minimum
+from kvcalc.formula.limits import Limit
 from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 
@@ -56,46 +57,21 @@ def _heads(cache: Layer) -> tuple[int, int]:
     return (cache.head_dim, cache.value_dim) if isinstance(cache, Attention) else (0, 0)
 
 
-class Limited(Formula):
-    """A formula for as many sequences as llama.cpp can run."""
-
-    __slots__ = ("_refusal",)
-
-    def __init__(self, formula: Formula, refusal: Callable[[int, int, int], str | None]) -> None:
-        super().__init__(formula.expression, formula.variables, formula._absent)
-        self._refusal = refusal
-
-    def __call__(self, context: int, **given: int) -> int:
-        """Evaluate, as `Formula` does.
-
-        Raises:
-            KvcalcError: as `Formula`; or sequences that llama.cpp cannot run.
-        """
-        found = super().__call__(context, **given)
-        quantities: Mapping[str, int] = self.variables | given
-        why = self._refusal(context, quantities["sequences"], quantities["ubatch_size"])
-        if why is not None:
-            raise UnsupportedError.of("sequences", f"found {quantities['sequences']:,}, {why}")
-        return found
-
-
-def refusal(loaded: Loaded, settings: LlamaCppSettings) -> Callable[[int, int, int], str | None]:
-    """Say of a context, sequences and a micro-batch why llama.cpp cannot run so many."""
+def limits(loaded: Loaded, settings: LlamaCppSettings) -> tuple[Limit, ...]:
+    """What llama.cpp runs: so many sequences, and of some architectures not every number."""
+    at_once = Limit("sequences", SEQUENCES, MAX_SEQUENCES, f"at most {MAX_SEQUENCES}")
     name = loaded.architecture
-
-    def why(context: int, sequences: int, ubatch: int) -> str | None:
-        if sequences > MAX_SEQUENCES:
-            return f"expected at most {MAX_SEQUENCES}"
-        if settings.kv_unified or sequences == 1:
-            return None
-        if name == "t5":
-            return "expected 1, or kv_unified: llama.cpp aborts for T5 with separate streams"
-        tokens = min(ubatch, settings.batch_size, context * sequences)
-        if name in ALSO_RESERVES_ONE and tokens % sequences:
-            return (
-                f"expected a divisor of the micro-batch of {tokens:,} tokens, or kv_unified: "
-                f"llama.cpp aborts for {name} otherwise"
-            )
-        return None
-
-    return why
+    if settings.kv_unified:
+        return (at_once,)
+    if name == "t5":
+        why = "1, or kv_unified: llama.cpp aborts for T5 with separate streams"
+        return (at_once, Limit("sequences", SEQUENCES, 1, why))
+    if name in ALSO_RESERVES_ONE:
+        tokens = minimum(cells_of(settings).ubatch, CONTEXT * SEQUENCES)
+        why = (
+            "a divisor of the micro-batch of {:,} tokens, or kv_unified: "
+            f"llama.cpp aborts for {name} otherwise"
+        )
+        rest = tokens - SEQUENCES * (tokens // SEQUENCES)
+        return (at_once, Limit("sequences", rest, 0, why, told=tokens))
+    return (at_once,)

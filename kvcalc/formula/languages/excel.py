@@ -13,7 +13,9 @@ from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
+    CONDITION,
     PRODUCT,
+    SUM,
     Rule,
     Target,
     Value,
@@ -54,6 +56,8 @@ EXCEL = Target(
         "ceil": Rule(lambda a, b: f"(-INT(-{a}/{b})*{b})", ATOM, (ATOM, ATOM)),
         "min": call("MIN"),
         "max": call("MAX"),
+        "at_most": Rule(lambda a, b: f"{a}<={b}", CONDITION, (SUM, SUM)),
+        "where": Rule(lambda a, b: f"IF({b},{a},NA())", ATOM, (SUM, CONDITION)),
     },
     literal=_literal,
 )

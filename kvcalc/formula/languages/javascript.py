@@ -7,6 +7,7 @@ from kvcalc.errors import RequestError
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
+    CONDITION,
     PRODUCT,
     SUM,
     Rule,
@@ -36,6 +37,7 @@ JAVASCRIPT = Target(
         "ceil": Rule(lambda a, b: f"(({a} + {b} - 1n) / {b} * {b})", ATOM, (SUM, ATOM)),
         "min": call("min"),
         "max": call("max"),
+        "where": Rule(lambda a, b: f"({b} ? {a} : null)", ATOM, (SUM, CONDITION)),
     },
     literal=lambda number: f"{number}n",
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula.expression import ATOM, PRODUCT, SUM, Rule, Target, Value, render
+from kvcalc.formula.expression import ATOM, CONDITION, PRODUCT, SUM, Rule, Target, Value, render
 from kvcalc.formula.languages.language import Written, refuse_dialect, refuse_unprintable
 
 ESCAPED = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"} | {"\\": "\\textbackslash{}"})
@@ -35,6 +35,10 @@ LATEX = Target(
         ),
         "min": _function("min"),
         "max": _function("max"),
+        "at_most": Rule(lambda a, b: f"{a} \\le {b}", CONDITION, (SUM, SUM)),
+        "where": Rule(
+            lambda a, b: f"{a} \\quad \\text{{where }} {b}", CONDITION, (CONDITION, CONDITION)
+        ),
     },
 )
 

@@ -2,13 +2,32 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula.expression import PYTHON, Value, call, render, variables_of
+from kvcalc.formula.expression import (
+    ATOM,
+    CONDITION,
+    PYTHON,
+    SUM,
+    Rule,
+    Value,
+    call,
+    render,
+    variables_of,
+)
 from kvcalc.formula.languages.language import Written, refuse_dialect
 from kvcalc.formula.languages.python import refuse_no_identifiers
 
 NUMPY = PYTHON._replace(
     name="NumPy",
-    rules={**PYTHON.rules, "min": call("numpy.minimum"), "max": call("numpy.maximum")},
+    rules={
+        **PYTHON.rules,
+        "min": call("numpy.minimum"),
+        "max": call("numpy.maximum"),
+        "where": Rule(
+            lambda a, b: f"numpy.ma.masked_where(numpy.logical_not({b}), {a})",
+            ATOM,
+            (SUM, CONDITION),
+        ),
+    },
 )
 
 

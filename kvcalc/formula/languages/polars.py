@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from kvcalc.formula.expression import (
     ATOM,
+    CONDITION,
     FLOOR,
     PRODUCT,
     PYTHON,
@@ -31,6 +32,7 @@ POLARS = PYTHON._replace(
         "ceil": Rule(lambda a, b: f"(({rounded_up(a, b)}) // {b}) * {b}", PRODUCT, (SUM, ATOM)),
         "min": call("pl.min_horizontal"),
         "max": call("pl.max_horizontal"),
+        "where": Rule(lambda a, b: f"pl.when({b}).then({a})", ATOM, (SUM, CONDITION)),
     },
 )
 

@@ -12,7 +12,9 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
+    CONDITION,
     PRODUCT,
+    SUM,
     Rule,
     Target,
     Value,
@@ -128,6 +130,7 @@ def target(dialect: str, *, signed: bool = False) -> Target:
             "ceil": Rule(lambda a, b: f"{upwards(a, b)} * {b}", PRODUCT, (ATOM, ATOM)),
             "min": call(own.least),
             "max": call(own.greatest),
+            "where": Rule(lambda a, b: f"CASE WHEN {b} THEN {a} END", ATOM, (SUM, CONDITION)),
         },
     )
 

@@ -31,7 +31,8 @@ def cell_text(
             spelled[name] = name
     own = {name: value for name, value in formula.variables.items() if name not in spelled}
     _refuse_inexact(substituted(formula.expression, own), spelled)
-    text = written(formula, "excel", names=spelled).text
+    unlimited = Formula(formula.expression, formula.variables)
+    text = written(unlimited, "excel", names=spelled).text
     if one.most_sequences is None or "sequences" not in names:
         return text
     refused = quote(one.refused_sequences)

@@ -22,6 +22,8 @@ from kvcalc.formula.languages import numpy as numpy_target
 from kvcalc.formula.languages import polars as polars_target
 
 Row = Mapping[str, int]
+Answers = list[int | None]
+"""The answers of rows, None where a formula has no value."""
 REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
 """Set where a missing program is a failure: in continuous integration."""
 
@@ -40,28 +42,28 @@ def same(names: Sequence[str]) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def by_python(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def by_python(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     function = eval(python.written(value, same(names), None).text)
     taken = function.__code__.co_varnames
     return [function(*(row[name] for name in taken)) for row in rows]
 
 
-def by_numpy(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def by_numpy(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     function = eval(numpy_target.written(value, same(names), None).text, {"numpy": numpy})
     taken = function.__code__.co_varnames
     arrays = [numpy.array([row[name] for row in rows], dtype=numpy.int64) for name in taken]
-    answer = numpy.broadcast_to(function(*arrays), (len(rows),))
-    return [int(amount) for amount in answer]
+    answer = numpy.ma.array(function(*arrays)).tolist()
+    return answer if isinstance(answer, list) else [answer] * len(rows)
 
 
-def by_polars(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def by_polars(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     text = polars_target.written(value, same(names), None).text
     frame = polars.DataFrame([dict(row) for row in rows])
     answer = frame.with_columns(answer=eval(text, {"pl": polars}) + polars.lit(0, polars.Int64))
     return answer["answer"].to_list()
 
 
-def by_duckdb(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def by_duckdb(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     text = sql.written(value, same(names), "duckdb").text
     columns = ", ".join(names)
     values = ", ".join(f"({', '.join(str(row[name]) for name in names)})" for row in rows)
@@ -69,7 +71,7 @@ def by_duckdb(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[i
     return [row[0] for row in duckdb.execute(query).fetchall()]
 
 
-def by_sqlite(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def by_sqlite(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     text = sql.written(value, same(names), "sqlite").text
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE rows({', '.join(names)})")
@@ -80,7 +82,7 @@ def by_sqlite(value: Value, names: Sequence[str], rows: Sequence[Row]) -> list[i
     return [row[0] for row in connection.execute(f"SELECT {text} FROM rows").fetchall()]
 
 
-IN_PROCESS: dict[str, Callable[[Value, Sequence[str], Sequence[Row]], list[int]]] = {
+IN_PROCESS: dict[str, Callable[[Value, Sequence[str], Sequence[Row]], Answers]] = {
     "Python": by_python,
     "NumPy": by_numpy,
     "Polars": by_polars,
@@ -89,7 +91,7 @@ IN_PROCESS: dict[str, Callable[[Value, Sequence[str], Sequence[Row]], list[int]]
 }
 
 
-def by_node(values: Sequence[Value], names: Sequence[str], rows: Sequence[Row]) -> list[list[int]]:
+def by_node(values: Sequence[Value], names: Sequence[str], rows: Sequence[Row]) -> list[Answers]:
     """Run all formulas over all rows in one process."""
     functions = ",\n".join(
         f"(row) => ({javascript.written(value, same(names), None).text})"
@@ -100,13 +102,16 @@ def by_node(values: Sequence[Value], names: Sequence[str], rows: Sequence[Row]) 
 const rows = {json.dumps([{name: str(row[name]) for name in names} for row in rows])}
   .map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, BigInt(v)])));
 const functions = [{functions}];
-console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row).toString()))));
+console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row)?.toString() ?? null))));
 """
     run = subprocess.run(
         [program("node"), "-"], input=script, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    return [[int(amount) for amount in answers] for answers in json.loads(run.stdout)]
+    return [
+        [None if amount is None else int(amount) for amount in answers]
+        for answers in json.loads(run.stdout)
+    ]
 
 
 def _has(value: Value, name: str) -> bool:
@@ -117,7 +122,7 @@ def _has(value: Value, name: str) -> bool:
 
 def by_libreoffice(
     values: Sequence[Value], names: Sequence[str], rows: Sequence[Row], folder: Path
-) -> list[list[int]]:
+) -> list[Answers]:
     """Recalculate all formulas over all rows in one workbook: a row each, then its formulas."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
@@ -131,7 +136,10 @@ def by_libreoffice(
     book.save(folder / "formulas.xlsx")
     recalculated = recalculate(folder / "formulas.xlsx", folder)
     answers = [found[len(names) :] for found in recalculated["Sheet"][: len(rows)]]
-    return [[int(row[place]) for row in answers] for place in range(len(values))]
+    return [
+        [None if str(row[place]).strip() == "#N/A" else int(row[place]) for row in answers]
+        for place in range(len(values))
+    ]
 
 
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"

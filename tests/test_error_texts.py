@@ -1,0 +1,121 @@
+"""No code reads an error's text: what a program needs to know of one is in its kind and facts."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import kvcalc
+
+MODULES = sorted(Path(kvcalc.__file__).parent.rglob("*.py"))
+
+READING = frozenset(
+    {
+        *("startswith", "endswith", "removeprefix", "removesuffix", "replace", "count"),
+        *("split", "rsplit", "splitlines", "partition", "rpartition"),
+        *("find", "rfind", "index", "rindex", "strip", "lstrip", "rstrip"),
+    }
+)
+"""Methods of a text that look into it."""
+
+MATCHING = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub"})
+
+
+def uses(tree: ast.AST) -> list[int]:
+    """The lines on which something looks into the text of an error."""
+    errors = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}
+    texts: set[str] = set()  # of variables that hold such a text, and functions that return one
+    while True:
+        found = texts | set(_holders(tree, errors, texts))
+        if found == texts:
+            break
+        texts = found
+    looked = [text for node in ast.walk(tree) for text in _read(node)]
+    return sorted({text.lineno for text in looked if _is_text(text, errors, texts)})
+
+
+def _holders(tree: ast.AST, errors: set[str | None], texts: set[str]) -> list[str]:
+    holders = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                holders += [name] if _is_text(value, errors, texts) else []
+            case ast.FunctionDef(name=name):
+                returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)]
+                holders += [name] if any(_is_text(one, errors, texts) for one in returned) else []
+    return holders
+
+
+def _is_text(node: ast.AST | None, errors: set[str | None], texts: set[str]) -> bool:
+    """Whether an expression is the text of an error, or may be."""
+    match node:
+        case ast.Call(func=ast.Name(id="str" | "repr"), args=[ast.Name(id=name)]):
+            return name in errors
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
+            return name in texts
+        case ast.Attribute(value=ast.Name(id=name), attr="args" | "message"):
+            return name in errors
+        case ast.Attribute(attr="error"):  # a record's sentence, of an engine that refuses
+            return True
+        case ast.BoolOp(values=parts):
+            return any(_is_text(part, errors, texts) for part in parts)
+        case ast.JoinedStr(values=parts):
+            inner = [part.value for part in parts if isinstance(part, ast.FormattedValue)]
+            return any(_is_text(part, errors, texts) or _is_error(part, errors) for part in inner)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _is_text(body, errors, texts) or _is_text(orelse, errors, texts)
+    return False
+
+
+def _is_error(node: ast.AST, errors: set[str | None]) -> bool:
+    return isinstance(node, ast.Name) and node.id in errors
+
+
+def _read(node: ast.AST) -> list[ast.expr]:
+    """What a node looks into, were it a text: by a method, a comparison, a pattern or an index."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=text, attr=method), args=arguments):
+            looked = [text] if method in READING else []
+            return looked + (list(arguments) if method in MATCHING else [])
+        case ast.Compare(left=left, comparators=others):
+            return [left, *others]
+        case ast.Subscript(value=text):
+            return [text]
+    return []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
+    assert module.name == "errors.py" or uses(ast.parse(module.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if str(error).startswith('memory:'): pass",
+        "if 'memory' in str(error): pass",
+        "if error.args[0] == 'memory': pass",
+        "_, _, rest = str(error).partition(', ')",
+        "text = str(error); text.split(':')",
+        "text = f'{error}'; text[:6]",
+        "re.search('memory', str(error))",
+        "row.error.startswith('vllm')",
+        "said = row.error or row.why; said.startswith('vllm')",
+    ],
+)
+def test_the_rule_finds(line: str) -> None:
+    handler = f"try:\n    go()\nexcept KvcalcError as error:\n    {line}\n"
+    assert uses(ast.parse(handler)) == [4]
+
+
+def test_the_rule_follows_what_a_function_returns() -> None:
+    caught = "    try:\n        go()\n    except KvcalcError as error:\n        return str(error)\n"
+    assert uses(ast.parse(f"def why():\n{caught}refused = why()\nrefused.partition(', ')\n")) == [7]
+
+
+@pytest.mark.parametrize(
+    "line", ["print(str(error))", "raise Other(f'{file}: {error}')", "return row.error or ''"]
+)
+def test_the_rule_lets_through(line: str) -> None:
+    handler = f"try:\n    go()\nexcept KvcalcError as error:\n    {line}\n"
+    assert uses(ast.parse(handler)) == []
