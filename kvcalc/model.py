@@ -173,6 +173,8 @@ class Model(Frozen):
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         fields["layers"] = tuple(replacement[layer] for layer in self.layers)
         fields["windows"] = ()
+        if fields["layers"] != self.layers:
+            fields["hub_id"] = None  # the repository holds another model
         return type(self)(**fields)
 
 

@@ -53,7 +53,8 @@ class ModelsOptions(ModelOptions):
         shape = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "model"}
         sources: list[str | None] = [*(self.model or ())]
         for source in sources or [None]:
-            yield source, ModelOptions(model=source, **shape).load(window)
+            model = ModelOptions(model=source, **shape).load(window)
+            yield source, model if window is None else model.with_window(window)
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,12 @@ def fit(
     prices = on.prices()
     counts: list[int | None] = [*amounts(sequences, "--sequences")]
     jobs: list[Job] = []
-    for source, model in models.each(amount(window, "--window")):
+    slid = amount(window, "--window")
+    for source, model in models.each(slid):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
         placings = _placings(model, source, on, load, engine)
-        each = product(placings, [source], on.counts(), lengths or [None], counts or [None])
+        named = source if slid is None else None  # a model of another window is nowhere
+        each = product(placings, [named], on.counts(), lengths or [None], counts or [None])
         jobs += [Job(*job) for job in each]
         warn_past_maximum(model, [length for length in lengths if length])
     answers = [_solved(job) for job in _watched(jobs)]

@@ -56,25 +56,26 @@ class Wanted:
     unsaid: list[str] = field(default_factory=list)
 
 
-def hub_id_or_folder(model: Model, source: str | None) -> str:
+def hub_id_or_folder(model: Model, source: str | None) -> tuple[str, ...]:
     """Name a model to a server that loads the Hub's repositories and folders.
 
     `source` is the text that named it to kvcalc, if any. What no server loads (a shape, a preset
     of one's own) is MODEL.
     """
     if model.hub_id is not None:
-        return model.hub_id
+        return (model.hub_id,)
     path = PurePath(source or MODEL)
     if path.name == "config.json":
-        return str(path.parent)
-    return MODEL if path.suffix in NOT_LOADED else str(path)
+        return (str(path.parent),)
+    return (MODEL if path.suffix in NOT_LOADED else str(path),)
 
 
 @dataclass(frozen=True)
 class Server:
     """The command line of an engine's server.
 
-    `start` is what stands before the flags, {model} where the model goes, which `names` spells.
+    `start` is what stands before the flags, {model} where the model goes; `names` spells it, of a
+    model and the text that named it, if any.
 
     `values` maps a flag that takes a value to what it gives: "model", "context", "sequences", the
     name of a setting, or what `finish` makes settings of; of flags that give the same the first
@@ -101,7 +102,7 @@ class Server:
     several: frozenset[str] = frozenset()
     positional_model: bool = False
     abbreviates: bool = False
-    names: Callable[[Model, str | None], str] = hub_id_or_folder
+    names: Callable[[Model, str | None], tuple[str, ...]] = hub_id_or_folder
     number: Callable[[str], int] = int
     finish: Callable[[Asked], Asked] = lambda asked: asked
     prepare: Callable[[Wanted], Wanted] = lambda wanted: wanted

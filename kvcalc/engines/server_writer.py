@@ -1,7 +1,7 @@
 """An engine's own command line, written: what `server_reader` reads, the same settings again."""
 
 from fractions import Fraction
-from shlex import quote
+from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
 from kvcalc.engines.server import Server, Wanted
@@ -45,7 +45,7 @@ def write(
             variables.append(words)
         else:
             unsaid.append(name)
-    start = server.start.format(model=quote(server.names(model, source)))
+    start = server.start.format(model=join(server.names(model, source)))
     comment = [f"# no flag takes this: {', '.join(unsaid)}"] if unsaid else []
     return " ".join([*variables, start, *flags, *comment])
 

@@ -86,6 +86,12 @@ def _read_file(path: Path) -> Reading:
 
 def _read_hub(hub_id: "HubId") -> Reading:
     """Read a model of the Hub: its config.json, or a GGUF file's metadata by ranges."""
+    reading = _read_repository(hub_id)
+    name = ":".join(filter(None, (hub_id.repository, hub_id.quantisation)))
+    return replace(reading, model=reading.model.model_copy(update={"hub_id": name}))
+
+
+def _read_repository(hub_id: "HubId") -> Reading:
     from kvcalc.readers import gguf, hub, huggingface
 
     if not hub_id.quantisation:

@@ -88,6 +88,61 @@ def test_the_engines_command_line_reads_back(cli: Cli, engine: str) -> None:
     assert read["settings"].get("tensor_parallel_size", 1) == found["tensor_parallel_size"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("-e", "vllm", "-d", "fp8", "--set", "kv_cache_layout=HND", "--set", "block_size=32"),
+        ("-e", "vllm", "--set", "kv_cache_dtype_skip_layers=0,1", "-d", "fp8"),
+        ("-e", "sglang", "-d", "fp8", "--set", "swa_eviction_interval=64"),
+        ("-e", "sglang", "-d", "fp16", "--set", "page_size=64"),
+        ("-e", "llama.cpp", "-d", "q8_0", "--set", "tensor_split=3,1"),
+        ("-e", "lmdeploy", "-d", "int8"),
+        ("-e", "mlx", "--set", "kv_bits=8", "--set", "quantized_kv_start=0"),
+    ],
+)
+def test_what_the_line_starts_takes_what_was_planned(cli: Cli, given: tuple[str, ...]) -> None:
+    plan = ("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1", "-c", "16K", "-n", "4", *given)
+    found = json.loads(cli(*plan, "--json").out)
+    line = found["flags"]
+    on = ("--gpu", "h100") if "gpu" in found["settings"] else ()
+    one = json.loads(cli("estimate", "--from", line, "-c", "16K", "-n", "1", *on, "--json").out)
+    assert (one["model"], one["engine"]) == ("Qwen3-8B", found["engine"])
+    assert one["bytes_per_gpu"] == found["bytes_per_gpu_per_sequence"]
+
+
+def test_q8_0_is_on_llama_servers_line(cli: Cli) -> None:
+    plan = ("fit", "qwen3-8b", "--gpu", "rtx-4090", "--gpus", "1", "-e", "llama.cpp", "-c", "16K")
+    found = json.loads(cli(*plan, "-n", "4", "-d", "q8_0", "--weights", "5GB", "--json").out)
+    assert found["flags"] == (
+        "llama-server --model Qwen3-8B.gguf --ctx-size 65536 --parallel 4 "
+        "--cache-type-k q8_0 --cache-type-v q8_0"
+    )
+    started = json.loads(cli("estimate", "--from", found["flags"], "--json").out)
+    assert started["bytes"] == 5_133_828_096
+
+
+def test_a_model_that_nothing_names_is_the_word_model(cli: Cli) -> None:
+    card = ("--gpu", "h100", "--gpus", "1", "-c", "8K", "-n", "1", "-e", "vllm", "--json")
+    shape = ("--layers", "32", "--kv-heads", "8", "--head-dim", "128")
+    line = json.loads(cli("fit", *shape, "--weights", "16GB", *card).out)["flags"]
+    assert line.startswith("vllm serve MODEL --max-model-len 8192 --max-num-seqs 1 ")
+    read = cli("estimate", "--from", line, *shape, "--json")
+    assert json.loads(read.out)["bytes"] == 32 * 8192 * 4096
+    alone = cli("estimate", "--from", line)
+    assert alone.code == 2
+    assert "MODEL: missing" in alone.err
+
+
+def test_a_window_of_ones_own_is_planned_and_no_repository_has_it(cli: Cli) -> None:
+    found, own = (
+        json.loads(cli("fit", *FOUR_H200, "-e", "vllm", "-w", window, "--json").out)
+        for window in ("4096", "128")
+    )
+    assert found["bytes_per_gpu_per_sequence"] > own["bytes_per_gpu_per_sequence"]
+    assert found["flags"].startswith("vllm serve MODEL ")
+    assert own["flags"].startswith("vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B ")
+
+
 def test_a_grid_is_one_row_each(cli: Cli) -> None:
     outcome = cli(
         *("fit", KEXAONE, "llama-3.1-8b", "--gpu", "h100,h200", "--gpus", "1,4"),

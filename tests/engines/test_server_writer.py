@@ -125,12 +125,16 @@ def test_settings_are_said_in_the_engines_own_words(
         ("llama.cpp", "qwen3-8b", QWEN, "Qwen3-8B.gguf"),
         ("llama.cpp", "models/q.gguf", model(), "models/q.gguf"),
         ("llama.cpp", "some/folder", model(), "MODEL.gguf"),
+        ("llama.cpp", "o/m-GGUF", model(hub_id="o/m-GGUF"), "o/m-GGUF"),
+        ("llama.cpp", "o/m:Q4_0", model(hub_id="o/m:Q4_0"), "o/m:Q4_0"),
+        ("llama.cpp", "o/m", model(name="o/m", hub_id="o/m"), "MODEL.gguf"),
+        ("vllm", "o/m@main", model(name="o/m", hub_id="o/m"), "o/m"),
     ],
 )
 def test_a_model_is_named_so_that_the_server_finds_it(
     engine: str, source: str | None, of: Model, named: str
 ) -> None:
-    assert line(engine, of, source).split(" ", 2 if engine == "vllm" else 1)[-1].endswith(named)
+    assert line(engine, of, source).endswith(f" {named}")
     asked = read(line(engine, of, source))[1].model
     assert asked == (None if named.startswith("MODEL") else named.strip("'"))
 

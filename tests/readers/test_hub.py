@@ -446,7 +446,7 @@ LLAMA = {
 def test_a_repository_loads_by_its_config_json(server: HubServer) -> None:
     server.repositories["org/name"] = Repository({"config.json": json.dumps(LLAMA).encode()})
     model = kvcalc.load("org/name")
-    assert model.name == "org/name"
+    assert (model.name, model.hub_id) == ("org/name", "org/name")
     assert model.layers == (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
 
 
@@ -466,7 +466,8 @@ def test_a_repository_loads_by_the_metadata_of_its_gguf(server: HubServer, tmp_p
     server.repositories["org/name"] = Repository({"m-Q4_K_M.gguf": content})
     expected = (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
     assert kvcalc.load("org/name").layers == expected
-    assert kvcalc.load("org/name:Q4_K_M").layers == expected
+    quantised = kvcalc.load("org/name:Q4_K_M")
+    assert (quantised.layers, quantised.hub_id) == (expected, "org/name:Q4_K_M")
 
 
 def test_a_preset_comes_before_the_hub_and_says_so() -> None:

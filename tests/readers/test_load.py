@@ -7,6 +7,7 @@ import pytest
 
 import kvcalc
 from kvcalc.catalogue.folder import folder
+from kvcalc.readers import read
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,14 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
 def test_a_path_is_never_taken_for_a_presets_name(name: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=r"^model "):
         kvcalc.load(name)
+
+
+def test_the_name_of_a_gguf_file_that_is_not_there_is_its_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = read("gpt-oss-20b.gguf")
+    assert (found.source, len(found.notes)) == ("the preset gpt-oss-20b", 1)
+    Path("gpt-oss-20b.gguf").write_bytes(b"no GGUF")
+    with pytest.raises(kvcalc.KvcalcError, match=r"gpt-oss-20b\.gguf"):
+        read("gpt-oss-20b.gguf")

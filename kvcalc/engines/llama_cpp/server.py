@@ -136,20 +136,27 @@ def _proportion(part: float) -> str:
     return repr(part).removesuffix(".0")
 
 
-def file_name(model: Model, source: str | None) -> str:
-    """Name the GGUF file that llama-server loads: as given, or by the preset's name."""
+def file_or_repository(model: Model, source: str | None) -> tuple[str, ...]:
+    """Name what llama-server loads: a GGUF file as given, one of the Hub's, or one by its preset.
+
+    A preset's file has the preset's name; of a repository only one that holds GGUF files will do.
+    """
     if source is not None and source.endswith(".gguf"):
-        return source
-    return f"{model.name if model.hub_id else MODEL}.gguf"
+        return "--model", source
+    hub_id = model.hub_id or ""
+    if ":" in hub_id or hub_id.lower().endswith("gguf"):
+        return "--hf-repo", hub_id
+    known = hub_id and "/" not in model.name
+    return "--model", f"{model.name if known else MODEL}.gguf"
 
 
 SERVER = Server(
-    start="llama-server --model {model}",
+    start="llama-server {model}",
     values=VALUES,
     takes=TAKES,
     switches=SWITCHES,
     harmless=IGNORED,
-    names=file_name,
+    names=file_or_repository,
     finish=finish,
     prepare=prepare,
 )

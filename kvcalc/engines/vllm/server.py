@@ -97,8 +97,8 @@ ATTENTION = {
 }
 """Keys of --attention-config that touch the cache (config/attention.py): the setting of each."""
 
-METHODS = {"mtp": "mtp", "eagle": "eagle", "eagle3": "eagle3"}
-"""Methods of --speculative-config (config/speculative.py): the setting's value for each."""
+METHODS = ("mtp", "eagle", "eagle3")
+"""Methods of a draft (config/speculative.py) that are values of speculative_method."""
 
 
 def finish(asked: Asked) -> Asked:
@@ -117,8 +117,14 @@ def finish(asked: Asked) -> Asked:
         table = _json("--attention-config", attention)
         settings |= {ATTENTION[key]: value for key, value in table.items() if key in ATTENTION}
     config = settings.pop("speculative_config", None)
+    method = settings.pop("speculative_method", None)
     if config is not None:
-        settings |= _speculation(config, asked)
+        said = f"--speculative-config {quote(config)}"
+        settings |= _speculation(_json("--speculative-config", config), said, asked)
+    elif method is not None:
+        tokens = settings.pop("num_speculative_tokens", None)
+        table = {"method": method, "num_speculative_tokens": tokens}
+        settings |= _speculation(table, f"--spec-method {quote(method)}", asked)
     return asked
 
 
@@ -144,18 +150,17 @@ def _json(flag: str, text: str) -> dict[str, Any]:
     return table
 
 
-def _speculation(config: str, asked: Asked) -> dict[str, Any]:
-    table = _json("--speculative-config", config)
+def _speculation(table: dict[str, Any], said: str, asked: Asked) -> dict[str, Any]:
+    """The settings of a draft that is `said` so; none where its method is not counted."""
     method = str(table.get("method", "")).lower()
     method = "mtp" if method.endswith("_mtp") else method
     if method not in METHODS:
         asked.notes.append(
-            f"the draft of --speculative-config {quote(config)} is not counted: kvcalc knows the "
-            f"methods {', '.join(METHODS)}"
+            f"the draft of {said} is not counted: kvcalc knows the methods {', '.join(METHODS)}"
         )
         return {}
     tokens = table.get("num_speculative_tokens")
-    found = {"speculative_method": METHODS[method]}
+    found = {"speculative_method": method}
     return found if tokens is None else found | {"num_speculative_tokens": tokens}
 
 

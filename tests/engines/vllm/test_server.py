@@ -100,6 +100,10 @@ def test_other_counts_are_none(text: str) -> None:
         ),
         ({"speculative_config": '{"method": "eagle3"}'}, {"speculative_method": "eagle3"}),
         (
+            {"speculative_method": "deepseek_mtp", "num_speculative_tokens": "2"},
+            {"speculative_method": "mtp", "num_speculative_tokens": "2"},
+        ),
+        (
             {"speculative_config": '{"method": "qwen3_next_mtp", "num_speculative_tokens": 2}'},
             {"speculative_method": "mtp", "num_speculative_tokens": 2},
         ),
@@ -135,10 +139,25 @@ def test_without_chunks_context_and_batch_must_be_known(
         finish(Asked(context=context, settings=settings))
 
 
-def test_a_draft_of_another_method_is_named_and_not_counted() -> None:
-    asked = finish(Asked(settings={"speculative_config": '{"method": "ngram"}'}))
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (
+            {"speculative_config": '{"method": "ngram"}'},
+            """--speculative-config '{"method": "ngram"}'""",
+        ),
+        (
+            {"speculative_method": "ngram", "num_speculative_tokens": "4"},
+            "--spec-method 'ngram'",
+        ),
+    ],
+)
+def test_a_draft_of_another_method_is_named_and_not_counted(
+    settings: dict[str, str], named: str
+) -> None:
+    asked = finish(Asked(settings=dict(settings)))
     assert asked.settings == {}
-    assert '\'{"method": "ngram"}\' is not counted' in asked.notes[0]
+    assert asked.notes[0].startswith(f"the draft of {named} is not counted: kvcalc knows")
 
 
 @pytest.mark.parametrize("flag", ["attention_config", "speculative_config"])
