@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.transformers import TransformersSettings as TransformersSettings
     from kvcalc.engines.vllm.settings import VllmSettings as VllmSettings
     from kvcalc.errors import KvcalcError as KvcalcError
+    from kvcalc.errors import MissingExtraError as MissingExtraError
     from kvcalc.errors import RequestError as RequestError
     from kvcalc.errors import SourceError as SourceError
     from kvcalc.errors import TooLittleMemoryError as TooLittleMemoryError
@@ -115,7 +116,8 @@ _HOMES = {
     "engines.sglang.settings": "SglangSettings",
     "engines.transformers": "TransformersSettings",
     "engines.vllm.settings": "VllmSettings",
-    "errors": "KvcalcError RequestError SourceError TooLittleMemoryError UnsupportedError",
+    "errors": "KvcalcError MissingExtraError RequestError SourceError "
+    "TooLittleMemoryError UnsupportedError",
     "explanation": "ExplainedGroup ExplainedStep Explanation Lever StepRow",
     "formula.expression": "Expression",
     "formula.formula": "Formula",

@@ -18,6 +18,7 @@ import pytest
 from mypy import api
 
 import kvcalc
+from kvcalc import errors
 from kvcalc.cli.app import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,18 @@ def test_names_can_be_listed_completed_and_read_about() -> None:
     page = plain(render_doc(kvcalc))
     for name in FUNCTIONS:
         assert f"    {name}(" in page
+
+
+def test_every_kind_of_error_is_public() -> None:
+    raised = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and kind.__module__ == errors.__name__
+    ]
+    assert len(raised) > 4
+    for kind in raised:
+        assert getattr(kvcalc, kind.__name__) is kind
+        assert issubclass(kind, kvcalc.KvcalcError)
 
 
 OTHERWISE = {"formula": ["write_formula"], "engines": ["list_engines", "describe_engine"]}

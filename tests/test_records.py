@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,6 +25,11 @@ def traced() -> kvcalc.Traced:
     return kvcalc.trace(EXAONE, TRACE, memory=2**40, prefill_rate=8_000, decode_rate=40)
 
 
+def sheet() -> kvcalc.Workbook:
+    with TemporaryDirectory() as folder:
+        return kvcalc.sheet("qwen3-8b", csv=Path(folder) / "sheets", among=["vllm"])
+
+
 RECORDS: dict[str, Callable[[], Any]] = {
     "Cost": lambda: kvcalc.cost(EXAONE, "vllm", kv_cache_dtype_skip_layers=(0,)),
     "Pool": lambda: kvcalc.pool(EXAONE, "vllm", memory=50 * 2**30),
@@ -40,6 +47,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "Checked": lambda: kvcalc.check(BytesIO(b"GPU KV cache size: 16 tokens"))[0],
     "FilledRow": lambda: kvcalc.fill("tests/oracles/plan.csv")[0],
     "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),
+    "Workbook": sheet,
     "TraceRow": lambda: traced().rows[0],
     "Traced": traced,
 }
