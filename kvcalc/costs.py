@@ -56,7 +56,7 @@ class Cost:
     bytes into what is fixed and what each sequence adds, or says why they cannot be parted.
     `steps` lead from the groups to the whole; `why` says in one line what makes the engine differ
     from the least that attention needs; `peak_formula` is the peak while a prompt is read, where
-    that is more.
+    that is more. `engine_version` is the release that it holds for.
     """
 
     model: Model
@@ -70,6 +70,7 @@ class Cost:
     steps: tuple[Step, ...] = ()
     why: str = ""
     peak_formula: Formula | None = None
+    engine_version: str = ""
 
     @property
     def per_request(self) -> Formula:
@@ -192,7 +193,7 @@ class Pool:
     `context` is tokens of one sequence. `bytes` is what is allocated on the fullest rank;
     `capacity_tokens` is the engine's own figure of how many tokens fit; `max_sequences` is how
     many sequences of `context` tokens run at once (0: not even one fits). `figures` has what the
-    engine prints or checks, by its own names.
+    engine prints or checks, by its own names. `engine_version` is the release that it holds for.
     """
 
     model: Model
@@ -204,6 +205,7 @@ class Pool:
     capacity_tokens: int
     max_sequences: int
     figures: Mapping[str, Any] = field(hash=False)
+    engine_version: str = ""
 
     def _repr_html_(self) -> str:
         rows = [

@@ -42,13 +42,19 @@ ENGINES = {
 """The engines, in the order in which they are compared."""
 
 
+def parted(name: str) -> tuple[str, str | None]:
+    """Part an engine's name from the release that stands behind it, as in vllm@0.25.1."""
+    engine, at, release = name.partition("@")
+    return engine, release if at else None
+
+
 def find(name: str) -> "Engine":
-    """Find an engine by its name.
+    """Find an engine by its name, whatever release stands behind it.
 
     Raises:
         KvcalcError: no such engine; the sentence lists them.
     """
-    row = ENGINES.get(name)
+    row = ENGINES.get(parted(name)[0])
     if row is None:
         raise RequestError(
             f"engine {quote(name)} is unknown; known are {', '.join(ENGINES)}",

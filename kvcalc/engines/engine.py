@@ -1,14 +1,16 @@
 """What an engine is: a settings class, and a function from a model and settings to a cost."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Card, Memory
+from kvcalc.engines.releases import Releases, Standing
 from kvcalc.engines.server import Server
 from kvcalc.engines.traffic import Sum
 from kvcalc.errors import UnsupportedError, quote
@@ -45,6 +47,9 @@ class Settings(Frozen):
     `tensor_parallel_size` is in ranks.
     """
 
+    BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype",)
+    """Settings that answers name by themselves."""
+
     kv_cache_dtype: Annotated[
         Annotated[str, AfterValidator(_element_type)] | None,
         About("element type; not given: the model's own", "kvcalc"),
@@ -57,12 +62,66 @@ class Settings(Frozen):
     ] = 1
 
     def changed(self) -> dict[str, Any]:
-        """Those that differ from the engine's defaults, besides the element type."""
+        """Those that differ from the engine's defaults, but for what answers name themselves."""
         return {
             name: value
             for name, field in type(self).model_fields.items()
-            if (value := getattr(self, name)) != field.default and name != "kv_cache_dtype"
+            if (value := getattr(self, name)) != field.default and name not in self.BESIDE
         }
+
+    def engine_version(self, own: str) -> str:
+        """The release that an answer holds for: `own`, the one that was read."""
+        return own
+
+    def require_model(self, model: Model) -> None:
+        """Refuse a model that the release has no code for; of one release alone nothing is known.
+
+        Raises:
+            UnsupportedError: it has none; the sentence names the model's type.
+        """
+
+
+class ReleasedSettings(Settings):
+    """The settings of an engine of which several releases were read: `RELEASES` of its class."""
+
+    RELEASES: ClassVar[Releases]
+    BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype", "release", "strict_version")
+
+    release: Annotated[
+        Annotated[str, Field(max_length=100)] | None,
+        About("a version, as 0.25.1; the newest measured", "kvcalc"),
+    ] = None
+    strict_version: Annotated[
+        bool, About("true: refuse a version that was not measured", "kvcalc")
+    ] = False
+
+    @model_validator(mode="after")
+    def _are_the_releases(self) -> Self:
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        self.standing.require_settings(given)
+        return self
+
+    @cached_property
+    def standing(self) -> Standing:
+        """What holds at the release."""
+        return self.RELEASES.at(self.release, strict=self.strict_version)
+
+    def own(self, name: str) -> Any:
+        """A setting's value: as given, else the release's default."""
+        given = getattr(self, name)
+        return self.standing.default(name) if given is None else given
+
+    def engine_version(self, own: str) -> str:
+        """The release that was asked for, or the nearest that was measured."""
+        return self.standing.version
+
+    def require_model(self, model: Model) -> None:
+        """Refuse a model that the release has no code for.
+
+        Raises:
+            UnsupportedError: it has none; the sentence names the model's type.
+        """
+        self.standing.require_model(model.model_type)
 
 
 class Engine(NamedTuple):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from kvcalc.costs import Cost, Pool
-from kvcalc.engines import find
+from kvcalc.engines import find, parted
 from kvcalc.engines.engine import Engine, Settings
 from kvcalc.errors import RequestError, TooLittleMemoryError, UnsupportedError, quote
 from kvcalc.model import Model
@@ -17,7 +18,8 @@ def cost(
     """Work out what an engine's cache needs for a model, as a formula.
 
     Settings are the engine's own, by its own names (kv_cache_dtype, tensor_parallel_size ...), or
-    its settings class, as `settings=kvcalc.VllmSettings(block_size=32)`.
+    its settings class, as `settings=kvcalc.VllmSettings(block_size=32)`. An engine of which several
+    releases were read takes one behind its name, as "vllm@0.25.1", or as its setting `release`.
 
     Raises:
         RequestError: no such engine or setting, or a value that no model has.
@@ -25,9 +27,12 @@ def cost(
     """
     require_model(model)
     chosen = find(engine)
-    parsed = _parsed(chosen, settings, given)
+    parsed = _parsed(engine, settings, given)
     with _named(chosen):
-        return chosen.cost(model, parsed)
+        parsed.require_model(model)
+        return replace(
+            chosen.cost(model, parsed), engine_version=parsed.engine_version(chosen.version)
+        )
 
 
 def pool(
@@ -53,8 +58,8 @@ def pool(
     chosen = find(engine)
     if chosen.pool is None:
         raise UnsupportedError(
-            f"{engine} has no pool: it allocates what is needed, when it is needed",
-            engine=engine,
+            f"{chosen.name} has no pool: it allocates what is needed, when it is needed",
+            engine=chosen.name,
             what="pool",
         )
     ranks = tuple(memory) if isinstance(memory, list | tuple) else (memory,)
@@ -65,10 +70,14 @@ def pool(
     if type(context) is not int or context < 1:
         raise RequestError.of("context", context, "a positive int")
     sizes = ranks if isinstance(memory, list | tuple) else memory
-    parsed = _parsed(chosen, settings, given)
+    parsed = _parsed(engine, settings, given)
     with _named(chosen):
+        parsed.require_model(model)
         try:
-            return chosen.pool(model, parsed, sizes, context)
+            return replace(
+                chosen.pool(model, parsed, sizes, context),
+                engine_version=parsed.engine_version(chosen.version),
+            )
         except TooLittleMemoryError as error:
             error.available_bytes = min(ranks)
             error.needed_bytes = _needed(chosen, model, parsed, context)
@@ -129,8 +138,27 @@ def named(settings: Settings | None, given: Mapping[str, Any]) -> dict[str, Any]
     return {name: getattr(settings, name) for name in settings.model_fields_set} | dict(given)
 
 
-def _parsed(engine: Engine, settings: Settings | None, given: Mapping[str, Any]) -> Settings:
-    asked = named(settings, given)
+def of_release(engine: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the release that stands behind an engine's name to the settings that are given.
+
+    Raises:
+        RequestError: another is given beside it, or the engine was read at one release alone.
+    """
+    asked, release = dict(given), parted(engine)[1]
+    if release is None:
+        return asked
+    chosen = find(engine)
+    if "release" not in chosen.settings.model_fields:
+        if release == chosen.version:
+            return asked
+        raise RequestError.of("release", release, f"{chosen.version}, the one that was read")
+    if asked.setdefault("release", release) != release:
+        raise RequestError.of("release", asked["release"], f"{release}, as behind the engine")
+    return asked
+
+
+def _parsed(called: str, settings: Settings | None, given: Mapping[str, Any]) -> Settings:
+    asked, engine = of_release(called, named(settings, given)), find(called)
     for name in asked:
         if name not in engine.settings.model_fields:
             known = ", ".join(engine.settings.model_fields)

@@ -64,13 +64,17 @@ class Mamba(Convolved):
 
 
 class Mamba2(Convolved):
-    """Mamba 2 (https://arxiv.org/abs/2405.21060): a `head_dim` by `state` matrix a head."""
+    """Mamba 2 (https://arxiv.org/abs/2405.21060): a `head_dim` by `state` matrix a head.
+
+    `chunk_size` is tokens that the scan takes at once, where the file says.
+    """
 
     kind: ClassVar[str] = "mamba2"
     heads: Size
     head_dim: Size
     groups: Size
     state: Size
+    chunk_size: Size | None = None
 
     @property
     def channels(self) -> int:

@@ -14,14 +14,14 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Recurrent
+from kvcalc.layers.recurrent import Mamba2, Recurrent
 
 UNQUANTISED_ENDS = 2
 """Layers at each end of a model that turboquant leaves in the model's own type
 (model_executor/layers/quantization/turboquant/config.py)."""
 
-LATENT_STEP = 128
-"""Tokens of which blocks of latent attention are multiples, beside states."""
+UNCHUNKED = 2_048
+"""Tokens of a chunk of states, of layers without one (config/model.py, get_mamba_chunk_size)."""
 
 
 def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanContext:
@@ -37,10 +37,32 @@ def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanCont
         return rank
     if rank.settings.kv_cache_dtype_skip_layers and rank.cache_format.startswith("turboquant"):
         token = lcm(token, max(_token(rank, cache, rank.own_format) for cache in caches))
+    rules = rank.settings.rules
     latent = any(isinstance(cache, LatentAttention) for cache in caches)
-    step = max(_kernel_block(rank, caches), rank.block, LATENT_STEP if latent else 0)
-    block = step * -(-max(state_sizes) // (step * token))
+    step = max(
+        _kernel_block(rank, caches),
+        rank.block if rules.asked_block_steps else 0,
+        rules.latent_step if latent else 0,
+    )
+    chunks = [
+        _chunk(cache)
+        for cache in caches
+        if isinstance(cache, Recurrent) and rank.settings.states_mode(cache.kind) == "all"
+    ]
+    step = lcm(step, *chunks)
+    block = max(rank.block, step * -(-max(state_sizes) // (step * token)))
     return rank._replace(block=block, state_page=block * token)
+
+
+def _chunk(layer: Recurrent) -> int:
+    """Tokens of a chunk of a layer's scan, of which blocks that keep a state are multiples."""
+    if not isinstance(layer, Mamba2):
+        return UNCHUNKED
+    if layer.chunk_size is None:
+        raise UnsupportedError.of(
+            "mamba_cache_mode", "found all, for which the model must say its chunk_size"
+        )
+    return layer.chunk_size
 
 
 def unquantised_layers(
@@ -79,7 +101,8 @@ def with_room_for_unquantised(
     latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
     heads = [cache for cache in caches if isinstance(cache, Attention)]
     first = next(iter([*latent, *heads]), None)
-    if unquantised is None or first is None:
+    raised = rank.settings.rules.kept_formats_raise_block
+    if unquantised is None or first is None or not raised:
         return rank
     # The backend of attention's first layer packs the format; unquantised, not in turboquant's way.
     place = next(

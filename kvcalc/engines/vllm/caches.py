@@ -163,18 +163,22 @@ class CrossCache(Cache):
 
 @dataclass(frozen=True, kw_only=True)
 class StateCache(Cache):
-    """A state of fixed size, one a block; `blocks_held` of one request, a `checkpoint` or none."""
+    """A state of fixed size, one a block; `blocks_held` of one request, a `checkpoint` or none.
+
+    With `each_block` a state is kept for each block of the context, too.
+    """
 
     kind: ClassVar[str] = "mamba"
     state: int
     blocks_held: int
     checkpoint: int
+    each_block: bool = False
 
     @property
     def family(self) -> Hashable:
         """Any state of as large a page of which a request holds as many."""
-        return self.kind, self.page, self.blocks_held, self.checkpoint
+        return self.kind, self.page, self.blocks_held, self.checkpoint, self.each_block
 
     def blocks(self, block: Value) -> Value:
         """The state, its copies for drafts and for prefix caching."""
-        return self.blocks_held
+        return self.blocks_held + (cdiv(CONTEXT, block) if self.each_block else 0)

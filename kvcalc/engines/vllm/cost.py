@@ -157,7 +157,7 @@ def _why(planned: Plan) -> str:
         parts.append(f"{in_flight:,} tokens in flight per sliding layer, not {least:,}")
     elif any(isinstance(cache, ChunkedCache) for cache in caches):
         parts.append(f"{in_flight:,} tokens in flight per chunked layer, beside its chunk")
-    if settings.disable_hybrid_kv_cache_manager and len(planned.groups) == 1:
+    if not planned.hybrid_manager and len(planned.groups) == 1:
         parts.append("every layer kept whole, without the hybrid manager")
     if any(isinstance(cache, StateCache) for cache in caches):
         parts.append(f"blocks of {planned.block_size:,} tokens, so that one holds a state")

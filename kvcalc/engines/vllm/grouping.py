@@ -1,11 +1,11 @@
-"""How layers are gathered into KV cache groups (vLLM 0.33.0, v1/core/kv_cache_planning.py).
+"""How layers are gathered into KV cache groups (vLLM, v1/core/kv_cache_planning.py).
 
 All groups draw blocks of the same bytes from one pool, so a block is as large as the widest
 group's pages together, and each request takes blocks of every group.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import lcm
 
@@ -18,36 +18,49 @@ from kvcalc.engines.vllm.caches import (
     SlidingLatentCache,
     StateCache,
 )
+from kvcalc.engines.vllm.rules import Pages, Rules
 from kvcalc.errors import UnsupportedError
 
 Placed = tuple[int, Cache]
 """A cache and the layer, by its place in the model, that owns it."""
 
+FITS: Mapping[Pages, Callable[[Cache, int], bool]] = {
+    "equal": lambda cache, largest: cache.page == largest,
+    "divided": lambda cache, largest: not largest % cache.page,
+    "padded": lambda cache, largest: cache.pads or not largest % cache.page,
+}
+"""Whether a cache can take the largest page of all, by the release's rule."""
+
 
 def grouped(
-    caches: Sequence[Placed], *, hybrid_manager: bool = True, block_outermost: bool = False
+    caches: Sequence[Placed], rules: Rules, *, block_outermost: bool = False
 ) -> list[list[Placed]]:
     """Gather the caches of a whole model into groups.
 
     Raises:
         KvcalcError: they cannot share a pool; the sentence names the layer and why.
     """
-    if not hybrid_manager:
-        caches = _as_full(caches)
     if _share_one_group(caches):
         return [list(caches)]
     if block_outermost and len({cache.page for _, cache in caches}) > 1:
         return _packed(caches)
-    unpaddable = _unpaddable(caches)
-    if unpaddable is None:
-        return _dealt(_to_one_page(caches))
-    if any(isinstance(cache, ChunkedCache | SlidingLatentCache) for _, cache in caches):
+    misfit = _misfit(caches, rules.pages)
+    if misfit is None:
+        return _dealt(_to_one_page(caches), rules)
+    place, cache = misfit
+    if not rules.kept_whole_where_unpaddable:
         raise UnsupportedError(
-            f"layer {unpaddable}: its rows of latent attention cannot be padded to the largest "
+            f"layer {place}: found pages of {cache.page:,} bytes beside larger ones, which this "
+            f"release of vllm takes only {rules.pages}",
+            what=f"{cache.layer} layers",
+        )
+    if any(isinstance(one, ChunkedCache | SlidingLatentCache) for _, one in caches):
+        raise UnsupportedError(
+            f"layer {place}: its rows of latent attention cannot be padded to the largest "
             "page of the other layers, as vllm needs of layers of different kinds",
             what="latent_attention layers",
         )
-    return [list(_as_full(caches))]
+    return [list(as_full(caches))]
 
 
 def bytes_per_block(groups: Sequence[Sequence[Placed]], *, block_outermost: bool = False) -> int:
@@ -63,7 +76,7 @@ def _share_one_group(caches: Sequence[Placed]) -> bool:
     return len({(cache.family, cache.block) for _, cache in caches}) == 1
 
 
-def _as_full(caches: Sequence[Placed]) -> list[Placed]:
+def as_full(caches: Sequence[Placed]) -> list[Placed]:
     """Let sliding and chunked layers keep all tokens, as the pool of one type of layer needs."""
     if len({cache.block for _, cache in caches}) == 1 and all(
         isinstance(cache, FullCache) for _, cache in caches
@@ -100,13 +113,10 @@ def _refuse_two_windows(caches: Sequence[Placed]) -> None:
             )
 
 
-def _unpaddable(caches: Sequence[Placed]) -> int | None:
-    """The first layer whose page neither divides the largest nor may be padded to it."""
+def _misfit(caches: Sequence[Placed], pages: Pages) -> Placed | None:
+    """The first cache that cannot take the largest page, with its layer."""
     largest = max(cache.page for _, cache in caches)
-    for place, cache in caches:
-        if not cache.pads and largest % cache.page:
-            return place
-    return None
+    return next((placed for placed in caches if not FITS[pages](placed[1], largest)), None)
 
 
 def _to_one_page(caches: Sequence[Placed]) -> list[Placed]:
@@ -130,13 +140,13 @@ def _of_page(page: int, place: int, cache: Cache) -> Cache:
     return replace(cache, block=cache.block * ratio, page=page, padding=cache.padding * ratio)
 
 
-def _dealt(caches: Sequence[Placed]) -> list[list[Placed]]:
+def _dealt(caches: Sequence[Placed], rules: Rules) -> list[list[Placed]]:
     """Deal equal layers out to groups of about as many layers as the rarest kind has."""
     kinds: defaultdict[Cache, list[Placed]] = defaultdict(list)
     for place, cache in caches:
         kinds[cache].append((place, cache))
     counts = [len(members) for members in kinds.values()]
-    size = max(counts) if 2 * max(counts) < 3 * min(counts) else min(counts)
+    size = rules.group_size(min(counts), max(counts))
     return [
         members[start :: -(-len(members) // size)]
         for members in kinds.values()

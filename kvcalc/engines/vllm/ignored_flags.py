@@ -143,11 +143,7 @@ IGNORED = {
     },
     "copies of the cache outside it, and whether requests share what is counted": {
         1: "--kv-events-config --kv-offloading-backend --kv-offloading-size "
-        "--kv-transfer-config --prefix-cache-retention-interval --prefix-caching-hash-algo "
-        "--prefix-match-unit",
-    },
-    "the mode follows prefix caching, whose own switch is a setting": {
-        1: "--mamba-cache-mode",
+        "--prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""

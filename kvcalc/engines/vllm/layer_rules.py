@@ -77,6 +77,8 @@ def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
 
 def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str) -> list[Cache]:
     heads = rank.heads(layer)
+    if not rank.settings.rules.sliding_values:
+        heads = heads._replace(value=heads.key)
     token = formats.token_bytes(heads, form)
     kernels = rank.kernels(heads, form)
     # A sliding layer's block is its own: as long as its kernels take of the page that it may fill.
@@ -173,20 +175,22 @@ def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int
 
 
 def _recurrent(rank: PlanContext, layer: "Recurrent", form: str) -> list[Cache]:
-    state = state_of(rank, layer)
-    blocks = rank.settings.prefill_checkpoint_blocks
-    checkpoint = states.CHECKPOINTS.get(layer.kind, 0) if blocks is None else blocks
-    aligned = rank.settings.mamba_cache_mode == "align"
+    state, settings = state_of(rank, layer), rank.settings
+    mode = settings.states_mode(layer.kind)
+    asked = settings.prefill_checkpoint_blocks
+    checkpoint = settings.rules.checkpoint_blocks.get(layer.kind, 0) if asked is None else asked
+    drafts = settings.drafts if mode in settings.rules.draft_states else 0
     return [
         StateCache(
             layer=layer.kind,
             shape=(layer, state),
-            block=rank.block if aligned else 0,
+            block=0 if mode == "none" else rank.block,
             page=rank.state_page or state,
             padding=rank.state_page - state if rank.state_page else 0,
             state=state,
-            blocks_held=1 + rank.settings.drafts + (1 + checkpoint if aligned else 0),
+            blocks_held={"none": 1, "align": 2 + checkpoint, "all": 0}[mode] + drafts,
             checkpoint=checkpoint,
+            each_block=mode == "all",
         )
     ]
 

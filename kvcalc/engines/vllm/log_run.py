@@ -53,13 +53,13 @@ class RunPool:
 
     def longest(self, context: int, room: int) -> int:
         """The longest request of at most `context` tokens that so many blocks hold."""
-        return longest_request(self._blocks, context, room)
+        return longest_request(lambda tokens: self.request(tokens) <= room, context)
 
     def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
         """What the log may call the tokens of so many blocks, by the versions of the label."""
         if context is not None:
             yield NEW_LABEL, capacity_tokens(blocks, self.request(context), context)
-        yield OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks)
+        yield OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks, context)
 
 
 class Run:

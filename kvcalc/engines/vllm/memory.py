@@ -1,12 +1,21 @@
-"""What vLLM gives its cache of a GPU's memory (0.33.0)."""
+"""What vLLM gives its cache of a GPU's memory by release."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
-from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
+from kvcalc.engines.memory import ALL_ROUNDED_UP, Card, Memory, whole_blocks
 from kvcalc.engines.vllm.pool import pool
+from kvcalc.engines.vllm.settings import VllmSettings
 
 NULL_BLOCKS = 1
 """The null block is never handed out (v1/core/block_pool.py)."""
+
+
+def _gpu_memory_utilization(card: Card, settings: Mapping[str, Any]) -> Fraction:
+    """The release's own share."""
+    return VllmSettings(release=settings.get("release")).rules.memory_share
+
 
 MEMORY = Memory(
     source="vLLM 0.33.0, config/cache.py, v1/worker/utils.py (request_memory)",
@@ -14,7 +23,7 @@ MEMORY = Memory(
     "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
     share="gpu_memory_utilization",
     of=ALL_ROUNDED_UP,
-    default=Fraction("0.92"),
+    default=_gpu_memory_utilization,
     usable=whole_blocks(pool, NULL_BLOCKS),
     held_back_blocks=NULL_BLOCKS,
 )

@@ -12,19 +12,24 @@ from kvcalc.engines.vllm.blocks import (
 )
 from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
-from kvcalc.engines.vllm.grouping import Placed, bytes_per_block, grouped
+from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, grouped
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.plan_context import PlanContext
+from kvcalc.engines.vllm.rules import Rules
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, variable
+from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
 BATCH = variable("max_num_batched_tokens")
 BLOCK = variable("block_size")
+
+UNIFORM_TYPE = "uniform_type"
+"""A group whose layers are of one type, each with a spec of its own (UniformTypeKVCacheSpecs)."""
 
 LAYOUTS_OF = {"TURBOQUANT": ("LBNHC",)}
 """Layouts of the backends that do not take any (supported_kv_cache_layouts)."""
@@ -32,8 +37,12 @@ LAYOUTS_OF = {"TURBOQUANT": ("LBNHC",)}
 
 @dataclass(frozen=True)
 class PlannedGroup:
-    """A KV cache group: its members, the tokens of its block and the blocks of one request."""
+    """A KV cache group: its members, the tokens of its block and the blocks of one request.
 
+    `kind` is vLLM's kind of spec.
+    """
+
+    kind: str
     members: tuple[Placed, ...]
     block: int
     blocks: Value
@@ -49,8 +58,9 @@ class Plan:
     """The groups of a whole model, and what each stage makes of them.
 
     `block_size` is tokens of an attention block; `scales` says whether the plan is the same for
-    any other. `stages` are the layers of each stage, the draft's on the last, and
-    `bytes_per_block` a block's bytes on a rank of each.
+    any other. `caches` are those that were grouped, each as it would be alone. `stages` are the
+    layers of each stage, the draft's on the last, and `bytes_per_block` a block's bytes on a rank
+    of each.
     """
 
     model: Model
@@ -58,6 +68,8 @@ class Plan:
     cache_format: str
     block_size: int
     scales: bool
+    hybrid_manager: bool
+    caches: tuple[Placed, ...]
     groups: tuple[PlannedGroup, ...]
     stages: tuple[int, ...]
     bytes_per_block: tuple[int, ...]
@@ -82,6 +94,13 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     """
     extra = drafts.draft_layers(model, settings.speculative_method)
     attention = attention_of(model)
+    if attention == "compressed" and not settings.rules.compressed_attention:
+        raise UnsupportedError(
+            f"release: found {settings.standing.version}, of which kvcalc does not know how vllm "
+            "lays compressed_attention layers out",
+            engine="vllm",
+            what="compressed_attention layers",
+        )
     backend, cache_format = backend_of(model, settings, attention)
     refuse_unshared(model, settings, backend)
     rank = PlanContext(
@@ -104,11 +123,10 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     if not caches:
         raise UnsupportedError(f"{model.name} has no layer with a cache on vllm", what=model.name)
     outermost = _block_outermost(settings, backend, attention, caches)
-    groups = grouped(
-        caches,
-        hybrid_manager=not settings.disable_hybrid_kv_cache_manager,
-        block_outermost=outermost,
-    )
+    chunked = bool(model.caches_of(ChunkedAttention))
+    hybrid_manager = settings.hybrid_manager(chunked)
+    alone = caches if hybrid_manager else as_full(caches)
+    groups = grouped(alone, settings.rules, block_outermost=outermost)
     stages = stage_sizes(
         len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
     )
@@ -121,7 +139,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         and all(not isinstance(c, StateCache) and c.page % before == 0 for _, c in caches)
         and all(c.block == before for _, c in caches)
     )
-    planned = tuple(_planned(group, rank.block, scales) for group in groups)
+    planned = tuple(_planned(group, rank.block, scales, settings.rules) for group in groups)
     per_stage = tuple(
         bytes_per_block(members, block_outermost=outermost)
         for members in stage_members(planned, (*stages[:-1], stages[-1] + len(extra)))
@@ -138,6 +156,8 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         cache_format=cache_format,
         block_size=rank.block,
         scales=scales,
+        hybrid_manager=hybrid_manager,
+        caches=tuple(alone),
         groups=planned,
         stages=(*stages[:-1], stages[-1] + len(extra)),
         bytes_per_block=per_stage,
@@ -159,11 +179,21 @@ def _placed(
             yield place, cache
 
 
-def _planned(members: Sequence[Placed], block: int, scales: bool) -> PlannedGroup:
+def _planned(members: Sequence[Placed], block: int, scales: bool, rules: Rules) -> PlannedGroup:
     """Work out a group's blocks: of one request the most that any of its members takes."""
     cache = members[0][1]
     symbol: Value = BLOCK * (cache.block // block) if scales else cache.block
-    return PlannedGroup(tuple(members), cache.block, cache.blocks(symbol))
+    specs = {
+        (one.kind, one.shape, one.block, one.page)
+        + (() if rules.promoted_share_spec else _windows(one))
+        for one in {id(one): one for _, one in members}.values()
+    }
+    kind = cache.kind if len(specs) == 1 else UNIFORM_TYPE
+    return PlannedGroup(kind, tuple(members), cache.block, cache.blocks(symbol))
+
+
+def _windows(cache: Cache) -> tuple[tuple[str, int], ...]:
+    return cache.windows if isinstance(cache, FullCache) else ()
 
 
 def stage_members(
@@ -182,6 +212,8 @@ def stage_members(
 
 def _lookahead(model: Model, settings: VllmSettings) -> int:
     """Tokens that a prefill looks ahead: the drafted ones where several MTP modules draft them."""
+    if not settings.rules.mtp_lookahead:
+        return 1
     if settings.num_prefill_lookahead_tokens is not None:
         return max(1, settings.num_prefill_lookahead_tokens)
     if settings.speculative_method != "mtp":

@@ -1,16 +1,17 @@
 """The pool that vLLM cuts a memory into, and the figures that its log and its check print.
 
-vLLM 0.33.0, v1/core/kv_cache_planning.py and kv_cache_utils.py. One block, the null block, is held
-back for good: the start-up check leaves it out, the log's own figures count it.
+vLLM, v1/core/kv_cache_planning.py and kv_cache_utils.py. One block, the null block, is held back
+for good: the log's own figures count it, and so does the start-up check of some releases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kvcalc.costs import Pool, formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
+from kvcalc.engines.vllm.rules import Label
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 from kvcalc.errors import RequestError
-from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 
@@ -37,15 +38,23 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
     num_blocks = min(
         size // page for size, page in zip(memories, planned.bytes_per_block, strict=True)
     )
-    usable = [size - page for size, page in zip(memories, planned.bytes_per_block, strict=True)]
-    needed = [page * needed_blocks for page in planned.bytes_per_block]
+    rules = settings.rules
+    checked = memories if rules.start_up_each_rank else [min(memories)] * len(memories)
+    usable = [
+        size - rules.start_up_held_blocks * page
+        for size, page in zip(checked, planned.bytes_per_block, strict=True)
+    ]
+    needs = start_up_needs(planned)
+    needed = needs(context)
     estimates = [
-        longest_request(blocks, context, size // page) if size > 0 else None
-        for size, page in zip(usable, planned.bytes_per_block, strict=True)
+        longest_request(_passes(needs, stage, size), context) if size > 0 else None
+        for stage, size in enumerate(usable)
     ]
     short = [stage for stage, size in enumerate(usable) if needed[stage] > size]
     named = short[0] if short else planned.bytes_per_block.index(max(planned.bytes_per_block))
     concurrency = num_blocks / needed_blocks
+    label = LABELS[rules.label](planned, num_blocks, needed_blocks, context)
+    runs = max(0, num_blocks - 1) // needed_blocks
     return Pool(
         model=model,
         engine="vllm",
@@ -53,8 +62,8 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
         settings=settings.changed(),
         context=context,
         bytes=num_blocks * max(planned.bytes_per_block),
-        capacity_tokens=capacity_tokens(num_blocks, needed_blocks, context),
-        max_sequences=max(0, num_blocks - 1) // needed_blocks,
+        capacity_tokens=label,
+        max_sequences=runs,
         figures={
             "num_gpu_blocks": num_blocks,
             "block_size": planned.block_size,
@@ -63,8 +72,10 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
             "max_concurrency": concurrency,
             "capacity_tokens": capacity_tokens(num_blocks, needed_blocks, context),
             "capacity_tokens_exact": num_blocks * context // needed_blocks,
-            "capacity_tokens_up_to_0_20": capacity_tokens_up_to_0_20(planned, num_blocks),
+            "label_tokens": label,
             "fits": not short,
+            "starts_but_never_finishes": not short and not runs,
+            "startup_needs": needed[named],
             "needed_bytes": needed[named],
             "available_bytes": usable[named],
             "needed_gib": round(needed[named] / 2**30, 2),
@@ -96,30 +107,49 @@ def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
 
 
 def capacity_tokens(blocks: int, request: int, context: int) -> int:
-    """Tokens that so many blocks hold, as the log has them from 0.21 on, by vLLM's own float.
+    """Tokens that so many blocks hold, as the log has them from 0.20.1 on, by vLLM's own float.
 
     A request of `context` tokens takes `request` blocks.
     """
     return int(blocks / request * context)
 
 
-def capacity_tokens_up_to_0_20(planned: Plan, blocks: int) -> int:
-    """Tokens that so many blocks hold, as the log had them up to 0.20."""
-    return blocks // len(planned.groups) * planned.block_size
+def capacity_tokens_up_to_0_20(planned: Plan, blocks: int, context: int | None) -> int:
+    """Tokens that so many blocks hold, as the log had them up to 0.20.0.
 
-
-def longest_request(blocks: Formula, context: int, room: int) -> int:
-    """Find the longest request of at most `context` tokens whose blocks fit in `room` blocks.
-
-    It is 0 if not even one token's do.
+    The least block counts, that of states too, which is the context where one holds them all.
     """
-    if blocks(1) > room:
+    settings = planned.settings
+    least = min(group.block or context or planned.block_size for group in planned.groups)
+    shards = settings.decode_context_parallel_size * settings.prefill_context_parallel_size
+    return blocks // len(planned.groups) * least * shards
+
+
+LABELS: Mapping[Label, Callable[[Plan, int, int, int], int]] = {
+    "groups": lambda planned, blocks, request, context: capacity_tokens_up_to_0_20(
+        planned, blocks, context
+    ),
+    "concurrency": lambda planned, blocks, request, context: capacity_tokens(
+        blocks, request, context
+    ),
+}
+"""What "GPU KV cache size" counts, of a plan, the pool's blocks, a request's and its tokens."""
+
+
+def longest_request(passes: Callable[[int], bool], context: int) -> int:
+    """Find the longest request of at most `context` tokens that passes; 0 if not even one does."""
+    if not passes(1):
         return 0
     fits, fails = 1, context + 1
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        if blocks(middle) <= room:
+        if passes(middle):
             fits = middle
         else:
             fails = middle
     return fits
+
+
+def _passes(needs: Needs, stage: int, size: int) -> Callable[[int], bool]:
+    """Whether requests of so many tokens pass the check of a stage."""
+    return lambda context: needs(context)[stage] <= size

@@ -9,6 +9,7 @@ flags that change the cache in ways that this engine does not count: --disable-s
 
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -56,11 +57,13 @@ VALUES = {
     "-pcp": "prefill_context_parallel_size",
     "--block-size": "block_size",
     "--max-num-batched-tokens": "max_num_batched_tokens",
+    "--mamba-cache-mode": "mamba_cache_mode",
     "--mamba-ssm-cache-dtype": "mamba_ssm_cache_dtype",
     "--attention-backend": "attention_backend",
     "--attention-config": "attention_config",
     "-ac": "attention_config",
     "--kv-cache-dtype-skip-layers": "kv_cache_dtype_skip_layers",
+    "--kv-transfer-config": "kv_transfer_config",
     "--speculative-config": "speculative_config",
     "-sc": "speculative_config",
     "--spec-method": "speculative_method",
@@ -73,8 +76,8 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "--no-async-scheduling": ("async_scheduling", False),
     "--disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", True),
     "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
-    "--enable-prefix-caching": ("mamba_cache_mode", "align"),
-    "--no-enable-prefix-caching": ("mamba_cache_mode", "none"),
+    "--enable-prefix-caching": ("enable_prefix_caching", True),
+    "--no-enable-prefix-caching": ("enable_prefix_caching", False),
     "--no-enable-chunked-prefill": ("whole_prefill", True),
 }
 """Flags without a value: the setting of each."""
@@ -116,6 +119,10 @@ def finish(asked: Asked) -> Asked:
     if attention is not None:
         table = _json("--attention-config", attention)
         settings |= {ATTENTION[key]: value for key, value in table.items() if key in ATTENTION}
+    transfer = settings.pop("kv_transfer_config", None)
+    if transfer is not None:
+        names = [*_connectors(_json("--kv-transfer-config", transfer))]
+        settings |= {"kv_connector": ",".join(names)} if names else {}
     config = settings.pop("speculative_config", None)
     method = settings.pop("speculative_method", None)
     if config is not None:
@@ -150,6 +157,17 @@ def _json(flag: str, text: str) -> dict[str, Any]:
     return table
 
 
+def _connectors(table: dict[str, Any]) -> Iterator[str]:
+    """Name the connectors of --kv-transfer-config: of several those that MultiConnector holds."""
+    several = table.get("kv_connector_extra_config")
+    held = several.get("connectors") if isinstance(several, dict) else None
+    for inner in held if isinstance(held, list) else ():
+        if isinstance(inner, dict):
+            yield from _connectors(inner)
+    if not held and table.get("kv_connector"):
+        yield str(table["kv_connector"])
+
+
 def _speculation(table: dict[str, Any], said: str, asked: Asked) -> dict[str, Any]:
     """The settings of a draft that is `said` so; none where its method is not counted."""
     method = str(table.get("method", "")).lower()
@@ -168,9 +186,11 @@ def prepare(wanted: Wanted) -> Wanted:
     """Turn settings into what vLLM's flags give: the way back of `finish`.
 
     --kv-cache-dtype takes no float32: that is the model's --dtype. A draft of EAGLE's is a model
-    of its own, and drafted tokens need a method.
+    of its own, and drafted tokens need a method. The release is what is started, not a flag.
     """
     given = wanted.given
+    for name in ("release", "strict_version"):
+        given.pop(name, None)
     if given.get("kv_cache_dtype") == "float32":
         given["dtype"] = given.pop("kv_cache_dtype")
     attention = {

@@ -1,20 +1,21 @@
-"""vLLM's settings, by its own flags' names (0.33.0: config/*.py, engine/arg_utils.py)."""
+"""vLLM's settings, by its own flags' names (config/*.py, engine/arg_utils.py)."""
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, ReleasedSettings, whole
+from kvcalc.engines.releases import Releases
 from kvcalc.engines.vllm.formats import FORMATS
 from kvcalc.engines.vllm.kernels import BACKENDS, KERNEL_BLOCK
+from kvcalc.engines.vllm.releases import RELEASES
+from kvcalc.engines.vllm.rules import Rules, StatesMode
 from kvcalc.errors import RequestError, quote
 
 UNNAMED_GPU_BATCH = 8_192
 """Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
-
-BATCHES = ((160 * 1024, 16_384), (70 * 1024, 8_192), (0, 2_048))
-"""From so many MiB of GPU memory on, so many tokens a batch (API server; engine/arg_utils.py)."""
 
 SMALL_BATCH_GPUS = ("a100",)
 """GPUs of over 70 GiB that take the smallest batch all the same (engine/arg_utils.py)."""
@@ -50,12 +51,14 @@ OneOrMore = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**20)]
 NoneOrMore = Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**20)]
 
 
-class VllmSettings(Settings):
+class VllmSettings(ReleasedSettings):
     """The settings of vLLM that its KV cache depends on.
 
     `gpu` is a GPU's name, for the defaults that depend on its memory; without one they are those
-    of an H100 or H200.
+    of an H100 or H200. What is not given is the release's own default.
     """
+
+    RELEASES: ClassVar[Releases] = RELEASES
 
     kv_cache_dtype: Annotated[
         Annotated[str, BeforeValidator(_format)] | None,
@@ -69,10 +72,16 @@ class VllmSettings(Settings):
         Count | None,
         About("tokens; by the GPU's memory, 8,192 where none is named", "engine/arg_utils.py"),
     ] = None
-    async_scheduling: Annotated[bool, About("true or false", "config/scheduler.py")] = True
+    async_scheduling: Annotated[
+        bool | None, About("true or false; true from 0.14.0 on", "config/vllm.py")
+    ] = None
     disable_hybrid_kv_cache_manager: Annotated[
-        bool, About("true or false", "config/scheduler.py")
-    ] = False
+        bool | None, About("true or false; by the model and the connector", "config/vllm.py")
+    ] = None
+    kv_connector: Annotated[
+        Annotated[str, Field(min_length=1, max_length=1_000)] | None,
+        About("names of --kv-transfer-config, with commas", "config/kv_transfer.py"),
+    ] = None
     pipeline_parallel_size: Annotated[OneOrMore, About("stages", "config/parallel.py")] = 1
     pp_layer_partition: Annotated[
         Annotated[str, Field(max_length=10_000)] | None,
@@ -82,10 +91,14 @@ class VllmSettings(Settings):
         OneOrMore, About("ranks that share each context", "config/parallel.py")
     ] = 1
     prefill_context_parallel_size: Annotated[OneOrMore, About("ranks", "config/parallel.py")] = 1
+    enable_prefix_caching: Annotated[
+        bool | None,
+        About("true or false; with recurrent layers true from 0.28.0 on", "engine/arg_utils.py"),
+    ] = None
     mamba_cache_mode: Annotated[
-        Literal["align", "none"],
-        About("align with prefix caching, the default; none without", "config/cache.py"),
-    ] = "align"
+        Literal["align", "none", "all"] | None,
+        About("by the layers with prefix caching, none without", "config/cache.py"),
+    ] = None
     mamba_ssm_cache_dtype: Annotated[
         Annotated[
             Literal["auto", "float32", "float16", "bfloat16"],
@@ -97,7 +110,7 @@ class VllmSettings(Settings):
     ] = "auto"
     prefill_checkpoint_blocks: Annotated[
         Annotated[int, BeforeValidator(whole), Field(ge=0, le=1)] | None,
-        About("blocks; 1 for Mamba 2, else 0", "v1/kv_cache_interface.py"),
+        About("blocks; 1 for Mamba 2 from 0.29.0 on, else 0", "v1/kv_cache_interface.py"),
     ] = None
     num_speculative_tokens: Annotated[
         NoneOrMore | None, About("tokens drafted a step", "config/speculative.py")
@@ -169,6 +182,11 @@ class VllmSettings(Settings):
             )
         return self
 
+    @cached_property
+    def rules(self) -> Rules:
+        """What holds at the release, beside the defaults of settings."""
+        return Rules(**{name: change.value for name, change in self.standing.rules.items()})
+
     @property
     def batch(self) -> int:
         """Tokens of a batch: as asked, else by the GPU's memory."""
@@ -179,9 +197,10 @@ class VllmSettings(Settings):
         from kvcalc.catalogue.gpus import find
 
         gpu = find(self.gpu)
+        batches = self.rules.batches
         if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
-            return BATCHES[-1][1]
-        return next(batch for memory, batch in BATCHES if gpu.memory_mib >= memory)
+            return batches[-1].tokens
+        return next(batch.tokens for batch in batches if gpu.memory_mib >= batch.memory)
 
     @property
     def drafts(self) -> int:
@@ -192,8 +211,32 @@ class VllmSettings(Settings):
 
     @property
     def batches_in_flight(self) -> int:
-        """Batches whose tokens may be in flight (config/vllm.py, max_in_flight_tokens)."""
-        return self.pipeline_parallel_size + self.async_scheduling
+        """Batches whose tokens are charged as in flight (config/vllm.py, max_in_flight_tokens)."""
+        return self.rules.batches_in_flight(
+            self.pipeline_parallel_size, self.own("async_scheduling")
+        )
+
+    def hybrid_manager(self, chunked: bool) -> bool:
+        """Whether layers of several kinds keep what each needs; `chunked` ones may forbid it."""
+        if self.disable_hybrid_kv_cache_manager is not None:
+            return not self.disable_hybrid_kv_cache_manager
+        connectors = {*(self.kv_connector or "").split(",")} - {""}
+        if chunked and not self.rules.chunks_in_hybrid_manager:
+            return False
+        return connectors <= self.rules.hybrid_connectors
+
+    def states_mode(self, kind: str) -> StatesMode:
+        """Which states are kept of a kind of recurrent layer.
+
+        A mode that is asked for turns prefix caching on, where it is not turned off; "all" of a
+        kind without it is "align" (model_executor/models/config.py).
+        """
+        asked = self.mamba_cache_mode
+        cached = self.own("enable_prefix_caching") if asked is None else asked != "none"
+        if self.enable_prefix_caching is False or not cached:
+            return "none"
+        own = self.rules.prefix_states(kind)
+        return "align" if asked == "align" or (asked and own != "all") else own
 
     @property
     def ranks_of_a_stage(self) -> int:

@@ -68,9 +68,6 @@ SHAPES: dict[str, Any] = {
 }
 """Elements of the convolution and of the state, on one rank and with draft tokens, by kind."""
 
-CHECKPOINTS = {"mamba2": 1}
-"""Kinds whose kernel exports a checkpoint inside a prefill: blocks for it; others have none."""
-
 
 def state_bytes(
     layer: "Recurrent",

@@ -170,6 +170,7 @@ def _mamba2(keys: Keys) -> Layer:
         groups=keys.get("mamba_groups", 1),
         state=keys.size("state_size"),
         state_dtype=keys.get("mamba_ssm_cache_dtype"),
+        chunk_size=keys.get("mamba_chunk_size") or keys.get("chunk_size"),
     )
 
 

@@ -20,7 +20,7 @@ def _oracle(name: str) -> Any:
     return json.loads((ORACLES / f"{name}.json").read_text())
 
 
-VLLM, RANDOM, RECURRENT, MORE, KINDS, LOG, PLANNED = map(
+VLLM, RANDOM, RECURRENT, MORE, KINDS, LOG, PLANNED, VERSIONS = map(
     _oracle,
     (
         "vllm",
@@ -30,6 +30,7 @@ VLLM, RANDOM, RECURRENT, MORE, KINDS, LOG, PLANNED = map(
         "vllm_kinds",
         "vllm_log_figures",
         "vllm_planned",
+        "vllm_versions",
     ),
 )
 

@@ -21,7 +21,7 @@ from tests.engines.vllm.measured import (
 )
 
 CONFIGS = "tests/oracles/configs"
-FACTS = {"query_heads", "state_dtype", "index_dtype", "source"}
+FACTS = {"query_heads", "state_dtype", "index_dtype", "source", "chunk_size"}
 """What files say of a layer beside what it caches, and the cases do not."""
 
 

@@ -1,0 +1,181 @@
+"""An engine's releases: what holds at a version, from a table of what changed at which.
+
+The table has a row for each version at which something changed, with what changed alone; a version
+takes what stands before it, so one between two rows is the older row's. Of a version as people
+type it only the numbers count: v0.25.1, 0.25.1.post1 and 0.25.1+cu129 are 0.25.1, and a candidate
+or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from kvcalc.errors import RequestError, UnsupportedError, quote
+
+WRITTEN = re.compile(
+    r"[vb]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
+    r"(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|post|dev)[-_.]?[0-9]{0,9})*(?:\+[a-z0-9._-]{0,40})?",
+    re.IGNORECASE,
+)
+"""A version as people and logs write it; the group holds its numbers."""
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class ReleaseWarning(UserWarning):
+    """A version that was not measured is answered by the nearest that was."""
+
+
+class Change(NamedTuple):
+    """What a rule or a default is from a release on: its value, in words, and the file it is in."""
+
+    value: Any
+    says: str
+    source: str
+
+
+class Release(NamedTuple):
+    """What changed at a version, and nothing that did not.
+
+    `rules` are the engine's own, by their names, `defaults` those of settings. `settings` came
+    with this release: before it they have the neutral values given here, of which the first is
+    taken. `values` of a setting came with it, `without` are gone from it on. `models` are the
+    model types that came with it.
+    """
+
+    version: str
+    rules: Mapping[str, Change] = EMPTY
+    defaults: Mapping[str, Change] = EMPTY
+    settings: Mapping[str, tuple[Any, ...]] = EMPTY
+    values: Mapping[str, tuple[Any, ...]] = EMPTY
+    without: Mapping[str, tuple[Any, ...]] = EMPTY
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What holds at a version of an engine.
+
+    `neutral` are the values of settings that it does not have, `absent` values that a setting does
+    not have, `without` the model types that it cannot serve.
+    """
+
+    engine: str
+    version: str
+    rules: Mapping[str, Change]
+    defaults: Mapping[str, Change]
+    neutral: Mapping[str, tuple[Any, ...]]
+    absent: Mapping[str, tuple[Any, ...]]
+    without: frozenset[str]
+
+    def default(self, setting: str) -> Any:
+        """The release's own value of a setting that was not given."""
+        if setting in self.neutral:
+            return self.neutral[setting][0]
+        return self.defaults[setting].value
+
+    def require_settings(self, given: Mapping[str, Any]) -> None:
+        """Refuse settings and values that the release does not have; neutral ones are let through.
+
+        Raises:
+            UnsupportedError: there is one; the sentence names it.
+        """
+        for name, value in given.items():
+            if value is None:
+                continue
+            neutral = self.neutral.get(name)
+            if (neutral is not None and value not in neutral) or value in self.absent.get(name, ()):
+                raise UnsupportedError(
+                    f"{name}: found {quote(value)}, which {self.engine} {self.version} does not "
+                    "have",
+                    engine=self.engine,
+                    what=name,
+                )
+
+    def require_model(self, model_type: str | None) -> None:
+        """Refuse a model that the release has no code for.
+
+        Raises:
+            UnsupportedError: it has none; the sentence names the model's type.
+        """
+        if model_type in self.without:
+            raise UnsupportedError(
+                f"{self.engine} {self.version} does not have the model type {quote(model_type)}",
+                engine=self.engine,
+                what=model_type,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Releases:
+    """The releases of an engine in their order; `newest` is the last that was measured."""
+
+    engine: str
+    newest: str
+    rows: tuple[Release, ...]
+
+    def at(self, asked: str | None, *, strict: bool = False) -> Standing:
+        """What holds at a version, the newest measured unless one is asked for.
+
+        One that is older than the first row, or newer than the newest measured, is answered by the
+        nearest with a ReleaseWarning.
+
+        Raises:
+            RequestError: it is not a version, or `strict` and not one of those measured.
+        """
+        key, version = (numbers(self.newest), self.newest) if asked is None else parsed(asked)
+        oldest = self.rows[0].version
+        nearest = min(max(key, numbers(oldest)), numbers(self.newest))
+        if nearest != key:
+            measured = f"{oldest} to {self.newest}"
+            if strict:
+                raise RequestError.of("release", asked, f"one of the measured, {measured}")
+            used = oldest if key < nearest else self.newest
+            warnings.warn(
+                f"{self.engine} {version} was not measured, only {measured}: answered as {used}",
+                ReleaseWarning,
+                stacklevel=2,
+            )
+            version = used
+        return self._standing(nearest, version)
+
+    def _standing(self, key: tuple[int, ...], version: str) -> Standing:
+        rules: dict[str, Change] = {}
+        defaults: dict[str, Change] = {}
+        neutral: dict[str, tuple[Any, ...]] = {}
+        absent: dict[str, tuple[Any, ...]] = {}
+        without: set[str] = set()
+        for row in self.rows:
+            stands = numbers(row.version) <= key
+            if stands:
+                rules |= row.rules
+                defaults |= row.defaults
+            else:
+                neutral |= row.settings
+            for name, values in (row.without if stands else row.values).items():
+                absent[name] = (*absent.get(name, ()), *values)
+            without |= set() if stands else {*row.models}
+        return Standing(self.engine, version, rules, defaults, neutral, absent, frozenset(without))
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, without zeros at its end: 0.26 is 0.26.0."""
+    found = [int(part) for part in version.split(".")]
+    while len(found) > 1 and not found[-1]:
+        del found[-1]
+    return tuple(found)
+
+
+def parsed(asked: object) -> tuple[tuple[int, ...], str]:
+    """Read a version as it is typed: its numbers, to compare and as text.
+
+    Raises:
+        RequestError: it is not a version.
+    """
+    match = WRITTEN.fullmatch(asked.strip()) if isinstance(asked, str) else None
+    if match is None:
+        raise RequestError.of("release", asked, "a version, as 0.25.1")
+    return numbers(match[1]), match[1]

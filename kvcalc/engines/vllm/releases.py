@@ -1,0 +1,370 @@
+"""vLLM's releases from 0.11.2 to 0.33.0, and what of the cache's arithmetic changed at each.
+
+Read from the source packages of these releases, in which the files are named as here below vllm/;
+what was `v1/core/kv_cache_utils.py` is `kv_cache_planning.py` from 0.33.0 on. A model type is one
+whose architecture the release's registry lists (model_executor/models/registry.py); before, at
+most the generic backend for transformers' own code could serve it, which was not read.
+"""
+
+from fractions import Fraction
+
+from kvcalc.engines.releases import Change, Release, Releases
+from kvcalc.engines.vllm.rules import (
+    Batch,
+    a_state_a_block_or_none,
+    a_state_a_block_or_the_last,
+    every_batch,
+    least,
+    one_batch,
+    the_last_states,
+    within_a_half,
+    within_a_quarter,
+)
+
+PLANNING = "v1/core/kv_cache_utils.py"
+SPECS = "v1/kv_cache_interface.py"
+CONFIG = "config/vllm.py"
+ARGUMENTS = "engine/arg_utils.py"
+CACHE = "config/cache.py"
+HYBRIDS = "model_executor/models/config.py"
+PLATFORM = "platforms/interface.py"
+CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
+
+HYBRID_CONNECTORS = frozenset(
+    {
+        *("DecodeBenchConnector", "ExampleHiddenStatesConnector", "MooncakeConnector"),
+        *("MooncakeStoreConnector", "NixlConnector", "OffloadingConnector"),
+        "SimpleCPUOffloadConnector",
+    }
+)
+
+FIRST = Release(
+    "0.11.2",
+    rules={
+        "batches_in_flight": Change(
+            one_batch, "one batch in flight is charged to a sliding or chunked layer", SPECS
+        ),
+        "group_size": Change(least, "groups have as many layers as the rarest kind", PLANNING),
+        "pages": Change("equal", "layers of different kinds must have equal pages", PLANNING),
+        "kept_whole_where_unpaddable": Change(
+            False, "pages that cannot be made one are refused", PLANNING
+        ),
+        "promoted_share_spec": Change(
+            True, "without the hybrid manager equal layers share one spec", SPECS
+        ),
+        "sliding_values": Change(
+            False, "a sliding layer's values are taken to be as long as its keys", SPECS
+        ),
+        "compressed_attention": Change(
+            False, "pools of compressed attention are laid out in ways that were not read", PLANNING
+        ),
+        "chunks_in_hybrid_manager": Change(
+            False, "models with chunked layers turn the hybrid manager off", CONFIG
+        ),
+        "hybrid_connectors": Change(
+            frozenset(), "--kv-transfer-config turns the hybrid manager off", CONFIG
+        ),
+        "prefix_states": Change(
+            a_state_a_block_or_none,
+            "prefix caching keeps a state for each block of Mamba layers; others have none",
+            HYBRIDS,
+        ),
+        "draft_states": Change(
+            frozenset(), "drafts' copies of recurrent states are not counted", SPECS
+        ),
+        "checkpoint_blocks": Change({}, "no block for a checkpoint inside a prefill", SPECS),
+        "latent_step": Change(
+            64, "beside states, blocks of latent attention are multiples of 64 tokens", HYBRIDS
+        ),
+        "asked_block_steps": Change(
+            False, "a block that is asked for is not the step in which it grows", HYBRIDS
+        ),
+        "mtp_lookahead": Change(False, "several MTP modules do not widen the windows", SPECS),
+        "kept_formats_raise_block": Change(
+            False, "layers kept in the model's type leave the block as it is", CACHE
+        ),
+        "start_up": Change("layers", "the start-up check adds up the layers", PLANNING),
+        "start_up_each_rank": Change(
+            False, "all stages' layers are checked against the least memory of a rank", PLANNING
+        ),
+        "start_up_held_blocks": Change(
+            0, "the start-up check lets requests have every block", PLANNING
+        ),
+        "label": Change(
+            "groups", '"GPU KV cache size" is blocks a group times the least block', PLANNING
+        ),
+        "memory_share": Change(Fraction("0.9"), "gpu_memory_utilization is 0.9", CACHE),
+        "batches": Change(
+            (Batch(70 * 1024, 8_192), Batch(0, 2_048)),
+            "max_num_batched_tokens is 8,192 from 70 GiB of GPU memory on",
+            ARGUMENTS,
+        ),
+    },
+    defaults={
+        "async_scheduling": Change(False, "async scheduling is off", "config/scheduler.py"),
+        "enable_prefix_caching": Change(
+            False, "prefix caching of models with recurrent layers is off", ARGUMENTS
+        ),
+    },
+)
+
+ROWS = (
+    FIRST,
+    Release(
+        "0.12.0",
+        rules={
+            "group_size": Change(
+                within_a_quarter,
+                "groups have as many layers as the commonest kind, if under 1.25 times the rarest",
+                PLANNING,
+            ),
+            "pages": Change(
+                "divided", "a page that divides the largest has a longer block instead", PLANNING
+            ),
+        },
+        settings={"prefill_context_parallel_size": (1,)},
+        models=("hunyuan_vl",),
+    ),
+    Release(
+        "0.13.0",
+        settings={"flash_attention_version": (None,)},
+        models=("audioflamingo3", "jais2"),
+    ),
+    Release(
+        "0.14.0",
+        rules={
+            "start_up": Change(
+                "first group", "the start-up check counts the first group's blocks alone", PLANNING
+            ),
+            "chunks_in_hybrid_manager": Change(
+                True, "chunked layers stay in the hybrid manager", CONFIG
+            ),
+        },
+        defaults={"async_scheduling": Change(True, "async scheduling is on", CONFIG)},
+        models=("exaone_moe", "glmasr", "lfm2_vl", "mimo_v2_flash"),
+    ),
+    Release(
+        "0.16.0",
+        rules={
+            "prefix_states": Change(
+                a_state_a_block_or_the_last,
+                "prefix caching keeps a state for each block of Mamba layers, the last of others",
+                HYBRIDS,
+            ),
+            "draft_states": Change(
+                frozenset({"none", "align"}), "drafts have copies of recurrent states", SPECS
+            ),
+        },
+        settings={"mamba_cache_mode": (None, "none")},
+        models=(
+            *("glm4_moe_lite", "glm_moe_dsa", "glm_ocr", "kimi_k25", "molmo2", "musicflamingo"),
+            *("qwen3_asr", "step3p5"),
+        ),
+    ),
+    Release(
+        "0.17.0",
+        rules={
+            "start_up_each_rank": Change(
+                True, "each rank's layers are checked against its own memory", PLANNING
+            ),
+        },
+        models=("axk1", "bailing_hybrid", "qwen3_5", "qwen3_5_moe"),
+    ),
+    Release(
+        "0.18.0",
+        rules={
+            "group_size": Change(
+                within_a_half,
+                "groups have as many layers as the commonest kind, if under 1.5 times the rarest",
+                PLANNING,
+            ),
+        },
+        models=("hyperclovax", "olmo_hybrid"),
+    ),
+    Release(
+        "0.19.0",
+        rules={
+            "start_up": Change(
+                "groups", "the start-up check adds up the blocks of all groups", PLANNING
+            ),
+        },
+        settings={"kv_cache_dtype_skip_layers": ((),)},
+        models=("cohere_asr", "gemma4", "gemma4_text"),
+    ),
+    Release(
+        "0.20.0",
+        rules={
+            "sliding_values": Change(True, "a sliding layer's values have their own length", SPECS),
+            "asked_block_steps": Change(
+                True, "a block grows in steps of the one that is asked for", PLATFORM
+            ),
+            "memory_share": Change(Fraction("0.92"), "gpu_memory_utilization is 0.92", CACHE),
+        },
+        values={
+            "kv_cache_dtype": (
+                *("nvfp4", "int8_per_token_head", "fp8_per_token_head", "turboquant_k8v4"),
+                *("turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_3bit_nc"),
+            ),
+        },
+        models=("deepseek_v4", "exaone4_5", "granite4_vision", "hy_v3", "ministral3"),
+    ),
+    Release(
+        "0.20.1",
+        rules={
+            "label": Change(
+                "concurrency", '"GPU KV cache size" is concurrency times max_model_len', PLANNING
+            ),
+        },
+    ),
+    Release(
+        "0.21.0",
+        rules={
+            "draft_states": Change(
+                frozenset({"none", "align", "all"}),
+                "drafts have copies of recurrent states beside those of each block, too",
+                SPECS,
+            ),
+        },
+        models=("cohere2_moe", "laguna", "mimo_v2", "qianfan_ocr"),
+    ),
+    Release("0.22.0", models=("minicpmv4_6",)),
+    Release("0.22.1", models=("mellum",)),
+    Release(
+        "0.23.0",
+        rules={
+            "hybrid_connectors": Change(
+                HYBRID_CONNECTORS,
+                "a KV connector turns the hybrid manager off only if it does not support it",
+                f"{CONFIG}, {CONNECTORS}",
+            ),
+        },
+        models=("gemma4_unified", "gemma4_unified_text", "granite_speech_plus", "step3p7"),
+    ),
+    Release(
+        "0.24.0",
+        rules={
+            "pages": Change(
+                "padded", "a page that does not divide the largest is padded to it", PLANNING
+            ),
+            "promoted_share_spec": Change(
+                False, "without the hybrid manager kinds of layers keep specs of their own", SPECS
+            ),
+            "hybrid_connectors": Change(
+                HYBRID_CONNECTORS | {"NixlPullConnector", "NixlPushConnector"},
+                "NIXL's pull and push connectors support the hybrid manager",
+                CONNECTORS,
+            ),
+        },
+        settings={"indexer_kv_dtype": ("auto",)},
+        models=("diffusion_gemma", "hrm_text", "minimax_m3", "minimax_m3_vl"),
+    ),
+    Release(
+        "0.25.0",
+        rules={
+            "kept_formats_raise_block": Change(
+                True,
+                "blocks grow until a quantised page holds a kernel's block in the model's type",
+                PLATFORM,
+            ),
+        },
+        values={"kv_cache_dtype": ("int4_per_token_head",)},
+        models=("moss_transcribe_diarize",),
+    ),
+    Release(
+        "0.26.0",
+        rules={
+            "batches_in_flight": Change(
+                every_batch,
+                "every batch in flight is charged to a sliding or chunked layer",
+                f"{CONFIG}, {SPECS}",
+            ),
+        },
+        models=("cosmos3_edge", "inkling", "inkling_mm_model", "inkling_text"),
+    ),
+    Release(
+        "0.27.0",
+        rules={
+            "kept_whole_where_unpaddable": Change(
+                True, "where pages cannot be made one, every layer is kept whole", PLANNING
+            ),
+            "latent_step": Change(
+                128,
+                "beside states, blocks of latent attention are multiples of 128 tokens",
+                PLATFORM,
+            ),
+        },
+        models=("kimi_k3", "qwen3_5_moe_text", "qwen3_5_text"),
+    ),
+    Release(
+        "0.28.0",
+        rules={
+            "promoted_share_spec": Change(
+                True, "without the hybrid manager equal layers share one spec again", SPECS
+            ),
+            "prefix_states": Change(
+                the_last_states, "prefix caching keeps the last states of recurrent layers", HYBRIDS
+            ),
+            "mtp_lookahead": Change(
+                True, "several MTP modules widen the windows by what they look ahead", CONFIG
+            ),
+            "batches": Change(
+                (Batch(160 * 1024, 16_384), Batch(70 * 1024, 8_192), Batch(0, 2_048)),
+                "max_num_batched_tokens is 16,384 from 160 GiB of GPU memory on",
+                ARGUMENTS,
+            ),
+        },
+        defaults={
+            "enable_prefix_caching": Change(
+                True, "prefix caching of models with recurrent layers is on", ARGUMENTS
+            ),
+        },
+        settings={"num_prefill_lookahead_tokens": (None, 0, 1)},
+        without={"mamba_cache_mode": ("all",)},
+        models=("dots3_note", "dots3_note_text", "muse_glimmer"),
+    ),
+    Release(
+        "0.29.0",
+        rules={
+            "checkpoint_blocks": Change(
+                {"mamba2": 1}, "Mamba 2 has a block for a checkpoint inside a prefill", SPECS
+            ),
+            "start_up_held_blocks": Change(
+                1, "the start-up check leaves out the null block", PLANNING
+            ),
+        },
+        settings={"prefill_checkpoint_blocks": (0,)},
+        values={"kv_cache_layout": ("BLHNC", "BLNHC")},
+        models=(
+            *("granite_swa", "granitemoe_swa", "hy_v4", "nemotron_h_omni"),
+            *("qwen4_exp", "qwen4_exp_text"),
+        ),
+    ),
+    Release(
+        "0.30.0",
+        rules={
+            "hybrid_connectors": Change(
+                HYBRID_CONNECTORS
+                | {"NixlPullConnector", "NixlPushConnector"}
+                | {"HiSparseConnector", "MoRIIOConnector"},
+                "the HiSparse and MoRIIO connectors support the hybrid manager",
+                CONNECTORS,
+            ),
+        },
+        values={"kv_cache_dtype": ("nvfp4_ds_mla",)},
+        models=("cohere_compass", "glm5_next"),
+    ),
+    Release("0.32.0", models=("minicpmv4_7",)),
+    Release(
+        "0.33.0",
+        rules={
+            "compressed_attention": Change(
+                True,
+                "pools of compressed attention have the block outermost",
+                "v1/core/kv_cache_planning.py",
+            ),
+        },
+        models=("beam", "dory", "flint", "minicpm_ocr", "muse_spark"),
+    ),
+)
+
+RELEASES = Releases("vllm", newest="0.33.0", rows=ROWS)

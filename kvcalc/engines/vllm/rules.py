@@ -1,0 +1,104 @@
+"""The rules of vLLM that differ by release: what each may be.
+
+A rule is a function or a word of a closed vocabulary; the modules that work by it have a table of
+the words. `releases` says which rule holds from which version on.
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+Pages = Literal["equal", "divided", "padded"]
+"""Layers' pages that differ: refused; those that do not divide the largest refused; or padded."""
+
+StartUp = Literal["layers", "first group", "groups"]
+"""What the start-up check adds up: each layer alone, the first group's blocks, all groups'."""
+
+Label = Literal["groups", "concurrency"]
+"""What "GPU KV cache size" counts: blocks a group, or concurrency times max_model_len."""
+
+StatesMode = Literal["none", "align", "all"]
+"""States of a recurrent layer (mamba_cache_mode): one, the last few, or one for each block."""
+
+
+class Batch(NamedTuple):
+    """From so many MiB of GPU memory on, so many tokens a batch (API server)."""
+
+    memory: int
+    tokens: int
+
+
+class Rules(NamedTuple):
+    """What holds at a release, beside the defaults of settings.
+
+    `batches_in_flight` is of stages and async scheduling, `group_size` of the least and the
+    greatest count of a kind, `prefix_states` of a kind of recurrent layer. `memory_share` is the
+    default of gpu_memory_utilization.
+    """
+
+    batches_in_flight: Callable[[int, bool], int]
+    group_size: Callable[[int, int], int]
+    pages: Pages
+    kept_whole_where_unpaddable: bool
+    promoted_share_spec: bool
+    sliding_values: bool
+    compressed_attention: bool
+    chunks_in_hybrid_manager: bool
+    hybrid_connectors: frozenset[str]
+    prefix_states: Callable[[str], StatesMode]
+    draft_states: frozenset[StatesMode]
+    checkpoint_blocks: Mapping[str, int]
+    latent_step: int
+    asked_block_steps: bool
+    mtp_lookahead: bool
+    kept_formats_raise_block: bool
+    start_up: StartUp
+    start_up_each_rank: bool
+    start_up_held_blocks: int
+    label: Label
+    memory_share: Fraction
+    batches: tuple[Batch, ...]
+
+
+def one_batch(stages: int, async_scheduling: bool) -> int:
+    """One batch, whatever is in flight."""
+    return 1
+
+
+def every_batch(stages: int, async_scheduling: bool) -> int:
+    """A batch a stage, and with async scheduling one more (V2 model runner)."""
+    return stages + async_scheduling
+
+
+def least(fewest: int, most: int) -> int:
+    """As many layers as the rarest kind has."""
+    return fewest
+
+
+def within_a_quarter(fewest: int, most: int) -> int:
+    """As many as the commonest kind has, where it is less than 1.25 times the rarest."""
+    return most if 4 * most < 5 * fewest else fewest
+
+
+def within_a_half(fewest: int, most: int) -> int:
+    """As many as the commonest kind has, where it is less than 1.5 times the rarest."""
+    return most if 2 * most < 3 * fewest else fewest
+
+
+def a_state_a_block_or_none(kind: str) -> StatesMode:
+    """A state for each block of Mamba layers; other models have no prefix caching."""
+    return "all" if kind in MAMBA else "none"
+
+
+def a_state_a_block_or_the_last(kind: str) -> StatesMode:
+    """A state for each block of Mamba layers, the last few of others."""
+    return "all" if kind in MAMBA else "align"
+
+
+def the_last_states(kind: str) -> StatesMode:
+    """The last few states."""
+    return "align"
+
+
+MAMBA = ("mamba", "mamba2")
+"""Kinds whose models state SupportsMambaPrefixCaching (model_executor/models)."""
