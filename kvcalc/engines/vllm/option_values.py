@@ -28,6 +28,7 @@ TAKES: Mapping[str, Takes] = {
     "prefill_context_parallel_size": Whole("config/parallel.py"),
     "block_size": Whole("config/cache.py"),
     "max_num_batched_tokens": Whole("config/scheduler.py"),
+    "mamba_cache_mode": Choices("config/cache.py, MambaCacheMode", ("none", "align")),
     "mamba_ssm_cache_dtype": Choices(
         "config/cache.py, MambaDType", ("auto", "float32", "float16", "bfloat16")
     ),
@@ -40,6 +41,7 @@ TAKES: Mapping[str, Takes] = {
         ),
     ),
     "attention_config": Json("config/attention.py"),
+    "kv_transfer_config": Json("config/kv_transfer.py"),
     "kv_cache_dtype_skip_layers": Listed(
         "config/cache.py; engine/arg_utils.py, one or more", pattern="[0-9]+|sliding_window"
     ),

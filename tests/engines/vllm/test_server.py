@@ -18,6 +18,7 @@ TAKEN_APART = {
     "speculative_config",
     "attention_config",
     "whole_prefill",
+    "kv_transfer_config",
 }
 
 NAMED = (
@@ -51,7 +52,6 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
         ("--headless", 0),
         ("--kv-cache-memory-bytes", 1),
         ("--num-gpu-blocks-override", 1),
-        ("--mamba-cache-mode", 1),  # it follows prefix caching
         ("--data-parallel-size", 1),
         ("--served-model-name", -1),
     ],
