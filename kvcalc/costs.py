@@ -77,7 +77,7 @@ class Cost:
         """Bytes over all ranks that one sequence adds.
 
         Raises:
-            KvcalcError: the engine's cost is no sum over sequences; the sentence says why.
+            KvcalcError: the engine's cost is not a sum over sequences; the sentence says why.
         """
         return self._split().per_request
 
@@ -86,7 +86,7 @@ class Cost:
         """Bytes over all ranks that are there without any sequence.
 
         Raises:
-            KvcalcError: the engine's cost is no sum over sequences; the sentence says why.
+            KvcalcError: the engine's cost is not a sum over sequences; the sentence says why.
         """
         return self._split().fixed
 

@@ -35,7 +35,7 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterVal
 class Model(Frozen):
     """A model's published shape.
 
-    `layers` is in order, one entry a layer. `dtype` is the model's own element type.
+    `layers` is in order, one entry per layer. `dtype` is the model's own element type.
     `max_context` and `contexts` are tokens of one sequence; `contexts` and `windows` are those
     that the model's authors speak of, which a sweep uses when asked for no others.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),

@@ -19,7 +19,7 @@ from kvcalc.model import Model
 
 
 def whole(value: object) -> object:
-    """Let an int or its text through, and no number that only equals one (True, 2.0)."""
+    """Let an int or its text through, but not what only equals an int (True, 2.0)."""
     if type(value) is int or isinstance(value, str):
         return value
     raise ValueError(f"found {quote(value)}, expected a whole number")

@@ -46,7 +46,7 @@ def pool(
 ) -> Pool:
     """Cut a memory up as an engine does at its start.
 
-    `memory` is bytes for the cache on one rank, or one figure a rank; `context` is tokens of one
+    `memory` is bytes for the cache on one rank, or one figure per rank; `context` is tokens of one
     sequence, the model's maximum unless given.
 
     Raises:
@@ -64,7 +64,7 @@ def pool(
         )
     ranks = tuple(memory) if isinstance(memory, list | tuple) else (memory,)
     if not ranks or any(type(size) is not int or size < 0 for size in ranks):
-        raise RequestError.of("memory", memory, "bytes, as an int or one a rank")
+        raise RequestError.of("memory", memory, "bytes, as an int or one per rank")
     if context is None:
         context = model.longest_context
     if type(context) is not int or context < 1:
@@ -113,10 +113,10 @@ def _named(engine: Engine) -> Iterator[None]:
 
 
 def require_model(model: object) -> None:
-    """Refuse what is no model.
+    """Refuse what is not a model.
 
     Raises:
-        KvcalcError: it is none, as where its name stands in its place.
+        KvcalcError: it is something else, as a model's name.
     """
     if not isinstance(model, Model):
         raise RequestError.of("model", model, "a Model; see kvcalc.load")

@@ -61,7 +61,7 @@ class Cache(NamedTuple):
         return minimum(CONTEXT, shorter)
 
     def keys_and_values(self, layer: "Attention", tokens: Value) -> list[TokenRows]:
-        """A key and a value a KV head."""
+        """A key and a value per KV head."""
         heads = layer.kv_heads
         row = heads * (
             self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)

@@ -28,7 +28,7 @@ def over(
     The answer is of the kind of the first array: a series comes back as a series.
 
     Raises:
-        KvcalcError: numpy is not installed; an amount is no positive whole number; the shapes or
+        KvcalcError: numpy is not installed; an amount is not a positive whole number; the shapes or
             the series' indexes do not go together; a part of the expression could pass 2^63; or an
             amount is past a limit.
     """

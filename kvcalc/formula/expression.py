@@ -186,7 +186,7 @@ def call(name: str) -> Rule:
 
 
 class Target(NamedTuple):
-    """A language to write expressions in: its name and a rule a kind of node.
+    """A language to write expressions in: its name and a rule per kind of node.
 
     `literal` writes an int of at least 0 and `variable` a name, each so that it binds as an atom.
     """

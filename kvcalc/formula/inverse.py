@@ -72,7 +72,7 @@ def periods_of(cost: Formula) -> tuple[int, ...]:
     the period r. Any other difference is tried, token by token, over the first thousands.
 
     Raises:
-        KvcalcError: it falls otherwise, or the periods are no multiples of each other.
+        KvcalcError: it falls otherwise, or the periods are not multiples of each other.
     """
     found: set[int] = set()
     proved = _collect(cost.expression, found)

@@ -34,9 +34,9 @@ def written(
     own names unless given, and what else is not named stands as its value.
 
     Raises:
-        KvcalcError: no such target or dialect, a name that is none there, a variable that is not
-            in the formula, a formula that the target cannot write exactly, or values past a limit
-            of it.
+        KvcalcError: no such target or dialect, a name that is not valid there, a variable that is
+            not in the formula, a formula that the target cannot write exactly, or values past a
+            limit of it.
     """
     if target not in TARGETS:
         raise RequestError(

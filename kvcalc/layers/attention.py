@@ -9,7 +9,7 @@ from kvcalc.layers.layer import MAX_SIZE, DtypeName, Layer, Size
 
 
 class Attention(Layer):
-    """What layers with a key and a value a KV head have in common.
+    """What layers with a key and a value per KV head have in common.
 
     `v_head_dim` is `head_dim` unless given. `query_heads` is a fact of the file that changes no
     cache; where known, it must be a multiple of `kv_heads`.
@@ -39,7 +39,7 @@ class Attention(Layer):
 class FullAttention(Attention):
     """A layer that keeps the keys and values of the whole context.
 
-    With `index_head_dim`, a lightning indexer keeps a key of that many elements a token beside
+    With `index_head_dim`, a lightning indexer keeps a key of that many elements per token beside
     them, to choose the tokens attended to (MiniMax-M3).
     """
 
@@ -104,7 +104,7 @@ class LatentAttention(Layer):
     The row is `kv_lora_rank` elements of latent and `qk_rope_head_dim` of rotary key
     (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1). `sparse` layers attend to the
     tokens an indexer chose (DeepSeek-V3.2); those that own one keep its key of `index_head_dim`
-    elements a token, the others share it. With a `window` the layer slides.
+    elements per token, the others share it. With a `window` the layer slides.
     """
 
     kind: ClassVar[str] = "latent_attention"

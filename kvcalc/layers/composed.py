@@ -20,7 +20,7 @@ class NoCache(Layer):
 
 
 class Combined(Layer):
-    """A layer of several caches: attention beside a state or a source, or one a loop."""
+    """A layer of several caches: attention beside a state or a source, or one per loop."""
 
     kind: ClassVar[str] = "combined"
     parts: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]

@@ -64,7 +64,7 @@ class Mamba(Convolved):
 
 
 class Mamba2(Convolved):
-    """Mamba 2 (https://arxiv.org/abs/2405.21060): a `head_dim` by `state` matrix a head.
+    """Mamba 2 (https://arxiv.org/abs/2405.21060): a `head_dim` by `state` matrix per head.
 
     `chunk_size` is tokens that the scan takes at once, where the file says.
     """
@@ -88,7 +88,7 @@ class Mamba2(Convolved):
 
 
 class GatedDeltaNet(Convolved):
-    """Gated delta net (https://arxiv.org/abs/2412.06464): a key by value matrix a value head."""
+    """Gated delta net (https://arxiv.org/abs/2412.06464): a key by value matrix per value head."""
 
     kind: ClassVar[str] = "gated_delta_net"
     key_heads: Size
@@ -108,7 +108,7 @@ class GatedDeltaNet(Convolved):
 
 
 class KimiDeltaAttention(Convolved):
-    """Kimi delta attention, KDA (https://arxiv.org/abs/2510.26692): a square matrix a head."""
+    """Kimi delta attention, KDA (https://arxiv.org/abs/2510.26692): a square matrix per head."""
 
     kind: ClassVar[str] = "kimi_delta_attention"
     heads: Size
@@ -126,7 +126,7 @@ class KimiDeltaAttention(Convolved):
 
 
 class LightningAttention(Recurrent):
-    """Lightning attention (https://arxiv.org/abs/2501.08313): a square matrix a head."""
+    """Lightning attention (https://arxiv.org/abs/2501.08313): a square matrix per head."""
 
     kind: ClassVar[str] = "lightning_attention"
     heads: Size
@@ -153,7 +153,7 @@ class Mlstm(Recurrent):
 
 
 class Rwkv(Recurrent):
-    """RWKV 6 and 7: `token_shifts` rows of the last token, and a square matrix a head."""
+    """RWKV 6 and 7: `token_shifts` rows of the last token, and a square matrix per head."""
 
     kind: ClassVar[str] = "rwkv"
     embedding: Size

@@ -20,7 +20,7 @@ from tests.shapes import full, model, sliding
     ids=["full", "windows"],
 )
 def test_it_refuses_with_what_its_source_says(of: Model, advice: str) -> None:
-    with pytest.raises(kvcalc.KvcalcError, match=f"^tensorrt-llm: not measured, .*: {advice}"):
+    with pytest.raises(kvcalc.KvcalcError, match=f"^not measured, .*: {advice}"):
         kvcalc.cost(of, engine="tensorrt-llm")
 
 

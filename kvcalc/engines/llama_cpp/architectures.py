@@ -72,7 +72,7 @@ ROLLBACK = names(
     "bailingmoe3 deepseek4 glm5-next kimi-k3 lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 "
     "qwen35moe qwen4exp"
 )
-"""Architectures that keep a spare state a drafted token (llm_arch_supports_rs_rollback)."""
+"""Architectures that keep a spare state per drafted token (llm_arch_supports_rs_rollback)."""
 
 NO_FLASH_ATTENTION = frozenset({"grok"})
 """Architectures for which src/llama-context.cpp turns flash attention off."""

@@ -139,7 +139,7 @@ class LayerRules:
         return found
 
     def recurrent(self, layer: "Recurrent") -> list[LayerCells]:
-        """A state a sequence, and a spare one a drafted token, in f32 whatever the cache's type."""
+        """A state per sequence and a spare one per drafted token, always in f32."""
         r = layer.shift_elements + layer.channels * max(layer.taps - 1, 0)
         s = layer.state_elements
         rows = (

@@ -85,7 +85,7 @@ class LlamaCppSettings(Settings):
         int,
         BeforeValidator(whole),
         Field(ge=0, le=2**16),
-        About("spare recurrent states a sequence: the tokens drafted", "src/llama-cparams.h"),
+        About("spare recurrent states per sequence: the tokens drafted", "src/llama-cparams.h"),
     ] = 0
     ctx_type: Annotated[
         Literal["default", "mtp"],

@@ -75,7 +75,7 @@ def require(model: Model) -> None:
 
 
 def window(model: Model) -> Value | None:
-    """The window outside of which blocks are given back; None where none are.
+    """The window that blocks must have left to be given back; None where none are.
 
     Raises:
         KvcalcError: layers with a window beside others, where LMDeploy gives all the same one.

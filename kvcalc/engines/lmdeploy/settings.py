@@ -11,7 +11,7 @@ from kvcalc.model import Model
 
 
 class Policy(NamedTuple):
-    """How keys and values are stored: bits an element, and scales a head and token beside each."""
+    """How keys and values are stored: bits per element, and scales per head and token."""
 
     name: str
     key_bits: int
@@ -51,7 +51,9 @@ class LmdeploySettings(Settings):
         BeforeValidator(_policy),
         About("0 none, 4 int4, 8 int8, 16 fp8, 17 fp8_e5m2, 42 turbo_quant", "messages.py"),
     ] = 0
-    cache_block_seq_len: Annotated[Count, About("tokens a block (block_size)", "messages.py")] = 64
+    cache_block_seq_len: Annotated[Count, About("tokens per block (block_size)", "messages.py")] = (
+        64
+    )
 
 
 class CacheFormat(NamedTuple):

@@ -87,7 +87,7 @@ class LayerRules(NamedTuple):
         return [row._replace(tokens=self.moment.sliding(window))]
 
     def chunked(self, layer: "ChunkedAttention") -> list[TokenRows]:
-        """ChunkedKVCache, which `kv_bits` passes over."""
+        """ChunkedKVCache, which `kv_bits` leaves as it is."""
         if not models.chunks(self.model):
             return self.every_token(layer)
         row = self.keys_and_values(layer, "ChunkedKVCache")
@@ -128,7 +128,7 @@ class LayerRules(NamedTuple):
         return []
 
     def every_token(self, layer: "Attention") -> list[TokenRows]:
-        """All tokens, of which `kv_bits` packs all or none."""
+        """All tokens: `kv_bits` packs all of them or none."""
         plain = self.keys_and_values(layer)
         if self.settings.kv_bits is None or models.in_lists(self.model):
             return [plain]
@@ -140,7 +140,7 @@ class LayerRules(NamedTuple):
         ]
 
     def keys_and_values(self, layer: "Attention", of: str = "KVCache") -> TokenRows:
-        """A key and a value a KV head, for as many tokens as a full layer has room for."""
+        """A key and a value per KV head, for as many tokens as a full layer has room for."""
         row = layer.kv_heads * (
             self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)
         )

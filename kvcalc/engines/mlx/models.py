@@ -89,6 +89,6 @@ def in_lists(model: Model) -> bool:
 
 
 def index_head_dim(model: Model) -> int | None:
-    """Elements of an indexer's key: one size for all sparse layers, each of which has its own."""
+    """Elements of an indexer's key: one size for all sparse layers; each has its own."""
     sizes = {cache.index_head_dim for cache in model.caches_of(LatentAttention)}
     return max((size for size in sizes if size), default=None)

@@ -33,7 +33,9 @@ class MlxSettings(Settings):
     ] = 1
     kv_bits: Annotated[
         Annotated[Literal[1, 2, 3, 4, 5, 6, 8], BeforeValidator(_number)] | None,
-        About("bits an element; not given: not quantised", "mlx_lm/generate.py; mlx.core.quantize"),
+        About(
+            "bits per element; not given: not quantised", "mlx_lm/generate.py; mlx.core.quantize"
+        ),
     ] = None
     kv_group_size: Annotated[
         Literal[32, 64, 128],

@@ -20,7 +20,7 @@ SCALED = 128
 
 
 class BufferBytes(NamedTuple):
-    """A buffer's share of one layer: `bytes` a unit of `pool`, and `spare` bytes beside them all.
+    """A buffer's share of one layer: `bytes` per unit of `pool`, and `spare` bytes beside them all.
 
     `name` is that in the figures of a pool; `working` says how the bytes come about.
     """
@@ -41,7 +41,7 @@ class LayerBuffers(NamedTuple):
     buffers: tuple[BufferBytes, ...]
 
     def bytes_of(self, pool: str) -> int:
-        """Bytes of all its layers a unit of a pool."""
+        """Bytes of all its layers per unit of a pool."""
         return self.layers * sum(each.bytes for each in self.buffers if each.pool == pool)
 
 
@@ -71,7 +71,7 @@ def _require_shared(query_heads: int | None, ranks: int) -> None:
 def keys_and_values(
     layer: Attention, form: Format, ranks: int, in_window_pool: bool
 ) -> list[TokenRow]:
-    """A key and a value a KV head. The two pools of a windowed model do not pack FP4.
+    """A key and a value per KV head. The two pools of a windowed model do not pack FP4.
 
     Raises:
         KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
@@ -164,7 +164,7 @@ def sparse_index(layer: LatentAttention) -> list[TokenRow]:
 
 
 def block_index(layer: FullAttention, bits: int) -> list[TokenRow]:
-    """The key of MiniMax-M3's indexer, of `bits` an element."""
+    """The key of MiniMax-M3's indexer, of `bits` per element."""
     size = layer.index_head_dim
     if size is None:
         return []

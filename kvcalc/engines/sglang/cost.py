@@ -109,7 +109,9 @@ def _steps(units: PoolUnits) -> tuple[Step, ...]:
             found.append(Step("window pages while it generates", str(decoding), decoding, "pages"))
     if resolved.strategy is not None:
         of = f"mamba_radix_cache_strategy {resolved.strategy.name}"
-        found.append(Step("state slots a request", of, resolved.strategy.slots_a_request, "slots"))
+        found.append(
+            Step("state slots per request", of, resolved.strategy.slots_a_request, "slots")
+        )
     for pool in (FULL, WINDOW, SLOT, REQUEST):
         size = layout.bytes_of(pool)
         if size:
@@ -136,7 +138,7 @@ def _why(model: Model, settings: SglangSettings, units: PoolUnits) -> str:
         cause = "the window pool is switched off" if off else "no window pool for this architecture"
         return f"{cause}: all {len(model.layers)} layers are stored in full"
     if resolved.strategy is not None:
-        return f"{plural(resolved.strategy.slots_a_request, 'slot')} of recurrent state a request"
+        return f"{plural(resolved.strategy.slots_a_request, 'slot')} of recurrent state per request"
     return _why_of_rows(model, resolved, page)
 
 
@@ -151,5 +153,5 @@ def _why_of_rows(model: Model, resolved: Resolved, page: int) -> str:
     if empty:
         return f"{plural(empty, 'layer')} without a cache of their own get a place in the pool too"
     if page == 1:
-        return "one token a page: no more than attention itself needs"
+        return "one token per page: no more than attention itself needs"
     return f"whole pages of {page} tokens"

@@ -7,7 +7,7 @@ from kvcalc.errors import RequestError
 
 
 class Format(NamedTuple):
-    """An element type: `bits` an element, and a scale byte for every `block` elements (0: none).
+    """An element type: `bits` per element, and a scale byte for every `block` elements (0: none).
 
     `block_scales` are the buffers of those scales. `blackwell` ties it to that GPU generation.
     """

@@ -56,7 +56,7 @@ class Layout:
     window_tokens: int | None
 
     def bytes_of(self, pool: str) -> int:
-        """Bytes of all layers, the draft's among them, a unit of a pool."""
+        """Bytes of all layers, the draft's among them, per unit of a pool."""
         return sum(group.bytes_of(pool) for group in self.all)
 
     def spare_of(self, pool: str) -> int:

@@ -51,7 +51,7 @@ class PoolUnits(NamedTuple):
         return self.of_group(pool, cdiv(SEQUENCES, self.resolved.groups))
 
     def total(self, bytes_of: Callable[[str], int], ranks: int, fullest: bool) -> Value:
-        """Bytes on so many ranks, of layers that store `bytes_of` a unit of each pool."""
+        """Bytes on so many ranks, of layers that store `bytes_of` per unit of each pool."""
         units = self.on_fullest if fullest else self.on_all
         total: Value = 0
         for pool in (FULL, WINDOW):

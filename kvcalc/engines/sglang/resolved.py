@@ -25,7 +25,7 @@ RATIO = 0.8
 
 
 class Drafts(NamedTuple):
-    """A draft: tokens and steps a round, branches a step, and layers in the full pool."""
+    """A draft: tokens and steps per round, branches per step, and layers in the full pool."""
 
     tokens: int | None
     steps: int

@@ -12,14 +12,14 @@ FIELDS = "srt/arg_groups/fields"
 
 
 def _switch(value: object) -> object:
-    """Let a bool or its word through, and no number."""
+    """Let a bool or its word through, but not a number."""
     if isinstance(value, bool | str):
         return value
     raise ValueError(f"found {quote(value)}, expected true or false")
 
 
 def _number(value: object) -> object:
-    """Let a number or its text through, and no bool."""
+    """Let a number or its text through, but not a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"found {quote(value)}, expected a number")
     return value
@@ -41,7 +41,7 @@ class SglangSettings(Settings):
         Annotated[str, AfterValidator(format_name)] | None,
         About("element type; not given: the model's own", f"{FIELDS}/model.py"),
     ] = None
-    page_size: Annotated[Count | None, About("tokens a page", f"{FIELDS}/schedule.py")] = None
+    page_size: Annotated[Count | None, About("tokens per page", f"{FIELDS}/schedule.py")] = None
     swa_full_tokens_ratio: Annotated[
         Annotated[Ratio, Field(le=1)] | None,
         About("tokens of the window pool a token of the full pool", f"{FIELDS}/schedule.py"),
@@ -88,13 +88,13 @@ class SglangSettings(Settings):
         About("how states are kept for the radix cache", f"{FIELDS}/exec_.py"),
     ] = "auto"
     speculative_num_draft_tokens: Annotated[
-        Count | None, About("drafted tokens a step", f"{FIELDS}/spec.py")
+        Count | None, About("drafted tokens per step", f"{FIELDS}/spec.py")
     ] = None
     speculative_num_steps: Annotated[
         Count | None, About("steps of the draft", f"{FIELDS}/spec.py")
     ] = None
     speculative_eagle_topk: Annotated[
-        Count | None, About("branches a step of the draft", f"{FIELDS}/spec.py")
+        Count | None, About("branches per step of the draft", f"{FIELDS}/spec.py")
     ] = None
     draft_layers: Annotated[
         int,

@@ -28,7 +28,7 @@ CONV_BYTES = 2
 
 
 class Shape(NamedTuple):
-    """A layer's state: channels and heads that ranks share, elements a head, convolved columns."""
+    """A layer's state: channels and heads that ranks share, elements per head, columns."""
 
     channels: int
     heads: int
@@ -61,7 +61,7 @@ def _shape(layer: Recurrent, ranks: int) -> Shape:
 
 
 def _groups(groups: int, ranks: int) -> int:
-    """Groups of B and C, or of keys: where ranks do not divide them, one a rank."""
+    """Groups of B and C, or of keys: where ranks do not divide them, one per rank."""
     return groups if groups % ranks == 0 else ranks
 
 

@@ -55,7 +55,7 @@ class WindowPool:
 
     `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt stays whole.
     `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
-    request takes before it needs them, `drafted` tokens a round.
+    request takes before it needs them, `drafted` tokens per round.
     """
 
     page: int

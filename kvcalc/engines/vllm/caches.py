@@ -163,7 +163,7 @@ class CrossCache(Cache):
 
 @dataclass(frozen=True, kw_only=True)
 class StateCache(Cache):
-    """A state of fixed size, one a block; `blocks_held` of one request, a `checkpoint` or none.
+    """A state of fixed size, one per block; `blocks_held` of one request, a `checkpoint` or none.
 
     With `each_block` a state is kept for each block of the context, too.
     """
@@ -176,7 +176,7 @@ class StateCache(Cache):
 
     @property
     def family(self) -> Hashable:
-        """Any state of as large a page of which a request holds as many."""
+        """Any state with as large a page, if a request takes as many."""
         return self.kind, self.page, self.blocks_held, self.checkpoint, self.each_block
 
     def blocks(self, block: Value) -> Value:

@@ -64,7 +64,7 @@ def _refuse_kinds(setting: str, size: int, kinds: frozenset[str]) -> None:
 
 
 def _refuse_heads(model: Model, settings: VllmSettings) -> None:
-    """Refuse ranks that hold no copies of a KV head, between whom its tokens could be shared."""
+    """Refuse ranks without copies of a KV head: its tokens could not be shared between them."""
     ranks, shards = settings.tensor_parallel_size, settings.decode_context_parallel_size
     for cache in model.caches_of(Attention):
         if ranks <= cache.kv_heads:

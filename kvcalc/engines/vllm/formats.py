@@ -29,12 +29,12 @@ class Heads(NamedTuple):
 
 
 def _with_scales(bits: int) -> Callable[[Heads], int]:
-    """Keys and values of `bits` an element, and a float32 scale for each."""
+    """Keys and values of `bits` per element, and a float32 scale for each."""
     return lambda heads: heads.kv_heads * ((heads.key + heads.value) * bits // 8 + 8)
 
 
 def _nvfp4(heads: Heads) -> int:
-    """Half a byte an element, and a byte of scale for every 16 of them."""
+    """Half a byte per element, and a byte of scale for every 16 of them."""
     if heads.key != heads.value:
         raise UnsupportedError.of(
             "kv_cache_dtype",
@@ -44,7 +44,7 @@ def _nvfp4(heads: Heads) -> int:
 
 
 def _turboquant(key_bits: int | None, value_bits: int) -> Callable[[Heads], int]:
-    """A key of `key_bits` an element and its norm (None: a byte an element), a value with two."""
+    """A key of `key_bits` per element and its norm (None: a byte each), a value with two."""
 
     def slot(heads: Heads) -> int:
         key = heads.key if key_bits is None else -(-heads.key * key_bits // 8) + 2

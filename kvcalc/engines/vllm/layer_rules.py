@@ -1,4 +1,4 @@
-"""From a model's layers to their caches in vLLM's pool on one rank: one rule a kind of layer."""
+"""From a model's layers to their caches in vLLM's pool on one rank: one rule per kind of layer."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str) -> list[Ca
     if rank.shared_page is not None and rank.shared_page < token * block:
         raise UnsupportedError.of(
             "kv_cache_dtype_skip_layers",
-            f"found sliding layers of {token} bytes a token, which do not fit in the page "
+            f"found sliding layers of {token} bytes per token, which do not fit in the page "
             f"of {rank.shared_page} bytes of the other layers",
         )
     return [

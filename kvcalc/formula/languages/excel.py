@@ -67,7 +67,8 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write it for a cell, with its equals sign.
 
     Raises:
-        KvcalcError: a name is no cell or defined name, or the formula is longer than a cell takes
+        KvcalcError: a name is not a cell or a defined name, or the formula is longer than a cell
+            takes
             or never exact in a double.
     """
     refuse_dialect("excel", dialect)

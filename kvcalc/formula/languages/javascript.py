@@ -65,7 +65,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write an arrow function of the variables, as BigInt.
 
     Raises:
-        KvcalcError: a name is no identifier.
+        KvcalcError: a name is not an identifier.
     """
     refuse_dialect("js", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]

@@ -1,4 +1,4 @@
-"""Where a null would be passed over: the smaller of null and 5 is 5 to most engines of queries."""
+"""Where a null would be ignored: the smaller of null and 5 is 5 to most engines of queries."""
 
 from kvcalc.formula.expression import Value, variables_of
 

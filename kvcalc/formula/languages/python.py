@@ -15,7 +15,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write a lambda of the variables.
 
     Raises:
-        KvcalcError: a name is no identifier.
+        KvcalcError: a name is not an identifier.
     """
     refuse_dialect("python", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]
@@ -26,7 +26,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
 
 
 def refuse_no_identifiers(names: list[str]) -> None:
-    """Refuse names that are no plain identifiers, or twice the same.
+    """Refuse names that are not plain identifiers, or that are the same.
 
     Raises:
         KvcalcError: there is one.
