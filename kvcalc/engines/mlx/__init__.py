@@ -1,109 +1,17 @@
-"""Apple's MLX-LM (mlx-lm 0.32.2): a cache object a layer, grown by 256 tokens as calls need it.
+"""Apple's MLX-LM (mlx-lm 0.32.2): one cache object per layer, grown by 256 tokens as calls need it.
 
 The cost is what is held at the end of a context, `peak` the most that any call before left behind:
 while a prompt is read, a sliding layer keeps a whole step on top of its window. One sequence has
 one set of caches; nothing is pooled or reserved.
 """
 
-from dataclasses import replace
-
-from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Step, formula
-from kvcalc.dtypes import dtype
-from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.engine import Engine
-from kvcalc.engines.mlx import models
-from kvcalc.engines.mlx.layer_rules import KINDS, LayerRules
+from kvcalc.engines.mlx.cost import cost
+from kvcalc.engines.mlx.layer_rules import KINDS
 from kvcalc.engines.mlx.memory import MEMORY
-from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.server import SERVER
 from kvcalc.engines.mlx.settings import DTYPES, MlxSettings
 from kvcalc.engines.traffic import AS_THEY_COME
-from kvcalc.errors import UnsupportedError
-from kvcalc.formula.expression import Value, maximum, minimum
-from kvcalc.model import Model
-
-
-def cost(model: Model, settings: MlxSettings) -> Cost:
-    """Work out what MLX-LM's caches hold at the end of a context, and at their peak.
-
-    Raises:
-        KvcalcError: tensor parallelism, a type or kind it does not cache, or `kv_bits` on layers
-            where the engine stops.
-    """
-    if settings.tensor_parallel_size != 1:
-        raise UnsupportedError.of("tensor_parallel_size", "not modelled on mlx, expected 1")
-    element = dtype(settings.kv_cache_dtype or model.dtype)
-    if element.name not in DTYPES:
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            f"found {element.name}, expected one of {', '.join(DTYPES)} on mlx; kv_bits "
-            "packs keys and values",
-        )
-    models.require(model)
-
-    def at(moment: CallEnd, passed: Value, why: str = "") -> Cost:
-        kinds = LayerRules(model, element, settings, moment, passed).kinds()
-        return additive_cost("mlx", model, settings, element.name, kinds, why)
-
-    last, *others = _moments(model, settings)
-    cost = at(last, last.end, _why(model, settings))
-    if not _can_exceed_its_end(model, settings):
-        return cost
-    peak = cost.per_request.expression
-    for moment in (last, *others):
-        peak = maximum(peak, at(moment, moment.start).per_request.expression)
-    peak *= SEQUENCES
-    working = (
-        f"the most that a call leaves, the prompt read in steps of {settings.prefill_step_size:,}"
-    )
-    return replace(
-        cost,
-        peak_formula=formula(model, peak),
-        steps=(Step("at the peak", working, peak, "bytes"),),
-    )
-
-
-def _moments(model: Model, settings: MlxSettings) -> list[CallEnd]:
-    """The end of the context, then other ends of calls among which is the peak.
-
-    Between two of them what is held only grows.
-    """
-    step, generated = settings.prefill_step_size, settings.generated_tokens
-    rest = after_prompt(step, singles=generated + 1)
-    steps = rest.steps
-    others: list[CallEnd] = [steps, rest]
-    if settings.kv_bits is not None:
-        # The last call of either kind that finds the caches not packed yet.
-        start = max(1, settings.quantized_kv_start)
-        first = maximum(CONTEXT - generated, 1)
-        others.append(AfterSteps(steps.step, minimum(steps.calls, -(-start // step))))
-        others.append(AfterSingles(rest, maximum(first, minimum(CONTEXT, start))))
-    if not even(step):
-        # The last call before a chunk is dropped may have left more room than any after it.
-        others += [
-            AfterSteps(steps.step, minimum(steps.calls, chunk // step + 1))
-            for chunk in models.chunks(model)
-        ]
-    return [AfterSingles(rest, CONTEXT), *others]
-
-
-def _can_exceed_its_end(model: Model, settings: MlxSettings) -> bool:
-    slides = models.rotates(model) and bool(model.sliding_windows)
-    return slides or bool(models.chunks(model)) or settings.kv_bits is not None
-
-
-def _why(model: Model, settings: MlxSettings) -> str:
-    more = settings.prefill_step_size - 1
-    if model.sliding_windows and not models.rotates(model):
-        return "its class ignores the window: every layer keeps all tokens"
-    if model.sliding_windows:
-        return f"while the prompt is read, up to {more:,} tokens on top of the window (the peak)"
-    if models.chunks(model):
-        return f"while the prompt is read, up to {more + 1:,} tokens on top of the chunk (the peak)"
-    if settings.kv_bits is not None:
-        return f"packed only from {settings.quantized_kv_start:,} tokens on"
-    return "room for a multiple of 256 tokens"
-
 
 ENGINE = Engine(
     name="mlx",
