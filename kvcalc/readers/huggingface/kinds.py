@@ -1,7 +1,7 @@
 """From a layer's type, as config.json names it, to what it caches: one rule a type."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvcalc.errors import SourceError, quote
 from kvcalc.layers.attention import (
@@ -28,8 +28,17 @@ from kvcalc.layers.recurrent import (
 from kvcalc.readers.huggingface.keys import Keys
 
 
-def _heads(keys: Keys) -> dict[str, Any]:
-    """Read the sizes of a layer with a key and a value a KV head."""
+class Heads(NamedTuple):
+    """The sizes of a layer with a key and a value per KV head, by the fields of `Attention`."""
+
+    query_heads: int | None
+    kv_heads: int
+    head_dim: int
+    v_head_dim: int | None
+
+
+def _heads(keys: Keys) -> Heads:
+    """Read the sizes of a layer with a key and a value per KV head."""
     query_heads = keys.size("num_attention_heads")
     kv_heads = keys.size("num_key_value_heads") if keys.has("num_key_value_heads") else query_heads
     if keys.get("multi_query") is False and not keys.in_file("num_key_value_heads"):
@@ -40,12 +49,12 @@ def _heads(keys: Keys) -> dict[str, Any]:
         head_dim = keys.size("head_dim")
     else:
         head_dim = keys.size("hidden_size") // query_heads
-    return {
-        "query_heads": query_heads if query_heads % kv_heads == 0 else None,
-        "kv_heads": kv_heads,
-        "head_dim": head_dim,
-        "v_head_dim": keys.get("v_head_dim"),
-    }
+    return Heads(
+        query_heads=query_heads if query_heads % kv_heads == 0 else None,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        v_head_dim=keys.get("v_head_dim"),
+    )
 
 
 def _latent(keys: Keys, **more: Any) -> Layer:
@@ -60,7 +69,7 @@ def _latent(keys: Keys, **more: Any) -> Layer:
 def _full(keys: Keys) -> Layer:
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys)
-    return FullAttention(**_heads(keys))
+    return FullAttention(**_heads(keys)._asdict())
 
 
 def _sliding(keys: Keys) -> Layer:
@@ -69,7 +78,7 @@ def _sliding(keys: Keys) -> Layer:
         return CompressedAttention(head_dim=keys.size("head_dim"), window=window)
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, window=window)
-    return SlidingAttention(**_heads(_local(keys)), window=window)
+    return SlidingAttention(**_heads(_local(keys))._asdict(), window=window)
 
 
 def _local(keys: Keys) -> Keys:
@@ -83,14 +92,14 @@ def _local(keys: Keys) -> Keys:
 
 
 def _chunked(keys: Keys) -> Layer:
-    return ChunkedAttention(**_heads(keys), chunk=keys.size("attention_chunk_size"))
+    return ChunkedAttention(**_heads(keys)._asdict(), chunk=keys.size("attention_chunk_size"))
 
 
 def _indexed(keys: Keys) -> Layer:
     index = keys.size("index_head_dim")
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, sparse=True, index_head_dim=index, index_dtype=keys.get("index_dtype"))
-    return FullAttention(**_heads(keys), index_head_dim=index)
+    return FullAttention(**_heads(keys)._asdict(), index_head_dim=index)
 
 
 def _index_shared(keys: Keys) -> Layer:
@@ -150,7 +159,7 @@ def _lightning(keys: Keys) -> Layer:
 
 
 def _cross(keys: Keys) -> Layer:
-    return CrossAttention(**_heads(keys))
+    return CrossAttention(**_heads(keys)._asdict())
 
 
 def _inner(keys: Keys) -> int:
