@@ -193,6 +193,50 @@ def test_an_option_writes_what_it_takes(
     assert takes.written(value) == words
 
 
+@pytest.mark.parametrize(
+    ("engine", "name", "taken", "refused"),
+    [
+        ("vllm", "kv_cache_dtype", "nvfp4", "float32"),
+        ("vllm", "mamba_ssm_cache_dtype", "float32", "fp8"),
+        ("vllm", "num_speculative_tokens", 1, 0),
+        ("vllm", "kv_cache_dtype_skip_layers", ("sliding_window", "12"), ("-1",)),
+        ("vllm", "pp_layer_partition", "20,16", "20,-1"),
+        ("vllm", "kv_cache_layout", "BHLNC", "HNC"),
+        ("vllm", "attention_backend", "FLASHMLA_SPARSE_DSV4", "FLASH"),
+        ("vllm", "share", Fraction(1), Fraction(2)),
+        ("sglang", "kv_cache_dtype", "fp4_mx_block16", "fp8"),
+        ("sglang", "dtype", "float32", "fp8_e4m3"),
+        ("sglang", "chunked_prefill_size", -1, -2),
+        ("sglang", "attention_backend", "trtllm_mla", "FLASHINFER"),
+        ("sglang", "mamba_full_memory_ratio", 2.5, 0),
+        ("sglang", "swa_full_tokens_ratio", 1.0, 1.5),
+        ("sglang", "mamba_radix_cache_strategy", "extra_buffer_lazy", "lazy"),
+        ("llama.cpp", "cache_type_k", "iq4_nl", "fp8"),
+        ("llama.cpp", "flash_attn", "auto", "True"),
+        ("llama.cpp", "split_mode", "tensor", "column"),
+        ("llama.cpp", "tensor_split", ["1"] * 15, ["1"] * 16),
+        ("llama.cpp", "ubatch_size", 2**31 - 1, 2**31),
+        ("llama.cpp", "batch_size", 2**31 - 1, 2**31),
+        ("llama.cpp", "context", 2**31 - 1, 2**31),
+        ("llama.cpp", "sequences", 2**31 - 1, 2**31),
+        ("llama.cpp", "n_gpu_layers", 0, -1),
+        ("llama.cpp", "spec_draft_n_max", 0, -1),
+        ("mlx", "kv_bits", 8, 7),
+        ("mlx", "kv_group_size", 32, 16),
+        ("mlx", "quantized_kv_start", 0, -1),
+        ("lmdeploy", "quant_policy", 42, 1),
+        ("lmdeploy", "kv_cache_dtype", "bfloat16", "int8"),
+    ],
+)
+def test_an_engines_option_takes_the_one_and_refuses_the_other(
+    engine: str, name: str, taken: Any, refused: Any
+) -> None:
+    server = find(engine).server
+    assert server is not None
+    assert server.takes[name].written(taken) is not None
+    assert server.takes[name].written(refused) is None
+
+
 def test_everything_that_a_line_can_say_has_its_values_and_their_source() -> None:
     for name in ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy"):
         server = find(name).server

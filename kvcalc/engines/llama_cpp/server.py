@@ -62,7 +62,7 @@ def finish(asked: Asked) -> Asked:
     """Make of what was asked what llama-server makes of it.
 
     Raises:
-        RequestError: more slots than tokens, or a count that is none.
+        RequestError: more slots than tokens, or a count below 1.
     """
     settings, notes = asked.settings, asked.notes
     if asked.sequences is None or asked.sequences < 0:

@@ -1,6 +1,6 @@
 """The flags of `vllm serve` (vLLM 0.33.0: engine/arg_utils.py, entrypoints/openai/cli_args.py).
 
-What is neither in VALUES nor in SWITCHES nor passed over is named to the person who asked; so are
+What is neither in VALUES nor in SWITCHES nor ignored is named to the person who asked; so are
 flags that change the cache in ways that this engine does not count: --disable-sliding-window,
 --mamba-block-size, --mamba-cache-dtype, --use-replayssm, --swa-bounded-replay,
 --enable-mamba-shared-prefix-checkpoint, --kv-sharing-fast-prefill, --spec-model, --hf-overrides;
@@ -30,7 +30,7 @@ def human_readable_int(text: str) -> int:
     """Read a count as vLLM does: 8192, 8k is 8,000, 8K is 8,192, 25.6k is 25,600.
 
     Raises:
-        ValueError: it is no such count, or not a whole number.
+        ValueError: it is not such a count, or not a whole number.
     """
     match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?([kmgtKMGT]?)", text)
     if match is None or (match[2] and match[3] not in tuple("kmgt")):
