@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine, Settings
     from kvcalc.model import Model
 
-HARDWARE = {"gpu"}
-"""Settings that say what the engine runs on: nothing starts it so."""
+NOT_STARTED = {"gpu", "release", "strict_version"}
+"""Settings that say what runs, and on what: they are there before anything starts."""
 
 
 def write(
@@ -35,7 +35,7 @@ def write(
         return ""
     amounts = {"context": context, "sequences": sequences, "share": share}
     given = {name: amount for name, amount in amounts.items() if amount is not None}
-    given |= settings.model_dump(exclude_defaults=True, exclude=HARDWARE)
+    given |= settings.model_dump(exclude_defaults=True, exclude=NOT_STARTED)
     wanted = server.prepare(Wanted(model, given))
     variables, flags, unsaid = [], [], wanted.unsaid
     for name, value in wanted.given.items():

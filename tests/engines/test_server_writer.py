@@ -93,7 +93,7 @@ def line(engine: str, of: Model = QWEN, source: str | None = None, **settings: A
         ),
         (
             "vllm",
-            {"async_scheduling": False, "mamba_cache_mode": "none", "kv_cache_dtype": "fp32"},
+            {"async_scheduling": False, "enable_prefix_caching": False, "kv_cache_dtype": "fp32"},
             "vllm serve Qwen/Qwen3-8B --no-async-scheduling --no-enable-prefix-caching "
             "--dtype float32",
         ),
@@ -101,6 +101,12 @@ def line(engine: str, of: Model = QWEN, source: str | None = None, **settings: A
             "vllm",
             {"kv_cache_dtype_skip_layers": "", "gpu": "h100"},
             "vllm serve Qwen/Qwen3-8B # no flag takes this: kv_cache_dtype_skip_layers",
+        ),
+        (
+            "vllm",
+            {"kv_connector": "OffloadingConnector"},
+            "vllm serve Qwen/Qwen3-8B --kv-transfer-config "
+            """'{"kv_connector": "OffloadingConnector", "kv_role": "kv_both"}'""",
         ),
         ("mlx", {"kv_bits": 8}, "mlx_lm.server --model Qwen/Qwen3-8B --kv-bits 8"),
         ("ideal", {}, ""),

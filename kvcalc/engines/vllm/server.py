@@ -7,14 +7,19 @@ flags that change the cache in ways that this engine does not count: --disable-s
 --performance-mode, which changes the default of the batch; and --config, whose file may say any.
 """
 
-import json
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 from kvcalc.engines.server import Asked, Server, Wanted
 from kvcalc.engines.vllm.ignored_flags import IGNORED
+from kvcalc.engines.vllm.json_flags import (
+    read_attention,
+    read_draft,
+    read_transfer,
+    write_attention,
+    write_transfer,
+)
 from kvcalc.engines.vllm.option_values import TAKES
 from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
 from kvcalc.errors import RequestError, quote
@@ -93,17 +98,6 @@ MODEL_DTYPES = {"half": "float16", "float": "float32"}
 """Short names of --dtype's (config/model.py)."""
 
 
-ATTENTION = {
-    "backend": "attention_backend",
-    "flash_attn_version": "flash_attention_version",
-    "indexer_kv_dtype": "indexer_kv_dtype",
-}
-"""Keys of --attention-config that touch the cache (config/attention.py): the setting of each."""
-
-METHODS = ("mtp", "eagle", "eagle3")
-"""Methods of a draft (config/speculative.py) that are values of speculative_method."""
-
-
 def finish(asked: Asked) -> Asked:
     """Let --dtype be the cache's type unless that is given, and read what is given as JSON.
 
@@ -115,23 +109,13 @@ def finish(asked: Asked) -> Asked:
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
-    attention = settings.pop("attention_config", None)
-    if attention is not None:
-        table = _json("--attention-config", attention)
-        settings |= {ATTENTION[key]: value for key, value in table.items() if key in ATTENTION}
-    transfer = settings.pop("kv_transfer_config", None)
-    if transfer is not None:
-        names = [*_connectors(_json("--kv-transfer-config", transfer))]
-        settings |= {"kv_connector": ",".join(names)} if names else {}
+    for flag, read in (("attention_config", read_attention), ("kv_transfer_config", read_transfer)):
+        if (text := settings.pop(flag, None)) is not None:
+            settings |= read(text)
     config = settings.pop("speculative_config", None)
     method = settings.pop("speculative_method", None)
-    if config is not None:
-        said = f"--speculative-config {quote(config)}"
-        settings |= _speculation(_json("--speculative-config", config), said, asked)
-    elif method is not None:
-        tokens = settings.pop("num_speculative_tokens", None)
-        table = {"method": method, "num_speculative_tokens": tokens}
-        settings |= _speculation(table, f"--spec-method {quote(method)}", asked)
+    if config is not None or method is not None:
+        settings |= read_draft(config, method, asked)
     return asked
 
 
@@ -147,68 +131,25 @@ def _whole_prefill(asked: Asked) -> int:
         ) from None
 
 
-def _json(flag: str, text: str) -> dict[str, Any]:
-    try:
-        table = json.loads(text)
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict):
-        raise RequestError.about("--from", f"{flag}: found {quote(text)}, expected JSON")
-    return table
-
-
-def _connectors(table: dict[str, Any]) -> Iterator[str]:
-    """Name the connectors of --kv-transfer-config: of several those that MultiConnector holds."""
-    several = table.get("kv_connector_extra_config")
-    held = several.get("connectors") if isinstance(several, dict) else None
-    for inner in held if isinstance(held, list) else ():
-        if isinstance(inner, dict):
-            yield from _connectors(inner)
-    if not held and table.get("kv_connector"):
-        yield str(table["kv_connector"])
-
-
-def _speculation(table: dict[str, Any], said: str, asked: Asked) -> dict[str, Any]:
-    """The settings of a draft that is `said` so; none where its method is not counted."""
-    method = str(table.get("method", "")).lower()
-    method = "mtp" if method.endswith("_mtp") else method
-    if method not in METHODS:
-        asked.notes.append(
-            f"the draft of {said} is not counted: kvcalc knows the methods {', '.join(METHODS)}"
-        )
-        return {}
-    tokens = table.get("num_speculative_tokens")
-    found = {"speculative_method": method}
-    return found if tokens is None else found | {"num_speculative_tokens": tokens}
-
-
 def prepare(wanted: Wanted) -> Wanted:
     """Turn settings into what vLLM's flags give: the way back of `finish`.
 
     --kv-cache-dtype takes no float32: that is the model's --dtype. A draft of EAGLE's is a model
-    of its own, and drafted tokens need a method. The release is what is started, not a flag.
+    of its own, and drafted tokens need a method.
     """
     given = wanted.given
-    for name in ("release", "strict_version"):
-        given.pop(name, None)
     if given.get("kv_cache_dtype") == "float32":
         given["dtype"] = given.pop("kv_cache_dtype")
-    attention = {
-        key: INDEX_TYPES.get(value, value)
-        for key, name in ATTENTION.items()
-        if name != "attention_backend" and (value := given.pop(name, None)) is not None
-    }
-    if attention:
-        given["attention_config"] = json.dumps(attention)
+    if (attention := write_attention(given)) is not None:
+        given["attention_config"] = attention
+    if given.get("kv_connector", "").strip(","):
+        given["kv_transfer_config"] = write_transfer(given.pop("kv_connector"))
     if str(given.get("speculative_method")).startswith("eagle"):
         wanted.unsaid.append("spec_model")
     if "num_speculative_tokens" in given and "speculative_method" not in given:
         wanted.unsaid.append("speculative_method")
     return wanted
 
-
-INDEX_TYPES = {"bfloat16": "bf16"}
-"""Element types of indexers' keys whose name is another in --attention-config."""
 
 SERVER = Server(
     start="vllm serve {model}",
