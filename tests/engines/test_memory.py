@@ -8,7 +8,9 @@ from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.sglang.memory import mem_fraction_static
+from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
+from kvcalc.readers import load
 
 GB = 10**9
 CARD = Card("a card", 100 * GB, 100 * GB)
@@ -113,3 +115,33 @@ def test_a_share_outside_its_range_is_refused(engine: str, given: str) -> None:
 
 def test_a_share_is_taken_as_it_is_written() -> None:
     assert rule("vllm").taken("0.95", CARD, {}) == Fraction(19, 20)
+
+
+def test_a_share_is_the_engines_own_unless_given() -> None:
+    own = {name: rule(name).taken(None, CARD, {}) for name in ("vllm", "lmdeploy", "tensorrt-llm")}
+    assert own == {
+        "vllm": Fraction("0.92"),
+        "lmdeploy": Fraction("0.8"),
+        "tensorrt-llm": Fraction("0.9"),
+    }
+
+
+@pytest.mark.parametrize("page", [1, 64])
+@pytest.mark.parametrize(
+    ("name", "token_bytes"), [("llama-3.1-8b", 32 * 4096), ("gpt-oss-20b", 12 * 2048 + 12 * 2048)]
+)
+def test_sglang_allocates_a_page_of_each_pool_beyond_its_budget(
+    name: str, token_bytes: int, page: int
+) -> None:
+    """A page of the full pool, and where layers slide one of the window pool."""
+    settings = SglangSettings(page_size=page)
+    usable = rule("sglang").usable(load(name), settings, GB)
+    assert usable == GB + page * token_bytes
+
+
+def test_an_engines_defaults_follow_a_known_card_unless_given() -> None:
+    vllm, ideal = engines.find("vllm"), engines.find("ideal")
+    assert vllm.on_card(card("b200"), {"block_size": 32}) == {"gpu": "b200", "block_size": 32}
+    assert vllm.on_card(card("b200"), {"gpu": "h200"}) == {"gpu": "h200"}
+    assert vllm.on_card(CARD, {}) == {}
+    assert ideal.on_card(card("b200"), {}) == {}

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.traces import trace
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
+from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from tests import shapes
@@ -62,6 +64,45 @@ def test_the_fewest_gpus_that_hold_the_peak(name: str, gpu: str, weights: int, e
     assert held_by(row.gpus, model, engine, gpu, weights) == (True, row.tensor_parallel_size)
     for fewer in range(1, row.gpus):
         assert not held_by(fewer, model, engine, gpu, weights)[0]
+
+
+def test_the_last_byte_decides() -> None:
+    model, l4 = kvcalc.load("llama-3.1-8b"), card("l4").memory
+    peak = trace(model, MOONCAKE, **RATES).rows[0].peak_bytes
+    room = -(-peak // 8)
+    for weights, gpus in ((l4 - room, 8), (l4 - room + 1, 9)):
+        row = counted(model, gpu="l4", tensor_parallel_size=1, weights=weights)[0]
+        assert row.gpus == gpus
+
+
+def test_what_is_there_once_takes_room_on_every_copy() -> None:
+    """A step's tokens are held beside the requests: with one block of vLLM less, nothing fits."""
+    model, l4 = kvcalc.load("gpt-oss-20b"), card("l4")
+    asked: dict[str, Any] = {"max_num_batched_tokens": 2048, "tensor_parallel_size": 1}
+    vllm = engines.find("vllm")
+    assert vllm.traffic is not None
+    held = vllm.traffic[1].cost
+    assert held is not None
+    fixed = held(model, VllmSettings(**asked)).fixed
+    assert fixed > 0
+    peak = trace(model, MOONCAKE, engine="vllm", **asked, **RATES).rows[1].peak_bytes - fixed
+    block = kvcalc.pool(model, memory=10**10, **asked).figures["bytes_per_block"]
+    requested, copies = -(-l4.memory * 92 // 100), 3
+    blocks = -(-(-(-peak // copies) + fixed) // block) + 1
+    found = [
+        counted(model, engine="vllm", gpu="l4", weights=requested - count * block, **asked)[1].gpus
+        for count in (blocks, blocks - 1)
+    ]
+    assert found == [copies, copies + 1]
+
+
+def test_a_copy_holds_the_longest_prompt_alone() -> None:
+    model, memory = kvcalc.load("llama-3.1-8b"), card("h200").memory
+    size = kvcalc.cost(model, "mlx")
+    prompt = max(one.prompt for one in requests_of(MOONCAKE.name))
+    full, alone = counted(model, engine="mlx", gpu="h200", weights=memory - size(prompt))
+    assert full.gpus is None
+    assert alone.gpus is not None
 
 
 def test_weights_are_counted() -> None:
