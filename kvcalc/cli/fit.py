@@ -61,17 +61,25 @@ class ModelsOptions(ModelOptions):
 class CardOptions:
     """The GPUs: of which kind, how many and at what price."""
 
-    gpu: Annotated[list[str] | None, typer.Option("--gpu", help=f"{GPU} h100,h200: each.")] = None
+    gpu: Annotated[
+        list[str] | None, typer.Option("--gpu", help=f"{GPU} Of h100,h200 each is asked.")
+    ] = None
     gpu_memory: Annotated[
         str | None, typer.Option(help="Memory of any other GPU, as 141GB or 131GiB.")
     ] = None
     gpus: Annotated[
-        list[str] | None, typer.Option("--gpus", help="How many: 4 or 1,2,4; not given: solved.")
+        list[str] | None,
+        typer.Option("--gpus", help="How many, as 4 or 1,2,4; solved for where not given."),
     ] = None
     price: Annotated[
-        list[str] | None, typer.Option(metavar="GPU=PRICE", help="An hour and GPU; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="GPU=PRICE", help="Price of an hour of a GPU, as h200=3.5; repeatable."
+        ),
     ] = None
-    spare: Annotated[int, typer.Option(min=0, help="GPUs to count beside those that fit.")] = 0
+    spare: Annotated[
+        int, typer.Option(min=0, help="Spare GPUs, counted beside those that fit.")
+    ] = 0
 
     def cards(self) -> "list[Card]":
         """The kinds of GPUs that are asked about."""

@@ -24,7 +24,7 @@ class LoadOptions:
         str | None, typer.Option(help="Element type of the weights.  [default: as published]")
     ] = None
     reserve: Annotated[
-        str, typer.Option(help="Of each GPU for activations and graphs, as 4GiB.")
+        str, typer.Option(help="Memory of each GPU for activations and graphs, as 4GiB.")
     ] = "0"
 
     @property

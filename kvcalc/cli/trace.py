@@ -29,45 +29,58 @@ def trace(
     model: Annotated[
         str, typer.Argument(help="A preset's name or a model's file.", autocompletion=preset_names)
     ],
-    load: LoadOptions,
     settings: SettingsOptions,
     output: OutputOptions,
+    load: LoadOptions,
     files: Annotated[
         list[str] | None, typer.Argument(help="Traces: CSV, JSONL (gzip too) or Parquet; globs.")
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option("-e", "--engine", help="vllm,ideal; repeatable.")
+        list[str] | None, typer.Option("-e", "--engine", help="Engines, as vllm,ideal; repeatable.")
     ] = None,
     window: Annotated[
-        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+        list[str] | None,
+        typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
     ] = None,
     prefill_rate: Annotated[
-        str | None, typer.Option(help="Tokens a second that are read, of a trace without ends.")
+        str | None, typer.Option(help="Tokens read a second, for traces without ends.")
     ] = None,
     decode_rate: Annotated[
-        str | None, typer.Option(help="Tokens a second that are written.")
+        str | None, typer.Option(help="Tokens written a second, for traces without ends.")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(metavar="QUESTION=NAME", help="As start=arrived_at.")
+        list[str] | None,
+        typer.Option(
+            metavar="QUESTION=NAME",
+            help="A column by its question, as start=arrived_at; repeatable.",
+        ),
     ] = None,
-    time_unit: Annotated[str | None, typer.Option(help="Of its times: s, ms or us.")] = None,
-    since: Annotated[str | None, typer.Option(help="Trim: seconds from the start.")] = None,
-    until: Annotated[str | None, typer.Option(help="Trim: seconds from the start.")] = None,
+    time_unit: Annotated[str | None, typer.Option(help="Unit of the times: s, ms or us.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Leave out what is before so many seconds.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Leave out what is after so many seconds.")
+    ] = None,
     prefix: Annotated[
-        bool, typer.Option("--prefix", help="Blocks that are shared held once.")
+        bool, typer.Option("--prefix", help="Hold the blocks that prompts share once.")
     ] = False,
-    memory: Annotated[str | None, typer.Option(help="Admit into so much, as 320GiB.")] = None,
-    gpu: Annotated[
-        str | None, typer.Option("--gpu", help=f"{GPU} How many hold weights and peak is said.")
+    memory: Annotated[
+        str | None, typer.Option(help="Admit requests into so much, as 320GiB.")
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count bad rows, exit 1.")] = False,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help=f"{GPU} Rows count how many hold the peak.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Skip bad rows, count them and exit 1.")
+    ] = False,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the level at each instant, as CSV.")
     ] = None,
     print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="The statement, over trace(t0, t1, tokens).")
+        bool, typer.Option("--print-sql", help="Print the statement, over trace(t0, t1, tokens).")
     ] = False,
-    dialect: Annotated[str, typer.Option(help="Of --print-sql: duckdb, spark ...")] = "duckdb",
+    dialect: Annotated[str, typer.Option(help="SQL of --print-sql: duckdb, spark ...")] = "duckdb",
 ) -> None:
     """The peak cache over request traces, by engine and window.
 

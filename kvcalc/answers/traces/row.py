@@ -33,7 +33,7 @@ class TraceRowOnGpus(TraceRow):
     """A row, and how many GPUs of a kind hold its peak beside the weights of the model.
 
     They are copies of the model on `tensor_parallel_size` ranks each, by the rules of `fit`; both
-    are None where as many GPUs as are tried hold it not.
+    are None where even the most GPUs that are tried do not hold it.
     """
 
     gpu: str

@@ -29,7 +29,7 @@ def statement(
     shared: bool = False,
     trim: Trim = WHOLE,
 ) -> str:
-    """Write the statement over trace(t0, t1, tokens): a row a weight, in their order.
+    """Write the statement over trace(t0, t1, tokens): one row per weight, in their order.
 
     Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
     are null where no request lives. Times are microseconds. With `shared` a table
@@ -61,7 +61,7 @@ def statement(
 def timeline(
     weights: Mapping[str, RequestBytes], *, shared: bool = False, trim: Trim = WHOLE
 ) -> str:
-    """Write the query of the level at each instant: t in microseconds, and a column a weight."""
+    """Write the query of each instant's level: t in microseconds, and one column per weight."""
     names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
     parts = levels(list(weights.values()), "duckdb", shared=shared, trim=trim, frame="RANGE")
     return f"{joined(parts, 'duckdb')}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"

@@ -22,7 +22,9 @@ class Sums:
     trim: Trim
 
     def of(self, weights: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
-        """Sum each: peak, its time, sequences at it, p50, p95, p99 and mean; 0 of no request.
+        """Sum each: peak, its time, sequences at it, p50, p95, p99 and mean.
+
+        All are 0 where no request lives.
 
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
