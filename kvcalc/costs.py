@@ -12,6 +12,7 @@ from kvcalc.formula.formula import Formula
 from kvcalc.formula.limits import Limit
 from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
+from kvcalc.units import at_version
 
 CONTEXT = variable("context")
 SEQUENCES = variable("sequences")
@@ -159,6 +160,7 @@ class Cost:
         return Explanation(
             model=self.model.name,
             engine=self.engine,
+            engine_version=self.engine_version,
             kv_cache_dtype=self.kv_cache_dtype,
             settings=self.settings,
             quantities={"context": context, **self.formula.variables, **given},
@@ -177,7 +179,8 @@ class Cost:
         groups = [(f"{group.layers:,} {group.kind}", group.formula) for group in self.groups]
         rows = [("kv_cache_dtype", self.kv_cache_dtype), *self.settings.items(), *groups]
         rows += [("bytes over all ranks", self.formula), ("on the fullest rank", self.per_gpu)]
-        return html_table(f"{self.model.name} on {self.engine}", rows)
+        engine = at_version(self.engine, self.engine_version)
+        return html_table(f"{self.model.name} on {engine}", rows)
 
     def __repr__(self) -> str:
         return (
@@ -194,6 +197,7 @@ class Pool:
     `capacity_tokens` is the engine's own figure of how many tokens fit; `max_sequences` is how
     many sequences of `context` tokens run at once (0: not even one fits). `figures` has what the
     engine prints or checks, by its own names. `engine_version` is the release that it holds for.
+    `note` is a sentence that people need beside the figures.
     """
 
     model: Model
@@ -206,6 +210,7 @@ class Pool:
     max_sequences: int
     figures: Mapping[str, Any] = field(hash=False)
     engine_version: str = ""
+    note: str = ""
 
     def _repr_html_(self) -> str:
         rows = [
@@ -217,7 +222,8 @@ class Pool:
             ("max_sequences", self.max_sequences),
             *self.figures.items(),
         ]
-        return html_table(f"{self.model.name} on {self.engine}", rows)
+        engine = at_version(self.engine, self.engine_version)
+        return html_table(f"{self.model.name} on {engine}", rows)
 
     def __repr__(self) -> str:
         return (

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kvcalc.units import at_version
+
 
 @dataclass(frozen=True)
 class ExplainedStep:
@@ -50,7 +52,8 @@ class StepRow:
 class Explanation:
     """A derivation: groups of layers, each with its steps, those of the whole, the formula.
 
-    `settings` are those that differ from the engine's defaults, `quantities` what the formula was
+    `engine_version` is the release that it holds for. `settings` are those that differ from the
+    engine's defaults, `quantities` what the formula was
     evaluated for. `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where
     no setting of the engine lowers the bytes without changing what is stored, or none was looked
     for.
@@ -58,6 +61,7 @@ class Explanation:
 
     model: str
     engine: str
+    engine_version: str
     kv_cache_dtype: str
     settings: Mapping[str, Any]
     quantities: Mapping[str, int]
@@ -78,7 +82,8 @@ class Explanation:
             for name, value in self.settings.items()
             if name not in self.quantities
         ]
-        return f"{self.model} on {self.engine}, {self.kv_cache_dtype}: {', '.join(stated)}"
+        engine = at_version(self.engine, self.engine_version)
+        return f"{self.model} on {engine}, {self.kv_cache_dtype}: {', '.join(stated)}"
 
     @property
     def rows(self) -> list[StepRow]:

@@ -86,3 +86,8 @@ def percent(part: int, whole: int) -> str:
 def plural(number: int, noun: str) -> str:
     """Write a count with its noun: "1 sequence", "16 sequences"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def at_version(engine: str, version: str) -> str:
+    """Name an engine with the release that an answer holds for; some have none ("-")."""
+    return engine if version in ("", "-") else f"{engine} {version}"

@@ -16,11 +16,13 @@ class Compared:
     """One engine's answer, or the sentence by which it refuses: then the bytes are None.
 
     `bytes` is over all ranks, `bytes_per_gpu` on the fullest, `peak_bytes` while a prompt is read;
-    `ratio_to_ideal` is None where `ideal` has no answer.
+    `ratio_to_ideal` is None where `ideal` has no answer. `engine_version` is the release that it
+    holds for.
     """
 
     model: str
     engine: str
+    engine_version: str
     context: int
     sequences: int
     window: int | None
@@ -47,7 +49,8 @@ def compare(
     """Ask every engine, or those of `among`, the same: a row for each engine and window.
 
     `context` is tokens of one sequence, the model's maximum unless given; settings are given as to
-    `kvcalc.cost`, and each is passed to the engines that have it.
+    `kvcalc.cost`, and each is passed to the engines that have it. An engine may be asked at several
+    releases: among=["vllm@0.25.1", "vllm@0.33.0"].
 
     Raises:
         KvcalcError: no context, a window for a model without sliding layers, no such engine or
@@ -64,22 +67,22 @@ def compare(
         context = model.longest_context
     windows = (window,) if isinstance(window, int) else tuple(dict.fromkeys(window or ()))
     models = [model.with_window(tokens) for tokens in windows] or [model]
-    rows = []
+    rows: dict[str, list[Compared]] = {name: [] for name in names}
     refusals: dict[str, KvcalcError] = {}
     for one in models:
         least = _least(one, context, sequences, asked)
         for name in names:
             try:
-                rows.append(_answered(one, name, context, sequences, least, asked))
+                rows[name].append(_answered(one, name, context, sequences, least, asked))
             except KvcalcError as error:
                 refusals[name] = error
-                rows.append(_refused(one, name, context, sequences, asked, error))
-    answered = {row.engine for row in rows if row.bytes is not None}
+                rows[name].append(_refused(one, name, context, sequences, asked, error))
+    answered = {name for name in names if any(row.bytes is not None for row in rows[name])}
     for setting in asked:
         having = [name for name in names if setting in engines.find(name).settings.model_fields]
         if answered.isdisjoint(having):
             _refuse_value(models[0], setting, asked, {name: refusals[name] for name in having})
-    return sorted(rows, key=lambda row: names.index(row.engine))
+    return [row for name in names for row in rows[name]]
 
 
 def _refuse_unknown(settings: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -142,7 +145,8 @@ def _answered(
     total = cost(context, sequences=sequences)
     return Compared(
         model=model.name,
-        engine=engine,
+        engine=cost.engine,
+        engine_version=cost.engine_version,
         context=context,
         sequences=sequences,
         window=model.window,
@@ -166,9 +170,13 @@ def _refused(
     error: KvcalcError,
 ) -> Compared:
     own = _own(engine, settings)
+    name, version = request.release_of(engine, own)
+    for beside in engines.find(engine).settings.BESIDE[1:]:
+        own.pop(beside, None)
     return Compared(
         model=model.name,
-        engine=engine,
+        engine=name,
+        engine_version=version,
         context=context,
         sequences=sequences,
         window=model.window,

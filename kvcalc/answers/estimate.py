@@ -24,12 +24,13 @@ class GroupShare:
 class Estimate:
     """An answer: tokens and bytes are ints; `bytes` is over all ranks.
 
-    `settings` are those that differ from the engine's defaults; `window` is None where the model
-    has none or several.
+    `engine_version` is the release that it holds for. `settings` are those that differ from the
+    engine's defaults; `window` is None where the model has none or several.
     """
 
     model: str
     engine: str
+    engine_version: str
     context: int
     sequences: int
     window: int | None
@@ -71,6 +72,7 @@ def answer(cost: Cost, context: int, sequences: int) -> dict[str, Any]:
     return {
         "model": cost.model.name,
         "engine": cost.engine,
+        "engine_version": cost.engine_version,
         "context": context,
         "sequences": sequences,
         "window": cost.model.window,

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+import warnings
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from typing import Annotated, Any
@@ -105,6 +106,11 @@ def kvcalc(
     """
 
 
+def _warn(message: Warning | str, *where: object) -> None:
+    """Say on stderr what the library warns of, which is about the request and not the code."""
+    print(f"kvcalc: warning: {printable(str(message))}", file=sys.stderr)
+
+
 def run() -> int:
     """Run the command line; errors of the request are one sentence on stderr."""
     if sys.stderr is None:  # closed by the shell: 2>&-
@@ -112,6 +118,7 @@ def run() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
     try:
         return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except KvcalcError as error:

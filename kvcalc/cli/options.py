@@ -100,6 +100,10 @@ class SettingsOptions:
         typer.Option("--set", metavar="NAME=VALUE", help="Any engine setting; repeatable."),
     ] = None
 
+    strict_version: Annotated[
+        bool, typer.Option("--strict-version", help="Refuse a release that was not measured.")
+    ] = False
+
     def settings(self, own: Set[str] = OWN_OPTIONS, **beside: Any) -> dict[str, Any]:
         """The settings, as keywords of an answer; `beside` are those of a command's own options.
 
@@ -134,6 +138,7 @@ class SettingsOptions:
         own = {
             "kv_cache_dtype": self.kv_cache_dtype,
             "tensor_parallel_size": self.tensor_parallel_size,
+            "strict_version": self.strict_version or None,
         }
         for name, option in {**own, **beside}.items():
             if option is not None:
@@ -151,5 +156,10 @@ class EngineOptions(SettingsOptions):
 
     engine: Annotated[
         str,
-        typer.Option("-e", "--engine", autocompletion=_among(lambda: list(engines.ENGINES))),
+        typer.Option(
+            "-e",
+            "--engine",
+            help="As vllm, or of a release: vllm@0.25.1.",
+            autocompletion=_among(lambda: list(engines.ENGINES)),
+        ),
     ] = "ideal"

@@ -60,7 +60,8 @@ class Memory(NamedTuple):
     """How an engine makes its cache's budget, and what requests can use of it.
 
     The setting `share` is the part that it takes `of` the memory (None: it has no such setting,
-    and takes all); `default` is its own value, or gives it from the card and the settings.
+    and takes all); `default` is its own value, or gives it from the card and the settings, and
+    `at_release` that of a release that is asked for.
     `source` and `reserve_source` say where the engine defines it, and why nothing more is held
     back unasked. `held_back_blocks` are never handed out; with `several_pools` no one budget
     decides what fits, and the engine's own pools are asked.
@@ -71,6 +72,7 @@ class Memory(NamedTuple):
     share: str | None = None
     of: str = ALL_ROUNDED_UP
     default: Fraction | Callable[[Card, Mapping[str, Any]], Fraction] = Fraction(1)
+    at_release: Callable[[str], Fraction] | None = None
     usable: Usable = whole_budget
     held_back_blocks: int = 0
     several_pools: bool = False
@@ -81,6 +83,9 @@ class Memory(NamedTuple):
         Raises:
             RequestError: it is not a number above 0 and at most 1.
         """
+        release = settings.get("release")
+        if given is None and self.at_release is not None and release is not None:
+            return self.at_release(release)
         if given is None:
             return self.default(card, settings) if callable(self.default) else self.default
         try:

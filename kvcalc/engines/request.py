@@ -157,6 +157,12 @@ def of_release(engine: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+def release_of(engine: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """Name an engine and the release that is asked for, whether or not it takes what is given."""
+    chosen, (_, behind) = find(engine), parted(engine)
+    return chosen.name, str(given.get("release") or behind or chosen.version)
+
+
 def _parsed(called: str, settings: Settings | None, given: Mapping[str, Any]) -> Settings:
     asked, engine = of_release(called, named(settings, given)), find(called)
     for name in asked:

@@ -26,6 +26,7 @@ def test_json_is_one_object_of_the_contracts_fields(cli: Cli) -> None:
     assert list(answer) == [
         "model",
         "engine",
+        "engine_version",
         "context",
         "sequences",
         "window",

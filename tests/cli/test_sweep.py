@@ -61,6 +61,7 @@ def test_json_rows_have_the_contracts_fields(cli: Cli) -> None:
     assert set(row) == {
         "model",
         "engine",
+        "engine_version",
         "context",
         "sequences",
         "window",

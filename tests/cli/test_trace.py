@@ -30,6 +30,7 @@ def test_json_is_an_array_of_rows_of_the_contracts_fields(cli: Cli) -> None:
     assert list(rows[0]) == [
         "model",
         "engine",
+        "engine_version",
         "window",
         "rule",
         "peak_bytes",

@@ -15,6 +15,7 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
+from kvcalc.units import at_version
 
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
 ENGINE_LIMIT = "sequences that the engine runs"
@@ -32,6 +33,7 @@ class Fit:
 
     model: str
     engine: str
+    engine_version: str
     gpu: str
     gpus: int
     tensor_parallel_size: int
@@ -57,9 +59,8 @@ class Fit:
         )
 
     def _repr_html_(self) -> str:
-        return html_table(
-            f"{self.model} on {self.gpus} {self.gpu}, {self.engine}", asdict(self).items()
-        )
+        engine = at_version(self.engine, self.engine_version)
+        return html_table(f"{self.model} on {self.gpus} {self.gpu}, {engine}", asdict(self).items())
 
 
 class Answer(NamedTuple):
@@ -162,6 +163,7 @@ def _answer(
     return Fit(
         model=asked.model.name,
         engine=asked.engine.name,
+        engine_version=replica.cost.engine_version,
         gpu=asked.card.name,
         gpus=gpus,
         tensor_parallel_size=replica.settings["tensor_parallel_size"],

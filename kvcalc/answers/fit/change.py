@@ -3,7 +3,7 @@
 from kvcalc.answers.fit import WEIGHTS, Answer
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.errors import KvcalcError
-from kvcalc.units import format_bytes, plural
+from kvcalc.units import at_version, format_bytes, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
 """Element types of half the size, by the names that one engine or another has for them."""
@@ -21,7 +21,7 @@ def verdict(answer: Answer) -> str:
     """Say in one sentence whether it fits and by how much."""
     fit, left = answer.fit, margin(answer)
     what = f"{plural(fit.sequences, 'sequence')} of {fit.context:,} tokens"
-    where = f"{fit.gpus} {fit.gpu} on {fit.engine}"
+    where = f"{fit.gpus} {fit.gpu} on {at_version(fit.engine, fit.engine_version)}"
     if fit.fits:
         return f"{what} of {fit.model} fit on {where}: {format_bytes(max(left, 0))} a GPU to spare"
     if fit.binding == WEIGHTS:

@@ -53,19 +53,19 @@ def question(
         UnsupportedError: what the engine does with a GPU's memory is not known.
     """
     request.require_model(model)
-    chosen = engines.find(engine)
+    settings, chosen = request.of_release(engine, settings), engines.find(engine)
     memory = chosen.memory
     if memory is None:
         raise UnsupportedError(
-            f"{engine}: kvcalc does not know what it gives its cache of a GPU's memory",
-            engine=engine,
+            f"{chosen.name}: kvcalc does not know what it gives its cache of a GPU's memory",
+            engine=chosen.name,
             what="memory",
         )
     for name in settings:
         if name != memory.share and name not in chosen.settings.model_fields:
             own = [*chosen.settings.model_fields, *([memory.share] if memory.share else [])]
             raise RequestError(
-                f"{engine} has no setting {quote(name)}; it has {', '.join(own)}", field=name
+                f"{chosen.name} has no setting {quote(name)}; it has {', '.join(own)}", field=name
             )
     share = settings.pop(memory.share or "", None)
     on_it = chosen.on_card(on, settings)

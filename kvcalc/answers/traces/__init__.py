@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.traces.admission import Admission, admitted
 from kvcalc.answers.traces.gpus import Gpus
@@ -128,7 +129,9 @@ def trace(
 
 
 def _column(rule: Rule) -> str:
-    parts = (rule.cost.engine, rule.cost.model.window, rule.name)
+    engine, version = rule.cost.engine, rule.cost.engine_version
+    called = engine if version == engines.find(engine).version else f"{engine}@{version}"
+    parts = (called, rule.cost.model.window, rule.name)
     return " ".join(str(part) for part in parts if part is not None)
 
 
@@ -178,6 +181,7 @@ def _row(
     return TraceRow(
         model=rule.cost.model.name,
         engine=rule.cost.engine,
+        engine_version=rule.cost.engine_version,
         window=rule.cost.model.window,
         rule=f"{rule.name}, prefixes shared" if shared else rule.name,
         peak_bytes=peak,

@@ -8,11 +8,13 @@ class TraceRow:
     """An engine's cache over a trace by one rule: bytes over all ranks, times in microseconds.
 
     Percentiles and the mean are over time, from the first start to the last end, idle time
-    included; `peak_at` counts from the first start. `prefix` rows hold shared blocks once.
+    included; `peak_at` counts from the first start. `engine_version` is the release that it holds
+    for. `prefix` rows hold shared blocks once.
     """
 
     model: str
     engine: str
+    engine_version: str
     window: int | None
     rule: str
     peak_bytes: int

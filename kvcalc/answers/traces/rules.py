@@ -5,6 +5,7 @@ which is sized for the longest request and the most sequences at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kvcalc import engines
@@ -63,6 +64,7 @@ def rules(model: Model, engine: str, settings: Mapping[str, Any]) -> Iterator[Ru
         KvcalcError: as `kvcalc.cost`.
         UnsupportedError: what requests hold on the engine is not known.
     """
+    settings = request.of_release(engine, settings)
     cost = request.cost(model, engine, **settings)
     if isinstance(cost.split, str):
         yield rule_of(cost)
@@ -77,7 +79,8 @@ def rules(model: Model, engine: str, settings: Mapping[str, Any]) -> Iterator[Ru
     given = chosen.settings(**settings)
     for one in chosen.traffic:
         summed = cost if one.cost is None else one.cost(model, given)
-        yield rule_of(summed, one.name, one.of)
+        at_release = replace(summed, engine_version=cost.engine_version)
+        yield rule_of(at_release, one.name, one.of)
 
 
 def rules_of(

@@ -127,7 +127,8 @@ def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
     settings = planned.settings
     yield Step(
         "max in-flight tokens",
-        f"max_num_batched_tokens x {settings.batches_in_flight} batches in flight",
+        f"max_num_batched_tokens x {settings.batches_in_flight} "
+        f"{'batch' if settings.batches_in_flight == 1 else 'batches'} in flight",
         settings.batch * settings.batches_in_flight,
         "tokens",
     )

@@ -1,20 +1,19 @@
-"""What vLLM gives its cache of a GPU's memory by release."""
+"""What vLLM gives its cache of a GPU's memory, by release."""
 
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
-from kvcalc.engines.memory import ALL_ROUNDED_UP, Card, Memory, whole_blocks
+from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
 from kvcalc.engines.vllm.pool import pool
-from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.releases import RELEASES
 
 NULL_BLOCKS = 1
 """The null block is never handed out (v1/core/block_pool.py)."""
 
 
-def _gpu_memory_utilization(card: Card, settings: Mapping[str, Any]) -> Fraction:
+def _gpu_memory_utilization(release: str | None = None) -> Fraction:
     """The release's own share."""
-    return VllmSettings(release=settings.get("release")).rules.memory_share
+    share: Fraction = RELEASES.at(release).rules["memory_share"].value
+    return share
 
 
 MEMORY = Memory(
@@ -23,7 +22,8 @@ MEMORY = Memory(
     "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
     share="gpu_memory_utilization",
     of=ALL_ROUNDED_UP,
-    default=_gpu_memory_utilization,
+    default=_gpu_memory_utilization(),
+    at_release=_gpu_memory_utilization,
     usable=whole_blocks(pool, NULL_BLOCKS),
     held_back_blocks=NULL_BLOCKS,
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kvcalc.costs import Pool, formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
-from kvcalc.engines.vllm.rules import Label
+from kvcalc.engines.vllm.rules import Label, StartUp
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 from kvcalc.errors import RequestError
@@ -74,7 +74,6 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
             "capacity_tokens_exact": num_blocks * context // needed_blocks,
             "label_tokens": label,
             "fits": not short,
-            "starts_but_never_finishes": not short and not runs,
             "startup_needs": needed[named],
             "needed_bytes": needed[named],
             "available_bytes": usable[named],
@@ -86,6 +85,16 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
             "rank_available_bytes": tuple(usable),
             "rank_estimated_max_model_len": tuple(estimates),
         },
+        note="" if short or runs else _never_finishes(planned, num_blocks, needed_blocks, context),
+    )
+
+
+def _never_finishes(planned: Plan, blocks: int, needed: int, context: int) -> str:
+    """Say of a request that the start-up check lets in that the pool cannot hold it."""
+    return (
+        f"vllm {planned.settings.standing.version} starts, but a request of {context:,} tokens "
+        f"never finishes: it needs {needed:,} blocks of {max(0, blocks - 1):,}, and the start-up "
+        f"check adds up {COUNTED[planned.settings.rules.start_up]}"
     )
 
 
@@ -104,6 +113,14 @@ def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
             f"or one for each of {stages * ranks} ranks",
         )
     return [min(memory[stage * ranks : (stage + 1) * ranks]) for stage in range(stages)]
+
+
+COUNTED: Mapping[StartUp, str] = {
+    "layers": "the layers, as if they shared no blocks",
+    "first group": "the first group's blocks alone",
+    "groups": "all groups' blocks, the null block among them",
+}
+"""What the start-up check lets pass, in words."""
 
 
 def capacity_tokens(blocks: int, request: int, context: int) -> int:

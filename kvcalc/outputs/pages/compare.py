@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 from kvcalc.answers.compare import Compared
 from kvcalc.outputs.page import Page, bytes_cell
-from kvcalc.units import format_bytes, percent, plural
+from kvcalc.units import at_version, format_bytes, percent, plural
 
 
 def compare_page(rows: Sequence[Compared]) -> Page:
     """Lay out a comparison: a row an engine, columns for each window."""
     by_engine: dict[str, list[Compared]] = {}
     for row in rows:
-        by_engine.setdefault(row.engine, []).append(row)
+        by_engine.setdefault(at_version(row.engine, row.engine_version), []).append(row)
     first = rows[0]
     several = len({row.window for row in rows}) > 1
-    windows = [f"window {row.window:,}" if several else "bytes" for row in by_engine[first.engine]]
+    cells_of_first = next(iter(by_engine.values()))
+    windows = [f"window {row.window:,}" if several else "bytes" for row in cells_of_first]
     where = f"{first.context:,} tokens, {plural(first.sequences, 'sequence')}"
     return Page(
         title=f"KV cache of {first.model} by engine, {where}",
@@ -25,7 +26,7 @@ def compare_page(rows: Sequence[Compared]) -> Page:
         ),
         rows=tuple(
             (
-                engine,
+                engine.replace(" ", "\n", 1),
                 *(cell for row in cells for cell in _amounts(row)),
                 *((_saved(cells),) if several else ()),
             )
@@ -54,9 +55,10 @@ def _reasons(cells: Sequence[Compared]) -> list[str]:
     """One line each on why the engine differs, for each window where they are not the same."""
     lines: dict[str, None] = {}
     for row in cells:
+        engine = at_version(row.engine, row.engine_version)
         said = row.error or row.why
         if row.peak_bytes is not None and row.peak_bytes != row.bytes:
             said += f"; at the peak {format_bytes(row.peak_bytes)}"
         if said:
-            lines[f"{row.engine}: {said}"] = None
+            lines[f"{engine}: {said}"] = None
     return list(lines)

@@ -2,18 +2,19 @@
 
 from kvcalc.answers.estimate import Estimate
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.units import format_bytes, plural
+from kvcalc.units import at_version, format_bytes, plural
 
 
 def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page:
     """Lay out one estimate; say so where its context is the model's maximum, unasked."""
+    engine = at_version(answer.engine, answer.engine_version)
     asked = f"{answer.context:,} tokens" + (" (its maximum)" if context_is_maximum else "")
     where = f"{plural(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"
     notes = [*settings_note(answer.settings), f"formula: {answer.formula}"]
     if answer.bytes_per_gpu != answer.bytes:
         notes.insert(0, f"on the fullest GPU: {format_bytes(answer.bytes_per_gpu)}")
     return Page(
-        title=f"KV cache of {answer.model} on {answer.engine}, {asked}, {where}",
+        title=f"KV cache of {answer.model} on {engine}, {asked}, {where}",
         columns=("layers", "count", "window", "bytes"),
         rows=(
             *(

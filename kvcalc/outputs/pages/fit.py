@@ -8,7 +8,7 @@ from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.engines.memory import FREE
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
-from kvcalc.units import percent, plural
+from kvcalc.units import at_version, percent, plural
 
 
 def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
@@ -42,7 +42,7 @@ def grid_page(rows: Sequence[Fit]) -> Page:
     """Lay out a grid."""
     priced = any(isinstance(row, PricedFit) for row in rows)
     return Page(
-        title=f"What fits on {rows[0].engine}",
+        title=f"What fits on {at_version(rows[0].engine, rows[0].engine_version)}",
         columns=(
             "model",
             "GPUs",

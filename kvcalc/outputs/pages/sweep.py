@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kvcalc import engines
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.units import percent, plural
+from kvcalc.units import at_version, percent, plural
 
 
 def sweep_page(rows: Sequence[SweepRow]) -> Page:
@@ -15,7 +15,8 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
     for row in rows:
         by_context.setdefault(row.context, []).append(row)
     first = rows[0]
-    where = f"on {first.engine}, {plural(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
+    engine = at_version(first.engine, first.engine_version)
+    where = f"on {engine}, {plural(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
     saving = len(windows) > 1
     return Page(
         title=f"KV cache of {first.model} {where}",

@@ -6,7 +6,7 @@ from kvcalc.answers.traces import Traced
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
-from kvcalc.units import binary_size, percent, plural
+from kvcalc.units import at_version, binary_size, percent, plural
 
 
 def trace_page(found: Traced) -> Page:
@@ -35,7 +35,7 @@ def trace_page(found: Traced) -> Page:
 
 def _cells(row: TraceRow) -> tuple[str, ...]:
     return (
-        row.engine,
+        at_version(row.engine, row.engine_version).replace(" ", "\n", 1),
         row.rule,
         "" if row.window is None else f"{row.window:,}",
         bytes_cell(row.peak_bytes),
