@@ -5,7 +5,7 @@ import traceback
 import warnings
 from importlib import import_module
 from io import StringIO, TextIOWrapper
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -106,7 +106,14 @@ def kvcalc(
     """
 
 
-def _warn(message: Warning | str, *where: object) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Say on stderr what the library warns of, which is about the request and not the code."""
     print(f"kvcalc: warning: {printable(str(message))}", file=sys.stderr)
 

@@ -13,7 +13,16 @@ from tests.readers.test_tokens import WORDS
 KEXAONE = "k-exaone-236b-a23b"
 FOUR_H200 = (KEXAONE, "--gpu", "h200", "--gpus", "4", "-c", "256K")
 CONTRACT = [
-    *("model", "engine", "engine_version", "gpu", "gpus", "tensor_parallel_size", "replicas", "context"),
+    *(
+        "model",
+        "engine",
+        "engine_version",
+        "gpu",
+        "gpus",
+        "tensor_parallel_size",
+        "replicas",
+        "context",
+    ),
     *("sequences", "fits", "max_sequences", "max_context", "cache_memory_per_gpu"),
     *("bytes_per_gpu_per_sequence", "weights_per_gpu", "reserve_per_gpu", "binding"),
     *("settings", "flags"),

@@ -13,6 +13,8 @@ def compare_page(rows: Sequence[Compared]) -> Page:
     for row in rows:
         by_engine.setdefault(at_version(row.engine, row.engine_version), []).append(row)
     first = rows[0]
+    called = [cells[0].engine for cells in by_engine.values()]
+    again = {engine for engine in called if called.count(engine) > 1}
     several = len({row.window for row in rows}) > 1
     cells_of_first = next(iter(by_engine.values()))
     windows = [f"window {row.window:,}" if several else "bytes" for row in cells_of_first]
@@ -33,7 +35,11 @@ def compare_page(rows: Sequence[Compared]) -> Page:
             for engine, cells in by_engine.items()
         ),
         text_columns=1,
-        notes=tuple(note for cells in by_engine.values() for note in _reasons(cells)),
+        notes=tuple(
+            note
+            for name, cells in by_engine.items()
+            for note in _reasons(name if cells[0].engine in again else cells[0].engine, cells)
+        ),
     )
 
 
@@ -51,11 +57,10 @@ def _saved(cells: Sequence[Compared]) -> str:
     return "" if large is None or small is None else percent(large - small, large)
 
 
-def _reasons(cells: Sequence[Compared]) -> list[str]:
+def _reasons(engine: str, cells: Sequence[Compared]) -> list[str]:
     """One line each on why the engine differs, for each window where they are not the same."""
     lines: dict[str, None] = {}
     for row in cells:
-        engine = at_version(row.engine, row.engine_version)
         said = row.error or row.why
         if row.peak_bytes is not None and row.peak_bytes != row.bytes:
             said += f"; at the peak {format_bytes(row.peak_bytes)}"

@@ -133,6 +133,7 @@ def test_how_many_sequences_at_256k_on_four_h200() -> None:
     assert found == Fit(
         model="K-EXAONE-236B-A23B",
         engine="ideal",
+        engine_version="-",
         gpu="h200",
         gpus=4,
         tensor_parallel_size=4,
