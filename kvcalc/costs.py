@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.limits import Limit
 from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
 from kvcalc.units import at_version
+
+if TYPE_CHECKING:
+    from kvcalc.explanation import ExplainedStep, Explanation
 
 CONTEXT = variable("context")
 SEQUENCES = variable("sequences")
@@ -138,15 +140,17 @@ class Cost:
         """
         return self.formula.polars(checked=checked, **names)
 
-    def explain(self, context: int, **given: int) -> Explanation:
+    def explain(self, context: int, **given: int) -> "Explanation":
         """Derive the answer step by step; its str() is for people.
 
         Raises:
             KvcalcError: a quantity is not a positive int, or not in this formula.
         """
+        from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
+
         total = self(context, **given)
 
-        def evaluated(steps: Iterable[Step]) -> tuple[ExplainedStep, ...]:
+        def evaluated(steps: Iterable[Step]) -> "tuple[ExplainedStep, ...]":
             return tuple(
                 ExplainedStep(
                     step.name,

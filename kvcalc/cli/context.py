@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvcalc.model import Model
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class ContextOptions:
     """In whose tokens a context is given."""
 

@@ -1,6 +1,6 @@
 """`kvcalc estimate`: one context."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.errors import RequestError
-from kvcalc.outputs.pages.estimate import estimate_page
+
+if TYPE_CHECKING:
+    from kvcalc.outputs.page import Page
 
 
 @grouped
@@ -56,5 +58,11 @@ def estimate(
         engine=asked.engine,
         **asked.settings,
     )
-    output.write_one(found, lambda: estimate_page(found, context_is_maximum=length is None))
+
+    def page() -> "Page":
+        from kvcalc.outputs.pages.estimate import estimate_page
+
+        return estimate_page(found, context_is_maximum=length is None)
+
+    output.write_one(found, page)
     warn_past_maximum(chosen, [found.context])

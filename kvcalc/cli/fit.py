@@ -35,7 +35,7 @@ LONG = 300
 """Rows from which on a progress bar is shown."""
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class ModelsOptions(ModelOptions):
     """The models: sources, or one shape."""
 
@@ -57,7 +57,7 @@ class ModelsOptions(ModelOptions):
             yield source, model if window is None else model.with_window(window)
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class CardOptions:
     """The GPUs: of which kind, how many and at what price."""
 

@@ -15,7 +15,7 @@ GPU = "The card it runs on, as h200 (see kvcalc gpus): the engine's defaults fol
 """What --gpu means, on every command that has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class LoadOptions:
     """What takes a card's memory besides the cache."""
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -11,17 +11,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     A parameter whose type is a dataclass stands for that dataclass' fields, in their order.
     """
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    groups: dict[str, Any] = {}
     parameters = []
     for name, own in inspect.signature(command).parameters.items():
-        if name not in groups:
-            parameters.append(own.replace(annotation=hints[name]))
+        if not is_dataclass(own.annotation):
+            parameters.append(own)
             continue
-        of_field = get_type_hints(groups[name], include_extras=True)
+        groups[name] = own.annotation
         parameters += [
-            own.replace(name=field.name, annotation=of_field[field.name], default=field.default)
-            for field in fields(groups[name])
+            own.replace(name=field.name, annotation=field.type, default=field.default)
+            for field in fields(own.annotation)
         ]
 
     def run(**given: Any) -> None:
@@ -30,6 +29,5 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         command(**given)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run

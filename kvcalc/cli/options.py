@@ -12,7 +12,6 @@ from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
-from kvcalc.readers.shape import from_shape
 from kvcalc.units import parse_tokens
 
 
@@ -24,7 +23,7 @@ def _among(choices: Callable[[], list[str]]) -> Callable[[str], list[str]]:
 preset_names = _among(names)
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class ModelOptions:
     """The model: a source, or a shape."""
 
@@ -68,6 +67,8 @@ class ModelOptions:
             raise RequestError.about("MODEL", f"missing; a shape instead of a model lacks {names}")
         if "max_context" in shape:
             shape["max_context"] = parse_tokens(shape["max_context"], "--max-context")
+        from kvcalc.readers.shape import from_shape
+
         return from_shape(**shape, window=window)
 
 
@@ -79,7 +80,7 @@ OWN_OPTIONS = frozenset(KEYWORDS.split())
 """What commands ask beside an engine's settings, by the keywords of their answers."""
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class SettingsOptions:
     """Settings of an engine: those that every engine has, and any other."""
 
@@ -150,7 +151,7 @@ class SettingsOptions:
         return given
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class EngineOptions(SettingsOptions):
     """The engine and its settings."""
 

@@ -27,7 +27,7 @@ class Format(StrEnum):
     MD = "md"
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class OutputOptions:
     """The form of an answer and where it goes."""
 

@@ -8,7 +8,6 @@ import typer
 from kvcalc.cli.gpu import GPU
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.engines.server import Asked
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
@@ -19,8 +18,8 @@ class ServerRequest(NamedTuple):
     model: ModelOptions
     engine: str
     settings: dict[str, Any]
-    context: int | None
-    sequences: int | None
+    context: int | None = None
+    sequences: int | None = None
     shares_maximum: bool = False
 
     def context_of(self, model: Model) -> int | None:
@@ -30,7 +29,7 @@ class ServerRequest(NamedTuple):
         return self.context
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, eq=False)
 class ServerOptions:
     """An engine's command line, and the GPU it runs on."""
 
@@ -51,17 +50,17 @@ class ServerOptions:
         Raises:
             KvcalcError: the line cannot be read, or is another engine's than -e.
         """
-        name, asked = engine.engine, Asked()
-        if self.from_line is not None:
-            from kvcalc.engines import server_reader
+        if self.from_line is None:
+            return ServerRequest(model, engine.engine, engine.settings(gpu=self.gpu))
+        from kvcalc.engines import server_reader
 
-            name, asked = server_reader.read(self.from_line)
-            if engine.engine not in ("ideal", name):
-                raise RequestError.about(
-                    "-e",
-                    f"found {engine.engine} beside a --from line of {name}",
-                    found=engine.engine,
-                )
+        name, asked = server_reader.read(self.from_line)
+        if engine.engine not in ("ideal", name):
+            raise RequestError.about(
+                "-e",
+                f"found {engine.engine} beside a --from line of {name}",
+                found=engine.engine,
+            )
         for note in asked.notes:
             note_on_stderr(note)
         given = any(getattr(model, field.name) is not None for field in fields(model))

@@ -1,21 +1,21 @@
 """What an engine is: a settings class, and a function from a model and settings to a cost."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from kvcalc.costs import Cost, Pool
 from kvcalc.dtypes import dtype
-from kvcalc.engines.memory import Card, Memory
-from kvcalc.engines.releases import Releases, Standing
-from kvcalc.engines.server import Server
-from kvcalc.engines.traffic import Sum
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.engines.memory import Card, Memory
+    from kvcalc.engines.server import Server
+    from kvcalc.engines.traffic import Sum
 
 
 def whole(value: object) -> object:
@@ -81,49 +81,6 @@ class Settings(Frozen):
         """
 
 
-class ReleasedSettings(Settings):
-    """The settings of an engine of which several releases were read: `RELEASES` of its class."""
-
-    RELEASES: ClassVar[Releases]
-    BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype", "release", "strict_version")
-
-    release: Annotated[
-        Annotated[str, Field(max_length=100)] | None,
-        About("a version, as 0.25.1; the newest measured", "kvcalc"),
-    ] = None
-    strict_version: Annotated[
-        bool, About("true: refuse a version that was not measured", "kvcalc")
-    ] = False
-
-    @model_validator(mode="after")
-    def _are_the_releases(self) -> Self:
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        self.standing.require_settings(given)
-        return self
-
-    @cached_property
-    def standing(self) -> Standing:
-        """What holds at the release."""
-        return self.RELEASES.at(self.release, strict=self.strict_version)
-
-    def own(self, name: str) -> Any:
-        """A setting's value: as given, else the release's default."""
-        given = getattr(self, name)
-        return self.standing.default(name) if given is None else given
-
-    def engine_version(self, own: str) -> str:
-        """The release that was asked for, or the nearest that was measured."""
-        return self.standing.version
-
-    def require_model(self, model: Model) -> None:
-        """Refuse a model that the release has no code for.
-
-        Raises:
-            UnsupportedError: it has none; the sentence names the model's type.
-        """
-        self.standing.require_model(model.model_type)
-
-
 class Engine(NamedTuple):
     """An engine by its name, with its settings class and its arithmetic.
 
@@ -144,13 +101,13 @@ class Engine(NamedTuple):
     dtypes: tuple[str, ...]
     cost: Callable[[Model, Any], Cost]
     pool: Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None = None
-    memory: Memory | None = None
-    traffic: tuple[Sum, ...] | None = None
+    memory: "Memory | None" = None
+    traffic: "tuple[Sum, ...] | None" = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
-    server: Server | None = None
+    server: "Server | None" = None
     note: str = ""
 
-    def on_card(self, card: Card, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def on_card(self, card: "Card", settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings on a card: what the engine takes by a known GPU follows it, unless given."""
         from kvcalc.catalogue.gpus import names
 

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.engines.engine import About, Count, ReleasedSettings, whole
+from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
 from kvcalc.engines.vllm.formats import FORMATS
 from kvcalc.engines.vllm.kernels import BACKENDS, KERNEL_BLOCK
