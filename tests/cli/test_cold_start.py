@@ -25,7 +25,10 @@ COMMANDS = {
     "estimate --help": {"rich", "kvcalc.catalogue.preset"},
     "models": {"pydantic", "kvcalc.model", "kvcalc.engines"},
     "models --json": {"rich", "pydantic", "kvcalc.model", "kvcalc.engines"},
-    "estimate k-exaone-236b-a23b --json": {"rich", "csv", "kvcalc.catalogue.preset"},
+    "estimate k-exaone-236b-a23b --json": {
+        *("rich", "csv", "kvcalc.catalogue.preset", "kvcalc.readers.shape", "kvcalc.outputs.page"),
+        *("kvcalc.explanation", "kvcalc.engines.server", "kvcalc.engines.releases"),
+    },
     "estimate k-exaone-236b-a23b -e vllm": {"csv", "kvcalc.catalogue.preset"},
 }
 """Commands, each with what it does without beside what none of them needs."""
