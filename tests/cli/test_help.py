@@ -1,6 +1,7 @@
 """Help, version and completion."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from kvcalc.catalogue.models import names
+from kvcalc.cli.gpu import GPU
 from tests.conftest import Cli
 
 COMMANDS = ["estimate", "sweep", "compare", "explain", "engines", "models"]
@@ -52,6 +54,25 @@ def test_help_fits_a_screen(cli: Cli, command: str) -> None:
     lines = cli(*command.split(), "--help").out.splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) <= (30 if not command else 50)
+
+
+AS_STARTED = {"estimate", "sweep", "explain", "formula"}
+ON_A_CARD = {*AS_STARTED, "compare", "fit", "trace"}
+
+
+def test_an_option_means_one_thing_on_every_command(cli: Cli) -> None:
+    commands = cli("--help").out.partition("Commands:")[2].splitlines()
+    listed = [line.split()[0] for line in commands if re.match(r"  \w", line)]
+    helps = {name: " ".join(cli(name, "--help").out.split()) for name in listed}
+
+    def having(option: str) -> set[str]:
+        return {name for name, text in helps.items() if f" {option} " in text}
+
+    assert having("--gpu") == ON_A_CARD
+    assert {name for name, text in helps.items() if GPU in text} == ON_A_CARD
+    assert having("--from") == AS_STARTED
+    assert having("--csv") == {"sheet"}
+    assert having("--since") == having("--until") == having("--timeline") == {"trace"}
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
