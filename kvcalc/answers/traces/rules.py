@@ -98,6 +98,11 @@ def rules_of(
     windows = [window] if isinstance(window, int) else list(window or ())
     models = [model.with_window(tokens) for tokens in windows] or [model]
     for name in [engine] if isinstance(engine, str) else engine:
-        given = dict(settings) if card is None else engines.find(name).on_card(card, settings)
+        given = dict(settings)
+        if card is not None:
+            chosen = engines.find(name)
+            given = chosen.on_card(card, settings)
+            # The share of the card's memory is no setting of the cache, but of how much it gets.
+            given.pop((chosen.memory and chosen.memory.share) or "", None)
         for one in models:
             yield from rules(one, name, given)

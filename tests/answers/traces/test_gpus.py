@@ -115,6 +115,19 @@ def test_weights_are_counted() -> None:
     assert all(row.gpus is not None and row.gpus > 8 for row in heavy)
 
 
+def test_the_engines_share_of_the_memory_is_taken_as_given() -> None:
+    """Half of an H200 is 75 GB, and with 70 GB of weights little is left of it."""
+    asked: dict[str, Any] = {"engine": "vllm", "gpu": "h200", "weights": 70 * GB}
+    own = counted(KEXAONE, **asked)[0]
+    half = counted(KEXAONE, **asked, gpu_memory_utilization="0.5")[0]
+    assert own.peak_bytes == half.peak_bytes
+    assert own.gpus is not None
+    assert half.gpus is not None
+    assert half.gpus > own.gpus
+    with pytest.raises(KvcalcError, match="vllm has no setting 'gpu_memory_utilization'"):
+        trace(KEXAONE, MOONCAKE, engine="vllm", gpu_memory_utilization="0.5", **RATES)
+
+
 def test_what_each_rank_repeats_is_counted_on_each() -> None:
     """DeepSeek V3's latent rows are whole on every rank, so that more ranks hold no more."""
     model = kvcalc.load("deepseek-v3")
