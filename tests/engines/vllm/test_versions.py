@@ -158,3 +158,131 @@ def test_a_release_without_the_model_is_refused_by_name(cases: list[Case]) -> No
         return
     with pytest.raises(UnsupportedError, match=f"vllm {version}.*{model.model_type}"):
         kvcalc.cost(model, f"vllm@{version}")
+
+
+@pytest.mark.parametrize(
+    ("version", "gib", "longest"), [("0.25.1", 45.79, 262_144), ("0.26.0", 70.79, 58_368)]
+)
+def test_an_upgrade_that_ate_the_capacity_of_gemma_4_31b(
+    version: str, gib: float, longest: int
+) -> None:
+    """VLLM issue 49878: in 49 GiB a server of 0.25.1 starts, and one of 0.26.0 does not."""
+    model = kvcalc.load(str(ORACLES / "configs" / "google--gemma-4-31B.json"))
+    pool = kvcalc.pool(
+        model,
+        f"vllm@{version}",
+        memory=49 * 2**30,
+        context=262_144,
+        max_num_batched_tokens=32_768,
+    )
+    assert pool.figures["needed_gib"] == gib
+    assert pool.figures["estimated_max_model_len"] == longest
+    assert pool.figures["fits"] == (version == "0.25.1")
+
+
+PUBLISHED: Mapping[str, Mapping[str, int | None]] = {
+    "gpt-oss-20b +EAGLE3": {
+        "0.11.2": 6_647_316_480,
+        "0.18.1": 3_711_598_592,
+        "0.25.1": 3_711_598_592,
+        "0.26.0": 3_929_702_400,
+    },
+    "Gemma 3 27B": {"0.11.2": 15_275_130_880, "0.25.1": 15_275_130_880, "0.26.0": 19_301_662_720},
+    "MiMo-V2-Flash": {"0.19.1": None, "0.20.0": 4_940_513_280, "0.26.0": 6_827_950_080},
+    "Llama-4-Scout": {
+        "0.13.0": 25_769_803_776,
+        "0.14.0": 8_858_370_048,
+        "0.26.0": 10_066_329_600,
+    },
+}
+"""Bytes of a request of 131,072 tokens that the planner counts, in the releases' own figures."""
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "size"),
+    [(name, *one) for name, sizes in PUBLISHED.items() for one in sizes.items()],
+)
+def test_models_beside_the_cases(name: str, version: str, size: int | None) -> None:
+    settings = VllmSettings(release=version, **named(name)[1])
+    if size is None:
+        with pytest.raises(UnsupportedError, match="pages of 40,960 bytes"):
+            plan(model_of(name), settings)
+        return
+    assert cost_of(plan(model_of(name), settings)).per_gpu(131_072) == size
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "size"),
+    [
+        ("0.17.1", {"enable_prefix_caching": True}, 4_077_649_920),
+        ("0.27.1", {"enable_prefix_caching": True}, 4_077_649_920),
+        ("0.27.1", {"mamba_cache_mode": "all"}, 4_077_649_920),
+        ("0.27.1", {"mamba_cache_mode": "align"}, 914_325_504),
+        ("0.27.1", {}, 862_814_208),
+        ("0.28.0", {}, 914_325_504),
+        ("0.29.0", {}, 965_836_800),
+        ("0.29.0", {"enable_prefix_caching": False}, 862_814_208),
+    ],
+)
+def test_what_prefix_caching_keeps_of_mamba_2(
+    version: str, given: dict[str, Any], size: int
+) -> None:
+    settings = VllmSettings(release=version, **given)
+    assert cost_of(plan(model_of("Nemotron-3-Nano"), settings)).per_gpu(131_072) == size
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "size"),
+    [
+        ("0.25.1", {}, 7_057_047_552),
+        ("0.33.0", {}, 8_265_007_104),
+        ("0.33.0", {"async_scheduling": False}, 7_661_027_328),
+    ],
+)
+def test_stages_of_k_exaone(version: str, given: dict[str, Any], size: int) -> None:
+    cost = kvcalc.cost(K_EXAONE(), f"vllm@{version}", pipeline_parallel_size=2, **given)
+    assert cost.per_gpu(262_144) == size
+
+
+@pytest.mark.parametrize("version", ["0.14.0", "0.14.1", "0.16.0", "0.18.1"])
+def test_a_server_that_starts_and_never_finishes_a_request(version: str) -> None:
+    """Its check asks for the first group's blocks alone: 577 of 11,654."""
+    pool = kvcalc.pool(
+        model_of("Gemma 3 27B"), f"vllm@{version}", memory=12 * 2**30, context=131_072
+    )
+    assert (pool.figures["startup_needs"], pool.figures["fits"]) == (577 * 1_310_720, True)
+    assert pool.max_sequences == 0
+    assert "never finishes: it needs 11,654 blocks of 9,829" in pool.note
+
+
+@pytest.mark.parametrize(
+    ("version", "connector", "whole"),
+    [
+        ("0.22.1", "NixlConnector", True),
+        ("0.23.0", "NixlConnector", False),
+        ("0.33.0", "NixlConnector", False),
+        ("0.33.0", "LMCacheConnectorV1", True),
+        ("0.33.0", "NixlConnector,LMCacheConnectorV1", True),
+    ],
+)
+def test_a_connector_without_support_turns_the_hybrid_manager_off(
+    version: str, connector: str, whole: bool
+) -> None:
+    cost = kvcalc.cost(K_EXAONE(), f"vllm@{version}", kv_connector=connector)
+    assert (cost(131_072) == 25_769_803_776) == whole
+
+
+@pytest.mark.parametrize(("version", "share"), [("0.19.1", "0.9"), ("0.20.0", "0.92")])
+def test_the_share_of_the_memory(version: str, share: str) -> None:
+    asked: tuple[dict[str, Any], ...] = ({}, {"gpu_memory_utilization": share})
+    model = kvcalc.load("llama-3.1-8b")
+    own, given = (
+        kvcalc.fit(model, gpu="h100", gpus=1, engine=f"vllm@{version}", **settings)
+        for settings in asked
+    )
+    assert own == given
+
+
+@pytest.mark.parametrize(("version", "batch"), [("0.27.1", 8_192), ("0.28.0", 16_384)])
+def test_the_batch_of_a_large_gpu(version: str, batch: int) -> None:
+    assert VllmSettings(release=version, gpu="b200").batch == batch
