@@ -32,6 +32,24 @@ def _printable(text: str) -> str:
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
 
 
+class CacheScheme(Frozen):
+    """How a checkpoint says that its KV cache is stored; what follows it is an engine's own.
+
+    `method` is the quantisation's name ("modelopt", "compressed-tensors" ...), `algorithm` what
+    the cache is stored in, as "FP8"; `dynamic`, `strategy` and `symmetric` say of its scales what
+    the file says. `origin` names the file and the key. `second` is a file beside config.json's own
+    quantisation, which says nothing of the cache.
+    """
+
+    method: Text
+    algorithm: Text
+    dynamic: bool | None = None
+    strategy: Text | None = None
+    symmetric: bool | None = None
+    origin: Text
+    second: bool = False
+
+
 class Model(Frozen):
     """A model's published shape.
 
@@ -40,8 +58,9 @@ class Model(Frozen):
     that the model's authors speak of, which a sweep uses when asked for no others.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
     which are not among `layers`; what an engine builds of them is its own. `weights_dtype` is how
-    the weights are published, where that is not `dtype`; `hub_id` is the repository on the Hugging
-    Face Hub that a server loads them from.
+    the weights are published, where that is not `dtype`, `cache_scheme` how its KV cache is to be
+    stored, where the checkpoint says so; `hub_id` is the repository on the Hugging Face Hub that a
+    server loads them from.
 
     Raises:
         KvcalcError: a field is missing, unknown or out of range; the sentence names it.
@@ -51,6 +70,7 @@ class Model(Frozen):
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
     dtype: DtypeName = "bfloat16"
     weights_dtype: Text | None = None
+    cache_scheme: CacheScheme | None = None
     model_type: Text | None = None
     parameters: Size | None = None
     active_parameters: Size | None = None

@@ -11,7 +11,7 @@ from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
-from kvcalc.model import Model, Text, repeated
+from kvcalc.model import CacheScheme, Model, Text, repeated
 
 Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
 """An exact fraction, as "129/100"."""
@@ -32,6 +32,7 @@ class Preset(Frozen):
     active_parameters: Size | None = None
     dtype: Text = "bfloat16"
     weights_dtype: Text | None = None
+    cache_scheme: CacheScheme | None = None
     max_context: Size | None = None
     num_nextn_predict_layers: Size | None = None
     contexts: tuple[Size, ...] = ()

@@ -18,6 +18,7 @@ FACTS = (
     "active_parameters",
     "dtype",
     "weights_dtype",
+    "cache_scheme",
     "max_context",
     "num_nextn_predict_layers",
 )
@@ -37,6 +38,8 @@ def to_preset(reading: Reading) -> str:
         )
     letters = dict(zip(kinds, ascii_uppercase, strict=False))
     facts = {name: getattr(model, name) for name in FACTS if getattr(model, name) is not None}
+    if model.cache_scheme is not None:
+        facts["cache_scheme"] = model.cache_scheme.model_dump(exclude_defaults=True)
     facts |= {name: list(getattr(model, name)) for name in ("contexts", "windows")}
     facts = {name: value for name, value in facts.items() if value != []}
     facts |= {"num_layers": len(model.layers), "pattern": _pattern(model, letters)}

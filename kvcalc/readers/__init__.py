@@ -93,10 +93,24 @@ def _read_hub(hub_id: "HubId") -> Reading:
 
 def _read_repository(hub_id: "HubId") -> Reading:
     from kvcalc.readers import gguf, hub, huggingface
+    from kvcalc.readers.huggingface.quantization import BESIDE
+
+    unknown: list[str] = []
+
+    def beside() -> Path | None:
+        try:
+            return hub.fetch_config(hub_id, BESIDE)
+        except hub.NoConfigError:
+            return None
+        except SourceError as error:
+            unknown.append(f"whether {BESIDE} stands beside config.json is not known: {error}")
+            return None
 
     if not hub_id.quantisation:
         try:
-            return huggingface.read(hub.fetch_config(hub_id), name=hub_id.repository)
+            config = hub.fetch_config(hub_id)
+            found = huggingface.read(config, name=hub_id.repository, fetch=beside)
+            return replace(found, notes=(*found.notes, *unknown))
         except hub.NoConfigError:
             pass
     with hub.open_gguf(hub_id) as stream:

@@ -450,6 +450,38 @@ def test_a_repository_loads_by_its_config_json(server: HubServer) -> None:
     assert model.layers == (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
 
 
+def test_a_repositorys_quantisation_stands_beside_its_config_json(server: HubServer) -> None:
+    quantized = {
+        "producer": {"name": "modelopt"},
+        "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"},
+    }
+    files = {
+        "config.json": json.dumps(LLAMA).encode(),
+        "hf_quant_config.json": json.dumps(quantized).encode(),
+    }
+    server.repositories["org/name"] = Repository(files)
+    scheme = kvcalc.load("org/name").cache_scheme
+    assert scheme is not None
+    assert scheme.origin == "hf_quant_config.json, quantization.kv_cache_quant_algo"
+    server.requests.clear()
+    own = LLAMA | {"quantization_config": {"quant_method": "fp8"}}
+    server.repositories["org/other"] = Repository(files | {"config.json": json.dumps(own).encode()})
+    assert kvcalc.load("org/other").cache_scheme is None
+    assert not [request for request in server.requests if "hf_quant" in request.path]
+
+
+def test_offline_it_is_said_that_the_file_beside_is_not_known(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    server.repositories["org/name"] = Repository({"config.json": json.dumps(LLAMA).encode()})
+    fetch_config(ID)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (note,) = read("org/name").notes
+    assert note.startswith("whether hf_quant_config.json stands beside config.json is not known: ")
+
+
 def test_a_repository_loads_by_the_metadata_of_its_gguf(server: HubServer, tmp_path: Path) -> None:
     writer = GGUFWriter(tmp_path / "m.gguf", "llama")
     for key, value in {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits, traits_of
 from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_size_of
+from kvcalc.engines.sglang.checkpoint import checkpoint_format
 from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
@@ -143,9 +144,11 @@ def _requests(traits: Traits, settings: SglangSettings) -> int | None:
 
 
 def _own_format(model: Model, traits: Traits, machine: Hardware) -> Format:
-    """The element type where none is set (overrides.py: DSA and DeepSeek V4)."""
+    """The element type where none is set (overrides.py: DSA and DeepSeek V4; the checkpoint's)."""
     if traits.compressed or (traits.sparse and machine.blackwell):
         return FORMATS["fp8_e4m3"]
+    if (asked := checkpoint_format(model)) is not None:
+        return FORMATS[asked]
     if model.dtype == "float32":
         return FORMATS["float16"]  # model_config.py, _get_and_verify_dtype
     if model.dtype not in FORMATS:

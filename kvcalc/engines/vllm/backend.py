@@ -1,6 +1,7 @@
 """The attention backend that vLLM takes for a model, its cache format and its block."""
 
 from kvcalc.engines.vllm import formats
+from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
@@ -36,6 +37,8 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[st
             the GPU that was named.
     """
     given = settings.kv_cache_dtype or "auto"
+    if given == "auto":
+        given = checkpoint_format(model, settings.rules) or "auto"
     form = model.dtype if given == "auto" else given
     if form not in formats.FORMATS:
         raise UnsupportedError.of(

@@ -26,6 +26,8 @@ SPECS = "v1/kv_cache_interface.py"
 CONFIG = "config/vllm.py"
 ARGUMENTS = "engine/arg_utils.py"
 CACHE = "config/cache.py"
+CHECKPOINT = "utils/torch_utils.py"
+HEADS = "attention/layer.py, from 0.16.0 model_executor/layers/attention/attention.py"
 HYBRIDS = "model_executor/models/config.py"
 PLATFORM = "platforms/interface.py"
 CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
@@ -83,6 +85,12 @@ FIRST = Release(
         "kept_formats_raise_block": Change(
             False, "layers kept in the model's type leave the block as it is", CACHE
         ),
+        "modelopt_formats": Change(
+            frozenset(), "a checkpoint of ModelOpt does not say the cache's format", CHECKPOINT
+        ),
+        "scheme_of_heads": Change(
+            False, "kv_cache_scheme of compressed-tensors does not say the cache's format", HEADS
+        ),
         "start_up": Change("layers", "the start-up check adds up the layers", PLANNING),
         "start_up_each_rank": Change(
             False, "all stages' layers are checked against the least memory of a rank", PLANNING
@@ -136,6 +144,11 @@ ROWS = (
             "start_up": Change(
                 "first group", "the start-up check counts the first group's blocks alone", PLANNING
             ),
+            "modelopt_formats": Change(
+                frozenset({"fp8"}),
+                "kv_cache_dtype auto is fp8 where a checkpoint of ModelOpt says so",
+                CHECKPOINT,
+            ),
             "chunks_in_hybrid_manager": Change(
                 True, "chunked layers stay in the hybrid manager", CONFIG
             ),
@@ -150,6 +163,9 @@ ROWS = (
                 a_state_a_block_or_the_last,
                 "prefix caching keeps a state for each block of Mamba layers, the last of others",
                 HYBRIDS,
+            ),
+            "scheme_of_heads": Change(
+                True, "kv_cache_dtype auto is fp8 by compressed-tensors' kv_cache_scheme", HEADS
             ),
             "draft_states": Change(
                 frozenset({"none", "align"}), "drafts have copies of recurrent states", SPECS
@@ -195,6 +211,11 @@ ROWS = (
         "0.20.0",
         rules={
             "sliding_values": Change(True, "a sliding layer's values have their own length", SPECS),
+            "modelopt_formats": Change(
+                frozenset({"fp8", "nvfp4"}),
+                "kv_cache_dtype auto is nvfp4, too, where a checkpoint of ModelOpt says so",
+                CHECKPOINT,
+            ),
             "asked_block_steps": Change(
                 True, "a block grows in steps of the one that is asked for", PLATFORM
             ),

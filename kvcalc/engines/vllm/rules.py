@@ -32,8 +32,9 @@ class Rules(NamedTuple):
     """What holds at a release, beside the defaults of settings.
 
     `batches_in_flight` is of stages and async scheduling, `group_size` of the least and the
-    greatest count of a kind, `prefix_states` of a kind of recurrent layer. `memory_share` is the
-    default of gpu_memory_utilization.
+    greatest count of a kind, `prefix_states` of a kind of recurrent layer. `modelopt_formats` are
+    ModelOpt's algorithms that a checkpoint's `auto` becomes. `memory_share` is the default of
+    gpu_memory_utilization.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -52,6 +53,8 @@ class Rules(NamedTuple):
     asked_block_steps: bool
     mtp_lookahead: bool
     kept_formats_raise_block: bool
+    modelopt_formats: frozenset[str]
+    scheme_of_heads: bool
     start_up: StartUp
     start_up_each_rank: bool
     start_up_held_blocks: int

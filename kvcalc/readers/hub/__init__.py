@@ -39,8 +39,10 @@ class NoConfigError(SourceError):
     """The repository is there and may be read, but holds no config.json."""
 
 
-def fetch_config(hub_id: HubId) -> Path:
+def fetch_config(hub_id: HubId, name: str = "config.json") -> Path:
     """Download a repository's config.json, and nothing else, into huggingface_hub's cache.
+
+    `name` is that of another small file beside it.
 
     Raises:
         NoConfigError: the repository holds none.
@@ -50,13 +52,13 @@ def fetch_config(hub_id: HubId) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
         from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
-        where = (hub_id.repository, "config.json")
+        where = (hub_id.repository, name)
         revision = hub_id.revision
         try:
             size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
         except EntryNotFoundError:
             raise NoConfigError(
-                f"{quote(hub_id.repository)} holds no config.json", source=hub_id.repository
+                f"{quote(hub_id.repository)} holds no {name}", source=hub_id.repository
             ) from None
         except RevisionNotFoundError:
             raise
@@ -69,9 +71,9 @@ def fetch_config(hub_id: HubId) -> Path:
             found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
             raise SourceError.of(
                 hub_id.repository,
-                f"found config.json {found}, expected at most {MAX_CONFIG_BYTES:,} bytes",
+                f"found {name} {found}, expected at most {MAX_CONFIG_BYTES:,} bytes",
             )
-        meter: Any = _meter(hub_id, size)
+        meter: Any = _meter(hub_id, size, name)
         return Path(hf_hub_download(*where, revision=revision, tqdm_class=meter))
 
 
@@ -148,7 +150,7 @@ def _is_head(file: str) -> bool:
     return part is None or int(part["number"]) == 1
 
 
-def _meter(hub_id: HubId, size: int) -> type:
+def _meter(hub_id: HubId, size: int, name: str) -> type:
     """A silent progress bar that ends a download which outgrows its announced size."""
 
     class Meter:
@@ -166,8 +168,7 @@ def _meter(hub_id: HubId, size: int) -> type:
             if self.received > size:
                 raise SourceError.of(
                     hub_id.repository,
-                    f"config.json is longer than the {size:,} bytes that the Hub announced; "
-                    "try again",
+                    f"{name} is longer than the {size:,} bytes that the Hub announced; try again",
                 )
 
     return Meter

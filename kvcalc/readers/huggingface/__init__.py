@@ -1,7 +1,7 @@
 """Hugging Face's config.json: a file or a model's folder in, a model out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from kvcalc.model import Model
 from kvcalc.readers.huggingface.families import Family, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
+from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
 from kvcalc.readers.huggingface.stack import stack
 from kvcalc.readers.huggingface.types import layer_types
 from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state
@@ -23,28 +24,51 @@ TEXT_CONFIGS = ("text_config", "language_config", "llm_config", "thinker_config"
 """Where a multimodal model's file keeps its language model's keys."""
 
 
-def read(path: Path, name: str | None = None) -> Reading:
+def read(
+    path: Path, name: str | None = None, fetch: Callable[[], Path | None] | None = None
+) -> Reading:
     """Read a config.json, or the one in a folder; the model is named after its folder or file.
+
+    What it leaves open of the cache's element type is read of the hf_quant_config.json beside it,
+    which `fetch` finds where it is not in the same folder.
 
     Raises:
         KvcalcError: it cannot be read, or does not describe a language model; the sentence names
             the file and the key.
     """
     file = path / "config.json" if path.is_dir() else path
-    content = read_bytes(file, MAX_FILE_BYTES)
-    try:
-        table = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise SourceError.of(file, f"not JSON ({quote(str(error))})") from None
+    table = _table(file)
     own = file.resolve().parent.name if file.name == "config.json" else file.stem
+
+    def beside() -> Any:
+        found = fetch() if fetch else _sibling(file)
+        return None if found is None else _table(found)
+
     try:
-        return reading_of(table, name or own or "model", str(file))
+        return reading_of(table, name or own or "model", str(file), beside)
     except KvcalcError as error:
         raise SourceError.of(file, error) from None
 
 
-def reading_of(table: Any, name: str, source: str) -> Reading:
-    """Read a config.json's table.
+def _table(file: Path) -> Any:
+    try:
+        return json.loads(read_bytes(file, MAX_FILE_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise SourceError.of(file, f"not JSON ({quote(str(error))})") from None
+
+
+def _sibling(file: Path) -> Path | None:
+    """The file beside a config.json, also where both names have the model's before them."""
+    if not file.name.endswith("config.json"):
+        return None
+    sibling = file.with_name(file.name.removesuffix("config.json") + BESIDE)
+    return sibling if sibling.exists() else None
+
+
+def reading_of(
+    table: Any, name: str, source: str, beside: Callable[[], Any] = lambda: None
+) -> Reading:
+    """Read a config.json's table; `beside` gives hf_quant_config.json's, None if there is none.
 
     Raises:
         KvcalcError: it does not describe a language model; the sentence names the key.
@@ -60,10 +84,12 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
     refuse_unread(text)
     model_dtype = table.get("dtype") or table.get("torch_dtype")
     outer = table.get("model_type")
+    scheme, said = scheme_of(table, text, beside)
     model = Model(
         name=printable(name)[:200],
         layers=stack(keys, layer_types(keys)),
         dtype=keys.get("dtype") or model_dtype or "bfloat16",
+        cache_scheme=scheme,
         model_type=outer if isinstance(outer, str) else None,
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
@@ -71,8 +97,14 @@ def reading_of(table: Any, name: str, source: str) -> Reading:
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not model.caches_of(Recurrent):
         refuse_unused_state(text)
-    notes = () if row else (f"model type {quote(model_type)} is unknown: read by its keys alone",)
-    return Reading(model, source, keys.origins, notes)
+    notes = [] if row else [f"model type {quote(model_type)} is unknown: read by its keys alone"]
+    if scheme is not None:
+        keys.origins["cache_scheme"] = scheme.origin
+        notes.append(
+            f"the checkpoint's KV cache is {quote(scheme.algorithm)} ({scheme.origin}): an engine "
+            "that follows it takes that where no kv_cache_dtype is given"
+        )
+    return Reading(model, source, keys.origins, (*notes, *said))
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
