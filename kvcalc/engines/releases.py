@@ -9,16 +9,14 @@ or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kvcalc.errors import RequestError, UnsupportedError, quote
 
-WRITTEN = re.compile(
+WRITTEN = (
     r"[vb]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
-    r"(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|post|dev)[-_.]?[0-9]{0,9})*(?:\+[a-z0-9._-]{0,40})?",
-    re.IGNORECASE,
+    r"(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|post|dev)[-_.]?[0-9]{0,9})*(?:\+[a-z0-9._-]{0,40})?"
 )
 """A version as people and logs write it; the group holds its numbers."""
 
@@ -55,8 +53,7 @@ class Release(NamedTuple):
     models: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """What holds at a version of an engine.
 
     `neutral` are the values of settings that it does not have, `absent` values that a setting does
@@ -109,8 +106,7 @@ class Standing:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class Releases:
+class Releases(NamedTuple):
     """The releases of an engine in their order; `newest` is the last that was measured."""
 
     engine: str
@@ -175,7 +171,7 @@ def parsed(asked: object) -> tuple[tuple[int, ...], str]:
     Raises:
         RequestError: it is not a version.
     """
-    match = WRITTEN.fullmatch(asked.strip()) if isinstance(asked, str) else None
+    match = re.fullmatch(WRITTEN, asked.strip(), re.IGNORECASE) if isinstance(asked, str) else None
     if match is None:
         raise RequestError.of("release", asked, "a version, as 0.25.1")
     return numbers(match[1]), match[1]
