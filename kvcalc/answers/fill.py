@@ -1,6 +1,6 @@
 """A plan's rows, each a question by its own columns, with the answers beside them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ QUESTIONS = (
     "window",
     "kv_cache_dtype",
     "tensor_parallel_size",
+    "release",
 )
 """The columns that ask, by the names they have unless others are given."""
 
@@ -28,6 +29,9 @@ AMOUNTS = ("context", "sequences", "window")
 
 ANSWERS = ("bytes", "bytes_per_gpu", "error")
 """The columns that answer: bytes over all ranks, on the fullest rank, or why there are none."""
+
+RELEASE = "engine_version"
+"""The column that answers where a plan names engines: the release that the bytes hold for."""
 
 MAX_COSTS = 10_000
 """Different formulas remembered at once: past these, all are forgotten and made anew."""
@@ -42,13 +46,19 @@ class Filled(NamedTuple):
     cost: Cost | None = None
     given: Mapping[str, int] = {}
 
+    @property
+    def engine_version(self) -> str:
+        """The engine's release that the answer holds for; nothing where there is none."""
+        return "" if self.cost is None else self.cost.engine_version
+
 
 @dataclass(frozen=True)
 class FilledRow:
     """A row of a plan by the number of its line, its cells by column, and its answer.
 
     `bytes` is over all ranks and `bytes_per_gpu` on the fullest; `error` is None, or the sentence
-    that says why the row has no answer.
+    that says why the row has no answer. `engine_version` is the engine's release that they hold
+    for, None where there is no answer.
     """
 
     line: int
@@ -56,13 +66,15 @@ class FilledRow:
     bytes: int | None
     bytes_per_gpu: int | None
     error: str | None
+    engine_version: str | None
 
 
 def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[FilledRow]:
     """Answer every row of a plan: a CSV, Parquet or .xlsx file with a question a row.
 
-    Its columns are model and context, and as needed engine, sequences, window, kv_cache_dtype and
-    tensor_parallel_size; `columns` maps these to other names. An empty cell is the default.
+    Its columns are model and context, and as needed engine, release, sequences, window,
+    kv_cache_dtype and tensor_parallel_size; `columns` maps these to other names. An empty cell is
+    the default.
 
     Raises:
         KvcalcError: the file cannot be read, or a column is missing or there twice.
@@ -74,7 +86,14 @@ def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[
 
 def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled) -> FilledRow:
     cells = dict(zip(header, row, strict=False))
-    return FilledRow(line, cells, found.bytes, found.bytes_per_gpu, found.error or None)
+    return FilledRow(
+        line,
+        cells,
+        found.bytes,
+        found.bytes_per_gpu,
+        found.error or None,
+        found.engine_version or None,
+    )
 
 
 def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
@@ -103,7 +122,7 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
             raise RequestError(
                 f"column {quote(name)}: missing; the columns are {columns}", field=name
             )
-    for answer in ANSWERS:
+    for answer in answers_to(found):
         if answer in header:
             raise RequestError(
                 f"column {quote(answer)}: found already, expected to be added", field=answer
@@ -111,11 +130,16 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
     return found
 
 
+def answers_to(columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that answer a plan of these questions."""
+    return (*ANSWERS, RELEASE) if "engine" in columns else ANSWERS
+
+
 def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], Filled]:
     """Make the function that answers a row of `width` cells.
 
-    A cell left empty stands for the default: the engine ideal, one sequence, the model's own
-    window and element type, one rank.
+    A cell left empty stands for the default: the engine ideal at the newest release measured, one
+    sequence, the model's own window and element type, one rank.
     """
     costs: dict[tuple[str, ...], Cost | str] = {}
     structure = [columns.get(name, width) for name in QUESTIONS if name not in AMOUNTS]
@@ -155,9 +179,10 @@ def _amount(cell: str, name: str) -> int:
     return parse_tokens(cell, name)
 
 
-def _cost(model: str, engine: str, dtype: str, ranks: str) -> Cost | str:
+def _cost(model: str, engine: str, dtype: str, ranks: str, release: str) -> Cost | str:
+    settings = _settings(dtype, ranks, release)
     try:
-        return request.cost(load(_required(model)), engine or "ideal", **_settings(dtype, ranks))
+        return request.cost(load(_required(model)), engine or "ideal", **settings)
     except KvcalcError as error:
         return str(error)
 
@@ -168,14 +193,16 @@ def _required(model: str) -> str:
     return model
 
 
-def _settings(dtype: str, ranks: str) -> dict[str, Any]:
-    named = {"kv_cache_dtype": dtype, "tensor_parallel_size": ranks.removesuffix(".0")}
+def _settings(dtype: str, ranks: str, release: str) -> dict[str, Any]:
+    named = {
+        "kv_cache_dtype": dtype,
+        "tensor_parallel_size": ranks.removesuffix(".0"),
+        "release": release,
+    }
     return {name: cell for name, cell in named.items() if cell}
 
 
 def _with_window(asked: tuple[str, ...], window: int) -> Cost:
     """Take one window for a model of several, whose formula has their own numbers."""
-    model, engine, dtype, ranks = asked
-    return request.cost(
-        load(model).with_window(window), engine or "ideal", **_settings(dtype, ranks)
-    )
+    model, engine, *settings = asked
+    return request.cost(load(model).with_window(window), engine or "ideal", **_settings(*settings))

@@ -35,8 +35,8 @@ def fill(
 ) -> int:
     """The answers to a plan's rows, beside them.
 
-    Its columns: model and context, and as needed engine, sequences, window, kv_cache_dtype and
-    tensor_parallel_size.
+    Its columns: model and context, and as needed engine, release, sequences, window,
+    kv_cache_dtype and tensor_parallel_size.
 
     kvcalc fill plan.csv -o filled.csv
     """
@@ -90,7 +90,7 @@ def _write(
 
     if output is None:
         with streamed_stdout() as file:
-            write_csv(file, table.header, rows)
+            write_csv(file, table.header, rows, columns)
         return
     with replacing(output) as part:
         if output.suffix.lower() == ".xlsx":
@@ -99,7 +99,7 @@ def _write(
             write_xlsx(part, table.header, rows, columns)
         else:
             with part.open("w", encoding="utf-8", newline="") as file:
-                write_csv(file, table.header, rows)
+                write_csv(file, table.header, rows, columns)
 
 
 def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) -> None:

@@ -1,22 +1,33 @@
 """A filled plan as CSV, streamed: the plan's own cells as they stood, then the answers."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
-from kvcalc.answers.fill import ANSWERS, Filled
+from kvcalc.answers.fill import ANSWERS, Filled, answers_to
 
 
 def write_csv(
-    file: TextIO, header: Sequence[str], rows: Iterable[tuple[Sequence[str], Filled]]
+    file: TextIO,
+    header: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], Filled]],
+    columns: Collection[str] = (),
 ) -> None:
-    """Write the header and the rows; a row of another width is cut or padded to the header's."""
-    width = len(header)
+    """Write the header and the rows; a row of another width is cut or padded to the header's.
+
+    `columns` are the questions that the plan has columns of.
+    """
+    width, names = len(header), answers_to(columns)
+    releases = len(names) > len(ANSWERS)
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*header, *ANSWERS])
+    writer.writerow([*header, *names])
     writer.writerows(
-        [*row, answer.bytes, answer.bytes_per_gpu, answer.error]
-        if len(row) == width
-        else [*row[:width], *[""] * (width - len(row)), None, None, answer.error]
+        [
+            *(row if len(row) == width else [*row[:width], *[""] * (width - len(row))]),
+            answer.bytes,
+            answer.bytes_per_gpu,
+            answer.error,
+            *((answer.engine_version,) if releases else ()),
+        ]
         for row, answer in rows
     )

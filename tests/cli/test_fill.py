@@ -102,3 +102,23 @@ def test_a_column_is_named_by_a_pair(cli: Cli, plan: Path) -> None:
     assert cli("fill", str(plan), "--column", "context").code == 2
     twice = cli("fill", str(plan), "--column", "context=ctx_len", "--column", "context=team")
     assert (twice.code, twice.err) == (2, "kvcalc: --column: 'context' is given twice\n")
+
+
+def test_a_plan_asks_for_releases_and_is_told_them(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text(
+        "model,context,engine,release\n"
+        "gemma-3-27b,128K,vllm,0.25.1\n"
+        "gemma-3-27b,128K,vllm@0.26.0,\n"
+        "gemma-3-27b,128K,vllm,\n"
+        "gemma-3-27b,128K,mlx,0.1\n"
+    )
+    outcome = cli("fill", str(plan))
+    header, *rows = [line.split(",") for line in outcome.out.splitlines()]
+    assert header[4:] == ["bytes", "bytes_per_gpu", "error", "engine_version"]
+    assert [(row[4], row[-1]) for row in rows] == [
+        ("15275130880", "0.25.1"),
+        ("19301662720", "0.26.0"),
+        ("19301662720", "0.33.0"),
+        ("", ""),
+    ]

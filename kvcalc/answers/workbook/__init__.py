@@ -57,6 +57,12 @@ class Workbook:
     ranks: tuple[int, ...] = field(default=())
 
     @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines, and those that were asked for at a release, as in vllm@0.25.1."""
+        asked = (one.engine for one in self.combinations)
+        return tuple(dict.fromkeys((*engines.ENGINES, *asked)))
+
+    @property
     def chosen(self) -> Combination:
         """The combination that *Plan* starts with: the first that has a cost."""
         return next(one for one in self.combinations if one.cost is not None)

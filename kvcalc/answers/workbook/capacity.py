@@ -30,7 +30,11 @@ def memory_rule(engine: str) -> MemoryRule:
     own = engines.find(engine).memory
     if own is None:
         return MemoryRule(UNKNOWN, "", 0)
-    share = f"give {own.share}" if callable(own.default) else float(own.default)
+    release = engines.parted(engine)[1]
+    default = own.default
+    if own.at_release is not None and release is not None:
+        default = own.at_release(release)
+    share = f"give {own.share}" if callable(default) else float(default)
     return MemoryRule(share, own.of, own.held_back_blocks)
 
 

@@ -5,7 +5,6 @@ and reserve, or a share of what is free of both; where memory is cut into blocks
 of which are never handed out.
 """
 
-from kvcalc import engines as known_engines
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.answers.workbook import Workbook
 from kvcalc.catalogue import gpus
@@ -37,10 +36,10 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
     needs = needed(book, own.per_copy)
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))
     memory = column_of("GPUs", GPUS, "usable_bytes", len(gpus.catalogue()))
-    free = f'{_of_engine("share_of")}="free"'
+    free = f'{_of_engine(book, "share_of")}="free"'
     loaded = "weights_per_gpu-reserve_bytes"
     taken = (
-        f'IF({_of_engine("share_of")}="all, rounded up",{SHARED.format(sign="-")},'
+        f'IF({_of_engine(book, "share_of")}="all, rounded up",{SHARED.format(sign="-")},'
         f"{SHARED.format(sign='+')})"
     )
     return (
@@ -115,7 +114,7 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
 
 
 def _handed_out(book: Workbook) -> str:
-    block, held = _of_row(book, "block_bytes_per_gpu"), _of_engine("held_back_blocks")
+    block, held = _of_row(book, "block_bytes_per_gpu"), _of_engine(book, "held_back_blocks")
     whole = f"MAX(0,INT(cache_budget/{block})-{held})*{block}"
     return (
         f"=IF(ISNUMBER(cache_budget),IF({held}=0,MAX(0,cache_budget),IF(formulas_row=0,0,"
@@ -142,7 +141,7 @@ def _of_row(book: Workbook, name: str) -> str:
     return f"INDEX({column_of('Formulas', FORMULAS, name, len(book.combinations))},formulas_row)"
 
 
-def _of_engine(name: str) -> str:
-    rows = len(known_engines.ENGINES)
+def _of_engine(book: Workbook, name: str) -> str:
+    rows = len(book.engines)
     names, column = (column_of("Engines", ENGINES, one, rows) for one in ("engine", name))
     return f"INDEX({column},MATCH(engine,{names},0))"

@@ -4,6 +4,7 @@ from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.capacity import memory_rule
 from kvcalc.dtypes import DTYPES
+from kvcalc.engines import request
 from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW
 
@@ -20,9 +21,10 @@ def engines_sheet(book: Workbook) -> Sheet:
     sheet.put(0, 0, "Engines", "title")
     sheet.put(1, 0, "What was read of each engine; its formulas hold for this version.", "note")
     sheet.row(FIRST_ROW - 1, list(ENGINES), "head")
-    for number, name in enumerate(engines.ENGINES, FIRST_ROW):
+    for number, name in enumerate(book.engines, FIRST_ROW):
         engine = engines.find(name)
-        sheet.row(number, [name, engine.version, None, *memory_rule(name)])
+        version = request.release_of(name, {})[1]
+        sheet.row(number, [name, version, None, *memory_rule(name)])
         texts = {
             "source": engine.source,
             "kinds": ", ".join(engine.kinds),
@@ -32,7 +34,7 @@ def engines_sheet(book: Workbook) -> Sheet:
         texts["share_of"] = memory_rule(name).of
         for title, text in texts.items():
             sheet.put(number, ENGINES.index(title), text, "wrapped")
-    last = FIRST_ROW + len(engines.ENGINES) - 1
+    last = FIRST_ROW + len(book.engines) - 1
     sheet.tables.append(Table("engines", FIRST_ROW - 1, last, ENGINES, {}))
     lists: tuple[tuple[str, tuple[str | int, ...]], ...] = (
         ("kv_cache_dtypes", dtypes(book)),

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kvcalc.answers.fill import AMOUNTS, ANSWERS, Filled
+from kvcalc.answers.fill import AMOUNTS, RELEASE, Filled, answers_to
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula
@@ -49,11 +49,12 @@ def write_xlsx(
         KvcalcError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
             XlsxWriter is not installed.
     """
-    if len(header) + len(ANSWERS) > MAX_COLUMNS:
+    names = answers_to(columns)
+    if len(header) + len(names) > MAX_COLUMNS:
         raise RequestError.about(
             "output",
             f"found {len(header):,} columns, expected at most "
-            f"{MAX_COLUMNS - len(ANSWERS):,}, beside which a spreadsheet takes the answers",
+            f"{MAX_COLUMNS - len(names):,}, beside which a spreadsheet takes the answers",
         )
     formulas = _formulas(columns)
     with new_workbook(path, constant_memory=True) as book:
@@ -62,7 +63,7 @@ def write_xlsx(
         whole = book.add_format({"num_format": "#,##0"})
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(header) + 1, 18)
-        for place, name in enumerate([*header, *ANSWERS]):
+        for place, name in enumerate([*header, *names]):
             sheet.write_string(0, place, _held(name, 1), bold)
         for number, (row, found) in enumerate(rows, 2):
             if number > MAX_ROWS:
@@ -80,6 +81,9 @@ def write_xlsx(
             for place, (formula, value) in enumerate(answers, len(header)):
                 template = formulas(formula, found.given, live)
                 _write_answer(sheet, number, place, template, value, whole)
+            if RELEASE in names:
+                place = len(header) + names.index(RELEASE)
+                sheet.write_string(number - 1, place, found.engine_version)
 
 
 def _write_cells(sheet: Any, number: int, cells: Iterable[str]) -> set[int]:

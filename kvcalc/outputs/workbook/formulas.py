@@ -23,8 +23,8 @@ from kvcalc.outputs.workbook.layout import (
 from kvcalc.outputs.workbook.sessions import peak_sessions, sessions_of
 
 PLACE = {name: column for column, name in enumerate(FORMULAS)}
-WIDTHS = (24, 11, 16, 20, 10, 24, 22, 18, 18, 18, 18, 18, 22, 22, 20, 16, 60, 60, 40)
-TEXTS = ("formula", "why", "key")
+WIDTHS = (24, 11, 16, 20, 10, 24, 22, 18, 18, 18, 18, 18, 22, 22, 20, 16, 60, 60, 40, 16)
+TEXTS = ("formula", "why", "key", "engine_version")
 UNITS = {
     "window": "tokens",
     "bytes": "all ranks, at Plan",
@@ -97,6 +97,7 @@ def _write_formulas(
     _write_capacity(sheet, number, one, cost, book)
     sheet.put(number, PLACE["formula"], str(cost.formula))
     sheet.put(number, PLACE["why"], cost.why or None)
+    sheet.put(number, PLACE["engine_version"], cost.engine_version)
 
 
 def _write_capacity(

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from kvcalc import engines as known_engines
 from kvcalc.answers.workbook import MOST, Workbook, capacity
 from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
@@ -36,7 +35,7 @@ def of_plan(book: Workbook) -> tuple[Input, ...]:
     most = _most(book)
     return (
         Input("model", own["model"], "from Models", listed=_models(book)),
-        Input("engine", own["engine"], "from Engines", listed=_engines()),
+        Input("engine", own["engine"], "from Engines", listed=_engines(book)),
         Input(
             "kv_cache_dtype",
             own["kv_cache_dtype"],
@@ -77,8 +76,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
     """The inputs that say on what it runs, for whom and at what price."""
     parameters, width = _in_models(book, "parameters"), _in_models(book, "element_bytes")
     weights = capacity.weights(book.chosen)
-    sheet_engines = column_of("Engines", ENGINES, "memory_share", len(known_engines.ENGINES))
-    names = _engines()
+    sheet_engines = column_of("Engines", ENGINES, "memory_share", len(book.engines))
+    names = _engines(book)
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
     gpus = column_of("GPUs", GPUS, "gpu", len(catalogue()))
     return (
@@ -161,8 +160,8 @@ def _in_models(book: Workbook, name: str) -> str:
     return f"INDEX({facts},{match('model', _models(book))})"
 
 
-def _engines() -> str:
-    return column_of("Engines", ENGINES, "engine", len(known_engines.ENGINES))
+def _engines(book: Workbook) -> str:
+    return column_of("Engines", ENGINES, "engine", len(book.engines))
 
 
 def _list(place: int, rows: int) -> str:

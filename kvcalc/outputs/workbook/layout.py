@@ -66,6 +66,7 @@ FORMULAS = (
     "formula",
     "why",
     "key",
+    "engine_version",
 )
 
 

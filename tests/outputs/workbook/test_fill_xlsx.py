@@ -35,7 +35,7 @@ def written(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def test_an_amount_is_its_cell_where_that_is_a_plain_number(tmp_path: Path) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
-    assert sheet[0] == [*HEADER, "bytes", "bytes_per_gpu", "error"]
+    assert sheet[0] == [*HEADER, "bytes", "bytes_per_gpu", "error", "engine_version"]
     assert sheet[1][7] == ("=(((-INT(-MIN(F2 + 16383, D2)/16)) + 1)*3 + (-INT(-D2/16)))*786432*E2")
     assert sheet[3][7] == "=(12*MIN((-INT(-D4/256)*256), 768) + 12*(-INT(-D4/256)*256))*2048*E4"
     assert sheet[5][7] == "=(12*D6 + 36*MIN(D6, F6))*33554432"
@@ -54,11 +54,12 @@ def test_an_answer_without_a_live_amount_is_its_number_and_a_refusal_its_reason(
     tmp_path: Path,
 ) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
-    assert sheet[2][7:] == [1_073_741_824, 1_073_741_824, None]
+    assert sheet[2][7:] == [1_073_741_824, 1_073_741_824, None, "-"]
     assert sheet[4][7:] == [
         None,
         None,
         "model 'nope' is unknown; `kvcalc models` lists the presets",
+        None,
     ]
 
 
