@@ -30,16 +30,34 @@ class Expression:
     kind: str
     operands: tuple[Any, ...]
 
+    def __eq__(self, other: object) -> bool:
+        """Compare node by node: sums may be deeper than Python's calls go."""
+        if not isinstance(other, Expression):
+            return NotImplemented
+        pairs = [(self, other)]
+        while pairs:
+            one, two = pairs.pop()
+            if one is two:
+                continue
+            if one.kind != two.kind:
+                return False
+            for a, b in zip(one.operands, two.operands, strict=True):
+                if isinstance(a, Expression) and isinstance(b, Expression):
+                    pairs.append((a, b))
+                elif a != b:
+                    return False
+        return True
+
     def __add__(self, other: "Value") -> "Value":
         return _add(self, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: "Value") -> "Value":
-        return _add(self, -other) if isinstance(other, int) else Expression("sub", (self, other))
+        return _add(self, -other) if isinstance(other, int) else _add(self, other, -1)
 
     def __rsub__(self, other: int) -> "Value":
-        return Expression("sub", (other, self))
+        return _add(other, self, -1)
 
     def __mul__(self, other: "Value") -> "Value":
         return _multiply(self, other)
@@ -129,18 +147,86 @@ def _fold(kind: str, a: Value, b: Value) -> Value:
     return Expression(kind, (a, b))
 
 
-def _add(a: Expression, b: Value) -> Value:
-    """Add, with the ints of (x + 3) + 5 gathered at the right, as x + 8."""
-    if isinstance(b, Expression):
-        return Expression("add", (a, b))
-    base: Value = a
-    shift: int = b
-    if a.kind in ("add", "sub") and isinstance(a.operands[1], int):
-        base, inner = a.operands
-        shift += inner if a.kind == "add" else -inner
-    if shift == 0:
-        return base
-    return Expression("add", (base, shift)) if shift > 0 else Expression("sub", (base, -shift))
+def _add(a: Value, b: Value, sign: int = 1) -> Value:
+    """Add or subtract, with equal terms merged: 12*x + 36*x is 48*x, and (x + 3) + 5 is x + 8."""
+    terms = _terms(a, 1)
+    merges = False
+    pending = _terms(b, sign)[::-1]
+    while pending:
+        number, core = pending.pop()
+        place = next((at for at, (_, one) in enumerate(terms) if one == core), None)
+        if place is None:
+            terms.append((number, core))
+            continue
+        merges = True
+        number += terms[place][0]
+        if _is_sum(core) and abs(number) == 1:  # no longer a multiple of the sum
+            del terms[place]
+            pending += _terms(core, number)[::-1]
+        else:
+            terms[place] = (number, core)
+    if merges or isinstance(b, int):
+        return _sum(terms)
+    # What has nothing to merge stays as it was built.
+    return Expression("add" if sign > 0 else "sub", (a, b))
+
+
+def _is_sum(value: Value) -> bool:
+    return isinstance(value, Expression) and value.kind in ("add", "sub")
+
+
+def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
+    """The terms of a sum, each as its number and the rest of it: 1 of a plain int."""
+    found = []
+    left = [(sign, value)]
+    while left:
+        sign, value = left.pop()
+        number, core = _parted(value)
+        if isinstance(core, Expression) and _is_sum(core) and abs(number) == 1:
+            a, b = core.operands
+            sign *= number
+            left += [(sign if core.kind == "add" else -sign, b), (sign, a)]
+        else:
+            found.append((sign * number, core))
+    return found
+
+
+def _parted(value: Value) -> tuple[int, Value]:
+    """Part a product into its number and the rest: 12*x*y is 12 of x*y."""
+    if isinstance(value, int):
+        return value, 1
+    if value.kind != "mul":
+        return 1, value
+    left, right = value.operands
+    if isinstance(left, int) or isinstance(right, int):
+        number, other = (left, right) if isinstance(left, int) else (right, left)
+        own, core = _parted(other)
+        return number * own, core
+    (a, left), (b, right) = _parted(left), _parted(right)
+    return a * b, Expression("mul", (left, right))
+
+
+def _sum(terms: list[tuple[int, Value]]) -> Value:
+    """Join terms, in front the first that is not subtracted, or else an int below 0."""
+    left = [(number, core) for number, core in terms if number]
+    first = next((term for term in left if term[0] > 0), None)
+    if first is None:
+        first = next((term for term in left if term[1] == 1), (0, 1))
+    total = _scaled(*first)
+    for term in left:
+        if term is not first:
+            number, core = term
+            kind = "add" if number > 0 else "sub"
+            total = Expression(kind, (total, _scaled(abs(number), core)))
+    return total
+
+
+def _scaled(number: int, core: Value) -> Value:
+    """Put a number before the rest of a term, as products are built: 12*x, then * y."""
+    if isinstance(core, Expression) and core.kind == "mul":
+        left, right = core.operands
+        return Expression("mul", (_scaled(number, left), right))
+    return _multiply(number, core) if isinstance(core, Expression) else number
 
 
 def _multiply(a: Value, b: Value) -> Value:

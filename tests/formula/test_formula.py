@@ -111,6 +111,19 @@ def test_plain_ints_fold_to_a_plain_int(tree: Tree) -> None:
         pytest.param((x - 3) + 5, x + 2, id="differences gather"),
         pytest.param((x - 3) - 5, x - 8, id="differences gather below"),
         pytest.param((x + 3) - 3, x, id="sums cancel"),
+        pytest.param((3 - x) + 5, 8 - x, id="a difference from an int gathers"),
+        pytest.param((x + 3) + y + 5, (x + 8) + y, id="ints gather where the first stood"),
+        pytest.param(12 * x + 36 * x, 48 * x, id="equal terms merge"),
+        pytest.param(x + x, 2 * x, id="a name merges with itself"),
+        pytest.param(12 * x * y + y + 36 * x * y, 48 * x * y + y, id="products merge"),
+        pytest.param((12 * x + y) + (5 * x + 3), (17 * x + y) + 3, id="sums merge term by term"),
+        pytest.param((x + y) * 3 + (x + y) * 5, (x + y) * 8, id="multiples of a sum merge"),
+        pytest.param((x - y) + (y - x), 0, id="opposite terms cancel"),
+        pytest.param((x - y) + y, x, id="what was taken is given back"),
+        pytest.param(x - x, 0, id="nothing is left of the same"),
+        pytest.param((12 * x + y) - 5 * x, 7 * x + y, id="a difference merges"),
+        pytest.param(x - (y - 3 * x), 4 * x - y, id="what is taken of a difference is added"),
+        pytest.param((y - x) + (x + x), y + x, id="a term changes its sign"),
         pytest.param(x * 1, x, id="once"),
         pytest.param(1 * x, x, id="once, from the left"),
         pytest.param(x * 0, 0, id="not at all"),
@@ -130,8 +143,7 @@ def test_ints_fold_at_once(value: Value, same: Value) -> None:
     assert value == same
 
 
-def test_a_sum_of_the_other_kind_does_not_gather() -> None:
-    assert (3 - x) + 5 == Expression("add", (3 - x, 5))
+def test_a_product_of_variables_keeps_its_number_in_front() -> None:
     assert (x * y) * 3 == Expression("mul", (3, x * y))
 
 

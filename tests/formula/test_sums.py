@@ -1,0 +1,120 @@
+"""Equal terms of a sum are merged: no formula says 12*context + 36*context."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc import engines
+from kvcalc.catalogue import models as presets
+from kvcalc.errors import KvcalcError
+from kvcalc.formula.expression import Expression, Value, evaluated, minimum, variable
+from kvcalc.model import Model
+from tests.shapes import models
+
+NAMES = ("x", "y", "z")
+ATOMS: dict[str, Value] = {
+    **{name: variable(name) for name in NAMES},
+    "least": minimum(variable("x"), variable("y")),
+    "sum": variable("x") + variable("y") - 1,
+}
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"tensor_parallel_size": 2},
+    {"tensor_parallel_size": 8},
+    {"kv_cache_dtype": "fp8"},
+    {"kv_unified": True},
+    {"kv_bits": 8},
+    {"swa_full": True},
+]
+
+
+def repeated(value: Value) -> list[Any]:
+    """What stands in two terms of a sum, anywhere in an expression; ints are terms of one kind."""
+    if isinstance(value, int) or value.kind == "variable":
+        return []
+    found = []
+    if value.kind in ("add", "sub"):
+        found = [key for key, count in Counter(map(factors, terms(value))).items() if count > 1]
+    return found + [key for operand in value.operands for key in repeated(operand)]
+
+
+def terms(value: Value) -> list[Value]:
+    if isinstance(value, Expression) and value.kind in ("add", "sub"):
+        return [term for operand in value.operands for term in terms(operand)]
+    return [value]
+
+
+def factors(value: Value) -> tuple[Any, ...]:
+    """The factors of a term besides its number, in an order of their own."""
+    if isinstance(value, int):
+        return ()
+    if value.kind != "mul":
+        return (repr(value),)
+    return tuple(sorted(name for operand in value.operands for name in factors(operand)))
+
+
+def costs(model: Model) -> list[kvcalc.Cost]:
+    found = []
+    for engine in engines.ENGINES:
+        for chosen in SETTINGS:
+            try:
+                found.append(kvcalc.cost(model, engine, **chosen))
+            except KvcalcError:
+                continue
+    return found
+
+
+def expressions(cost: kvcalc.Cost) -> list[Value]:
+    steps = [step.value for group in cost.groups for step in group.steps]
+    whole = [cost.formula, cost.per_gpu, cost.peak, *(group.formula for group in cost.groups)]
+    return [formula.expression for formula in whole] + steps
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_no_formula_of_a_preset_has_a_term_twice(name: str) -> None:
+    found = costs(kvcalc.load(name))
+    assert len({cost.engine for cost in found}) >= 5
+    for cost in found:
+        for value in expressions(cost):
+            assert repeated(value) == [], f"{cost.engine}: {value}"
+
+
+@given(models())
+@settings(max_examples=30, deadline=None)
+def test_no_formula_of_any_model_has_a_term_twice(model: Model) -> None:
+    for cost in costs(model):
+        assert repeated(cost.formula.expression) == [], f"{cost.engine}: {cost.formula}"
+
+
+drawn = st.lists(
+    st.tuples(st.integers(-5, 5), st.lists(st.sampled_from(sorted(ATOMS)), max_size=2)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=500)
+@given(drawn, drawn, st.fixed_dictionaries(dict.fromkeys(NAMES, st.integers(1, 50))))
+def test_a_merged_sum_has_the_value_of_its_terms(
+    left: list[tuple[int, list[str]]], right: list[tuple[int, list[str]]], row: dict[str, int]
+) -> None:
+    def product(number: int, names: list[str]) -> Value:
+        value: Value = number
+        for name in sorted(names):
+            value = value * ATOMS[name]
+        return value
+
+    def total(listed: list[tuple[int, list[str]]]) -> tuple[Value, int]:
+        built: Value = 0
+        for number, names in listed:
+            built = built + product(number, names)
+        return built, sum(evaluated(product(*term), row) for term in listed)
+
+    (one, first), (two, second) = total(left), total(right)
+    for value, expected in ((one, first), (one + two, first + second), (one - two, first - second)):
+        assert evaluated(value, row) == expected
+        assert repeated(value) == []
