@@ -4,7 +4,7 @@ What an engine makes of a shape (pages, copies on ranks, element types) is the e
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import cycle, islice
 from typing import Annotated, Self, TypeVar
@@ -57,7 +57,8 @@ class Model(Frozen):
     `max_context` and `contexts` are tokens of one sequence; `contexts` and `windows` are those
     that the model's authors speak of, which a sweep uses when asked for no others.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
-    which are not among `layers`; what an engine builds of them is its own. `weights_dtype` is how
+    which are not among `layers`; `mtp_layers` are those that the file gives a type and a window of
+    their own; what an engine builds of them is its own. `weights_dtype` is how
     the weights are published, where that is not `dtype`, `cache_scheme` how its KV cache is to be
     stored, where the checkpoint says so; `hub_id` is the repository on the Hugging Face Hub that a
     server loads them from.
@@ -75,6 +76,7 @@ class Model(Frozen):
     parameters: Size | None = None
     active_parameters: Size | None = None
     num_nextn_predict_layers: Size | None = None
+    mtp_layers: Annotated[tuple[Layer, ...], Field(max_length=MAX_LAYERS)] = ()
     max_context: Size | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
@@ -183,15 +185,17 @@ class Model(Frozen):
         """
         if not self.sliding_windows:
             raise RequestError(no_window(self), field="window")
-        return self._with_layers({layer: layer.with_window(window) for layer, _ in self.groups})
+        return self._with_layers(lambda layer: layer.with_window(window))
 
     def with_full_attention(self) -> Self:
         """Let every sliding and chunked layer keep the whole context."""
-        return self._with_layers({layer: layer.with_full_attention() for layer, _ in self.groups})
+        return self._with_layers(lambda layer: layer.with_full_attention())
 
-    def _with_layers(self, replacement: Mapping[Layer, Layer]) -> Self:
+    def _with_layers(self, change: Callable[[Layer], Layer]) -> Self:
+        replacement = {layer: change(layer) for layer, _ in self.groups}
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         fields["layers"] = tuple(replacement[layer] for layer in self.layers)
+        fields["mtp_layers"] = tuple(map(change, self.mtp_layers))
         fields["windows"] = ()
         if fields["layers"] != self.layers:
             fields["hub_id"] = None  # the repository holds another model

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from kvcalc.catalogue.folder import read_table
 from kvcalc.catalogue.source import Source, require_sources
-from kvcalc.errors import KvcalcError, SourceError
+from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
@@ -20,7 +20,8 @@ Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
 class Preset(Frozen):
     """A preset file: a model whose layers are a pattern of letters, and its facts' sources.
 
-    `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`.
+    `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`, and so
+    do those of `mtp_pattern`, one per layer of MTP to which the authors give a type of its own.
     `token_gains` is how much more text a token holds than one of a predecessor, by language, an
     exact fraction: an average over the authors' corpora.
     """
@@ -35,6 +36,7 @@ class Preset(Frozen):
     cache_scheme: CacheScheme | None = None
     max_context: Size | None = None
     num_nextn_predict_layers: Size | None = None
+    mtp_pattern: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
     token_gains: dict[Text, dict[Text, Ratio]] | None = None
@@ -61,7 +63,24 @@ class Preset(Frozen):
                 kinds[letter] = layer(table)
             except KvcalcError as error:
                 raise SourceError(f"layers.{letter}: {error}") from None
-        return Model(layers=repeated(self.pattern, kinds, self.num_layers), **facts)
+        drafting = {letter: kinds.get(letter) for letter in self.mtp_pattern or ""}
+        if unknown := [letter for letter, found in drafting.items() if found is None]:
+            raise RequestError.about(
+                "mtp_pattern", f"found the letter {quote(unknown[0])}, expected one of layers"
+            )
+        return Model(
+            layers=repeated(
+                self.pattern,
+                {
+                    letter: kinds[letter]
+                    for letter in kinds
+                    if letter in self.pattern or letter not in drafting
+                },
+                self.num_layers,
+            ),
+            mtp_layers=tuple(kinds[letter] for letter in self.mtp_pattern or ""),
+            **facts,
+        )
 
 
 def parse(path: Path) -> Preset:

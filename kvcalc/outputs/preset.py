@@ -31,7 +31,7 @@ def to_preset(reading: Reading) -> str:
         KvcalcError: more different layers than there are letters.
     """
     model = reading.model
-    kinds = [layer for layer, _ in model.groups]
+    kinds = list(dict.fromkeys([*(layer for layer, _ in model.groups), *model.mtp_layers]))
     if len(kinds) > len(ascii_uppercase):
         raise RequestError.about(
             "preset", f"{model.name} has {len(kinds)} different layers, over 26"
@@ -43,6 +43,8 @@ def to_preset(reading: Reading) -> str:
     facts |= {name: list(getattr(model, name)) for name in ("contexts", "windows")}
     facts = {name: value for name, value in facts.items() if value != []}
     facts |= {"num_layers": len(model.layers), "pattern": _pattern(model, letters)}
+    if model.mtp_layers:
+        facts["mtp_pattern"] = "".join(letters[layer] for layer in model.mtp_layers)
     lines = [f"name = {_value(model.name)}", *(f"{k} = {_value(v)}" for k, v in facts.items())]
     for layer, letter in letters.items():
         table = {"kind": layer.kind, **layer.shape}

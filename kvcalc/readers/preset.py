@@ -46,7 +46,9 @@ def _of_catalogue(path: Path) -> Reading:
         for name, value in table.items()
         if name in Model.model_fields
     }
-    facts["layers"] = repeated(table["pattern"], layers, table["num_layers"])
+    trunk = {letter: layers[letter] for letter in layers if letter in table["pattern"]}
+    facts["layers"] = repeated(table["pattern"], trunk, table["num_layers"])
+    facts["mtp_layers"] = tuple(layers[letter] for letter in table.get("mtp_pattern", ""))
     origins = {
         fact: f"{source['title']}, {source['address']}"
         for source in table["sources"]

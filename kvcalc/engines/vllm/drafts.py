@@ -16,10 +16,11 @@ from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 
 
-def draft_layers(model: Model, method: str) -> tuple[Layer, ...]:
+def draft_layers(model: Model, method: str, *, published_types: bool = True) -> tuple[Layer, ...]:
     """Take the layers that a method of speculation adds to a model's.
 
     A model given by its layers alone, without a model type, drafts with layers like its last.
+    `published_types` says that the release reads the types which a file gives to MTP's layers.
 
     Raises:
         KvcalcError: the model has no MTP layers, vLLM builds none or it is not known which, or
@@ -35,6 +36,8 @@ def draft_layers(model: Model, method: str) -> tuple[Layer, ...]:
             f"found mtp, but which layers vllm builds for {model.model_type} the key "
             f"{UNREAD[model.model_type]} says, which kvcalc does not read",
         )
+    if published_types and model.mtp_layers and model.model_type in OWN_TYPES:
+        return model.mtp_layers[: _modules(model)]
     rule = MTP_LAYERS.get(model.model_type, _none) if model.model_type else _like_its_last
     return rule(model)
 
@@ -141,6 +144,10 @@ MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
 """The model types that vLLM builds MTP layers for, and which: layers like the last that sees all
 tokens (deepseek_mtp.py and others), the layers of the indices from 0 on (exaone_moe_mtp.py,
 exaone4_5_mtp.py), or one whatever the file says (mimo_v2_mtp.py: a sliding one)."""
+
+OWN_TYPES = ("exaone_moe",)
+"""The model types whose MTP layers have the types of the file's mtp_layer_types, where it has them
+(exaone_moe.py, from 0.27.0 on)."""
 
 UNREAD = {
     "dots3_note": "mtp_layer_types",

@@ -92,7 +92,9 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     Raises:
         KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
     """
-    extra = drafts.draft_layers(model, settings.speculative_method)
+    extra = drafts.draft_layers(
+        model, settings.speculative_method, published_types=settings.rules.mtp_layer_types
+    )
     attention = attention_of(model)
     if attention == "compressed" and not settings.rules.compressed_attention:
         raise UnsupportedError(
@@ -218,7 +220,7 @@ def _lookahead(model: Model, settings: VllmSettings) -> int:
         return max(1, settings.num_prefill_lookahead_tokens)
     if settings.speculative_method != "mtp":
         return 1
-    modules = len(drafts.draft_layers(model, "mtp"))
+    modules = len(drafts.draft_layers(model, "mtp", published_types=settings.rules.mtp_layer_types))
     return settings.drafts if min(modules, settings.drafts) > 1 else 1
 
 

@@ -30,6 +30,7 @@ CHECKPOINT = "utils/torch_utils.py"
 HEADS = "attention/layer.py, from 0.16.0 model_executor/layers/attention/attention.py"
 HYBRIDS = "model_executor/models/config.py"
 PLATFORM = "platforms/interface.py"
+EXAONE = "model_executor/models/exaone_moe.py"
 CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
 
 HYBRID_CONNECTORS = frozenset(
@@ -82,6 +83,9 @@ FIRST = Release(
             False, "a block that is asked for is not the step in which it grows", HYBRIDS
         ),
         "mtp_lookahead": Change(False, "several MTP modules do not widen the windows", SPECS),
+        "mtp_layer_types": Change(
+            False, "mtp_layer_types and mtp_sliding_windows are not read", EXAONE
+        ),
         "kept_formats_raise_block": Change(
             False, "layers kept in the model's type leave the block as it is", CACHE
         ),
@@ -307,6 +311,11 @@ ROWS = (
         rules={
             "kept_whole_where_unpaddable": Change(
                 True, "where pages cannot be made one, every layer is kept whole", PLANNING
+            ),
+            "mtp_layer_types": Change(
+                True,
+                "EXAONE-MoE's MTP layers have the types and windows that the file gives them",
+                EXAONE,
             ),
             "latent_step": Change(
                 128,

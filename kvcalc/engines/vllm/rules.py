@@ -53,6 +53,7 @@ class Rules(NamedTuple):
     asked_block_steps: bool
     mtp_lookahead: bool
     kept_formats_raise_block: bool
+    mtp_layer_types: bool
     modelopt_formats: frozenset[str]
     scheme_of_heads: bool
     start_up: StartUp

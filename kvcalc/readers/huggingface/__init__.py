@@ -13,7 +13,7 @@ from kvcalc.readers.huggingface.families import Family, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
 from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
-from kvcalc.readers.huggingface.stack import stack
+from kvcalc.readers.huggingface.stack import mtp_layers, stack
 from kvcalc.readers.huggingface.types import layer_types
 from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state
 from kvcalc.readers.reading import Reading
@@ -85,14 +85,16 @@ def reading_of(
     model_dtype = table.get("dtype") or table.get("torch_dtype")
     outer = table.get("model_type")
     scheme, said = scheme_of(table, text, beside)
+    types = layer_types(keys)
     model = Model(
         name=printable(name)[:200],
-        layers=stack(keys, layer_types(keys)),
+        layers=stack(keys, types),
         dtype=keys.get("dtype") or model_dtype or "bfloat16",
         cache_scheme=scheme,
         model_type=outer if isinstance(outer, str) else None,
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
+        mtp_layers=mtp_layers(keys, types),
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not model.caches_of(Recurrent):

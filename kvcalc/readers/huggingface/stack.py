@@ -8,7 +8,8 @@ from kvcalc.layers.composed import Combined, SharedCache
 from kvcalc.layers.layer import Layer
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.kinds import layer_of
-from kvcalc.readers.huggingface.types import FULL
+from kvcalc.readers.huggingface.types import FULL, SLIDING
+from kvcalc.readers.huggingface.windows import windows_of
 
 GLOBAL = {"global_head_dim": "head_dim", "num_global_key_value_heads": "num_key_value_heads"}
 """Sizes of the full layers alone, where the file gives them (Gemma 4)."""
@@ -27,10 +28,13 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     made: dict[tuple[str, str], Layer] = {}
     layers = []
     across = set(keys.list_of("cross_attention_layers", int))
+    windows = windows_of(keys, len(types))
     for place, kind in enumerate(types):
         if place in across:  # Mllama: these attend to the image alone
             kind = "cross_attention"
         own = _own(keys, place, kind)
+        if windows is not None and kind == SLIDING:
+            own = {**own, "sliding_window": windows[place]}
         key = (kind, repr(own))
         if key not in made:
             made[key] = layer_of(kind, keys.within(own) if own else keys)
@@ -38,6 +42,34 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     _share(keys, layers)
     _loop(keys, layers)
     return tuple(layers)
+
+
+def mtp_layers(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
+    """Make the layers of MTP to which the file gives types or windows of their own; () if to none.
+
+    What it gives of one alone stands in the other for the layers of the same places
+    (vLLM 0.33.0, model_executor/models/exaone_moe.py).
+
+    Raises:
+        KvcalcError: lists that contradict each other, or sizes that are missing.
+    """
+    own = keys.list_of("mtp_layer_types", str)
+    listed = keys.get("mtp_sliding_windows")
+    count = len(own) or (len(listed) if isinstance(listed, list) else 0)
+    kinds = own or types[:count]
+    if not set(kinds) <= {FULL, SLIDING} or count > len(types):
+        return ()
+    windows = windows_of(keys, count, "mtp_") or (windows_of(keys, len(types)) or ())[:count]
+    made = []
+    for place, kind in enumerate(kinds):
+        window = windows[place] if windows else keys.get("sliding_window")
+        slides = kind == SLIDING and window
+        made.append(
+            layer_of(SLIDING, keys.within({"sliding_window": window}))
+            if slides
+            else layer_of(FULL, keys)
+        )
+    return tuple(made)
 
 
 def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:

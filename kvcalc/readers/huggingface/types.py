@@ -5,6 +5,7 @@ from itertools import cycle, islice
 
 from kvcalc.errors import SourceError, quote
 from kvcalc.readers.huggingface.keys import Keys
+from kvcalc.readers.huggingface.windows import windows_of
 
 MAX_LAYERS = 100_000
 """More than any published model has, and still quick to read."""
@@ -31,11 +32,23 @@ LETTERS = {"L": SLIDING, "G": FULL, "M": LINEAR, "*": FULL, "-": "mlp", "E": "mo
 
 
 def layer_types(keys: Keys) -> list[str]:
-    """Give each layer its type, in order.
+    """Give each layer its type, in order; one whose own window is 0 sees the whole context.
 
     Raises:
         KvcalcError: keys that contradict each other, or a count out of range.
     """
+    types = _said(keys)
+    windows = windows_of(keys, len(types))
+    if windows is None:
+        return types
+    pairs = zip(types, windows, strict=True)
+    if keys.in_file("layer_types"):
+        return [FULL if kind == SLIDING and not window else kind for kind, window in pairs]
+    slides = {True: SLIDING, False: FULL}
+    return [slides[window > 0] if kind in (FULL, SLIDING) else kind for kind, window in pairs]
+
+
+def _said(keys: Keys) -> list[str]:
     for key, rule in RULES.items():
         if keys.in_file(key):
             types = rule(keys)

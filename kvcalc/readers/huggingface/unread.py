@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.errors import SourceError, quote
+from kvcalc.readers.huggingface.windows import KEYS
+
+LISTS = {*KEYS, *(f"mtp_{key}" for key in KEYS)}
+"""Lists of windows that are read."""
 
 DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
     r"|sparse_.*|.*_layer_types|.*_layer_ids|.*_layer_period|.*_layer_interval"
     r"|attn_layer_indices|full_attn_idxs|kv_source_layers|cross_attention_layers"
-    r"|block_types|attention_layers|layer_window_sizes|(sliding_window|full_attention|swa)_layers"
+    r"|block_types|attention_layers|(sliding_window|full_attention|swa)_layers"
     r"|interleaved_.*|local_(attention_)?window.*|attention_window.*|mamba_step|ssm_cfg"
     r"|attn_layer_idx|num_key_value_heads_per_layer|attn_type_list|attention_other_setting|global_attn_idx|kv_reuse_group|use_cla|cla_.*"
 )
@@ -79,5 +83,6 @@ def refuse_unread(table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         if not value or key in READ or key in NO_CACHE:
             continue
-        if isinstance(key, str) and DESCRIBES_LAYERS.fullmatch(key):
+        windows = isinstance(value, list) and "window" in str(key) and key not in LISTS
+        if isinstance(key, str) and (windows or DESCRIBES_LAYERS.fullmatch(key)):
             raise SourceError(f"{quote(key)}: describes layers, and no rule reads it")

@@ -15,7 +15,6 @@ from kvcalc.model import Model
 from tests.shapes import HEADS, full, latent, model, sliding
 
 CONFIGS = "tests/oracles/configs"
-KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 ROW = {"sparse": True, "index_head_dim": 128}
 
 
@@ -23,9 +22,26 @@ def published(name: str) -> Model:
     return kvcalc.load(f"{CONFIGS}/{name}.json")
 
 
-def test_k_exaones_layer_has_the_index_0_and_so_slides() -> None:
-    assert draft_layers(KEXAONE, "mtp") == (KEXAONE.layers[0],)
-    assert KEXAONE.layers[0].kind == "sliding_attention"
+def test_of_a_file_without_its_type_k_exaones_layer_has_the_index_0_and_so_slides() -> None:
+    kexaone = published("LGAI-EXAONE--K-EXAONE-236B-A23B")
+    assert draft_layers(kexaone, "mtp") == (kexaone.layers[0],)
+    assert kexaone.layers[0].kind == "sliding_attention"
+
+
+@pytest.mark.parametrize(
+    ("source", "release", "expected"),
+    [
+        ("k-exaone-236b-a23b", "0.33.0", 16_598_892_544),
+        ("k-exaone-236b-a23b", "0.27.0", 16_598_892_544),
+        ("k-exaone-236b-a23b", "0.26.0", 16_134_438_912),
+        (f"{CONFIGS}/LGAI-EXAONE--K-EXAONE-236B-A23B.json", "0.33.0", 16_134_438_912),
+    ],
+)
+def test_k_exaones_layer_is_full_where_the_release_reads_its_type(
+    source: str, release: str, expected: int
+) -> None:
+    cost = kvcalc.cost(kvcalc.load(source), f"vllm@{release}", speculative_method="mtp")
+    assert cost(262_144) == expected
 
 
 def test_mimo_v2_gets_one_sliding_layer_whatever_its_file_says() -> None:

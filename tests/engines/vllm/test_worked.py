@@ -95,7 +95,13 @@ def groups(model: Model, **settings: Any) -> tuple[list[int], int]:
     ("source", "settings", "layers", "block"),
     [
         ("k-exaone-236b-a23b", {}, [12, 12, 12, 12], 16),
-        ("k-exaone-236b-a23b", {"speculative_method": "mtp"}, [10, 9, 9, 9, 12], 16),
+        (
+            f"{CONFIGS}/LGAI-EXAONE--K-EXAONE-236B-A23B.json",  # without mtp_layer_types
+            {"speculative_method": "mtp"},
+            [10, 9, 9, 9, 12],
+            16,
+        ),
+        ("k-exaone-236b-a23b", {"speculative_method": "mtp"}, [12, 12, 12, 13], 16),
         ("llama-3.1-8b", {"speculative_method": "eagle"}, [33], 16),
         ("gpt-oss-20b", {"speculative_method": "eagle3"}, [12, 13], 16),
         ("deepseek-v3", {}, [61], 64),
