@@ -5,6 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from kvcalc import engines
 from kvcalc.cli.gpu import GPU
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
@@ -55,7 +56,9 @@ class ServerOptions:
         from kvcalc.engines import server_reader
 
         name, asked = server_reader.read(self.from_line)
-        if engine.engine not in ("ideal", name):
+        if engines.parted(engine.engine)[0] == name:
+            name = engine.engine  # at the release that it says
+        elif engine.engine != "ideal":
             raise RequestError.about(
                 "-e",
                 f"found {engine.engine} beside a --from line of {name}",

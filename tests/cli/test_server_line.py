@@ -179,6 +179,11 @@ def test_options_beside_the_line_win(cli: Cli) -> None:
     assert (answer["model"], answer["context"], answer["engine"]) == ("Llama-3.1-8B", 8192, "vllm")
 
 
+def test_a_release_of_the_lines_engine_may_stand_beside_it(cli: Cli) -> None:
+    answer = json.loads(cli("estimate", "--from", SERVE, "-e", "vllm@0.25.1", "--json").out)
+    assert (answer["engine"], answer["engine_version"]) == ("vllm", "0.25.1")
+
+
 def test_another_engine_beside_the_line_is_refused(cli: Cli) -> None:
     outcome = cli("estimate", "--from", f"{SERVE}", "-e", "mlx")
     assert (outcome.code, outcome.err) == (
