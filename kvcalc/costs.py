@@ -133,10 +133,12 @@ class Cost:
 
         `names` maps variables to columns (context=ctx_len), the rest keep their values. Exact
         while every part is below 2^63, past which Polars wraps silently: an expression cannot see
-        its data. `checked` computes in Int128 instead.
+        its data. `checked` computes in Int128 instead. Of more sequences than the engine runs it
+        makes a null.
 
         Raises:
-            KvcalcError: polars is not installed, or a variable is not in this formula.
+            KvcalcError: polars is not installed, a variable is not in this formula, or the values
+                that are not in columns are more than the engine runs.
         """
         return self.formula.polars(checked=checked, **names)
 

@@ -1,4 +1,4 @@
-"""What kvcalc raises for what it was asked or given: one exception, and four kinds of it.
+"""What kvcalc raises for what it was asked or given: one exception, and the kinds of it.
 
 The text is one sentence for people. Programs read the kind and its attributes, each None where it
 is not known, and never the text.

@@ -89,6 +89,16 @@ def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
     assert module.name == "errors.py" or uses(ast.parse(module.read_text())) == []
 
 
+def test_every_error_is_of_a_kind() -> None:
+    bare = [
+        f"{module.name}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "KvcalcError"
+    ]
+    assert bare == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
