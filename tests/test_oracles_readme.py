@@ -12,8 +12,8 @@ import pytest
 ORACLES = Path(__file__).parent / "oracles"
 README = (ORACLES / "README.md").read_text()
 
-FOLDERS = ("configs/",)
-"""Folders with one section for all of their files, which names each: published files, no cases."""
+FOLDERS = ("configs/", "measure/")
+"""Folders with one section for all of their files, which names each: no cases are in them."""
 
 DYNAMIC = {
     "architectures": "<architecture>",
@@ -74,7 +74,7 @@ def rows(section: str) -> set[str]:
 FILES = sorted(
     path.relative_to(ORACLES).as_posix()
     for path in ORACLES.rglob("*")
-    if path.is_file() and path.name != "README.md"
+    if path.is_file() and path.name != "README.md" and path.suffix != ".pyc"
 )
 ALONE = [name for name in FILES if not name.startswith(FOLDERS)]
 

@@ -1,0 +1,27 @@
+"""Cases measured again: a sample of each file, by the engines' own code, equal in every field.
+
+Each script makes an environment of its own the first time, of some GB: `pytest -m oracles`.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent / "oracles" / "measure"
+
+RELEASES = [
+    ("vllm", "0.33.0"),
+    ("vllm", "0.25.1"),
+    ("mlx", "0.32.2"),
+]
+"""The releases whose cases are stored, by script; of vLLM's, one before the planner moved too."""
+
+
+@pytest.mark.oracles
+@pytest.mark.parametrize(("script", "version"), RELEASES)
+def test_a_sample_measured_again_is_equal(script: str, version: str) -> None:
+    command = [sys.executable, str(SCRIPTS / f"{script}.py"), version, "--sample", "30"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-3_000:]
