@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kvcalc.answers.check import check as check
     from kvcalc.answers.compare import Compared as Compared
     from kvcalc.answers.compare import compare as compare
+    from kvcalc.answers.diff import Diff as Diff
+    from kvcalc.answers.diff import diff as diff
+    from kvcalc.answers.diff.causes import Cause as Cause
+    from kvcalc.answers.diff.side import Side as Side
     from kvcalc.answers.engines import DescribedEngine as DescribedEngine
     from kvcalc.answers.engines import EngineRow as EngineRow
     from kvcalc.answers.engines import SettingRow as SettingRow
@@ -90,6 +94,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.check": "check",
     "answers.compare": "Compared compare",
+    "answers.diff": "Diff diff",
+    "answers.diff.causes": "Cause",
+    "answers.diff.side": "Side",
     "answers.engines": "DescribedEngine EngineRow SettingRow describe_engine list_engines",
     "answers.estimate": "Estimate GroupShare estimate",
     "answers.explain": "explain",

@@ -138,6 +138,7 @@ GIVEN: dict[str, Any] = {"block_size": 32, "kv_cache_dtype": "fp8", "tensor_para
 ASKED: dict[str, Callable[..., Any]] = {
     "check": lambda **given: kvcalc.check(BytesIO(LOG), EXAONE, **given),
     "compare": lambda **given: kvcalc.compare(EXAONE, among=["vllm", "ideal"], **given),
+    "diff": lambda **given: kvcalc.diff(EXAONE, "vllm", "ideal", **given),
     "write_formula": lambda **given: kvcalc.write_formula(EXAONE, engine="vllm", **given),
     "cost": lambda **given: kvcalc.cost(EXAONE, "vllm", **given),
     "estimate": lambda **given: kvcalc.estimate(EXAONE, engine="vllm", **given),

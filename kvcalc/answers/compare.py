@@ -58,7 +58,7 @@ def compare(
     """
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
     asked = request.named(settings, given)
-    _refuse_unknown(asked, names)
+    refuse_unknown(asked, names)
     if "gpu" in asked:
         from kvcalc.catalogue.gpus import find
 
@@ -85,7 +85,12 @@ def compare(
     return [row for name in names for row in rows[name]]
 
 
-def _refuse_unknown(settings: Mapping[str, Any], names: Iterable[str]) -> None:
+def refuse_unknown(settings: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse a setting that none of the engines has.
+
+    Raises:
+        RequestError: there is one; the sentence names it.
+    """
     known = {field for name in names for field in engines.find(name).settings.model_fields}
     for name in settings:
         if name not in known:
@@ -110,20 +115,21 @@ def _refuse_value(
             case RequestError(field=fault) | UnsupportedError(what=fault) if fault == setting:
                 raise error
         try:
-            request.cost(model, engine, **_own(engine, others))
+            request.cost(model, engine, **own_settings(engine, others))
         except KvcalcError:
             continue
         raise error
 
 
-def _own(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def own_settings(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Take those of the settings that an engine has."""
     fields = engines.find(engine).settings.model_fields
     return {name: value for name, value in settings.items() if name in fields}
 
 
 def _least(model: Model, context: int, sequences: int, settings: Mapping[str, Any]) -> int | None:
     """What attention itself needs, in the element type asked for where `ideal` knows it."""
-    own = _own("ideal", settings)
+    own = own_settings("ideal", settings)
     for asked in (own, {name: own[name] for name in own if name != "kv_cache_dtype"}):
         try:
             least: int = request.cost(model, "ideal", **asked)(context, sequences=sequences)
@@ -141,7 +147,7 @@ def _answered(
     least: int | None,
     settings: Mapping[str, Any],
 ) -> Compared:
-    cost = request.cost(model, engine, **_own(engine, settings))
+    cost = request.cost(model, engine, **own_settings(engine, settings))
     total = cost(context, sequences=sequences)
     return Compared(
         model=model.name,
@@ -169,7 +175,7 @@ def _refused(
     settings: Mapping[str, Any],
     error: KvcalcError,
 ) -> Compared:
-    own = _own(engine, settings)
+    own = own_settings(engine, settings)
     name, version = request.release_of(engine, own)
     for beside in engines.find(engine).settings.BESIDE[1:]:
         own.pop(beside, None)

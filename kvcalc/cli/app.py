@@ -24,6 +24,7 @@ COMMANDS = {
     "fill": "The answers to a plan's rows, beside them.",
     "sheet": "A workbook of live formulas, for planners.",
     "compare": "One request on every engine, and why they differ.",
+    "diff": "Two releases, engines or models, and what parts them.",
     "explain": "How an engine comes to its bytes, step by step.",
     "engines": "The engines: what was read of each, and its settings.",
     "show": "What was read of a model, and where each fact came from.",

@@ -14,6 +14,7 @@ from kvcalc.model import Model
 
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card, Memory
+    from kvcalc.engines.releases import Standing
     from kvcalc.engines.server import Server
     from kvcalc.engines.traffic import Sum
 
@@ -68,6 +69,11 @@ class Settings(Frozen):
             for name, field in type(self).model_fields.items()
             if (value := getattr(self, name)) != field.default and name not in self.BESIDE
         }
+
+    @property
+    def standing(self) -> "Standing | None":
+        """What holds at the release; None of an engine of which one was read."""
+        return None
 
     def engine_version(self, own: str) -> str:
         """The release that an answer holds for: `own`, the one that was read."""

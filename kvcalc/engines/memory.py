@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.costs import Pool
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.engines.releases import Standing
 
 ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
 """What an engine takes its share of: all of a card's memory, rounded down or up to whole bytes, or
@@ -60,8 +63,8 @@ class Memory(NamedTuple):
     """How an engine makes its cache's budget, and what requests can use of it.
 
     The setting `share` is the part that it takes `of` the memory (None: it has no such setting,
-    and takes all); `default` is its own value, or gives it from the card and the settings, and
-    `at_release` that of a release that is asked for.
+    and takes all); `default` is its own value, or gives it from the card and the settings, unless
+    `rule` names the rule of its releases that is.
     `source` and `reserve_source` say where the engine defines it, and why nothing more is held
     back unasked. `held_back_blocks` are never handed out; with `several_pools` no one budget
     decides what fits, and the engine's own pools are asked.
@@ -72,20 +75,26 @@ class Memory(NamedTuple):
     share: str | None = None
     of: str = ALL_ROUNDED_UP
     default: Fraction | Callable[[Card, Mapping[str, Any]], Fraction] = Fraction(1)
-    at_release: Callable[[str], Fraction] | None = None
+    rule: str | None = None
     usable: Usable = whole_budget
     held_back_blocks: int = 0
     several_pools: bool = False
 
-    def taken(self, given: object, card: Card, settings: Mapping[str, Any]) -> Fraction:
-        """The share that the engine takes: as given, else its own.
+    def taken(
+        self,
+        given: object,
+        card: Card,
+        settings: Mapping[str, Any],
+        standing: "Standing | None" = None,
+    ) -> Fraction:
+        """The share that the engine takes: as given, else its own, of the release if one stands.
 
         Raises:
             RequestError: it is not a number above 0 and at most 1.
         """
-        release = settings.get("release")
-        if given is None and self.at_release is not None and release is not None:
-            return self.at_release(release)
+        if given is None and self.rule is not None and standing is not None:
+            share: Fraction = standing.rules[self.rule].value
+            return share
         if given is None:
             return self.default(card, settings) if callable(self.default) else self.default
         try:

@@ -35,6 +35,14 @@ class ReleasedSettings(Settings):
         """What holds at the release."""
         return self.RELEASES.at(self.release, strict=self.strict_version)
 
+    def under(self, standing: Standing) -> Self:
+        """The same settings where something else holds: what is asked is not refused again."""
+        same = type(self).model_construct(
+            self.model_fields_set, **{name: getattr(self, name) for name in type(self).model_fields}
+        )
+        same.__dict__["standing"] = standing  # where the cached property keeps it
+        return same
+
     def own(self, name: str) -> Any:
         """A setting's value: as given, else the release's default."""
         given = getattr(self, name)

@@ -28,11 +28,15 @@ class ReleaseWarning(UserWarning):
 
 
 class Change(NamedTuple):
-    """What a rule or a default is from a release on: its value, in words, and the file it is in."""
+    """What a rule or a default is from a release on: its value, in words, and the file it is in.
+
+    `back` is a setting with a value that gives what stood before, where there is one.
+    """
 
     value: Any
     says: str
     source: str
+    back: tuple[str, Any] | None = None
 
 
 class Release(NamedTuple):
@@ -107,11 +111,15 @@ class Standing(NamedTuple):
 
 
 class Releases(NamedTuple):
-    """The releases of an engine in their order; `newest` is the last that was measured."""
+    """The releases of an engine in their order; `newest` is the last that was measured.
+
+    `told` are rules that people are told of though no byte may differ, as what a log prints.
+    """
 
     engine: str
     newest: str
     rows: tuple[Release, ...]
+    told: frozenset[str] = frozenset()
 
     def at(self, asked: str | None, *, strict: bool = False) -> Standing:
         """What holds at a version, the newest measured unless one is asked for.

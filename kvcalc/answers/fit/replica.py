@@ -8,6 +8,7 @@ from typing import Any
 from kvcalc.answers.fit.question import Question
 from kvcalc.costs import Cost, Pool
 from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory import Budget
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
@@ -29,10 +30,14 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 @dataclass(frozen=True)
 class Replica:
-    """A copy of a model on `ranks` GPUs; `weights` are bytes on each of them."""
+    """A copy of a model on `ranks` GPUs; `weights` are bytes on each of them.
+
+    `parsed` are the settings as the engine reads them.
+    """
 
     question: Question
     settings: Mapping[str, Any]
+    parsed: Settings
     cost: Cost
     ranks: int
     weights: int
@@ -47,16 +52,12 @@ class Replica:
         """
         given = {**question.settings, "tensor_parallel_size": tensor_parallel_size}
         cost = request.cost(question.model, question.engine.name, **given)
-        values = question.engine.settings(**given).model_dump()
+        parsed = question.engine.settings(**given)
+        values = parsed.model_dump()
         weights = -(-question.weights.bytes // product(values, WEIGHT_DIVIDERS))
-        taken = question.memory.taken(question.share, question.card, values)
+        taken = question.memory.taken(question.share, question.card, values, parsed.standing)
         budget = question.memory.budget(question.card, weights, question.reserve, taken)
-        return cls(question, given, cost, product(values, MULTIPLIERS), weights, budget)
-
-    @cached_property
-    def parsed(self) -> Any:
-        """The settings as the engine reads them."""
-        return self.question.engine.settings(**self.settings)
+        return cls(question, given, parsed, cost, product(values, MULTIPLIERS), weights, budget)
 
     def pool(self, context: int) -> Pool:
         """The pool that the engine cuts its budget into.

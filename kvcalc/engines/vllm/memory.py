@@ -1,7 +1,5 @@
 """What vLLM gives its cache of a GPU's memory, by release."""
 
-from fractions import Fraction
-
 from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.releases import RELEASES
@@ -9,12 +7,8 @@ from kvcalc.engines.vllm.releases import RELEASES
 NULL_BLOCKS = 1
 """The null block is never handed out (v1/core/block_pool.py)."""
 
-
-def _gpu_memory_utilization(release: str | None = None) -> Fraction:
-    """The release's own share."""
-    share: Fraction = RELEASES.at(release).rules["memory_share"].value
-    return share
-
+RULE = "memory_share"
+"""The rule of its releases that is the share."""
 
 MEMORY = Memory(
     source="vLLM 0.33.0, config/cache.py, v1/worker/utils.py (request_memory)",
@@ -22,8 +16,8 @@ MEMORY = Memory(
     "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
     share="gpu_memory_utilization",
     of=ALL_ROUNDED_UP,
-    default=_gpu_memory_utilization(),
-    at_release=_gpu_memory_utilization,
+    default=RELEASES.at(None).rules[RULE].value,
+    rule=RULE,
     usable=whole_blocks(pool, NULL_BLOCKS),
     held_back_blocks=NULL_BLOCKS,
 )

@@ -154,7 +154,10 @@ ROWS = (
                 CHECKPOINT,
             ),
             "chunks_in_hybrid_manager": Change(
-                True, "chunked layers stay in the hybrid manager", CONFIG
+                True,
+                "chunked layers stay in the hybrid manager",
+                CONFIG,
+                back=("disable_hybrid_kv_cache_manager", True),
             ),
         },
         defaults={"async_scheduling": Change(True, "async scheduling is on", CONFIG)},
@@ -223,7 +226,12 @@ ROWS = (
             "asked_block_steps": Change(
                 True, "a block grows in steps of the one that is asked for", PLATFORM
             ),
-            "memory_share": Change(Fraction("0.92"), "gpu_memory_utilization is 0.92", CACHE),
+            "memory_share": Change(
+                Fraction("0.92"),
+                "gpu_memory_utilization is 0.92",
+                CACHE,
+                back=("gpu_memory_utilization", 0.9),
+            ),
         },
         values={
             "kv_cache_dtype": (
@@ -261,6 +269,7 @@ ROWS = (
                 HYBRID_CONNECTORS,
                 "a KV connector turns the hybrid manager off only if it does not support it",
                 f"{CONFIG}, {CONNECTORS}",
+                back=("disable_hybrid_kv_cache_manager", True),
             ),
         },
         models=("gemma4_unified", "gemma4_unified_text", "granite_speech_plus", "step3p7"),
@@ -302,6 +311,7 @@ ROWS = (
                 every_batch,
                 "every batch in flight is charged to a sliding or chunked layer",
                 f"{CONFIG}, {SPECS}",
+                back=("async_scheduling", False),
             ),
         },
         models=("cosmos3_edge", "inkling", "inkling_mm_model", "inkling_text"),
@@ -341,6 +351,7 @@ ROWS = (
                 (Batch(160 * 1024, 16_384), Batch(70 * 1024, 8_192), Batch(0, 2_048)),
                 "max_num_batched_tokens is 16,384 from 160 GiB of GPU memory on",
                 ARGUMENTS,
+                back=("max_num_batched_tokens", 8_192),
             ),
         },
         defaults={
@@ -397,4 +408,4 @@ ROWS = (
     ),
 )
 
-RELEASES = Releases("vllm", newest="0.33.0", rows=ROWS)
+RELEASES = Releases("vllm", newest="0.33.0", rows=ROWS, told=frozenset({"label"}))

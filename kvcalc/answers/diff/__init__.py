@@ -1,0 +1,189 @@
+"""Two releases, engines or models, side by side: bytes, pools, and the rules that part them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kvcalc import engines
+from kvcalc.answers.compare import own_settings, refuse_unknown
+from kvcalc.answers.diff.causes import Cause, causes_of
+from kvcalc.answers.diff.side import (
+    Figures,
+    Load,
+    Side,
+    answered,
+    given_memory,
+    placed,
+    refused,
+)
+from kvcalc.answers.fit.card import card
+from kvcalc.answers.fit.placing import Placing
+from kvcalc.answers.fit.question import Question, question
+from kvcalc.engines import request
+from kvcalc.engines.engine import Settings
+from kvcalc.engines.memory import Card
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
+from kvcalc.model import Model
+from kvcalc.readers.weights import Weights
+
+if TYPE_CHECKING:
+    from kvcalc.answers.fit.replica import Replica
+
+NO_WEIGHTS = Weights(0, "", "not counted")
+NO_CARD = Card("none", 0, 0)
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two sides of the same request, of `sequences` of `context` tokens.
+
+    `bytes` is by how many more the new side needs, None where one refuses; `equal` says that no
+    figure differs. Between releases of one engine, `causes` are the rules that part them, the
+    largest effect first, and `together_bytes` what no single one of them made. `gpus` share the
+    model, None where none were given.
+    """
+
+    context: int
+    sequences: int
+    gpu: str | None
+    gpus: int | None
+    old: Side
+    new: Side
+    bytes: int | None
+    equal: bool
+    causes: tuple[Cause, ...]
+    together_bytes: int
+
+
+def diff(
+    model: Model,
+    engine: str = "ideal",
+    new_engine: str | None = None,
+    *,
+    new_model: Model | None = None,
+    context: int | None = None,
+    sequences: int = 1,
+    window: int | None = None,
+    gpu: str | None = None,
+    gpus: int | None = None,
+    memory: int | None = None,
+    weights: Weights | int | None = None,
+    new_weights: Weights | int | None = None,
+    reserve: int = 0,
+    settings: Settings | None = None,
+    **given: Any,
+) -> Diff:
+    """Hold a request on one engine, or release of it, against the same on another.
+
+    As diff(model, "vllm@0.20.0", "vllm@0.33.0"); with `new_model`, that one on the same engine.
+    `context` is tokens of one sequence, the (old) model's maximum unless given. With a `gpu`, or
+    bytes of cache `memory` on each GPU, what the pools hold is compared too; `gpus` share the
+    model, the fewest on which the old side runs unless given; `weights` and `reserve` are bytes as
+    for `kvcalc.fit`. Settings are given as to `kvcalc.cost`, and each is passed to the sides that
+    have it.
+
+    Raises:
+        KvcalcError: nothing to compare, a wrong request, or what both sides refuse.
+    """
+    if (new_engine is None) == (new_model is None):
+        raise RequestError.about("diff", "give two engines or releases, or two models")
+    _require_memory(gpu, gpus, memory)
+    names, models = (engine, new_engine or engine), (model, new_model or model)
+    if context is None:
+        context = model.longest_context
+    if window is not None:
+        models = (models[0].with_window(window), models[1].with_window(window))
+    sizes = (weights, weights if new_model is None else new_weights)
+    asked = _split(names, request.named(settings, given), share=gpu is not None)
+    on = NO_CARD if gpu is None else card(gpu)
+    questions = [
+        question(
+            one,
+            on=on,
+            engine=name,
+            weights=NO_WEIGHTS if gpu is None else size,
+            reserve=reserve,
+            **own,
+        )
+        for one, name, size, own in zip(models, names, sizes, asked, strict=True)
+    ]
+    if memory is not None:
+        questions = [given_memory(one, memory) for one in questions]
+    load = Load(context, sequences, gpus, pool=gpu is not None or memory is not None)
+    if gpu is not None and gpus is None:
+        load = load._replace(gpus=_fewest(questions, load))
+    return _compared(questions, names, load, gpu)
+
+
+def _require_memory(gpu: str | None, gpus: int | None, memory: int | None) -> None:
+    """Refuse a memory that is said in two ways, or GPUs of no kind."""
+    if gpu is not None and memory is not None:
+        raise RequestError.about("memory", "found beside a gpu; give one")
+    if gpus is not None and gpu is None:
+        raise RequestError.about("gpus", "found without a gpu")
+    if memory is not None and (type(memory) is not int or memory < 1):
+        raise RequestError.of("memory", memory, "bytes")
+    if gpus is not None and (type(gpus) is not int or gpus < 1):
+        raise RequestError.of("gpus", gpus, "at least 1")
+
+
+def _split(
+    names: tuple[str, str], asked: Mapping[str, Any], *, share: bool
+) -> list[dict[str, Any]]:
+    """The settings that each side has, with its share of a card's memory where there is one.
+
+    Raises:
+        RequestError: a setting that neither has.
+    """
+    shares = [
+        memory.share if share and (memory := engines.find(name).memory) else None for name in names
+    ]
+    refuse_unknown([setting for setting in asked if setting not in shares], names)
+    return [
+        own_settings(name, asked) | ({own: asked[own]} if own is not None and own in asked else {})
+        for name, own in zip(names, shares, strict=True)
+    ]
+
+
+def _fewest(questions: list[Question], load: Load) -> int:
+    """The fewest GPUs on which the old side runs what is asked, or the new where it refuses."""
+    refused: KvcalcError | None = None
+    for one in questions:
+        try:
+            return Placing(one).fewest_for(load.context, load.sequences)
+        except UnsupportedError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _compared(
+    questions: list[Question], names: tuple[str, str], load: Load, gpu: str | None
+) -> Diff:
+    sides: list[Side] = []
+    replicas: list[Replica] = []
+    refusals: list[UnsupportedError] = []
+    for one, name in zip(questions, names, strict=True):
+        try:
+            replica = placed(one, load)
+            sides.append(answered(replica, load))
+            replicas.append(replica)
+        except UnsupportedError as error:
+            sides.append(refused(one, name, error))
+            refusals.append(error)
+    if len(refusals) == len(questions):
+        raise refusals[0]
+    old, new = sides
+    found, together = ((), 0) if refusals else causes_of(replicas[0], replicas[1], load)
+    return Diff(
+        context=load.context,
+        sequences=load.sequences,
+        gpu=gpu,
+        gpus=load.gpus,
+        old=old,
+        new=new,
+        bytes=None if old.bytes is None or new.bytes is None else new.bytes - old.bytes,
+        equal=all(getattr(old, name) == getattr(new, name) for name in Figures._fields),
+        causes=found,
+        together_bytes=together,
+    )

@@ -1,0 +1,113 @@
+"""`kvcalc diff`: two releases, engines or models, and what parts them."""
+
+from typing import Annotated
+
+import typer
+
+from kvcalc import readers
+from kvcalc.answers.diff import diff as answer
+from kvcalc.cli.amounts import amount
+from kvcalc.cli.gpu import GPU, LoadOptions
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import SettingsOptions
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
+from kvcalc.errors import RequestError
+from kvcalc.model import Model
+from kvcalc.outputs.pages.diff import diff_page
+from kvcalc.units import parse_memory
+
+DIFFERENT = 1
+
+
+@grouped
+def diff(
+    sides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL OLD NEW",
+            help="A model, and two engines or releases: vllm@0.20.0 vllm@0.33.0. Or two models, "
+            "with -e.",
+            show_default=False,
+        ),
+    ],
+    settings: SettingsOptions,
+    load: LoadOptions,
+    output: OutputOptions,
+    engine: Annotated[
+        str | None, typer.Option("-e", "--engine", help="Of two models: the engine of both.")
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+    ] = None,
+    sequences: Annotated[
+        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+    ] = "1",
+    window: Annotated[
+        str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", help=f"{GPU} Pools, too.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="How many.  [default: the fewest on which the old side runs]")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory for the cache on each GPU instead, as 49GiB.")
+    ] = None,
+) -> None:
+    """What an upgrade changes: bytes and pools of both sides, and the rules that part them.
+
+    kvcalc diff k-exaone-236b-a23b vllm@0.20.0 vllm@0.33.0 -c 128K
+
+    Exit 0: equal; 1: different.
+    """
+    models, engines = _parted(sides, engine)
+    read = [_read(source) for source in models]
+    sizes = [
+        None if gpu is None else load.read_weights(source, model)
+        for source, model in zip(models, read, strict=True)
+    ]
+    asked = amount(context, "--context")
+    found = answer(
+        read[0],
+        *engines,
+        new_model=read[1] if len(read) > 1 else None,
+        context=asked,
+        sequences=amount(sequences, "--sequences") or 1,
+        window=amount(window, "--window"),
+        gpu=gpu,
+        gpus=gpus,
+        memory=None if memory is None else parse_memory(memory, "--memory"),
+        weights=sizes[0],
+        new_weights=sizes[-1],
+        reserve=load.reserve_bytes,
+        **settings.settings(),
+    )
+    output.write_one(found, lambda: diff_page(found), [found.old, found.new])
+    for model in read:
+        warn_past_maximum(model, [found.context])
+    if not found.equal:
+        raise typer.Exit(DIFFERENT)
+
+
+def _parted(sides: list[str], engine: str | None) -> tuple[list[str], list[str]]:
+    """The models, one or two, and the engines, two or one.
+
+    Raises:
+        RequestError: neither a model with two engines, nor two models with one.
+    """
+    if len(sides) == 3 and engine is None:
+        return sides[:1], sides[1:]
+    if len(sides) == 2 and engine is not None:
+        return sides, [engine]
+    found = f"{len(sides)} words" + ("" if engine is None else f" and -e {engine}")
+    raise RequestError.about(
+        "diff", f"found {found}, expected MODEL OLD NEW, or MODEL MODEL -e ENGINE"
+    )
+
+
+def _read(source: str) -> Model:
+    reading = readers.read(source)
+    for note in reading.notes:
+        note_on_stderr(note)
+    return reading.model
