@@ -27,13 +27,14 @@ class MemoryRule(NamedTuple):
 
 def memory_rule(engine: str) -> MemoryRule:
     """An engine's rule, as a table has it."""
-    own = engines.find(engine).memory
+    chosen, release = engines.find(engine), engines.parted(engine)[1]
+    own = chosen.memory
     if own is None:
         return MemoryRule(UNKNOWN, "", 0)
-    release = engines.parted(engine)[1]
     default = own.default
-    if own.at_release is not None and release is not None:
-        default = own.at_release(release)
+    if own.rule is not None:
+        standing = chosen.settings.model_validate({"release": release}).standing
+        default = standing.rules[own.rule].value if standing else default
     share = f"give {own.share}" if callable(default) else float(default)
     return MemoryRule(share, own.of, own.held_back_blocks)
 
