@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from kvcalc.engines.option_values import Takes
+from kvcalc.errors import quote
 from kvcalc.model import Model
 
 MODEL = "MODEL"
@@ -18,7 +19,7 @@ NOT_LOADED = (".toml", ".json")
 AS_MANY_AS_FOLLOW = -1
 
 Reasons = Mapping[str, Mapping[int, str]]
-"""Why flags cannot touch a cache: under each reason flags, by how many values they take.
+"""What is so of flags: under each reason flags, by how many values they take.
 
 --[no-]name stands for both --name and --no-name.
 """
@@ -41,6 +42,12 @@ class Asked:
     shares_maximum: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def name_unknown(self, words: list[str]) -> None:
+        """Say in a note which words are not known."""
+        if words:
+            listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
+            self.notes.append(f"ignored, for kvcalc does not know them: {listed}")
 
 
 @dataclass
@@ -84,7 +91,9 @@ class Server:
     value to a setting and its value, `environment` a variable set before the program to a setting.
     `several` are flags that take as many values as follow, which are joined by commas.
 
-    `harmless` are flags that cannot touch a cache, by the reason why.
+    `harmless` are flags that cannot touch a cache, by the reason why. Flags of `said` cost memory
+    elsewhere, or may change what is not followed here: the answer stands, and the reason is said.
+    Those of `refused` change the cache in ways that are not counted.
 
     `positional_model` says that the first bare word is the model, and `abbreviates` that a long
     flag may be cut to what no other begins with, as Python's argparse takes it. `number` reads a
@@ -99,6 +108,8 @@ class Server:
     switches: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     harmless: Reasons = field(default_factory=dict)
+    said: Reasons = field(default_factory=dict)
+    refused: Reasons = field(default_factory=dict)
     several: frozenset[str] = frozenset()
     positional_model: bool = False
     abbreviates: bool = False
@@ -109,21 +120,40 @@ class Server:
 
     @cached_property
     def ignored(self) -> Mapping[str, int]:
-        """The flags that cannot touch a cache, by how many values each takes."""
+        """The flags that leave what is counted as it is, by how many values each takes."""
         return {
-            spelled: takes
-            for by_count in self.harmless.values()
-            for takes, flags in by_count.items()
-            for flag in flags.split()
-            for spelled in (flag.replace("[no-]", ""), flag.replace("[no-]", "no-"))
+            flag: takes
+            for reasons in (self.harmless, self.said)
+            for flag, (takes, _) in _spread(reasons).items()
         }
 
     @cached_property
+    def remarks(self) -> Mapping[str, str]:
+        """What is said where a flag stands on the line."""
+        return {flag: reason for flag, (_, reason) in _spread(self.said).items()}
+
+    @cached_property
+    def refusals(self) -> Mapping[str, str]:
+        """Why a flag is refused."""
+        return {flag: reason for flag, (_, reason) in _spread(self.refused).items()}
+
+    @cached_property
     def known(self) -> frozenset[str]:
-        """All flags that are understood or ignored."""
-        return frozenset((*self.gives, *self.switches, *self.ignored))
+        """All flags that are understood, ignored or refused."""
+        return frozenset((*self.gives, *self.switches, *self.ignored, *self.refusals))
 
     @cached_property
     def gives(self) -> Mapping[str, str]:
         """What each flag with a value gives, the share of the memory included."""
         return {**self.values, **dict.fromkeys(self.share, "share")}
+
+
+def _spread(reasons: Reasons) -> dict[str, tuple[int, str]]:
+    """Take a table apart: for each flag how many values it takes, and the reason."""
+    return {
+        spelled: (takes, reason)
+        for reason, by_count in reasons.items()
+        for takes, flags in by_count.items()
+        for flag in flags.split()
+        for spelled in (flag.replace("[no-]", ""), flag.replace("[no-]", "no-"))
+    }

@@ -104,13 +104,7 @@ def _environment(variables: dict[str, str], server: Server, engine: str, asked: 
             asked.settings[server.environment[variable]] = value
         elif variable.startswith(f"{own}_"):
             unknown.append(variable)
-    _name_unknown(unknown, asked)
-
-
-def _name_unknown(words: list[str], asked: Asked) -> None:
-    if words:
-        listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
-        asked.notes.append(f"ignored, for kvcalc does not know them: {listed}")
+    asked.name_unknown(unknown)
 
 
 def _flags(words: list[str], server: Server, asked: Asked) -> None:
@@ -141,8 +135,12 @@ def _flags(words: list[str], server: Server, asked: Asked) -> None:
             taken = following if flag in server.several else following[:1]
             place += 0 if equals else len(taken)
             _take(server.gives[flag], ",".join(taken), flag, server, asked)
+        elif flag in server.refusals:
+            raise RequestError.about("--from", f"{flag}: {server.refusals[flag]}")
         elif flag in server.ignored:
             takes = server.ignored[flag]
+            if flag in server.remarks:
+                asked.notes.append(f"{flag}: {server.remarks[flag]}")
             place += (
                 0
                 if equals
@@ -153,7 +151,7 @@ def _flags(words: list[str], server: Server, asked: Asked) -> None:
         else:
             unknown.append(flag)
             place += 0 if equals else len(following[:1])
-    _name_unknown(unknown, asked)
+    asked.name_unknown(unknown)
 
 
 def _spelled(flag: str, server: Server) -> str:

@@ -63,7 +63,6 @@ PATTERNS = (
     pattern("n_ctx", "n_ctx", rf"(?<![A-Za-z_])n_ctx = (?P<value>{COUNT})"),
     pattern("n_seq_max", "llama_context:", rf"n_seq_max = (?P<value>{COUNT})"),
     pattern("n_ubatch", "llama_context:", rf"n_ubatch = (?P<value>{COUNT})"),
-    pattern("n_rs_seq", "llama_context:", rf"n_rs_seq = (?P<value>{COUNT})"),
     pattern("kv_unified", "llama_context:", r"kv_unified = (?P<value>true|false)"),
     pattern("flash_attn", "llama_context:", r"flash_attn = (?P<value>[a-z0-9]{1,8})"),
     pattern("swa_full", "using full-size SWA cache", r"using (?P<value>full-size) SWA cache"),

@@ -10,7 +10,7 @@ from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.devices import single
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import Loaded, load
-from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells
+from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, by_memory
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.log import Found, Subject, number
 from kvcalc.formula.expression import Value
@@ -60,7 +60,6 @@ class Run:
             "kv_unified": facts.get("kv_unified", "false"),
             "flash_attn": facts.get("flash_attn") not in OFF,
             "swa_full": "swa_full" in facts,
-            "n_rs_seq": number(facts.get("n_rs_seq", "0")),
         }
         given = {name: value for name, value in self.subject.settings.items() if name != "n_ctx"}
         given["ubatch_size"] = self.subject.number("ubatch_size", logged["ubatch_size"])
@@ -89,12 +88,8 @@ class Run:
             KvcalcError: llama.cpp has no such layers, or no such rows.
         """
         rules = LayerRules(self.loaded, self.settings(changes or {}))
-        return [
-            (one, layers)
-            for layer, layers in self.loaded.counted
-            for one in rules.of(layer)
-            if one.memory == memory
-        ]
+        shares = ((one, n) for layer, n in self.loaded.counted for one in rules.of(layer))
+        return by_memory(shares).get(memory, [])
 
     def rows(self, memory: str, changes: Mapping[str, Any]) -> dict[str, int]:
         """Bytes by tensor of what all layers hold of one cell, or of one stream's states."""

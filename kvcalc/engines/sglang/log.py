@@ -208,8 +208,9 @@ def _limits(run: Run, line: Found) -> Iterator[Checked]:
     if run.subject.model is None or run.context is None:
         yield requests.cannot(NO_MODEL if run.subject.model is None else "the context is missing")
         return
-    ours = run.sizer.requests(number(tokens.text), run.slots)
-    yield requests.held(ours, f"of {tokens.text} tokens, for requests of {run.context:,}")
+    pool = run.pool_tokens or number(tokens.text)
+    ours = run.sizer.requests(pool, run.slots)
+    yield requests.held(ours, f"of {pool:,} tokens, for requests of {run.context:,}")
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

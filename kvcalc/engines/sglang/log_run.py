@@ -51,10 +51,11 @@ class Part(NamedTuple):
 
     def layers(self, layout: Layout) -> int:
         """How many layers it is of."""
+        names = {f"{self.pool}.{buffer}" for of in self.buffers.values() for buffer in of}
         return sum(
             one.layers
             for one in self.groups(layout)
-            if any(buffer.pool == self.pool for buffer in one.buffers)
+            if names & {buffer.name for buffer in one.buffers}
         )
 
 
@@ -66,27 +67,14 @@ def _drafted(layout: Layout) -> tuple[LayerBuffers, ...]:
     return (layout.draft,) if layout.draft else ()
 
 
-def _indexed(layout: Layout) -> tuple[LayerBuffers, ...]:
-    """Layers that keep keys and values, and an indexer's keys beside them."""
-    wanted = {"full.k_buffer", "full.index_k"}
-    return tuple(one for one in layout.groups if wanted <= {buffer.name for buffer in one.buffers})
-
-
-def _not_indexed(layout: Layout) -> tuple[LayerBuffers, ...]:
-    indexed = _indexed(layout)
-    return tuple(one for one in layout.groups if one not in indexed) if indexed else ()
-
-
 POOLS = (Part("swa", WINDOW, _own), Part("full", FULL, _own))
 """The window pool and the full one, in the order in which a line may mean them."""
 
 BESIDE = (
-    Part("sparse layers", FULL, _indexed),
-    Part("dense layers", FULL, _not_indexed),
-    Part("indexer", FULL, _indexed, INDEX_KEYS),
+    Part("indexer", FULL, _own, INDEX_KEYS),
     Part("draft", FULL, _drafted),
 )
-"""Pools of a part of the layers, which print lines of their own."""
+"""What has a pool, and so a line, of its own."""
 
 LABELS = {"Full": "full", "SWA": "swa"}
 """What the two pools of a windowed model call themselves (swa_memory_pool.py)."""

@@ -33,14 +33,23 @@ def _with_scales(bits: int) -> Callable[[Heads], int]:
     return lambda heads: heads.kv_heads * ((heads.key + heads.value) * bits // 8 + 8)
 
 
+NVFP4_SCALED = 16
+"""Elements that share a scale (utils/torch_utils.py, nvfp4_kv_cache_full_dim)."""
+
+
 def _nvfp4(heads: Heads) -> int:
-    """Half a byte per element, and a byte of scale for every 16 of them."""
+    """Half a byte per element, and a byte of scale for those that share one."""
     if heads.key != heads.value:
         raise UnsupportedError.of(
             "kv_cache_dtype",
             f"nvfp4 needs keys and values of one size, found {heads.key} and {heads.value}",
         )
-    return 2 * heads.kv_heads * (heads.key // 2 + heads.key // 16)
+    if heads.key < NVFP4_SCALED:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"nvfp4 needs heads of {NVFP4_SCALED} elements or more, found {heads.key}",
+        )
+    return 2 * heads.kv_heads * (heads.key // 2 + heads.key // NVFP4_SCALED)
 
 
 def _turboquant(key_bits: int | None, value_bits: int) -> Callable[[Heads], int]:

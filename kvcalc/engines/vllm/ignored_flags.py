@@ -19,8 +19,8 @@ IGNORED = {
         "--[no-]enable-sleep-mode --[no-]sleep-mode-offload-cudagraph "
         "--[no-]trust-remote-code --[no-]use-tqdm-on-load",
         1: "--code-revision --config-format --cpu-offload-gb --download-dir --engram-config "
-        "--hf-config-path --hf-token --load-format --max-parallel-loading-workers "
-        "--model-class-overrides --model-impl --model-loader-extra-config --offload-backend "
+        "--hf-token --load-format --max-parallel-loading-workers "
+        "--model-impl --model-loader-extra-config --offload-backend "
         "--offload-group-size --offload-num-in-group --offload-prefetch-step "
         "--pt-load-map-location --quantization --quantization-config --revision "
         "--safetensors-load-strategy --safetensors-prefetch-block-size "
@@ -35,12 +35,12 @@ IGNORED = {
         "--[no-]exclude-tools-when-tool-choice-none --[no-]return-tokens-as-token-ids "
         "--[no-]skip-tokenizer-init --[no-]tokens-only --[no-]trust-request-chat-template",
         1: "--anthropic-disabled-thinking-effort --chat-template "
-        "--chat-template-content-format --cohere-format --convert "
+        "--chat-template-content-format --cohere-format "
         "--default-chat-template-kwargs --diffusion-config --fingerprint-mode "
         "--fingerprint-value --generation-config --io-processor-plugin "
         "--override-generation-config --pooler-config --reasoning-config "
         "--reasoning-effort-map --reasoning-parser --reasoning-parser-plugin "
-        "--renderer-num-workers --response-role --runner --structured-outputs-config "
+        "--renderer-num-workers --response-role --structured-outputs-config "
         "--tokenizer --tokenizer-mode --tokenizer-revision --tool-call-parser "
         "--tool-parser-plugin --tool-server --tool-strict-level -dc",
         -1: "--logits-processors --served-model-name",
@@ -68,10 +68,10 @@ IGNORED = {
         "--data-parallel-multi-port-external-lb --[no-]enable-elastic-ep "
         "--[no-]enable-scale-out -dpe -dph -dpm",
         1: "--data-parallel-address --data-parallel-backend --data-parallel-rank "
-        "--data-parallel-rpc-port --data-parallel-size --data-parallel-size-local "
+        "--data-parallel-rpc-port --data-parallel-size-local "
         "--data-parallel-start-rank --data-parallel-supervisor-port "
         "--dp-supervisor-probe-failure-threshold --dp-supervisor-probe-interval-s "
-        "--dp-supervisor-probe-timeout-s --dp-sync-interval --elastic-ep-max-dp-size -dp "
+        "--dp-supervisor-probe-timeout-s --dp-sync-interval --elastic-ep-max-dp-size "
         "-dpa -dpb -dpl -dpn -dpp -dpr",
     },
     "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
@@ -80,7 +80,7 @@ IGNORED = {
         "--[no-]enable-flash-late-interaction --[no-]enable-flashinfer-autotune "
         "--[no-]enable-hc-sp --[no-]enable-mamba-cache-stochastic-rounding "
         "--[no-]enforce-eager --[no-]monokernel",
-        1: "--additional-config --compilation-config --dbo-decode-token-threshold "
+        1: "--compilation-config --dbo-decode-token-threshold "
         "--dbo-prefill-token-threshold --dcp-comm-backend --gdn-prefill-backend "
         "--ir-op-priority --kda-decode-backend --kda-prefill-backend --kernel-config "
         "--linear-backend --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm "
@@ -117,11 +117,11 @@ IGNORED = {
         1: "--logprobs-mode --max-logprobs --seed --watermark-config",
     },
     "experts: where their weights lie and how tokens reach them": {
-        0: "--[no-]enable-ep-weight-filter --[no-]enable-eplb --[no-]enable-expert-parallel -ep",
-        1: "--all2all-backend --eplb-config --expert-placement-strategy --moe-backend",
+        0: "--[no-]enable-ep-weight-filter --[no-]enable-eplb",
+        1: "--eplb-config --expert-placement-strategy --moe-backend",
     },
     "LoRA adapters: their weights stand beside the cache": {
-        0: "--[no-]enable-lora --[no-]enable-mixed-moe-lora-format "
+        0: "--no-enable-lora --[no-]enable-mixed-moe-lora-format "
         "--[no-]enable-moe-shared-loras --[no-]enable-tower-connector-lora "
         "--[no-]fully-sharded-loras --[no-]specialize-active-lora",
         1: "--default-mm-loras --lora-dtype --max-cpu-loras --max-lora-cls-labels "
@@ -138,12 +138,55 @@ IGNORED = {
         0: "--[no-]scheduler-reserve-full-isl",
         1: "--kv-cache-memory-bytes --num-gpu-blocks-override --watermark",
     },
+    "what holds without the flag, too": {
+        0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "
+        "--no-kv-sharing-fast-prefill --no-use-replayssm --swa-bounded-replay",
+    },
     "how tokens are dealt to ranks that share a context: each holds as many": {
         1: "--cp-kv-cache-interleave-size --dcp-kv-cache-interleave-size",
     },
+    "of releases before 0.33.0, where they did nothing to the cache either": {
+        0: "--calculate-kv-scales --disable-frontend-multiprocessing "
+        "--disable-mm-preprocessor-cache --enable-multimodal-encoder-data-parallel "
+        "--enable-reasoning --full-cuda-graph --use-v2-block-manager --worker-use-ray",
+        1: "--cuda-graph-sizes --guided-decoding-backend --max-seq-len-to-capture "
+        "--num-scheduler-steps --preemption-mode --scheduler-delay-factor --task",
+    },
     "copies of the cache outside it, and whether requests share what is counted": {
-        1: "--kv-events-config --kv-offloading-backend --kv-offloading-size "
+        1: "--kv-events-config "
         "--prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+SAID = {
+    "the adapters' weights and buffers take memory of their own beside the cache": {
+        0: "--enable-lora",
+    },
+    "it kept copies of the cache in main memory; vllm has no such flag any more": {
+        1: "--swap-space",
+    },
+    "what it changes in the model is not read; the answer is the model's own file's": {
+        1: "--hf-config-path --model-class-overrides",
+    },
+    "what a plugin does with it is not known": {1: "--additional-config"},
+    "what stands in that file is not read": {1: "--config"},
+    "layers that share another's cache are counted as without it": {
+        0: "--kv-sharing-fast-prefill",
+    },
+}
+"""Flags of which something is said: their memory stands elsewhere, or they are not followed."""
+
+REFUSED = {
+    "it lets no layer slide and cuts the context to the window, which kvcalc does not count": {
+        0: "--disable-sliding-window",
+    },
+    "it changes the caches of recurrent layers in a way that kvcalc does not count": {
+        0: "--enable-mamba-shared-prefix-checkpoint --use-replayssm",
+        1: "--mamba-block-size --mamba-cache-dtype",
+    },
+    "it changes what sliding layers keep in a way that kvcalc does not count": {
+        0: "--no-swa-bounded-replay",
+    },
+}
+"""Flags that change the cache."""

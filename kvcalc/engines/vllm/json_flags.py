@@ -1,10 +1,12 @@
 """The flags of `vllm serve` whose value is JSON: read into settings, and written from them.
 
-vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/speculative.py.
+vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/model.py. Of each flag the keys are
+parted as flags are: those that give a setting, those that cannot touch a cache, those that are
+refused. Others are named. `draft_flags` reads --speculative-config.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kvcalc.engines.server import Asked
@@ -17,20 +19,66 @@ ATTENTION = {
 }
 """Keys of --attention-config that touch the cache: the setting of each."""
 
+KERNELS = frozenset(
+    {
+        *("minimax_m3_msa_decode_backend", "flash_attn_max_num_splits_for_cuda_graph"),
+        *("tokenspeed_mla_min_split_kv", "tq_max_kv_splits_for_cuda_graph"),
+        *("use_trtllm_attention", "disable_flashinfer_q_quantization", "mla_prefill_backend"),
+        *("use_prefill_query_quantization", "trtllm_ragged_backend", "indexer_sparse_logits"),
+        *("indexer_tp_shard_min_rows", "minimax_m3_indexer_cp", "use_non_causal"),
+        *("sparse_mla_force_mqa", "sparse_mla_prefill_workspace_factor", "flex_attn_block_m"),
+        *("flex_attn_block_n", "flex_attn_q_block_size", "flex_attn_kv_block_size"),
+        *("use_cudnn_prefill", "use_trtllm_ragged_deepseek_prefill", "disable_flashinfer_prefill"),
+        "use_prefill_decode_attention",
+    }
+)
+"""Keys of --attention-config that say how attention is computed, the last four of older releases."""
+
+ATTENTION_REFUSED = {
+    "backend_per_kind": "backends of each kind of layer choose each its own blocks",
+    "hisparse_config": "HiSparse keeps rows in main memory and few of them on the GPU",
+}
+"""Keys of --attention-config that change the cache in ways that are not counted."""
+
 INDEX_TYPES = {"bfloat16": "bf16"}
 """Element types of indexers' keys whose name is another in --attention-config."""
 
-METHODS = ("mtp", "eagle", "eagle3")
-"""Methods of a draft that are values of speculative_method."""
+TRANSFER = frozenset(
+    {
+        *("kv_connector", "kv_role", "engine_id", "kv_buffer_device", "kv_buffer_size", "kv_rank"),
+        *("kv_parallel_size", "kv_ip", "kv_port", "kv_connector_extra_config"),
+        *("kv_connector_module_path", "enable_permute_local_kv", "kv_load_failure_policy"),
+    }
+)
+"""Keys of --kv-transfer-config, of which the connectors alone touch the cache."""
+
+CONNECTORS_REFUSED = {
+    "HiSparseConnector": ATTENTION_REFUSED["hisparse_config"],
+}
 
 SEVERAL = "MultiConnector"
 """The connector that holds several others, each as --kv-transfer-config has one."""
 
+HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
+"""Keys of a connector's own with which it keeps copies in main memory."""
 
-def read_attention(text: str) -> dict[str, Any]:
-    """Read the settings of --attention-config."""
-    table = _object("--attention-config", text)
-    return {ATTENTION[key]: value for key, value in table.items() if key in ATTENTION}
+LMCACHE_MP = "LMCacheMPConnector"
+"""A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
+
+POSITIONS = ("rope_parameters", "rope_scaling", "rope_theta", "mrope_section")
+"""Keys of a model's file that say how positions are encoded, which no cache depends on."""
+
+SHAPES = ("head", "layer", "window", "chunk", "lora_rank", "state", "conv", "hidden_size")
+"""Parts of the names of keys of a model's file that say what it caches."""
+
+
+def read_attention(text: str, asked: Asked) -> None:
+    """Read --attention-config into settings."""
+    flag = "--attention-config"
+    table = table_of(flag, text)
+    refuse_and_name(flag, table, {*ATTENTION, *KERNELS}, ATTENTION_REFUSED, asked)
+    for key in ATTENTION.keys() & table.keys():
+        asked.settings[ATTENTION[key]] = table[key]
 
 
 def write_attention(given: dict[str, Any]) -> str | None:
@@ -43,21 +91,36 @@ def write_attention(given: dict[str, Any]) -> str | None:
     return json.dumps(table) if table else None
 
 
-def read_transfer(text: str) -> dict[str, Any]:
-    """Read the names of the connectors of --kv-transfer-config."""
-    names = [*_connectors(_object("--kv-transfer-config", text))]
-    return {"kv_connector": ",".join(names)} if names else {}
+def read_transfer(text: str, asked: Asked) -> None:
+    """Read the names of the connectors of --kv-transfer-config into a setting."""
+    flag = "--kv-transfer-config"
+    table = table_of(flag, text)
+    refuse_and_name(flag, table, TRANSFER, {}, asked)
+    connectors = [*_connectors(table)]
+    for name, own in connectors:
+        if name in CONNECTORS_REFUSED:
+            raise RequestError.about("--from", f"{flag}: {CONNECTORS_REFUSED[name]}")
+        if any(key in own for key in HOST_MEMORY):
+            asked.notes.append(f"{name}: its copies in main memory come on top")
+        if name == LMCACHE_MP:
+            asked.notes.append(
+                f"{name}: whether it turns the hybrid manager off depends on lmcache's version; "
+                "here it does (disable_hybrid_kv_cache_manager=false for one that does not)"
+            )
+    if connectors:
+        asked.settings["kv_connector"] = ",".join(name for name, _ in connectors)
 
 
-def _connectors(table: dict[str, Any]) -> Iterator[str]:
-    """Name the connectors of a table: of several those that MultiConnector holds."""
-    several = table.get("kv_connector_extra_config")
-    held = several.get("connectors") if isinstance(several, dict) else None
+def _connectors(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name the connectors of a table, with their own keys: of several those that are held."""
+    extra = table.get("kv_connector_extra_config")
+    own = extra if isinstance(extra, dict) else {}
+    held = own.get("connectors")
     for inner in held if isinstance(held, list) else ():
         if isinstance(inner, dict):
             yield from _connectors(inner)
     if not held and table.get("kv_connector"):
-        yield str(table["kv_connector"])
+        yield str(table["kv_connector"]), own
 
 
 def write_transfer(names: str) -> str:
@@ -71,31 +134,60 @@ def write_transfer(names: str) -> str:
     )
 
 
-def read_draft(config: str | None, method: str | None, asked: Asked) -> dict[str, Any]:
-    """Read the settings of a draft, of --speculative-config, or of --spec-method and --spec-tokens.
+def read_overrides(text: str, asked: Asked) -> None:
+    """Read --hf-overrides: keys of the model's file, of which those of its shape are refused.
 
-    There are none where its method is not counted, which a note says.
+    Raises:
+        RequestError: it changes what the model caches, which its file has to say.
     """
-    if config is not None:
-        said = f"--speculative-config {quote(config)}"
-        table = _object("--speculative-config", config)
-    else:
-        said = f"--spec-method {quote(method)}"
-        tokens = asked.settings.pop("num_speculative_tokens", None)
-        table = {"method": method, "num_speculative_tokens": tokens}
-    name = str(table.get("method", "")).lower()
-    name = "mtp" if name.endswith("_mtp") else name
-    if name not in METHODS:
-        asked.notes.append(
-            f"the draft of {said} is not counted: kvcalc knows the methods {', '.join(METHODS)}"
-        )
-        return {}
-    tokens = table.get("num_speculative_tokens")
-    found = {"speculative_method": name}
-    return found if tokens is None else found | {"num_speculative_tokens": tokens}
+    for key in _leaves(table_of("--hf-overrides", text)):
+        if any(part in key for part in SHAPES):
+            raise RequestError.about(
+                "--from",
+                f"--hf-overrides: {quote(key)} may change what the model caches; kvcalc reads it "
+                "from the model's file alone",
+            )
+        asked.notes.append(f"--hf-overrides: {quote(key)} is not read; the model's own file is")
 
 
-def _object(flag: str, text: str) -> dict[str, Any]:
+def _leaves(table: dict[str, Any]) -> Iterator[str]:
+    """Name the keys of all tables inside, but for those of positions."""
+    for key, value in table.items():
+        if key in POSITIONS:
+            continue
+        if isinstance(value, dict):
+            yield from _leaves(value)
+        else:
+            yield key
+
+
+def refuse_and_name(
+    flag: str,
+    table: Mapping[str, Any],
+    known: Collection[str],
+    refused: Mapping[str, str],
+    asked: Asked,
+) -> None:
+    """Refuse keys that change the cache in ways that are not counted, and name those not known.
+
+    Raises:
+        RequestError: there is one that is refused.
+    """
+    for key in table:
+        if key in refused:
+            raise RequestError.about(
+                "--from", f"{flag}: {key}: {refused[key]}, which kvcalc does not count"
+            )
+    if unknown := [f"{flag}.{key}" for key in table if key not in known]:
+        asked.name_unknown(unknown)
+
+
+def table_of(flag: str, text: str) -> dict[str, Any]:
+    """Read a flag's value as an object in JSON.
+
+    Raises:
+        RequestError: it is not one.
+    """
     try:
         table = json.loads(text)
     except (ValueError, RecursionError):

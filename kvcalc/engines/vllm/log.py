@@ -21,8 +21,9 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
+from kvcalc.engines.vllm import log_refused
 from kvcalc.engines.vllm.caches import StateCache
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool, hint
+from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint
 
 PATTERNS = (
     pattern("available", "KV cache memory", rf"Available KV cache memory [:=] (?P<gib>{SIZE}) GiB"),
@@ -32,19 +33,6 @@ PATTERNS = (
         "Maximum concurrency",
         rf"Maximum concurrency(?: for (?P<context>{COUNT}) tokens per request)? [:=] "
         rf"(?P<times>{SIZE})x",
-    ),
-    pattern(
-        "refused",
-        "KV cache memory",
-        rf"max seq len \((?P<context>{COUNT})\), \(?(?P<needed>{SIZE}) GiB KV cache is needed, "
-        rf"which is larger than the available KV cache memory \((?P<gib>{SIZE}) GiB\)"
-        rf"(?:.{{0,80}}estimated maximum model length is (?P<longest>{COUNT}))?",
-    ),
-    pattern(
-        "stored",
-        "can be stored in KV cache",
-        rf"max seq len \((?P<context>{COUNT})\) is larger than the maximum number of tokens that "
-        rf"can be stored in KV cache \((?P<tokens>{COUNT})\)",
     ),
     pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
     pattern(
@@ -69,13 +57,10 @@ PATTERNS = (
     ),
 )
 
-NO_MEMORY = "the available memory is missing from the log"
 NO_CONTEXT = "the context is missing: give --set max_model_len=N"
 
 OTHER_RANK = Fraction(3, 100)
 """How much less another rank may have: each prints its own memory, the pool follows the least."""
-
-STAGE_CHECK = "all stages' layers against one stage's memory, as before vLLM issue 34076 was mended"
 
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
@@ -154,61 +139,6 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
         yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{hint(cause)}")
 
 
-def _refused(run: Run, line: Found) -> Iterator[Checked]:
-    """The error of a request that does not fit: what it needs, and how long one could be."""
-    values = line.values
-    needed = Printed(line.line, "KV cache needed (GiB)", values["needed"], GIB_PLACES)
-    context = number(values["context"])
-    longest = values.get("longest")
-    estimate = Printed(line.line, "estimated maximum model length (tokens)", longest or "0")
-    if run.subject.model is None:
-        yield needed.cannot(NO_MODEL)
-        if longest:
-            yield estimate.cannot(NO_MODEL)
-        return
-    stages = run.pool.plan.bytes_per_block
-    request = run.pool.request(context)
-    whys = dict.fromkeys((run.pool.block, *stages), f"{request:,} blocks a request, one rank")
-    whys.setdefault(sum(stages), STAGE_CHECK)
-
-    def of(block: int) -> Fraction:
-        return Fraction(block * request, GIB)
-
-    block = next((block for block in whys if needed.agrees_with(of(block))), run.pool.block)
-
-    def explain(printed: Printed) -> str | None:
-        return run.explain(
-            lambda pool: printed.agrees_with(Fraction(pool.block * pool.request(context), GIB))
-        )
-
-    yield needed.held(of(block), whys[block], explain)
-    if longest:
-        memory = Printed(0, "", values["gib"], GIB_PLACES)
-        yield _estimated(run, estimate, memory, block, context)
-
-
-def _estimated(run: Run, printed: Printed, memory: Printed, block: int, context: int) -> Checked:
-    """The longest request that fits: from a block less than the memory, to all of it."""
-    least = int((memory.value - memory.half_step) * GIB) // block - 1
-    most = int((memory.value + memory.half_step) * GIB) // block
-    wanted = number(printed.text)
-    why = f"the longest that fits {memory.text} GiB"
-    room = max(least, run.pool.request(wanted) if 0 < wanted <= context else 0)
-    if room <= most and run.pool.longest(context, room) == wanted:
-        return printed.row(wanted, AGREES, why)
-    low, high = run.pool.longest(context, least), run.pool.longest(context, most)
-    ours = high if wanted > high else low
-    return printed.row(ours, DIFFERS, f"{why}: {low:,} to {high:,} expected")
-
-
-def _stored(run: Run, line: Found) -> Iterator[Checked]:
-    printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
-    if run.blocks is not None:
-        yield printed.held(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
-    else:
-        yield printed.cannot(NO_MEMORY)
-
-
 def _blocks(run: Run, line: Found) -> Iterator[Checked]:
     """Blocks that the memory gives; where it is not printed, those that one request takes."""
     text = line.values["blocks"]
@@ -266,8 +196,7 @@ def _padding(run: Run, line: Found) -> Iterator[Checked]:
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "tokens": _tokens,
     "concurrency": _concurrency,
-    "refused": _refused,
-    "stored": _stored,
+    **log_refused.RULES,
     "blocks": _blocks,
     "override": _blocks,
     "attention block": _attention_block,
@@ -276,7 +205,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
 """How each kind of line is checked."""
 
 LOG = EngineLog(
-    patterns=PATTERNS,
+    patterns=(*PATTERNS, *log_refused.PATTERNS),
     check=check,
     spellings={
         "tp": "tensor_parallel_size",
@@ -285,12 +214,12 @@ LOG = EngineLog(
         "pp_size": "pipeline_parallel_size",
         "pp_partition": "pp_layer_partition",
         "kv_dtype": "kv_cache_dtype",
-        "enable_prefix_caching": "prefix_caching",
+        "prefix_caching": "enable_prefix_caching",
         "max_model_len": "context",
         "max_seq_len": "context",
         "max_num_seqs": "sequences",
     },
-    beside=frozenset({"prefix_caching", "num_gpu_blocks_override", "kv_cache_memory_bytes"}),
+    beside=frozenset({"num_gpu_blocks_override", "kv_cache_memory_bytes"}),
     configured=(
         "tensor_parallel_size",
         "pipeline_parallel_size",

@@ -8,9 +8,11 @@ from typing import Any
 from kvcalc.costs import formula
 from kvcalc.engines.log import Found, Printed, Subject, number
 from kvcalc.engines.vllm.plan import Plan, plan, variables
-from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20, longest_request
+from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
+
+NO_MEMORY = "the available memory is missing from the log"
 
 GIB = 2**30
 GIB_PLACES = 2
@@ -51,10 +53,6 @@ class RunPool:
             self._requests[context] = self._blocks(context)
         return self._requests[context]
 
-    def longest(self, context: int, room: int) -> int:
-        """The longest request of at most `context` tokens that so many blocks hold."""
-        return longest_request(lambda tokens: self.request(tokens) <= room, context)
-
     def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
         """What the log may call the tokens of so many blocks, by the versions of the label."""
         if context is not None:
@@ -71,8 +69,6 @@ class Run:
     def __init__(self, found: Sequence[Found], subject: Subject) -> None:
         self.subject = subject
         self.settings = dict(subject.settings)
-        if str(self.settings.pop("prefix_caching", "true")).lower() == "false":
-            self.settings.setdefault("mamba_cache_mode", "none")
         batch = last(found, "batch", "tokens")
         if batch:
             self.settings.setdefault("max_num_batched_tokens", number(batch))
@@ -105,16 +101,21 @@ class Run:
         assert self.subject.model is not None
         return RunPool(plan(self.subject.model, VllmSettings(**{**self.settings, **changes})))
 
-    def blocks_in_memory(self, pool: RunPool) -> range | None:
-        """How many blocks the memory may give: a range, for it is printed rounded."""
+    def bytes_of(self, memory: Printed) -> tuple[int, int]:
+        """The least and the most bytes that a memory may have, which the log prints rounded."""
         if self.memory_bytes:
-            return range(self.memory_bytes // pool.block, self.memory_bytes // pool.block + 1)
-        if self.memory is None:
+            return self.memory_bytes, self.memory_bytes
+        return (
+            int((memory.value - memory.half_step) * GIB),
+            int((memory.value + memory.half_step) * GIB),
+        )
+
+    def blocks_in_memory(self, pool: RunPool) -> range | None:
+        """How many blocks the memory may give."""
+        if not self.memory_bytes and self.memory is None:
             return None
-        memory = Printed(0, "", self.memory, GIB_PLACES)
-        low = (memory.value - memory.half_step) * GIB // pool.block
-        high = (memory.value + memory.half_step) * GIB // pool.block
-        return range(int(low), int(high) + 1)
+        low, high = self.bytes_of(Printed(0, "", self.memory or "0", GIB_PLACES))
+        return range(max(0, low) // pool.block, high // pool.block + 1)
 
     def blocks_of(self, pool: RunPool) -> range | None:
         """How many blocks the pool may have: as asked for, as printed, else as the memory gives."""

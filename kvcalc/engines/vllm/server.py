@@ -99,36 +99,75 @@ MODEL_DTYPES = {"half": "float16", "float": "float32"}
 
 
 def finish(asked: Asked) -> Asked:
-    """Let --dtype be the cache's type unless that is given, and read what is given as JSON.
+    """Make settings of what is given otherwise than vLLM's cache takes it.
 
-    Without chunked prefill a batch is at least as long as the context (config/scheduler.py).
+    --dtype is the cache's type unless that is given.
+
+    Raises:
+        RequestError: a value is not JSON, not a count, or changes the cache in a way not counted.
     """
     settings = asked.settings
-    if settings.pop("whole_prefill", False):
-        settings["max_num_batched_tokens"] = _whole_prefill(asked)
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
-    for flag, read in (("attention_config", read_attention), ("kv_transfer_config", read_transfer)):
+    for flag, read in JSON_FLAGS.items():
         if (text := settings.pop(flag, None)) is not None:
-            settings |= read(text)
-    config = settings.pop("speculative_config", None)
-    method = settings.pop("speculative_method", None)
-    if config is not None or method is not None:
-        settings |= read_draft(config, method, asked)
+            read(text, asked)
+    _offloading(asked)
+    _pooling(asked)
+    read_draft(asked)
+    _batch(asked)
     return asked
 
 
-def _whole_prefill(asked: Asked) -> int:
-    if asked.context is None:
-        raise RequestError.about("--from", "--no-enable-chunked-prefill needs --max-model-len")
-    batch = str(asked.settings.get("max_num_batched_tokens", UNNAMED_GPU_BATCH))
-    try:
-        return max(asked.context, human_readable_int(batch))
-    except ValueError:
-        raise RequestError.about(
-            "--from", f"--max-num-batched-tokens: found {quote(batch)}, expected a whole number"
-        ) from None
+def _offloading(asked: Asked) -> None:
+    """--kv-offloading-size is a connector, too (config/vllm.py, _post_init_kv_transfer_config)."""
+    size = asked.settings.pop("kv_offloading_size", None)
+    backend = asked.settings.pop("kv_offloading_backend", "native")
+    if size is None:
+        return
+    if backend not in OFFLOADING:
+        raise RequestError.of("--kv-offloading-backend", backend, f"one of {', '.join(OFFLOADING)}")
+    asked.settings["kv_connector"] = OFFLOADING[backend]
+    asked.notes.append(
+        f"--kv-offloading-size: {quote(size)} GiB of main memory hold copies of the cache, on top"
+    )
+
+
+def _pooling(asked: Asked) -> None:
+    """Pooling models run without asynchronous scheduling, unless it is asked for."""
+    runner = asked.settings.pop("runner", "auto")
+    convert = asked.settings.pop("convert", "auto")
+    if runner == "pooling" or (runner == "auto" and convert not in ("auto", "none")):
+        asked.settings.setdefault("async_scheduling", False)
+
+
+def _batch(asked: Asked) -> None:
+    """Work out a batch that is not given, where more than the GPU decides it.
+
+    Over kernels for small batches it is 256, with --performance-mode throughput twice as long, and
+    without chunked prefill at least as long as the context (engine/arg_utils.py).
+    """
+    settings = asked.settings
+    replicas = str(settings.pop("data_parallel_size", 1))
+    experts = settings.pop("enable_expert_parallel", False)
+    over = settings.pop("all2all_backend", None)
+    twice = settings.pop("performance_mode", None) == "throughput"
+    whole = settings.pop("whole_prefill", False)
+    if replicas != "1":
+        asked.notes.append(
+            f"vllm: --data-parallel-size {quote(replicas)} starts so many replicas; the answer is "
+            "one's"
+        )
+    if "max_num_batched_tokens" in settings:
+        return
+    if experts and replicas != "1" and over in SMALL_BATCHES:
+        settings["max_num_batched_tokens"] = SMALL_BATCH * (1 + twice)
+        asked.notes.append(
+            f"vllm: over {over} a batch is {settings['max_num_batched_tokens']:,} tokens unless "
+            "--max-num-batched-tokens says otherwise"
+        )
+    asked.batch = Batch(doubled=twice, whole_context=whole)
 
 
 def prepare(wanted: Wanted) -> Wanted:

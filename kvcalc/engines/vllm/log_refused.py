@@ -1,0 +1,132 @@
+"""The error of a request that vLLM's start-up check refuses, and of older versions' pool."""
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from functools import partial
+from typing import NamedTuple
+
+from kvcalc.engines.log import (
+    AGREES,
+    COUNT,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    number,
+    pattern,
+)
+from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool
+from kvcalc.engines.vllm.pool import longest_request
+from kvcalc.engines.vllm.start_up import Needs, start_up_needs
+
+PATTERNS = (
+    pattern(
+        "refused",
+        "KV cache memory",
+        rf"max seq len \((?P<context>{COUNT})\), \(?(?P<needed>{SIZE}) GiB KV cache is needed, "
+        rf"which is larger than the available KV cache memory \((?P<gib>{SIZE}) GiB\)"
+        rf"(?:.{{0,80}}estimated maximum model length is (?P<longest>{COUNT}))?",
+    ),
+    pattern(
+        "stored",
+        "can be stored in KV cache",
+        rf"max seq len \((?P<context>{COUNT})\) is larger than the maximum number of tokens that "
+        rf"can be stored in KV cache \((?P<tokens>{COUNT})\)",
+    ),
+)
+
+STAGE_CHECK = "all stages' layers against one stage's memory, as before vLLM issue 34076 was mended"
+
+
+class StartUpCheck(NamedTuple):
+    """What a start-up check asks for: bytes for a request's tokens; `why` if not of one rank."""
+
+    needs: Callable[[int], int]
+    why: str
+
+    def gib(self, context: int) -> Fraction:
+        """GiB that a request of so many tokens needs."""
+        return Fraction(self.needs(context), GIB)
+
+    def longest(self, context: int, size: int) -> int:
+        """The longest request of at most `context` tokens that so many bytes hold."""
+        return longest_request(lambda tokens: self.needs(tokens) <= size, context)
+
+
+def _of_stage(needs: Needs, stage: int, context: int) -> int:
+    return needs(context)[stage]
+
+
+def _checks(pool: RunPool) -> Iterator[StartUpCheck]:
+    """What the start-up check may have asked for: of each stage, or as it once did of all."""
+    needs = start_up_needs(pool.plan)
+    stages = pool.plan.bytes_per_block
+    fullest = stages.index(pool.block)
+    for stage in (fullest, *(n for n in range(len(stages)) if n != fullest)):
+        yield StartUpCheck(partial(_of_stage, needs, stage), "")
+    if len(stages) > 1:
+        yield StartUpCheck(lambda tokens: sum(stages) * pool.request(tokens), STAGE_CHECK)
+
+
+def _refused(run: Run, line: Found) -> Iterator[Checked]:
+    """The error of a request that does not fit: what it needs, and how long one could be."""
+    values = line.values
+    needed = Printed(line.line, "KV cache needed (GiB)", values["needed"], GIB_PLACES)
+    context = number(values["context"])
+    longest = values.get("longest")
+    estimate = Printed(line.line, "estimated maximum model length (tokens)", longest or "0")
+    if run.subject.model is None:
+        yield needed.cannot(NO_MODEL)
+        if longest:
+            yield estimate.cannot(NO_MODEL)
+        return
+    checks = list(_checks(run.pool))
+    asked = next((c for c in checks if needed.agrees_with(c.gib(context))), checks[0])
+
+    def explain(printed: Printed) -> str | None:
+        return run.explain(
+            lambda pool: any(printed.agrees_with(check.gib(context)) for check in _checks(pool))
+        )
+
+    why = asked.why or f"{run.pool.request(context):,} blocks a request, one rank"
+    yield needed.held(asked.gib(context), why, explain)
+    if longest:
+        memory = Printed(0, "", values["gib"], GIB_PLACES)
+        yield _estimated(run, estimate, memory, asked, context)
+
+
+def _estimated(
+    run: Run, printed: Printed, memory: Printed, asked: StartUpCheck, context: int
+) -> Checked:
+    """The longest request that fits, which the one asked for did not.
+
+    Versions differ in whether they leave a block out of the memory.
+    """
+    low, high = run.bytes_of(memory)
+    low -= run.pool.block
+    wanted = number(printed.text)
+    why = f"the longest that fits {memory.text} GiB"
+    if 0 < wanted < context:
+        least, more = asked.needs(wanted), asked.needs(wanted + 1)
+        if max(low, least) < min(high + 1, more):
+            return printed.row(wanted, AGREES, why)
+    shortest, longest = (asked.longest(context, size) for size in (low, high))
+    ours = longest if wanted > longest else shortest
+    return printed.row(ours, DIFFERS, f"{why}: {shortest:,} to {longest:,} expected")
+
+
+def _stored(run: Run, line: Found) -> Iterator[Checked]:
+    printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
+    if run.blocks is not None:
+        yield printed.held(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
+    else:
+        yield printed.cannot(NO_MEMORY)
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "refused": _refused,
+    "stored": _stored,
+}
+"""How each kind of line is checked."""

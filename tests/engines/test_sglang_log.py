@@ -1,0 +1,211 @@
+"""What SGLang prints of its pools, by its own formats, agrees; one step of the last place differs.
+
+The formats are those of srt/mem_cache/memory_pool.py, srt/mem_cache/swa_memory_pool.py,
+srt/model_executor/pool_configurator.py and srt/managers/scheduler.py of 0.5.23.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.answers.check import AGREES, DIFFERS
+from kvcalc.errors import KvcalcError
+from kvcalc.model import Model
+from tests.engines.log_lines import any_model, checked, load, misprinted
+from tests.shapes import full, sliding
+from tests.shapes import model as shape
+
+requests = st.fixed_dictionaries(
+    {},
+    optional={
+        "tensor_parallel_size": st.sampled_from([1, 2, 4, 8, 16]),
+        "attn_dp_size": st.sampled_from([1, 2]),
+        "kv_cache_dtype": st.sampled_from(
+            ["fp8_e4m3", "fp8_e5m2", "bfloat16", "float16", "mxfp8", "nvfp4"]
+        ),
+        "page_size": st.sampled_from([1, 16, 64]),
+        "swa_full_tokens_ratio": st.sampled_from([0.1, 0.5, 1.0]),
+        "mamba_ssm_dtype": st.sampled_from(["float32", "bfloat16"]),
+        "max_running_requests": st.integers(1, 100),
+        "disable_radix_cache": st.booleans(),
+        "gpu": st.sampled_from(["h100", "b200"]),
+        "speculative_num_draft_tokens": st.sampled_from([2, 4]),
+        "draft_layers": st.sampled_from([1, 3]),
+    },
+)
+TORCH = {
+    "fp8_e4m3": "float8_e4m3fn",
+    "fp8_e5m2": "float8_e5m2",
+    "mxfp8": "float8_e4m3fn",
+    "nvfp4": "float4_e2m1fn_x2",
+}
+
+
+def gb(size: int) -> str:
+    """What SGLang calls GB, which is GiB."""
+    return f"{size / 2**30:.2f}"
+
+
+Lines = Iterator[tuple[str, Mapping[str, int]]]
+"""Lines, with the figures of each and their decimals."""
+
+KEYS_AND_VALUES = {"K size: @ GB": 2, "V size: @ GB": 2}
+
+
+def printed(pool: kvcalc.Pool) -> Lines:
+    """The lines about a pool."""
+    figures = pool.figures
+    if figures["mamba_slots"] is not None:
+        yield from states(figures)
+    if figures["swa_tokens"] is not None and figures["full_tokens"]:
+        yield (
+            "Use sliding window memory pool. "
+            f"full_layer_tokens={figures['full_tokens']}, swa_layer_tokens={figures['swa_tokens']}",
+            {"swa_layer_tokens=@": 0},
+        )
+    yield from pools(pool)
+    yield (
+        f"max_total_num_tokens={figures['max_total_num_tokens']}, chunked_prefill_size=8192, "
+        f"max_prefill_tokens=16384, max_running_requests={figures['max_running_requests']}, "
+        f"context_len={pool.context}, available_gpu_mem=1.23 GB",
+        {"max_total_num_tokens=@,": 0, "max_running_requests=@,": 0},
+    )
+
+
+def states(figures: Mapping[str, Any]) -> Lines:
+    """The line about slots of recurrent state."""
+    sizes = {"conv_state": "mamba.conv", "ssm_state": "mamba.temporal"}
+    drafted = {
+        "intermediate_ssm_state_cache": "mamba.intermediate_ssm",
+        "intermediate_conv_window_cache": "mamba.intermediate_conv",
+    }
+    start = f"Mamba Cache is allocated. max_mamba_cache_size: {figures['mamba_slots']}, "
+    line = ", ".join(f"{label} size: {gb(figures[name])}GB" for label, name in sizes.items())
+    if "mamba.intermediate_ssm" in figures:
+        sizes |= drafted
+        line += "".join(f" {label} size: {gb(figures[name])}GB" for label, name in drafted.items())
+    yield f"{start}{line} ", {f"{label} size: @GB": 2 for label in sizes}
+
+
+def pools(pool: kvcalc.Pool) -> Lines:
+    """The lines about keys and values, or rows, of each pool."""
+    figures = pool.figures
+    dtype = f"torch.{TORCH.get(pool.kv_cache_dtype, pool.kv_cache_dtype)}"
+    windowed = figures["swa_tokens"] is not None
+
+    def start(label: str, tokens: int) -> str:
+        return f"{label}KV Cache is allocated. dtype: {dtype}, #tokens: {tokens}, "
+
+    def sizes(k: int, v: int) -> str:
+        return f"K size: {gb(k)} GB, V size: {gb(v)} GB"
+
+    total = figures["max_total_num_tokens"]
+    for name, label, tokens in (
+        ("full", "Full ", figures["full_tokens"] or total),
+        ("swa", "SWA ", figures["swa_tokens"]),
+    ):
+        line = start(label if windowed else "", tokens)
+        buffers = {
+            one: sum(
+                figures.get(f"{name}.{of}{one}{part}_buffer", 0)
+                for of, part in (("", ""), ("", "_scale"), ("native_", "_scale"))
+            )
+            for one in ("k", "v")
+        } | {"kv": figures.get(f"{name}.kv_buffer", 0)}
+        index = figures.get(f"{name}.index_k", 0)
+        if buffers["k"]:
+            yield line + sizes(buffers["k"], buffers["v"]), KEYS_AND_VALUES
+            if index:
+                yield line + sizes(index, 0), {"K size: @ GB": 2}
+        elif buffers["kv"]:
+            yield f"{line}KV size: {gb(buffers['kv'] + index)} GB", {"KV size: @ GB": 2}
+    if windowed and figures["full_tokens"] and "full.k_buffer" in figures:
+        yield (
+            f"SWAKVPool mem usage: {gb(figures['kv_bytes'])} GB, swa size: {figures['swa_tokens']}"
+            f", full size: {figures['full_tokens']}",
+            {"mem usage: @ GB": 2},
+        )
+    own, draft = figures["full_pool_bytes"], figures["draft_bytes"]
+    if draft and "full.k_buffer" in figures and not windowed and "full.index_k" not in figures:
+        keys = sum(size for name, size in figures.items() if re.match("full.*[._]k_", name))
+        keys = draft * keys // own
+        yield start("", total) + sizes(keys, draft - keys), KEYS_AND_VALUES
+
+
+@settings(max_examples=40)
+@given(any_model, requests, st.integers(2**28, 2**38), st.integers(1, 2**20))
+def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
+    model: Model, asked: dict[str, Any], memory: int, context: int
+) -> None:
+    try:
+        pool = kvcalc.pool(model, "sglang", memory=memory, context=context, **asked)
+    except KvcalcError:
+        reject()
+    lines = [line for line, _ in printed(pool)]
+    rows = checked(lines, model, asked)
+    assert {row.verdict for row in rows} == {AGREES}, (lines, rows)
+    for place, (line, figures) in enumerate(printed(pool)):
+        for figure, places in figures.items():
+            for changed in misprinted(line, figure, places):
+                log = [*lines[:place], changed, *lines[place + 1 :]]
+                rows = [row for row in checked(log, model, asked) if row.line == place + 1]
+                assert DIFFERS in {row.verdict for row in rows}, (changed, rows)
+
+
+def test_layers_that_hold_nothing_count_in_the_pool_of_an_attention_model() -> None:
+    """Nemotron-Super-49B: 80 layers, of which 31 hold nothing, are stored all alike."""
+    nemotron = load("tests/oracles/configs/nvidia--Llama-3_3-Nemotron-Super-49B-v1.json")
+    tokens = 196_607
+    line = f"KV Cache is allocated. dtype: torch.bfloat16, #tokens: {tokens}, K size: 30.00 GB, "
+    rows = checked([f"{line}V size: 30.00 GB"], nemotron)
+    assert [(row.ours, row.verdict) for row in rows] == [(30, AGREES), (30, AGREES)]
+
+
+def test_ranks_that_outnumber_the_groups_of_a_states_convolution_have_one_each() -> None:
+    """Nemotron 3 Nano has 8 groups of B and C: on 16 ranks there are 16 of them."""
+    nano = load("tests/oracles/configs/nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16.json")
+    asked: dict[str, Any] = {"tensor_parallel_size": 16}
+    pool = kvcalc.pool(nano, "sglang", memory=2**36, context=8192, **asked)
+    assert {row.verdict for row in checked([line for line, _ in printed(pool)], nano, asked)} == {
+        AGREES
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "printed"), [("mxfp8", "4.12"), ("nvfp4", "2.25"), ("fp8_e4m3", "4.00")]
+)
+def test_the_scales_of_packed_formats_are_in_k_and_in_v(form: str, printed: str) -> None:
+    """32 layers x 8 heads x 128 x 131,072 tokens: 4 GiB of 8 bits, a scale for 32 or for 16."""
+    llama = load("llama-3.1-8b")
+    asked = {"kv_cache_dtype": form, "gpu": "b200", "page_size": 128}
+    asked |= {"attention_backend": "fa4"} if form == "mxfp8" else {}
+    line = f"KV Cache is allocated. dtype: torch.{TORCH[form]}, #tokens: {131_072 - 128}, "
+    rows = checked([f"{line}K size: {printed} GB, V size: {printed} GB"], llama, asked)
+    assert [row.verdict for row in rows] == [AGREES, AGREES], rows
+
+
+def test_max_total_tokens_caps_a_window_pool_that_running_requests_size() -> None:
+    model = shape(sliding(), full())
+    asked = {"max_total_tokens": 1000, "disable_radix_cache": True, "max_running_requests": 64}
+    line = "Use sliding window memory pool. full_layer_tokens=1000, swa_layer_tokens={}"
+    assert [row.verdict for row in checked([line.format(1000)], model, asked)] == [AGREES]
+    (row,) = checked([line.format(1001)], model, asked)
+    assert (row.ours, row.verdict) == (1000, DIFFERS)
+    (row,) = checked([line.replace("=1000", "=999").format(1000)], model, asked)
+    assert row.verdict == DIFFERS
+
+
+def test_without_a_gpu_rows_of_sparse_attention_may_be_stored_as_on_blackwell() -> None:
+    """DeepSeek V3.2: 61 rows of 656 bytes on Hopper and of 576 on Blackwell, a key of 132 each."""
+    deepseek = load("tests/oracles/configs/deepseek-ai--DeepSeek-V3.2.json")
+    line = "KV Cache is allocated. dtype: torch.float8_e4m3fn, #tokens: 1048512, KV size: {} GB"
+    for row, printed in ((656, "46.94"), (576, "42.18")):
+        assert f"{2**20 * 61 * (row + 132) / 2**30:.2f}" == printed
+        assert [one.verdict for one in checked([line.format(printed)], deepseek)] == [AGREES]
+    (one,) = checked([line.format("42.18")], deepseek, {"gpu": "h100"})
+    assert one.verdict == DIFFERS
