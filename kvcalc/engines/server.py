@@ -31,7 +31,8 @@ class Asked:
 
     `context` and `sequences` are numbers with the engine's own suffixes resolved by
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
-    that without a context the server shares the model's own among the sequences. `notes` are
+    that without a context the server shares the model's own among the sequences. `passed` are the
+    ignored flags with their values. `notes` are
     sentences for the person who asked, as of a default of the server's.
     """
 
@@ -41,6 +42,7 @@ class Asked:
     share: str | None = None
     shares_maximum: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
+    passed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def name_unknown(self, words: list[str]) -> None:

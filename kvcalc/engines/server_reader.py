@@ -113,45 +113,47 @@ def _flags(words: list[str], server: Server, asked: Asked) -> None:
     while place < len(words):
         word = words[place]
         place += 1
-        if not FLAG.fullmatch(word):
-            if server.positional_model and asked.model is None:
-                asked.model = word
-            else:
-                unknown.append(word)
-            continue
-        flag, equals, value = word.partition("=")
-        flag = _spelled(flag, server)
-        following = [value] if equals else _values_after(words, place)
-        if flag in server.switches:
-            if equals:
-                raise RequestError.about(
-                    "--from", f"{quote(flag)}: found {quote(value)}, expected no value"
-                )
-            setting, switched = server.switches[flag]
-            asked.settings[setting] = switched
-        elif flag in server.gives:
-            if not following:
-                raise RequestError.about("--from", f"{quote(flag)} has no value")
-            taken = following if flag in server.several else following[:1]
-            place += 0 if equals else len(taken)
-            _take(server.gives[flag], ",".join(taken), flag, server, asked)
-        elif flag in server.refusals:
-            raise RequestError.about("--from", f"{flag}: {server.refusals[flag]}")
-        elif flag in server.ignored:
-            takes = server.ignored[flag]
-            if flag in server.remarks:
-                asked.notes.append(f"{flag}: {server.remarks[flag]}")
-            place += (
-                0
-                if equals
-                else len(following)
-                if takes == AS_MANY_AS_FOLLOW
-                else min(takes, len(words))
-            )
+        if FLAG.fullmatch(word):
+            name, equals, value = word.partition("=")
+            flag = _spelled(name, server)
+            following = [value] if equals else _values_after(words, place)
+            if flag not in server.known:
+                unknown.append(flag)
+            taken = _flag(flag, bool(equals), following, server, asked)
+            place += 0 if equals else taken
+        elif server.positional_model and asked.model is None:
+            asked.model = word
         else:
-            unknown.append(flag)
-            place += 0 if equals else len(following[:1])
+            unknown.append(word)
     asked.name_unknown(unknown)
+
+
+def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: Asked) -> int:
+    """Take one flag with the values that stand behind it, and count those that are its own.
+
+    Raises:
+        RequestError: it has no value, has one where none is expected, or is refused.
+    """
+    if flag in server.refusals:
+        raise RequestError.about("--from", f"{flag}: {server.refusals[flag]}")
+    if flag in server.switches:
+        if equals:
+            found = quote(following[0])
+            raise RequestError.about("--from", f"{quote(flag)}: found {found}, expected no value")
+        setting, switched = server.switches[flag]
+        asked.settings[setting] = switched
+        return 0
+    if flag in server.gives:
+        if not following:
+            raise RequestError.about("--from", f"{quote(flag)} has no value")
+        taken = following if flag in server.several else following[:1]
+        _take(server.gives[flag], ",".join(taken), flag, server, asked)
+        return len(taken)
+    if flag in server.remarks:
+        asked.notes.append(f"{flag}: {server.remarks[flag]}")
+    takes = server.ignored.get(flag, 1)
+    asked.passed[flag] = ",".join(following[:takes] if takes >= 0 else following)
+    return len(following) if takes == AS_MANY_AS_FOLLOW else min(takes, len(following))
 
 
 def _spelled(flag: str, server: Server) -> str:

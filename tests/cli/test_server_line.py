@@ -31,7 +31,7 @@ SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
         ("vllm serve m --max-model-len 32K", "vllm", "m", 32_768, {}),
         ("vllm serve m --max-model-len auto", "vllm", "m", None, {}),
         ("vllm serve m --no-enable-chunked-prefill --max-model-len 65536", "vllm", "m", 65_536,
-         {"max_num_batched_tokens": 65_536}),
+         {"enable_chunked_prefill": False}),
         ("vllm serve m --dtype half", "vllm", "m", None, {"kv_cache_dtype": "float16"}),
         ("vllm serve m --dtype half --kv-cache-dtype fp8", "vllm", "m", None,
          {"kv_cache_dtype": "fp8"}),
@@ -63,11 +63,9 @@ def test_a_line_says_engine_model_context_and_settings(
 
 
 def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
-    _, asked = read("vllm serve m --frobnicate 3 --hf-overrides '{}' -tp 2")
+    _, asked = read("vllm serve m --frobnicate 3 --omni -tp 2")
     assert asked.settings == {"tensor_parallel_size": "2"}
-    assert asked.notes == [
-        "ignored, for kvcalc does not know them: '--frobnicate', '--hf-overrides'"
-    ]
+    assert asked.notes == ["ignored, for kvcalc does not know them: '--frobnicate', '--omni'"]
 
 
 def test_variables_of_the_engines_own_are_taken_or_named() -> None:

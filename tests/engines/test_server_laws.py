@@ -52,6 +52,13 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "strict_version": BOOLS,
         "enable_prefix_caching": BOOLS,
         "kv_connector": st.sampled_from(["LMCacheConnectorV1", "A,B", ","]),
+        "enable_kv_cache_events": BOOLS,
+        "enable_chunked_prefill": BOOLS,
+        "performance_mode": st.sampled_from(["balanced", "interactivity", "throughput"]),
+        "data_parallel_size": POWERS,
+        "enable_expert_parallel": BOOLS,
+        "all2all_backend": st.sampled_from(["deepep_low_latency", "nixl_ep", "deepep_v2", "none"]),
+        "runner": st.sampled_from(["auto", "generate", "pooling"]),
     },
     "sglang": {
         "kv_cache_dtype": st.sampled_from(find("sglang").dtypes),
@@ -146,8 +153,9 @@ NEVER_SAID = {
 
 SOMETIMES_SAID = {
     # Nothing on the line can say "none"; a draft of no tokens is no draft; EAGLE is another model;
-    # the mode "all" is of releases before 0.33.0; a comma names no connector.
+    # the mode "all" is of releases before 0.33.0; a comma names no connector; a backend of none.
     "vllm": {
+        "all2all_backend",
         *("kv_cache_dtype_skip_layers", "num_speculative_tokens", "speculative_method"),
         *("mamba_cache_mode", "kv_connector"),
     },

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines import find
+from kvcalc.engines import ENGINES, find
 from kvcalc.engines.option_values import Choices, Listed, Share, Whole
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.server_writer import flag, write
@@ -268,3 +268,32 @@ def test_every_ignored_flag_stands_once_under_a_reason() -> None:
 def test_the_drafts_of_a_models_own_head_are_llama_servers_mtp() -> None:
     words = line("llama.cpp", model(full(), num_nextn_predict_layers=1), n_rs_seq=2)
     assert words == "llama-server --model MODEL.gguf --spec-type draft-mtp --spec-draft-n-max 2"
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("vllm serve m --enable-lora", "the adapters' weights and buffers take memory"),
+        ("vllm serve m --config x.yaml", "what stands in that file is not read"),
+        ("sglang serve m --enable-hierarchical-cache", "copies of the cache take main memory"),
+        ("sglang serve m --lora-paths a b", "the adapters' weights and buffers take memory"),
+        ("llama-server -m m -np 1 -c 1 --cache-ram 1024", "so many MiB of main memory on top"),
+        ("llama-server -m m -np 1 -c 1 -ctxcp 8", "copies of its states or windows"),
+        ("lmdeploy serve api_server m --backend pytorch --adapters a", "the adapters' weights"),
+        ("lmdeploy serve api_server m", "LMDeploy's PyTorch engine (--backend pytorch), not"),
+    ],
+)
+def test_what_costs_memory_elsewhere_is_said(line: str, note: str) -> None:
+    assert any(note in one for one in read(line)[1].notes)
+
+
+def test_the_engine_that_is_asked_for_is_not_remarked_on() -> None:
+    assert read("lmdeploy serve api_server m --backend pytorch")[1].notes == []
+
+
+def test_what_changes_the_cache_in_ways_that_are_not_counted_is_refused() -> None:
+    for server in (one for name in ENGINES if (one := find(name).server) is not None):
+        for flag_, reason in server.refusals.items():
+            with pytest.raises(kvcalc.KvcalcError) as caught:
+                read(f"vllm serve m {flag_} 1")
+            assert str(caught.value) == f"--from: {flag_}: {reason}"

@@ -1,4 +1,4 @@
-"""Flags of llama-server that cannot touch the model's cache, and why.
+"""Flags of llama-server that leave the model's cache as it is, and why.
 
 common/arg.cpp of 2026-10-01.
 """
@@ -16,8 +16,8 @@ IGNORED = {
     },
     "copies of the cache in main memory or in files, and what requests share of it": {
         0: "--[no-]cache-idle-slots --[no-]cache-prompt --prompt-cache-all --prompt-cache-ro",
-        1: "--cache-ram --cache-reuse --checkpoint-min-step --ctx-checkpoints --prompt-cache "
-        "--slot-prompt-similarity --slot-save-path --swa-checkpoints -cms -cram -ctxcp -sps",
+        1: "--cache-reuse --checkpoint-min-step --prompt-cache --slot-prompt-similarity "
+        "--slot-save-path -cms -sps",
     },
     "the text of requests and answers: its tokens are the context": {
         0: "--[no-]agent --[no-]context-shift --[no-]conversation --embedding --embeddings "
@@ -78,7 +78,7 @@ IGNORED = {
     },
     "adapters: their weights stand beside the cache": {
         0: "--lora-init-without-apply",
-        1: "--control-vector --control-vector-scaled --lora --lora-scaled",
+        1: "--control-vector --control-vector-scaled",
         2: "--control-vector-layer-range",
     },
     "the draft's own context, which comes on top of what is counted": {
@@ -115,3 +115,14 @@ IGNORED = {
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+SAID = {
+    "prompts that ran before take so many MiB of main memory on top, 8,192 unless it is given": {
+        1: "--cache-ram -cram",
+    },
+    "a slot keeps so many copies of its states or windows in main memory on top, 32 unless given": {
+        1: "--ctx-checkpoints --swa-checkpoints -ctxcp",
+    },
+    "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
+}
+"""Flags of which something is said: their memory stands elsewhere (common/arg.cpp)."""

@@ -6,7 +6,7 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 """
 
 from kvcalc.engines.llama_cpp.cells import PAD
-from kvcalc.engines.llama_cpp.ignored_flags import IGNORED
+from kvcalc.engines.llama_cpp.ignored_flags import IGNORED, SAID
 from kvcalc.engines.llama_cpp.option_values import TAKES
 from kvcalc.engines.server import MODEL, Asked, Server, Wanted
 from kvcalc.errors import RequestError, quote
@@ -156,6 +156,7 @@ SERVER = Server(
     takes=TAKES,
     switches=SWITCHES,
     harmless=IGNORED,
+    said=SAID,
     names=file_or_repository,
     finish=finish,
     prepare=prepare,

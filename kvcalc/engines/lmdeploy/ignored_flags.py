@@ -16,13 +16,18 @@ IGNORED = {
         "--enable-eplb --language-model-only",
         1: "--revision --download-dir --model-format --device --distributed-executor-backend "
         "--vision-max-batch-size --ep --communicator --node-rank --nnodes --dist-init-addr",
-        -1: "--adapters --cudagraph-capture-batch-sizes",
+        -1: "--cudagraph-capture-batch-sizes",
     },
     "how much of a prompt is read at once, and when: a request's blocks hold it whole": {
         1: "--max-prefill-token-num --num-tokens-per-iter --max-prefill-iters --async",
     },
+    "which engine runs: the answer says that it is the PyTorch one's": {1: "--backend"},
     "a block that requests share is no larger": {0: "--enable-prefix-caching"},
     "the same caches, filled by another server": {1: "--role --migration-backend"},
-    "which engine runs: the answer says that it is the PyTorch one's": {1: "--backend"},
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+SAID = {
+    "the adapters' weights take memory of their own beside the cache": {-1: "--adapters"},
+}
+"""Flags of which something is said: their memory stands elsewhere."""

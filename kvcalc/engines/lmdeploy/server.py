@@ -1,6 +1,6 @@
 """The command line of `lmdeploy serve api_server` (0.16.0: cli/serve.py, cli/utils.py)."""
 
-from kvcalc.engines.lmdeploy.ignored_flags import IGNORED
+from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
 from kvcalc.engines.lmdeploy.settings import BY_NAME
 from kvcalc.engines.option_values import Choices, Share, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
@@ -10,9 +10,11 @@ def finish(asked: Asked) -> Asked:
     """Drop `--dtype auto`, the default, and say whose figures these are."""
     if asked.settings.get("kv_cache_dtype") == "auto":
         del asked.settings["kv_cache_dtype"]
-    asked.notes.append(
-        "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not TurboMind's"
-    )
+    if asked.passed.get("--backend") != "pytorch":
+        asked.notes.append(
+            "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not "
+            "TurboMind's"
+        )
     return asked
 
 
@@ -47,6 +49,7 @@ SERVER = Server(
         "kv_cache_dtype": Choices("cli/utils.py, dtype", ("auto", "float16", "bfloat16")),
     },
     harmless=IGNORED,
+    said=SAID,
     positional_model=True,
     finish=finish,
     prepare=prepare,

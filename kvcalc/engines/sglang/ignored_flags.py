@@ -1,4 +1,4 @@
-"""Flags of SGLang's server that cannot touch what a request's cache takes, and why.
+"""Flags of SGLang's server that leave what a request's cache takes as it is, and why.
 
 SGLang 0.5.23, srt/arg_groups/fields/*.py and srt/server_args.py. Those that touch it in ways that
 are not modelled (pipeline and context parallel, disaggregation, HiSparse, unified memory ...) stand
@@ -144,10 +144,9 @@ IGNORED = {
         "--paged-experts-num-resident --shared-experts-tp-size",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
-        0: "--disaggregation-decode-enable-offload-kvcache "
-        "--disaggregation-decode-enable-radix-cache --enable-flexkv --enable-hicache "
-        "--enable-hierarchical-cache --enable-linker-mla-dedup --enable-session-radix-cache "
-        "--enable-streaming-session --enable-unified-cache-external-linker",
+        0: "--disaggregation-decode-enable-radix-cache --enable-linker-mla-dedup "
+        "--enable-session-radix-cache --enable-streaming-session "
+        "--enable-unified-cache-external-linker",
         1: "--disaggregation-bootstrap-port --disaggregation-decode-allocation-policy "
         "--disaggregation-decode-host-receive-threshold "
         "--disaggregation-decode-polling-interval --disaggregation-decode-retraction-backup "
@@ -178,11 +177,11 @@ IGNORED = {
         "--ssl-keyfile-password",
     },
     "LoRA adapters: their weights stand beside the cache": {
-        0: "--enable-lora --enable-lora-overlap-loading --[no-]experts-shared-outer-loras "
+        0: "--enable-lora-overlap-loading --[no-]experts-shared-outer-loras "
         "--[no-]lora-strict-loading --lora-use-virtual-experts",
         1: "--lora-backend --lora-drain-wait-threshold --lora-eviction-policy "
         "--max-loaded-loras --max-lora-chunk-size --max-lora-rank --max-loras-per-batch",
-        -1: "--lora-paths --lora-target-modules",
+        -1: "--lora-target-modules",
     },
     "a draft's weights, kernels and rules of acceptance: its tokens and layers are settings": {
         0: "--[no-]speculative-enable-w4a4-mxfp4-megamoe --speculative-use-block-verification "
@@ -210,3 +209,17 @@ IGNORED = {
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+SAID = {
+    "the adapters' weights and buffers take memory of their own beside the cache": {
+        0: "--enable-lora",
+        -1: "--lora-paths",
+    },
+    "copies of the cache take main memory on top (--hicache-size, or --hicache-ratio times it)": {
+        0: "--enable-hicache --enable-hierarchical-cache",
+    },
+    "copies of the cache take memory outside the GPU on top": {
+        0: "--disaggregation-decode-enable-offload-kvcache --enable-flexkv",
+    },
+}
+"""Flags of which something is said: their memory stands elsewhere."""

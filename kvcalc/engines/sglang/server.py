@@ -8,7 +8,7 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 import re
 
 from kvcalc.engines.server import Asked, Server, Wanted
-from kvcalc.engines.sglang.ignored_flags import IGNORED
+from kvcalc.engines.sglang.ignored_flags import IGNORED, SAID
 from kvcalc.engines.sglang.option_values import TAKES
 from kvcalc.errors import RequestError, quote
 
@@ -130,6 +130,7 @@ SERVER = Server(
     },
     environment=ENVIRONMENT,
     harmless=IGNORED,
+    said=SAID,
     positional_model=True,
     abbreviates=True,
     finish=finish,

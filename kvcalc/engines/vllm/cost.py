@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
+from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.vllm.caches import ChunkedCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
@@ -126,11 +126,12 @@ def _group_steps(
 
 def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
     settings = planned.settings
+    batches = settings.batches_in_flight
+    batch = "context" if settings.whole_prefill else "max_num_batched_tokens"
     yield Step(
         "max in-flight tokens",
-        f"max_num_batched_tokens x {settings.batches_in_flight} "
-        f"{'batch' if settings.batches_in_flight == 1 else 'batches'} in flight",
-        settings.batch * settings.batches_in_flight,
+        f"{batch} x {batches} {'batch' if batches == 1 else 'batches'} in flight",
+        (CONTEXT if settings.whole_prefill else settings.batch) * batches,
         "tokens",
     )
     yield Step("blocks per request", "of all groups", planned.blocks_per_request, "blocks")
@@ -150,15 +151,18 @@ def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:
 def _why(planned: Plan) -> str:
     """Say in one line what makes vLLM's figure."""
     settings = planned.settings
-    in_flight = settings.batch * settings.batches_in_flight
+    batches = settings.batches_in_flight
+    in_flight = (
+        "the whole context" if settings.whole_prefill else f"{settings.batch * batches:,} tokens"
+    )
     caches = [cache for group in planned.groups for _, cache in group.members]
     sliding = [cache for cache in caches if isinstance(cache, SlidingCache)]
     parts = []
     if sliding:
         least = min(planned.model.sliding_windows)
-        parts.append(f"{in_flight:,} tokens in flight per sliding layer, not {least:,}")
+        parts.append(f"{in_flight} in flight per sliding layer, not {least:,}")
     elif any(isinstance(cache, ChunkedCache) for cache in caches):
-        parts.append(f"{in_flight:,} tokens in flight per chunked layer, beside its chunk")
+        parts.append(f"{in_flight} in flight per chunked layer, beside its chunk")
     if not planned.hybrid_manager and len(planned.groups) == 1:
         parts.append("every layer kept whole, without the hybrid manager")
     if any(isinstance(cache, StateCache) for cache in caches):

@@ -68,12 +68,15 @@ def read_draft(asked: Asked) -> None:
         RequestError: it is not JSON, names no draft, or changes the cache in a way not counted.
     """
     text = asked.settings.pop("speculative_config", None)
+    if (
+        text is None
+        and not ({*FLAGS.values()} - {"num_speculative_tokens"}) & asked.settings.keys()
+    ):
+        return
     table = {} if text is None else table_of(FLAG, text)
     for key, name in FLAGS.items():
         if (value := asked.settings.pop(name, None)) is not None:
             table[key] = value
-    if not table:
-        return
     refuse_and_name(FLAG, table, {*KEYS, *RANKS}, REFUSED, asked)
     method = method_of(table, asked.model)
     ranks = next((str(table[key]) for key in RANKS if key in table), None)

@@ -129,7 +129,7 @@ IGNORED = {
         -1: "--lora-modules --lora-target-modules",
     },
     "which requests run when, and in what pieces: not what one of them holds": {
-        0: "--enable-chunked-prefill --[no-]long-prefill-token-threshold-adaptive",
+        0: "--[no-]long-prefill-token-threshold-adaptive",
         1: "--long-prefill-token-threshold --max-num-active-seqs --max-num-partial-prefills "
         "--max-num-queued-reqs --max-num-queued-tokens --prefill-schedule-interval "
         "--scheduler-cls --scheduling-policy --stream-interval",
@@ -153,8 +153,7 @@ IGNORED = {
         "--num-scheduler-steps --preemption-mode --scheduler-delay-factor --task",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
-        1: "--kv-events-config "
-        "--prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit",
+        1: "--prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""

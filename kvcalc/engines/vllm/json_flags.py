@@ -1,6 +1,7 @@
 """The flags of `vllm serve` whose value is JSON: read into settings, and written from them.
 
-vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/model.py. Of each flag the keys are
+vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/kv_events.py,
+config/model.py. Of each flag the keys are
 parted as flags are: those that give a setting, those that cannot touch a cache, those that are
 refused. Others are named. `draft_flags` reads --speculative-config.
 """
@@ -32,7 +33,7 @@ KERNELS = frozenset(
         "use_prefill_decode_attention",
     }
 )
-"""Keys of --attention-config that say how attention is computed, the last four of older releases."""
+"""Keys of --attention-config that say how attention is computed; the last four are older ones."""
 
 ATTENTION_REFUSED = {
     "backend_per_kind": "backends of each kind of layer choose each its own blocks",
@@ -64,6 +65,9 @@ HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
 
 LMCACHE_MP = "LMCacheMPConnector"
 """A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
+
+EVENTS = json.dumps({"enable_kv_cache_events": True})
+"""--kv-events-config with events."""
 
 POSITIONS = ("rope_parameters", "rope_scaling", "rope_theta", "mrope_section")
 """Keys of a model's file that say how positions are encoded, which no cache depends on."""
@@ -132,6 +136,12 @@ def write_transfer(names: str) -> str:
     return json.dumps(
         {"kv_connector": SEVERAL, "kv_role": "kv_both", "kv_connector_extra_config": held}
     )
+
+
+def read_events(text: str, asked: Asked) -> None:
+    """Read --kv-events-config: that it is given is what counts, in releases where it does."""
+    table_of("--kv-events-config", text)
+    asked.settings["enable_kv_cache_events"] = True
 
 
 def read_overrides(text: str, asked: Asked) -> None:

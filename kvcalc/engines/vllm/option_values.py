@@ -42,6 +42,21 @@ TAKES: Mapping[str, Takes] = {
     ),
     "attention_config": Json("config/attention.py"),
     "kv_transfer_config": Json("config/kv_transfer.py"),
+    "kv_events_config": Json("config/kv_events.py"),
+    "performance_mode": Choices(
+        "config/vllm.py, PerformanceMode", ("balanced", "interactivity", "throughput")
+    ),
+    "data_parallel_size": Whole("config/parallel.py"),
+    "all2all_backend": Choices(
+        "config/parallel.py, All2AllBackend",
+        (
+            *("naive", "pplx", "deepep_high_throughput", "deepep_low_latency", "deepep_v2"),
+            *("mori_high_throughput", "mori_low_latency", "moonep", "nixl_ep"),
+            *("allgather_reducescatter", "flashinfer_all2allv", "flashinfer_nvlink_two_sided"),
+            "flashinfer_nvlink_one_sided",
+        ),
+    ),
+    "runner": Choices("config/model.py, RunnerOption", ("auto", "generate", "pooling")),
     "kv_cache_dtype_skip_layers": Listed(
         "config/cache.py; engine/arg_utils.py, one or more", pattern="[0-9]+|sliding_window"
     ),

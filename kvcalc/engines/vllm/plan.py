@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kvcalc.costs import CONTEXT
 from kvcalc.engines.vllm import drafts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import (
@@ -112,7 +113,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         cache_format=cache_format,
         own_format=model.dtype,
         block=block_of(model, settings, backend, cache_format),
-        in_flight=BATCH * settings.batches_in_flight,
+        in_flight=batch_of(settings) * settings.batches_in_flight,
         encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
         lookahead=_lookahead(model, settings),
         shards=settings.decode_context_parallel_size,
@@ -164,6 +165,14 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         stages=(*stages[:-1], stages[-1] + len(extra)),
         bytes_per_block=per_stage,
     )
+
+
+def batch_of(settings: VllmSettings) -> Value:
+    """Tokens of a batch: the setting's, or the context where a prompt is read in one batch.
+
+    That such a batch may be longer adds nothing to a layer, which keeps the context at most.
+    """
+    return CONTEXT if settings.whole_prefill else BATCH
 
 
 def _placed(

@@ -67,6 +67,9 @@ FIRST = Release(
         "hybrid_connectors": Change(
             frozenset(), "--kv-transfer-config turns the hybrid manager off", CONFIG
         ),
+        "events_in_hybrid_manager": Change(
+            False, "--kv-events-config turns the hybrid manager off", CONFIG
+        ),
         "prefix_states": Change(
             a_state_a_block_or_none,
             "prefix caching keeps a state for each block of Mamba layers; others have none",
@@ -110,6 +113,12 @@ FIRST = Release(
             (Batch(70 * 1024, 8_192), Batch(0, 2_048)),
             "max_num_batched_tokens is 8,192 from 70 GiB of GPU memory on",
             ARGUMENTS,
+        ),
+        "small_batch_kernels": Change(
+            frozenset(), "the default batch is the same over all kernels of experts", ARGUMENTS
+        ),
+        "pooling_waits": Change(
+            False, "pooling models are scheduled as generating ones are", CONFIG
         ),
     },
     defaults={
@@ -186,6 +195,7 @@ ROWS = (
     ),
     Release(
         "0.17.0",
+        settings={"performance_mode": ("balanced",)},
         rules={
             "start_up_each_rank": Change(
                 True, "each rank's layers are checked against its own memory", PLANNING
@@ -232,6 +242,16 @@ ROWS = (
                 CACHE,
                 back=("gpu_memory_utilization", 0.9),
             ),
+            "events_in_hybrid_manager": Change(
+                True, "--kv-events-config leaves the hybrid manager on", CONFIG
+            ),
+            "small_batch_kernels": Change(
+                frozenset({"deepep_low_latency", "nixl_ep"}),
+                "with data and expert parallel over kernels for small batches, "
+                "max_num_batched_tokens is 256",
+                f"{ARGUMENTS}, config/parallel.py",
+            ),
+            "pooling_waits": Change(True, "pooling models run without async scheduling", CONFIG),
         },
         values={
             "kv_cache_dtype": (
@@ -260,10 +280,8 @@ ROWS = (
         },
         models=("cohere2_moe", "laguna", "mimo_v2", "qianfan_ocr"),
     ),
-    Release("0.22.0", models=("minicpmv4_6",)),
-    Release("0.22.1", models=("mellum",)),
     Release(
-        "0.23.0",
+        "0.22.0",
         rules={
             "hybrid_connectors": Change(
                 HYBRID_CONNECTORS,
@@ -272,6 +290,11 @@ ROWS = (
                 back=("disable_hybrid_kv_cache_manager", True),
             ),
         },
+        models=("minicpmv4_6",),
+    ),
+    Release("0.22.1", models=("mellum",)),
+    Release(
+        "0.23.0",
         models=("gemma4_unified", "gemma4_unified_text", "granite_speech_plus", "step3p7"),
     ),
     Release(

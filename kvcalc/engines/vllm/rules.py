@@ -31,10 +31,11 @@ class Batch(NamedTuple):
 class Rules(NamedTuple):
     """What holds at a release, beside the defaults of settings.
 
-    `batches_in_flight` is of stages and async scheduling, `group_size` of the least and the
-    greatest count of a kind, `prefix_states` of a kind of recurrent layer. `modelopt_formats` are
-    ModelOpt's algorithms that a checkpoint's `auto` becomes. `memory_share` is the default of
-    gpu_memory_utilization.
+    `small_batch_kernels` are all-to-all backends with a small default batch; `pooling_waits` says
+    that pooling models run without async scheduling. `batches_in_flight` is of stages and async
+    scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
+    kind of recurrent layer. `modelopt_formats` are ModelOpt's algorithms that a checkpoint's `auto`
+    becomes. `memory_share` is the default of gpu_memory_utilization.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -46,6 +47,7 @@ class Rules(NamedTuple):
     compressed_attention: bool
     chunks_in_hybrid_manager: bool
     hybrid_connectors: frozenset[str]
+    events_in_hybrid_manager: bool
     prefix_states: Callable[[str], StatesMode]
     draft_states: frozenset[StatesMode]
     checkpoint_blocks: Mapping[str, int]
@@ -62,6 +64,8 @@ class Rules(NamedTuple):
     label: Label
     memory_share: Fraction
     batches: tuple[Batch, ...]
+    small_batch_kernels: frozenset[str]
+    pooling_waits: bool
 
 
 def one_batch(stages: int, async_scheduling: bool) -> int:

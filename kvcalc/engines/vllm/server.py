@@ -1,10 +1,6 @@
 """The flags of `vllm serve` (vLLM 0.33.0: engine/arg_utils.py, entrypoints/openai/cli_args.py).
 
-What is neither in VALUES nor in SWITCHES nor ignored is named to the person who asked; so are
-flags that change the cache in ways that this engine does not count: --disable-sliding-window,
---mamba-block-size, --mamba-cache-dtype, --use-replayssm, --swa-bounded-replay,
---enable-mamba-shared-prefix-checkpoint, --kv-sharing-fast-prefill, --spec-model, --hf-overrides;
---performance-mode, which changes the default of the batch; and --config, whose file may say any.
+What stands in no table is named to the person who asked.
 """
 
 import re
@@ -12,16 +8,18 @@ from fractions import Fraction
 from typing import Any
 
 from kvcalc.engines.server import Asked, Server, Wanted
-from kvcalc.engines.vllm.ignored_flags import IGNORED
+from kvcalc.engines.vllm.draft_flags import read_draft
+from kvcalc.engines.vllm.ignored_flags import IGNORED, REFUSED, SAID
 from kvcalc.engines.vllm.json_flags import (
+    EVENTS,
     read_attention,
-    read_draft,
+    read_events,
+    read_overrides,
     read_transfer,
     write_attention,
     write_transfer,
 )
 from kvcalc.engines.vllm.option_values import TAKES
-from kvcalc.engines.vllm.settings import UNNAMED_GPU_BATCH
 from kvcalc.errors import RequestError, quote
 
 SCALES = {
@@ -69,10 +67,21 @@ VALUES = {
     "-ac": "attention_config",
     "--kv-cache-dtype-skip-layers": "kv_cache_dtype_skip_layers",
     "--kv-transfer-config": "kv_transfer_config",
+    "--kv-events-config": "kv_events_config",
+    "--kv-offloading-size": "kv_offloading_size",
+    "--kv-offloading-backend": "kv_offloading_backend",
+    "--hf-overrides": "hf_overrides",
     "--speculative-config": "speculative_config",
     "-sc": "speculative_config",
     "--spec-method": "speculative_method",
+    "--spec-model": "speculative_model",
     "--spec-tokens": "num_speculative_tokens",
+    "--performance-mode": "performance_mode",
+    "--data-parallel-size": "data_parallel_size",
+    "-dp": "data_parallel_size",
+    "--all2all-backend": "all2all_backend",
+    "--runner": "runner",
+    "--convert": "convert",
 }
 """Flags with a value: what each gives."""
 
@@ -83,7 +92,11 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
     "--enable-prefix-caching": ("enable_prefix_caching", True),
     "--no-enable-prefix-caching": ("enable_prefix_caching", False),
-    "--no-enable-chunked-prefill": ("whole_prefill", True),
+    "--enable-chunked-prefill": ("enable_chunked_prefill", True),
+    "--no-enable-chunked-prefill": ("enable_chunked_prefill", False),
+    "--enable-expert-parallel": ("enable_expert_parallel", True),
+    "--no-enable-expert-parallel": ("enable_expert_parallel", False),
+    "-ep": ("enable_expert_parallel", True),
 }
 """Flags without a value: the setting of each."""
 
@@ -94,6 +107,17 @@ ENVIRONMENT = {
 }
 """Variables of the environment (envs.py): the setting of each."""
 
+JSON_FLAGS = {
+    "attention_config": read_attention,
+    "kv_transfer_config": read_transfer,
+    "kv_events_config": read_events,
+    "hf_overrides": read_overrides,
+}
+"""What reads the value of a flag in JSON."""
+
+OFFLOADING = {"native": "OffloadingConnector", "lmcache": "LMCacheMPConnector"}
+"""The connector of each --kv-offloading-backend."""
+
 MODEL_DTYPES = {"half": "float16", "float": "float32"}
 """Short names of --dtype's (config/model.py)."""
 
@@ -101,27 +125,34 @@ MODEL_DTYPES = {"half": "float16", "float": "float32"}
 def finish(asked: Asked) -> Asked:
     """Make settings of what is given otherwise than vLLM's cache takes it.
 
-    --dtype is the cache's type unless that is given.
+    --dtype is the cache's type unless that is given, a --convert runs the model for pooling, and
+    --kv-offloading-size is a connector, too (config/vllm.py, _post_init_kv_transfer_config).
 
     Raises:
-        RequestError: a value is not JSON, not a count, or changes the cache in a way not counted.
+        RequestError: a value is not JSON, or changes the cache in a way that is not counted.
     """
     settings = asked.settings
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
-    for flag, read in JSON_FLAGS.items():
-        if (text := settings.pop(flag, None)) is not None:
+    for name, read in JSON_FLAGS.items():
+        if (text := settings.pop(name, None)) is not None:
             read(text, asked)
+    convert = settings.pop("convert", "auto")
+    if settings.get("runner", "auto") == "auto" and convert not in ("auto", "none"):
+        settings["runner"] = "pooling"
     _offloading(asked)
-    _pooling(asked)
     read_draft(asked)
-    _batch(asked)
+    replicas = settings.get("data_parallel_size", "1")
+    if replicas != "1":
+        asked.notes.append(
+            f"vllm: --data-parallel-size {quote(replicas)} starts so many replicas; the answer is "
+            "one's"
+        )
     return asked
 
 
 def _offloading(asked: Asked) -> None:
-    """--kv-offloading-size is a connector, too (config/vllm.py, _post_init_kv_transfer_config)."""
     size = asked.settings.pop("kv_offloading_size", None)
     backend = asked.settings.pop("kv_offloading_backend", "native")
     if size is None:
@@ -130,44 +161,8 @@ def _offloading(asked: Asked) -> None:
         raise RequestError.of("--kv-offloading-backend", backend, f"one of {', '.join(OFFLOADING)}")
     asked.settings["kv_connector"] = OFFLOADING[backend]
     asked.notes.append(
-        f"--kv-offloading-size: {quote(size)} GiB of main memory hold copies of the cache, on top"
+        f"--kv-offloading-size: copies of the cache take {quote(size)} GiB of main memory on top"
     )
-
-
-def _pooling(asked: Asked) -> None:
-    """Pooling models run without asynchronous scheduling, unless it is asked for."""
-    runner = asked.settings.pop("runner", "auto")
-    convert = asked.settings.pop("convert", "auto")
-    if runner == "pooling" or (runner == "auto" and convert not in ("auto", "none")):
-        asked.settings.setdefault("async_scheduling", False)
-
-
-def _batch(asked: Asked) -> None:
-    """Work out a batch that is not given, where more than the GPU decides it.
-
-    Over kernels for small batches it is 256, with --performance-mode throughput twice as long, and
-    without chunked prefill at least as long as the context (engine/arg_utils.py).
-    """
-    settings = asked.settings
-    replicas = str(settings.pop("data_parallel_size", 1))
-    experts = settings.pop("enable_expert_parallel", False)
-    over = settings.pop("all2all_backend", None)
-    twice = settings.pop("performance_mode", None) == "throughput"
-    whole = settings.pop("whole_prefill", False)
-    if replicas != "1":
-        asked.notes.append(
-            f"vllm: --data-parallel-size {quote(replicas)} starts so many replicas; the answer is "
-            "one's"
-        )
-    if "max_num_batched_tokens" in settings:
-        return
-    if experts and replicas != "1" and over in SMALL_BATCHES:
-        settings["max_num_batched_tokens"] = SMALL_BATCH * (1 + twice)
-        asked.notes.append(
-            f"vllm: over {over} a batch is {settings['max_num_batched_tokens']:,} tokens unless "
-            "--max-num-batched-tokens says otherwise"
-        )
-    asked.batch = Batch(doubled=twice, whole_context=whole)
 
 
 def prepare(wanted: Wanted) -> Wanted:
@@ -183,6 +178,8 @@ def prepare(wanted: Wanted) -> Wanted:
         given["attention_config"] = attention
     if given.get("kv_connector", "").strip(","):
         given["kv_transfer_config"] = write_transfer(given.pop("kv_connector"))
+    if given.pop("enable_kv_cache_events", False):
+        given["kv_events_config"] = EVENTS
     if str(given.get("speculative_method")).startswith("eagle"):
         wanted.unsaid.append("spec_model")
     if "num_speculative_tokens" in given and "speculative_method" not in given:
@@ -198,6 +195,8 @@ SERVER = Server(
     switches=SWITCHES,
     environment=ENVIRONMENT,
     harmless=IGNORED,
+    said=SAID,
+    refused=REFUSED,
     several=frozenset({"--kv-cache-dtype-skip-layers"}),
     positional_model=True,
     number=human_readable_int,

@@ -18,6 +18,9 @@ from kvcalc.errors import RequestError, quote
 UNNAMED_GPU_BATCH = 8_192
 """Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
 
+SMALL_BATCH = 256
+"""Tokens of a batch over kernels for small batches (config/scheduler.py)."""
+
 SMALL_BATCH_GPUS = ("a100",)
 """GPUs of over 70 GiB that take the smallest batch all the same (engine/arg_utils.py)."""
 
@@ -73,6 +76,28 @@ class VllmSettings(ReleasedSettings):
         Count | None,
         About("tokens; by the GPU's memory, 8,192 where none is named", "engine/arg_utils.py"),
     ] = None
+    enable_chunked_prefill: Annotated[
+        bool | None,
+        About("true or false; false: a batch holds the context", "config/scheduler.py"),
+    ] = None
+    performance_mode: Annotated[
+        Literal["balanced", "interactivity", "throughput"],
+        About("throughput doubles a batch that is not given", "config/vllm.py"),
+    ] = "balanced"
+    data_parallel_size: Annotated[
+        OneOrMore, About("replicas, of which one is counted", "config/parallel.py")
+    ] = 1
+    enable_expert_parallel: Annotated[
+        bool, About("true or false; decides a batch beside all2all_backend", "config/parallel.py")
+    ] = False
+    all2all_backend: Annotated[
+        Annotated[str, Field(min_length=1, max_length=100)] | None,
+        About("kernels that tokens reach experts by", "config/parallel.py"),
+    ] = None
+    runner: Annotated[
+        Literal["auto", "generate", "pooling"],
+        About("pooling: without asynchronous scheduling", "config/model.py"),
+    ] = "auto"
     async_scheduling: Annotated[
         bool | None, About("true or false; true from 0.14.0 on", "config/vllm.py")
     ] = None
@@ -83,6 +108,9 @@ class VllmSettings(ReleasedSettings):
         Annotated[str, Field(min_length=1, max_length=1_000)] | None,
         About("names of --kv-transfer-config, with commas", "config/kv_transfer.py"),
     ] = None
+    enable_kv_cache_events: Annotated[
+        bool, About("true or false (--kv-events-config)", "config/kv_events.py")
+    ] = False
     pipeline_parallel_size: Annotated[OneOrMore, About("stages", "config/parallel.py")] = 1
     pp_layer_partition: Annotated[
         Annotated[str, Field(max_length=10_000)] | None,
@@ -190,9 +218,16 @@ class VllmSettings(ReleasedSettings):
 
     @property
     def batch(self) -> int:
-        """Tokens of a batch: as asked, else by the GPU's memory."""
+        """Tokens of a batch: as asked, else by kernels, the GPU's memory and the mode."""
         if self.max_num_batched_tokens is not None:
             return self.max_num_batched_tokens
+        return self._default_batch * (2 if self.performance_mode == "throughput" else 1)
+
+    @property
+    def _default_batch(self) -> int:
+        over = self.all2all_backend if self.enable_expert_parallel else None
+        if self.data_parallel_size > 1 and over in self.rules.small_batch_kernels:
+            return SMALL_BATCH
         if self.gpu is None:
             return UNNAMED_GPU_BATCH
         from kvcalc.catalogue.gpus import find
@@ -213,18 +248,44 @@ class VllmSettings(ReleasedSettings):
     @property
     def batches_in_flight(self) -> int:
         """Batches whose tokens are charged as in flight (config/vllm.py, max_in_flight_tokens)."""
-        return self.rules.batches_in_flight(
-            self.pipeline_parallel_size, self.own("async_scheduling")
-        )
+        return self.rules.batches_in_flight(self.pipeline_parallel_size, self.asynchronous)
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether a batch is scheduled while the one before it runs."""
+        waits = self.runner == "pooling" and self.rules.pooling_waits
+        return bool(self.own("async_scheduling")) and not (waits and self.async_scheduling is None)
+
+    @property
+    def whole_prefill(self) -> bool:
+        """Whether a prompt is read in one batch, which then is as long as the context."""
+        return self.enable_chunked_prefill is False
 
     def hybrid_manager(self, chunked: bool) -> bool:
-        """Whether layers of several kinds keep what each needs; `chunked` ones may forbid it."""
-        if self.disable_hybrid_kv_cache_manager is not None:
-            return not self.disable_hybrid_kv_cache_manager
+        """Whether layers of several kinds keep what each needs.
+
+        Chunked layers may forbid it, alone or beside a draft of the target's hidden states.
+
+        Raises:
+            RequestError: it is asked for where vLLM refuses to start so.
+        """
+        rules, asked = self.rules, self.disable_hybrid_kv_cache_manager
+        drafted = chunked and self.speculative_method != "none"
+        if asked is not None:
+            if drafted and not asked:
+                raise RequestError.of(
+                    "disable_hybrid_kv_cache_manager",
+                    asked,
+                    f"true, as vllm has it with {self.speculative_method} and chunked layers",
+                )
+            return not asked
         connectors = {*(self.kv_connector or "").split(",")} - {""}
-        if chunked and not self.rules.chunks_in_hybrid_manager:
-            return False
-        return connectors <= self.rules.hybrid_connectors
+        return (
+            not drafted
+            and (rules.chunks_in_hybrid_manager or not chunked)
+            and (rules.events_in_hybrid_manager or not self.enable_kv_cache_events)
+            and connectors <= rules.hybrid_connectors
+        )
 
     def states_mode(self, kind: str) -> StatesMode:
         """Which states are kept of a kind of recurrent layer.

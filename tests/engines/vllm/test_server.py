@@ -1,11 +1,14 @@
 """What `vllm serve` makes of its command line."""
 
 import re
+from typing import Any
 
 import pytest
 
+import kvcalc
 from kvcalc.engines import ENGINES
 from kvcalc.engines.server import Asked
+from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm.server import SERVER, SWITCHES, VALUES, finish, human_readable_int
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
@@ -17,20 +20,14 @@ TAKEN_APART = {
     "dtype",
     "speculative_config",
     "attention_config",
-    "whole_prefill",
     "kv_transfer_config",
+    "kv_events_config",
+    "kv_offloading_size",
+    "kv_offloading_backend",
+    "hf_overrides",
+    "speculative_model",
+    "convert",
 }
-
-NAMED = (
-    "--disable-sliding-window",
-    "--hf-overrides",
-    "--config",
-    "--mamba-block-size",
-    "--mamba-cache-dtype",
-    "--performance-mode",
-    "--spec-model",
-)
-"""Flags that change the cache, or may, in ways that are not counted."""
 
 
 def test_flags_name_settings_and_stand_in_one_table() -> None:
@@ -39,7 +36,7 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     assert settings - TAKEN_APART <= VllmSettings.model_fields.keys()
     assert not VALUES.keys() & SWITCHES.keys()
     assert not SERVER.ignored.keys() & (VALUES.keys() | SWITCHES.keys())
-    assert not any(flag in table for flag in NAMED for table in (SERVER.ignored, VALUES, SWITCHES))
+    assert not SERVER.refusals.keys() & (SERVER.gives.keys() | SERVER.ignored.keys())
     assert SERVER.positional_model
 
 
@@ -48,11 +45,9 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     [
         ("--trust-remote-code", 0),
         ("--no-trust-remote-code", 0),
-        ("--enable-chunked-prefill", 0),
         ("--headless", 0),
         ("--kv-cache-memory-bytes", 1),
         ("--num-gpu-blocks-override", 1),
-        ("--data-parallel-size", 1),
         ("--served-model-name", -1),
     ],
 )
@@ -91,7 +86,7 @@ def test_other_counts_are_none(text: str) -> None:
         ({"dtype": "bfloat16", "kv_cache_dtype": "auto"}, {"kv_cache_dtype": "bfloat16"}),
         ({"dtype": "auto", "kv_cache_dtype": "fp8"}, {"kv_cache_dtype": "fp8"}),
         (
-            {"attention_config": '{"backend": "FLASHINFER", "flash_attn_version": 3, "other": 1}'},
+            {"attention_config": '{"backend": "FLASHINFER", "flash_attn_version": 3}'},
             {"attention_backend": "FLASHINFER", "flash_attention_version": 3},
         ),
         (
@@ -99,6 +94,22 @@ def test_other_counts_are_none(text: str) -> None:
             {"indexer_kv_dtype": "fp8_e4m3"},
         ),
         ({"speculative_config": '{"method": "eagle3"}'}, {"speculative_method": "eagle3"}),
+        (
+            {"speculative_config": '{"model": "a/b_EAGLE3", "num_speculative_tokens": 3}'},
+            {"speculative_method": "eagle3", "num_speculative_tokens": 3},
+        ),
+        (
+            {"speculative_config": '{"method": "ngram", "num_speculative_tokens": 4}'},
+            {"num_speculative_tokens": 4},
+        ),
+        (
+            {"speculative_method": "suffix", "num_speculative_tokens": "4"},
+            {"num_speculative_tokens": "4", "async_scheduling": False},
+        ),
+        ({"runner": "auto", "convert": "embed"}, {"runner": "pooling"}),
+        ({"runner": "generate", "convert": "none"}, {"runner": "generate"}),
+        ({"hf_overrides": '{"text_config": {"rope_parameters": {"factor": 4}}}'}, {}),
+        ({"kv_events_config": "{}"}, {"enable_kv_cache_events": True}),
         (
             {"speculative_method": "deepseek_mtp", "num_speculative_tokens": "2"},
             {"speculative_method": "mtp", "num_speculative_tokens": "2"},
@@ -117,47 +128,151 @@ def test_what_is_given_together_is_taken_apart(
     VllmSettings(**asked.settings)
 
 
-@pytest.mark.parametrize(("batch", "expected"), [(None, 32_768), ("64k", 64_000)])
-def test_without_chunks_a_batch_holds_the_context(batch: str | None, expected: int) -> None:
-    settings = {"whole_prefill": True} | ({"max_num_batched_tokens": batch} if batch else {})
-    asked = finish(Asked(context=32_768, settings=settings))
-    assert asked.settings == {"max_num_batched_tokens": expected}
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        (
+            {"attention_config": '{"other": 1}'},
+            "ignored, for kvcalc does not know them: '--attention-config.other'",
+        ),
+        (
+            {"speculative_config": '{"method": "mtp", "other": 1}'},
+            "ignored, for kvcalc does not know them: '--speculative-config.other'",
+        ),
+        (
+            {"speculative_config": '{"method": "dspark"}'},
+            "the draft 'dspark' is not counted: of the method 'dspark' it has layers of its own",
+        ),
+        (
+            {"speculative_config": '{"model": "a/small", "num_speculative_tokens": 4}'},
+            "the draft 'a/small' is not counted: of the method 'draft_model' it has layers",
+        ),
+        (
+            {"speculative_config": '{"method": "eagle", "draft_tensor_parallel_size": 2}'},
+            "the draft is counted over all ranks, not over '2'",
+        ),
+        (
+            {"kv_offloading_size": "64"},
+            "--kv-offloading-size: copies of the cache take '64' GiB of main memory on top",
+        ),
+        ({"data_parallel_size": "8"}, "starts so many replicas; the answer is one's"),
+        (
+            {"kv_offloading_size": "64", "kv_offloading_backend": "lmcache"},
+            "--kv-offloading-size: copies",
+        ),
+        (
+            {"kv_transfer_config": '{"kv_connector": "LMCacheMPConnector"}'},
+            "LMCacheMPConnector: whether it turns the hybrid manager off depends on lmcache's",
+        ),
+        (
+            {"hf_overrides": '{"architectures": ["A"]}'},
+            "--hf-overrides: 'architectures' is not read; the model's own file is",
+        ),
+    ],
+)
+def test_what_is_not_counted_is_said(settings: dict[str, str], note: str) -> None:
+    assert any(note in one for one in finish(Asked(settings=dict(settings))).notes)
 
 
 @pytest.mark.parametrize(
-    ("context", "batch", "sentence"),
+    ("settings", "sentence"),
     [
-        (None, "8192", "--no-enable-chunked-prefill needs --max-model-len"),
-        (4096, "many", "--max-num-batched-tokens: found 'many', expected a whole number"),
+        ({"speculative_config": '{"num_speculative_tokens": 3}'}, "neither method nor model"),
+        (
+            {"speculative_config": '{"method": "mtp", "kv_cache_dtype": "fp8"}'},
+            "kv_cache_dtype: it gives the draft's layers a format of their own",
+        ),
+        ({"attention_config": '{"hisparse_config": {}}'}, "HiSparse keeps rows in main memory"),
+        (
+            {"kv_transfer_config": '{"kv_connector": "HiSparseConnector"}'},
+            "HiSparse keeps rows in main memory",
+        ),
+        (
+            {"hf_overrides": '{"text_config": {"num_hidden_layers": 2}}'},
+            "'num_hidden_layers' may change what the model caches",
+        ),
+        ({"kv_offloading_size": "1", "kv_offloading_backend": "x"}, "one of native, lmcache"),
     ],
 )
-def test_without_chunks_context_and_batch_must_be_known(
-    context: int | None, batch: str, sentence: str
+def test_what_changes_the_cache_otherwise_is_refused(
+    settings: dict[str, str], sentence: str
 ) -> None:
-    settings = {"whole_prefill": True, "max_num_batched_tokens": batch}
     with pytest.raises(KvcalcError, match=sentence):
-        finish(Asked(context=context, settings=settings))
+        finish(Asked(settings=dict(settings)))
+
+
+def test_the_models_own_layers_draft_where_the_draft_is_the_model() -> None:
+    asked = finish(Asked(model="a/b", settings={"speculative_config": '{"model": "a/b"}'}))
+    assert asked.settings == {"speculative_method": "mtp"}
+
+
+EXAONE = "k-exaone-236b-a23b"
+TRANSFER = """--kv-transfer-config '{"kv_connector":"%s","kv_role":"kv_both"}'"""
+SEVERAL = (
+    """--kv-transfer-config '{"kv_connector":"MultiConnector","kv_role":"kv_both","""
+    """"kv_connector_extra_config":{"connectors":[{"kv_connector":"%s"}]}}'"""
+)
+EAGLE = """--speculative-config '{"method":"eagle3","model":"x/e","num_speculative_tokens":3}'"""
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("line", "gib"),
     [
-        (
-            {"speculative_config": '{"method": "ngram"}'},
-            """--speculative-config '{"method": "ngram"}'""",
+        *(
+            (f"{EXAONE} {flag % name}", "24.00")
+            for flag in (TRANSFER, SEVERAL)
+            for name in ("LMCacheConnectorV1", "FlexKVConnectorV1", "ExampleConnector")
         ),
-        (
-            {"speculative_method": "ngram", "num_speculative_tokens": "4"},
-            "--spec-method 'ngram'",
-        ),
+        (f"{EXAONE} {TRANSFER % 'HF3FSKVConnector'}", "24.00"),
+        (f"{EXAONE} {TRANSFER % 'NixlConnector'}", "8.27"),
+        (f"{EXAONE} --kv-offloading-size 8 --kv-offloading-backend lmcache", "24.00"),
+        (f"{EXAONE} --kv-offloading-size 8", "8.27"),
+        (f"gemma-3-27b {TRANSFER % 'LMCacheConnectorV1'}", "62.00"),
+        (f"gpt-oss-120b {TRANSFER % 'LMCacheConnectorV1'}", "9.00"),
+        (f"llama-4-scout -tp 8 {EAGLE}", "24.50"),
+        (f"{EXAONE} --runner pooling", "7.14"),
+        (f"{EXAONE} --performance-mode throughput", "10.52"),
+        (f"{EXAONE} --no-enable-chunked-prefill", "24.00"),
+        (f"{EXAONE} --kv-events-config '{{}}'", "8.27"),
     ],
 )
-def test_a_draft_of_another_method_is_named_and_not_counted(
-    settings: dict[str, str], named: str
+def test_flags_that_change_the_cache_are_followed(line: str, gib: str) -> None:
+    assert f"{in_bytes(f'{line} --max-model-len 131072') / 2**30:.2f}" == gib
+
+
+@pytest.mark.parametrize("kernels", ["deepep_low_latency", "nixl_ep"])
+def test_a_batch_over_kernels_for_few_tokens_is_256(kernels: str) -> None:
+    over = f"-dp 8 --enable-expert-parallel --all2all-backend {kernels} --max-model-len 262144"
+    assert f"{in_bytes(f'{EXAONE} {over}') / 2**30:.2f}" == "12.09"
+    assert in_bytes(f"{EXAONE} {over.replace('-dp 8', '')}") == 15_322_054_656
+    assert in_bytes(f"{EXAONE} {over}", release="0.19.1") == in_bytes(
+        f"{EXAONE} --max-model-len 262144", release="0.19.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "flag", "whole"),
+    [
+        ("0.19.1", "--kv-events-config '{}'", True),
+        ("0.20.0", "--kv-events-config '{}'", False),
+        ("0.21.0", TRANSFER % "NixlConnector", True),
+        ("0.22.0", TRANSFER % "NixlConnector", False),
+    ],
+)
+def test_what_turns_the_hybrid_manager_off_differs_by_release(
+    release: str, flag: str, whole: bool
 ) -> None:
-    asked = finish(Asked(settings=dict(settings)))
-    assert asked.settings == {}
-    assert asked.notes[0].startswith(f"the draft of {named} is not counted: kvcalc knows")
+    found = in_bytes(f"{EXAONE} {flag} --max-model-len 131072", release=release)
+    assert (found == 24 * 2**30) == whole
+
+
+def in_bytes(line: str, **settings: Any) -> int:
+    """What one request of a line takes."""
+    _, asked = read(f"vllm serve {line}")
+    assert asked.model is not None
+    assert asked.context is not None
+    cost = kvcalc.cost(kvcalc.load(asked.model), "vllm", **asked.settings, **settings)
+    return cost(asked.context)
 
 
 @pytest.mark.parametrize("flag", ["attention_config", "speculative_config"])

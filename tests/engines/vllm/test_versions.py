@@ -258,8 +258,8 @@ def test_a_server_that_starts_and_never_finishes_a_request(version: str) -> None
 @pytest.mark.parametrize(
     ("version", "connector", "whole"),
     [
-        ("0.22.1", "NixlConnector", True),
-        ("0.23.0", "NixlConnector", False),
+        ("0.21.0", "NixlConnector", True),
+        ("0.22.0", "NixlConnector", False),
         ("0.33.0", "NixlConnector", False),
         ("0.33.0", "LMCacheConnectorV1", True),
         ("0.33.0", "NixlConnector,LMCacheConnectorV1", True),
