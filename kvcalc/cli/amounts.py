@@ -1,4 +1,4 @@
-"""Amounts as options spell them: one count of tokens, lists of them, and doubling ranges."""
+"""Amounts as options write them: one number of tokens, lists of them, and doubling ranges."""
 
 from collections.abc import Iterable
 

@@ -20,28 +20,28 @@ KVCALC_FAILED = 70
 COMMANDS = {
     "estimate": "Cache memory at one context.",
     "sweep": "Cache memory across contexts and windows.",
-    "formula": "The formula, written for a spreadsheet, a query or a program.",
-    "fill": "The answers to a plan's rows, beside them.",
-    "sheet": "A workbook of live formulas, for planners.",
-    "compare": "One request on every engine, and why they differ.",
-    "diff": "Two releases, engines or models, and what parts them.",
-    "explain": "How an engine comes to its bytes, step by step.",
-    "engines": "The engines: what was read of each, and its settings.",
-    "show": "What was read of a model, and where each fact came from.",
-    "fit": "What fits on GPUs: sequences, context or how many GPUs.",
-    "check": "What an engine's start-up log prints, held against kvcalc's own figures.",
-    "trace": "Peak cache over real traffic: request traces.",
+    "formula": "The formula, for a spreadsheet, a query or a program.",
+    "fill": "Answer every row of a plan, in a CSV or .xlsx file.",
+    "sheet": "A spreadsheet of live formulas, for planners.",
+    "compare": "One request on every engine, and why the engines differ.",
+    "diff": "Two releases, engines or models, and what makes them differ.",
+    "explain": "How an engine arrives at its bytes, step by step.",
+    "engines": "The engines, the releases read and their settings.",
+    "show": "What was read about a model, and where.",
+    "fit": "What fits: how many sequences, tokens or GPUs.",
+    "check": "An engine's start-up log, checked figure by figure.",
+    "trace": "Peak cache memory over traces of requests.",
     "gpus": "The GPUs that kvcalc knows by name.",
     "models": "The presets: models that kvcalc knows by name.",
 }
-"""Each command, which is the function of its name in the module of its name, and its help."""
+"""Each command and its help; it is the function of that name in the module of that name."""
 
 
 class Command(TyperCommand):
-    """A command that reads what is given: an option that is not has its default.
+    """A command that reads only the options that are given; the others have their defaults.
 
-    Typer makes a validator of pydantic's for every option, given or not, before it reads one. So
-    it is only handed the values that are given and are not just text.
+    Typer builds a pydantic validator for every option, given or not, before it reads one. So it
+    is handed only the values that are given and are more than plain text.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -62,7 +62,7 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup, Command):
-    """The commands, of which only the one that is called is imported."""
+    """The commands; only the one that is called is imported."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -115,7 +115,7 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Say on stderr what the library warns of, which is about the request and not the code."""
+    """Print a warning of the library on stderr; it is about the request, not about the code."""
     print(f"kvcalc: warning: {printable(str(message))}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`kvcalc check`: a start-up log held against kvcalc's own figures."""
+"""`kvcalc check`: a start-up log compared with kvcalc's own figures."""
 
 import sys
 from typing import Annotated
@@ -18,20 +18,23 @@ from kvcalc.outputs.pages.check import check_page
 SOME_DIFFER = 1
 STDIN = "-"
 KEYWORDS = frozenset({"log", "model", "settings"})
-"""What the answer asks beside settings, of which context and sequences are two here."""
+"""The answer's keywords that are not settings; context and sequences are settings here."""
 
 
 @grouped
 def check(
     given: SettingsOptions,
     output: OutputOptions,
-    log: Annotated[str, typer.Argument(help="A log file; - or nothing: stdin.")] = STDIN,
+    log: Annotated[str, typer.Argument(help="A log file, or - for stdin.")] = STDIN,
     model: Annotated[
         str | None,
-        typer.Option(help="The model, as for estimate.", autocompletion=preset_names),
+        typer.Option(
+            help="The model, if the log does not tell: as for estimate.",
+            autocompletion=preset_names,
+        ),
     ] = None,
 ) -> None:
-    """Say of each figure of a start-up log whether it is what it should be, and if not, why.
+    """Check each figure that an engine's start-up log prints, and say why one differs.
 
     kvcalc check server.log --model k-exaone-236b-a23b
     """

@@ -21,20 +21,27 @@ def compare(
     output: OutputOptions,
     context: Annotated[
         str | None,
-        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Context of one sequence, as 256K tokens."
+        ),
     ] = None,
     sequences: Annotated[
-        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+        str,
+        typer.Option(
+            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
+        ),
     ] = "1",
     window: Annotated[
-        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+        list[str] | None,
+        typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option("-e", "--engine", help="Some engines alone; repeatable.")
+        list[str] | None,
+        typer.Option("-e", "--engine", help="Only these engines, as vllm,ideal; repeatable."),
     ] = None,
     gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None,
 ) -> None:
-    """One request on every engine, side by side, and why they differ.
+    """Compare one request on every engine, and say why the engines differ.
 
     kvcalc compare k-exaone-236b-a23b -c 256K -w 4096,128
     """

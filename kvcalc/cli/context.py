@@ -1,4 +1,4 @@
-"""The options that say how a context was counted: a text's tokens, or another model's."""
+"""The options for a context that was counted otherwise: as a text, or in a predecessor's tokens."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False, eq=False)
 class ContextOptions:
-    """In whose tokens a context is given."""
+    """Whose tokens a context counts."""
 
     in_tokens_of: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="-c counts this predecessor's tokens.")
+        str | None, typer.Option(metavar="MODEL", help="-c counts the tokens of this older model.")
     ] = None
-    language: Annotated[str | None, typer.Option(help="Of the text, with --in-tokens-of.")] = None
+    language: Annotated[
+        str | None, typer.Option(help="Language of the text, for --in-tokens-of.")
+    ] = None
 
     def amounts(self, texts: Iterable[str] | None, model: "Model", source: str | None) -> list[int]:
         """Read contexts, as `amounts` does, and `@FILE` as the tokens of a text.
 
         Raises:
-            KvcalcError: an amount or file cannot be read, or the options do not go together.
+            RequestError: an amount cannot be read, or --language stands alone.
+            SourceError: a text or its tokenizer cannot be read.
         """
         found: list[int] = []
         for text in texts or ():

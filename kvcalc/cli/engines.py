@@ -17,13 +17,13 @@ def engines(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="An engine, for its settings.",
+            help="An engine, to list its settings.",
             autocompletion=lambda: list(known.ENGINES),
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """The engines: the version read of each; with a name, its settings.
+    """List the engines and the releases that were read, or one engine's settings.
 
     kvcalc engines vllm
     """

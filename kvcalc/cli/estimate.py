@@ -27,19 +27,25 @@ def estimate(
     output: OutputOptions,
     context: Annotated[
         str | None,
-        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Context of one sequence, as 256K tokens."
+        ),
     ] = None,
     sequences: Annotated[
         str | None,
         typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="At once.  [default: 1]"
+            "-n",
+            "--sequences",
+            "--max-num-seqs",
+            "--parallel",
+            help="Sequences at once.  [default: 1]",
         ),
     ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
 ) -> None:
-    """Cache memory at one context: the model's own maximum unless given.
+    """Cache memory at one context; by default, the model's longest.
 
     kvcalc estimate k-exaone-236b-a23b -c 256K -w 128
     """

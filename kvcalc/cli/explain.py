@@ -1,4 +1,4 @@
-"""`kvcalc explain`: how an engine comes to its bytes."""
+"""`kvcalc explain`: how an engine arrives at its bytes."""
 
 from typing import Annotated
 
@@ -22,19 +22,25 @@ def explain(
     output: OutputOptions,
     context: Annotated[
         str | None,
-        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Context of one sequence, as 256K tokens."
+        ),
     ] = None,
     sequences: Annotated[
         str | None,
         typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="At once.  [default: 1]"
+            "-n",
+            "--sequences",
+            "--max-num-seqs",
+            "--parallel",
+            help="Sequences at once.  [default: 1]",
         ),
     ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
 ) -> None:
-    """How an engine comes to its bytes, and the setting that would change them most.
+    """Show how an engine arrives at its bytes, and the setting that would change them most.
 
     kvcalc explain k-exaone-236b-a23b -e vllm -c 256K
     """

@@ -1,4 +1,4 @@
-"""`kvcalc fill`: a plan's rows, with their answers beside them."""
+"""`kvcalc fill`: a plan's rows, with the answers in columns beside them."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,25 +17,29 @@ from kvcalc.outputs.write import replacing, streamed_stdout
 from kvcalc.readers.rows import Table, read_rows
 
 OTHER_FORMS = {".json", ".md", ".parquet", ".xls", ".xlsm", ".ods"}
-"""Names that promise a form which is not written: CSV under them would mislead."""
+"""File names of formats that are not written; CSV under such a name would mislead."""
 
 
 def fill(
-    plan: Annotated[Path, typer.Argument(help="CSV, Parquet or xlsx; - for CSV from stdin.")],
+    plan: Annotated[
+        Path, typer.Argument(help="A .csv, .parquet or .xlsx file, or - for CSV from stdin.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="A .csv or .xlsx file.  [default: CSV to stdout]"),
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="QUESTION=NAME", help="A question's column, as context=ctx_len."),
+        typer.Option(
+            metavar="QUESTION=NAME", help="Name of a column in the plan, as context=ctx_len."
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
 ) -> int:
-    """The answers to a plan's rows, beside them.
+    """Answer every row of a plan, in columns beside it.
 
-    Its columns: model and context, and as needed engine, release, sequences, window,
+    A plan has the columns model and context, and as needed engine, release, sequences, window,
     kv_cache_dtype and tensor_parallel_size.
 
     kvcalc fill plan.csv -o filled.csv
@@ -73,7 +77,7 @@ def fill(
 
 
 def _note_settings(unread: set[str], used: set[str]) -> None:
-    """Say of columns by the name of an engine's setting that the answers do not follow them."""
+    """Say which columns are named like an engine's setting, but are not read."""
     for name in sorted(used):
         if settings := unread & engines.find(name).settings.model_fields.keys():
             listed = ", ".join(map(quote, sorted(settings)))

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 DOES_NOT_FIT = 1
 LONG = 300
-"""Rows from which on a progress bar is shown."""
+"""A progress bar is shown from this many rows."""
 
 
 @dataclass(repr=False, eq=False)
 class ModelsOptions(ModelOptions):
-    """The models: sources, or one shape."""
+    """The models, by name, or one by shape."""
 
     model: Annotated[
         list[str] | None,
@@ -59,27 +59,24 @@ class ModelsOptions(ModelOptions):
 
 @dataclass(repr=False, eq=False)
 class CardOptions:
-    """The GPUs: of which kind, how many and at what price."""
+    """The GPUs: which kinds, how many and at what price."""
 
     gpu: Annotated[
-        list[str] | None, typer.Option("--gpu", help=f"{GPU} Of h100,h200 each is asked.")
+        list[str] | None,
+        typer.Option("--gpu", help=f"{GPU} Several, as h100,h200, are tried in turn."),
     ] = None
     gpu_memory: Annotated[
-        str | None, typer.Option(help="Memory of any other GPU, as 141GB or 131GiB.")
+        str | None, typer.Option(help="Memory of a GPU without a name here, as 141GB.")
     ] = None
     gpus: Annotated[
         list[str] | None,
-        typer.Option("--gpus", help="How many, as 4 or 1,2,4; solved for where not given."),
+        typer.Option("--gpus", help="Number of GPUs, as 4 or 1,2,4; solved for if not given."),
     ] = None
     price: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="GPU=PRICE", help="Price of an hour of a GPU, as h200=3.5; repeatable."
-        ),
+        typer.Option(metavar="GPU=PRICE", help="Price per GPU and hour, as h200=3.5; repeatable."),
     ] = None
-    spare: Annotated[
-        int, typer.Option(min=0, help="Spare GPUs, counted beside those that fit.")
-    ] = 0
+    spare: Annotated[int, typer.Option(min=0, help="Spare GPUs to add to those needed.")] = 0
 
     def cards(self) -> "list[Card]":
         """The kinds of GPUs that are asked about."""
@@ -91,7 +88,7 @@ class CardOptions:
         return [card(name) for text in self.gpu for name in text.split(",")]
 
     def counts(self) -> list[int | None]:
-        """How many GPUs; None where that is the question."""
+        """Numbers of GPUs to try; None where that is the question."""
         listed = [item for text in self.gpus or () for item in text.split(",")]
         for item in listed:
             if not (item.isascii() and item.isdigit() and 0 < int(item[:10]) <= 2**20):
@@ -99,7 +96,7 @@ class CardOptions:
         return [int(item) for item in listed] or [None]
 
     def prices(self) -> dict[str, Decimal]:
-        """The price an hour of each kind of GPU."""
+        """The hourly price of each kind of GPU."""
         found = {}
         for pair in (pair for text in self.price or () for pair in text.split(",")):
             name, _, text = pair.partition("=")
@@ -108,7 +105,7 @@ class CardOptions:
             except InvalidOperation:
                 price = Decimal(-1)
             if not (price.is_finite() and 0 <= price < 10**9):
-                raise RequestError.of("--price", pair, "one such as h200=3.5")
+                raise RequestError.of("--price", pair, "a GPU and its price, as h200=3.5")
             found[name if name == self.gpu_memory else card(name).name] = price
         return found
 
@@ -133,17 +130,28 @@ def fit(
     output: OutputOptions,
     context: Annotated[
         list[str] | None,
-        typer.Option("-c", "--context", "--max-model-len", help="32K,128K or @FILE; repeatable."),
+        typer.Option(
+            "-c",
+            "--context",
+            "--max-model-len",
+            help="Contexts, as 32K,128K, or @FILE: the tokens of a text; repeatable.",
+        ),
     ] = None,
     sequences: Annotated[
         list[str] | None,
-        typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel", help="1,16; repeatable."),
+        typer.Option(
+            "-n",
+            "--sequences",
+            "--max-num-seqs",
+            "--parallel",
+            help="Sequences at once, as 1,16; repeatable.",
+        ),
     ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
 ) -> None:
-    """How many sequences, how long a context or how many GPUs: what is not given is solved for.
+    """Solve for the one not given: the sequences, the context or the number of GPUs.
 
     kvcalc fit k-exaone-236b-a23b --gpu h200 --gpus 4 -e vllm -c 256K
     """
@@ -177,7 +185,7 @@ def _placings(
     load: LoadOptions,
     engine: EngineOptions,
 ) -> list[Placing]:
-    """Ask of a model on each kind of GPU."""
+    """Place a model on each kind of GPU."""
     weights, reserve = load.read_weights(source, model), load.reserve_bytes
     settings = engine.settings()
     if on.gpu is not None and "gpu" in settings:
@@ -208,7 +216,7 @@ def _solved(job: Job) -> Answer:
 
 
 def _watched(jobs: list[Job]) -> Iterable[Job]:
-    """Go through the jobs, with a progress bar on a terminal where they are many."""
+    """Go through the jobs; on a terminal, with a progress bar if there are many."""
     if len(jobs) < LONG or not (sys.stderr and sys.stderr.isatty()):
         return jobs
     from rich.console import Console
@@ -218,7 +226,7 @@ def _watched(jobs: list[Job]) -> Iterable[Job]:
 
 
 def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
-    """Write one answer; on stderr whether it fits, where the form does not say so in words."""
+    """Write one answer, and on stderr why it does not fit and what would."""
     near = changes(job.placing, answer)
     output.write_one(row, lambda: fit_page(answer, row, near))
     if not row.fits:

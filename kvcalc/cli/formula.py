@@ -22,21 +22,29 @@ def formula(
     model: ModelOptions,
     engine: EngineOptions,
     started: ServerOptions,
-    target: Annotated[str, typer.Option("--as", help=", ".join(TARGETS) + ".")] = "text",
-    dialect: Annotated[str | None, typer.Option(help="Of SQL: duckdb, postgres, spark ...")] = None,
+    target: Annotated[
+        str, typer.Option("--as", help="One of " + ", ".join(TARGETS) + ".")
+    ] = "text",
+    dialect: Annotated[
+        str | None, typer.Option(help="SQL dialect: duckdb, postgres, spark ...")
+    ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(metavar="VARIABLE=NAME", help="A cell or column, as context=B2; repeatable."),
+        typer.Option(
+            metavar="VARIABLE=NAME", help="Cell or column of a variable, as context=B2; repeatable."
+        ),
     ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
-    per_gpu: Annotated[bool, typer.Option("--per-gpu", help="Of the fullest GPU alone.")] = False,
+    per_gpu: Annotated[
+        bool, typer.Option("--per-gpu", help="Bytes on the fullest GPU, not on all.")
+    ] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
+        Path | None, typer.Option("-o", "--output", help="Write to this file, not to stdout.")
     ] = None,
 ) -> None:
-    """The formula, written for a spreadsheet, a query or a program.
+    """Write the memory as a formula, for a spreadsheet, a query or a program.
 
     kvcalc formula k-exaone-236b-a23b -e vllm --as excel --name context=B2 --name sequences=C2
     """

@@ -1,4 +1,4 @@
-"""The options of the card that it runs on, and of what takes its memory besides the cache."""
+"""The options for the GPU, and for what takes its memory besides the cache."""
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 
-GPU = "The card it runs on, as h200 (see kvcalc gpus): the engine's defaults follow it."
+GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
 """What --gpu means, on every command that has it."""
 
 
 @dataclass(repr=False, eq=False)
 class LoadOptions:
-    """What takes a card's memory besides the cache."""
+    """What takes a GPU's memory besides the cache."""
 
     weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
     weights_dtype: Annotated[
         str | None, typer.Option(help="Element type of the weights.  [default: as published]")
     ] = None
     reserve: Annotated[
-        str, typer.Option(help="Memory of each GPU for activations and graphs, as 4GiB.")
+        str, typer.Option(help="Memory per GPU for activations and graphs, as 4GiB.")
     ] = "0"
 
     @property
@@ -35,11 +35,11 @@ class LoadOptions:
 
     @property
     def reserve_bytes(self) -> int:
-        """Bytes of each GPU that are held back."""
+        """Bytes that are held back on each GPU."""
         return parse_memory(self.reserve, "--reserve")
 
     def read_weights(self, source: str | None, model: "Model") -> "Weights":
-        """Find what the weights of a model take, by what names it on the command line."""
+        """Find the bytes of a model's weights; `source` is its name on the command line."""
         from kvcalc.readers.weights import read_weights
 
         return read_weights(source, model, self.weights_dtype, self.weights)

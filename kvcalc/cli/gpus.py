@@ -8,7 +8,7 @@ from kvcalc.outputs.pages.gpus import gpus_page
 
 @grouped
 def gpus(output: OutputOptions) -> None:
-    """The GPUs that kvcalc knows by name; of any other give its memory (--gpu-memory 141GB).
+    """List the GPUs that kvcalc knows by name; for any other, give its --gpu-memory.
 
     kvcalc gpus
     """

@@ -1,4 +1,4 @@
-"""Commands that take dataclasses of options: typer is shown each field as an option of its own."""
+"""Commands that take dataclasses of options; typer sees one option per field."""
 
 import inspect
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take its shared options by the dataclass.
+    """Let a command take its shared options as dataclasses.
 
-    A parameter whose type is a dataclass stands for that dataclass' fields, in their order.
+    A parameter whose type is a dataclass stands for the fields of that dataclass, in their order.
     """
     groups: dict[str, Any] = {}
     parameters = []

@@ -8,7 +8,7 @@ from kvcalc.outputs.pages.models import models_page
 
 @grouped
 def models(output: OutputOptions) -> None:
-    """The presets: models that kvcalc knows by name.
+    """List the presets: the models that kvcalc knows by name.
 
     kvcalc models
     """

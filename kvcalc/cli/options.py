@@ -1,4 +1,4 @@
-"""The options that say what is asked: the model, and the engine with its settings."""
+"""The options of the question: the model, and the engine with its settings."""
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass, fields
@@ -25,7 +25,7 @@ preset_names = _among(names)
 
 @dataclass(repr=False, eq=False)
 class ModelOptions:
-    """The model: a source, or a shape."""
+    """The model, by name or by shape."""
 
     model: Annotated[
         str | None,
@@ -35,15 +35,19 @@ class ModelOptions:
             show_default=False,
         ),
     ] = None
-    layers: Annotated[int | None, typer.Option(help="A shape instead: how many layers.")] = None
+    layers: Annotated[int | None, typer.Option(help="Layers of a shape, instead of a model.")] = (
+        None
+    )
     pattern: Annotated[
-        str | None, typer.Option(help="L local (sliding), G global; repeated.  [default: G]")
+        str | None, typer.Option(help="Layer types, repeated: L sliding, G global.  [default: G]")
     ] = None
-    kv_heads: Annotated[int | None, typer.Option(help="KV heads of a layer.")] = None
-    head_dim: Annotated[int | None, typer.Option(help="Elements of a head.")] = None
-    v_head_dim: Annotated[int | None, typer.Option(help="Of its value, if others.")] = None
-    dtype: Annotated[str | None, typer.Option(help="The model's own element type.")] = None
-    max_context: Annotated[str | None, typer.Option(help="Its longest context.")] = None
+    kv_heads: Annotated[int | None, typer.Option(help="KV heads per layer.")] = None
+    head_dim: Annotated[int | None, typer.Option(help="Elements per head.")] = None
+    v_head_dim: Annotated[
+        int | None, typer.Option(help="Elements per value head, if they differ.")
+    ] = None
+    dtype: Annotated[str | None, typer.Option(help="Element type of the model.")] = None
+    max_context: Annotated[str | None, typer.Option(help="Longest context of the model.")] = None
 
     def load(self, window: int | None) -> Model:
         """Read the model, or make it from its shape and the window asked for."""
@@ -77,12 +81,12 @@ among columns context decode_rate dialect engine files gpu_memory gpus memory mo
 prefill_rate prefix reserve sequences settings since skip_bad target time_unit until weights window
 """
 OWN_OPTIONS = frozenset(KEYWORDS.split())
-"""What commands ask beside an engine's settings, by the keywords of their answers."""
+"""Keywords of the answers that are options of a command, and no settings of an engine."""
 
 
 @dataclass(repr=False, eq=False)
 class SettingsOptions:
-    """Settings of an engine: those that every engine has, and any other."""
+    """Settings of an engine: those that every engine has by an option each, any other by --set."""
 
     kv_cache_dtype: Annotated[
         str | None,
@@ -94,11 +98,14 @@ class SettingsOptions:
         ),
     ] = None
     tensor_parallel_size: Annotated[
-        int | None, typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share a layer.")
+        int | None,
+        typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share each layer."),
     ] = None
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any engine setting; repeatable."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Set any setting of the engine; repeatable."
+        ),
     ] = None
 
     strict_version: Annotated[
@@ -106,12 +113,13 @@ class SettingsOptions:
     ] = False
 
     def settings(self, own: Set[str] = OWN_OPTIONS, **beside: Any) -> dict[str, Any]:
-        """The settings, as keywords of an answer; `beside` are those of a command's own options.
+        """The settings, as keywords of an answer.
 
-        `own` are the answer's other keywords, which are never settings.
+        `beside` are settings from the command's other options; `own` are the answer's other
+        keywords, which are never settings.
 
         Raises:
-            KvcalcError: one is given twice, or is no setting but asked by an option of its own.
+            RequestError: a setting is given twice, or --set names a keyword of `own`.
         """
         given = self.given(**beside)
         if taken := own & given.keys():
@@ -122,10 +130,10 @@ class SettingsOptions:
         return given
 
     def given(self, **beside: Any) -> dict[str, Any]:
-        """What is given, by whatever name.
+        """All that is given, by name, whether or not an engine has such a setting.
 
         Raises:
-            KvcalcError: it is given twice, or is no pair.
+            RequestError: a name is given twice, or --set is not NAME=VALUE.
         """
         given: dict[str, Any] = {}
         for pair in self.set or []:
@@ -160,7 +168,7 @@ class EngineOptions(SettingsOptions):
         typer.Option(
             "-e",
             "--engine",
-            help="As vllm, or of a release: vllm@0.25.1.",
+            help="The engine, or a release: vllm, vllm@0.25.1.",
             autocompletion=_among(lambda: list(engines.ENGINES)),
         ),
     ] = "ideal"

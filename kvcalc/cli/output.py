@@ -1,4 +1,4 @@
-"""The options that say how an answer comes out, and its way there."""
+"""The options for the format of an answer and where it goes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """The forms of an answer."""
+    """The formats of an answer."""
 
     TABLE = "table"
     CSV = "csv"
@@ -29,12 +29,14 @@ class Format(StrEnum):
 
 @dataclass(repr=False, eq=False)
 class OutputOptions:
-    """The form of an answer and where it goes."""
+    """The format of an answer and where it goes."""
 
-    format: Annotated[Format | None, typer.Option("-f", "--format", help="[default: table]")] = None
+    format: Annotated[
+        Format | None, typer.Option("-f", "--format", help="Output format.  [default: table]")
+    ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file, instead of stdout.")
+        Path | None, typer.Option("-o", "--output", help="Write to this file, not to stdout.")
     ] = None
 
     def write_one(
@@ -43,7 +45,7 @@ class OutputOptions:
         page: "Callable[[], Page]",
         rows: "Sequence[DataclassInstance] | None" = None,
     ) -> None:
-        """Write one answer: in JSON an object, in CSV `rows`, or one without what is nested."""
+        """Write one answer: a JSON object; in CSV `rows`, or one row without nested fields."""
         self._write(asdict(answer), [_flat(asdict(row)) for row in rows or [answer]], page)
 
     def write_rows(
@@ -53,7 +55,7 @@ class OutputOptions:
         *,
         whole: bool = False,
     ) -> None:
-        """Write rows: in JSON an array, of `whole` rows or without what is nested in them."""
+        """Write rows: a JSON array, with nested fields only if `whole`; CSV has none."""
         flat = [_flat(asdict(row)) for row in rows]
         self._write([asdict(row) for row in rows] if whole else flat, flat, page)
 

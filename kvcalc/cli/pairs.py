@@ -1,4 +1,4 @@
-"""Options that are given as NAME=VALUE, once a name."""
+"""Options that are given as NAME=VALUE, each name once."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ from kvcalc.errors import RequestError, quote
 
 
 def named(pairs: Iterable[str], option: str, expected: str) -> dict[str, str]:
-    """Part each pair at its first equals sign; `expected` is how the option is written.
+    """Split each pair at its first equals sign; `expected` is how the option is written.
 
     Raises:
-        KvcalcError: one has no equals sign or no value, or a name is given twice.
+        RequestError: a pair has no equals sign or no value, or a name is given twice.
     """
     found: dict[str, str] = {}
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, where a person watches."""
+"""A progress bar on stderr, if that is a terminal."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def _watched() -> bool:
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """Show what goes on and for how long, while it takes as long as it takes."""
+    """Show a spinner and the time that it takes so far."""
     if not _watched():
         yield
         return
@@ -30,7 +30,7 @@ def working(text: str) -> Iterator[None]:
 
 
 def reading(table: Table, source: Path | None) -> Iterator[tuple[int, list[str]]]:
-    """Hand on a table's rows, with a bar of how much of its file was read."""
+    """Yield a table's rows, with a bar that shows how much of its file was read."""
     if source is None or table.file is None or not _watched():
         yield from table.rows
         return

@@ -1,4 +1,4 @@
-"""The options that say what is asked as an engine is started: by its command line, on a GPU."""
+"""The options that describe a running server: its command line and its GPU."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +14,7 @@ from kvcalc.model import Model
 
 
 class ServerRequest(NamedTuple):
-    """What is asked: options given by themselves win over a command line's."""
+    """What a command line and the options ask for together; the options win."""
 
     model: ModelOptions
     engine: str
@@ -24,7 +24,7 @@ class ServerRequest(NamedTuple):
     shares_maximum: bool = False
 
     def context_of(self, model: Model) -> int | None:
-        """The context of one sequence: the line's, or its share of the model's own maximum."""
+        """The context of one sequence: the command line's, or a share of the model's maximum."""
         if self.context is None and self.shares_maximum and model.max_context:
             return max(1, model.max_context // (self.sequences or 1))
         return self.context
@@ -39,17 +39,17 @@ class ServerOptions:
         typer.Option(
             "--from",
             metavar="'vllm serve ...'",
-            help="Model, engine and settings from a server's command line; never run. Options "
-            "beside it win.",
+            help="Read model, engine and settings from a server's command line, which is not run; "
+            "other options win.",
         ),
     ] = None
     gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
 
     def started(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
-        """Put together what a command line and the options say.
+        """Merge the command line and the options.
 
         Raises:
-            KvcalcError: the line cannot be read, or is another engine's than -e.
+            RequestError: the line cannot be read, or starts another engine than -e.
         """
         if self.from_line is None:
             return ServerRequest(model, engine.engine, engine.settings(gpu=self.gpu))
@@ -57,7 +57,7 @@ class ServerOptions:
 
         name, asked = server_reader.read(self.from_line)
         if engines.parted(engine.engine)[0] == name:
-            name = engine.engine  # at the release that it says
+            name = engine.engine  # with the release that -e names
         elif engine.engine != "ideal":
             raise RequestError.about(
                 "-e",

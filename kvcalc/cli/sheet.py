@@ -1,4 +1,4 @@
-"""`kvcalc sheet`: a workbook that a planner keeps, of live formulas."""
+"""`kvcalc sheet`: a spreadsheet of live formulas, for planners."""
 
 import shlex
 import sys
@@ -27,29 +27,40 @@ def sheet(
         Path | None, typer.Option("-o", "--output", help="The .xlsx file to write.")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="DIR", help="The same sheets' values as CSV.")
+        Path | None,
+        typer.Option("--csv", metavar="DIR", help="Folder for the values of every sheet, as CSV."),
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option("-e", "--engine", help="[default: ideal,vllm,llama.cpp,sglang]"),
+        typer.Option("-e", "--engine", help="Engines.  [default: ideal,vllm,llama.cpp,sglang]"),
     ] = None,
     kv_cache_dtype: Annotated[
         list[str] | None,
-        typer.Option("-d", "--kv-cache-dtype", help="[default: the models' own,fp8]"),
+        typer.Option(
+            "-d", "--kv-cache-dtype", help="Element types.  [default: the models' own,fp8]"
+        ),
     ] = None,
     tensor_parallel_size: Annotated[
-        list[str] | None, typer.Option("--tp", "--tensor-parallel-size", help="[default: 1,8]")
+        list[str] | None,
+        typer.Option(
+            "--tp", "--tensor-parallel-size", help="GPUs that share a layer.  [default: 1,8]"
+        ),
     ] = None,
     context: Annotated[
         str | None,
-        typer.Option("-c", "--context", "--max-model-len", help="Tokens that Plan starts with."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Context that the Plan sheet starts with."
+        ),
     ] = None,
     sequences: Annotated[
-        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+        str,
+        typer.Option(
+            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
+        ),
     ] = "1",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """A workbook of live formulas: change a cell, and all answers follow.
+    """Write a spreadsheet of live formulas: change a cell, and all answers follow.
 
     kvcalc sheet k-exaone-236b-a23b gpt-oss-20b -o plan.xlsx
     """

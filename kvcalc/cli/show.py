@@ -1,4 +1,4 @@
-"""`kvcalc show`: what was read of a model."""
+"""`kvcalc show`: what was read about a model."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +25,11 @@ def show(
     ],
     output: OutputOptions,
     preset: Annotated[
-        bool, typer.Option("--preset", help="Write it as a preset file, which loads back equal.")
+        bool,
+        typer.Option("--preset", help="Write a preset file, which reads back as the same model."),
     ] = False,
 ) -> None:
-    """What was read of a model: its layers, and where each fact came from.
+    """Show what was read about a model: its layers, and where each fact comes from.
 
     kvcalc show k-exaone-236b-a23b
     """

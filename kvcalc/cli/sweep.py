@@ -26,19 +26,26 @@ def sweep(
     output: OutputOptions,
     context: Annotated[
         list[str] | None,
-        typer.Option("-c", "--context", "--max-model-len", help="8K,32K or 8K..256K; repeatable."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Contexts: 8K,32K or 8K..256K; repeatable."
+        ),
     ] = None,
     sequences: Annotated[
         str | None,
         typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="At once.  [default: 1]"
+            "-n",
+            "--sequences",
+            "--max-num-seqs",
+            "--parallel",
+            help="Sequences at once.  [default: 1]",
         ),
     ] = None,
     window: Annotated[
-        list[str] | None, typer.Option("-w", "--window", help="4096,128; repeatable.")
+        list[str] | None,
+        typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
     ] = None,
 ) -> None:
-    """Cache memory across contexts and windows: the model's own unless given.
+    """Cache memory for each context and window; by default, the model's own.
 
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
     """

@@ -1,4 +1,4 @@
-"""`kvcalc trace`: the peak cache over real traffic."""
+"""`kvcalc trace`: the peak cache memory over traces of requests."""
 
 import sys
 from dataclasses import asdict
@@ -27,13 +27,17 @@ SOME_ROWS_WERE_BAD = 1
 @grouped
 def trace(
     model: Annotated[
-        str, typer.Argument(help="A preset's name or a model's file.", autocompletion=preset_names)
+        str,
+        typer.Argument(
+            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
+        ),
     ],
     settings: SettingsOptions,
     output: OutputOptions,
     load: LoadOptions,
     files: Annotated[
-        list[str] | None, typer.Argument(help="Traces: CSV, JSONL (gzip too) or Parquet; globs.")
+        list[str] | None,
+        typer.Argument(help="Traces, or globs of them: CSV, JSONL (gzip too) or Parquet."),
     ] = None,
     engine: Annotated[
         list[str] | None, typer.Option("-e", "--engine", help="Engines, as vllm,ideal; repeatable.")
@@ -43,46 +47,50 @@ def trace(
         typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
     ] = None,
     prefill_rate: Annotated[
-        str | None, typer.Option(help="Tokens read a second, for traces without ends.")
+        str | None, typer.Option(help="Prompt tokens per second, for traces without end times.")
     ] = None,
     decode_rate: Annotated[
-        str | None, typer.Option(help="Tokens written a second, for traces without ends.")
+        str | None, typer.Option(help="Output tokens per second, for traces without end times.")
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
             metavar="QUESTION=NAME",
-            help="A column by its question, as start=arrived_at; repeatable.",
+            help="Name of a column in the trace, as start=arrived_at; repeatable.",
         ),
     ] = None,
-    time_unit: Annotated[str | None, typer.Option(help="Unit of the times: s, ms or us.")] = None,
+    time_unit: Annotated[
+        str | None, typer.Option(help="Unit of the trace's times: s, ms or us.")
+    ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Leave out what is before so many seconds.")
+        str | None, typer.Option(help="Leave out requests before this second of the trace.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Leave out what is after so many seconds.")
+        str | None, typer.Option(help="Leave out requests after this second of the trace.")
     ] = None,
     prefix: Annotated[
-        bool, typer.Option("--prefix", help="Hold the blocks that prompts share once.")
+        bool, typer.Option("--prefix", help="Count a block that prompts share once.")
     ] = False,
     memory: Annotated[
-        str | None, typer.Option(help="Admit requests into so much, as 320GiB.")
+        str | None, typer.Option(help="Admit requests while the cache fits, as 320GiB.")
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", help=f"{GPU} Rows count how many hold the peak.")
+        str | None, typer.Option("--gpu", help=f"{GPU} Rows count the GPUs that the peak needs.")
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Skip bad rows, count them and exit 1.")
+        bool, typer.Option("--skip-bad", help="Skip bad rows, count them and exit with 1.")
     ] = False,
     timeline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the level at each instant, as CSV.")
+        Path | None, typer.Option(metavar="FILE", help="Write the memory over time, as CSV.")
     ] = None,
     print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="Print the statement, over trace(t0, t1, tokens).")
+        bool, typer.Option("--print-sql", help="Print the SQL query, over trace(t0, t1, tokens).")
     ] = False,
-    dialect: Annotated[str, typer.Option(help="SQL of --print-sql: duckdb, spark ...")] = "duckdb",
+    dialect: Annotated[
+        str, typer.Option(help="SQL dialect of --print-sql: duckdb, spark ...")
+    ] = "duckdb",
 ) -> None:
-    """The peak cache over request traces, by engine and window.
+    """Find the peak cache memory over traces of requests, per engine and window.
 
     kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
     """
@@ -132,7 +140,7 @@ def trace(
 
 
 def _microseconds(text: str | None, option: str) -> int | None:
-    """Read seconds from the first start, with decimals."""
+    """Read seconds, counted from the first start, with decimals."""
     from decimal import Decimal, InvalidOperation
 
     if text is None:
@@ -172,7 +180,7 @@ def _print_sql(
     sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]
     if not sums:
         raise RequestError.about(
-            "--print-sql", "this engine's cache is a pool, and no sum over a trace"
+            "--print-sql", "this engine's cache is a pool, not a sum over a trace"
         )
     text = statement([request_bytes(rule, dialect=dialect) for rule in sums], dialect=dialect)
     for place, rule in enumerate(sums):

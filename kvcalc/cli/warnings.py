@@ -1,4 +1,4 @@
-"""What is said on stderr beside an answer."""
+"""Notes and warnings on stderr, beside an answer."""
 
 import sys
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from kvcalc.model import Model
 
 
 def note_on_stderr(note: str) -> None:
-    """Say how something was understood."""
+    """Print a note on how something was understood."""
     print(f"kvcalc: note: {printable(note)}", file=sys.stderr)
 
 
 def warn_past_maximum(model: Model, contexts: Iterable[int]) -> None:
-    """Say once that contexts are longer than the model's own maximum."""
+    """Warn once if contexts are longer than the model's maximum."""
     past = [context for context in contexts if model.max_context and context > model.max_context]
     if past:
         print(
