@@ -63,10 +63,10 @@ def trace(
         str | None, typer.Option(help="Unit of the trace's times: s, ms or us.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Leave out requests before this second of the trace.")
+        str | None, typer.Option(help="Leave out the time before this second of the trace.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Leave out requests after this second of the trace.")
+        str | None, typer.Option(help="Leave out the time after this second of the trace.")
     ] = None,
     prefix: Annotated[
         bool, typer.Option("--prefix", help="Count a block that prompts share once.")
