@@ -83,6 +83,11 @@ def slides(window: int) -> Layer:
             {"kv_cache_dtype": "nvfp4", "gpu": "h200"},
             "nvfp4, which needs compute capability",
         ),
+        (
+            of(FullAttention(kv_heads=1, head_dim=8)),
+            {"kv_cache_dtype": "nvfp4"},
+            "nvfp4 needs heads of 16 elements or more, found 8",
+        ),
         (LLAMA, {"gpu": "h999"}, "h999"),
         (of(FULL, LightningAttention(heads=1, head_dim=8)), {}, "does not support lightning_att"),
         (of(Rwkv(embedding=64, head_dim=64)), {}, "vllm does not support rwkv layers"),
