@@ -1,0 +1,26 @@
+"""CONTRIBUTING names files that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+NAMED = sorted(
+    {
+        path
+        for path in re.findall(r"`((?:kvcalc|tests|presets)/[^` ]*)`", TEXT)
+        if "<" not in path and "*" not in path
+    }
+)
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_a_file_that_is_named_is_there(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:kvcalc|tests)/[^` ]*)<", TEXT))))
+def test_a_folder_that_takes_a_file_is_there(path: str) -> None:
+    assert (ROOT / path).parent.exists() if not path.endswith("/") else (ROOT / path).is_dir()
