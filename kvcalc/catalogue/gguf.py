@@ -94,6 +94,9 @@ INDEXED_AFTER_DENSE = frozenset({"minimax-m3"})
 LOOPED = frozenset({"nanbeige"})
 """Architectures that run their layers `num_loops` times, with a cache for each."""
 
+EMBEDDING = frozenset({"qwen4exp"})
+"""Architectures with embeddings of past tokens beside some layers, which keep a history."""
+
 HOLDING_LAYERS = {"gemma3n": 20}
 """Layers that hold a cache; those after them read theirs."""
 
@@ -255,10 +258,11 @@ DESCRIBES_LAYERS = (
     r"pattern|_layers$|layer_types|interval|sliding|_swa$|compress|"
     r"^(ssm|kda|wkv|shortconv)\.|^attention\..*(kv|key_length|value_length)"
 )
-"""A key of this form that no rule read may change the cache, so it is refused; so is an array."""
+"""A key of this form that no rule read may change the cache, so it is refused; so is an array.
+Those that llama.cpp itself knows are in `gguf_keys`, by name."""
 
 FREE = (
     r"rope\.|feed_forward_length$|expert|moe_|swiglu|activation|n(um)?_deepstack_layers$|"
-    r"rescale_every_n_layers$|ssm\.(dt_b_c_rms|time_step_rank|group_count)$|attention\.causal$"
+    r"ssm\.(time_step_rank|group_count)$"
 )
-"""Keys of that form, or arrays, that are known to change no cache."""
+"""Keys of that form, or arrays, that change no cache in files of other programs, too."""

@@ -87,6 +87,7 @@ def kinds(model: Model, settings: Settings) -> dict[str, RowRule]:
                 "mlstm",
                 "rwkv",
                 "short_convolution",
+                "ngram_embedding",
                 "carried_row",
             ),
             recurrent,

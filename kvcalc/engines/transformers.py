@@ -27,10 +27,17 @@ if TYPE_CHECKING:
         SlidingAttention,
     )
     from kvcalc.layers.layer import Layer
-    from kvcalc.layers.recurrent import Recurrent
+    from kvcalc.layers.recurrent import NgramEmbedding, Recurrent
 
 ONE_MORE = {"mimo_v2_flash"}
 """Model types whose class slides over one token more than its file says (configuration class)."""
+
+POOLED_INDEX = {"glm5_next", "glm5_next_text"}
+"""Model types whose indexer keeps a key, a gate as long, and a flag of each token
+(models/glm5_next/modeling_glm5_next.py)."""
+
+INT64 = 8
+"""Bytes of a token's id or position."""
 
 FLOAT32 = dtype("float32")
 
@@ -76,11 +83,9 @@ class Cache(NamedTuple):
         if size is None:
             return []
         of = dtype(name) if name else self.element
-        return [
-            TokenRows(
-                "an indexer's key", f"{size} elements of {of.name}", of.row_bytes(size), CONTEXT
-            )
-        ]
+        own = size if self.model.model_type not in POOLED_INDEX else 2 * size + 1
+        working = f"{own} elements of {of.name}"
+        return [TokenRows("an indexer's key", working, of.row_bytes(own), CONTEXT)]
 
     def full(self, layer: "FullAttention") -> list[TokenRows]:
         """All tokens."""
@@ -152,6 +157,17 @@ class Cache(NamedTuple):
         rows.append(TokenRows("the state", f"{elements} elements", FLOAT32.row_bytes(elements), 1))
         return rows
 
+    def embedding(self, layer: "NgramEmbedding") -> list[TokenRows]:
+        """The embedding's past columns, its last tokens, and the positions of all for its model."""
+        columns = layer.channels * (layer.taps - 1)
+        row = dtype(self.model.dtype).row_bytes(columns)
+        tokens = layer.ngram - 1
+        return [
+            TokenRows("the embedding's columns", f"{columns} elements", row, 1),
+            TokenRows("its last tokens", f"{tokens} of int64", tokens * INT64, 1),
+            TokenRows("a token's position", "3 of int64, once a model", 3 * INT64, CONTEXT),
+        ]
+
     def state_in_own_type(self, layer: "Recurrent") -> list[TokenRows]:
         """A convolution and a state in the model's element type."""
         elements = layer.channels * layer.taps + layer.state_elements
@@ -180,6 +196,7 @@ class Cache(NamedTuple):
             "lightning_attention": self.state_in_own_type,
             "mlstm": self.state_in_own_type,
             "short_convolution": self.state_in_own_type,
+            "ngram_embedding": self.embedding,
             "carried_row": self.state_in_own_type,
             "shared_cache": self.nothing,
             "no_cache": self.nothing,
@@ -194,6 +211,11 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
     """
     if settings.tensor_parallel_size != 1:
         raise UnsupportedError.of("tensor_parallel_size", "transformers has none, expected 1")
+    if sum(count for cache, count in model.caches if cache.kind == "ngram_embedding") > 1:
+        raise UnsupportedError(
+            "transformers keeps the positions of several embeddings once: not modelled",
+            what="ngram_embedding layers",
+        )
     if 1 in model.sliding_windows:
         raise UnsupportedError.of("window", "found 1, expected at least 2 on transformers")
     element = dtype(settings.kv_cache_dtype or model.dtype)

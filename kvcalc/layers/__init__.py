@@ -21,6 +21,7 @@ KINDS = {
     "mlstm": "recurrent.Mlstm",
     "rwkv": "recurrent.Rwkv",
     "short_convolution": "recurrent.ShortConvolution",
+    "ngram_embedding": "recurrent.NgramEmbedding",
     "carried_row": "recurrent.CarriedRow",
     "shared_cache": "composed.SharedCache",
     "no_cache": "composed.NoCache",

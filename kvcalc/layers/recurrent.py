@@ -183,6 +183,28 @@ class ShortConvolution(Convolved):
         return self.width
 
 
+class NgramEmbedding(Convolved):
+    """An embedding of the last `ngram` tokens that is added to a layer (Qwen4-Exp's PLE).
+
+    Its convolution of `kernel` columns reaches every `ngram`-th token of `width` channels; the
+    ngram - 1 tokens before are kept beside them.
+    """
+
+    kind: ClassVar[str] = "ngram_embedding"
+    ngram: Size
+    width: Size
+
+    @property
+    def channels(self) -> int:
+        """Channels of the convolution."""
+        return self.width
+
+    @property
+    def taps(self) -> int:
+        """Length of the convolution, in tokens: its columns lie `ngram` apart."""
+        return (self.kernel - 1) * self.ngram + 1
+
+
 class CarriedRow(Recurrent):
     """A row of the last token that a layer carries over to the next (ZAYA)."""
 

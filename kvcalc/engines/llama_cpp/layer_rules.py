@@ -28,7 +28,7 @@ from kvcalc.layers.attention import (
 from kvcalc.layers.layer import Layer
 
 if TYPE_CHECKING:
-    from kvcalc.layers.recurrent import Recurrent
+    from kvcalc.layers.recurrent import NgramEmbedding, Recurrent
 
 WITH_HEADS = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 """Kinds of attention with a K and a V of several heads."""
@@ -148,6 +148,12 @@ class LayerRules:
         )
         return [LayerCells("recurrent", SEQUENCES, 1 + self.rollback, rows)]
 
+    def embedding(self, layer: "NgramEmbedding") -> list[LayerCells]:
+        """The embedding's past columns, one row per sequence and drafted token, in f32."""
+        p = layer.channels * (layer.taps - 1)
+        row = CellRow("P", f"{p:,} elements of f32", F32.row_bytes(p))
+        return [LayerCells("recurrent", SEQUENCES, 1 + self.rollback, (row,))]
+
     def headless(self, layer: Layer) -> list[LayerCells]:
         """Nothing; in a plain cache without flash attention still a padded V."""
         if not (self.plain and self.widest):
@@ -215,6 +221,7 @@ RULES: dict[str, Callable[[LayerRules, Any], list[LayerCells]]] = {
     "lightning_attention": LayerRules.recurrent,
     "rwkv": LayerRules.recurrent,
     "short_convolution": LayerRules.recurrent,
+    "ngram_embedding": LayerRules.embedding,
     "shared_cache": LayerRules.nothing,
     "no_cache": LayerRules.headless,
 }

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
         ShortConvolution,
     )
 
-FROM_FILE = ("nemotron_h", "qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text")
+FROM_FILE = (
+    "nemotron_h",
+    *("qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text"),
+    *("qwen4_exp", "qwen4_exp_text"),
+)
 """Model types whose class takes the state's element type from the file."""
 
 FLOAT32_STATES = ("nemotron_h",)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.catalogue.gguf import DESCRIBES_LAYERS, FREE
+from kvcalc.catalogue.gguf_keys import CANNOT_MATTER
 from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.layers.layer import MAX_SIZE
 from kvcalc.model import MAX_LAYERS
@@ -76,7 +77,9 @@ class Keys:
         """Refuse a key that describes layers and that was not read."""
         for key, value in self._values.items():
             name = key.removeprefix(self._prefix)
-            if key in self._read or name == key or re.match(FREE, name):
+            if key in self._read or name == key:
+                continue
+            if name in CANNOT_MATTER or re.match(FREE, name):
                 continue
             if isinstance(value, list) or re.search(DESCRIBES_LAYERS, name):
                 raise SourceError(

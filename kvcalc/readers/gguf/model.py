@@ -7,6 +7,7 @@ from kvcalc.catalogue.gguf import (
     CACHELESS,
     DEFAULT_INTERVAL,
     DTYPES,
+    EMBEDDING,
     HOLDING_LAYERS,
     INTERVALS,
     LOOPED,
@@ -42,6 +43,7 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise SourceError(f"general.architecture: found {quote(architecture)}, expected a name")
+    _refuse_without_model(metadata)
     keys = Keys(metadata, architecture)
     title = metadata.get("general.name")
     facts: dict[str, Any] = {
@@ -56,6 +58,22 @@ def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
     model = Model(layers=layers_of(keys), **facts)
     notes = () if architecture in KNOWN else (_UNKNOWN.format(quote(architecture)),)
     return Reading(model, source, keys.origins, notes)
+
+
+def _refuse_without_model(metadata: Mapping[str, Any]) -> None:
+    """Refuse a file that goes beside a model's own, saying which that is."""
+    kind = metadata.get("general.type")
+    if kind == "mmproj" or metadata.get("general.architecture") == "clip":
+        raise SourceError(
+            "general.type: found a projector of images or sounds, which has no cache; expected the "
+            "language model's own file, which lies beside it"
+        )
+    if kind == "adapter":
+        base = metadata.get("general.base_model.0.name")
+        named = f", {quote(base)}" if isinstance(base, str) else ""
+        raise SourceError(
+            f"general.type: found a LoRA adapter, expected the file of the model it goes on{named}"
+        )
 
 
 _UNKNOWN = "the architecture {} is not known; its layers were read by the general rules"
@@ -84,7 +102,7 @@ def layers_of(keys: Keys) -> tuple[Layer, ...]:
                         _recurrent(keys, where, attention), attention, strict=True
                     )
                 ]
-    layers = _shared(keys, layers)
+    layers = _shared(keys, _embedded(keys, layers))
     loops = keys.size("num_loops", 1) if keys.architecture in LOOPED else 1
     if not 1 <= loops * keys.layers <= MAX_LAYERS:
         raise keys.error("num_loops", loops, f"1 or more, for 1 to {MAX_LAYERS:,} layers in all")
@@ -122,6 +140,29 @@ def _shared(keys: Keys, layers: list[Layer]) -> list[Layer]:
     if holding >= len(layers):
         return layers
     return layers[:holding] + [layer({"kind": "shared_cache"})] * (len(layers) - holding)
+
+
+def _embedded(keys: Keys, layers: list[Layer]) -> list[Layer]:
+    """Put an embedding of past tokens beside what some layers cache (src/models/qwen4exp.cpp)."""
+    places = keys.get("ple.layers")
+    if places is None or keys.architecture not in EMBEDDING:
+        return layers
+    if not isinstance(places, list) or any(
+        type(place) is not int or not 0 <= place < len(layers) for place in places
+    ):
+        raise keys.error("ple.layers", places, f"a list of layers below {len(layers):,}")
+    embedding = layer(
+        {
+            "kind": "ngram_embedding",
+            "kernel": keys.required("ple.conv_kernel"),
+            "ngram": keys.required("ple.ngram_size"),
+            "width": keys.required("hyper_connection.count") * keys.required("embedding_length"),
+        }
+    )
+    return [
+        layer({"kind": "combined"} | {"parts": (*one.caches, embedding)}) if at in places else one
+        for at, one in enumerate(layers)
+    ]
 
 
 def _heads(keys: Keys) -> int:

@@ -9,7 +9,9 @@ from kvcalc.errors import KvcalcError, SourceError, printable, quote
 from kvcalc.files import read_bytes
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
-from kvcalc.readers.huggingface.families import Family, family
+from kvcalc.readers.huggingface.classes import worked_out
+from kvcalc.readers.huggingface.encoder import with_source
+from kvcalc.readers.huggingface.families import Family, canonical, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
 from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
@@ -75,23 +77,27 @@ def reading_of(
     """
     if not isinstance(table, dict):
         raise SourceError(f"found {quote(table)}, expected an object")
-    text = _language_model(table)
+    text = {**_language_model(table)}
+    if "model_type" in text:
+        text["model_type"] = canonical(text["model_type"])
     model_type = text.get("model_type") or table.get("model_type")
     row = family(model_type) if isinstance(model_type, str) else None
     keys = Keys(text, *(row or Family({}, {})))
+    keys = keys.within(worked_out(keys))
     if not keys.has("num_hidden_layers") and not keys.has("layer_types"):
         raise SourceError("num_hidden_layers: missing, so there is no language model in the file")
     refuse_unread(text)
     model_dtype = table.get("dtype") or table.get("torch_dtype")
-    outer = table.get("model_type")
+    outer = canonical(table.get("model_type"))
     scheme, said = scheme_of(table, text, beside)
     types = layer_types(keys)
+    layers, heard = with_source(keys, table.get("architectures"), stack(keys, types))
     model = Model(
         name=printable(name)[:200],
-        layers=stack(keys, types),
+        layers=layers,
         dtype=keys.get("dtype") or model_dtype or "bfloat16",
         cache_scheme=scheme,
-        model_type=outer if isinstance(outer, str) else None,
+        model_type=outer,
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
         mtp_layers=mtp_layers(keys, types),
@@ -106,7 +112,7 @@ def reading_of(
             f"the checkpoint's KV cache is {quote(scheme.algorithm)} ({scheme.origin}): an engine "
             "that follows it takes that where no kv_cache_dtype is given"
         )
-    return Reading(model, source, keys.origins, (*notes, *said))
+    return Reading(model, source, keys.origins, (*notes, *said, *heard))
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:

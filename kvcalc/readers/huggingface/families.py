@@ -26,6 +26,15 @@ def _table() -> dict[str, Any]:
     return table
 
 
+SPELLINGS = {"glm5next": "glm5_next", "glm5next_text": "glm5_next_text"}
+"""Model types that files spell otherwise than transformers does."""
+
+
+def canonical(model_type: object) -> str | None:
+    """The spelling of a model type; None of what is not a text."""
+    return SPELLINGS.get(model_type, model_type) if isinstance(model_type, str) else None
+
+
 def family(model_type: str) -> Family | None:
     """Find the row of a model type, or of the language model within it; None if it is unknown.
 

@@ -47,6 +47,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "mamba_groups": ("mamba_n_groups", "mamba_ngroups", "n_groups"),
     "mamba_expand": ("expand",),
     "linear_conv_kernel_dim": ("short_conv_kernel_size",),
+    "index_head_dim": ("indexer_head_dim",),
     "num_nextn_predict_layers": ("mtp_num_hidden_layers", "num_mtp_modules"),
     "dtype": ("torch_dtype",),
 }

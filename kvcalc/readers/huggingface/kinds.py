@@ -61,7 +61,7 @@ def _latent(keys: Keys, **more: Any) -> Layer:
     return LatentAttention(
         query_heads=keys.get("num_attention_heads"),
         kv_lora_rank=keys.size("kv_lora_rank"),
-        qk_rope_head_dim=keys.size("qk_rope_head_dim"),
+        qk_rope_head_dim=keys.count("qk_rope_head_dim"),  # 0: rows without rotary positions
         **more,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from kvcalc.errors import SourceError, quote
 from kvcalc.layers.composed import Combined, SharedCache
 from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import NgramEmbedding
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.kinds import layer_of
 from kvcalc.readers.huggingface.types import FULL, SLIDING
@@ -39,6 +40,7 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
         if key not in made:
             made[key] = layer_of(kind, keys.within(own) if own else keys)
         layers.append(made[key])
+    _embed(keys, layers)
     _share(keys, layers)
     _loop(keys, layers)
     return tuple(layers)
@@ -97,6 +99,19 @@ def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
         return {OTHER.get(name, name): value for name, value in other.items()}
     by_type: Mapping[str, Mapping[str, Any]] = keys.defaults.get("type_config", {})
     return by_type.get(kind, {})
+
+
+def _embed(keys: Keys, layers: list[Layer]) -> None:
+    """Put an embedding of past tokens beside what some layers cache (Qwen4-Exp's PLE)."""
+    for place in keys.list_of("ple_layer_ids", int):
+        if not 1 <= place <= len(layers):
+            raise SourceError(f"ple_layer_ids: found {place}, expected 1 to {len(layers)}")
+        embedding = NgramEmbedding(
+            kernel=keys.size("ple_conv_kernel_size"),
+            ngram=keys.size("ngram_size"),
+            width=keys.size("hc_count") * keys.size("hidden_size"),
+        )
+        layers[place - 1] = Combined(parts=(*layers[place - 1].caches, embedding))
 
 
 def _share(keys: Keys, layers: list[Layer]) -> None:

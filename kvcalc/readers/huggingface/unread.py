@@ -34,6 +34,8 @@ READ = {
     "attention_other_setting",
     "cross_attention_layers",
     "full_attn_idxs",
+    "ple_layer_ids",
+    "prefix_dense_sliding_window_pattern",
 }
 """Those that a rule reads."""
 
@@ -50,7 +52,6 @@ NO_CACHE = {
     "no_rope_layer_interval",
     "moe_layer_interval",
     "mtp_hybrid_override_pattern",
-    "ple_layer_ids",
     "sparse_prediction",
     "sparse_pred_ignore_index",
     "_sliding_window_pattern",

@@ -1,0 +1,29 @@
+"""Each key that llama.cpp knows is read, or cannot matter, and says why."""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from kvcalc.catalogue.gguf_keys import CANNOT_MATTER, HARMLESS, READ
+from kvcalc.readers.gguf import model_of
+
+LLAMA: dict[str, Any] = {
+    "general.architecture": "llama",
+    "llama.block_count": 4,
+    "llama.embedding_length": 64,
+    "llama.attention.head_count": 4,
+}
+
+
+def test_each_of_the_172_names_stands_once() -> None:
+    groups = [READ, *HARMLESS.values()]
+    assert all(not one & other for one, other in combinations(groups, 2))
+    assert sum(map(len, groups)) == 172
+
+
+@pytest.mark.parametrize("name", sorted(CANNOT_MATTER))
+def test_one_that_cannot_matter_changes_nothing(name: str) -> None:
+    bare = model_of(LLAMA, "m")
+    for value in (7, [1, 0, 1, 0], True):
+        assert model_of({**LLAMA, f"llama.{name}": value}, "m") == bare
