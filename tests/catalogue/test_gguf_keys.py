@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kvcalc.catalogue.gguf_keys import CANNOT_MATTER, HARMLESS, READ
+from kvcalc.errors import KvcalcError
 from kvcalc.readers.gguf import model_of
 
 LLAMA: dict[str, Any] = {
@@ -20,6 +21,15 @@ def test_each_of_the_172_names_stands_once() -> None:
     groups = [READ, *HARMLESS.values()]
     assert all(not one & other for one, other in combinations(groups, 2))
     assert sum(map(len, groups)) == 172
+
+
+@pytest.mark.parametrize(
+    ("name", "strange"),
+    [("attention.recurrent_layers", ""), ("attention.new_pattern", ", by a key that llama.cpp do")],
+)
+def test_a_list_that_no_rule_reads_is_refused(name: str, strange: str) -> None:
+    with pytest.raises(KvcalcError, match=f"not known of the architecture 'llama'{strange}"):
+        model_of({**LLAMA, f"llama.{name}": [1, 0, 1, 0]}, "m")
 
 
 @pytest.mark.parametrize("name", sorted(CANNOT_MATTER))

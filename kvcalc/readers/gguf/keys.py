@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.catalogue.gguf import DESCRIBES_LAYERS, FREE
-from kvcalc.catalogue.gguf_keys import CANNOT_MATTER
+from kvcalc.catalogue.gguf_keys import CANNOT_MATTER, READ
 from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.layers.layer import MAX_SIZE
 from kvcalc.model import MAX_LAYERS
@@ -82,9 +82,10 @@ class Keys:
             if name in CANNOT_MATTER or re.match(FREE, name):
                 continue
             if isinstance(value, list) or re.search(DESCRIBES_LAYERS, name):
+                strange = "" if name in READ else ", by a key that llama.cpp does not know"
                 raise SourceError(
                     f"{quote(key, 120)}: describes layers in a way that is not known of the "
-                    f"architecture {quote(self.architecture)}"
+                    f"architecture {quote(self.architecture)}{strange}"
                 )
 
     def _trunk(self, key: str, found: list[Any]) -> list[Any]:
