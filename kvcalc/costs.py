@@ -59,7 +59,8 @@ class Cost:
     bytes into what is fixed and what each sequence adds, or says why they cannot be parted.
     `steps` lead from the groups to the whole; `why` says in one line what makes the engine differ
     from the least that attention needs; `peak_formula` is the peak while a prompt is read, where
-    that is more. `engine_version` is the release that it holds for.
+    that is more. `engine_version` is the release that it holds for. `note` is a sentence that
+    people need beside the bytes.
     """
 
     model: Model
@@ -74,6 +75,7 @@ class Cost:
     why: str = ""
     peak_formula: Formula | None = None
     engine_version: str = ""
+    note: str = ""
 
     @property
     def per_request(self) -> Formula:

@@ -63,7 +63,11 @@ def estimate(
         context = model.longest_context
     if window is not None:
         model = model.with_window(window)
-    cost = request.cost(model, engine, settings=settings, **given)
+    return estimate_of(request.cost(model, engine, settings=settings, **given), context, sequences)
+
+
+def estimate_of(cost: Cost, context: int, sequences: int) -> Estimate:
+    """Evaluate a cost for so many sequences of so many tokens."""
     return Estimate(**answer(cost, context, sequences))
 
 

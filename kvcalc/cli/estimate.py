@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kvcalc.answers.estimate import estimate as answer
+from kvcalc.answers.estimate import estimate_of
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
-from kvcalc.cli.warnings import warn_past_maximum
+from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
+from kvcalc.engines import request
 from kvcalc.errors import RequestError
 
 if TYPE_CHECKING:
@@ -56,14 +57,11 @@ def estimate(
     if len(given) > 1:
         raise RequestError.of("--context", context, "one; see kvcalc sweep")
     length = given[0] if given else asked.context_of(chosen)
-    found = answer(
-        chosen,
-        context=length,
-        sequences=amount(sequences, "--sequences") or asked.sequences or 1,
-        window=tokens,
-        engine=asked.engine,
-        **asked.settings,
-    )
+    if tokens is not None:
+        chosen = chosen.with_window(tokens)
+    at_once = amount(sequences, "--sequences") or asked.sequences or 1
+    cost = request.cost(chosen, asked.engine, **asked.settings)
+    found = estimate_of(cost, length or chosen.longest_context, at_once)
 
     def page() -> "Page":
         from kvcalc.outputs.pages.estimate import estimate_page
@@ -71,4 +69,6 @@ def estimate(
         return estimate_page(found, context_is_maximum=length is None)
 
     output.write_one(found, page)
+    if cost.note:
+        note_on_stderr(cost.note)
     warn_past_maximum(chosen, [found.context])

@@ -13,7 +13,7 @@ from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdict
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from kvcalc.readers import load
-from tests.answers.posted_logs import full, layers, model_of, settings_of
+from tests.answers.posted_logs import CONFIGS, full, layers, model_of, settings_of
 
 ORACLES = Path("tests/oracles/logs")
 CASES = json.loads((ORACLES / "start_up.json").read_text())["logs"]
@@ -236,3 +236,25 @@ def test_a_cache_whose_type_is_not_printed_may_be_f32() -> None:
     (row,) = checked(lines, layers(full(52, 128), times=60))
     assert row.verdict == AGREES
     assert "f32" in row.why
+
+
+STATES_BOUND = (
+    "Initializing a V1 LLM engine (v0.28.0) with config: model='q', max_seq_len=132000, "
+    "tensor_parallel_size=1, kv_cache_dtype=auto",
+    "Available KV cache memory: 46.4 GiB",
+    "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (969). Each decode "
+    "sequence requires one Mamba cache block, so CUDA graph capture cannot proceed. Please lower "
+    "max_num_seqs to at most 969 or increase gpu_memory_utilization.",
+)
+
+
+def test_more_sequences_than_blocks_of_states_are_an_error_that_is_read() -> None:
+    """Issue 49064 of vllm-project/vllm: Qwen3.5 27B, 0.28.0 on an H100."""
+    (row,) = checked(STATES_BOUND, load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json"))
+    assert (row.figure, row.printed, row.ours, row.verdict) == ("blocks (blocks)", 969, 969, AGREES)
+    assert row.why.endswith("num_gpu_blocks; it starts with --max-num-seqs 969")
+    (alone,) = checked(STATES_BOUND[2:])
+    assert alone.verdict == CANNOT
+    assert alone.why == (
+        "the model is missing: give --model; num_gpu_blocks; it starts with --max-num-seqs 969"
+    )

@@ -137,3 +137,11 @@ def test_a_models_name_is_text_in_every_form(cli: Cli, tmp_path: Path, name: str
     assert row["model"] == (f"'{name}" if name.startswith("=") else name)
     markdown = name.replace("[", "\\[").replace("|", "\\|")
     assert f"KV cache of {markdown} on ideal" in cli(*asked, "md").out
+
+
+def test_beside_recurrent_layers_the_bound_of_vllms_sequences_is_said(cli: Cli) -> None:
+    model = "tests/oracles/configs/Qwen--Qwen3.5-27B.json"
+    outcome = cli("estimate", model, "-e", "vllm@0.28.0", "-c", "8K", "--json")
+    assert outcome.code == 0
+    assert "its own 1,024 need 52,613,349,376 (49.00 GiB) of cache memory a GPU" in outcome.err
+    assert cli("estimate", model, "-e", "vllm@0.19.1", "-c", "8K", "--json").err == ""

@@ -240,3 +240,11 @@ def test_a_wrong_request_is_one_sentence(cli: Cli, arguments: list[str], sentenc
     assert (outcome.code, outcome.out) == (2, "")
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_where_the_engines_own_sequences_would_not_start_fit_says_how_many_do(cli: Cli) -> None:
+    model = "tests/oracles/configs/Qwen--Qwen3.5-27B.json"
+    on = ("--gpu", "h100", "--gpus", "1", "--weights", "28GB", "-e", "vllm")
+    out = cli("fit", model, *on, "-c", "128K").out
+    assert "own max_num_seqs, 1,024: beside recurrent layers it may be at most 975" in out
+    assert "--max-model-len 131072 --max-num-seqs 5 " in out

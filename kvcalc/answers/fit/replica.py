@@ -69,6 +69,15 @@ class Replica:
         assert cut is not None
         return cut(self.question.model, self.parsed, self.budget.cache, context)
 
+    def note(self, context: int) -> str:
+        """What the engine's own pool says beside its figures; "" where it has none."""
+        if self.question.engine.pool is None or self.budget.cache <= 0:
+            return ""
+        try:
+            return self.pool(context).note
+        except TooLittleMemoryError:
+            return ""
+
     @cached_property
     def cache(self) -> int:
         """Bytes on one GPU that requests can use; 0 where the engine would not start."""

@@ -11,7 +11,7 @@ from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
 from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
-from kvcalc.units import plural
+from kvcalc.units import format_bytes, plural
 
 STRUCTURE = (
     "tensor_parallel_size",
@@ -55,6 +55,17 @@ def cost_of(planned: Plan) -> Cost:
         groups=tuple(_groups(planned, bound(0), all_ranks)),
         steps=tuple(_steps(planned, all_ranks)),
         why=_why(planned),
+        note=_bound(planned) if planned.bounds_sequences else "",
+    )
+
+
+def _bound(planned: Plan) -> str:
+    """Say how much memory it takes to start with as many sequences as vLLM runs by itself."""
+    own, block = planned.settings.own_sequences, max(planned.bytes_per_block)
+    return (
+        f"vllm {planned.settings.standing.version} starts beside recurrent layers only if "
+        f"max_num_seqs is at most num_gpu_blocks; its own {own:,} need {format_bytes(own * block)} "
+        "of cache memory a GPU, else give --max-num-seqs"
     )
 
 

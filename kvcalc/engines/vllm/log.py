@@ -5,6 +5,7 @@ v1/worker/gpu_worker.py, platforms/interface.py), and as older versions had them
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from kvcalc.engines.log import (
@@ -35,6 +36,12 @@ PATTERNS = (
         rf"(?P<times>{SIZE})x",
     ),
     pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
+    pattern(
+        "mamba blocks",
+        "available Mamba cache blocks",
+        rf"max_num_seqs \((?P<sequences>{COUNT})\) exceeds available Mamba cache blocks "
+        rf"\((?P<blocks>{COUNT})\)",
+    ),
     pattern(
         "override",
         "num_gpu_blocks_override",
@@ -152,13 +159,20 @@ def _blocks(run: Run, line: Found) -> Iterator[Checked]:
         why = f"{of} / {run.pool.block:,} B a block"
         ours = number(text) if number(text) in blocks else blocks[-1]
         yield printed.held(ours, why)
-    elif line.kind == "blocks":
+    elif line.kind in ("blocks", "mamba blocks"):
         yield printed.cannot(NO_MEMORY)
     elif run.context is None:
         yield printed.cannot(NO_CONTEXT)
     else:
         why = f"blocks of one request of {run.context:,} tokens"
         yield printed.held(run.pool.request(run.context), why)
+
+
+def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:
+    """The error of more sequences than there are blocks for their states."""
+    most = f"num_gpu_blocks; it starts with --max-num-seqs {line.values['blocks']}"
+    for row in _blocks(run, line):
+        yield replace(row, why=f"{row.why}; {most}")
 
 
 def _attention_block(run: Run, line: Found) -> Iterator[Checked]:
@@ -198,6 +212,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "concurrency": _concurrency,
     **log_refused.RULES,
     "blocks": _blocks,
+    "mamba blocks": _mamba_blocks,
     "override": _blocks,
     "attention block": _attention_block,
     "mamba padding": _padding,

@@ -79,7 +79,7 @@ class Run:
         memories = [f.values["gib"] for f in found if f.kind == "available"]
         self.memory = min(memories, key=Fraction) if memories else None
         self.memory_bytes = subject.number("kv_cache_memory_bytes", default=0)
-        self.blocks = last(found, "blocks", "blocks")
+        self.blocks = last(found, "mamba blocks", "blocks") or last(found, "blocks", "blocks")
         given = subject.number("num_gpu_blocks_override", default=0)
         for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes"):
             self.settings.pop(name, None)

@@ -76,6 +76,12 @@ class Plan:
     bytes_per_block: tuple[int, ...]
 
     @property
+    def bounds_sequences(self) -> bool:
+        """Whether max_num_seqs may not exceed the pool's blocks: each has a state in one."""
+        states = any(isinstance(cache, StateCache) for _, cache in self.caches)
+        return states and self.settings.rules.blocks_bound_sequences
+
+    @property
     def blocks_per_request(self) -> Value:
         """Blocks that one request takes, of all groups."""
         total: Value = 0

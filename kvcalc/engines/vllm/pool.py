@@ -66,6 +66,7 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
         max_sequences=runs,
         figures={
             "num_gpu_blocks": num_blocks,
+            "max_num_seqs": num_blocks if planned.bounds_sequences else None,
             "block_size": planned.block_size,
             "bytes_per_block": max(planned.bytes_per_block),
             "blocks_per_request": needed_blocks,
@@ -85,8 +86,21 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
             "rank_available_bytes": tuple(usable),
             "rank_estimated_max_model_len": tuple(estimates),
         },
-        note="" if short or runs else _never_finishes(planned, num_blocks, needed_blocks, context),
+        note=_note(planned, num_blocks, needed_blocks, context) if not short else "",
     )
+
+
+def _note(planned: Plan, blocks: int, needed: int, context: int) -> str:
+    """Say what the start-up check lets in and what comes to nothing all the same."""
+    own = planned.settings.own_sequences
+    if blocks <= needed:
+        return _never_finishes(planned, blocks, needed, context)
+    if planned.bounds_sequences and own > blocks:
+        return (
+            f"vllm {planned.settings.standing.version} does not start with its own max_num_seqs, "
+            f"{own:,}: beside recurrent layers it may be at most {blocks:,}, num_gpu_blocks"
+        )
+    return ""
 
 
 def _never_finishes(planned: Plan, blocks: int, needed: int, context: int) -> str:

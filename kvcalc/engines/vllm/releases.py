@@ -26,6 +26,7 @@ SPECS = "v1/kv_cache_interface.py"
 CONFIG = "config/vllm.py"
 ARGUMENTS = "engine/arg_utils.py"
 CACHE = "config/cache.py"
+COMPILATION = "config/compilation.py"
 CHECKPOINT = "utils/torch_utils.py"
 HEADS = "attention/layer.py, from 0.16.0 model_executor/layers/attention/attention.py"
 HYBRIDS = "model_executor/models/config.py"
@@ -109,8 +110,11 @@ FIRST = Release(
             "groups", '"GPU KV cache size" is blocks a group times the least block', PLANNING
         ),
         "memory_share": Change(Fraction("0.9"), "gpu_memory_utilization is 0.9", CACHE),
+        "blocks_bound_sequences": Change(
+            False, "max_num_seqs may exceed the pool's blocks beside recurrent layers", COMPILATION
+        ),
         "batches": Change(
-            (Batch(70 * 1024, 8_192), Batch(0, 2_048)),
+            (Batch(70 * 1024, 8_192, 1_024), Batch(0, 2_048, 256)),
             "max_num_batched_tokens is 8,192 from 70 GiB of GPU memory on",
             ARGUMENTS,
         ),
@@ -252,6 +256,11 @@ ROWS = (
                 f"{ARGUMENTS}, config/parallel.py",
             ),
             "pooling_waits": Change(True, "pooling models run without async scheduling", CONFIG),
+            "blocks_bound_sequences": Change(
+                True,
+                "beside recurrent layers max_num_seqs may not exceed the pool's blocks",
+                COMPILATION,
+            ),
         },
         values={
             "kv_cache_dtype": (
@@ -371,7 +380,10 @@ ROWS = (
                 True, "several MTP modules widen the windows by what they look ahead", CONFIG
             ),
             "batches": Change(
-                (Batch(160 * 1024, 16_384), Batch(70 * 1024, 8_192), Batch(0, 2_048)),
+                (
+                    *(Batch(160 * 1024, 16_384, 1_024), Batch(70 * 1024, 8_192, 1_024)),
+                    Batch(0, 2_048, 256),
+                ),
                 "max_num_batched_tokens is 16,384 from 160 GiB of GPU memory on",
                 ARGUMENTS,
                 back=("max_num_batched_tokens", 8_192),

@@ -22,10 +22,11 @@ StatesMode = Literal["none", "align", "all"]
 
 
 class Batch(NamedTuple):
-    """From so many MiB of GPU memory on, so many tokens a batch (API server)."""
+    """From so many MiB of GPU memory on, so many tokens and sequences a batch (API server)."""
 
     memory: int
     tokens: int
+    sequences: int
 
 
 class Rules(NamedTuple):
@@ -35,7 +36,8 @@ class Rules(NamedTuple):
     that pooling models run without async scheduling. `batches_in_flight` is of stages and async
     scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
     kind of recurrent layer. `modelopt_formats` are ModelOpt's algorithms that a checkpoint's `auto`
-    becomes. `memory_share` is the default of gpu_memory_utilization.
+    becomes. `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences`
+    says whether a pool with recurrent states needs a block for each of max_num_seqs.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -63,6 +65,7 @@ class Rules(NamedTuple):
     start_up_held_blocks: int
     label: Label
     memory_share: Fraction
+    blocks_bound_sequences: bool
     batches: tuple[Batch, ...]
     small_batch_kernels: frozenset[str]
     pooling_waits: bool

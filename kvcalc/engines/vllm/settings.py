@@ -12,11 +12,14 @@ from kvcalc.engines.releases import Releases
 from kvcalc.engines.vllm.formats import FORMATS
 from kvcalc.engines.vllm.kernels import BACKENDS, KERNEL_BLOCK
 from kvcalc.engines.vllm.releases import RELEASES
-from kvcalc.engines.vllm.rules import Rules, StatesMode
+from kvcalc.engines.vllm.rules import Batch, Rules, StatesMode
 from kvcalc.errors import RequestError, quote
 
+UNNAMED_GPU_MEMORY = 80 * 1024
+"""MiB of the GPU where none is named: an H100's; an H200's batches are the same."""
+
 UNNAMED_GPU_BATCH = 8_192
-"""Tokens of a batch where no GPU is named: the API server's on an H100 or H200."""
+"""Tokens of a batch there (API server)."""
 
 SMALL_BATCH = 256
 """Tokens of a batch over kernels for small batches (config/scheduler.py)."""
@@ -221,22 +224,30 @@ class VllmSettings(ReleasedSettings):
         """Tokens of a batch: as asked, else by kernels, the GPU's memory and the mode."""
         if self.max_num_batched_tokens is not None:
             return self.max_num_batched_tokens
-        return self._default_batch * (2 if self.performance_mode == "throughput" else 1)
+        over = self.all2all_backend if self.enable_expert_parallel else None
+        small = self.data_parallel_size > 1 and over in self.rules.small_batch_kernels
+        return (SMALL_BATCH if small else self._own_batch.tokens) * self._times
 
     @property
-    def _default_batch(self) -> int:
-        over = self.all2all_backend if self.enable_expert_parallel else None
-        if self.data_parallel_size > 1 and over in self.rules.small_batch_kernels:
-            return SMALL_BATCH
-        if self.gpu is None:
-            return UNNAMED_GPU_BATCH
-        from kvcalc.catalogue.gpus import find
+    def own_sequences(self) -> int:
+        """What max_num_seqs is unless given: by the GPU's memory, at most the batch's tokens."""
+        return min(self._own_batch.sequences * self._times, self.batch)
 
-        gpu = find(self.gpu)
-        batches = self.rules.batches
-        if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
-            return batches[-1].tokens
-        return next(batch.tokens for batch in batches if gpu.memory_mib >= batch.memory)
+    @property
+    def _times(self) -> int:
+        return 2 if self.performance_mode == "throughput" else 1
+
+    @cached_property
+    def _own_batch(self) -> Batch:
+        batches, memory = self.rules.batches, UNNAMED_GPU_MEMORY
+        if self.gpu is not None:
+            from kvcalc.catalogue.gpus import find
+
+            gpu = find(self.gpu)
+            memory = gpu.memory_mib
+            if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
+                return batches[-1]
+        return next(batch for batch in batches if memory >= batch.memory)
 
     @property
     def drafts(self) -> int:

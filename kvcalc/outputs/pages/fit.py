@@ -106,6 +106,8 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
         notes.append(f"{active:,} parameters are active a token ({share_active}); all must fit.")
     if asked.engine.note:
         notes.append(asked.engine.note)
+    if said := answer.replica.note(fit.context):
+        notes.append(f"{said}.")
     if fit.flags:
         notes.append(fit.flags)
     return notes
