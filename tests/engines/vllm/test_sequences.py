@@ -1,5 +1,7 @@
 """Beside recurrent layers max_num_seqs may not exceed the pool's blocks, from 0.20.0 on."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,13 +12,16 @@ from kvcalc.answers.fit import fit
 QWEN35 = kvcalc.load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
 NEMOTRON = kvcalc.load("tests/oracles/configs/nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16.json")
 GIB = 2**30
-H100_28 = {"engine": "vllm@0.28.0", "memory": int(46.4 * GIB), "context": 132_000}
+
+
+def on_h100(engine: str = "vllm@0.28.0", **settings: Any) -> kvcalc.Pool:
+    """The pool of issue 49064 of vllm-project/vllm: 46.4 GiB, 132,000 tokens."""
+    return kvcalc.pool(QWEN35, engine, memory=int(46.4 * GIB), context=132_000, **settings)
 
 
 def test_the_most_is_the_pools_blocks() -> None:
-    """vLLM 0.28.0 on an H100: "max_num_seqs (1024) exceeds available Mamba cache blocks (969)"
-    (issue 49064 of vllm-project/vllm)."""
-    pool = kvcalc.pool(QWEN35, **H100_28)
+    """Its log: "max_num_seqs (1024) exceeds available Mamba cache blocks (969)"."""
+    pool = on_h100()
     assert pool.figures["max_num_seqs"] == pool.figures["num_gpu_blocks"] == 969
     assert pool.note == (
         "vllm 0.28.0 does not start with its own max_num_seqs, 1,024: beside recurrent layers it "
@@ -26,15 +31,15 @@ def test_the_most_is_the_pools_blocks() -> None:
 
 @pytest.mark.parametrize(("release", "most"), [("0.19.1", None), ("0.20.0", 969), ("0.33.0", 969)])
 def test_from_which_release_on(release: str, most: int | None) -> None:
-    pool = kvcalc.pool(QWEN35, **{**H100_28, "engine": f"vllm@{release}"})
+    pool = on_h100(f"vllm@{release}")
     assert pool.figures["max_num_seqs"] == most
     assert bool(pool.note) == (most is not None)
     assert bool(kvcalc.cost(QWEN35, f"vllm@{release}").note) == (most is not None)
 
 
 def test_a_card_that_runs_256_by_itself_starts() -> None:
-    assert kvcalc.pool(QWEN35, **H100_28, gpu="a100-80gb").note == ""
-    assert kvcalc.pool(QWEN35, **H100_28, gpu="rtx-5090").note == ""
+    assert on_h100(gpu="a100-80gb").note == ""
+    assert on_h100(gpu="rtx-5090").note == ""
 
 
 def test_without_states_nothing_bounds_them() -> None:
