@@ -225,7 +225,10 @@ def test_a_shape_is_asked_about_with_its_weights(cli: Cli) -> None:
         (["--gpu", "h200", "--reserve", "4"], "--reserve: found '4', expected a size"),
         (["--gpu", "h200", "--weights", "240G"], "--weights: '240G' is read two ways"),
         (["--gpu", "h200", "--weights-dtype", "x"], "element type 'x' is unknown"),
-        (["--gpu", "h200", "--price", "h200"], "--price: found 'h200', expected one such as"),
+        (
+            ["--gpu", "h200", "--price", "h200"],
+            "--price: found 'h200', expected a GPU and its price",
+        ),
         (["--gpu", "h200", "--price", "h200=nan"], "--price: found 'h200=nan'"),
         (["--gpu", "h200", "--price", "l4=1"], "price: missing for h200"),
         (["--gpu", "h200", "-e", "vllm", "--set", "gpu_memory_utilization=2"], "at most 1"),
