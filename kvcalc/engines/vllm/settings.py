@@ -18,9 +18,6 @@ from kvcalc.errors import RequestError, quote
 UNNAMED_GPU_MEMORY = 80 * 1024
 """MiB of the GPU where none is named: an H100's; an H200's batches are the same."""
 
-UNNAMED_GPU_BATCH = 8_192
-"""Tokens of a batch there (API server)."""
-
 SMALL_BATCH = 256
 """Tokens of a batch over kernels for small batches (config/scheduler.py)."""
 
