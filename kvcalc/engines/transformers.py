@@ -12,7 +12,8 @@ from kvcalc.engines.additive import RowRule, TokenRows, additive_cost
 from kvcalc.engines.engine import About, Engine, Settings
 from kvcalc.engines.memory import Memory
 from kvcalc.engines.traffic import AS_THEY_COME
-from kvcalc.errors import UnsupportedError
+from kvcalc.engines.transformers_types import TYPES, UNMEASURED
+from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 ONE_MORE = {"mimo_v2_flash"}
 """Model types whose class slides over one token more than its file says (configuration class)."""
+
+ONE_WINDOW = {"exaone_moe"}
+"""Model types whose class reads sliding_window alone, not a list of them
+(models/exaone_moe/configuration_exaone_moe.py)."""
 
 POOLED_INDEX = {"glm5_next", "glm5_next_text"}
 """Model types whose indexer keeps a key, a gate as long, and a flag of each token
@@ -211,6 +216,7 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
     """
     if settings.tensor_parallel_size != 1:
         raise UnsupportedError.of("tensor_parallel_size", "transformers has none, expected 1")
+    _require_class(model)
     if sum(count for cache, count in model.caches if cache.kind == "ngram_embedding") > 1:
         raise UnsupportedError(
             "transformers keeps the positions of several embeddings once: not modelled",
@@ -226,6 +232,30 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         element.name,
         Cache(model, element, settings.after_prompt).kinds(),
         why="a sliding layer keeps its window less one token, between two steps",
+    )
+
+
+def _require_class(model: Model) -> None:
+    """Refuse a model type whose cache in transformers nobody has seen.
+
+    Raises:
+        KvcalcError: transformers has no class for it, or one that was not measured.
+    """
+    kind = model.model_type
+    if kind in ONE_WINDOW and len(model.sliding_windows) > 1:
+        raise UnsupportedError(
+            f"window: found {len(model.sliding_windows)} of them, of which transformers reads none "
+            f"for the model type {quote(kind)}, expected one",
+            what="several windows",
+        )
+    if kind is None or kind in TYPES - UNMEASURED.keys():
+        return
+    why = UNMEASURED.get(kind)
+    raise UnsupportedError(
+        f"transformers 5.24.0 has no class for the model type {quote(kind)}"
+        if why is None
+        else f"what transformers keeps of the model type {quote(kind)} was not measured: {why}",
+        what=f"model type {kind}",
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines.transformers_types import TYPES, UNMEASURED
 from kvcalc.layers.attention import CompressedAttention, CrossAttention, SlidingAttention
 from kvcalc.model import Model
-from kvcalc.readers.huggingface import reading_of
+from kvcalc.readers.huggingface import families, reading_of
 from tests.shapes import full, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"
@@ -72,6 +73,38 @@ def test_a_published_model_holds_what_was_measured(name: str) -> None:
     config = json.loads((ORACLES / "configs" / f"{name}.json").read_text())
     figures = expected(MODELS[name]["contexts"])
     assert {n: held(config, n) for n in figures} == figures
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("moonshotai--Kimi-K3", "has no class for the model type 'kimi_k3'"),
+        ("MiniMaxAI--MiniMax-M3", "has no class for the model type 'minimax_m3'"),
+        ("nvidia--Llama-3_3-Nemotron-Super-49B-v1", "no class for the model type 'nemotron-nas'"),
+        ("moonshotai--Kimi-K2-Instruct", "has no class for the model type 'kimi_k2'"),
+        ("stepfun-ai--Step-3.7-Flash", "keeps of the model type 'step3p7' was not measured"),
+        ("checkpoints/k-exaone-2.0-like", "window: found 2 of them, of which transformers reads"),
+    ],
+)
+def test_what_transformers_has_no_class_for_is_said_so(name: str, said: str) -> None:
+    model = kvcalc.load(ORACLES / "configs" / f"{name}.json")
+    with pytest.raises(kvcalc.KvcalcError, match=said):
+        kvcalc.cost(model, engine="transformers")
+
+
+def test_the_types_are_those_of_the_classes() -> None:
+    rows = json.loads((Path(families.__file__).parent / "families.json").read_text())
+    assert rows["rows"].keys() <= TYPES
+    assert not TYPES & {*rows["without_language_model"]}
+    assert UNMEASURED.keys() <= TYPES
+
+
+@pytest.mark.families
+def test_the_types_are_those_of_transformers_own_list() -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    rows = json.loads((Path(families.__file__).parent / "families.json").read_text())
+    assert {*CONFIG_MAPPING_NAMES} - {*rows["without_language_model"]} == TYPES
 
 
 def test_k_exaone_keeps_one_token_less_than_its_window() -> None:

@@ -37,6 +37,9 @@ ALL_FULL = names(
 EXPANDED = names("deepseek_v2 minicpm3 youtu_llm")
 """They store the heads' keys and values that a latent row expands to."""
 
+ONE_WINDOW = frozenset({"exaone_moe"})
+"""Their file's one sliding_window is every sliding layer's."""
+
 KNOWN = ROTATING | CHUNKED | CACHE_LISTS | ALL_FULL
 
 
@@ -52,6 +55,12 @@ def require(model: Model) -> None:
             f"mlx expands the latent rows of {kind} to keys and values of all heads, whose sizes "
             "the model here does not say",
             what=f"model type {kind}",
+        )
+    if kind in ONE_WINDOW and len(model.sliding_windows) > 1:
+        raise UnsupportedError(
+            f"window: found {len(model.sliding_windows)} of them, of which mlx reads none for the "
+            f"model type {quote(kind)}, expected one",
+            what="several windows",
         )
     if kind is not None and kind not in KNOWN:
         raise UnsupportedError(

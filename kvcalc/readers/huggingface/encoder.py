@@ -37,7 +37,8 @@ def with_source(
         KvcalcError: the key of the source's length is something else.
     """
     own = tuple(layers)
-    if keys.get("is_encoder_decoder") is not True:
+    default = keys.defaults.get("is_encoder_decoder")
+    if keys.table.get("is_encoder_decoder", default) is not True:
         return own, ()
     named = architectures if isinstance(architectures, list) else []
     if not any(isinstance(name, str) and name.endswith(OF_BOTH) for name in named):
