@@ -1,7 +1,8 @@
 """What all tests share: a plain environment, and the command line run in this process."""
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -25,17 +26,22 @@ class Outcome:
 Cli = Callable[..., Outcome]
 
 
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "COLUMNS",
-        "LINES",
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "TTY_COMPATIBLE",
-        "TTY_INTERACTIVE",
-    ):
-        monkeypatch.delenv(name, raising=False)
+PLAIN = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""What a terminal's width and colours are taken from."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in PLAIN:
+            environment.delenv(name, raising=False)
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collecting made, thousands of measured cases, out of every garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
