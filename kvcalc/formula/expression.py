@@ -127,7 +127,12 @@ BUILD: dict[str, Callable[[Any, Any], Value]] = {
 
 def evaluated(value: Value, values: Mapping[str, int]) -> int:
     """Evaluate an expression whose variables all have a value."""
-    number = substituted(value, values)
+    if isinstance(value, int):
+        return value
+    if value.kind == "variable":
+        return values[value.operands[0]]
+    a, b = value.operands
+    number = BUILD[value.kind](evaluated(a, values), evaluated(b, values))
     assert isinstance(number, int)
     return number
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, overload
 
 from kvcalc.errors import RequestError, quote
-from kvcalc.formula.expression import PYTHON, TEXT, Value, render
+from kvcalc.formula.expression import PYTHON, TEXT, Value, evaluated, render
 from kvcalc.formula.limits import Limit, limited
 
 
@@ -29,7 +29,7 @@ class Formula:
         self.variables = dict(variables)
         self._absent = dict(absent)
         self.limits = limits
-        self._function: Callable[..., int] = self._compile_at_first_call
+        self._function: Callable[..., int] = self._walk_at_first_call
         self._limited = [Formula(limit.value, variables) for limit in limits]
 
     @overload
@@ -119,7 +119,12 @@ class Formula:
             if value(context, **given) > limit.most:
                 raise limit.refusal({**self.variables, **given, "context": context})
 
-    def _compile_at_first_call(self, context: int, **given: int) -> int:
+    def _walk_at_first_call(self, context: int, **given: int) -> int:
+        # Most formulas are evaluated once, and compiling one takes as long as many walks.
+        self._function = self._compile_at_second_call
+        return evaluated(self.expression, {**self.variables, "context": context, **given})
+
+    def _compile_at_second_call(self, context: int, **given: int) -> int:
         defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())
         # Our own rendering of our own nodes: no text of a file or a user is in it.
         self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
