@@ -111,8 +111,8 @@ def quote(value: object, limit: int = 60) -> str:
 
     Input files are hostile until parsed, so no control code of theirs may reach a terminal.
     """
-    if isinstance(value, str):
-        value = value[:limit]
+    if isinstance(value, str | list | tuple) and len(value) > limit:
+        value = value[:limit]  # no more of it is shown, so no more is written out
     elif isinstance(value, int) and value.bit_length() > 4 * limit:
         return f"an integer of {value.bit_length()} bits"
     quoted = ascii(value)

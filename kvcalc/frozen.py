@@ -25,6 +25,8 @@ class Frozen(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_in_one_sentence(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, cls):  # it was checked when it was made
+            return data
         try:
             return handler(data)
         except ValidationError as error:
