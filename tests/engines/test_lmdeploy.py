@@ -87,7 +87,9 @@ def test_llama_at_131072_tokens_is_the_ideal() -> None:
 def test_deepseek_v4_packs_rows_in_blocks_and_windows_in_states(
     asked: int, tokens: int, block: int
 ) -> None:
-    flash = cost(load("deepseek-ai--DeepSeek-V4-Flash"), cache_block_seq_len=asked)
+    flash = cost(
+        load("deepseek-ai--DeepSeek-V4-Flash"), cache_block_seq_len=asked, release="0.16.0"
+    )
     assert flash(tokens) == block + 15_420_416
     assert flash(tokens + 1, sequences=2) == 2 * (2 * block + 15_420_416)
     assert flash(1, window=64) == block + 15_420_416 - 43 * 64 * 584
@@ -132,7 +134,8 @@ def test_blocks_behind_the_one_window_of_all_layers_are_freed() -> None:
     ("name", "layer", "token"),
     [
         # Rows of 656 bytes, and an indexer's key of 128 bytes with a scale of 4.
-        ("deepseek_v32", {}, 656 + 132),
+        ("deepseek_v32", {"release": "0.16.0"}, 656 + 132),
+        ("deepseek_v32", {}, 1152 + 132),
         ("glm_moe_dsa", {}, 1152 + 132),
         ("glm_moe_dsa", {"quant_policy": 16}, 656 + 132),
     ],

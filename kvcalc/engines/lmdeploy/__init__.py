@@ -1,4 +1,4 @@
-"""LMDeploy's PyTorch engine (0.16.0): blocks of tokens, the same for all layers.
+"""LMDeploy's PyTorch engine (0.18.0): blocks of tokens, the same for all layers.
 
 A block holds the tensors of every layer, each rounded up to 256 bytes, for 64 tokens unless set
 otherwise. A model has one window or none: with layers of both, every layer is paged in full.
@@ -15,8 +15,8 @@ from kvcalc.engines.traffic import AS_THEY_COME
 
 ENGINE = Engine(
     name="lmdeploy",
-    version="0.16.0",
-    source="lmdeploy/pytorch/engine/cache_engine.py",
+    version="0.18.0",
+    source="lmdeploy/pytorch/engine/cache_engine/schema.py",
     settings=LmdeploySettings,
     kinds=builders.KINDS,
     dtypes=DTYPES,

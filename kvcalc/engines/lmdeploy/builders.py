@@ -1,4 +1,4 @@
-"""What LMDeploy's PyTorch engine builds of a model type (0.16.0, pytorch/configurations/*.py).
+"""What LMDeploy's PyTorch engine builds of a model type (pytorch/configurations/*.py).
 
 A type has a builder of its own or falls to the default one, which reads a config as attention in
 every layer, with one head size and one window for all; and it has a model class or none
@@ -21,12 +21,11 @@ ONE_WINDOW = names(
 NO_WINDOW = names("gemma3 gpt_oss llama4")
 """Every layer is paged in full (gemma.py, gpt_oss.py and llama4.py: sliding_window is -1)."""
 
-LATENT = names("deepseek_v2 deepseek_v3 glm4_moe_lite kimi_k2")
-"""One head holds the latent row; its value is empty (deepseek_v2.py, glm4.py)."""
+LATENT = names("deepseek_v2 deepseek_v3 glm4_moe_lite kimi_k2 kimi_k25")
+"""One head holds the latent row; its value is empty (deepseek_v2.py, glm4.py, kimi_k2.py)."""
 
-SPARSE = {"deepseek_v32": True, "glm_moe_dsa": False}
-"""Latent rows beside an indexer's; true: stored as fp8_ds_mla by themselves (deepseek_v32.py,
-glm_moe_dsa.py)."""
+SPARSE = names("deepseek_v32 glm_moe_dsa")
+"""Latent rows beside an indexer's (deepseek_v32.py, glm_moe_dsa.py)."""
 
 DELTA = names("qwen3_5 qwen3_5_moe qwen3_next")
 """Attention beside states of delta nets (qwen3_5.py, qwen3_next.py)."""
@@ -52,8 +51,8 @@ SHAPES = (*ATTENTION, "chunked_attention", "latent_attention")
 KINDS = (*SHAPES, "gated_delta_net", "compressed_attention")
 
 
-def require(model: Model) -> None:
-    """Refuse what LMDeploy cannot build, or builds as what it is not.
+def require(model: Model, version: str) -> None:
+    """Refuse what a version of LMDeploy cannot build, or builds as what it is not.
 
     Raises:
         KvcalcError: the model type, or the kind of layer.
@@ -61,8 +60,8 @@ def require(model: Model) -> None:
     kind = model.model_type
     if kind is not None and kind not in KINDS_OF:
         raise UnsupportedError(
-            f"lmdeploy 0.16.0 has no builder for the model type {quote(kind)}: its default would "
-            "take every layer for attention over one window",
+            f"lmdeploy {version} has no builder for the model type {quote(kind)}: its default "
+            "would take every layer for attention over one window",
             what=f"model type {kind}",
         )
     allowed = SHAPES if kind is None else KINDS_OF[kind]

@@ -1,4 +1,4 @@
-"""Flags of `lmdeploy serve api_server` that cannot touch a request's cache, and why (0.16.0)."""
+"""Flags of `lmdeploy serve api_server` that cannot touch a request's cache, and why (0.18.0)."""
 
 IGNORED = {
     "where the server listens, whom it serves, and what it logs": {
@@ -13,9 +13,10 @@ IGNORED = {
     },
     "which weights are loaded, how they are computed and where: they stand beside the cache": {
         0: "--trust-remote-code --eager-mode --enable-return-routed-experts --enable-microbatch "
-        "--enable-eplb --language-model-only",
+        "--enable-eplb --language-model-only --empty-init",
         1: "--revision --download-dir --model-format --device --distributed-executor-backend "
-        "--vision-max-batch-size --ep --communicator --node-rank --nnodes --dist-init-addr",
+        "--vision-max-batch-size --ep --communicator --node-rank --nnodes --dist-init-addr "
+        "--moe-a2a-backend --piecewise-cudagraph-max-tokens",
         -1: "--cudagraph-capture-batch-sizes",
     },
     "how much of a prompt is read at once, and when: a request's blocks hold it whole": {

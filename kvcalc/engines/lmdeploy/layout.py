@@ -6,10 +6,12 @@ from kvcalc.costs import CONTEXT, window_of
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
 from kvcalc.engines.lmdeploy.tensors import Tensor, aligned, in_block, in_state
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, UnsupportedError
 from kvcalc.formula.expression import Value, cdiv, maximum
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
+
+FLASH_MLA_BLOCK = 64
 
 
 class Layout(NamedTuple):
@@ -40,9 +42,9 @@ def layout(model: Model, settings: LmdeploySettings) -> Layout:
     Raises:
         KvcalcError: a model or a kind of layer that it does not build, or a setting it refuses.
     """
-    builders.require(model)
+    builders.require(model, settings.standing.version)
     form, ranks = cache_format(model, settings), settings.tensor_parallel_size
-    tokens = _block_tokens(model, settings.cache_block_seq_len)
+    tokens = _block_tokens(model, settings)
     layers = [
         (layer, count, tensors)
         for layer, count in model.groups
@@ -60,14 +62,21 @@ def layout(model: Model, settings: LmdeploySettings) -> Layout:
     )
 
 
-def _block_tokens(model: Model, size: int) -> int:
+def _block_tokens(model: Model, settings: LmdeploySettings) -> int:
     """Tokens of a block: as set, or what DeepSeek V4's kernels make of them.
 
     Raises:
-        KvcalcError: no power of 2, or below 16 (messages.py, kernel_block_size).
+        KvcalcError: no power of 2, or below 16 (messages.py, kernel_block_size); or other than 64
+            for flash_mla (pytorch/engine/executor/base.py, _adjust_block_size).
     """
+    size = settings.cache_block_seq_len
     if model.model_type in builders.COMPRESSED:
-        return max(256, -(-size // 128) * 128)
+        tokens: int = settings.standing.rules["compressed_block"].value(size)
+        return tokens
+    if model.model_type in builders.SPARSE and size != FLASH_MLA_BLOCK:
+        raise UnsupportedError.of(
+            "cache_block_seq_len", f"found {size}, expected {FLASH_MLA_BLOCK} (flash_mla)"
+        )
     if size < 16 or size & (size - 1):
         raise RequestError.of("cache_block_seq_len", size, "a power of 2 and at least 16")
     return size

@@ -1,4 +1,4 @@
-"""What LMDeploy gives its cache of a GPU's memory (0.16.0)."""
+"""What LMDeploy gives its cache of a GPU's memory (0.18.0)."""
 
 from fractions import Fraction
 
@@ -9,7 +9,7 @@ HELD_BACK = 1
 """A block is never handed out (config_builder.py)."""
 
 MEMORY = Memory(
-    source="LMDeploy 0.16.0, messages.py, pytorch/engine/executor/base.py",
+    source="LMDeploy 0.18.0, messages.py, pytorch/engine/executor/base.py",
     reserve_source="0: LMDeploy keeps back 2 bytes for each word of its vocabulary, times "
     "(max_prefill_token_num + 2 max_batch_size), and a model's shape does not say its "
     "vocabulary; give it",

@@ -1,4 +1,4 @@
-"""The blocks that LMDeploy cuts a memory into (0.16.0)."""
+"""The blocks that LMDeploy cuts a memory into (0.18.0)."""
 
 from kvcalc.costs import Pool, formula
 from kvcalc.engines.lmdeploy.layout import layout

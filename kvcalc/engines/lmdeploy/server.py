@@ -1,4 +1,4 @@
-"""The command line of `lmdeploy serve api_server` (0.16.0: cli/serve.py, cli/utils.py)."""
+"""The command line of `lmdeploy serve api_server` (0.18.0: cli/serve.py, cli/utils.py)."""
 
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
 from kvcalc.engines.lmdeploy.settings import BY_NAME

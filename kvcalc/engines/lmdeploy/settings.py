@@ -1,11 +1,14 @@
 """The settings of LMDeploy's PyTorch engine, and its quant policies."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
 from kvcalc.dtypes import Dtype, dtype
-from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.lmdeploy.releases import RELEASES
+from kvcalc.engines.released import ReleasedSettings
+from kvcalc.engines.releases import Releases
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
@@ -43,8 +46,10 @@ def _policy(value: object) -> object:
     return whole(value)
 
 
-class LmdeploySettings(Settings):
+class LmdeploySettings(ReleasedSettings):
     """The settings of LMDeploy's cache; tensor_parallel_size is its `tp`."""
+
+    RELEASES: ClassVar[Releases] = RELEASES
 
     quant_policy: Annotated[
         Literal[0, 4, 8, 16, 17, 42],
@@ -57,10 +62,14 @@ class LmdeploySettings(Settings):
 
 
 class CacheFormat(NamedTuple):
-    """The element type that the model runs in, and the policy that packs its cache, if any."""
+    """The element type that the model runs in, and the policy that packs its cache, if any.
+
+    `packed` are the model types whose latent rows are packed without one.
+    """
 
     element: Dtype
     number: int
+    packed: frozenset[str]
 
     @property
     def policy(self) -> Policy:
@@ -76,6 +85,7 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
         KvcalcError: an element type that LMDeploy does not run in, or two policies.
     """
     number, given = settings.quant_policy, settings.kv_cache_dtype
+    packed: frozenset[str] = settings.standing.rules["packed_rows"].value
     own = "float16" if model.dtype == "float32" else model.dtype  # PytorchEngineConfig, `auto`
     if given is None or given in BY_NAME:
         named = BY_NAME[given] if given else 0
@@ -83,11 +93,11 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
             raise RequestError.about(
                 "quant_policy", f"found {number}, but kv_cache_dtype is {given}", found=number
             )
-        return CacheFormat(dtype(own), number or named)
+        return CacheFormat(dtype(own), number or named, packed)
     if given not in DTYPES:
         raise RequestError.about(
             "kv_cache_dtype",
             f"found {given}, expected one of {', '.join(DTYPES)} on lmdeploy",
             found=given,
         )
-    return CacheFormat(dtype(given), number)
+    return CacheFormat(dtype(given), number, packed)

@@ -1,7 +1,7 @@
 """The tensors that a layer has in a block, and a sequence in its state.
 
-Sizes are bytes on one rank; each tensor takes a multiple of 256 by itself (0.16.0,
-pytorch/engine/cache_engine.py, CacheDesc).
+Sizes are bytes on one rank; each tensor takes a multiple of 256 by itself (0.18.0,
+pytorch/engine/cache_engine/schema.py, CacheDesc).
 """
 
 from collections.abc import Iterable
@@ -96,9 +96,7 @@ def _latent(model: Model, layer: LatentAttention, tokens: int, form: CacheFormat
         raise UnsupportedError.of(
             "quant_policy", f"found {form.number}, expected 0 or 16 with sparse latent attention"
         )
-    if tokens != 64:
-        raise UnsupportedError.of("cache_block_seq_len", f"found {tokens}, expected 64 (flash_mla)")
-    if SPARSE[model.model_type] or form.number:
+    if model.model_type in form.packed or form.number:
         working = f"{tokens} tokens x {FP8_DS_MLA_ROW} bytes (fp8_ds_mla)"
         rows = [Tensor("latent rows", working, tokens * FP8_DS_MLA_ROW)]
     else:
