@@ -117,6 +117,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "tensor_parallel_size": POWERS,
         "quant_policy": st.sampled_from([0, 4, 8, 16, 17, 42]),
         "cache_block_seq_len": COUNTS,
+        "release": st.sampled_from(["0.16.0", "0.18.0"]),
+        "strict_version": BOOLS,
     },
 }
 """Every setting of every engine that has a server."""
