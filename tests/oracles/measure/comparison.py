@@ -18,6 +18,13 @@ ORACLES = Path(__file__).parents[1]
 Case = Mapping[str, Any]
 
 
+def in_place(table: Mapping[str, Any], case: Any, found: Case, asked: frozenset[str]) -> None:
+    """Put what came out into the case itself."""
+    for name in [name for name in case if name not in asked]:
+        del case[name]
+    case.update(found)
+
+
 @dataclass(frozen=True)
 class Form:
     """One form of file: its cases, and what an engine's code gives for one of them."""
@@ -30,6 +37,7 @@ class Form:
     only: Callable[[Case], bool] = lambda case: True
     """Whether the script can run a case (it says why not where it is defined)."""
     cases: Callable[[Mapping[str, Any]], Sequence[Any]] = lambda table: list(table["cases"])
+    put: Callable[[Mapping[str, Any], Any, Case, frozenset[str]], None] = in_place
 
 
 def arguments(about: str | None, files: Sequence[str]) -> argparse.Namespace:
@@ -71,7 +79,10 @@ def run(forms: Sequence[Form], given: argparse.Namespace, source: str) -> Iterat
         chosen = sample(able, given.sample, given.seed)
         count = 0
         for case in chosen:
-            found = form.measure(table, case)
+            try:
+                found = form.measure(table, case)
+            except Exception as error:  # a case that cannot be run has moved too
+                found = {"failed": f"{type(error).__name__}: {error}"[:300]}
             if differences := moved(case, found, form.asked):
                 count += 1
                 asked = {name: case[name] for name in case if name in form.asked}
@@ -79,9 +90,7 @@ def run(forms: Sequence[Form], given: argparse.Namespace, source: str) -> Iterat
                     f"{name}: stored {old}, found {new}" for name, (old, new) in differences.items()
                 )
             if given.write:
-                for name in [name for name in case if name not in form.asked]:
-                    del case[name]
-                case.update(found)
+                form.put(table, case, found, form.asked)
         seconds = time.monotonic() - begun
         print(
             f"{form.file}: {len(chosen) - count} of {len(chosen)} equal, "

@@ -30,6 +30,12 @@ PYTHON = "KVCALC_MEASURE_PYTHON"
 INSIDE = "KVCALC_MEASURE_INSIDE"
 """Set in the second start of a script."""
 
+TORCH = (
+    *("torch", "transformers==5.24.0", "pydantic", "msgspec", "cloudpickle", "psutil", "pyzmq"),
+    *("cachetools", "blake3", "cbor2", "regex", "requests", "triton", "mmengine-lite", "numpy"),
+)
+"""What the engines on PyTorch share; another release of transformers is unpacked before it."""
+
 READ = {".py", ".json", ".md", ".txt", ".METADATA"}
 """What is unpacked of a wheel; compiled kernels (hundreds of MB) never run here."""
 
@@ -39,11 +45,11 @@ def run(*command: str | Path) -> None:
     subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr)
 
 
-def environment(name: str, packages: Sequence[str]) -> Path:
+def environment(packages: Sequence[str]) -> Path:
     """The Python of a virtual environment that has these packages; made where it is not there."""
     if given := os.environ.get(PYTHON):
         return Path(given)
-    folder = CACHE / f"{name}-environment"
+    folder = CACHE / f"{packages[0].partition('[')[0]}-environment"
     python = folder / "bin" / "python"
     done = folder / "packages.txt"
     if not done.exists() or done.read_text() != "\n".join(packages):
@@ -85,20 +91,20 @@ def newest(python: Path, project: str) -> str:
     return said.stdout.split("(")[1].split(")")[0]
 
 
-def enter(project: str, version: str, packages: Sequence[str], *, unpack: bool = True) -> str:
+def enter(project: str, version: str, packages: Sequence[str] = TORCH) -> str:
     """Start the script again where the release can be imported; return the release's number.
 
-    `version` may be `newest`. With `unpack` false the release itself is among `packages`.
+    `version` may be `newest`.
     """
     sys.path.remove(str(Path(__file__).parent))  # its files are named as the engines are
     if inside := os.environ.get(INSIDE):
         logging.disable()
         return inside
-    python = environment(project, packages)
+    python = environment(packages)
     if version == "newest":
         version = newest(python, project)
-    paths = [str(release(python, project, version))] if unpack else []
-    settings = {**os.environ, INSIDE: version, "PYTHONPATH": os.pathsep.join(paths)}
+    unpacked = str(release(python, project, version))
+    settings = {**os.environ, INSIDE: version, "PYTHONPATH": unpacked}
     sys.stdout.flush()
     return os.execve(python, [str(python), *sys.argv], settings)
 
@@ -182,4 +188,7 @@ def load(module: str) -> Any:
 
 def installed(module: str) -> bool:
     """Whether the release has a module of that name."""
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it would be in is a file, or is not there
+        return False

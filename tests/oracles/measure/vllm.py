@@ -19,12 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from tests.oracles.measure import comparison, environment
 from tests.oracles.measure.comparison import Case, Form
 
-PACKAGES = (
-    *("torch", "transformers", "pydantic", "msgspec", "cloudpickle", "psutil", "pyzmq"),
-    *("cachetools", "blake3", "cbor2", "regex", "requests", "triton"),
-)
-"""What planning imports; other packages are stood in."""
-
 PLANNED = ("group_layers", "group_block_sizes", "bytes_per_block", "blocks_per_request")
 IN_MEMORY = ("num_blocks_in_50GiB", "max_concurrency_in_50GiB")
 CAPACITY = {"capacity_tokens_in_50GiB": "label_tokens_in_50GiB"}
@@ -121,5 +115,5 @@ def forms(version: str) -> list[Form]:
 if __name__ == "__main__":
     names = [form.file for form in forms("")]
     given = comparison.arguments(__doc__, names)
-    version = environment.enter("vllm", given.version, PACKAGES)
+    version = environment.enter("vllm", given.version)
     comparison.main(forms(version), given, f"vLLM {version}'s own planner on the CPU")
