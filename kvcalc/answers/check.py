@@ -1,4 +1,4 @@
-"""A start-up log held against kvcalc's own figures: one verdict a printed figure."""
+"""A start-up log compared with kvcalc's own figures: one verdict per printed figure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"
 MODEL_NAMED = re.compile(r"\bmodel(?:_path)?='([^']{1,200})'")
 
 AMOUNTS = ("context", "sequences")
-"""The tokens of one sequence, and how many there are: what any engine's run may be given."""
+"""The tokens of one sequence, and the number of sequences, which any engine's run may be given."""
 
 
 def check(
@@ -32,11 +32,11 @@ def check(
     settings: Settings | None = None,
     **given: Any,
 ) -> list[Checked]:
-    """Say of each figure of an engine's start-up log whether it is what it should be.
+    """Check each figure that an engine's start-up log prints.
 
-    `log` is a file's path, or an open binary file, which is read once. A model and settings given
-    come before those that the log names; they are given as to `kvcalc.cost`, and context and
-    sequences are among them.
+    `log` is a file's path, or an open binary file, which is read once. A model and settings that
+    are given override those that the log names; settings are given as to `kvcalc.cost`, and
+    include context and sequences.
 
     Raises:
         KvcalcError: the log cannot be read or has no figure to check, or a setting that the engine
@@ -59,7 +59,7 @@ def read(stream: BinaryIO, name: str) -> list[Found]:
     """Find the lines of a log in which an engine prints figures of its cache, in their order.
 
     Raises:
-        SourceError: it is not text, has no line that is known, or more than 10,000 of them.
+        SourceError: the log is not text, or has no known line, or more than 10,000 of them.
     """
     logs = engines.logs()
     known = {pattern: engine for engine, log in logs.items() for pattern in log.patterns}
@@ -69,7 +69,7 @@ def read(stream: BinaryIO, name: str) -> list[Found]:
     ]
     if not found:
         raise SourceError.of(
-            name, f"found no line that is known; expected a start-up log of {', '.join(logs)}"
+            name, f"found no known line; expected a start-up log of {', '.join(logs)}"
         )
     return found
 
@@ -77,10 +77,10 @@ def read(stream: BinaryIO, name: str) -> list[Found]:
 def verdicts(
     found: Sequence[Found], model: Model | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Checked]:
-    """Hold every figure of a log against what the engine's rules give.
+    """Compare every figure of a log with what the engine's rules give.
 
-    Lines are those of `read`. A model or settings given come before those that the log names;
-    context and sequences are among them.
+    Lines are those of `read`. A model or settings that are given override those that the log
+    names; settings include context and sequences.
 
     Raises:
         KvcalcError: a setting that the engine refuses.
@@ -99,9 +99,9 @@ def verdicts(
 def _subject(
     lines: Sequence[Found], log: EngineLog, model: Model | None, given: Mapping[str, Any]
 ) -> Subject:
-    """Gather what is known of a run.
+    """Gather what is known about a run.
 
-    A model that the log names is taken where it is a preset; nothing is fetched.
+    A model that the log names is used if it is a preset; nothing is fetched.
     """
     configured = re.compile(rf"\b({'|'.join(log.configured)})=['\"]?([A-Za-z0-9_.:-]{{1,60}})")
     settings: dict[str, Any] = {}
@@ -118,7 +118,7 @@ def _subject(
 
 
 def _spelled(given: Mapping[str, Any], log: EngineLog) -> dict[str, Any]:
-    """Settings by the engine's own names, amounts as numbers."""
+    """The settings under the engine's own names, with amounts as numbers."""
     own: dict[str, Any] = {}
     for name, value in given.items():
         spelled = log.spellings.get(name, name)
@@ -127,10 +127,10 @@ def _spelled(given: Mapping[str, Any], log: EngineLog) -> dict[str, Any]:
 
 
 def _require_known(given: Mapping[str, Any], logs: Mapping[str, EngineLog]) -> None:
-    """Refuse a setting that none of a log's engines has.
+    """Refuse a setting that none of the log's engines has.
 
     Raises:
-        RequestError: there is one; the sentence lists those that they have.
+        RequestError: there is such a setting; the sentence lists the known ones.
     """
     known = {*AMOUNTS}
     for engine, log in logs.items():

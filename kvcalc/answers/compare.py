@@ -1,4 +1,4 @@
-"""One request on every engine, side by side: bytes, ratio to the least, and why they differ."""
+"""One request on every engine, side by side: bytes, ratio to `ideal`, and why they differ."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from kvcalc.model import Model
 
 @dataclass(frozen=True)
 class Compared:
-    """One engine's answer, or the sentence by which it refuses: then the bytes are None.
+    """One engine's answer, or the sentence why it refuses; then the bytes are None.
 
     `bytes` is over all ranks, `bytes_per_gpu` on the fullest, `peak_bytes` while a prompt is read;
-    `ratio_to_ideal` is None where `ideal` has no answer. `engine_version` is the release that it
-    holds for.
+    `ratio_to_ideal` is None if `ideal` has no answer. `engine_version` is the release that the
+    answer holds for.
     """
 
     model: str
@@ -46,15 +46,16 @@ def compare(
     settings: Settings | None = None,
     **given: Any,
 ) -> list[Compared]:
-    """Ask every engine, or those of `among`, the same: a row for each engine and window.
+    """Answer one request on every engine, or on those of `among`: one row per engine and window.
 
-    `context` is tokens of one sequence, the model's maximum unless given; settings are given as to
-    `kvcalc.cost`, and each is passed to the engines that have it. An engine may be asked at several
-    releases: among=["vllm@0.25.1", "vllm@0.33.0"].
+    `context` is tokens of one sequence, by default the model's maximum; settings are given as to
+    `kvcalc.cost`, and each is passed to the engines that have it. Several releases of one engine
+    can be compared: among=["vllm@0.25.1", "vllm@0.33.0"].
 
     Raises:
-        KvcalcError: no context, a window for a model without sliding layers, no such engine or
-            GPU, a setting that no engine has, or a value of one that none takes.
+        RequestError: there is no context, a window is given for a model without sliding layers, an
+            engine or GPU is not known, or no engine has a setting.
+        KvcalcError: no engine takes the value of a setting.
     """
     names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
     asked = request.named(settings, given)
@@ -89,7 +90,7 @@ def refuse_unknown(settings: Iterable[str], names: Iterable[str]) -> None:
     """Refuse a setting that none of the engines has.
 
     Raises:
-        RequestError: there is one; the sentence names it.
+        RequestError: there is such a setting; the sentence names it.
     """
     known = {field for name in names for field in engines.find(name).settings.model_fields}
     for name in settings:
@@ -107,7 +108,7 @@ def _refuse_value(
 ) -> None:
     """Refuse a value that no engine takes, by the sentence of the first that says so.
 
-    An engine that cannot run the model whatever the value says nothing of it.
+    An engine that cannot run the model with any value tells nothing about this one.
     """
     others = {name: value for name, value in settings.items() if name != setting}
     for engine, error in refusals.items():
@@ -122,7 +123,7 @@ def _refuse_value(
 
 
 def own_settings(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Take those of the settings that an engine has."""
+    """Pick the settings that an engine has."""
     fields = engines.find(engine).settings.model_fields
     return {name: value for name, value in settings.items() if name in fields}
 

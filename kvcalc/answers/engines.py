@@ -1,4 +1,4 @@
-"""The engines: the version that was read of each, what it runs, and its settings."""
+"""The engines: which version of each was read, what it runs, and its settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def describe_engine(name: str) -> DescribedEngine:
     """Describe one engine.
 
     Raises:
-        KvcalcError: no such engine.
+        RequestError: there is no such engine.
     """
     engine = engines.find(name)
     return DescribedEngine(**_row(engine), settings=tuple(_settings(engine)))

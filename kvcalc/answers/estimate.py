@@ -12,7 +12,7 @@ from kvcalc.model import Model
 
 @dataclass(frozen=True)
 class GroupShare:
-    """A layer group's share: bytes over all ranks; `window` in tokens, None where it has none."""
+    """A layer group's share: bytes over all ranks; `window` in tokens, None if it has no window."""
 
     kind: str
     layers: int
@@ -24,8 +24,8 @@ class GroupShare:
 class Estimate:
     """An answer: tokens and bytes are ints; `bytes` is over all ranks.
 
-    `engine_version` is the release that it holds for. `settings` are those that differ from the
-    engine's defaults; `window` is None where the model has none or several.
+    `engine_version` is the release that the answer holds for. `settings` are those that differ from
+    the engine's defaults; `window` is None if the model has no window or several.
     """
 
     model: str
@@ -52,12 +52,12 @@ def estimate(
     settings: Settings | None = None,
     **given: Any,
 ) -> Estimate:
-    """Answer one context, in tokens of one sequence: the model's maximum unless given.
+    """Answer for one context, in tokens of one sequence; by default the model's maximum.
 
     Settings are given as to `kvcalc.cost`.
 
     Raises:
-        KvcalcError: as `kvcalc.cost`; or no context, where the model does not say its maximum.
+        KvcalcError: as `kvcalc.cost`; or no context is given for a model without a maximum.
     """
     if context is None:
         context = model.longest_context

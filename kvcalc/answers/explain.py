@@ -1,4 +1,4 @@
-"""How an engine comes to its bytes, and the setting that would change them most."""
+"""How an engine arrives at its bytes, and the setting that would change them most."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +27,7 @@ def explain(
 ) -> Explanation:
     """Derive an engine's bytes step by step; its str() is for people.
 
-    `context` is tokens of one sequence, the model's maximum unless given; settings are given as to
+    `context` is tokens of one sequence, by default the model's maximum; settings are given as to
     `kvcalc.cost`.
 
     Raises:
@@ -45,7 +45,7 @@ def explain(
 def lever(
     model: Model, engine: str, settings: Mapping[str, Any], context: int, sequences: int
 ) -> Lever | None:
-    """Find the setting that would lower an engine's bytes most, of those worth trying.
+    """Find the setting that would lower an engine's bytes most, among those worth trying.
 
     Raises:
         KvcalcError: the engine refuses the model or the settings as they are.
@@ -58,7 +58,7 @@ def lever(
             try:
                 cost = request.cost(model, engine, **{**settings, name: value})
                 found.append((cost(context, sequences=sequences), name, value))
-            except KvcalcError:  # not for this model: the next may be
+            except KvcalcError:  # this model cannot have it; the next setting may do
                 continue
     if not found or min(found)[0] >= now:
         return None
@@ -67,6 +67,6 @@ def lever(
 
 
 def _flag(server: "Server | None", setting: str, value: Any) -> str:
-    """Spell a setting as the engine's own flag, where its command line has one."""
+    """Write a setting as the engine's own flag, if its command line has one."""
     own = None if server is None else server_writer.flag(server, setting, value)
     return own or f"--set {setting}={value}"

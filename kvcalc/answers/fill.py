@@ -22,19 +22,19 @@ QUESTIONS = (
     "tensor_parallel_size",
     "release",
 )
-"""The columns that ask, by the names they have unless others are given."""
+"""The columns that a plan may have, by their default names."""
 
 AMOUNTS = ("context", "sequences", "window")
-"""Those that vary within a formula; the others choose the formula."""
+"""The columns that are variables of a formula; the others choose the formula."""
 
 ANSWERS = ("bytes", "bytes_per_gpu", "error")
-"""The columns that answer: bytes over all ranks, on the fullest rank, or why there are none."""
+"""The columns of answers: bytes over all ranks, bytes on the fullest rank, or the error."""
 
 RELEASE = "engine_version"
-"""The column that answers where a plan names engines: the release that the bytes hold for."""
+"""The column of answers for a plan that names engines: the release that the bytes hold for."""
 
 MAX_COSTS = 10_000
-"""Different formulas remembered at once: past these, all are forgotten and made anew."""
+"""The most formulas remembered at once; when there are more, all are forgotten and made anew."""
 
 
 class Filled(NamedTuple):
@@ -48,17 +48,17 @@ class Filled(NamedTuple):
 
     @property
     def engine_version(self) -> str:
-        """The engine's release that the answer holds for; nothing where there is none."""
+        """The engine's release that the answer holds for; "" without an answer."""
         return "" if self.cost is None else self.cost.engine_version
 
 
 @dataclass(frozen=True)
 class FilledRow:
-    """A row of a plan by the number of its line, its cells by column, and its answer.
+    """A row of a plan: the number of its line, its cells by column, and its answer.
 
     `bytes` is over all ranks and `bytes_per_gpu` on the fullest; `error` is None, or the sentence
     that says why the row has no answer. `engine_version` is the engine's release that they hold
-    for, None where there is no answer.
+    for, None if there is no answer.
     """
 
     line: int
@@ -70,14 +70,14 @@ class FilledRow:
 
 
 def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[FilledRow]:
-    """Answer every row of a plan: a CSV, Parquet or .xlsx file with a question a row.
+    """Answer every row of a plan: a CSV, Parquet or .xlsx file with one question per row.
 
     Its columns are model and context, and as needed engine, release, sequences, window,
-    kv_cache_dtype and tensor_parallel_size; `columns` maps these to other names. An empty cell is
-    the default.
+    kv_cache_dtype and tensor_parallel_size; `columns` maps these to other names. An empty cell
+    means the default.
 
     Raises:
-        KvcalcError: the file cannot be read, or a column is missing or there twice.
+        KvcalcError: the file cannot be read, or a column is missing or occurs twice.
     """
     with read_rows(Path(plan)) as table:
         answer = filler(len(table.header), places(table.header, columns or {}))
@@ -97,17 +97,18 @@ def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled)
 
 
 def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
-    """Find the column of each question, by its own name or the one that a person gave it.
+    """Find the column of each question, by its default name or by the one that is given.
 
     Raises:
-        KvcalcError: the columns of the model or the context, or one that was named, are not
-            there; a question has two; or a column of an answer is there already.
+        RequestError: the column of the model, of the context or one that was named is missing; a
+            question has two columns; or a column of an answer is there already.
     """
     columns = ", ".join(quote(name) for name in header[:50])
     for question in named:
         if question not in QUESTIONS:
             raise RequestError.about(
-                "--column", f"{quote(question)} is no question; those are {', '.join(QUESTIONS)}"
+                "--column",
+                f"{quote(question)} is not a question; expected one of {', '.join(QUESTIONS)}",
             )
     found = {}
     for question in QUESTIONS:
@@ -131,15 +132,15 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
 
 
 def answers_to(columns: Collection[str]) -> tuple[str, ...]:
-    """The columns that answer a plan of these questions."""
+    """The columns of answers for a plan with these questions."""
     return (*ANSWERS, RELEASE) if "engine" in columns else ANSWERS
 
 
 def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], Filled]:
     """Make the function that answers a row of `width` cells.
 
-    A cell left empty stands for the default: the engine ideal at the newest release measured, one
-    sequence, the model's own window and element type, one rank.
+    An empty cell means the default: the engine ideal, the newest release measured, one sequence,
+    the model's own window and element type, one rank.
     """
     costs: dict[tuple[str, ...], Cost | str] = {}
     structure = [columns.get(name, width) for name in QUESTIONS if name not in AMOUNTS]
@@ -203,6 +204,6 @@ def _settings(dtype: str, ranks: str, release: str) -> dict[str, Any]:
 
 
 def _with_window(asked: tuple[str, ...], window: int) -> Cost:
-    """Take one window for a model of several, whose formula has their own numbers."""
+    """Give one window to a model with several, whose formula has no variable for them."""
     model, engine, *settings = asked
     return request.cost(load(model).with_window(window), engine or "ideal", **_settings(*settings))

@@ -22,14 +22,14 @@ def write_formula(
     settings: Settings | None = None,
     **given: Any,
 ) -> Written:
-    """Write an engine's formula in a target's language: text, excel, sql, python, js ...
+    """Write an engine's formula in a language: text, excel, sql, python, js ...
 
     It gives bytes over all ranks, or on the fullest rank with `per_gpu`. `names` maps its
     variables to cells or columns, as {"context": "B2"}; settings are given as to `kvcalc.cost`.
 
     Raises:
-        KvcalcError: as `kvcalc.cost`; no such target or dialect, a name that is not valid there,
-            or a formula that the target cannot write exactly.
+        KvcalcError: as `kvcalc.cost`; or an unknown language or dialect, a name that is not valid
+            there, or a formula that the language cannot express exactly.
     """
     if window is not None:
         model = model.with_window(window)

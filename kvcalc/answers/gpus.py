@@ -1,4 +1,4 @@
-"""The catalogue of GPUs, a record each."""
+"""The catalogue of GPUs, one record per GPU."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from kvcalc.catalogue.gpus import catalogue
 
 @dataclass(frozen=True)
 class GpuRow:
-    """A GPU: what its driver reports, in MiB and bytes, and the least a framework sees, in bytes.
+    """A GPU: the memory its driver reports, in MiB and bytes, and the least bytes a framework sees.
 
-    `single_source` marks a driver's figure that only one source has; `compute_capability` is
+    `single_source` marks a figure of the driver that only one source has; `compute_capability` is
     NVIDIA's.
     """
 

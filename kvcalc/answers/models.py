@@ -1,4 +1,4 @@
-"""The presets, a record each."""
+"""The presets, one record per preset."""
 
 from collections import Counter
 from dataclasses import dataclass

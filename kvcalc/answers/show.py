@@ -1,4 +1,4 @@
-"""What was read of a model: each group of layers, and where each fact came from."""
+"""What was read about a model: each group of layers, and where each fact comes from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from kvcalc.readers.reading import Reading
 class ShownLayers:
     """A group of equal layers: its shape, and what one of them keeps at the model's own dtype.
 
-    `bytes_per_token` counts while the layer grows, `fixed_bytes` whatever the context.
+    `bytes_per_token` are added while the layer grows, `fixed_bytes` at any context.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class ShownLayers:
 
 @dataclass(frozen=True)
 class Shown:
-    """A model as it was read; `origins` says of each fact where it stood."""
+    """A model as it was read; `origins` says where each fact stood."""
 
     model: str
     source: str
@@ -40,9 +40,9 @@ class Shown:
 
 
 def show(source: str | Path | Reading) -> Shown:
-    """Lay out what was read of a model, its bytes as `ideal` counts them.
+    """Show what was read about a model, with bytes as `ideal` counts them.
 
-    `source` is as for `kvcalc.load`, or what `kvcalc.read` gave.
+    `source` is as for `kvcalc.load`, or a result of `kvcalc.read`.
 
     Raises:
         KvcalcError: as `kvcalc.load`.

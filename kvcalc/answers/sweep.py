@@ -1,4 +1,4 @@
-"""The main job: cache memory across contexts and windows, beside full attention's."""
+"""Cache memory across contexts and windows, beside that of full attention."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
 
 @dataclass(frozen=True)
 class SweepRow(Estimate):
-    """An estimate beside `full_attention_bytes`: the same model, all layers seeing all tokens."""
+    """An estimate, and the `full_attention_bytes` needed if all layers saw all tokens."""
 
     full_attention_bytes: int
 
@@ -31,10 +31,10 @@ def sweep(
     settings: Settings | None = None,
     **given: Any,
 ) -> list[SweepRow]:
-    """Answer every context with every window, in tokens: a row each, contexts outermost.
+    """Answer every context with every window, in tokens: one row per pair, contexts outermost.
 
-    Contexts not given are the model's own, else 8K, 32K, 128K and 256K up to its maximum; windows
-    not given are the model's own. Settings are given as to `kvcalc.cost`.
+    By default contexts are the model's own, else 8K, 32K, 128K and 256K up to its maximum, and
+    windows are the model's own. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.

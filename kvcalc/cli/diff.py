@@ -1,4 +1,4 @@
-"""`kvcalc diff`: two releases, engines or models, and what parts them."""
+"""`kvcalc diff`: two releases, engines or models, and why they differ."""
 
 from typing import Annotated
 
@@ -35,31 +35,37 @@ def diff(
     load: LoadOptions,
     output: OutputOptions,
     engine: Annotated[
-        str | None, typer.Option("-e", "--engine", help="Of two models: the engine of both.")
+        str | None, typer.Option("-e", "--engine", help="The engine of both, for two models.")
     ] = None,
     context: Annotated[
         str | None,
-        typer.Option("-c", "--context", "--max-model-len", help="Tokens of one sequence, as 256K."),
+        typer.Option(
+            "-c", "--context", "--max-model-len", help="Context of one sequence, as 256K tokens."
+        ),
     ] = None,
     sequences: Annotated[
-        str, typer.Option("-n", "--sequences", "--max-num-seqs", "--parallel")
+        str,
+        typer.Option(
+            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
+        ),
     ] = "1",
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
-    gpu: Annotated[str | None, typer.Option("--gpu", help=f"{GPU} Pools, too.")] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", help=f"{GPU} Pools are compared too.")] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="How many.  [default: the fewest on which the old side runs]")
+        int | None,
+        typer.Option(help="Number of GPUs.  [default: the fewest on which the old side runs]"),
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(help="Memory for the cache on each GPU instead, as 49GiB.")
+        str | None, typer.Option(help="Cache memory per GPU, instead of --gpu, as 49GiB.")
     ] = None,
 ) -> None:
-    """What an upgrade changes: bytes and pools of both sides, and the rules that part them.
+    """Show what an upgrade changes: bytes and pools of both sides, and the rules that differ.
 
     kvcalc diff k-exaone-236b-a23b vllm@0.20.0 vllm@0.33.0 -c 128K
 
-    Exit 0: equal; 1: different.
+    Exits with 0 if both sides are equal, with 1 if they differ.
     """
     models, engines = _parted(sides, engine)
     read = [_read(source) for source in models]

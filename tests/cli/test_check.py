@@ -77,7 +77,7 @@ def test_control_codes_of_a_log_reach_no_terminal(cli: Cli, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"nothing that is known\n", "found no line that is known; expected a start-up log of"),
+        (b"nothing that is known\n", "found no known line; expected a start-up log of"),
         (b"\x7fELF\0\0\0", "found a binary file, expected a text log"),
         (b"n_ctx = 512\n", "found no figure to check, only settings"),
     ],

@@ -1,4 +1,4 @@
-"""Two releases, engines or models, side by side: bytes, pools, and the rules that part them."""
+"""Two releases, engines or models, side by side: bytes, pools, and the rules that differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ NO_CARD = Card("none", 0, 0)
 
 @dataclass(frozen=True)
 class Diff:
-    """Two sides of the same request, of `sequences` of `context` tokens.
+    """Two sides of the same request: `sequences` of `context` tokens each.
 
-    `bytes` is by how many more the new side needs, None where one refuses; `equal` says that no
-    figure differs. Between releases of one engine, `causes` are the rules that part them, the
-    largest effect first, and `together_bytes` what no single one of them made. `gpus` share the
-    model, None where none were given.
+    `bytes` is how many more the new side needs, None if one side refuses; `equal` says that no
+    figure differs. Between releases of one engine, `causes` are the rules that differ, the largest
+    effect first, and `together_bytes` what no single one of them explains. `gpus` share the model,
+    None if not given.
     """
 
     context: int
@@ -73,17 +73,17 @@ def diff(
     settings: Settings | None = None,
     **given: Any,
 ) -> Diff:
-    """Hold a request on one engine, or release of it, against the same on another.
+    """Compare a request on one engine or release with the same request on another.
 
-    As diff(model, "vllm@0.20.0", "vllm@0.33.0"); with `new_model`, that one on the same engine.
-    `context` is tokens of one sequence, the (old) model's maximum unless given. With a `gpu`, or
-    bytes of cache `memory` on each GPU, what the pools hold is compared too; `gpus` share the
+    For example diff(model, "vllm@0.20.0", "vllm@0.33.0"); with `new_model`, two models on one
+    engine. `context` is tokens of one sequence, by default the (old) model's maximum. With a `gpu`,
+    or bytes of cache `memory` on each GPU, what the pools hold is compared too; `gpus` share the
     model, the fewest on which the old side runs unless given; `weights` and `reserve` are bytes as
     for `kvcalc.fit`. Settings are given as to `kvcalc.cost`, and each is passed to the sides that
     have it.
 
     Raises:
-        KvcalcError: nothing to compare, a wrong request, or what both sides refuse.
+        KvcalcError: there is nothing to compare, the request is wrong, or both sides refuse it.
     """
     if (new_engine is None) == (new_model is None):
         raise RequestError.about("diff", "give two engines or releases, or two models")
@@ -116,7 +116,7 @@ def diff(
 
 
 def _require_memory(gpu: str | None, gpus: int | None, memory: int | None) -> None:
-    """Refuse a memory that is said in two ways, or GPUs of no kind."""
+    """Refuse a memory that is given twice, or a number of GPUs without their kind."""
     if gpu is not None and memory is not None:
         raise RequestError.about("memory", "found beside a gpu; give one")
     if gpus is not None and gpu is None:
@@ -130,10 +130,10 @@ def _require_memory(gpu: str | None, gpus: int | None, memory: int | None) -> No
 def _split(
     names: tuple[str, str], asked: Mapping[str, Any], *, share: bool
 ) -> list[dict[str, Any]]:
-    """The settings that each side has, with its share of a card's memory where there is one.
+    """The settings that each side has, with its share of a GPU's memory if it has one.
 
     Raises:
-        RequestError: a setting that neither has.
+        RequestError: neither side has a setting.
     """
     shares = [
         memory.share if share and (memory := engines.find(name).memory) else None for name in names
@@ -146,7 +146,7 @@ def _split(
 
 
 def _fewest(questions: list[Question], load: Load) -> int:
-    """The fewest GPUs on which the old side runs what is asked, or the new where it refuses."""
+    """The fewest GPUs on which the old side runs the request; if it refuses, the new side."""
     refused: KvcalcError | None = None
     for one in questions:
         try:

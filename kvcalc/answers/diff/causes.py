@@ -1,4 +1,4 @@
-"""What of one release's rules made the difference to another's: each turned by itself."""
+"""Which rules make two releases differ: each rule is changed by itself."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,9 @@ from kvcalc.errors import KvcalcError
 class Cause:
     """A rule or default that changed at a release, and what that changed.
 
-    `release` is the one that turned it, `says` what holds on the new side and `was` on the old.
-    `bytes`, `cache_memory_per_gpu`, `capacity_tokens` and `max_sequences` are by how much more each
-    is. `back` is the engine's own flag that gives the old behaviour back, "" where there is none.
+    `release` is the one that changed it, `says` what holds on the new side and `was` on the old.
+    `bytes`, `cache_memory_per_gpu`, `capacity_tokens` and `max_sequences` are the increases.
+    `back` is the engine's own flag for the old behaviour, "" without such a flag.
     """
 
     release: str
@@ -34,11 +34,11 @@ class Cause:
 
 
 def causes_of(old: Replica, new: Replica, load: Load) -> tuple[tuple[Cause, ...], int]:
-    """What changed on the way between two releases, the largest effect first, and a rest of bytes.
+    """What changed between two releases, the largest effect first, and the bytes left over.
 
-    Rules are turned one at a time, in the order of the releases, each on top of those before it;
-    the rest is of those between which the engine refuses the request, so that no single one is
-    the cause. Other engines or models are not parted.
+    Rules are changed one at a time, in the order of the releases, each on top of those before it.
+    Where the engine refuses the request between two rules, neither is the cause alone, and their
+    bytes are left over. Different engines or models have no causes.
     """
     settings, newest = old.parsed, new.parsed
     if not isinstance(settings, ReleasedSettings) or not isinstance(newest, type(settings)):
@@ -90,7 +90,7 @@ def _cause(step: Turned, before: Figures, after: Figures, back: str) -> Cause:
 
 
 def _back(step: Turned, new: Replica, load: Load) -> str:
-    """The flag with which the new release has the figures that it would have without the change."""
+    """The flag with which the new release has the same figures as without the change."""
     for name, value in step.back:
         try:
             there = figures(with_setting(new, name, value), load)
@@ -103,7 +103,7 @@ def _back(step: Turned, new: Replica, load: Load) -> str:
 
 
 def _unturned(step: Turned, new: Replica) -> Standing:
-    """What holds at the new release, but for what a step turned."""
+    """The rules of the new release, without what one step changed."""
     standing = new.parsed.standing
     assert standing is not None
     changed: dict[str, Any] = {step.part: {**getattr(standing, step.part), step.name: step.before}}

@@ -20,7 +20,7 @@ class Figures(NamedTuple):
     """What is compared: bytes over all ranks and on the fullest, and what a pool holds.
 
     `weights_per_gpu` and `cache_memory_per_gpu` are bytes of each GPU, `capacity_tokens` is the
-    engine's own count (None: it has no pool), `max_sequences` how many run at once; all None where
+    engine's own count (None without a pool), `max_sequences` how many run at once; all are None if
     no memory was given.
     """
 
@@ -36,8 +36,8 @@ class Figures(NamedTuple):
 class Load(NamedTuple):
     """What is asked of both sides: `sequences` of `context` tokens each.
 
-    `gpus` share the copies of the model; None where none were given. `pool` says whether a memory
-    was given, of which a pool is made.
+    `gpus` share the copies of the model; None if not given. `pool` says whether a memory was given,
+    which a pool fills.
     """
 
     context: int
@@ -47,12 +47,12 @@ class Load(NamedTuple):
 
 
 def alone(question: Question) -> Replica:
-    """A copy of the model on the ranks that are asked for, where nothing says how many GPUs."""
+    """A copy of the model on the ranks that are asked for; the number of GPUs is not given."""
     return Replica.of(question, question.settings.get("tensor_parallel_size", 1))
 
 
 def given_memory(question: Question, memory: int) -> Question:
-    """Ask the same of so many bytes on a GPU, all of them the cache's."""
+    """The same question for this many bytes per GPU, all for the cache."""
     rule: Memory = question.memory._replace(share=None, of=ALL, default=Fraction(1), rule=None)
     card = Card(f"{memory} bytes", memory, memory)
     return replace(question, memory=rule, card=card, weights=Weights(0, "", "none"), reserve=0)
@@ -64,10 +64,10 @@ def placed(question: Question, load: Load) -> Replica:
 
 
 def figures(replica: Replica, load: Load) -> Figures:
-    """What a copy's cost is and its pool holds; copies on the GPUs hold as much each.
+    """The cost of a copy, and what its pool holds; each copy on the GPUs holds the same.
 
     Raises:
-        KvcalcError: the engine does not run so many tokens or sequences.
+        KvcalcError: the engine does not run that many tokens or sequences.
     """
     context, sequences = load.context, load.sequences
     needs = Figures(
@@ -101,7 +101,7 @@ def figures(replica: Replica, load: Load) -> Figures:
 
 
 def under(replica: Replica, standing: Standing) -> Replica:
-    """The same copy where another release's rules hold."""
+    """The same copy under another release's rules."""
     asked = replica.question
     assert isinstance(replica.parsed, ReleasedSettings)
     parsed = replica.parsed.under(standing)
@@ -112,10 +112,10 @@ def under(replica: Replica, standing: Standing) -> Replica:
 
 
 def with_setting(replica: Replica, name: str, value: Any) -> Replica:
-    """The same copy with a setting, which may be the engine's share of the memory.
+    """The same copy with another setting, or another share of the memory.
 
     Raises:
-        KvcalcError: the engine refuses it.
+        KvcalcError: the engine refuses the setting.
     """
     asked = replica.question
     if name == asked.memory.share:
@@ -127,12 +127,12 @@ def with_setting(replica: Replica, name: str, value: Any) -> Replica:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared, or the sentence by which it refuses: then bytes are None.
+    """One of the two sides, or the sentence why it refuses; then bytes are None.
 
-    `bytes` is over all ranks, `bytes_per_gpu` on the fullest. With a memory: `weights_per_gpu`
-    and `cache_memory_per_gpu` are bytes of each GPU, `capacity_tokens` is the engine's own count of
+    `bytes` is over all ranks, `bytes_per_gpu` on the fullest. With a memory, `weights_per_gpu`
+    and `cache_memory_per_gpu` are bytes per GPU, `capacity_tokens` is the engine's own count of
     tokens, `max_sequences` how many of this context run at once, `starts` whether its start-up
-    check passes; else they are None. `why` says in a line what makes the bytes.
+    check passes; else they are None. `why` says in one line what makes the bytes.
     """
 
     model: str
@@ -167,7 +167,7 @@ def answered(replica: Replica, load: Load) -> Side:
 
 
 def refused(question: Question, name: str, error: UnsupportedError) -> Side:
-    """What is said of a side that refuses, which was asked for by this name."""
+    """The side of an engine that refuses, under the name that was asked for."""
     settings = dict(question.settings)
     engine, version = request.release_of(name, settings)
     return Side(

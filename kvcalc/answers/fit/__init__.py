@@ -1,4 +1,4 @@
-"""What fits: sequences, context or GPUs, whichever was not given, weights included."""
+"""What fits beside the weights: sequences, context or GPUs, whichever is not given."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,12 +23,12 @@ ENGINE_LIMIT = "sequences that the engine runs"
 
 @dataclass(frozen=True, repr=False)
 class Fit:
-    """An answer: tokens and counts are ints; sizes are ints of bytes on one GPU.
+    """An answer; sizes are bytes on one GPU.
 
     `gpus` are `replicas` copies of the model, each on as many GPUs as share it. `sequences` are
     over all copies, and so are `max_sequences`, at this context; `max_context` is for these
-    sequences. `binding` is the limit that stops more. `settings` differ from the engine's
-    defaults; `flags` starts the engine so.
+    sequences. `binding` is the limit that stops more. `settings` are those that differ from
+    the engine's defaults; `flags` are the engine's flags for them.
     """
 
     model: str
@@ -85,15 +85,15 @@ def fit(
     settings: Settings | None = None,
     **given: Any,
 ) -> Fit:
-    """Answer what fits on GPUs of one kind: what is not given is what is solved for.
+    """Answer what fits on GPUs of one kind, solving for what is not given.
 
-    `context` is tokens of one sequence, `gpu_memory` and `reserve` bytes of one GPU, `weights`
-    bytes of all weights, worked out from the model's parameters unless given. Without `gpus` the
-    fewest are found; else without `context` the longest for so many `sequences`; else how many
-    sequences. Settings are given as to `kvcalc.cost`.
+    `context` is tokens of one sequence; `gpu_memory` and `reserve` are bytes per GPU; `weights` are
+    bytes in all, by default counted from the model's parameters. Without `gpus`, the fewest are
+    found; else without `context`, the longest for these `sequences`; else the most sequences.
+    Settings are given as to `kvcalc.cost`.
 
     Raises:
-        KvcalcError: as `kvcalc.cost`; or an unknown GPU, or weights of unknown size.
+        KvcalcError: as `kvcalc.cost`; or the GPU or the size of the weights is not known.
     """
     asked = question(
         model,
@@ -114,7 +114,7 @@ def solve(
     sequences: int | None = None,
     source: str | None = None,
 ) -> Answer:
-    """Answer one question; `source` is how the model is called on a command line.
+    """Answer one question; `source` is the model's name on a command line.
 
     Raises:
         KvcalcError: as `fit`.

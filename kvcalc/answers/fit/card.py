@@ -1,4 +1,4 @@
-"""The card that a fit is asked about: a GPU of the catalogue, or so many bytes."""
+"""The GPU of a fit: one of the catalogue, or any with a given memory."""
 
 from kvcalc.catalogue.gpus import find
 from kvcalc.engines.memory import Card
@@ -11,10 +11,10 @@ DRIVER_IS_HIGH = (
 
 
 def card(gpu: str | None, memory: int | None = None, name: str | None = None) -> Card:
-    """Take a GPU of the catalogue, or one of so many bytes under any name.
+    """Give a GPU of the catalogue, or one of a given memory in bytes, under any name.
 
     Raises:
-        RequestError: neither or both are given, or no such GPU.
+        RequestError: neither or both are given, or the GPU is not known.
     """
     if (gpu is None) == (memory is None):
         raise RequestError.about("gpu", "give one, by --gpu h200 or by --gpu-memory 141GB")

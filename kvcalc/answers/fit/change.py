@@ -1,4 +1,4 @@
-"""By how much an answer fits or does not, and the nearest change that would make it fit."""
+"""By how much an answer fits or does not, and the nearest changes that would make it fit."""
 
 from kvcalc.answers.fit import WEIGHTS, Answer
 from kvcalc.answers.fit.placing import Placing
@@ -6,11 +6,11 @@ from kvcalc.errors import KvcalcError
 from kvcalc.units import at_version, format_bytes, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
-"""Element types of half the size, by the names that one engine or another has for them."""
+"""Element types of half the size, by the names that engines have for them."""
 
 
 def margin(answer: Answer) -> int:
-    """Bytes on one GPU that are left, or below 0 that are missing."""
+    """Bytes that are left on one GPU; below 0, bytes that are missing."""
     fit, replica = answer.fit, answer.replica
     if fit.binding == WEIGHTS:
         return min(replica.budget.cache, -1)
@@ -23,16 +23,18 @@ def verdict(answer: Answer) -> str:
     what = f"{plural(fit.sequences, 'sequence')} of {fit.context:,} tokens"
     where = f"{fit.gpus} {fit.gpu} on {at_version(fit.engine, fit.engine_version)}"
     if fit.fits:
-        return f"{what} of {fit.model} fit on {where}: {format_bytes(max(left, 0))} a GPU to spare"
+        return (
+            f"{what} of {fit.model} fit on {where}: {format_bytes(max(left, 0))} per GPU to spare"
+        )
     if fit.binding == WEIGHTS:
-        why = f"its weights and reserve are {format_bytes(-left)} a GPU too large"
+        why = f"its weights and reserve are {format_bytes(-left)} per GPU too large"
     else:
-        why = f"{format_bytes(-left)} a GPU are missing"
+        why = f"{format_bytes(-left)} per GPU are missing"
     return f"{what} of {fit.model}: does not fit on {where}: {why}"
 
 
 def changes(placing: Placing, answer: Answer) -> list[str]:
-    """Name the changes, each by itself, that would make it fit; none where it does."""
+    """Name the changes that would each make it fit; none if it fits already."""
     fit = answer.fit
     if fit.fits:
         return []
@@ -55,7 +57,7 @@ def _holds(placing: Placing, gpus: int, context: int, sequences: int) -> bool:
 
 
 def _rounded_down(answer: Answer) -> str:
-    """The longest context, in K where that fits as well."""
+    """The longest context, rounded down to a whole K if that is not 0."""
     fit, longest = answer.fit, answer.fit.max_context
     thousands = longest // 1024
     each = -(-fit.sequences // fit.replicas)
@@ -65,7 +67,7 @@ def _rounded_down(answer: Answer) -> str:
 
 
 def _with_smaller_type(answer: Answer) -> str | None:
-    """An element type of half the size with which it fits, as the engine names it."""
+    """An element type of half the size with which it fits, by the engine's name."""
     asked = answer.replica.question
     for name in SMALLER_TYPES:
         if asked.settings.get("kv_cache_dtype") == name or name not in asked.engine.dtypes:

@@ -8,11 +8,11 @@ from kvcalc.answers.fit.replica import MULTIPLIERS, Replica, product
 from kvcalc.errors import KvcalcError, RequestError
 
 MAX_GPUS = 1024
-"""The most that are tried where the question is how many."""
+"""The most GPUs that are tried when solving for their number."""
 
 
 class Placing:
-    """Copies of a model on some number of GPUs: as many ranks a copy as the engine accepts."""
+    """Copies of a model on GPUs, each copy on as many ranks as the engine accepts."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -32,7 +32,7 @@ class Placing:
         """Take the most ranks that the engine accepts and that divide the GPUs.
 
         Raises:
-            KvcalcError: the GPUs cannot be divided so, or the engine refuses the model.
+            KvcalcError: the GPUs cannot be divided that way, or the engine refuses the model.
         """
         if gpus % self.beside:
             raise RequestError.of(
@@ -62,9 +62,9 @@ class Placing:
         raise refused or RequestError.of("gpus", gpus, "at least 1")
 
     def fewest(self, enough: Callable[[Replica, int], bool]) -> int:
-        """Find the fewest GPUs whose copies are enough; where none are, the most tried.
+        """Find the fewest GPUs whose copies are enough; if none are, the most that were tried.
 
-        `enough` is asked of a copy, and of how many there are.
+        `enough` is called with a copy and the number of copies.
 
         Raises:
             KvcalcError: the engine refuses the model on any number of GPUs.
@@ -88,13 +88,13 @@ class Placing:
         return last
 
     def fewest_for(self, context: int, sequences: int) -> int:
-        """Find the fewest GPUs on which so many sequences fit; where none do, the most tried."""
+        """Find the fewest GPUs on which the sequences fit; if none, the most that were tried."""
         return self.fewest(
             lambda replica, copies: copies * replica.most_sequences(context) >= sequences
         )
 
     def _share_heads(self, ranks: int) -> bool:
-        """Whether ranks can share the query heads evenly, which all engines that have ranks ask.
+        """Whether ranks can share the query heads evenly, as every engine with ranks demands.
 
         vLLM 0.33.0, config/model.py (verify_with_parallel_config); SGLang 0.5.23, srt/models.
         """
@@ -111,10 +111,10 @@ class Placing:
 
 
 def _parsed(question: Question) -> dict[str, Any]:
-    """The settings as the engine reads them, with as many ranks as it takes to accept them.
+    """The settings as the engine reads them, with the fewest ranks at which it accepts them.
 
     Raises:
-        KvcalcError: it accepts them with no power of two of ranks.
+        KvcalcError: the engine accepts them with no power of two of ranks.
     """
     refused: KvcalcError | None = None
     for power in range(11):
@@ -128,6 +128,6 @@ def _parsed(question: Question) -> dict[str, Any]:
 
 
 def divisors(number: int) -> list[int]:
-    """The divisors of a number, the largest first."""
+    """The divisors of a number, largest first."""
     small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
     return sorted({*small, *(number // d for d in small)}, reverse=True)

@@ -1,4 +1,4 @@
-"""What an answer costs to rent, spare GPUs counted."""
+"""What an answer costs to rent, spare GPUs included."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,9 +12,9 @@ HOURS_A_MONTH = 730
 
 @dataclass(frozen=True, repr=False)
 class PricedFit(Fit):
-    """A fit with its cost: `gpus_with_spare` are rented, at a price an hour and GPU.
+    """A fit with its cost: `gpus_with_spare` are rented, at a price per hour and GPU.
 
-    Costs are in the price's own currency, None where no price was given.
+    Costs are in the currency of the price, None if no price was given.
     """
 
     gpus_with_spare: int
@@ -23,10 +23,10 @@ class PricedFit(Fit):
 
 
 def priced(fit: Fit, prices: Mapping[str, Decimal], spare: int) -> PricedFit:
-    """Add what so many GPUs and `spare` ones more cost; a month is 730 hours.
+    """Add what the GPUs and the `spare` ones cost; a month is 730 hours.
 
     Raises:
-        KvcalcError: there are prices, but none of this GPU.
+        RequestError: there are prices, but not for this GPU.
     """
     if prices and fit.gpu not in prices:
         raise RequestError.about("price", f"missing for {fit.gpu}; given are {', '.join(prices)}")

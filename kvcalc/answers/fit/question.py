@@ -15,9 +15,9 @@ from kvcalc.readers.weights import Weights, weights_of
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: `settings` are the engine's own, as given, and `memory` its rule.
+    """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 
-    `share` is the engine's share of the memory as given; `reserve` is bytes on one GPU.
+    `share` is the engine's share of the memory as given; `reserve` is bytes per GPU.
     """
 
     model: Model
@@ -30,7 +30,7 @@ class Question:
     settings: Mapping[str, Any]
 
     def with_settings(self, **settings: Any) -> "Question":
-        """Ask the same with other settings of the engine."""
+        """The same question with other settings of the engine."""
         return replace(self, settings={**self.settings, **settings})
 
 
@@ -45,12 +45,12 @@ def question(
 ) -> Question:
     """Gather what is asked of a model on a kind of GPU; settings are the engine's own.
 
-    The engine's share of the memory (gpu_memory_utilization, mem_fraction_static ...) is one of
-    them; the GPU is made the engine's setting `gpu` where it has one.
+    They include its share of the memory (gpu_memory_utilization, mem_fraction_static ...); the GPU
+    becomes the setting `gpu` of an engine that has one.
 
     Raises:
-        RequestError: no such engine or setting, or nothing says how large the weights are.
-        UnsupportedError: what the engine does with a GPU's memory is not known.
+        RequestError: the engine or a setting is not known, or the size of the weights is not.
+        UnsupportedError: how the engine divides a GPU's memory is not known.
     """
     request.require_model(model)
     settings, chosen = request.of_release(engine, settings), engines.find(engine)

@@ -14,14 +14,14 @@ from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 
 MULTIPLIERS = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")
-"""Settings that multiply to the GPUs of one copy of the model."""
+"""Settings whose product is the number of GPUs of one copy of the model."""
 
 WEIGHT_DIVIDERS = ("tensor_parallel_size", "pipeline_parallel_size")
 """Settings over which the weights are divided."""
 
 
 def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    """Multiply the settings of these names; one that an engine lacks is 1."""
+    """Multiply the settings with these names; a setting that the engine lacks counts as 1."""
     total = 1
     for name in names:
         total *= values.get(name) or 1
@@ -30,7 +30,7 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 @dataclass(frozen=True)
 class Replica:
-    """A copy of a model on `ranks` GPUs; `weights` are bytes on each of them.
+    """A copy of a model on `ranks` GPUs; `weights` are bytes on each GPU.
 
     `parsed` are the settings as the engine reads them.
     """
@@ -45,10 +45,10 @@ class Replica:
 
     @classmethod
     def of(cls, question: Question, tensor_parallel_size: int) -> "Replica":
-        """Put one copy of the model on as many tensor-parallel ranks.
+        """Put one copy of the model on this many tensor-parallel ranks.
 
         Raises:
-            KvcalcError: the engine refuses the model, a setting or so many ranks.
+            KvcalcError: the engine refuses the model, a setting or the ranks.
         """
         given = {**question.settings, "tensor_parallel_size": tensor_parallel_size}
         cost = request.cost(question.model, question.engine.name, **given)
@@ -60,7 +60,7 @@ class Replica:
         return cls(question, given, parsed, cost, product(values, MULTIPLIERS), weights, budget)
 
     def pool(self, context: int) -> Pool:
-        """The pool that the engine cuts its budget into.
+        """The pool that the engine makes of its budget.
 
         Raises:
             KvcalcError: the engine refuses so small a memory.
@@ -80,7 +80,7 @@ class Replica:
 
     @cached_property
     def cache(self) -> int:
-        """Bytes on one GPU that requests can use; 0 where the engine would not start."""
+        """Bytes on one GPU that requests can use; 0 if the engine would not start."""
         if self.budget.cache <= 0:
             return 0
         asked = self.question
@@ -95,12 +95,12 @@ class Replica:
         return periods_of(self.cost.per_gpu)
 
     def need(self, context: int, sequences: int) -> int:
-        """Bytes on the fullest GPU that so many sequences take."""
+        """Bytes that the sequences take on the fullest GPU."""
         size: int = self.cost.per_gpu(context, sequences=sequences)
         return size
 
     def most_sequences(self, context: int) -> int:
-        """How many sequences of so many tokens fit."""
+        """How many sequences of this context fit."""
         if self.budget.cache <= 0:
             return 0
         if self.question.memory.several_pools:
@@ -114,7 +114,7 @@ class Replica:
         return largest(lambda amount: self.runs(context, amount))
 
     def _in_pools(self, context: int) -> int:
-        """How many sequences the engine's own pools hold; 0 where it would not start."""
+        """How many sequences the engine's own pools hold; 0 if it would not start."""
         if context not in self._known:
             try:
                 self._known[context] = self.pool(context).max_sequences
@@ -128,7 +128,7 @@ class Replica:
         return {}
 
     def runs(self, context: int, sequences: int) -> bool:
-        """Whether so many sequences fit, and the engine runs so many."""
+        """Whether the sequences fit, and the engine runs that many."""
         try:
             return self.need(context, sequences) <= self.cache
         except KvcalcError:  # more sequences than the engine runs
@@ -142,7 +142,7 @@ class Replica:
             return False
 
     def longest_context(self, sequences: int) -> int:
-        """How many tokens each of so many sequences can have, up to the model's maximum."""
+        """How many tokens each of these sequences can have, up to the model's maximum."""
         if self.budget.cache <= 0:
             return 0
         most = self.question.model.max_context or UNBOUNDED
@@ -156,7 +156,7 @@ class Replica:
         return largest(lambda tokens: self._in_pools(tokens) >= sequences, most)
 
     def _is_longest(self, context: int, sequences: int, most: int) -> bool:
-        """Whether so many tokens, and no more, fit the engine's own pools."""
+        """Whether this context, and none longer, fits the engine's own pools."""
         if context and self._in_pools(context) < sequences:
             return False
         return context == most or self._in_pools(context + 1) < sequences

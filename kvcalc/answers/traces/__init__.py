@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
 ONE = RequestBytes("1")
-"""Of each request, so that a sum counts them."""
+"""One per request, so that the sum counts the requests."""
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A trace's answers: `rows`, bad rows that were skipped, and what else was asked for.
+    """A trace's answers: `rows`, the number of bad rows skipped, and what else was asked for.
 
-    `timeline()` gives the levels as a DuckDB relation: t in microseconds, sequences, and each
-    row's bytes in a column of its engine, window and rule. Rows that are a pool have no level and
-    are left out. `weights` are those of the model beside which GPUs were counted.
+    `timeline()` gives the levels as a DuckDB relation: t in microseconds, sequences, and the bytes
+    of each row in a column named after its engine, window and rule. Rows for a pool have no level
+    and are left out. `weights` are the model's, as the count of GPUs took them.
     """
 
     rows: tuple[TraceRow, ...]
@@ -72,16 +72,17 @@ def trace(
 ) -> Traced:
     """Sum a model's cache over the requests of traces: CSV, JSONL (gzip too) or Parquet files.
 
-    A Cost instead of a model is summed as it is. Rates are tokens a second, for traces that do not
-    say how long a request took; `columns` name columns by question (start, input, output,
-    duration, end); `since` and `until` trim, in microseconds from the first start; `memory` is
-    bytes that requests are admitted into, first come, first served, by the first row's rule. `gpu`
-    is the card that it runs on: engines' defaults follow it, and each row says how many of them
-    hold its peak beside the `weights` (bytes in all; else by the model's parameters) and the
-    `reserve`, bytes of each GPU, as `fit` counts them. Settings are given as to `kvcalc.cost`.
+    A Cost instead of a model is summed as it is. Rates are in tokens per second, for traces that do
+    not say how long a request took; `columns` maps questions (start, input, output, duration,
+    end) to names of columns; `since` and `until` trim the trace, in microseconds from the first
+    start; `memory` is the bytes into which requests are admitted, first come, first served, by the
+    rule of the first row. With a `gpu`, the engines' defaults depend on it, and each row says how
+    many such GPUs hold its peak beside the `weights` (bytes in all; by default counted from the
+    model's parameters) and the `reserve`, in bytes per GPU, as `fit` counts them. Settings are
+    given as to `kvcalc.cost`.
 
     Raises:
-        KvcalcError: a file, a row, an engine or a setting that is none; the sentence names it.
+        KvcalcError: a file, a row, an engine or a setting is not valid; the sentence names it.
     """
     if since is not None and until is not None and since >= until:
         raise RequestError.about(
@@ -147,7 +148,7 @@ def _service(prefill_rate: object, decode_rate: object) -> Service | None:
 def _rows(
     sums: Sums, chosen: Sequence[Rule], loaded: Loaded, service: Service | None
 ) -> list[TraceRow]:
-    """Sum by each rule; a pool by the most sequences at once, each as long as the longest."""
+    """Sum by each rule; a pool holds the most sequences at once, each as long as the longest."""
     weights = [
         request_bytes(rule, shared=sums.prefix) for rule in chosen if rule.request is not None
     ]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Admission:
-    """Requests that waited and how long, in microseconds; those larger than the memory apart.
+    """Requests that waited, how long in microseconds, and how many exceed the memory.
 
-    The n-th that waited came at `starts[n]`, from the first start, and waited for `waits[n]`.
+    The n-th request that waited came at `starts[n]`, from the first start, and waited `waits[n]`.
     """
 
     memory: int
@@ -37,8 +37,8 @@ def admit(
 ) -> Admission:
     """Admit requests (start, end, tokens), ordered by their starts, each when its bytes fit.
 
-    A request that waits moves its end by its wait, and nobody overtakes it. One that is larger
-    than the memory is counted and never queued.
+    A request that waits ends later by its wait, and no other overtakes it. One that is larger than
+    the memory is counted and never queued.
     """
     ends: list[tuple[int, int]] = []
     used = clock = admitted = too_large = 0
@@ -79,11 +79,11 @@ def admitted(base: "DuckDBPyConnection", rule: Rule, memory: int) -> Admission:
     """Admit the requests of a loaded trace into a memory, by a rule.
 
     Raises:
-        RequestError: the rule is a pool's, or the memory not a positive int.
+        RequestError: the rule is a pool, or the memory is not a positive int.
     """
     if rule.request is None:
         raise RequestError.about(
-            "memory", "requests are admitted by a sum, and this engine's is a pool"
+            "memory", "requests are admitted by a sum, and this engine's cache is a pool"
         )
     if type(memory) is not int or memory < 1:
         raise RequestError.of("memory", memory, "a positive int of bytes")

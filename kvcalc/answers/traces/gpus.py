@@ -1,7 +1,7 @@
 """How many GPUs hold a trace's peak beside the weights of the model, by the rules of `fit`.
 
-A copy of the model holds what its GPUs' cache memory does. Requests are dealt to the copies so that
-all are equally full, and no request is longer than one copy holds.
+A copy of the model holds what fits the cache memory of its GPUs. Requests are dealt to the copies
+so that all are equally full, and no request is longer than one copy holds.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ from kvcalc.readers.weights import Weights
 class Gpus:
     """Copies of the models of some rules, on GPUs of one kind.
 
-    `weights` are those of each model, by its parameters where None; `reserve` is bytes on one GPU.
+    `weights` are bytes of each model, counted from its parameters if None; `reserve` is bytes per
+    GPU.
 
     Raises:
         KvcalcError: as `fit`.
@@ -51,7 +52,7 @@ class Gpus:
 
     @property
     def weights(self) -> Weights:
-        """The weights that are counted."""
+        """The weights that are counted beside the cache."""
         return next(iter(self._placings.values())).question.weights
 
     def counted(self, rule: Rule, row: TraceRow, sums: Sums) -> TraceRowOnGpus:
@@ -72,7 +73,7 @@ class Gpus:
         )
 
     def _hold(self, rule: Rule, row: TraceRow, sums: Sums, replica: Replica, copies: int) -> bool:
-        """Whether so many copies hold what a rule sums."""
+        """Whether this many copies hold what a rule sums."""
         if not replica.cache:
             return False
         longest = sums.longest(rule.of)
@@ -86,7 +87,7 @@ class Gpus:
         return own.request(longest) <= room and self._peak(own, sums) <= copies * room
 
     def _peak(self, rule: Rule, sums: Sums) -> int:
-        """The peak of a sum, without what is there once."""
+        """The peak of a sum, without the fixed part."""
         weight = request_bytes(rule, shared=sums.prefix)
         if weight not in self._peaks:
             self._peaks[weight] = sums.of([weight])[0][0]
@@ -94,7 +95,7 @@ class Gpus:
 
 
 def on_a_gpu(rule: Rule, replica: Replica) -> Rule:
-    """The same sum on the ranks of a copy, in bytes of the fullest GPU."""
+    """The same sum on the ranks of a copy, in bytes on the fullest GPU."""
     same = rules(rule.cost.model, rule.cost.engine, dict(replica.settings))
     cost = next(one.cost for one in same if one.name == rule.name)
     one, two = (substituted(cost.per_gpu.expression, {"sequences": count}) for count in (1, 2))

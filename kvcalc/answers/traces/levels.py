@@ -1,7 +1,7 @@
-"""The sweep: what all requests hold after each change, and for how long, as parts of a statement.
+"""The sweep over a trace: what all requests hold after each change, and for how long, in SQL.
 
-Two levels, so that a cluster can divide it: changes are cut into slices of time, summed within
-each, and offset by what the slices before come to.
+It has two stages, so that a cluster can divide the work: changes are cut into slices of time,
+summed within each slice, and offset by the sums of the slices before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from kvcalc.answers.traces.request_bytes import RequestBytes
 from kvcalc.formula.languages.sql import DIALECTS, target
 
 REQUESTS = 64
-"""Requests in a slice, about: DuckDB sums a window in time that grows with its rows."""
+"""Approximate requests per slice: DuckDB takes more time per row for a larger window."""
 SLICES = 2**22
-"""The most slices, whose sums one task adds up."""
+"""The most slices; one task adds up their sums."""
 
 HINTS = {
     "duckdb": {
@@ -24,7 +24,7 @@ HINTS = {
         ),
     }
 }
-"""Parts to keep, and those cheaper worked out again: DuckDB keeps all unless told."""
+"""Parts to keep in memory, and parts that are cheaper to compute again; DuckDB keeps all else."""
 
 
 class Trim(NamedTuple):
@@ -38,7 +38,7 @@ WHOLE = Trim()
 
 
 def joined(parts: Mapping[str, str], dialect: str) -> str:
-    """Write parts as one WITH, each behind those it is made of."""
+    """Write parts as one WITH clause, each after those that it uses."""
     hints = HINTS.get(dialect, {})
     return "WITH " + ",\n".join(
         f"{name} AS {hints.get(name, '')}({query})" for name, query in parts.items()
@@ -53,14 +53,15 @@ def levels(
     trim: Trim,
     frame: str = "ROWS",
 ) -> dict[str, str]:
-    """Write span, lives and levels, which has t, held and b0, b1, ..., and what they are made of.
+    """Write span, lives and levels (t, held and b0, b1, ...), and the parts that they use.
 
-    Of one instant those that go stand before those that come, so that between them a level is
-    never above both its own and the last's; RANGE gives all of them the instant's own. Tokens are
-    sorted and bytes worked out behind that: tokens are two columns however many the weights.
+    At one instant, requests that end stand before those that start, so that a level between them
+    never exceeds both the level before and after; RANGE gives all of them the level after. Tokens
+    are sorted first and bytes computed afterwards: tokens are two columns for any number of
+    weights.
 
     Raises:
-        KvcalcError: no such dialect.
+        RequestError: there is no such dialect.
     """
     target(dialect)
     own = DIALECTS[dialect]
@@ -75,7 +76,7 @@ def levels(
         return ", ".join(text.format(i=i, change=change) for i, change in enumerate(changes))
 
     def next_of(time: str) -> str:
-        # ClickHouse's next of the last is 0, unless the type has a null.
+        # For the last row, ClickHouse's LEAD is 0 unless the type has a null.
         return f"LEAD(CAST({time} AS {own.integer}))"
 
     columns = ", ".join(["t", "step", *_of(weights), *(["blocks"] if shared else [])])
@@ -86,8 +87,8 @@ def levels(
         **_lives(weights, dialect, trim),
         "changes": _changes(weights, dialect, shared),
         "sliced": f"SELECT {slices} AS slice, {columns} FROM changes CROSS JOIN span",
-        # DuckDB takes what it thinks smaller into memory when it joins, and must be told by a
-        # condition that slices are fewer than changes.
+        # A join takes into memory the side that DuckDB thinks smaller; this condition tells it
+        # that slices are fewer than changes.
         "slices": "SELECT slice, min(t) AS begins, "
         + each("sum(d{i}) AS net{i}")
         + f" FROM (SELECT slice, t, {each('{change} AS d{i}')} FROM sliced) AS d "
@@ -112,7 +113,7 @@ def _of(weights: Sequence[RequestBytes]) -> list[str]:
 
 
 def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[str, str]:
-    """Write span, the time looked at and the width of its slices, and the requests within it."""
+    """Write span (the time considered, and the width of its slices) and the requests within it."""
     own = DIALECTS[dialect]
 
     def from_first(text: str) -> str:
@@ -134,9 +135,9 @@ def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[st
 
 
 def _changes(weights: Sequence[RequestBytes], dialect: str, shared: bool) -> str:
-    """Write what happens at t: a request comes (step 1) or goes (-1), and all begins at first (0).
+    """Write the changes at t: a request starts (step 1) or ends (-1); the span begins at first (0).
 
-    Blocks that are held once rather than again come and go in tokens of their own.
+    Shared blocks, which are held only once, start and end in a column of their own.
     """
     own = DIALECTS[dialect]
     of = _of(weights)

@@ -1,4 +1,4 @@
-"""Prefixes that requests share: a block of prompts is held once while anybody's life needs it."""
+"""Prefixes that requests share: a block of a prompt is held once while any request uses it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hits:
-    """Tokens of prompts, and those of blocks that an earlier request brought already."""
+    """Tokens of prompts, and how many of them are in blocks that an earlier request had."""
 
     prompt_tokens: int
     hit_tokens: int
 
 
 def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:
-    """Make the table shared_blocks(t, tokens): what is held once rather than again, by instants.
+    """Make the table shared_blocks(t, tokens): tokens that are held once instead of several times.
 
-    Lives of the requests that use a block are merged into islands, over which it is held once.
+    The lives of requests that use a block are merged into islands; the block is held once in each.
 
     Raises:
         KvcalcError: the trace names no blocks.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class RequestBytes(NamedTuple):
     """What one request holds while it lives: a SQL expression over the column `of`, in bytes.
 
-    `shared` is bytes of a token of a prompt's block, which requests that share the block hold once.
+    `shared` is bytes per token of a prompt's block; requests that share the block hold them once.
     """
 
     sql: str
@@ -22,7 +22,7 @@ class RequestBytes(NamedTuple):
 
 
 def request_bytes(rule: Rule, *, shared: bool = False, dialect: str = "duckdb") -> RequestBytes:
-    """Write what a request adds by a rule, as SQL over tokens or prompt; no tokens hold nothing."""
+    """Write what a request adds by a rule, as SQL over tokens or prompt; 0 tokens hold 0 bytes."""
     assert rule.request is not None
     values: Formula = rule.request
     expression = substituted(values.expression, values.variables)

@@ -1,4 +1,4 @@
-"""An answer about a trace: what an engine's cache holds over it by one rule."""
+"""An answer about a trace: what an engine's cache holds over time, by one rule."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ class TraceRow:
     """An engine's cache over a trace by one rule: bytes over all ranks, times in microseconds.
 
     Percentiles and the mean are over time, from the first start to the last end, idle time
-    included; `peak_at` counts from the first start. `engine_version` is the release that it holds
-    for. `prefix` rows hold shared blocks once.
+    included; `peak_at` counts from the first start. `engine_version` is the release that the row
+    holds for. Rows with `prefix` count shared blocks once.
     """
 
     model: str
@@ -32,10 +32,10 @@ class TraceRow:
 
 @dataclass(frozen=True)
 class TraceRowOnGpus(TraceRow):
-    """A row, and how many GPUs of a kind hold its peak beside the weights of the model.
+    """A row, and how many GPUs of one kind hold its peak beside the weights of the model.
 
-    They are copies of the model on `tensor_parallel_size` ranks each, by the rules of `fit`; both
-    are None where even the most GPUs that are tried do not hold it.
+    The GPUs hold copies of the model on `tensor_parallel_size` ranks each, by the rules of `fit`;
+    both fields are None if not even the most GPUs that are tried hold the peak.
     """
 
     gpu: str

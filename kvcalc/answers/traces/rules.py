@@ -1,7 +1,7 @@
 """What is summed over the requests that live at once, by the rules of each engine.
 
-A cost that is fixed + sequences * per request is a sum over a trace; one that is not is a pool,
-which is sized for the longest request and the most sequences at once.
+A cost of the form fixed + sequences * per_request is a sum over a trace. Any other is a pool,
+sized for the longest request and the most sequences at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ STEP = 2**20
 
 
 class Rule(NamedTuple):
-    """What each request adds, by its tokens or its prompt's, and what is there once.
+    """What each request adds, for its tokens or its prompt's, and what is there once.
 
-    `request` is None for a pool: then `cost` is asked for the longest request and the most
+    `request` is None for a pool: then `cost` is evaluated for the longest request and the most
     sequences.
     """
 
@@ -38,20 +38,20 @@ class Rule(NamedTuple):
         """What one more token of a long request adds, in bytes.
 
         Raises:
-            KvcalcError: it is not the same for each, so that blocks of prompts cannot be shared.
+            KvcalcError: tokens add different amounts, so blocks of prompts cannot be shared.
         """
         assert self.request is not None
         grown = self.request(FAR + STEP) - self.request(FAR)
         if grown % STEP:
             raise RequestError.about(
                 "prefix",
-                f"on {self.cost.engine} a token of a long request is no whole number of bytes",
+                f"on {self.cost.engine} a token of a long request is not a whole number of bytes",
             )
         return int(grown // STEP)
 
 
 def rule_of(cost: Cost, name: str = "full length", of: str = "tokens") -> Rule:
-    """Sum a cost over a trace; where it has no split, it is a pool."""
+    """Give the rule of one cost: a sum over a trace, or a pool if the cost has no split."""
     if isinstance(cost.split, str):
         return Rule("pool for the longest request and the most sequences", cost, None)
     return Rule(name, cost, cost.per_request, cost.fixed, of)
@@ -90,7 +90,7 @@ def rules_of(
     settings: Mapping[str, Any],
     card: Card | None = None,
 ) -> Iterator[Rule]:
-    """Give the rules of each engine at each window; on a card, engines' defaults follow it.
+    """Give the rules of each engine at each window; engines' defaults depend on the GPU.
 
     Raises:
         KvcalcError: as `rules`.
@@ -102,7 +102,7 @@ def rules_of(
         if card is not None:
             chosen = engines.find(name)
             given = chosen.on_card(card, settings)
-            # The share of the card's memory is no setting of the cache, but of how much it gets.
+            # The share of the GPU's memory does not change the cache, but how much memory it gets.
             given.pop((chosen.memory and chosen.memory.share) or "", None)
         for one in models:
             yield from rules(one, name, given)

@@ -1,7 +1,7 @@
-"""The answers about a trace as one statement of SQL, whatever the formats and engines before it.
+"""The answers about a trace as one SQL statement, for any format and any engine.
 
-Percentiles are found in a histogram of levels and exactly within one of its buckets, never by
-sorting all levels; levels are passed over twice, however many the weights.
+A percentile is found in a histogram of levels, then exactly within one of its buckets, never by
+sorting all levels; levels are scanned twice, for any number of weights.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,10 @@ from kvcalc.formula.languages.sql import DIALECTS
 BUCKETS = 4_096
 PERCENTILES = (50, 95, 99)
 PEAK = 100
-"""The percentile that is the peak: where all of the time is reached."""
+"""The peak is the 100th percentile of the time."""
 
 COLUMNS_FIRST = {"duckdb"}
-"""Where levels are cut down before they are rows: faster, but Spark runs out of memory planning."""
+"""Dialects that filter levels before they become rows; Spark's planner runs out of memory then."""
 
 WIDE = {"duckdb": "HUGEINT", "spark": "DECIMAL(38, 0)", "clickhouse": "Int256"}
 """Each dialect's integer for bytes times time; NUMERIC(38, 0) elsewhere."""
@@ -32,8 +32,8 @@ def statement(
     """Write the statement over trace(t0, t1, tokens): one row per weight, in their order.
 
     Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
-    are null where no request lives. Times are microseconds. With `shared` a table
-    shared_blocks(t, tokens) says how many tokens' blocks are held once rather than again.
+    are null where no request lives. Times are microseconds. With `shared`, a table
+    shared_blocks(t, tokens) has the tokens of blocks that are held once instead of several times.
 
     Raises:
         KvcalcError: no such dialect.
@@ -61,16 +61,16 @@ def statement(
 def timeline(
     weights: Mapping[str, RequestBytes], *, shared: bool = False, trim: Trim = WHOLE
 ) -> str:
-    """Write the query of each instant's level: t in microseconds, and one column per weight."""
+    """Write the query for the level at each instant: t in microseconds, one column per weight."""
     names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
     parts = levels(list(weights.values()), "duckdb", shared=shared, trim=trim, frame="RANGE")
     return f"{joined(parts, 'duckdb')}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
 def _histogram(weights: int, dialect: str) -> dict[str, str]:
-    """Write how long each weight's level is in each of equal buckets.
+    """Write how long each weight's level is in each bucket.
 
-    They are as wide as divides the most that a slice begins with; a level may be above that.
+    Equal buckets divide the highest level at which a slice begins; a level may be above that.
     """
     own = DIALECTS[dialect]
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
@@ -93,13 +93,13 @@ def _numbers(name: str, values: Iterable[int]) -> str:
 
 
 def _at_place(column: str, weights: int) -> str:
-    """Write the column of a weight of the row's place: b0, b1, ... for b."""
+    """Write the column of the weight at the row's place: b0, b1, ... for b."""
     cases = " ".join(f"WHEN place = {place} THEN {column}{place}" for place in range(weights))
     return f"CASE {cases} END"
 
 
 def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str]:
-    """Write buckets: a row a weight of each level, with its bucket."""
+    """Write buckets: one row per level and weight, with its bucket."""
     bucket = DIALECTS[dialect].divided("level", "width")
     return {
         f"{prefix}weighed": f"SELECT place, width, t, held, {_at_place('b', weights)} AS level "
@@ -110,7 +110,7 @@ def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str
 
 
 def _percentiles(weights: int, dialect: str) -> dict[str, str]:
-    """Write the least levels that hold for shares of the time, sorted within buckets alone."""
+    """Write the lowest levels that cover a share of the time, sorting within buckets only."""
     own = DIALECTS[dialect]
     near = _near(weights, dialect) if dialect in COLUMNS_FIRST else {}
     of = "near_buckets" if near else "buckets"
@@ -145,7 +145,7 @@ def _percentiles(weights: int, dialect: str) -> dict[str, str]:
 
 
 def _near(weights: int, dialect: str) -> dict[str, str]:
-    """Write the levels of which any is in one of its buckets that matter, and their buckets."""
+    """Write the levels that lie in a wanted bucket for any weight, with their buckets."""
     places = range(weights)
     percents = (*PERCENTILES, PEAK)
     limits = ", ".join(

@@ -1,4 +1,4 @@
-"""A loaded trace, and what its requests hold at once, as the statement sums it."""
+"""What the requests of a loaded trace hold at once, summed by the SQL statement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sums:
-    """The sums over a trace's table, within a trim; with `prefix` shared blocks are held once."""
+    """The sums over a trace's table, within a trim; with `prefix`, shared blocks count once."""
 
     base: "DuckDBPyConnection"
     prefix: bool
     trim: Trim
 
     def of(self, weights: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
-        """Sum each: peak, its time, sequences at it, p50, p95, p99 and mean.
+        """Sum each weight: the peak, its time, the sequences then, p50, p95, p99 and the mean.
 
-        All are 0 where no request lives.
+        All are 0 if no request lives.
 
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
@@ -45,6 +45,6 @@ class Sums:
         return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
     def longest(self, of: str = "tokens") -> int:
-        """The most tokens, or tokens of a prompt, of a request that lives."""
+        """The tokens, or prompt tokens, of the longest request that lives."""
         found = self.base.execute(f"SELECT max({of}) FROM trace WHERE t1 > t0").fetchall()
         return found[0][0] or 0

@@ -1,4 +1,4 @@
-"""What a planner's workbook holds: models, and each with an engine, element type and ranks."""
+"""What a planner's workbook holds: models, each with engines, element types and ranks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from kvcalc.errors import RequestError
 from kvcalc.readers.reading import Reading
 
 ALWAYS = ("ideal", "vllm", "llama.cpp")
-"""Engines that every workbook has."""
+"""The engines of every workbook."""
 
 USUAL_ENGINES = (*ALWAYS, "sglang")
 USUAL_RANKS = (1, 8)
@@ -24,17 +24,17 @@ MOST = {
     "max_num_batched_tokens": 2**22,
     "ubatch_size": 2**22,
 }
-"""What may be typed in: so far, what a formula divides stays below 2^47, where spreadsheets do."""
+"""Upper bounds of inputs; up to these, dividends in formulas stay below 2^47, as they must."""
 
 MAX_EXACT = 2**53
-"""Of a spreadsheet's doubles."""
+"""The largest integer that is exact in a spreadsheet's doubles."""
 
 MAX_COMBINATIONS = 20_000
 
 
 @dataclass(frozen=True)
 class Percentile:
-    """A class of requests: tokens read and written, and its share of all requests in percent."""
+    """A class of requests: prompt and output tokens, and its share of all requests in percent."""
 
     name: str
     tokens_in: int
@@ -58,7 +58,7 @@ class Workbook:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines, and those that were asked for at a release, as in vllm@0.25.1."""
+        """The engines, with the release if one was asked for, as vllm@0.25.1."""
         asked = (one.engine for one in self.combinations)
         return tuple(dict.fromkeys((*engines.ENGINES, *asked)))
 
@@ -80,15 +80,16 @@ def workbook(
     version: str,
     date: str,
 ) -> Workbook:
-    """Lay out a workbook of models, each with what it was asked for by.
+    """Plan a workbook of models, each with the text that named it.
 
-    *Plan* starts with the first of each. The models' own element types, one rank and the engines
-    `ideal`, `vllm` and `llama.cpp` are always there; `context` is tokens of one sequence, the
-    first model's maximum unless given.
+    *Plan* starts with the first of each list. The models' own element types, one rank and the
+    engines `ideal`, `vllm` and `llama.cpp` are always there; `context` is tokens of one sequence,
+    the first model's maximum unless given.
 
     Raises:
-        KvcalcError: no such engine, no context, too many combinations, or none that its
-            engine accepts.
+        RequestError: an engine is not known, there is no context, or there are too many
+            combinations.
+        KvcalcError: no combination is accepted by its engine.
     """
     listed = named(readings)
     names = tuple(dict.fromkeys((*(among or USUAL_ENGINES), *ALWAYS)))
@@ -140,7 +141,7 @@ def workbook(
 
 
 def _refuse_past(first: Combination, context: int, sequences: int) -> None:
-    """Refuse amounts to start with that a spreadsheet would not take."""
+    """Refuse starting amounts that a spreadsheet would not take."""
     for name, amount in (("context", context), ("sequences", sequences)):
         if not 1 <= amount <= MOST[name]:
             raise RequestError.about(
@@ -169,7 +170,7 @@ def _own_settings(combinations: Iterable[Combination]) -> dict[str, int]:
 
 
 def _workload(context: int) -> tuple[Percentile, ...]:
-    """An example to start from: half of all requests are up to a 32nd of the context."""
+    """An example to start from: half of all requests take up to a 32nd of the context."""
     parts = (("p50", 32, 50), ("p90", 8, 40), ("p95", 4, 5), ("p99", 2, 4), ("max", 1, 1))
     return tuple(
         Percentile(name, max(1, context // part * 7 // 8), max(1, context // part // 8), share)

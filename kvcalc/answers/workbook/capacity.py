@@ -1,7 +1,7 @@
-"""What a combination's engine leaves of a card for its cache, and how many sequences that holds.
+"""What a combination's engine leaves of a GPU for its cache, and how many sequences that holds.
 
-The rules are those of `kvcalc fit`, for a share of the memory that a planner types in. None stands
-for what cannot be told.
+The rules are those of `kvcalc fit`, for a share of the memory that a planner types in. None means
+that a figure is not known.
 """
 
 from fractions import Fraction
@@ -15,9 +15,9 @@ UNKNOWN = "not known"
 
 
 class MemoryRule(NamedTuple):
-    """An engine's share of a GPU's memory, of which memory, and how many blocks it holds back.
+    """An engine's share of a GPU's memory, which memory that is, and how many blocks it holds back.
 
-    `share` is a text where no one figure tells it: SGLang's depends on the GPU and the ranks.
+    `share` is a text if it is not one figure: SGLang's depends on the GPU and the ranks.
     """
 
     share: float | str
@@ -26,7 +26,7 @@ class MemoryRule(NamedTuple):
 
 
 def memory_rule(engine: str) -> MemoryRule:
-    """An engine's rule, as a table has it."""
+    """An engine's rule, as a row of the Engines table."""
     chosen, release = engines.find(engine), engines.parted(engine)[1]
     own = chosen.memory
     if own is None:
@@ -40,7 +40,7 @@ def memory_rule(engine: str) -> MemoryRule:
 
 
 def weights(one: Combination) -> int | None:
-    """Bytes of all weights, each an element of the model's own type."""
+    """Bytes of all weights, in the model's own element type."""
     count = one.listed.model.parameters
     return None if count is None else int(count * one.listed.element_bytes)
 
@@ -52,7 +52,7 @@ def weights_per_gpu(one: Combination) -> int | None:
 
 
 def budget(one: Combination, card: Card) -> int | None:
-    """Bytes on one GPU for the cache; below 0 the weights do not fit."""
+    """Bytes on one GPU for the cache; below 0 if the weights do not fit."""
     own, share, loaded = (
         engines.find(one.engine).memory,
         memory_rule(one.engine).share,
@@ -64,17 +64,17 @@ def budget(one: Combination, card: Card) -> int | None:
 
 
 def usable(one: Combination, cache: int, block: int) -> int:
-    """What requests can use of a budget, where the engine holds back blocks of so many bytes."""
+    """What requests can use of a budget if the engine holds back blocks of this many bytes."""
     held_back = memory_rule(one.engine).held_back_blocks
     return max(0, (cache // block - held_back) * block if held_back else cache)
 
 
 def sequences(room: int, first: int, second: int, most: int | None) -> int:
-    """How many sequences so many bytes hold: one takes `first`, two `second`; `most` run."""
+    """How many sequences fit: one takes `first` bytes, two take `second`; at most `most` run."""
     fitting = 0 if room < first else 1 + (room - first) // max(1, second - first)
     return fitting if most is None else min(most, fitting)
 
 
 def gpus(one: Combination, wanted: int, per_copy: int) -> int:
-    """How many GPUs hold so many sequences, with so many on each copy of the model."""
+    """How many GPUs hold these sequences, with a given number on each copy of the model."""
     return -(-wanted // per_copy) * one.tensor_parallel_size

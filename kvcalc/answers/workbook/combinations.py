@@ -1,4 +1,4 @@
-"""A model with an engine, an element type and ranks: its cost, or why it has none."""
+"""A model with an engine, an element type and ranks: its cost, or why it has no cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
 
 BETWEEN_PARTS = "|"
-"""Of a key: no name has it."""
+"""Separates the parts of a key; no name contains it."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A model of the workbook: its name there, which no other has, and what was asked for."""
+    """A model of the workbook: its name there, which is unique, and what was asked for."""
 
     name: str
     asked: str
@@ -30,7 +30,7 @@ class Listed:
 
     @property
     def element_bytes(self) -> int | float:
-        """Bytes of an element of the model's own type: 0.5 of int4."""
+        """Bytes per element of the model's own type; 0.5 for int4."""
         bits = dtype(self.model.dtype).bits
         return bits / 8 if bits % 8 else bits // 8
 
@@ -39,8 +39,8 @@ class Listed:
 class Combination:
     """A model on an engine with an element type and ranks: its cost, or the sentence why not.
 
-    `most_sequences` is how many the engine runs at once, None where it sets no limit, and
-    `refused_sequences` is its sentence for more.
+    `most_sequences` is how many the engine runs at once, None without a limit;
+    `refused_sequences` is the sentence for more.
     """
 
     listed: Listed
@@ -54,14 +54,14 @@ class Combination:
 
     @property
     def key(self) -> str:
-        """What it is found by."""
+        """The key by which the sheets find the combination."""
         return BETWEEN_PARTS.join(
             (self.listed.name, self.engine, self.kv_cache_dtype, str(self.tensor_parallel_size))
         )
 
 
 def at(combination: Combination, formula: Formula, context: int, sequences: int = 1) -> int | str:
-    """Evaluate a formula of a combination, or say why its engine does not run so much."""
+    """Evaluate a formula of a combination, or say why its engine does not run that many."""
     try:
         answer: int = formula(context, sequences=sequences)
     except KvcalcError as error:
@@ -70,7 +70,7 @@ def at(combination: Combination, formula: Formula, context: int, sequences: int 
 
 
 def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
-    """Give each model a name that no other has, whatever the case, and no key's bar."""
+    """Give each model a unique name, regardless of case, without the bar that separates keys."""
     listed: list[Listed] = []
     taken: set[str] = set()
     for asked, reading in readings:
@@ -85,7 +85,7 @@ def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
 
 
 def combination(one: Listed, engine: str, dtype: str, ranks: int) -> Combination:
-    """Work out a combination: the sheets search for the most sequences, so it runs any below."""
+    """Work out a combination, whose engine must run any number of sequences up to its limit."""
     asked = (one, engine, dtype, ranks)
     try:
         cost = request.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)

@@ -93,7 +93,8 @@ def recognised(
     for question, column in named.items():
         if question not in QUESTIONS:
             raise RequestError.about(
-                "--column", f"{quote(question)} is no question; those are {', '.join(QUESTIONS)}"
+                "--column",
+                f"{quote(question)} is not a question; expected one of {', '.join(QUESTIONS)}",
             )
         if column not in header:
             raise SourceError.of(file, f"column {quote(column)}: missing; found {_listed(header)}")

@@ -200,7 +200,7 @@ def test_a_rate_is_tokens_a_second(text: str) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"columns": {"colour": "x"}}, "--column: 'colour' is no question"),
+        ({"columns": {"colour": "x"}}, "--column: 'colour' is not a question"),
         ({"columns": {"start": "x"}}, "column 'x': missing; found 'timestamp'"),
         ({"time_unit": "h"}, "time_unit: found 'h', expected s, ms, us"),
     ],
