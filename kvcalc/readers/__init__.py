@@ -1,4 +1,4 @@
-"""One file a source of models; `read` finds the one that a name asks for."""
+"""The sources of models, one file each; `read` finds the one that a name asks for."""
 
 from dataclasses import replace
 from difflib import get_close_matches
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 def load(source: str | Path) -> Model:
     """Read a model: a preset's name, a config.json or its folder, a .gguf file, or a Hub id.
 
-    Presets match without regard to case, with or without `org/`, and come before the Hub; so does
-    the name of one with `.gguf`, where there is no such file.
+    Presets match regardless of case, with or without `org/`, and come before the Hub. A preset's
+    name with `.gguf` means that preset if there is no such file.
 
     Raises:
-        KvcalcError: no such model, or one that cannot be read; the sentence says why.
+        RequestError: there is no such model.
+        SourceError: the model cannot be read; the sentence says why.
+        MissingExtraError: the Hub is needed, and kvcalc[hub] is not installed.
     """
     return read(source).model
 
 
 def read(source: str | Path) -> Reading:
-    """Read a model as `load` does, with where each fact came from.
+    """Read a model as `load` does, and say where each fact came from.
 
     Raises:
         KvcalcError: as `load`.
@@ -54,7 +56,7 @@ def read(source: str | Path) -> Reading:
 
 
 def _preset(text: str, path: Path) -> Path | None:
-    """Find the preset of a name, of a Hub id, or of the name of a GGUF file that is not there."""
+    """Find the preset of a name, of a Hub id, or of a GGUF file's name if there is no such file."""
     if ("/" in text or path.suffix == ".gguf") and _exists(path):
         return None
     return models.find(text.removesuffix(".gguf"))
@@ -85,7 +87,7 @@ def _read_file(path: Path) -> Reading:
 
 
 def _read_hub(hub_id: "HubId") -> Reading:
-    """Read a model of the Hub: its config.json, or a GGUF file's metadata by ranges."""
+    """Read a model on the Hub: its config.json, or a GGUF file's metadata by ranges."""
     reading = _read_repository(hub_id)
     name = ":".join(filter(None, (hub_id.repository, hub_id.quantisation)))
     return replace(reading, model=reading.model.model_copy(update={"hub_id": name}))

@@ -1,4 +1,4 @@
-"""A log as a stream: the lines that one of some patterns is in, found whatever else it holds."""
+"""A log as a stream: the lines that match one of some patterns, whatever else it holds."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,22 +9,22 @@ from kvcalc.errors import SourceError
 
 CHUNK = 2**17
 MAX_LINE_BYTES = 2**16
-"""Of a longer line only pieces of this length are looked at."""
+"""A longer line is searched in pieces of this length."""
 MAX_MATCHES = 10_000
 
 COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 
 
 class Pattern(Protocol):
-    """What a line looks like: `needle` stands in it word for word, `regex` names its figures."""
+    """What a line looks like: it contains `needle` literally, and `regex` matches its figures."""
 
     @property
     def needle(self) -> bytes:
-        """What stands in the line word for word."""
+        """A literal part of the line."""
 
     @property
     def regex(self) -> re.Pattern[str]:
-        """What the line is searched for; its groups are the figures."""
+        """The expression to search for; its groups are the figures."""
 
 
 P = TypeVar("P", bound=Pattern)
@@ -32,7 +32,7 @@ P = TypeVar("P", bound=Pattern)
 
 @dataclass(frozen=True)
 class Match(Generic[P]):
-    """A line, by number from 1, with the pattern that is in it and its figures as printed."""
+    """A line: its number from 1, the pattern that it matches and its figures as printed."""
 
     line: int
     pattern: P
@@ -40,7 +40,7 @@ class Match(Generic[P]):
 
 
 def read_log(stream: BinaryIO, name: str, patterns: Sequence[P]) -> list[Match[P]]:
-    """Find the lines of a log that have a pattern, in their order.
+    """Find the lines of a log that match a pattern, in their order.
 
     The stream is read once, in pieces: memory does not grow with it.
 
@@ -72,7 +72,7 @@ def _matches(line: str, number: int, patterns: Iterable[P]) -> Iterator[Match[P]
 def _candidates(
     stream: BinaryIO, name: str, needles: Iterable[bytes]
 ) -> Iterator[tuple[int, bytes]]:
-    """Go through the lines that have a needle in them, each with its number."""
+    """Go through the lines that contain a needle, each with its number."""
     rest, number = b"", 1
     first = True
     while piece := stream.read(CHUNK):

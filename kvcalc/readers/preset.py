@@ -1,4 +1,4 @@
-"""Presets, of the catalogue or of a file: the model, and the source of each of its facts."""
+"""Presets, from the catalogue or a file: the model, and the source of each of its facts."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def read(path: Path) -> Reading:
     """Read a preset file.
 
     Raises:
-        KvcalcError: it cannot be read, is not TOML, or is not a preset; the sentence names the
+        SourceError: it cannot be read, is not TOML, or is not a preset; the sentence names the
             file and the key.
     """
     if path.parent == folder("models"):
@@ -35,9 +35,9 @@ def read(path: Path) -> Reading:
 
 
 def _of_catalogue(path: Path) -> Reading:
-    """Read a preset of kvcalc's own: the tests hold each to what `parse` makes of it.
+    """Read one of kvcalc's own presets; the tests compare each with the result of `parse`.
 
-    Nothing is left to check, and pydantic's checks are a tenth of a cold start.
+    It needs no checks, and pydantic's would take a tenth of a cold start.
     """
     table = read_table(path)
     layers = {letter: known_layer(fields) for letter, fields in table["layers"].items()}

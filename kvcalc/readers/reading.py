@@ -1,4 +1,4 @@
-"""What a reader gives: the model, and where each of its facts came from."""
+"""The result of a reader: the model, and where each of its facts came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from kvcalc.model import Model
 class Reading:
     """A model that was read.
 
-    `source` names what was read, `origins` where each fact stood in it; `notes` are what a person
-    should know of how it was read.
+    `source` names what was read, `origins` where each fact stood in it; `notes` are what people
+    should know about how it was read.
     """
 
     model: Model

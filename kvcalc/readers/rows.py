@@ -12,17 +12,17 @@ from kvcalc.errors import MissingExtraError, SourceError, quote
 from kvcalc.files import opened
 
 MAX_COLUMNS = 16_384
-"""As many as a spreadsheet has (ECMA-376: columns A to XFD)."""
+"""The most columns of a spreadsheet (ECMA-376: A to XFD)."""
 MAX_LINE_BYTES = 2**24
 MAX_CELL_CHARACTERS = 2**17
 MAX_UNPACKED_BYTES = 2**30
-"""What a workbook may come to when it is unpacked: past it, it is taken for a bomb."""
+"""The most bytes of a workbook when it is unpacked; a larger one is taken for a zip bomb."""
 
 
 class Table(NamedTuple):
     """A header and the rows beneath it, as text, each with the number of its line or row.
 
-    `file` is the open file where its position says how far the reading has come.
+    `file` is the open file if its position tells how much was read, else None.
     """
 
     header: list[str]
@@ -35,7 +35,7 @@ def read_rows(path: Path | None) -> Iterator[Table]:
     """Open a table; without a path, CSV from stdin.
 
     Raises:
-        KvcalcError: it cannot be read or is not such a file; the sentence names the file.
+        SourceError: it cannot be read or is not such a file; the sentence names the file.
     """
     if path is None:
         if sys.stdin is None:  # closed by the shell: <&-
@@ -69,7 +69,7 @@ def _csv(file: BinaryIO, path: Path | None) -> Table:
 
 
 def _lines(file: BinaryIO, path: Path | None) -> Iterator[str]:
-    """Decode line by line, so that a bad one is named and no line takes all the memory."""
+    """Decode line by line, so that a bad line is named and no line takes all the memory."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES):
         number += 1
@@ -130,7 +130,9 @@ def _xlsx(file: BinaryIO, path: Path | None) -> Table:
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0].iter_rows(values_only=True)
         header = next(sheet, ())
-    except Exception as error:  # a zip, XML or key error: the library has no class of its own
+    except (
+        Exception
+    ) as error:  # a zip, XML or key error: the library has no exception class of its own
         raise SourceError.of(path, f"not a workbook ({quote(str(error))})") from None
     cells = [_text(cell) for cell in header]
 
@@ -142,7 +144,7 @@ def _xlsx(file: BinaryIO, path: Path | None) -> Table:
                 if any(cell is not None for cell in row):
                     texts = [_text(cell) for cell in row]
                     yield number, texts + [""] * (len(cells) - len(texts))
-        except Exception as error:  # as above, once its XML is parsed further
+        except Exception as error:  # as above, but when more of its XML is parsed
             raise SourceError.of(path, f"row {number + 1:,}: {quote(str(error))}") from None
 
     return Table(_header(cells, path), rows())

@@ -1,4 +1,4 @@
-"""Safetensors files: their headers alone (https://huggingface.co/docs/safetensors/index#format)."""
+"""Safetensors files: only their headers (https://huggingface.co/docs/safetensors/index#format)."""
 
 import json
 from math import prod
@@ -19,11 +19,11 @@ class Stream(Protocol):
     """What a header is read from."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most `size` bytes; none at the end."""
+        """Read at most `size` bytes; b"" at the end."""
 
 
 class Tensor(NamedTuple):
-    """A tensor of a header: its element type as safetensors spells it, its elements and bytes."""
+    """A tensor of a header: its element type as safetensors writes it, its elements and bytes."""
 
     dtype: str
     elements: int
@@ -34,7 +34,7 @@ def read_header(stream: Stream, name: str) -> list[Tensor]:
     """Read the tensors of one file's header.
 
     Raises:
-        KvcalcError: it is no safetensors header; the sentence names the file.
+        SourceError: it is not a safetensors header; the sentence names the file.
     """
     size = int.from_bytes(stream.read(8), "little")
     if not 2 <= size <= MAX_HEADER_BYTES:
@@ -47,7 +47,7 @@ def total_size(content: bytes, name: str) -> int:
     """Read from an index how many bytes the tensors of all files take.
 
     Raises:
-        KvcalcError: it is no such index, or does not say; the sentence names the file.
+        SourceError: it is not such an index, or lacks the size; the sentence names the file.
     """
     metadata = _object(content, name).get("metadata")
     size = metadata.get("total_size") if isinstance(metadata, dict) else None
@@ -59,10 +59,10 @@ def total_size(content: bytes, name: str) -> int:
 
 
 def read_folder(folder: Path) -> list[Tensor]:
-    """Read the headers of all safetensors files of a folder; [] where there are none.
+    """Read the headers of all safetensors files of a folder; [] without such files.
 
     Raises:
-        KvcalcError: a file is no safetensors file.
+        SourceError: a file is not a safetensors file.
     """
     tensors: list[Tensor] = []
     for path in sorted(folder.glob("*.safetensors")):
@@ -75,7 +75,7 @@ def read_index(path: Path) -> int:
     """Read an index file's total size, in bytes.
 
     Raises:
-        KvcalcError: it cannot be read or does not say.
+        SourceError: it cannot be read or lacks the size.
     """
     return total_size(read_bytes(path, MAX_INDEX_BYTES), str(path))
 
@@ -86,7 +86,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise SourceError.of(name, "not safetensors (its header is no JSON object)")
+        raise SourceError.of(name, "not safetensors (its header is not a JSON object)")
     return table
 
 

@@ -26,8 +26,8 @@ def from_shape(
     `layers` is a count; head dims are elements, `window` and `max_context` tokens.
 
     Raises:
-        KvcalcError: a size out of range, a letter other than G and L, sliding layers without a
-            window, or a window without sliding layers.
+        RequestError: a size is out of range, a letter is not G or L, or there are sliding layers
+            without a window or a window without sliding layers.
     """
     if not pattern or set(pattern) - {"G", "L"}:
         raise RequestError.of("pattern", pattern, "letters L and G")

@@ -1,4 +1,4 @@
-"""Tokens: of a text, by a model's own tokenizer, and of a count, from one model's to another's."""
+"""Counts of tokens: of a text by a model's tokenizer, and converted from another model's."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ MAX_TEXT_BYTES = 256 * 2**20
 
 
 def count_tokens(text: Path, source: str | None) -> int:
-    """Count a text file's tokens by the tokenizer.json of a model: a folder, a preset or a Hub id.
+    """Count a text file's tokens by the tokenizer.json of a model (a folder, a preset or a Hub id).
 
     Special tokens, as at the start of a sequence, are not counted.
 
@@ -36,13 +36,13 @@ def count_tokens(text: Path, source: str | None) -> int:
 
 
 def converted(tokens: int, source: str | None, predecessor: str, language: str | None) -> int:
-    """Turn a count in a predecessor's tokens into a model's own, by its published gain.
+    """Convert a count of a predecessor's tokens into a model's own, by its published gain.
 
-    The gain is a corpus average: of a text of this language so many tokens are expected, rounded
-    up, and more may come.
+    The gain is an average over a corpus: the result, rounded up, is expected for a text of this
+    language, and a text may take more.
 
     Raises:
-        KvcalcError: the model's preset has no gain over that predecessor, or none of the language.
+        RequestError: the model's preset has no gain over that predecessor or for that language.
     """
     gains = token_gains(source)
     by_language = gains.get(models.key(predecessor))
@@ -59,9 +59,10 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
 
 
 def token_gains(source: str | None) -> dict[str, dict[str, tuple[int, int]]]:
-    """The published gains of a preset's tokens, by predecessor and language; of others none.
+    """The published gains of a preset's tokens, by predecessor and language; {} for other models.
 
-    Each is two ints: so many of the predecessor's tokens hold as much text as so many of its own.
+    Each gain is two ints: this many of the predecessor's tokens hold as much text as that many of
+    the model's.
     """
     path = models.find(source) if source else None
     gains = (path and preset.parse(path).token_gains) or {}
@@ -84,12 +85,12 @@ def _counted(text: str, source: str | None) -> int:
     name, content = _tokenizer_file(source)
     try:
         tokenizer = Tokenizer.from_str(content.decode())
-        tokenizer.no_truncation()  # both are for batches, and change the count
+        tokenizer.no_truncation()  # both are meant for batches, and change the count
         tokenizer.no_padding()
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # the library raises bare Exception, and its Rust code panics
+    except BaseException as error:  # the library raises a bare Exception, and its Rust code panics
         raise SourceError.of(name, f"no tokenizer ({quote(str(error))})") from None
 
 

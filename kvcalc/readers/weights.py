@@ -1,4 +1,4 @@
-"""What a model's weights take: from its files, or from how many parameters it has."""
+"""How many bytes a model's weights take, from its files or from its number of parameters."""
 
 import re
 from collections import Counter
@@ -25,14 +25,14 @@ PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
 
 
 PACKED = ("mxfp4",)
-"""Formats that some layers are stored in and others not, with scales beside them."""
+"""Formats in which only some layers are stored, with scales beside them."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Bytes of all weights, their element type as their source spells it, and where it stood.
+    """Bytes of all weights, their element type as their source writes it, and what that source is.
 
-    `parameters` is a count, where the source gives one.
+    `parameters` is their number, if the source gives it.
     """
 
     bytes: int
@@ -42,10 +42,10 @@ class Weights:
 
 
 def weights_of(model: Model, given: Weights | int | None) -> Weights:
-    """Take a model's weights as they are given: what was read, or bytes; else by its parameters.
+    """Give a model's weights: those given, read or as bytes; else counted from its parameters.
 
     Raises:
-        KvcalcError: they are no such thing, or nothing says how large the weights are.
+        RequestError: the weights given are not valid, or their size is not known.
     """
     if given is None:
         return of_parameters(model)
@@ -59,14 +59,15 @@ def weights_of(model: Model, given: Weights | int | None) -> Weights:
 def read_weights(
     source: str | None, model: Model, weights_dtype: str | None = None, given: str | None = None
 ) -> Weights:
-    """Find what a model's weights take.
+    """Find how many bytes a model's weights take.
 
-    `given` is a size ("240GB"), which comes before all. Else a model's folder, GGUF file or Hub
-    repository says; else, and wherever `weights_dtype` asks for another element type, parameters
-    are counted.
+    `given` is a size ("240GB"), which wins. Else the model's folder, GGUF file or Hub repository
+    says; without these, or if `weights_dtype` asks for another element type, parameters are
+    counted.
 
     Raises:
-        KvcalcError: a file cannot be read, or nothing says how large the weights are.
+        SourceError: a file cannot be read.
+        RequestError: the size of the weights is not known.
     """
     if given is not None:
         return Weights(parse_memory(given, "--weights"), "", "as given")
@@ -79,10 +80,10 @@ def read_weights(
 def of_parameters(
     model: Model, weights_dtype: str | None = None, counted: int | None = None
 ) -> Weights:
-    """Count a model's parameters, each an element of a type: as published unless given.
+    """Count a model's parameters, each an element of a type, by default the published one.
 
     Raises:
-        KvcalcError: the model does not say how many parameters it has, or no such type.
+        RequestError: the number of parameters or the element type is not known.
     """
     parameters = model.parameters or counted
     if parameters is None:
@@ -93,8 +94,8 @@ def of_parameters(
     if weights_dtype is None and published in PACKED:
         raise RequestError.about(
             "weights",
-            f"{model.name} is published in {published}, of which parameters do not tell "
-            "the bytes; give --weights 14GB, or --weights-dtype",
+            f"{model.name} is published in {published}, whose bytes the number of parameters "
+            "does not tell; give --weights 14GB, or --weights-dtype",
         )
     element = dtype_of(published)
     count = f"{parameters:,} parameters"

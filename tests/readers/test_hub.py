@@ -178,7 +178,7 @@ def test_a_token_opens_a_gated_repository(
 
 
 REFUSALS = [
-    (Repository(error="RepoNotFound"), r"is no repository on the Hub, or a private one; check "),
+    (Repository(error="RepoNotFound"), r"is not a repository on the Hub, or is private; check "),
     (Repository(error="GatedRepo"), r"is gated: ask for access "),
     (Repository(revisions=("v1",)), r"has no revision 'main'; name one of "),
     (Repository(status=401), r"cannot be read, the Hub answered HTTP 401; check HF_TOKEN"),

@@ -170,6 +170,6 @@ def test_weights_published_in_another_type_are_counted_in_it() -> None:
 
 
 def test_a_packed_format_is_not_counted_by_parameters() -> None:
-    with pytest.raises(KvcalcError, match="gpt-oss-20b is published in mxfp4, of which parameters"):
+    with pytest.raises(KvcalcError, match="gpt-oss-20b is published in mxfp4, whose bytes"):
         of_parameters(load("gpt-oss-20b"))
     assert of_parameters(load("gpt-oss-20b"), "bf16").bytes == 42_000_000_000

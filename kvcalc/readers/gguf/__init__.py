@@ -1,4 +1,4 @@
-"""GGUF files: their metadata alone, as llama.cpp reads it, never their tensors."""
+"""GGUF files: only their metadata, as llama.cpp reads it, never their tensors."""
 
 from pathlib import Path
 
@@ -15,7 +15,8 @@ def read(path: Path) -> Reading:
     """Read a GGUF file, or the first part of a split one.
 
     Raises:
-        KvcalcError: it cannot be read, is not GGUF, or does not describe a model; the sentence
+        SourceError: the file cannot be read, is not GGUF, or does not describe a model; the
+        sentence
             names the file and the key.
     """
     with opened(path) as file:
@@ -26,8 +27,8 @@ def read_stream(stream: Stream, source: str) -> Reading:
     """Read the metadata at the start of a stream; `source` is the path or address it came from.
 
     Raises:
-        KvcalcError: it is not GGUF, or does not describe a model; the sentence names the source
-            and the key.
+        SourceError: the stream is not GGUF, or does not describe a model; the sentence names the
+            source and the key.
     """
     try:
         return reading_of(read_metadata(stream), Path(source).stem, source)

@@ -1,4 +1,4 @@
-"""What a GGUF file's keys say of attention: heads, windows, latent rows and indexers."""
+"""What a GGUF file's keys say about attention: heads, windows, latent rows and indexers."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from kvcalc.readers.gguf.keys import Keys
 
 KNOWN = PLAIN | CACHELESS | RECURRENT.keys() | WINDOWS.keys()
 BUILT_IN_INDEXERS_CONTEXT = 2**20
-"""From here on llama.cpp takes a list of its own for `glm-dsa` files without the types key."""
+"""From this many layers, llama.cpp has its own list for `glm-dsa` files without the types key."""
 BUILT_IN_INDEXERS = {0, 1, *range(2, 78, 4)}
 """That list: the layers of GLM-5.2 that own an indexer."""
 
@@ -91,9 +91,9 @@ def _dims(keys: Keys, suffix: str, key: int, value: int) -> tuple[int, int]:
 
 
 def _latent(keys: Keys, suffix: str, key_length: int) -> dict[str, Any] | None:
-    """The latent row; files without the two keys of MLA's heads cache full heads.
+    """The latent row; None for files without the two keys of MLA's heads, which cache full heads.
 
-    With the suffix "_swa" it is that of sliding layers, where they have one of their own.
+    With the suffix "_swa", the row of sliding layers, if they have one of their own.
     """
     rank = keys.size(f"attention.kv_lora_rank{suffix}")
     heads = [keys.size(f"attention.{side}_length_mla{suffix}") for side in ("key", "value")]
@@ -112,7 +112,9 @@ def _latent(keys: Keys, suffix: str, key_length: int) -> dict[str, Any] | None:
 def _ratios(keys: Keys) -> list[int] | list[None]:
     """DeepSeek V4's ratio of compression in each layer; None elsewhere."""
     if keys.architecture == "qwen4exp":
-        keys.get("attention.compress_ratios")  # how its indexer pools; it caches every token's key
+        keys.get(
+            "attention.compress_ratios"
+        )  # how its indexer pools; the indexer caches the key of every token
     if keys.architecture != "deepseek4":
         return [None] * keys.layers
     if keys.get("attention.compress_ratios") is None:
@@ -121,7 +123,7 @@ def _ratios(keys: Keys) -> list[int] | list[None]:
 
 
 def _indexers(keys: Keys) -> list[int]:
-    """The size of each layer's own indexer's key; 0 where it has none."""
+    """The size of the key of each layer's own indexer; 0 for a layer without one."""
     size = keys.size("attention.indexer.key_length")
     owners = keys.owners("attention.indexer.types")
     if not size:
@@ -139,7 +141,7 @@ def _indexers(keys: Keys) -> list[int]:
 
 
 def _windows(keys: Keys) -> list[int]:
-    """Each layer's window; 0 where it sees the whole context."""
+    """Each layer's window; 0 if the layer sees the whole context."""
     name, given = keys.architecture, keys.get("attention.sliding_window")
     window = keys.size("attention.sliding_window")
     rule = WINDOWS.get(name)
@@ -150,7 +152,9 @@ def _windows(keys: Keys) -> list[int]:
         keys.get("attention.sliding_window_pattern")
         return [window] * keys.layers
     if rule is None:
-        if name in KNOWN or not window:  # llama.cpp lets none of these slide, whatever they carry
+        if (
+            name in KNOWN or not window
+        ):  # llama.cpp lets none of these slide, whatever their files say
             keys.get("attention.sliding_window_pattern")
             return [0] * keys.layers
         rule = Window(0)
@@ -178,6 +182,6 @@ def _pattern(keys: Keys, rule: Window) -> list[bool]:
         raise keys.error("attention.sliding_window_pattern", found, "a flag for each layer")
     period = keys.size("attention.sliding_window_pattern", rule.period)
     if not period:
-        return [True] * keys.layers  # a period of 0 slides everywhere in llama.cpp
+        return [True] * keys.layers  # with a period of 0, llama.cpp lets every layer slide
     full = 0 if rule.full_first else period - 1
     return [at % period != full for at in range(keys.layers)]

@@ -1,4 +1,4 @@
-"""The keys of one architecture in GGUF metadata: typed, bounded, and remembered as read."""
+"""The keys of one architecture in GGUF metadata, which are checked and remembered when read."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from kvcalc.model import MAX_LAYERS
 
 
 class Keys:
-    """The keys below an architecture's prefix; `layers` is the count of the trunk's."""
+    """The keys under an architecture's prefix; `layers` is the number of layers of the trunk."""
 
     def __init__(self, metadata: Mapping[str, Any], architecture: str) -> None:
         self.architecture = architecture
@@ -27,17 +27,17 @@ class Keys:
 
     @property
     def origins(self) -> dict[str, str]:
-        """The keys that were read so far, and the file's spelling of each."""
+        """The keys that were read so far, as the file writes them."""
         found = sorted(self._read & self._values.keys())
         return {key.removeprefix(self._prefix): f"key {key}" for key in found}
 
     def error(self, key: str, found: object, expected: str) -> KvcalcError:
-        """Say of a key what was found and what was expected."""
+        """Say what was found at a key and what was expected."""
         what = "nothing" if found is None else quote(found)
         return SourceError(f"{quote(self._prefix + key, 120)}: found {what}, expected {expected}")
 
     def get(self, key: str) -> Any:
-        """A key's value as it stands; None where there is none."""
+        """A key's value as it stands; None if the key is absent."""
         self._read.add(self._prefix + key)
         return self._values.get(self._prefix + key)
 
@@ -47,18 +47,18 @@ class Keys:
         return default if found is None else self._size(key, found)
 
     def required(self, key: str) -> int:
-        """A number above 0, which must be there."""
+        """A number above 0; the key must be there."""
         return self.size(key) or self._absent(key)
 
     def sizes(self, key: str, default: int = 0) -> list[int]:
-        """A number a layer, be it one for all, or an array."""
+        """One number per layer; the file gives one for all, or an array."""
         found = self.get(key)
         if not isinstance(found, list):
             return [self.size(key, default)] * self.layers
         return [self._size(key, item) for item in self._trunk(key, found)]
 
     def flags(self, key: str) -> list[bool] | None:
-        """An array's flags of the trunk's layers; None where the key is no array."""
+        """The flags of the trunk's layers; None if the key does not hold an array."""
         found = self.get(key)
         if not isinstance(found, list):
             return None
@@ -74,7 +74,7 @@ class Keys:
         return [word == "full" for word in self._trunk(key, found)]
 
     def refuse_unread(self) -> None:
-        """Refuse a key that describes layers and that was not read."""
+        """Refuse a key that describes layers but was not read."""
         for key, value in self._values.items():
             name = key.removeprefix(self._prefix)
             if key in self._read or name == key:

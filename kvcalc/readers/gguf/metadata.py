@@ -1,7 +1,7 @@
 """GGUF's binary format (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): the metadata.
 
-Nothing is believed: every length is bounded before it is used, and what describes no layer (the
-vocabulary above all) is passed over without being decoded.
+Nothing is trusted: every length is bounded before it is used, and what does not describe layers
+(the vocabulary above all) is skipped without being decoded.
 """
 
 from struct import Struct, unpack
@@ -11,15 +11,15 @@ from kvcalc.errors import KvcalcError, SourceError, quote
 
 CHUNK = 2**18
 MAX_BYTES = 2**30
-"""Of metadata; the largest published is some 20 MB."""
+"""The most metadata that is read; the largest published is about 20 MB."""
 MAX_KEYS = 2**16
 MAX_KEY_BYTES = 2**16 - 1
 MAX_STRINGS = 10**7
-"""In all arrays of strings together."""
+"""The most strings in all arrays together."""
 MAX_ITEMS = 10**6
-"""Numbers kept, of all arrays together."""
+"""The most numbers kept from all arrays together."""
 MAX_TEXT_BYTES = 2**12
-"""A longer text (a chat template) is passed over."""
+"""A longer text (a chat template) is skipped."""
 MAX_TEXTS_BYTES = 2**24
 MAX_KEPT_STRINGS = 1000
 
@@ -31,17 +31,17 @@ LENGTH = Struct("<Q")
 
 
 class Stream(Protocol):
-    """What metadata is read from; where it also has `seek`, that passes over the vocabulary."""
+    """What metadata is read from; if it also has `seek`, that skips the vocabulary."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most `size` bytes; none at the end."""
+        """Read at most `size` bytes; b"" at the end."""
 
 
 def read_metadata(stream: Stream) -> dict[str, Any]:
-    """Read the metadata at the start of a GGUF stream, but for the tokenizer's and long texts.
+    """Read the metadata at the start of a GGUF stream, without the tokenizer's and long texts.
 
     Raises:
-        KvcalcError: it is not GGUF 2 or 3, little-endian, is cut short, or exceeds the bounds.
+        SourceError: it is not little-endian GGUF 2 or 3, is cut short, or exceeds the bounds.
     """
     return read_head(Source(stream))[0]
 
@@ -50,7 +50,7 @@ def read_head(source: "Source") -> tuple[dict[str, Any], int]:
     """Read the metadata, and how many tensors the table that follows it has.
 
     Raises:
-        KvcalcError: as `read_metadata`.
+        SourceError: as `read_metadata`.
     """
     if (magic := source.take(4)) != b"GGUF":
         raise SourceError(f"found {quote(magic)} at its start, expected GGUF")
@@ -74,7 +74,7 @@ def read_head(source: "Source") -> tuple[dict[str, Any], int]:
 
 
 class Source:
-    """A stream, read in chunks, and the key at which it stands."""
+    """A stream that is read in chunks, and the key that is being read."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -86,11 +86,11 @@ class Source:
         self.key = "header"
 
     def error(self, problem: str) -> KvcalcError:
-        """Say what is wrong at the key that is read."""
+        """Say what is wrong at the key that is being read."""
         return SourceError(f"{self.key}: {problem}")
 
     def _need(self, size: int) -> None:
-        """Have `size` bytes in the buffer, from `at` on."""
+        """Make sure that the buffer has `size` bytes from `at` on."""
         while len(self.buffer) - self.at < size:
             if not (more := self.stream.read(max(CHUNK, size))):
                 raise self.error("the file ends there, expected more metadata")
@@ -110,12 +110,12 @@ class Source:
         return self.buffer[self.at - size : self.at]
 
     def number(self, code: str) -> Any:
-        """Read a number of a type of the module struct."""
+        """Read a number, of a type as the module struct names it."""
         kind = Struct(f"<{code}")
         return kind.unpack(self.take(kind.size))[0]
 
     def skip(self, size: int) -> None:
-        """Pass over `size` bytes."""
+        """Skip `size` bytes."""
         left = size - (len(self.buffer) - self.at)
         if left <= 0:
             self.at += size
@@ -124,7 +124,7 @@ class Source:
         self.buffer, self.at = b"", 0
         if self.seek is not None and left > CHUNK:
             self.seek(left - 1, 1)
-            left = 1  # read, for a seek goes beyond the end without a word
+            left = 1  # read the last byte, because a seek past the end does not fail
         while left:
             if not (dropped := self.stream.read(min(left, CHUNK))):
                 raise self.error("the file ends there, expected more metadata")
@@ -140,7 +140,7 @@ class Source:
         return self.take(length).decode(errors="replace")
 
     def value(self, kept: bool) -> Any:
-        """The value; None for one that is passed over."""
+        """The value; None if it is skipped."""
         kind = self.number("I")
         if kind == ARRAY:
             return self._array(self.number("I"), self.number("Q"), kept)

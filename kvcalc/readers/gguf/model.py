@@ -1,4 +1,4 @@
-"""A GGUF file's keys, and what they say of each layer."""
+"""A GGUF file's keys, and what they say about each layer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,19 +24,19 @@ from kvcalc.readers.reading import Reading
 
 
 def model_of(metadata: Mapping[str, Any], name: str) -> Model:
-    """Make a model of a GGUF file's metadata; `name` is its name where the metadata has none.
+    """Make a model of a GGUF file's metadata; `name` is used if the metadata has no name.
 
     Raises:
-        KvcalcError: a key is missing, out of range, or describes layers in an unknown way.
+        SourceError: a key is missing, out of range, or describes layers in an unknown way.
     """
     return reading_of(metadata, name, name).model
 
 
 def reading_of(metadata: Mapping[str, Any], name: str, source: str) -> Reading:
-    """Make a model as `model_of` does, with the keys that it came from.
+    """Make a model as `model_of` does, and give the keys that it came from.
 
     Raises:
-        KvcalcError: as `model_of`.
+        SourceError: as `model_of`.
     """
     if part := metadata.get("split.no"):
         raise SourceError(f"split.no: found {quote(part)}, expected 0, the first part of the file")
@@ -80,7 +80,7 @@ _UNKNOWN = "the architecture {} is not known; its layers were read by the genera
 
 
 def layers_of(keys: Keys) -> tuple[Layer, ...]:
-    """The layers of the trunk, in order: those of NextN hold nothing in the main context."""
+    """The layers of the trunk, in order; NextN layers hold nothing in the main context."""
     nothing = layer({"kind": "no_cache"})
     if keys.architecture in CACHELESS:
         return (nothing,) * keys.layers
@@ -117,7 +117,7 @@ def _combined(attention: Layer | None, state: Layer) -> Layer:
 
 
 def _recurrent(keys: Keys, where: str | None, attention: list[Layer | None]) -> list[bool]:
-    """Which layers are recurrent; the others are attention, or hold nothing."""
+    """Which layers are recurrent; the others have attention, or hold nothing."""
     if where == "interval":
         interval = keys.size(
             "full_attention_interval", INTERVALS.get(keys.architecture, DEFAULT_INTERVAL)
@@ -132,7 +132,7 @@ def _recurrent(keys: Keys, where: str | None, attention: list[Layer | None]) -> 
 
 
 def _shared(keys: Keys, layers: list[Layer]) -> list[Layer]:
-    """Let the last layers read the cache of those before, as many as the file or the code says."""
+    """Let the last layers read the cache of earlier ones; the file or the code says how many."""
     count = keys.size("attention.shared_kv_layers")
     holding = HOLDING_LAYERS.get(keys.architecture, len(layers) - count)
     if count > len(layers):
@@ -178,7 +178,7 @@ def _mamba(keys: Keys) -> dict[str, int]:
 
 
 def _split(keys: Keys) -> tuple[int, int]:
-    """The inner size, cut into heads: how many, and the size of each."""
+    """How many heads the inner size is cut into, and the size of each."""
     inner, heads = keys.required("ssm.inner_size"), keys.required("ssm.time_step_rank")
     if inner % heads:
         raise keys.error("ssm.inner_size", inner, f"a multiple of the {heads} ssm.time_step_rank")

@@ -1,4 +1,4 @@
-"""GGUF's tensor table: how many bytes the weights take, without reading one of them."""
+"""GGUF's tensor table: how many bytes the weights take, without reading any of them."""
 
 from math import prod
 from typing import NamedTuple
@@ -45,11 +45,11 @@ TYPES = {
     39: ("MXFP4", 32, 17),
     40: ("NVFP4", 64, 36),
 }
-"""Each ggml type: its name, and elements and bytes of a block (gguf 0.19.0, constants.py)."""
+"""Each ggml type: its name, and the elements and bytes of a block (gguf 0.19.0, constants.py)."""
 
 
 class Tensor(NamedTuple):
-    """A tensor of the table: its ggml type, how many elements, and bytes."""
+    """A tensor of the table: its ggml type, its elements and its bytes."""
 
     dtype: str
     elements: int
@@ -60,7 +60,7 @@ def read_tensors(stream: Stream) -> list[Tensor]:
     """Read the tensor table that follows the metadata of a GGUF stream.
 
     Raises:
-        KvcalcError: as `read_metadata`; or a tensor of an unknown type or impossible size.
+        SourceError: as `read_metadata`; or a tensor has an unknown type or an impossible size.
     """
     source = Source(stream)
     _, count = read_head(source)

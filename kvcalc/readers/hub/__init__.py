@@ -1,7 +1,7 @@
-"""Repositories of the Hugging Face Hub: config.json fetched whole, a .gguf file's head by ranges.
+"""Repositories of the Hugging Face Hub: config.json is fetched whole, a .gguf file by ranges.
 
 All traffic goes through huggingface_hub, so that its cache, HF_TOKEN, HF_ENDPOINT and
-HF_HUB_OFFLINE hold; it is an extra, imported only where a repository is read.
+HF_HUB_OFFLINE apply; it is an extra, imported only when a repository is read.
 """
 
 import re
@@ -36,17 +36,17 @@ _NO_MODEL = re.compile(r"mmproj|imatrix|(^|/)mtp-", re.IGNORECASE)
 
 
 class NoConfigError(SourceError):
-    """The repository is there and may be read, but holds no config.json."""
+    """The repository exists and can be read, but has no config.json."""
 
 
 def fetch_config(hub_id: HubId, name: str = "config.json") -> Path:
     """Download a repository's config.json, and nothing else, into huggingface_hub's cache.
 
-    `name` is that of another small file beside it.
+    `name` may be another small file beside it.
 
     Raises:
-        NoConfigError: the repository holds none.
-        KvcalcError: it cannot be read; the sentence says why and what to do.
+        NoConfigError: the repository has no such file.
+        SourceError: it cannot be read; the sentence says why and what to do.
     """
     with asking(hub_id):
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
@@ -62,7 +62,7 @@ def fetch_config(hub_id: HubId, name: str = "config.json") -> Path:
             ) from None
         except RevisionNotFoundError:
             raise
-        except Exception as error:  # no way to the Hub today: an earlier answer is as good
+        except Exception as error:  # the Hub cannot be reached: a cached answer is as good
             try:
                 return Path(hf_hub_download(*where, revision=revision, local_files_only=True))
             except EntryNotFoundError:
@@ -81,11 +81,11 @@ def open_gguf(hub_id: HubId) -> RangeStream:
     """Open the .gguf file of a repository that llama.cpp would take, without downloading it.
 
     Raises:
-        KvcalcError: it cannot be read, or holds no such file.
+        SourceError: it cannot be read, or has no such file.
     """
     info = _info(hub_id)
     name = _choose(hub_id, [file.rfilename for file in info.siblings or ()])
-    # All pieces come from one commit, also when the branch moves meanwhile.
+    # All pieces come from one commit, even if the branch moves meanwhile.
     return open_file(hub_id._replace(revision=info.sha or hub_id.revision), name)
 
 
@@ -93,7 +93,7 @@ def open_file(hub_id: HubId, name: str) -> RangeStream:
     """Open a file of a repository, to read it by ranges.
 
     Raises:
-        KvcalcError: it cannot be read.
+        SourceError: it cannot be read.
     """
     with asking(hub_id):
         from huggingface_hub import hf_hub_url
@@ -106,7 +106,7 @@ def list_files(hub_id: HubId) -> list[str]:
     """List the names of a repository's files.
 
     Raises:
-        KvcalcError: it cannot be read.
+        SourceError: it cannot be read.
     """
     return [file.rfilename for file in _info(hub_id).siblings or ()]
 
@@ -120,12 +120,12 @@ def _info(hub_id: HubId) -> "ModelInfo":
 
 
 def _choose(hub_id: HubId, files: Sequence[str]) -> str:
-    """The file that llama.cpp takes: the first of the quantisation, and of a split the first."""
+    """The file that llama.cpp takes: the first of the quantisation, or part 1 of a split."""
     models = [file for file in files if file.endswith(".gguf") and not _NO_MODEL.search(file)]
     heads = [file for file in models if _is_head(file)]
     wanted = hub_id.quantisation
     for tag in map(re.escape, [wanted] if wanted else DEFAULT_QUANTISATIONS):
-        # llama.cpp's own pattern is the second; the first keeps F16 from taking BF16.
+        # The second pattern is llama.cpp's own; the first keeps F16 from matching BF16.
         for pattern in (rf"(?<![A-Za-z0-9]){tag}[.-]", rf"{tag}[.-]"):
             for file in heads:
                 if re.search(pattern, file, re.IGNORECASE):
@@ -151,7 +151,7 @@ def _is_head(file: str) -> bool:
 
 
 def _meter(hub_id: HubId, size: int, name: str) -> type:
-    """A silent progress bar that ends a download which outgrows its announced size."""
+    """A silent progress bar that stops a download larger than its announced size."""
 
     class Meter:
         received = 0

@@ -1,22 +1,20 @@
-"""What the Hub answers besides what was asked for: each failure a sentence about the repository."""
+"""Failures of the Hub, each as a sentence about the repository."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kvcalc.errors import KvcalcError, SourceError, first_line, quote
+from kvcalc.errors import KvcalcError, MissingExtraError, SourceError, first_line, quote
 from kvcalc.readers.hub.ids import HubId
 
-# By the names of exception classes, the most derived first: huggingface_hub's HTTP library, and
-# with it the classes of a failed connection, differs from version to version.
+# By the names of exception classes, the most derived first: the HTTP library of huggingface_hub,
+# and with it the classes for a failed connection, differ between its versions.
 SENTENCES = {
-    "ImportError": "reading {repository} from the Hugging Face Hub needs the extra kvcalc[hub]: "
-    "pip install 'kvcalc[hub]'",
     "GatedRepoError": "{repository} is gated: ask for access on its page on the Hub, then set "
     "HF_TOKEN to a token of that account",
     "DisabledRepoError": "{repository} has been disabled on the Hub; use another repository",
     "RevisionNotFoundError": "{repository} has no revision {revision}; name one of its branches, "
     "tags or commits",
-    "RepositoryNotFoundError": "{repository} is no repository on the Hub, or a private one; check "
+    "RepositoryNotFoundError": "{repository} is not a repository on the Hub, or is private; check "
     "its name, or set HF_TOKEN to a token that may read it",
     "OfflineModeIsEnabled": "{repository} is not in the cache and offline mode is on; unset "
     "HF_HUB_OFFLINE to fetch it",
@@ -36,6 +34,9 @@ def asking(hub_id: HubId) -> Iterator[None]:
         yield
     except KvcalcError:
         raise
+    except ImportError:
+        purpose = f"reading {quote(hub_id.repository)} from the Hugging Face Hub needs"
+        raise MissingExtraError.of(purpose, "hub") from None
     except Exception as error:
         names = (cls.__name__ for cls in type(error).__mro__)
         sentence = next(SENTENCES[name] for name in names if name in SENTENCES)

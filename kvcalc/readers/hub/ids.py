@@ -1,4 +1,4 @@
-"""The ids and addresses of the Hugging Face Hub's repositories, told from other names."""
+"""Ids and addresses of repositories on the Hugging Face Hub, told apart from other names."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 _NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
-_REF = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"  # no segment begins with a dot, so none leaves a folder
+_REF = (
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"  # no segment begins with a dot, so none can leave a folder
+)
 _ID = re.compile(
     r"(?P<site>(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/)?"
     rf"(?P<repository>{_NAME}/{_NAME})"
@@ -25,7 +27,7 @@ PART = re.compile(r"-(?P<number>\d{5})-of-\d{5}$")
 
 
 class HubId(NamedTuple):
-    """A repository of the Hub; without a revision its main branch is meant."""
+    """A repository of the Hub, at its main branch if `revision` is None."""
 
     repository: str
     revision: str | None = None
@@ -33,10 +35,10 @@ class HubId(NamedTuple):
 
 
 def parse(text: str) -> HubId | None:
-    """The Hub id that a text spells, if it spells one.
+    """The Hub id that a text names, or None.
 
-    Taken are `org/name`, `org/name@revision`, `org/name:Q4_K_M` and addresses on hf.co and
-    huggingface.co; the address of a .gguf file asks for that file.
+    Accepted are `org/name`, `org/name@revision`, `org/name:Q4_K_M` and addresses on hf.co and
+    huggingface.co; the address of a .gguf file names that file.
     """
     match = _ID.fullmatch(text)
     if match is None:
@@ -44,7 +46,7 @@ def parse(text: str) -> HubId | None:
     repository, revision, quantisation = match.group("repository", "revision", "quantisation")
     if "--" in repository or ".." in repository or repository.split("/")[0] in _NOT_MODELS:
         return None
-    if not match["site"] and repository.endswith(_FILES):  # a path whose file is not there
+    if not match["site"] and repository.endswith(_FILES):  # the path of a file that does not exist
         return None
     if match["page"]:
         page = _PAGE.fullmatch(unquote(match["page"]))

@@ -1,4 +1,4 @@
-"""A file on the Hub, of which only the pieces that are read are fetched."""
+"""A file on the Hub; only the pieces that are read are fetched."""
 
 import re
 from typing import Self
@@ -14,10 +14,10 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 
 
 class RangeStream:
-    """A file on the Hub, read by pieces as they are asked for.
+    """A file on the Hub, fetched piece by piece as it is read.
 
     Raises:
-        KvcalcError: a piece cannot be fetched, or more was asked for than a model's shape needs.
+        SourceError: a piece cannot be fetched, or more is read than a model's shape needs.
     """
 
     def __init__(self, hub_id: HubId, name: str, url: str) -> None:
@@ -27,11 +27,11 @@ class RangeStream:
         self._url = url
         self._position = 0
         self._start, self._piece = 0, b""
-        self.size = MAX_RANGE_BYTES  # until the first answer says it
+        self.size = MAX_RANGE_BYTES  # not known before the first answer
         self._fetch(0)
 
     def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, fewer only at the file's end; without a size, all that is left."""
+        """Read `size` bytes, fewer only at the end of the file; without a size, the rest."""
         left = max(self.size - self._position, 0)
         size = left if size < 0 else min(size, left)
         if size > MAX_RANGE_BYTES - self.fetched + len(self._piece):
@@ -99,7 +99,7 @@ class RangeStream:
         self.size, self._start, self._piece = size, start, bytes(piece)
 
     def _total(self, start: int, end: int, content_range: str) -> int:
-        """The file's size, from an answer that is the piece asked for."""
+        """The size of the file, from an answer that is the requested piece."""
         match = _CONTENT_RANGE.fullmatch(content_range)
         first, last, size = map(int, match.groups()) if match else (-1, -1, -1)
         same = not self.fetched or size == self.size

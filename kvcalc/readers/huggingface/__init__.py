@@ -1,4 +1,4 @@
-"""Hugging Face's config.json: a file or a model's folder in, a model out."""
+"""Hugging Face's config.json: from a file or a model's folder to a model."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from kvcalc.readers.reading import Reading
 MAX_FILE_BYTES = 16 * 2**20
 
 TEXT_CONFIGS = ("text_config", "language_config", "llm_config", "thinker_config", "decoder")
-"""Where a multimodal model's file keeps its language model's keys."""
+"""The keys under which a multimodal model's file keeps its language model."""
 
 
 def read(
@@ -31,11 +31,11 @@ def read(
 ) -> Reading:
     """Read a config.json, or the one in a folder; the model is named after its folder or file.
 
-    What it leaves open of the cache's element type is read of the hf_quant_config.json beside it,
-    which `fetch` finds where it is not in the same folder.
+    If it does not tell the element type of the cache, the hf_quant_config.json beside it may;
+    `fetch` finds that file if it is not in the same folder.
 
     Raises:
-        KvcalcError: it cannot be read, or does not describe a language model; the sentence names
+        SourceError: it cannot be read, or does not describe a language model; the sentence names
             the file and the key.
     """
     file = path / "config.json" if path.is_dir() else path
@@ -60,7 +60,7 @@ def _table(file: Path) -> Any:
 
 
 def _sibling(file: Path) -> Path | None:
-    """The file beside a config.json, also where both names have the model's before them."""
+    """The file beside a config.json; both names may begin with the model's."""
     if not file.name.endswith("config.json"):
         return None
     sibling = file.with_name(file.name.removesuffix("config.json") + BESIDE)
@@ -70,10 +70,10 @@ def _sibling(file: Path) -> Path | None:
 def reading_of(
     table: Any, name: str, source: str, beside: Callable[[], Any] = lambda: None
 ) -> Reading:
-    """Read a config.json's table; `beside` gives hf_quant_config.json's, None if there is none.
+    """Read a config.json's table; `beside` gives that of hf_quant_config.json, or None.
 
     Raises:
-        KvcalcError: it does not describe a language model; the sentence names the key.
+        SourceError: it does not describe a language model; the sentence names the key.
     """
     if not isinstance(table, dict):
         raise SourceError(f"found {quote(table)}, expected an object")
@@ -117,7 +117,7 @@ def reading_of(
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the table of the language model, nested or not."""
-    for key in TEXT_CONFIGS[:4]:  # the last, "decoder", may name something else
+    for key in TEXT_CONFIGS[:4]:  # the last key, "decoder", may name something else
         if table.get(key) is not None and not isinstance(table[key], dict):
             raise SourceError(f"{key}: found {quote(table[key])}, expected a table")
     for _ in range(3):

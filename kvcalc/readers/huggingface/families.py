@@ -1,4 +1,4 @@
-"""What a file leaves to its model type's class: other names of keys, and defaults.
+"""What a file leaves to the class of its model type: other names of keys, and defaults.
 
 The rows are data generated from transformers' configuration classes; the release is in the file.
 """
@@ -39,7 +39,7 @@ def family(model_type: str) -> Family | None:
     """Find the row of a model type, or of the language model within it; None if it is unknown.
 
     Raises:
-        KvcalcError: a model type without a language model.
+        SourceError: the model type has no language model.
     """
     rows = _table()["rows"]
     row = rows.get(model_type)

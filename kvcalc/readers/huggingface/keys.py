@@ -1,8 +1,8 @@
 """The keys of a config.json, under one name each, with its class's defaults.
 
 A key is looked up by its own name, by the names that its model type gives it, and by the names
-that other families use; the default of its model type's class comes last. What was read, and from
-where, is remembered.
+that other families use; the default of its model type's class comes last. It is remembered what
+was read and from where.
 """
 
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ class Keys:
         return (*DECODERS.get(key, ()), own, key, *ALIASES.get(key, ()))
 
     def get(self, key: str, otherwise: Any = None) -> Any:
-        """Read a key; where the file says null, the class's default does not count either."""
+        """Read a key; if the file says null, the class's default does not count either."""
         names = self._names(key)
         for name in names:
             if self.table.get(name) is not None:
@@ -102,7 +102,7 @@ class Keys:
         """Read a key that must be a positive int.
 
         Raises:
-            KvcalcError: it is absent, or something else.
+            SourceError: it is absent, or has another type.
         """
         value = self.get(key)
         if type(value) is not int or value < 1:
@@ -114,7 +114,7 @@ class Keys:
         """Read a key that must be an int of at least 0; absent is 0.
 
         Raises:
-            KvcalcError: it is something else.
+            SourceError: it has another type.
         """
         return 0 if self.get(key) in (None, 0) else self.size(key)
 
@@ -122,7 +122,7 @@ class Keys:
         """Read a key that must be a table; absent is empty.
 
         Raises:
-            KvcalcError: it is something else.
+            SourceError: it has another type.
         """
         value = self.get(key, {})
         if not isinstance(value, dict):
@@ -133,7 +133,7 @@ class Keys:
         """Read a key that must be a list of values of a kind; absent is empty.
 
         Raises:
-            KvcalcError: it is something else.
+            SourceError: it has another type.
         """
         value = self.get(key, [])
         if not isinstance(value, list) or any(type(item) is not kind for item in value):
@@ -150,5 +150,5 @@ class Keys:
         return all(self.get(key) is not None for key in keys)
 
     def within(self, overrides: Mapping[str, Any]) -> "Keys":
-        """The same keys, with some of them overridden (for one layer)."""
+        """The same keys, with some of them overridden for one layer."""
         return Keys({**self.table, **overrides}, self.names, self.defaults, self.origins)

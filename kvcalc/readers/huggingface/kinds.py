@@ -1,4 +1,4 @@
-"""From a layer's type, as config.json names it, to what it caches: one rule a type."""
+"""From a layer's type, as config.json names it, to what it caches: one rule per type."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def _sliding(keys: Keys) -> Layer:
 
 
 def _local(keys: Keys) -> Keys:
-    """Read a sliding layer's own sizes, where the file gives them as swa_*."""
+    """Read a sliding layer's own sizes, if the file gives them as swa_*."""
     own = {
         name: keys.get(f"swa_{name}")
         for name in ("num_attention_heads", "num_key_value_heads", "head_dim", "v_head_dim")
@@ -163,7 +163,7 @@ def _cross(keys: Keys) -> Layer:
 
 
 def _inner(keys: Keys) -> int:
-    """Inner channels of a Mamba layer: named, or a multiple of the hidden size."""
+    """Inner channels of a Mamba layer: given, or a multiple of the hidden size."""
     if keys.has("mamba_d_ssm"):
         return keys.size("mamba_d_ssm")
     return keys.size("mamba_expand") * keys.size("hidden_size")
@@ -206,7 +206,7 @@ def _beside(keys: Keys, attention: Layer) -> tuple[Layer, ...]:
         row = CarriedRow(elements=values // 2)
         return (ShortConvolution(kernel=keys.size("cca_time0"), width=width), row)
     if keys.has("number_of_conv_states"):
-        # Inkling convolves keys, values, and what attention and MLP give, in float32.
+        # Inkling convolves keys, values, and the results of attention and MLP, in float32.
         widths = (values, values, keys.size("hidden_size"), keys.size("hidden_size"))
         kernel = keys.size("conv_kernel")
         return tuple(
@@ -251,7 +251,7 @@ def layer_of(kind: str, keys: Keys) -> Layer:
     """Make a layer of its type.
 
     Raises:
-        KvcalcError: an unknown type, or sizes that the file does not give.
+        SourceError: the type is unknown, or the file does not give the sizes.
     """
     if kind not in KINDS:
         raise SourceError(f"layer_types: found {quote(kind)}, expected one of {', '.join(KINDS)}")

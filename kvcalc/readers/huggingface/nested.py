@@ -1,4 +1,4 @@
-"""Keys that some files keep in a table of their own, under the names the rules know."""
+"""Keys that some files keep in a nested table, and the names by which the rules know them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,11 @@ NESTED = {
     },
     "attn_config": {"kv_n_heads": "num_key_value_heads"},
 }
-"""The nested tables, and the key that each of their keys is elsewhere."""
+"""The nested tables, and the usual name of each of their keys."""
 
 
 def flattened(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Put the nested keys beside the others."""
+    """Copy the nested keys to the top level."""
     found = dict(table)
     for key, names in NESTED.items():
         nested = table.get(key)

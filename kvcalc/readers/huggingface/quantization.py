@@ -1,8 +1,8 @@
-"""What a checkpoint says of the element type of its own KV cache.
+"""What a checkpoint says about the element type of its own KV cache.
 
-It stands in config.json's quantization_config, or in ModelOpt's hf_quant_config.json beside it:
-there as `kv_cache_quant_algo`, a word, in newer files as `kv_cache_scheme`, a table. Which of them
-an engine reads is the engine's (vLLM 0.33.0, utils/torch_utils.py and transformers_utils; SGLang
+It stands in the quantization_config of config.json, or in ModelOpt's hf_quant_config.json beside
+it: as `kv_cache_quant_algo`, a word, or in newer files as `kv_cache_scheme`, a table. Each engine
+reads its own choice of them (vLLM 0.33.0, utils/torch_utils.py and transformers_utils; SGLang
 0.5.23, model_loader/weight_utils.py and layers/quantization).
 """
 
@@ -15,17 +15,17 @@ from kvcalc.model import CacheScheme
 BESIDE = "hf_quant_config.json"
 PLACES = ("quantization_config", "compression_config")
 KEYS = ("kv_cache_scheme", "kv_cache_quant_algo")
-"""The keys that say how the cache is stored, the first wins."""
+"""The keys that say how the cache is stored; the first one wins."""
 
 NAMES = {(8, "float"): "FP8", (4, "float"): "NVFP4"}
-"""Words for what a table says in bits and a type."""
+"""Words for what a table gives as bits and a type."""
 
 LEGACY = ("FP8", "FP8_PER_CHANNEL_PER_TOKEN", "FP8_PB_WO", "NVFP4", "MIXED_PRECISION")
-"""Algorithms of weights by which a file of ModelOpt without a quant_method is known as one."""
+"""Algorithms of weights that identify a ModelOpt file without a quant_method."""
 
 
 class Quantized(NamedTuple):
-    """A table of quantisation, and the file and key it stood in."""
+    """A table of quantisation, and the file and key where it stood."""
 
     table: Mapping[str, Any]
     origin: str
@@ -34,13 +34,13 @@ class Quantized(NamedTuple):
 def scheme_of(
     table: Mapping[str, Any], text: Mapping[str, Any], beside: Callable[[], Any]
 ) -> tuple[CacheScheme | None, tuple[str, ...]]:
-    """Read the scheme of a config.json's table and of its language model's, with notes on it.
+    """Read the scheme from a config.json's table and its language model's, with notes on it.
 
-    `beside` gives the table of hf_quant_config.json, None where there is none; it is asked only
-    where the first file leaves the question open.
+    `beside` gives the table of hf_quant_config.json, or None without that file; it is called only
+    if the first file leaves the question open.
 
     Raises:
-        KvcalcError: a table or a scheme that is something else.
+        SourceError: a table or a scheme has another type.
     """
     own = _own(table, text)
     if own is None:
@@ -74,7 +74,7 @@ def _beside(found: Any) -> Quantized | None:
 
 
 def _leaves_open(table: Mapping[str, Any]) -> bool:
-    """Whether SGLang goes on to the file beside: mixed precision, without layers or a scheme."""
+    """Whether SGLang reads the file beside too: mixed precision, without layers or a scheme."""
     return table.get("quant_algo") == "MIXED_PRECISION" and not (
         "quantized_layers" in table and any(key in table for key in KEYS)
     )
@@ -101,7 +101,7 @@ def _scheme(quantized: Quantized, *, second: bool) -> CacheScheme | None:
 
 
 def _said(key: str, value: object) -> dict[str, Any]:
-    """What a scheme says: a word, or a table of bits, type and scales."""
+    """Read a scheme: a word, or a table of bits, type and scales."""
     if isinstance(value, str):
         return {"algorithm": value, "dynamic": False}
     if not isinstance(value, dict):
@@ -118,7 +118,7 @@ def _said(key: str, value: object) -> dict[str, Any]:
 
 
 def _method(table: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
-    """The quantisation's method; files of ModelOpt before 0.31 are known by who made them."""
+    """The method of quantisation; ModelOpt files before 0.31 are identified by their producer."""
     method = table.get("quant_method")
     producer = table.get("producer")
     made = isinstance(producer, dict) and producer.get("name") == "modelopt"
@@ -130,7 +130,7 @@ def _method(table: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
 
 
 def _unread(quantized: Quantized) -> tuple[str, ...]:
-    """Name what else such a table says of the cache."""
+    """Note other keys of such a table that may be about the cache."""
     return tuple(
         f"{quantized.origin}: the key {quote(key)} may be about the KV cache, and was not read"
         for key, value in quantized.table.items()

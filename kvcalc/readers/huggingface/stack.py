@@ -1,4 +1,4 @@
-"""The layers in order: each of its type, some with keys of their own, some run more than once."""
+"""The layers in order, each of its type; some have keys of their own, some run more than once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,25 +13,25 @@ from kvcalc.readers.huggingface.types import FULL, SLIDING
 from kvcalc.readers.huggingface.windows import windows_of
 
 GLOBAL = {"global_head_dim": "head_dim", "num_global_key_value_heads": "num_key_value_heads"}
-"""Sizes of the full layers alone, where the file gives them (Gemma 4)."""
+"""Sizes of the full layers only, if the file gives them (Gemma 4)."""
 
 
 OTHER = {"num_attention_groups": "num_key_value_heads"}
-"""Names within the table of sizes of one type of layer (Step 3.5)."""
+"""Names in the table of sizes for one type of layer (Step 3.5)."""
 
 
 def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     """Make the layers of their types.
 
     Raises:
-        KvcalcError: a type without a rule, or sizes that are missing.
+        SourceError: a type has no rule, or sizes are missing.
     """
     made: dict[tuple[str, str], Layer] = {}
     layers = []
     across = set(keys.list_of("cross_attention_layers", int))
     windows = windows_of(keys, len(types))
     for place, kind in enumerate(types):
-        if place in across:  # Mllama: these attend to the image alone
+        if place in across:  # Mllama: these attend only to the image
             kind = "cross_attention"
         own = _own(keys, place, kind)
         if windows is not None and kind == SLIDING:
@@ -47,13 +47,13 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
 
 
 def mtp_layers(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
-    """Make the layers of MTP to which the file gives types or windows of their own; () if to none.
+    """Make the MTP layers to which the file gives types or windows of their own; () if to none.
 
-    What it gives of one alone stands in the other for the layers of the same places
+    If it gives only types or only windows, the other is that of the layers at the same places
     (vLLM 0.33.0, model_executor/models/exaone_moe.py).
 
     Raises:
-        KvcalcError: lists that contradict each other, or sizes that are missing.
+        SourceError: lists contradict each other, or sizes are missing.
     """
     own = keys.list_of("mtp_layer_types", str)
     listed = keys.get("mtp_sliding_windows")
@@ -75,7 +75,7 @@ def mtp_layers(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
 
 
 def _own(keys: Keys, place: int, kind: str) -> Mapping[str, Any]:
-    """The keys of one layer alone."""
+    """The keys of one layer."""
     listed = keys.table_of("per_layer_config")
     for name in (str(place), f"{place:02}"):
         if isinstance(listed.get(name), dict):
@@ -115,7 +115,7 @@ def _embed(keys: Keys, layers: list[Layer]) -> None:
 
 
 def _share(keys: Keys, layers: list[Layer]) -> None:
-    """Let the last layers read the cache of layers before them (Gemma 3n, Gemma 4)."""
+    """Let the last layers read the cache of earlier layers (Gemma 3n, Gemma 4)."""
     shared = keys.count("num_kv_shared_layers")
     if shared >= len(layers):
         raise SourceError(
@@ -126,7 +126,7 @@ def _share(keys: Keys, layers: list[Layer]) -> None:
 
 
 def _loop(keys: Keys, layers: list[Layer]) -> None:
-    """Give a layer that is run several times a cache a pass."""
+    """Give a layer that runs several times one cache per pass."""
     if keys.has("n_recurrent_loops", "n_input_layers", "n_recurrent_layers"):
         first = keys.size("n_input_layers")
         looped = range(first, first + keys.size("n_recurrent_layers"))

@@ -1,4 +1,4 @@
-"""Which type each layer has: said by a list, a pattern, a period, or the class's own rule."""
+"""Which type each layer has, by a list, a pattern, a period, or the class's own rule."""
 
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -8,7 +8,7 @@ from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.windows import windows_of
 
 MAX_LAYERS = 100_000
-"""More than any published model has, and still quick to read."""
+"""The most layers: more than any published model has, and still quick to read."""
 
 FULL, SLIDING, CHUNKED, LINEAR = (
     "full_attention",
@@ -35,7 +35,7 @@ def layer_types(keys: Keys) -> list[str]:
     """Give each layer its type, in order; one whose own window is 0 sees the whole context.
 
     Raises:
-        KvcalcError: keys that contradict each other, or a count out of range.
+        SourceError: keys contradict each other, or a count is out of range.
     """
     types = _said(keys)
     windows = windows_of(keys, len(types))
@@ -55,7 +55,7 @@ def _said(keys: Keys) -> list[str]:
             if types is not None:
                 return _indexed(keys, _checked(keys, key, types))
     types = _by_class(keys)
-    if not keys.has("sliding_window"):  # null in the file: the class's pattern slides over nothing
+    if not keys.has("sliding_window"):  # null in the file: no layer of the class's pattern slides
         types = [FULL if kind == SLIDING else kind for kind in types]
     return _indexed(keys, types)
 
@@ -64,7 +64,7 @@ def count(keys: Keys) -> int:
     """Read how many layers there are.
 
     Raises:
-        KvcalcError: none, or more than a model can have.
+        SourceError: the number is missing, or more than a model can have.
     """
     layers = keys.size("num_hidden_layers")
     if keys.table.get("num_hidden_layers") is None:
@@ -83,12 +83,12 @@ def _checked(keys: Keys, key: str, types: list[str]) -> list[str]:
 
 
 def _listed(keys: Keys) -> list[str] | None:
-    """A list with a type a layer."""
+    """A list with one type per layer."""
     return [OLD_NAMES.get(kind, kind) for kind in keys.list_of("layer_types", str)]
 
 
 def _indexed(keys: Keys, types: list[str]) -> list[str]:
-    """Tell layers that own an indexer from those that share another's."""
+    """Tell layers with an indexer of their own from layers that share another's."""
     layers = range(len(types))
     shared: list[bool] = [False] * len(types)
     if keys.has("indexer_types") and (
@@ -109,7 +109,7 @@ def _indexed(keys: Keys, types: list[str]) -> list[str]:
 
 
 def _lettered(keys: Keys) -> list[str] | None:
-    """A string with a letter a layer."""
+    """A string with one letter per layer."""
     pattern = keys.get("hybrid_override_pattern")
     if not isinstance(pattern, str) or set(pattern) - set(LETTERS):
         raise SourceError(f"hybrid_override_pattern: found {quote(pattern)}")
@@ -140,19 +140,19 @@ def _last_of(keys: Keys, key: str, other: str) -> list[str]:
 
 
 def _by_period(keys: Keys) -> list[str] | None:
-    """One layer of a period attends (Jamba); not where the class mixes in hybrid layers (Zamba)."""
+    """One layer of each period attends (Jamba), except where a class has hybrid layers (Zamba)."""
     if "hybrid" in keys.defaults.get("layer_types", ()):
         return None
     return _every(keys, keys.size("attn_layer_period"), keys.count("attn_layer_offset"), LINEAR)
 
 
 def _flags(keys: Keys) -> list[str] | None:
-    """A list with 1 a sliding layer (MiMo-V2)."""
+    """A list with a 1 for each sliding layer (MiMo-V2)."""
     return [SLIDING if flag else FULL for flag in keys.list_of("hybrid_layer_pattern", int)]
 
 
 def _ratios(keys: Keys) -> list[str] | None:
-    """Compression ratios a layer (DeepSeek V4), perhaps with the draft layer's after them."""
+    """One compression ratio per layer (DeepSeek V4); a draft layer's may follow."""
     kinds = {0: SLIDING, 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
     ratios = keys.list_of("compress_ratios", int)
     if set(ratios) - set(kinds):
@@ -161,14 +161,14 @@ def _ratios(keys: Keys) -> list[str] | None:
 
 
 def _no_rope(keys: Keys) -> list[str] | None:
-    """A list with 0 a layer without rotary positions, which is not chunked (Llama 4)."""
+    """A list with a 0 for each layer without rotary positions, which is not chunked (Llama 4)."""
     if not keys.has("attention_chunk_size"):
         return None
     return [CHUNKED if flag else FULL for flag in keys.list_of("no_rope_layers", int)] or None
 
 
 def _blocks(keys: Keys) -> list[str] | None:
-    """A table a layer (Nemotron-NAS); each layer's own heads are read with its type."""
+    """One table per layer (Nemotron-NAS); the heads of each layer are read with its type."""
     types = []
     for place, block in enumerate(keys.list_of("block_configs", dict)):
         attention = block.get("attention")
@@ -183,13 +183,13 @@ def _blocks(keys: Keys) -> list[str] | None:
 
 
 def _sparse_frequency(keys: Keys) -> list[str] | None:
-    """A list with 1 a layer that has an indexer (MiniMax-M3)."""
+    """A list with a 1 for each layer that has an indexer (MiniMax-M3)."""
     flags = keys.list_of("sparse_attention_freq", int)
     return ["minimax_m3_sparse" if flag else FULL for flag in flags]
 
 
 def _attention_types(keys: Keys) -> list[str] | None:
-    """A list with 0 a layer of lightning attention (MiniMax-Text-01)."""
+    """A list with a 0 for each layer of lightning attention (MiniMax-Text-01)."""
     flags = keys.list_of("attn_type_list", int)
     return [FULL if flag else "lightning_attention" for flag in flags]
 
@@ -237,11 +237,11 @@ RULES: dict[str, Callable[[Keys], list[str] | None]] = {
     "layer_group_size": lambda keys: _last_of(keys, "layer_group_size", LINEAR),
     "attn_layer_period": _by_period,
 }
-"""The keys that say the layers' types, in the order in which they are asked."""
+"""The keys that give the layers' types, in the order in which they are tried."""
 
 
 def _by_class(keys: Keys) -> list[str]:
-    """What a class does without any of those keys: its own pattern, else one type for all."""
+    """The types without any of those keys: the class's own pattern, else one type for all."""
     listed = keys.defaults.get("layer_types")
     if listed is not None and keys.get("num_hidden_layers") in (None, len(listed)):
         return list(listed)

@@ -1,4 +1,4 @@
-"""Keys that describe layers and that no rule reads: an error that names them, never a guess."""
+"""Keys that describe layers but that no rule reads: an error names them, never a guess."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from kvcalc.errors import SourceError, quote
 from kvcalc.readers.huggingface.windows import KEYS
 
 LISTS = {*KEYS, *(f"mtp_{key}" for key in KEYS)}
-"""Lists of windows that are read."""
+"""Lists of windows, which are read."""
 
 DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
@@ -37,7 +37,7 @@ READ = {
     "ple_layer_ids",
     "prefix_dense_sliding_window_pattern",
 }
-"""Those that a rule reads."""
+"""The keys that a rule reads."""
 
 NO_CACHE = {
     "attention_layers",
@@ -56,8 +56,8 @@ NO_CACHE = {
     "sparse_pred_ignore_index",
     "_sliding_window_pattern",
 }
-"""Those that say nothing of the cache: experts, positions, sparsity of activations, drafts, or what
-layer_types says too (transformers 5.24.0, configuration classes)."""
+"""The keys that do not change the cache: experts, positions, sparsity of activations, drafts, or
+what layer_types says too (transformers 5.24.0, configuration classes)."""
 
 
 STATE = re.compile(r"(mamba|ssm|linear_num|rwkv|kda|gla|retention)_.*|state_size|conv_kernel")
@@ -65,21 +65,21 @@ STATE = re.compile(r"(mamba|ssm|linear_num|rwkv|kda|gla|retention)_.*|state_size
 
 
 def refuse_unused_state(table: Mapping[str, Any]) -> None:
-    """Refuse a table of an unknown model type that speaks of states, when none was read.
+    """Refuse a table of an unknown model type that mentions states, if no state was read.
 
     Raises:
-        KvcalcError: a key of recurrent layers, of which no rule made any.
+        SourceError: there is a key of recurrent layers, but no rule made a recurrent layer.
     """
     for key, value in table.items():
         if value and isinstance(key, str) and STATE.fullmatch(key):
-            raise SourceError(f"{quote(key)}: speaks of recurrent layers, and no rule reads it")
+            raise SourceError(f"{quote(key)}: describes recurrent layers, and no rule reads it")
 
 
 def refuse_unread(table: Mapping[str, Any]) -> None:
     """Refuse a table with such a key.
 
     Raises:
-        KvcalcError: a key that describes layers and that no rule reads.
+        SourceError: a key describes layers, and no rule reads it.
     """
     for key, value in table.items():
         if not value or key in READ or key in NO_CACHE:

@@ -1,6 +1,6 @@
-"""Lists of windows, one a layer: 0 or null is a layer that sees the whole context.
+"""Lists of windows, one per layer: 0 or null means that a layer sees the whole context.
 
-EXAONE-MoE gives one to its layers and one to those of MTP (vLLM 0.33.0,
+EXAONE-MoE has one list for its layers and one for those of MTP (vLLM 0.33.0,
 model_executor/models/exaone_moe.py); a list under another name is read the same way.
 """
 
@@ -8,14 +8,14 @@ from kvcalc.errors import SourceError, quote
 from kvcalc.readers.huggingface.keys import Keys
 
 KEYS = ("sliding_windows", "layer_window_sizes", "sliding_window_sizes", "sliding_window")
-"""The keys that may hold a list."""
+"""The keys that may hold such a list."""
 
 
 def windows_of(keys: Keys, layers: int, prefix: str = "") -> tuple[int, ...] | None:
-    """Read the list of windows of so many layers, in tokens; None where there is none.
+    """Read the list of windows of this many layers, in tokens; None without such a list.
 
     Raises:
-        KvcalcError: it is not a window a layer, or stands under two names and differs.
+        SourceError: it is not one window per layer, or stands under two names and differs.
     """
     found = {
         f"{prefix}{key}": tuple(_window(f"{prefix}{key}", item) for item in listed)

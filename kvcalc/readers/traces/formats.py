@@ -7,18 +7,18 @@ from typing import NamedTuple
 from kvcalc.errors import RequestError, SourceError, quote
 
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
-"""Microseconds of a unit of time."""
+"""Microseconds per unit of time."""
 
 QUESTIONS = ("start", "input", "output", "duration", "end", "blocks")
-"""What a column may hold: when a request came, its tokens, how long it took or when it ended, and
-the ids of its prompt's blocks."""
+"""What a column may hold: when a request started, its tokens, how long it took or when it ended,
+and the ids of its prompt's blocks."""
 
 
 class Format(NamedTuple):
     """A format: its columns by question, and the unit of its times.
 
-    `unit` is None where times are dates, as "2023-11-16 18:17:03.97". `block_tokens` is how many
-    tokens of the prompt each of its block ids stands for.
+    `unit` is None if times are dates, as "2023-11-16 18:17:03.97". `block_tokens` is how many
+    tokens of the prompt each block id stands for.
     """
 
     columns: Mapping[str, str]
@@ -77,7 +77,7 @@ FORMATS = {
         duration_unit="ms",
     ),
 }
-"""The formats, of two with like columns the one that asks for more first."""
+"""The formats; of two with similar columns, the one that needs more comes first."""
 
 OPTIONAL = ("duration", "blocks")
 
@@ -85,10 +85,11 @@ OPTIONAL = ("duration", "blocks")
 def recognised(
     header: Sequence[str], named: Mapping[str, str], unit: str | None, file: Path
 ) -> Format:
-    """Find the format of a file by its columns, or take the columns that a person names.
+    """Find the format of a file by its columns, or use the columns that are named.
 
     Raises:
-        KvcalcError: a column that was named is not there, or no format has these columns.
+        RequestError: a question is not known.
+        SourceError: a column that was named is missing, or no format has these columns.
     """
     for question, column in named.items():
         if question not in QUESTIONS:

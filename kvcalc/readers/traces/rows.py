@@ -1,4 +1,4 @@
-"""A file's rows as requests: their times, tokens and blocks in SQL, and why a row is none."""
+"""A file's rows as requests: their times, tokens and blocks in SQL, and why a row is bad."""
 
 import re
 
@@ -8,10 +8,10 @@ from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.source import Source
 
 MAX_TOKENS = 10**9
-"""Of one request: past it a count is taken for a mistake."""
+"""The most tokens of one request; a larger count is taken for a mistake."""
 
 MAX_NANOSECONDS = 2**62
-"""Of a start since 1970 or the trace's own beginning, and of a life."""
+"""The latest start, since 1970 or the trace's own beginning, and the longest life."""
 
 WRONG = (
     "CASE WHEN start IS NULL THEN 'found no time of its start in' "
@@ -26,14 +26,14 @@ WRONG = (
     "WHEN life < 0 THEN 'found an end before its start in' "
     "WHEN no_blocks THEN 'found no ids of blocks in' END"
 )
-"""Why a row is none: start and life in nanoseconds, read and wrote counts as doubles."""
+"""Why a row is bad; start and life are nanoseconds, read and wrote are counts as doubles."""
 
 NUMBERS = re.compile("U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*")
 TOKENS = ("input", "output")
 
 
 class RequestRows:
-    """The rows of one file: when a request starts and how long it lives, and its tokens."""
+    """The rows of one file: when each request starts, how long it lives, and its tokens."""
 
     def __init__(
         self, source: Source, form: Format, service: Service | None, with_blocks: bool
@@ -49,7 +49,7 @@ class RequestRows:
             self._no_blocks = f"({ids} IS NOT NULL AND {self._blocks} IS NULL)"
 
     def insert(self) -> int:
-        """Insert the rows into the table raw, bad ones as nulls; returns how many are bad."""
+        """Insert the rows into the table raw, bad ones as nulls, and count the bad ones."""
         before = self.source.run("SELECT count(*) FROM raw")[0][0]
         self.source.run(
             "INSERT INTO raw SELECT CASE WHEN good THEN start END, CASE WHEN good THEN life END, "
@@ -65,7 +65,7 @@ class RequestRows:
         """Name the first bad row.
 
         Raises:
-            KvcalcError: always; the sentence has its line and what it holds.
+            SourceError: always; the sentence gives the line and its content.
         """
         values = ", ".join(
             f"{_quoted(column)}::VARCHAR"
@@ -97,7 +97,7 @@ class RequestRows:
         )
 
     def _tokens(self, question: str) -> str:
-        """A count as a double, which is exact for every one that is allowed."""
+        """A count as a double, which is exact for every count that is allowed."""
         return f"TRY_CAST({self._column(question)} AS DOUBLE)"
 
     def _life_of(self, service: Service | None) -> str:
@@ -107,7 +107,7 @@ class RequestRows:
             return self._nanoseconds("duration", self.form.duration_unit)
         assert service is not None
         a, b, c = service.terms()
-        # Rounded up to whole nanoseconds, as ends are to microseconds: the ceiling of a ceiling.
+        # Rounded up to whole nanoseconds; ends are later rounded up to microseconds.
         most = MAX_TOKENS * 1000 * max(a, b) + c
         integer = "BIGINT" if most < 2**63 else "HUGEINT"
         read, wrote = (
@@ -119,8 +119,8 @@ class RequestRows:
         return f"TRY_CAST(({whole} + {c - 1}) // {c} AS BIGINT)"
 
     def _column(self, question: str) -> str:
-        """A column's value: of text trimmed."""
-        # Without trim, DuckDB 2.0 reads a CSV's column as the first of the types it is cast to.
+        """A column's value; text is trimmed."""
+        # Without trim, DuckDB 2.0 reads a CSV's column as the first type to which it is cast.
         column = self.form.columns[question]
         return _quoted(column) if self.source.kind == "parquet" else f"trim({_quoted(column)})"
 
@@ -135,7 +135,7 @@ class RequestRows:
                 )
             if kind == "TIMESTAMP WITH TIME ZONE":
                 return f"epoch_ns({_quoted(column)})"
-            # Nanoseconds know no time zone, and times with a zone no nanoseconds.
+            # TIMESTAMP_NS has no time zone, and TIMESTAMPTZ has no nanoseconds.
             text = self._column(question)
             return (
                 f"(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) * 1000 "
@@ -144,7 +144,7 @@ class RequestRows:
         scale = UNITS_US[unit] * 1000
         if kind in ("BIGINT", "INTEGER"):
             return f"TRY_CAST({_quoted(column)}::HUGEINT * {scale} AS BIGINT)"
-        # Exact decimals: a time is no floating-point number.
+        # Exact decimals: a floating-point number would round a time.
         return f"TRY_CAST(TRY_CAST({self._column(question)} AS DECIMAL(28, 9)) * {scale} AS BIGINT)"
 
 

@@ -1,4 +1,4 @@
-"""One file of a trace: how DuckDB scans it, its columns, and on which line a row stands."""
+"""One file of a trace: how DuckDB scans it, its columns, and the line of each row."""
 
 import csv
 import gzip
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LINE = 2**20
-"""Characters that are read of a line to find the columns."""
+"""The most characters of a line that are read to find the columns."""
 
 SAMPLED_LINES = 1000
 
 
 class Reject(NamedTuple):
-    """A line of a CSV file that has no row of as many columns as its header."""
+    """A line of a CSV file that does not have as many columns as the header."""
 
     line: int
     text: str
@@ -31,7 +31,7 @@ class Reject(NamedTuple):
 class Source:
     """One file: how DuckDB scans it, and its columns with their types.
 
-    Text (CSV, JSONL) is read as text, so that no number is rounded before it is checked.
+    CSV and JSONL are read as text, so that no number is rounded before it is checked.
     """
 
     def __init__(self, base: "DuckDBPyConnection", path: Path) -> None:
@@ -51,16 +51,16 @@ class Source:
         self.types = self._types()
 
     def _check_packed(self) -> None:
-        """Unpack it once for its checksum, which DuckDB passes over."""
+        """Unpack a gzip file once to verify its checksum, which DuckDB ignores."""
         with self._opened() as file:
             while file.read(MAX_LINE):
                 pass
 
     def scan(self) -> str:
-        """The table function that reads the file: a bad line of JSONL is a row of nulls."""
+        """The table function that reads the file; a bad line of JSONL becomes a row of nulls."""
         if self.kind == "parquet":
             return f"read_parquet({self._text}, hive_partitioning=false)"
-        # All columns named, none guessed: a row of another width is an error, not another header.
+        # All columns are named and none guessed: a row of another width is an error, not a header.
         listed = ", ".join(f"'{_escaped(column)}': 'VARCHAR'" for column in self.types)
         if self.kind != "csv":
             return (
@@ -74,7 +74,7 @@ class Source:
         )
 
     def _types(self) -> dict[str, str]:
-        """The file's columns; of text as its first lines have them, and none of an empty JSONL."""
+        """The file's columns, for text those in its first lines; an empty JSONL file has none."""
         if self.kind == "csv":
             return dict.fromkeys(self._header(), "VARCHAR")
         if self.kind != "parquet":
@@ -92,7 +92,7 @@ class Source:
                     found = json.loads(line)
                     keys |= dict.fromkeys(found if isinstance(found, dict) else ())
         if lines and not keys:
-            raise SourceError.of(self.path, "found no object of JSON, expected one a line")
+            raise SourceError.of(self.path, "found no JSON object, expected one per line")
         return keys
 
     def _header(self) -> list[str]:
@@ -100,7 +100,7 @@ class Source:
             line = file.readline(MAX_LINE)
         header = next(csv.reader([line.removeprefix("\ufeff")]), [])
         if not header or len(set(header)) != len(header) or not line.endswith("\n"):
-            raise SourceError.of(self.path, "found no line of different columns, expected a header")
+            raise SourceError.of(self.path, "found no line of distinct columns, expected a header")
         return header
 
     @contextmanager
@@ -113,7 +113,7 @@ class Source:
             raise SourceError.of(self.path, f"cannot be read ({quote(str(error))})") from None
 
     def rejects(self) -> list[Reject]:
-        """The lines that scans of a CSV file have rejected, each once."""
+        """The lines of a CSV file that scans have rejected, each once."""
         if self.kind != "csv":
             return []
         found = self.run(
@@ -124,9 +124,9 @@ class Source:
         return [Reject(line, (text or "").strip()) for line, text in found]
 
     def line_of(self, row: int) -> int:
-        """The line on which a row ends, counted as DuckDB does: without blank and rejected lines.
+        """The line on which a row ends; DuckDB numbers rows without blank and rejected lines.
 
-        Of Parquet the row itself.
+        For Parquet, the row number itself.
         """
         if self.kind == "parquet":
             return row
@@ -146,7 +146,7 @@ class Source:
         """Run a query over the file.
 
         Raises:
-            KvcalcError: the file cannot be read as what its name says.
+            SourceError: the file cannot be read in the format that its name says.
         """
         import duckdb
 

@@ -1,6 +1,6 @@
-"""Files of traces into one table of requests in DuckDB: whole microseconds from the first start.
+"""Files of traces into one table of requests in DuckDB, in microseconds from the first start.
 
-requests(t0, t1, input, output, blocks): a start rounded down, an end rounded up, counts of tokens.
+requests(t0, t1, input, output, blocks): starts are rounded down, ends up; counts are tokens.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """What was read: requests, those without any life, bad rows, and tokens of a prompt's block.
+    """What was read: counts of requests, of those that end at once, and of bad rows.
 
-    `modelled` says whether some lives are the service model's.
+    `block_tokens` are the tokens per block of a prompt; `modelled` says whether the service model
+    gave some of the lives.
     """
 
     requests: int
@@ -34,14 +35,14 @@ class Loaded(NamedTuple):
 
 
 MEMORY = "6GiB"
-"""What DuckDB holds before it spills to the folder of temporary files."""
+"""The memory that DuckDB uses before it spills to the folder of temporary files."""
 
 
 def connect() -> "DuckDBPyConnection":
-    """Open a database in memory, which spills to disk and reads no file that is not named.
+    """Open a database in memory, which spills to disk and reads only files that are named.
 
     Raises:
-        KvcalcError: duckdb is not installed.
+        MissingExtraError: duckdb is not installed.
     """
     try:
         import duckdb
@@ -57,7 +58,7 @@ def connect() -> "DuckDBPyConnection":
             "preserve_insertion_order": "false",
         }
     )
-    with suppress(duckdb.Error):  # a build without time zones knows UTC alone
+    with suppress(duckdb.Error):  # a build without time zones knows UTC only
         base.execute("SET TimeZone = 'UTC'")
     return base
 
@@ -75,8 +76,9 @@ def load(
     """Read files into the tables requests and trace.
 
     Raises:
-        KvcalcError: no such file, one that is no trace, a row that is none (its line is named), or
-            a trace without durations where no service model is given.
+        SourceError: a file is missing, is not a trace, or has no durations and no service model is
+            given; or a row is bad, whose line is named.
+        RequestError: there are no files, or the time unit is not known.
     """
     if time_unit is not None and time_unit not in UNITS_US:
         raise RequestError.of("time_unit", time_unit, f"{', '.join(UNITS_US)}")
@@ -95,7 +97,7 @@ def load(
         if not dated and service is None:
             raise SourceError.of(
                 source.path,
-                "has no durations; give --prefill-rate and --decode-rate, in tokens a second",
+                "has no durations; give --prefill-rate and --decode-rate, in tokens per second",
             )
         rows = RequestRows(source, form, service, with_blocks)
         found = rows.insert()
@@ -109,8 +111,8 @@ def load(
 
 
 def _made(base: "DuckDBPyConnection") -> tuple[int, int]:
-    """Make the views requests and trace over what was read; how many there are, and end at once."""
-    # Otherwise DuckDB 1.3 shuffles what a query has sorted.
+    """Make the views requests and trace; count the requests, and those that end at once."""
+    # Without this, DuckDB 1.3 shuffles what a query has sorted.
     base.execute("SET preserve_insertion_order = true")
     good = "FROM raw WHERE start IS NOT NULL"
     first = base.execute(f"SELECT min(start) {good}").fetchall()[0][0] or 0

@@ -109,12 +109,12 @@ CSV = "timestamp,input_length,output_length\n"
             f"{CSV}5e12,1,1\n",
             "line 2: found a time of more than a century in '5e12, 1, 1'",
         ),
-        ("t.csv", "", "found no line of different columns, expected a header"),
-        ("t.csv", "a,a\n1,2\n", "found no line of different columns, expected a header"),
+        ("t.csv", "", "found no line of distinct columns, expected a header"),
+        ("t.csv", "a,a\n1,2\n", "found no line of distinct columns, expected a header"),
         (
             "t.jsonl",
             '{"timestamp": 1,\n',
-            "found no object of JSON, expected one a line",
+            "found no JSON object, expected one per line",
         ),
         ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
         ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
@@ -193,7 +193,7 @@ def test_a_column_is_quoted_and_never_sql(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1/0", "nan", "1e99"])
 def test_a_rate_is_tokens_a_second(text: str) -> None:
-    with pytest.raises(KvcalcError, match=r"--prefill-rate: found .*, expected tokens a second"):
+    with pytest.raises(KvcalcError, match=r"--prefill-rate: found .*, expected tokens per second"):
         rate(text, "--prefill-rate")
 
 
