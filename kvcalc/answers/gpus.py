@@ -7,16 +7,16 @@ from kvcalc.catalogue.gpus import catalogue
 
 @dataclass(frozen=True)
 class GpuRow:
-    """A GPU: the memory its driver reports, in MiB and bytes, and the least bytes a framework sees.
+    """A GPU: what its driver reports, if anything, in MiB and bytes.
 
-    `single_source` marks a figure of the driver that only one source has; `compute_capability` is
-    NVIDIA's.
+    `framework_visible_bytes` is the least that a framework sees. `single_source` marks a memory
+    that only one source has; `compute_capability` is NVIDIA's.
     """
 
     gpu: str
     product: str
-    memory_mib: int
-    memory_bytes: int
+    memory_mib: int | None
+    memory_bytes: int | None
     framework_visible_bytes: int | None
     compute_capability: str | None
     single_source: bool

@@ -37,8 +37,9 @@ class Visible(Frozen):
 class Gpu(Frozen):
     """A GPU: `name` is its preset's, `product` the card that was looked at, settings included.
 
-    `memory_mib` is what the driver reports, in MiB. `visible` is what frameworks were seen to
-    report. `compute_capability` is as NVIDIA's list has it, None for what is not on it. Beside
+    `memory_mib` is what the driver reports, in MiB, None where it reports nothing, as of memory
+    that is shared with the processor. `visible` is what frameworks were seen
+    to report. `compute_capability` is as NVIDIA's list has it, None for what is not on it. Beside
     `sources`, `other_public_files` counts public files of no known repository that print the same
     `memory_mib`.
     """
@@ -46,7 +47,7 @@ class Gpu(Frozen):
     name: Text
     product: Text
     aliases: tuple[Text, ...] = ()
-    memory_mib: Size
+    memory_mib: Size | None = None
     visible: tuple[Visible, ...] = ()
     compute_capability: Annotated[str, Field(pattern=r"^[0-9]{1,2}\.[0-9]$")] | None = None
     other_public_files: Annotated[int, Field(ge=0)] = 0
@@ -58,10 +59,21 @@ class Gpu(Frozen):
         require_sources([{fact} for fact in FACTS & self.model_fields_set], self.sources)
         return self
 
+    @model_validator(mode="after")
+    def _has_a_memory(self) -> Self:
+        if self.memory_mib is None and not self.visible:
+            raise SourceError("memory_mib: missing, and no framework's figure in [[visible]]")
+        return self
+
     @property
-    def memory_bytes(self) -> int:
-        """What the driver reports, in bytes."""
-        return self.memory_mib * 2**20
+    def memory_bytes(self) -> int | None:
+        """What the driver reports, in bytes; None where it reports nothing."""
+        return None if self.memory_mib is None else self.memory_mib * 2**20
+
+    @property
+    def reported_bytes(self) -> int:
+        """What an engine asks for before it starts: the driver's figure, else a framework's."""
+        return self.memory_bytes or self.usable_bytes
 
     @property
     def framework_visible(self) -> int | None:
@@ -71,12 +83,15 @@ class Gpu(Frozen):
     @property
     def usable_bytes(self) -> int:
         """Bytes to start from: what a framework sees, else the driver's figure."""
-        return self.framework_visible or self.memory_bytes
+        seen = self.framework_visible or self.memory_bytes
+        assert seen is not None  # _has_a_memory
+        return seen
 
     @property
     def single_source(self) -> bool:
-        """Whether only one source has the driver's figure."""
-        named = sum("memory_mib" in source.facts for source in self.sources)
+        """Whether only one source has the driver's figure, or a framework's where that is all."""
+        fact = "visible" if self.memory_mib is None else "memory_mib"
+        named = sum(fact in source.facts for source in self.sources)
         return named + self.other_public_files < 2
 
 

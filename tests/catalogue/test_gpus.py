@@ -1,5 +1,7 @@
 """The catalogue of GPUs: facts with sources, names as people and drivers write them."""
 
+from fractions import Fraction
+
 import pytest
 
 from kvcalc.catalogue.gpus import Gpu, catalogue, find, names
@@ -77,7 +79,8 @@ def test_the_memory_is_the_drivers_and_the_least_a_framework_saw() -> None:
 
 def test_a_framework_sees_at_most_what_the_driver_reports_and_little_less() -> None:
     for gpu in catalogue():
-        for visible in gpu.visible:
+        for visible in gpu.visible if gpu.memory_bytes else ():
+            assert gpu.memory_bytes
             assert 982 * gpu.memory_bytes <= 1000 * visible.bytes <= 1000 * gpu.memory_bytes
 
 
@@ -85,5 +88,30 @@ def test_cards_with_one_source_are_marked() -> None:
     assert {gpu.name for gpu in catalogue() if gpu.single_source} == {
         *("h800", "l20x", "h20-3e", "h100-pcie", "a40-ecc-off", "rtx-a6000-ecc", "gb300"),
         *("rtx-6000-ada", "rtx-3060", "rtx-4070", "rtx-4080-super", "rtx-5070", "rtx-5070-ti"),
-        *("rtx-5080", "rx-7900-xtx", "mi355x"),
+        *("rtx-5080", "rx-7900-xtx", "mi355x", "rtx-4080", "mi325x", "gb10"),
+        *(f"mac-{size}gb" for size in (18, 24, 32, 36, 48, 64, 96, 192, 256, 512)),
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "gib"),
+    [
+        ("NVIDIA GB10", "gb10", "121.69"),
+        ("DGX Spark", "gb10", "121.69"),
+        ("m4-max-64gb", "mac-64gb", "48"),
+        ("M1 Max 32GB", "mac-32gb", "21.33"),
+        ("m5-max-128gb", "mac-128gb", "96"),
+        ("m3-ultra-512gb", "mac-512gb", "384"),
+    ],
+)
+def test_of_memory_that_is_shared_only_what_a_framework_sees_is_known(
+    asked: str, name: str, gib: str
+) -> None:
+    gpu = find(asked)
+    assert (gpu.name, gpu.memory_mib, gpu.memory_bytes) == (name, None, None)
+    assert gpu.usable_bytes == gpu.reported_bytes == int(Fraction(gib) * 2**30)
+
+
+def test_a_card_without_any_memory_is_refused() -> None:
+    with pytest.raises(KvcalcError, match="memory_mib: missing, and no framework's figure"):
+        Gpu(name="x", product="X")

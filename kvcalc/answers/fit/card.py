@@ -26,4 +26,4 @@ def card(gpu: str | None, memory: int | None = None, name: str | None = None) ->
     notes = [] if known.framework_visible else [DRIVER_IS_HIGH]
     if known.single_source:
         notes.append(f"only one source has the memory of {known.product}")
-    return Card(known.name, known.usable_bytes, known.memory_bytes, tuple(notes))
+    return Card(known.name, known.usable_bytes, known.reported_bytes, tuple(notes))

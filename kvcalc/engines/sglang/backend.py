@@ -79,7 +79,7 @@ def hardware(gpu: str | None, blackwell: bool) -> Hardware:
 
     found = find(gpu)
     major = (found.compute_capability or "0").split(".")[0]
-    return Hardware(found.name, found.memory_mib, int(major))
+    return Hardware(found.name, found.reported_bytes // 2**20, int(major))
 
 
 NAMES = """

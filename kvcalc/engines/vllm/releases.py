@@ -113,6 +113,9 @@ FIRST = Release(
         "blocks_bound_sequences": Change(
             False, "max_num_seqs may exceed the pool's blocks beside recurrent layers", COMPILATION
         ),
+        "small_batch_capabilities": Change(
+            frozenset(), "no compute capability decides max_num_batched_tokens", ARGUMENTS
+        ),
         "batches": Change(
             (Batch(70 * 1024, 8_192, 1_024), Batch(0, 2_048, 256)),
             "max_num_batched_tokens is 8,192 from 70 GiB of GPU memory on",
@@ -437,6 +440,9 @@ ROWS = (
                 True,
                 "pools of compressed attention have the block outermost",
                 "v1/core/kv_cache_planning.py",
+            ),
+            "small_batch_capabilities": Change(
+                frozenset({"12.1"}), "max_num_batched_tokens is 2,048 on GB10", ARGUMENTS
             ),
         },
         models=("beam", "dory", "flint", "minicpm_ocr", "muse_spark"),

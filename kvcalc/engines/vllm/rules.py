@@ -37,7 +37,8 @@ class Rules(NamedTuple):
     scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
     kind of recurrent layer. `modelopt_formats` are ModelOpt's algorithms that a checkpoint's `auto`
     becomes. `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences`
-    says whether a pool with recurrent states needs a block for each of max_num_seqs.
+    says whether a pool with recurrent states needs a block for each of max_num_seqs. GPUs of
+    `small_batch_capabilities` take the smallest batch whatever their memory.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -66,6 +67,7 @@ class Rules(NamedTuple):
     label: Label
     memory_share: Fraction
     blocks_bound_sequences: bool
+    small_batch_capabilities: frozenset[str]
     batches: tuple[Batch, ...]
     small_batch_kernels: frozenset[str]
     pooling_waits: bool

@@ -241,8 +241,9 @@ class VllmSettings(ReleasedSettings):
             from kvcalc.catalogue.gpus import find
 
             gpu = find(self.gpu)
-            memory = gpu.memory_mib
-            if any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
+            memory = gpu.reported_bytes // 2**20
+            small = gpu.compute_capability in self.rules.small_batch_capabilities
+            if small or any(name in gpu.name.lower() for name in SMALL_BATCH_GPUS):
                 return batches[-1]
         return next(batch for batch in batches if memory >= batch.memory)
 

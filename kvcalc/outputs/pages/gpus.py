@@ -18,11 +18,10 @@ def gpus_page(rows: Sequence[GpuRow]) -> Page:
             (
                 row.gpu,
                 row.product,
-                f"{row.memory_mib:,}" + (ONE_SOURCE if row.single_source else ""),
-                binary_size(row.memory_bytes),
-                ""
-                if row.framework_visible_bytes is None
-                else binary_size(row.framework_visible_bytes),
+                ("" if row.memory_mib is None else f"{row.memory_mib:,}")
+                + (ONE_SOURCE if row.single_source else ""),
+                _size(row.memory_bytes),
+                _size(row.framework_visible_bytes),
                 row.compute_capability or "",
             )
             for row in rows
@@ -31,6 +30,19 @@ def gpus_page(rows: Sequence[GpuRow]) -> Page:
         notes=(
             f"{ONE_SOURCE} only one source has the figure.",
             "driver: what nvidia-smi or rocm-smi prints; a framework sees less where it is given.",
-            *(f"{row.gpu}: {row.note}." for row in rows if row.note),
+            *(f"{', '.join(gpus)}: {note}." for note, gpus in _notes(rows).items()),
         ),
     )
+
+
+def _notes(rows: Sequence[GpuRow]) -> dict[str, list[str]]:
+    """The notes, each with the GPUs that it is of."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            found.setdefault(row.note, []).append(row.gpu)
+    return found
+
+
+def _size(size_bytes: int | None) -> str:
+    return "" if size_bytes is None else binary_size(size_bytes)

@@ -4,11 +4,13 @@ from kvcalc.catalogue.gpus import Gpu, catalogue
 from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, GPUS
 
+NOT_REPORTED = "not reported"
+
 MIB = "gpu_catalogue[[#This Row],[memory_mib]]"
 BYTES = "gpu_catalogue[[#This Row],[memory_bytes]]"
 VISIBLE = "gpu_catalogue[[#This Row],[framework_visible_bytes]]"
 FORMULAS = {
-    "memory_bytes": f"={MIB}*1048576",
+    "memory_bytes": f'=IF(ISNUMBER({MIB}),{MIB}*1048576,"{NOT_REPORTED}")',
     "usable_bytes": f"=IF(ISNUMBER({VISIBLE}),{VISIBLE},{BYTES})",
 }
 WIDTHS = (16, 28, 13, 18, 24, 18, 18, 16, 40, 80)
@@ -29,7 +31,9 @@ def gpus_sheet() -> Sheet:
         for name in ("memory_mib", "framework_visible_bytes"):
             sheet.put(number, GPUS.index(name), facts[name], "number")
         for name, formula in FORMULAS.items():
-            sheet.live(number, GPUS.index(name), formula, facts[name] or 0)
+            value = facts[name]
+            shown = NOT_REPORTED if value is None else value
+            sheet.live(number, GPUS.index(name), formula, shown)
     last = FIRST_ROW + len(catalogue()) - 1
     sheet.tables.append(Table("gpu_catalogue", FIRST_ROW - 1, last, GPUS, FORMULAS))
     return sheet

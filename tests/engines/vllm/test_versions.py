@@ -286,3 +286,23 @@ def test_the_share_of_the_memory(version: str, share: str) -> None:
 @pytest.mark.parametrize(("version", "batch"), [("0.27.1", 8_192), ("0.28.0", 16_384)])
 def test_the_batch_of_a_large_gpu(version: str, batch: int) -> None:
     assert VllmSettings(release=version, gpu="b200").batch == batch
+
+
+@pytest.mark.parametrize(
+    ("gpu", "release", "batch", "sequences"),
+    [
+        ("gb10", "0.33.0", 2_048, 256),
+        ("gb10", "0.32.0", 8_192, 1_024),
+        ("a100-80gb", "0.33.0", 2_048, 256),
+        ("h100-pcie", "0.33.0", 8_192, 1_024),
+        ("mi325x", "0.33.0", 16_384, 1_024),
+        ("rtx-5080", "0.33.0", 2_048, 256),
+        (None, "0.33.0", 8_192, 1_024),
+    ],
+)
+def test_what_a_batch_takes_by_itself_on_a_gpu(
+    gpu: str | None, release: str, batch: int, sequences: int
+) -> None:
+    """engine/arg_utils.py, get_batch_defaults: GB10 (compute capability 12.1) from 0.33.0 on."""
+    settings = VllmSettings(gpu=gpu, release=release)
+    assert (settings.batch, settings.own_sequences) == (batch, sequences)

@@ -53,7 +53,7 @@ def by_fit(plan: Plan) -> Replica:
     gpu = gpus.find(plan.gpu)
     asked = question(
         load(plan.model),
-        on=Card("a card", gpu.usable_bytes, gpu.memory_bytes),
+        on=Card("a card", gpu.usable_bytes, gpu.reported_bytes),
         engine=plan.engine,
         weights=Weights(plan.weights_bytes, "", ""),
         reserve=plan.reserve_bytes,
