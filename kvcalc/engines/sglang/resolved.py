@@ -6,11 +6,13 @@ validation_hook.py, speculative_hook.py, deepseek_v4_hook.py).
 
 from typing import NamedTuple
 
+from kvcalc.engines.own_caches import require_modelled
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits, traits_of
 from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_size_of
 from kvcalc.engines.sglang.checkpoint import checkpoint_format
 from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
+from kvcalc.engines.sglang.own_caches import OWN_CACHES
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
 from kvcalc.errors import UnsupportedError, quote
@@ -88,6 +90,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     Raises:
         KvcalcError: an element type, a backend, a page or a strategy that it refuses.
     """
+    require_modelled("sglang", OWN_CACHES, model)
     traits = traits_of(model)
     given = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
     machine = hardware(settings.gpu, blackwell=given is not None and given.blackwell)

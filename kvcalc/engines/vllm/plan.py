@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvcalc.costs import CONTEXT
+from kvcalc.engines.own_caches import require_modelled
 from kvcalc.engines.vllm import drafts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import (
@@ -16,6 +17,7 @@ from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, grouped
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
+from kvcalc.engines.vllm.own_caches import OWN_CACHES
 from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -99,6 +101,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     Raises:
         KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
     """
+    require_modelled("vllm", OWN_CACHES, model)
     extra = drafts.draft_layers(
         model, settings.speculative_method, published_types=settings.rules.mtp_layer_types
     )

@@ -14,7 +14,7 @@ DESCRIBES_LAYERS = re.compile(
     r"block_configs|linear_attn_config|sparse_attention_config|hybrid_.*|.*_pattern|per_layer_.*"
     r"|sparse_.*|.*_layer_types|.*_layer_ids|.*_layer_period|.*_layer_interval"
     r"|attn_layer_indices|full_attn_idxs|kv_source_layers|cross_attention_layers"
-    r"|block_types|attention_layers|(sliding_window|full_attention|swa)_layers"
+    r"|param_sink_number|block_types|attention_layers|(sliding_window|full_attention|swa)_layers"
     r"|interleaved_.*|local_(attention_)?window.*|attention_window.*|mamba_step|ssm_cfg"
     r"|attn_layer_idx|num_key_value_heads_per_layer|attn_type_list|attention_other_setting|global_attn_idx|kv_reuse_group|use_cla|cla_.*"
 )

@@ -1,0 +1,50 @@
+"""The configurations of SGLang 0.5.23 that have states or pools of their own, and how each stands.
+
+They are those that shape a state (srt/configs, mamba2_cache_params), or for which memory has a pool
+that no other model takes (srt/mem_cache).
+"""
+
+from kvcalc.engines.own_caches import OwnCache
+
+OWN_CACHES = (
+    *(
+        OwnCache(f"configs/{name}.py")
+        for name in (
+            *("bailing_hybrid", "falcon_h1", "granitemoehybrid", "jet_nemotron", "jet_vlm"),
+            *("kimi_linear", "lfm2", "lfm2_moe", "lfm2_vl", "mamba", "mamba2", "nemotron_h"),
+            "qwen3_next",
+        )
+    ),
+    *(
+        OwnCache(f"mem_cache/{name}.py")
+        for name in ("deepseek_v4_memory_pool", "swa_memory_pool", "memory_pool")
+    ),
+    OwnCache(
+        "configs/gigachat35.py",
+        "the states of its recurrent layers",
+        ("gigachat3_5",),
+    ),
+    OwnCache(
+        "configs/glm5_next.py",
+        "its indexer's pooled keys, and states beside latent rows",
+        ("glm5_next", "glm5_next_text"),
+    ),
+    OwnCache(
+        "configs/inkling.py",
+        "the states of its convolutions",
+        ("inkling", "inkling_text", "inkling_model", "inkling_mm_model"),
+    ),
+    OwnCache("configs/minicpm.py", "its lightning attention's states", ("minicpm_sala",)),
+    OwnCache("configs/zaya.py", "the states of its convolutions", ("zaya",)),
+    OwnCache(
+        "mem_cache/dsv41_request_window.py",
+        "the windows of its requests",
+        ("deepseek_v41", "deepseek_v41_text"),
+    ),
+    OwnCache(
+        "mem_cache/qsa_kv_pool.py",
+        "its indexer's keys",
+        ("qwen4_exp", "qwen4_exp_text"),
+    ),
+    OwnCache("mem_cache/ple_state_pool.py"),  # the same models' embedding
+)

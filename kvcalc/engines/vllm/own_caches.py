@@ -1,0 +1,64 @@
+"""The modules of vLLM 0.33.0's registry that make caches of their own, and how each stands here.
+
+They are those that state a KV cache spec or a state's shape, or build a layer that does
+(model_executor/models/registry.py names them; a test on demand finds them again). Of the
+recurrent ones kvcalc's kinds of layers have the states' shapes
+(model_executor/layers/mamba/mamba_utils.py); another kind is refused by its kind.
+"""
+
+from kvcalc.engines.own_caches import OwnCache
+
+OWN_CACHES = (
+    *(
+        OwnCache(module)
+        for module in (
+            *("bailing_moe_linear", "bailing_moe_v3", "bailing_moe_v3_vl", "falcon_h1"),
+            *("granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "lfm2_vl", "mamba", "mamba2"),
+            *("minicpmv4_6", "nano_nemotron_vl", "nemotron_h", "olmo_hybrid", "qwen3_5"),
+            *("qwen3_next", "zamba2", "deepseek_v2", "vllm.models.deepseek_v32"),
+            *("vllm.models.deepseek_v4", "vllm.models.hy_v4", "vllm.models.kimi_k3"),
+            "vllm.models.minimax_m3",
+        )
+    ),
+    OwnCache("alice_ai", "the states of its recurrent layers", ("alice_ai",)),
+    OwnCache("colbert", "the states of its encoder", ("colbert",)),
+    OwnCache("extract_hidden_states"),  # a way of speculation that takes no part in an answer
+    OwnCache(
+        "openpangu"
+    ),  # a file with its sink's key, param_sink_number, is refused as it is read
+    OwnCache(
+        "vllm.models.deepseek_v41",
+        "the circular buffers of its compressors and the layers that read others' rows",
+        ("deepseek_v41", "deepseek_v41_text"),
+    ),
+    OwnCache(
+        "vllm.models.dots3_note",
+        "its windows of latent rows",
+        ("dots3_note", "dots3_note_text"),
+    ),
+    OwnCache(
+        "vllm.models.glm5next",
+        "its indexer's pooled keys and the ring of those that fill a pool",
+        ("glm5_next", "glm5_next_text"),
+    ),
+    OwnCache(
+        "vllm.models.inkling",
+        "the windows of its convolutions",
+        ("inkling", "inkling_text", "inkling_model", "inkling_mm_model"),
+    ),
+    OwnCache(
+        "vllm.models.qwen4_exp",
+        "its indexer's keys, the ring of those that fill a block, and its embedding's state",
+        ("qwen4_exp", "qwen4_exp_text"),
+    ),
+    OwnCache(
+        "vllm.models.step5",
+        "the summaries of its sparse layers and the ring of their tail",
+        ("step5", "step5_vl"),
+    ),
+    OwnCache(
+        "rswa_attention",
+        "its window of reference tokens",
+        ("unlimited_ocr", "unlimited_ocr_text", "unlimited-ocr"),
+    ),
+)
