@@ -109,7 +109,7 @@ def cost(model: Model, settings: Settings) -> Cost:
 
 MEMORY = Memory(
     source="all of the card: the least that attention needs, whatever an engine takes for itself",
-    reserve_source="0: nothing is used besides; give what an engine does",
+    reserve_source="nothing is used besides; give what an engine does",
 )
 
 ENGINE = Engine(

@@ -261,7 +261,7 @@ def _require_class(model: Model) -> None:
 
 MEMORY = Memory(
     source="all of the card: its tensors grow as tokens come (src/transformers/cache_utils.py)",
-    reserve_source="0: nothing says what it uses besides; give what you see",
+    reserve_source="nothing says what it uses besides; give what you see",
 )
 
 ENGINE = Engine(

@@ -251,3 +251,27 @@ def test_where_the_engines_own_sequences_would_not_start_fit_says_how_many_do(cl
     out = cli("fit", model, *on, "-c", "128K").out
     assert "own max_num_seqs, 1,024: beside recurrent layers it may be at most 975" in out
     assert "--max-model-len 131072 --max-num-seqs 5 " in out
+
+
+@pytest.mark.parametrize(
+    ("engine", "given", "note"),
+    [
+        ("vllm", (), "reserve: 0: vLLM measures activations and graphs"),
+        ("vllm", ("--reserve", "8GiB"), "reserve: 8,589,934,592 (8.00 GiB), as given: vLLM measur"),
+        ("sglang", (), "reserve: (1 - mem_fraction_static) of the memory"),
+        ("sglang", ("--reserve", "8GiB"), "reserve: 8,589,934,592 (8.00 GiB), as given: (1 - mem"),
+    ],
+)
+def test_the_note_on_the_reserve_says_what_is_given(
+    cli: Cli, engine: str, given: tuple[str, ...], note: str
+) -> None:
+    assert note in cli("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1", "-e", engine, *given).out
+
+
+def test_past_the_models_maximum_is_a_warning_not_another_answer(cli: Cli) -> None:
+    on = ("--gpu", "h200", "--gpus", "4", "-e", "vllm", "-d", "fp8")
+    outcome = cli("fit", "qwen3-235b-a22b", *on, "-c", "256K")
+    assert "sequences of 262,144 tokens of Qwen3-235B-A22B fit" in outcome.out
+    assert "max context of 1 sequence" not in outcome.out
+    assert "40,960" not in outcome.out
+    assert "a context of 262,144 tokens is past the 40,960" in outcome.err

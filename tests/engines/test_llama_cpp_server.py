@@ -25,12 +25,27 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     assert SERVER.ignored["--threads"] == 1
 
 
+def test_slots_with_cells_of_their_own_get_a_share_each() -> None:
+    asked = finish(Asked(model="x.gguf", context=65_536, sequences=4))
+    assert asked.notes == [
+        "llama-server: -c 65,536 counts all slots, so each of 4 gets 16,384 tokens"
+    ]
+
+
+def test_without_c_a_slot_of_the_unified_buffer_may_use_the_models_context() -> None:
+    assert finish(Asked(model="x.gguf")).notes[1].endswith("; any of them may use all of it")
+    assert not finish(Asked(model="x.gguf", sequences=2)).notes[0].endswith("all of it")
+
+
 def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:
     asked = finish(Asked(model="x.gguf", context=65_536))
     assert (asked.sequences, asked.context) == (4, 16_384)
     assert asked.settings == {"kv_unified": True}
     assert "4 slots in one unified buffer" in asked.notes[0]
-    assert "-c 65,536 counts all slots, so each of 4 gets 16,384 tokens" in asked.notes[1]
+    assert asked.notes[1] == (
+        "llama-server: -c 65,536 counts all slots, so any of them may use all of it, and 4 of "
+        "16,384 tokens fill it"
+    )
     assert finish(Asked(context=4096, sequences=-1)).sequences == 4
 
 

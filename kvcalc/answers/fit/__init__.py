@@ -149,7 +149,7 @@ def _answer(
 ) -> Fit:
     asked = replica.question
     copies = gpus // replica.ranks
-    longest = replica.longest_context(-(-sequences // copies))
+    longest = replica.longest_context(-(-sequences // copies), context)
     at_maximum = longest == asked.model.max_context
     settings = dict(replica.cost.settings)
     if asked.settings.get("kv_cache_dtype") is not None:

@@ -141,11 +141,14 @@ class Replica:
         except KvcalcError:
             return False
 
-    def longest_context(self, sequences: int) -> int:
-        """How many tokens each of these sequences can have, up to the model's maximum."""
+    def longest_context(self, sequences: int, asked: int = 0) -> int:
+        """How many tokens each of these sequences can have.
+
+        They are at most the model's maximum, or what is `asked` for past it.
+        """
         if self.budget.cache <= 0:
             return 0
-        most = self.question.model.max_context or UNBOUNDED
+        most = max(asked, self.question.model.max_context or UNBOUNDED)
         per_gpu, several = self.cost.per_gpu, self.question.memory.several_pools
         cache = self.budget.cache if several else self.cache
         found = largest(

@@ -5,5 +5,5 @@ from kvcalc.engines.memory import Memory
 MEMORY = Memory(
     source="all of the card: a context asks for the bytes of its cells, and has no share of the "
     "memory (llama.cpp, src/llama-kv-cache.cpp)",
-    reserve_source="0: nothing says what it uses besides; give what you see",
+    reserve_source="nothing says what it uses besides; give what you see",
 )

@@ -58,6 +58,10 @@ SWITCHES = {
 }
 
 
+ANY_SLOT = "any of them may use all of it"
+"""What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
+
+
 def finish(asked: Asked) -> Asked:
     """Make of what was asked what llama-server makes of it.
 
@@ -80,14 +84,14 @@ def finish(asked: Asked) -> Asked:
         asked.shares_maximum = True
         notes.append(
             "llama-server: without -c its slots share the model's own context, or less to fit the "
-            "memory"
+            "memory" + (f"; {ANY_SLOT}" if unified else "")
         )
     elif asked.context > 0:
         asked.context, of_all = _of_one(asked.context, asked.sequences, unified), asked.context
-        notes.append(
-            f"llama-server: -c {of_all:,} counts all slots, so each of {asked.sequences} gets "
-            f"{asked.context:,} tokens"
-        )
+        each = f"each of {asked.sequences} gets {asked.context:,} tokens"
+        if unified:
+            each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
+        notes.append(f"llama-server: -c {of_all:,} counts all slots, so {each}")
     kinds = str(settings.pop("spec_type", "")).split(",")
     drafted = settings.pop("spec_draft_n_max", DRAFTED)
     if ROLLS_BACK & set(kinds):

@@ -10,7 +10,7 @@ HELD_BACK = 1
 
 MEMORY = Memory(
     source="LMDeploy 0.18.0, messages.py, pytorch/engine/executor/base.py",
-    reserve_source="0: LMDeploy keeps back 2 bytes for each word of its vocabulary, times "
+    reserve_source="LMDeploy keeps back 2 bytes for each word of its vocabulary, times "
     "(max_prefill_token_num + 2 max_batch_size), and a model's shape does not say its "
     "vocabulary; give it",
     share="cache_max_entry_count",

@@ -4,5 +4,5 @@ from kvcalc.engines.memory import Memory
 
 MEMORY = Memory(
     source="all of the card: caches grow as calls need them (mlx_lm/models/cache.py)",
-    reserve_source="0: nothing says what it uses besides; give what you see",
+    reserve_source="nothing says what it uses besides; give what you see",
 )

@@ -12,7 +12,7 @@ RULE = "memory_share"
 
 MEMORY = Memory(
     source="vLLM 0.33.0, config/cache.py, v1/worker/utils.py (request_memory)",
-    reserve_source="0: vLLM measures activations and graphs when it starts "
+    reserve_source="vLLM measures activations and graphs when it starts "
     "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
     share="gpu_memory_utilization",
     of=ALL_ROUNDED_UP,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import verdict
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
-from kvcalc.engines.memory import FREE
+from kvcalc.engines.memory import ALL, FREE, Memory
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
-from kvcalc.units import at_version, percent, plural
+from kvcalc.units import at_version, format_bytes, percent, plural
 
 
 def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
@@ -88,6 +88,12 @@ def _money(amount: float | None) -> str:
     return "" if amount is None else f"{amount:,.2f}"
 
 
+def _reserve_note(given: int, own: Memory) -> str:
+    """Say what is held back, and why the engine's own rule holds back no more."""
+    taken = format_bytes(given) + ", as given" if given else "" if own.of == ALL else "0"
+    return f"reserve: {taken}{': ' if taken else ''}{own.reserve_source}."
+
+
 def _notes(answer: Answer, fit: Fit) -> list[str]:
     """Where each figure comes from, and what is not modelled."""
     asked, share = answer.replica.question, answer.replica.budget.share
@@ -97,7 +103,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     active = asked.model.active_parameters
     notes = [
         f"cache memory: {taken}{own.source}.",
-        f"reserve: {own.reserve_source}.",
+        _reserve_note(asked.reserve, own),
         weights_note(weights),
         *(f"{note}." for note in asked.card.notes),
     ]

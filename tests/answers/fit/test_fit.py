@@ -317,3 +317,18 @@ def test_weights_are_bytes_or_what_was_read_of_them() -> None:
 def test_what_is_no_weights_is_refused(weights: Any) -> None:
     with pytest.raises(KvcalcError, match=r"^weights: found .*, expected bytes"):
         fit(K_EXAONE, gpu="h200", weights=weights)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "ideal"])
+def test_past_the_models_maximum_the_longest_context_is_no_shorter_than_what_fits(
+    engine: str,
+) -> None:
+    """Qwen3-235B was made for 40,960 tokens; it says "262,144 fit", then "40,960" no more."""
+    qwen3 = load("qwen3-235b-a22b")
+    asked: dict[str, Any] = {"gpu": "h200", "gpus": 4, "engine": engine, "kv_cache_dtype": "fp8"}
+    past = fit(qwen3, context=262_144, weights=235 * GB, **asked)
+    assert past.fits
+    assert past.max_context == 262_144
+    within = fit(qwen3, context=8_192, sequences=1, weights=235 * GB, **asked)
+    assert within.max_context == 40_960
+    assert fit(qwen3, sequences=1, weights=235 * GB, **asked).context == 40_960
