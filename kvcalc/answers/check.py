@@ -1,7 +1,8 @@
 """A start-up log compared with kvcalc's own figures: one verdict per printed figure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,7 +10,18 @@ from kvcalc import engines
 from kvcalc.catalogue.models import find
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, Checked, EngineLog, Found, Subject
+from kvcalc.engines.log import (
+    AGREES,
+    ASSUMED,
+    CANNOT,
+    DIFFERS,
+    GIVEN,
+    LOGGED,
+    Checked,
+    EngineLog,
+    Found,
+    Subject,
+)
 from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
@@ -19,7 +31,7 @@ from kvcalc.units import parse_tokens
 
 __all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"]
 
-MODEL_NAMED = re.compile(r"\bmodel(?:_path)?='([^']{1,200})'")
+MODEL_NAMED = re.compile(r"\bmodel(?:_path|_tag)?'?[=:] ?'([^']{1,200})'")
 
 AMOUNTS = ("context", "sequences")
 """The tokens of one sequence, and the number of sequences, which any engine's run may be given."""
@@ -92,7 +104,14 @@ def verdicts(
     rows: list[Checked] = []
     for engine, log in logs.items():
         lines = [line for line in found if line.engine == engine]
-        rows += log.check(lines, _subject(lines, log, model, settings or {}))
+        subject = _subject(lines, log, model, settings or {})
+        version = str(subject.settings.get("release") or engines.find(engine).version)
+        source = GIVEN if "release" in (settings or {}) else ASSUMED
+        source = LOGGED if source == ASSUMED and "release" in subject.settings else source
+        rows += [
+            replace(row, engine=engine, engine_version=version, version_source=source)
+            for row in log.check(lines, subject)
+        ]
     return sorted(rows, key=lambda row: row.line)
 
 
@@ -103,18 +122,32 @@ def _subject(
 
     A model that the log names is used if it is a preset; nothing is fetched.
     """
-    configured = re.compile(rf"\b({'|'.join(log.configured)})=['\"]?([A-Za-z0-9_.:-]{{1,60}})")
+    configured = re.compile(
+        rf"\b({'|'.join(log.configured)})['\"]?[=:] ?['\"]?([A-Za-z0-9_.:-]{{1,60}})"
+    )
     settings: dict[str, Any] = {}
     for line in lines:
         config = line.values.get("config", "")
-        logged = {name: value for name, value in configured.findall(config) if value != "None"}
-        settings |= _spelled(logged, log)
+        logged = configured.findall(config)
+        if log.values.get("release") and "version" in line.values:
+            logged.append(("release", line.values["version"]))
+        settings |= {**_spelled(_own(logged, log), log), **log.said.get(line.kind, {})}
         named = MODEL_NAMED.search(config)
         if model is None and named:
             model = _preset(named[1])
     settings |= _spelled(given, log)
     context, sequences = (settings.pop(name, None) for name in AMOUNTS)
     return Subject(model, settings, context, sequences)
+
+
+def _own(logged: Iterable[tuple[str, str]], log: EngineLog) -> dict[str, Any]:
+    """The settings that a line says, as the engine takes them."""
+    own = {}
+    for name, text in logged:
+        value = log.values[name](text) if name in log.values else None if text == "None" else text
+        if value is not None:
+            own[name] = value
+    return own
 
 
 def _spelled(given: Mapping[str, Any], log: EngineLog) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
+LOGGED, GIVEN, ASSUMED = "log", "given", "assumed"
 
 NO_MODEL = "the model is missing: give --model"
 
@@ -47,7 +48,9 @@ class Found(NamedTuple):
 class Checked:
     """A figure of a log: `printed` and `ours` are in its own unit; `why` is a sentence for people.
 
-    `line` counts from 1; `verdict` is agrees, differs or cannot.
+    `line` counts from 1; `verdict` is agrees, differs or cannot. `engine_version` is the release
+    that ours holds for, and `version_source` says who named it: log, given or, where neither did,
+    assumed.
     """
 
     line: int
@@ -56,6 +59,9 @@ class Checked:
     ours: int | float | None
     verdict: str
     why: str
+    engine: str = ""
+    engine_version: str = ""
+    version_source: str = ASSUMED
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,10 @@ class EngineLog(NamedTuple):
 
     `spellings` maps other names of settings to the engine's own, to "context" or to "sequences";
     `beside` are names of what else of a run may be given. `configured` are settings that are taken
-    from the `config` of the line in which the engine prints its configuration.
+    from the `config` of the lines in which the engine prints its configuration, and `release` from
+    the `version` of a line, where the engine has that setting; `values` are how some are made the
+    engine's own (None: the log says nothing that is known), and `said` what a kind of line says by
+    standing there.
     """
 
     patterns: tuple[Pattern, ...]
@@ -97,6 +106,8 @@ class EngineLog(NamedTuple):
     spellings: Mapping[str, str] = MappingProxyType({})
     beside: frozenset[str] = frozenset()
     configured: tuple[str, ...] = ()
+    values: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
+    said: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 class Printed(NamedTuple):

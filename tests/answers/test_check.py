@@ -148,7 +148,7 @@ def test_vllms_label_is_read_in_both_of_its_meanings() -> None:
     model, settings = model_of(case), settings_of(case)
     old = [row for row in checked(case["lines"], model, settings) if "size (tokens)" in row.figure]
     assert [row.why for row in old if "KV cache size" in row.figure] == [
-        "blocks // groups x block size, the label's meaning up to 0.20"
+        "blocks // groups x block size, the label's meaning up to 0.20.0"
     ]
     lines = [line.replace("165,792", "660,584") for line in case["lines"]]
     rows = [row for row in checked(lines, model, settings) if "KV cache size" in row.figure]

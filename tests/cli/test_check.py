@@ -17,6 +17,9 @@ LINES = (
 )
 
 
+RELEASE = ("engine", "engine_version", "version_source")
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "server.log"
@@ -31,7 +34,7 @@ def test_json_is_an_array_of_verdicts(cli: Cli, log: Path) -> None:
     rows = json.loads(outcome.out)
     assert (outcome.code, outcome.err) == (0, "")
     assert [list(row) for row in rows] == [
-        ["line", "figure", "printed", "ours", "verdict", "why"]
+        [*("line", "figure", "printed", "ours", "verdict", "why"), *RELEASE]
     ] * 4
     assert [(row["line"], row["verdict"]) for row in rows] == [
         *((2, "agrees"), (2, "agrees"), (2, "agrees")),

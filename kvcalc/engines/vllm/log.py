@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from kvcalc.engines.log import (
     AGREES,
+    CANNOT,
     COUNT,
     DIFFERS,
     NO_MODEL,
@@ -22,9 +23,10 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.vllm import log_refused
+from kvcalc.engines.vllm import log_config, log_refused
 from kvcalc.engines.vllm.caches import StateCache
 from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint
+from kvcalc.errors import UnsupportedError
 
 PATTERNS = (
     pattern("available", "KV cache memory", rf"Available KV cache memory [:=] (?P<gib>{SIZE}) GiB"),
@@ -56,15 +58,12 @@ PATTERNS = (
     pattern(
         "mamba padding", "mamba page size by", rf"Padding mamba page size by (?P<percent>{SIZE})%"
     ),
-    pattern("batch", "max_num_batched_tokens=", rf"max_num_batched_tokens=(?P<tokens>{COUNT})"),
-    pattern(
-        "engine",
-        " LLM engine (v",
-        r"LLM engine \(v(?P<version>[0-9][0-9A-Za-z.+]{0,40})\)(?: with config: (?P<config>.*))?",
-    ),
+    pattern("blocks", "cache_config_info{", rf'num_gpu_blocks="(?P<blocks>{COUNT})"'),
 )
 
 NO_CONTEXT = "the context is missing: give --set max_model_len=N"
+
+BY_LEAST = "each rank prints its own available memory and the pool follows the least"
 
 OTHER_RANK = Fraction(3, 100)
 """How much less another rank may have: each prints its own memory, the pool follows the least."""
@@ -73,10 +72,16 @@ OTHER_RANK = Fraction(3, 100)
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what vLLM's rules give for the model."""
     run = Run(found, subject)
+    without_model = Run(found, replace(subject, model=None))
     for line in found:
         rule = RULES.get(line.kind)
-        if rule:
-            yield from rule(run, line)
+        if not rule:
+            continue
+        try:
+            yield from list(rule(run, line))
+        except UnsupportedError as error:
+            for row in rule(without_model, line):
+                yield replace(row, why=str(error)) if row.verdict == CANNOT else row
 
 
 def _tokens(run: Run, line: Found) -> Iterator[Checked]:
@@ -87,7 +92,7 @@ def _tokens(run: Run, line: Found) -> Iterator[Checked]:
         return
     blocks = run.blocks_of(run.pool)
     if blocks is None:
-        yield printed.cannot(NO_MEMORY)
+        yield _by_concurrency(run, printed)
         return
     for _, label in run.labelled(run.pool, wanted):
         yield printed.row(wanted, AGREES, label)
@@ -95,11 +100,26 @@ def _tokens(run: Run, line: Found) -> Iterator[Checked]:
     nearest = dict(run.pool.labels(blocks[-1], run.context))
     name, ours = min(nearest.items(), key=lambda item: abs(item[1] - wanted))
     if wanted < ours and Fraction(ours - wanted, ours) < OTHER_RANK:
-        why = "each rank prints its own available memory and the pool follows the least"
-        yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer; {why}")
+        yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer; {BY_LEAST}")
         return
     cause = run.explain(lambda pool: any(run.labelled(pool, wanted)))
     yield printed.row(ours, DIFFERS, f"{name}: off by {wanted - ours:+,}{hint(cause)}")
+
+
+def _by_concurrency(run: Run, printed: Printed) -> Checked:
+    """Without a memory the concurrency and the tokens still tell the blocks, if both are right."""
+    wanted = number(printed.text)
+    for blocks, label in run.paired(run.pool):
+        return printed.row(wanted, AGREES, f"{blocks:,} blocks, by the concurrency: {label}")
+    if run.times is None:
+        return printed.cannot(NO_MEMORY)
+    return printed.cannot(_no_pair(run))
+
+
+def _no_pair(run: Run) -> str:
+    cause = run.explain(lambda pool: any(run.paired(pool)))
+    both = "no count of blocks gives both the tokens and the concurrency"
+    return f"{NO_MEMORY}, and {both}{hint(cause)}"
 
 
 def _without_model(run: Run, printed: Printed) -> Checked:
@@ -116,12 +136,11 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
     if context is None:
         yield printed.cannot(NO_CONTEXT)
         return
-    if run.subject.model is None or run.blocks_of(run.pool) is None:
-        if run.tokens is None:
-            yield printed.cannot(NO_MODEL if run.subject.model is None else NO_MEMORY)
-        else:
-            ours = Fraction(number(run.tokens), context)
-            yield printed.held(ours, f"{run.tokens} tokens of the log / {context:,}")
+    if run.subject.model is None:
+        yield _of_tokens(run, printed, context)
+        return
+    if run.blocks_of(run.pool) is None:
+        yield _of_pair(run, printed, context)
         return
 
     def agreeing(pool: RunPool) -> int | None:
@@ -140,10 +159,36 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
     why = f"{blocks:,} blocks / {request:,} blocks a request of {context:,} tokens"
     if found is not None:
         yield printed.row(ours, AGREES, why)
-    else:
-        cause = run.explain(lambda pool: agreeing(pool) is not None)
-        off = float(printed.value - ours)
-        yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{hint(cause)}")
+        return
+    off = float(printed.value - ours)
+    if 0 < ours - printed.value < ours * OTHER_RANK:
+        yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}; {BY_LEAST}")
+        return
+    cause = run.explain(lambda pool: agreeing(pool) is not None)
+    yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{hint(cause)}")
+
+
+def _of_tokens(run: Run, printed: Printed, context: int) -> Checked:
+    """Without a model: the tokens of the log over the context, as the label is from 0.20.1 on."""
+    if run.tokens is None:
+        return printed.cannot(NO_MODEL)
+    ours = Fraction(number(run.tokens), context)
+    if not printed.agrees_with(ours):
+        return printed.cannot(NO_MODEL)
+    return printed.row(ours, AGREES, f"{run.tokens} tokens of the log / {context:,}")
+
+
+def _of_pair(run: Run, printed: Printed, context: int) -> Checked:
+    """Without a memory: the blocks that the tokens and the concurrency tell together."""
+    if run.tokens is None:
+        return printed.cannot(NO_MEMORY)
+    request = run.pool.request(context)
+    for blocks, _ in run.paired(run.pool):
+        why = (
+            f"{blocks:,} blocks, by the tokens / {request:,} blocks a request of {context:,} tokens"
+        )
+        return printed.row(Fraction(blocks, request), AGREES, why)
+    return printed.cannot(_no_pair(run))
 
 
 def _blocks(run: Run, line: Found) -> Iterator[Checked]:
@@ -220,26 +265,11 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
 """How each kind of line is checked."""
 
 LOG = EngineLog(
-    patterns=(*PATTERNS, *log_refused.PATTERNS),
+    patterns=(*PATTERNS, *log_config.PATTERNS, *log_refused.PATTERNS),
     check=check,
-    spellings={
-        "tp": "tensor_parallel_size",
-        "tp_size": "tensor_parallel_size",
-        "pp": "pipeline_parallel_size",
-        "pp_size": "pipeline_parallel_size",
-        "pp_partition": "pp_layer_partition",
-        "kv_dtype": "kv_cache_dtype",
-        "prefix_caching": "enable_prefix_caching",
-        "max_model_len": "context",
-        "max_seq_len": "context",
-        "max_num_seqs": "sequences",
-    },
+    spellings=log_config.SPELLINGS,
     beside=frozenset({"num_gpu_blocks_override", "kv_cache_memory_bytes"}),
-    configured=(
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-        "kv_cache_dtype",
-        "max_seq_len",
-        "enable_prefix_caching",
-    ),
+    configured=log_config.CONFIGURED,
+    values=log_config.VALUES,
+    said=log_config.SAID,
 )

@@ -9,6 +9,7 @@ from kvcalc.costs import formula
 from kvcalc.engines.log import Found, Printed, Subject, number
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
+from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 
@@ -31,8 +32,8 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
 )
 """Settings that may explain a figure that differs, each tried by itself."""
 
-NEW_LABEL = "blocks / blocks a request x max_model_len, the label's meaning from 0.21 on"
-OLD_LABEL = "blocks // groups x block size, the label's meaning up to 0.20"
+NEW_LABEL = "blocks / blocks a request x max_model_len, the label's meaning from 0.20.1 on"
+OLD_LABEL = "blocks // groups x block size, the label's meaning up to 0.20.0"
 OVERRIDDEN_LABEL = "num_gpu_blocks_override x block size, the label's meaning of some builds"
 
 
@@ -85,6 +86,7 @@ class Run:
             self.settings.pop(name, None)
         self.override = last(found, "override", "override") or (str(given) if given else None)
         self.tokens = last(found, "tokens", "tokens")
+        self.times = last(found, "concurrency", "times")
         self.wanted_tokens: int | None = None
 
     @cached_property
@@ -99,7 +101,9 @@ class Run:
             KvcalcError: vLLM refuses them.
         """
         assert self.subject.model is not None
-        return RunPool(plan(self.subject.model, VllmSettings(**{**self.settings, **changes})))
+        settings = VllmSettings(**{**self.settings, **changes})
+        settings.require_model(self.subject.model)
+        return RunPool(plan(self.subject.model, settings))
 
     def bytes_of(self, memory: Printed) -> tuple[int, int]:
         """The least and the most bytes that a memory may have, which the log prints rounded."""
@@ -133,6 +137,20 @@ class Run:
             if self.override and count * pool.plan.block_size == tokens:
                 yield count, OVERRIDDEN_LABEL
 
+    def paired(self, pool: RunPool) -> Iterator[tuple[int, str]]:
+        """The counts of blocks that give the tokens and the concurrency printed, with the label."""
+        if self.tokens is None or self.times is None or self.context is None:
+            return
+        times, request = Printed(0, "", self.times), pool.request(self.context)
+        first = int((times.value - times.half_step) * request)
+        last = int((times.value + times.half_step) * request)
+        for count in range(max(0, first), last + 2):
+            if not times.agrees_with(Fraction(count, request)):
+                continue
+            for label, labelled in pool.labels(count, self.context):
+                if labelled == number(self.tokens):
+                    yield count, label
+
     def narrowed(self, pool: RunPool) -> Sequence[int]:
         """The counts of blocks that also give the tokens printed last, where any does."""
         blocks = self.blocks_of(pool) or range(0)
@@ -141,14 +159,38 @@ class Run:
         return [count for count, _ in self.labelled(pool, self.wanted_tokens)] or blocks
 
     def explain(self, value: Callable[[RunPool], bool]) -> str | None:
-        """Name the first change of settings with which a figure would be as printed."""
+        """Name what would make a figure as it is printed: another release first, then a setting.
+
+        What the log or the user says stands: no other value of it is a cause.
+        """
+        causes = (self._release_that(value), self._setting_that(value))
+        return ", or ".join(cause for cause in causes if cause) or None
+
+    def _setting_that(self, value: Callable[[RunPool], bool]) -> str | None:
         for changes in CHANGES:
-            try:
-                if value(self.changed(changes)):
-                    return ", ".join(f"{name}={value}" for name, value in changes.items())
-            except KvcalcError:
-                continue
+            if changes.keys().isdisjoint(self.settings) and self._holds(changes, value):
+                return ", ".join(f"{name}={value}" for name, value in changes.items())
         return None
+
+    def _release_that(self, value: Callable[[RunPool], bool]) -> str | None:
+        """The newest releases in a row with which a figure is as printed."""
+        if "release" in self.settings:
+            return None
+        versions = [row.version for row in RELEASES.rows]
+        agree = [self._holds({"release": version}, value) for version in versions]
+        if True not in agree:
+            return None
+        end = len(agree) - agree[::-1].index(True)
+        start = end - next((n for n, held in enumerate(agree[end - 1 :: -1]) if not held), end)
+        since = f" from {versions[start]} on" if start else ""
+        until = f" before {versions[end]}" if end < len(versions) else ""
+        return f"vllm{since}{' and' if since and until else ''}{until}"
+
+    def _holds(self, changes: Mapping[str, Any], value: Callable[[RunPool], bool]) -> bool:
+        try:
+            return value(self.changed(changes))
+        except KvcalcError:
+            return False
 
 
 def last(found: Sequence[Found], kind: str, name: str) -> str | None:

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from kvcalc.engines.log import ASSUMED, GIVEN, LOGGED
 from kvcalc.outputs.page import Page
+from kvcalc.units import at_version
+
+KNOWN = {
+    LOGGED: "which the log names",
+    GIVEN: "as given",
+    ASSUMED: "assumed, for no line that is read names a release",
+}
+"""How the release is known that figures are held against."""
 
 
 def check_page(rows: Sequence[Checked], name: str) -> Page:
@@ -25,5 +34,14 @@ def check_page(rows: Sequence[Checked], name: str) -> Page:
             for row in rows
         ),
         text_columns=2,
-        notes=tuple(f"line {row.line}, {row.figure}: {row.why}." for row in rows),
+        notes=(
+            *dict.fromkeys(_against(row) for row in rows),
+            *(f"line {row.line}, {row.figure}: {row.why}." for row in rows),
+        ),
     )
+
+
+def _against(row: Checked) -> str:
+    """Say which release the figures are held against, and how it is known."""
+    release = at_version(row.engine, row.engine_version)
+    return f"held against {release}, {KNOWN[row.version_source]}."

@@ -1,0 +1,90 @@
+"""What vLLM's start-up lines say of the run: its release, its arguments, the engine's settings.
+
+Read in vLLM 0.33.0 (entrypoints/utils.py, v1/engine/core.py, v1/worker/gpu_worker.py,
+config/vllm.py, v1/core/kv_cache_utils.py), and as older versions had them.
+"""
+
+from typing import Any
+
+from kvcalc.engines.log import COUNT, SIZE, pattern
+from kvcalc.engines.releases import numbers, parsed
+from kvcalc.engines.vllm.draft_flags import COUNTED, WITHOUT_LAYERS
+from kvcalc.engines.vllm.releases import RELEASES
+from kvcalc.errors import RequestError
+
+VERSION = r"(?P<version>[0-9][0-9A-Za-z.+]{0,60})"
+
+PATTERNS = (
+    pattern(
+        "engine", " LLM engine (v", rf"LLM engine \(v{VERSION}\)(?: with config: (?P<config>.*))?"
+    ),
+    pattern("engine", "version ", rf"(?:vLLM API server|█) version {VERSION}"),
+    pattern("arguments", "non-default args:", r"non-default args: (?P<config>\{.*)"),
+    pattern("batch", "max_num_batched_tokens=", rf"max_num_batched_tokens=(?P<tokens>{COUNT})"),
+    pattern(
+        "available",
+        "memory for KV Cache as specified",
+        rf"reserved (?P<gib>{SIZE}) GiB memory for KV Cache as specified by kv_cache_memory_bytes",
+    ),
+    pattern(
+        "manager off",
+        "ybrid",
+        r"Turning off hybrid kv cache manager|Hybrid KV cache manager is disabled",
+    ),
+)
+
+SAID = {"manager off": {"disable_hybrid_kv_cache_manager": True}}
+"""What a line says by standing there."""
+
+SPELLINGS = {
+    "tp": "tensor_parallel_size",
+    "tp_size": "tensor_parallel_size",
+    "pp": "pipeline_parallel_size",
+    "pp_size": "pipeline_parallel_size",
+    "pp_partition": "pp_layer_partition",
+    "kv_dtype": "kv_cache_dtype",
+    "prefix_caching": "enable_prefix_caching",
+    "max_model_len": "context",
+    "max_seq_len": "context",
+    "max_num_seqs": "sequences",
+    "method": "speculative_method",
+    "speculative_config": "speculative_method",
+    "num_spec_tokens": "num_speculative_tokens",
+}
+"""Other names of settings: those of tools around vLLM, and those of its own lines."""
+
+CONFIGURED = (
+    *("tensor_parallel_size", "pipeline_parallel_size", "decode_context_parallel_size"),
+    *("kv_cache_dtype", "max_seq_len", "max_model_len", "max_num_seqs", "block_size"),
+    *("enable_prefix_caching", "max_num_batched_tokens", "async_scheduling"),
+    *("disable_hybrid_kv_cache_manager", "mamba_cache_mode", "mamba_ssm_cache_dtype"),
+    *("num_gpu_blocks_override", "kv_cache_memory_bytes", "kv_connector"),
+    *("speculative_config", "method", "num_spec_tokens", "num_speculative_tokens"),
+)
+"""Settings that are taken from the lines of the arguments and of the engine's configuration."""
+
+
+def release(text: str) -> str | None:
+    """The release of a build; None of one without a tag, which calls itself 0.1.dev1+g0c1e570."""
+    try:
+        key, _ = parsed(text)
+    except RequestError:
+        return None
+    oldest = numbers(RELEASES.rows[0].version)
+    return None if "dev" in text and key < oldest else text
+
+
+def method(text: str) -> str | None:
+    """The setting of a draft's method; None where its layers are not counted, or it is a table."""
+    if text in ("None", *WITHOUT_LAYERS):
+        return "none"
+    name = "mtp" if text.endswith("mtp") else text
+    return name if name in COUNTED else None
+
+
+VALUES: dict[str, Any] = {
+    "release": release,
+    "method": method,
+    "speculative_config": lambda text: method(text) if text == "None" else None,
+}
+"""How what the lines say is made a setting."""
