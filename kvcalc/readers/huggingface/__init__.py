@@ -17,7 +17,7 @@ from kvcalc.readers.huggingface.nested import flattened
 from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
 from kvcalc.readers.huggingface.stack import mtp_layers, stack
 from kvcalc.readers.huggingface.types import layer_types
-from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state
+from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state, unread_notes
 from kvcalc.readers.reading import Reading
 
 MAX_FILE_BYTES = 16 * 2**20
@@ -112,7 +112,9 @@ def reading_of(
             f"the checkpoint's KV cache is {quote(scheme.algorithm)} ({scheme.origin}): an engine "
             "that follows it takes that where no kv_cache_dtype is given"
         )
-    return Reading(model, source, keys.origins, (*notes, *said, *heard))
+    return Reading(
+        model, source, keys.origins, (*notes, *said, *heard, *unread_notes(text, keys.origins))
+    )
 
 
 def _language_model(table: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -97,6 +97,10 @@ def _chunked(keys: Keys) -> Layer:
 
 def _indexed(keys: Keys) -> Layer:
     index = keys.size("index_head_dim")
+    if keys.get("indexer_kv_heads", 1) != 1:
+        raise SourceError(
+            f"indexer_kv_heads: found {quote(keys.get('indexer_kv_heads'))}, expected 1"
+        )
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, sparse=True, index_head_dim=index, index_dtype=keys.get("index_dtype"))
     return FullAttention(**_heads(keys)._asdict(), index_head_dim=index)

@@ -64,6 +64,44 @@ STATE = re.compile(r"(mamba|ssm|linear_num|rwkv|kda|gla|retention)_.*|state_size
 """Keys of recurrent layers."""
 
 
+MAY_TOUCH = re.compile(
+    r"(?:.*_)?(kvs?|caches?|windows?|states?|conv|index|indexer|latent|ple|ngram|recurrent|loops?"
+    r"|sinks?|memory|mem)(_.*)?"
+)
+"""Keys whose names speak of what is kept."""
+
+TOUCHES_NOTHING = {
+    *("use_cache", "return_last_states", "recurrent_kv_cache_mode"),
+    *("index_n_heads", "index_topk", "index_topk_blocks", "index_block_size", "index_kpool"),
+    *("index_local_blocks", "index_share_for_mtp_iteration", "indexer_rope_interleave"),
+    *("indexer_n_heads", "indexer_budget", "indexer_compress_ratio"),
+    *("ngram_vocab_size_base", "heads_per_ngram", "split_ngram_parts", "ple_embed_dim"),
+    *("make_ngram_vocab_size_divisible_by", "latent_moe_use_norm", "num_mem_blocks"),
+    *("use_conv_bias", "mamba_conv_bias", "mtp_hidden_states_first", "shared_expert_sink"),
+    *("add_swa_attention_sink_bias", "add_full_attention_sink_bias", "sink_bias"),
+    *("max_window_layers", "sliding_window", "sliding_window_size", "use_sliding_window"),
+    *("moe_layer_start_index", "moe_layer_end_index", "ngram", "index_head_dim"),
+    *("index_topk_freq", "index_skip_topk_offset", "keep_window_size", "kv_channels"),
+    *("short_conv_kernel_size", "inference_state_dtype", "vision_start_token_index"),
+    *("image_token_index", "video_token_index", "ignore_index", "audio_token_index"),
+}
+"""Those of them that change no cache: what an indexer chooses, tables of embeddings, biases, and
+keys whose rule found nothing to do (transformers 5.24.0, the classes and their models)."""
+
+
+def unread_notes(table: Mapping[str, Any], origins: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the keys that may touch the cache and that no rule read; `origins` are those read."""
+    read = {origin.removeprefix("key ") for origin in origins.values()}
+    known = read | READ | NO_CACHE | LISTS | TOUCHES_NOTHING
+    found = [
+        quote(key)
+        for key, value in table.items()
+        if value not in (None, False, 0, [], {}) and MAY_TOUCH.fullmatch(key) and key not in known
+    ]
+    some = ", ".join(found[:8]) + (" ..." if found[8:] else "")
+    return (f"not understood, and may touch the cache: {some}",) if found else ()
+
+
 def refuse_unused_state(table: Mapping[str, Any]) -> None:
     """Refuse a table of an unknown model type that mentions states, if no state was read.
 
