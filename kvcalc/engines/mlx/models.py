@@ -5,7 +5,7 @@ from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import ChunkedAttention, FullAttention, LatentAttention
 from kvcalc.model import Model
 
-LISTED = names("llama ministral3 mistral mistral3 xverse")
+LISTED = names("iquestcoder llama ministral3 mistral xverse")
 """Their layers rotate where the file's `layer_types` says so; `sliding_window` alone is ignored."""
 
 ROTATING = LISTED | names(
@@ -25,12 +25,12 @@ ALL_FULL = names(
     "Klear apertus bailing_hybrid bailing_moe bailing_moe_v3 bitnet cohere dbrx deepseek "
     "deepseek_v3 dots1 ernie4_5 ernie4_5_moe exaone gemma gemma2 glm glm4 glm4_moe glm4_moe_lite "
     "gpt2 gpt_bigcode gpt_neox gptj granite granitemoe granitemoehybrid helium hunyuan "
-    "hunyuan_v1_dense internlm2 internlm3 iquestcoder joyai_llm_flash kimi_k2 kimi_k25 kimi_k3 "
-    "kimi_linear kimi_vl lfm2 lfm2_moe llama4_text mamba2 mimo minicpm minimax_m2 mistral4 "
-    "mixtral nanochat nemotron nemotron-nas nemotron_h olmo olmo2 olmo_hybrid olmoe openelm phi "
-    "phi-msft phi3 phi3small phimoe pixtral plamo qwen qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3 "
-    "qwen3_5 qwen3_5_moe qwen3_moe qwen3_next qwen3_vl qwen3_vl_moe seed_oss smollm3 solar_open "
-    "stablelm starcoder2 talkie telechat3"
+    "hunyuan_v1_dense internlm2 internlm3 joyai_llm_flash kimi_k2 kimi_k25 kimi_k3 kimi_linear "
+    "kimi_vl lfm2 lfm2_moe llama4_text mamba2 mimo minicpm minimax_m2 mistral3 mistral4 mixtral "
+    "nanochat nemotron nemotron-nas nemotron_h olmo olmo2 olmo_hybrid olmoe openelm phi phi-msft "
+    "phi3 phi3small phimoe pixtral plamo qwen qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3 qwen3_5 "
+    "qwen3_5_moe qwen3_moe qwen3_next qwen3_vl qwen3_vl_moe seed_oss smollm3 solar_open stablelm "
+    "starcoder2 talkie telechat3"
 )
 """Their attention layers keep a KVCache each, whatever window the file names."""
 

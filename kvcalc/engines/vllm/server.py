@@ -103,7 +103,6 @@ SWITCHES: dict[str, tuple[str, Any]] = {
 ENVIRONMENT = {
     "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
     "VLLM_KV_CACHE_LAYOUT": "kv_cache_layout",
-    "VLLM_ATTENTION_BACKEND": "attention_backend",
 }
 """Variables of the environment (envs.py): the setting of each."""
 

@@ -1,0 +1,169 @@
+"""The model types that engines know are those of their own source, with what it makes of each."""
+
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES
+from kvcalc.engines.lmdeploy import builders
+from kvcalc.engines.mlx import models
+from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
+from kvcalc.errors import KvcalcError
+from tests.engines.engine_names import names
+from tests.shapes import full, latent, model, sliding
+
+MADE = names("mlx", "model type")
+
+NO_RULE = {
+    *("afm7", "baichuan_m1", "bailing_moe_linear", "deepseek_v41", "falcon_mamba", "gear"),
+    *("iquestloopcoder", "jamba", "lfm2-vl", "lille-130m", "longcat_flash_ngram", "mamba"),
+    *("minimax", "muse_spark", "nanbeige", "phixtral", "plamo2", "prism_hadamard_qwen35"),
+    *("recurrent_gemma", "rwkv7"),
+}
+"""Model types of MLX-LM that kvcalc refuses."""
+
+
+def test_mlx_makes_of_a_type_the_caches_of_its_file() -> None:
+    known = {*models.KNOWN, *models.EXPANDED}
+    assert MADE.keys() - known == NO_RULE
+    assert known <= MADE.keys()
+    for table, cache in (
+        (models.ROTATING, "RotatingKVCache"),
+        (models.CHUNKED, "ChunkedKVCache"),
+        (models.CACHE_LISTS, "CacheList"),
+    ):
+        assert table == {name for name in known if cache in MADE[name].split()}
+    assert models.ALL_FULL == models.KNOWN - models.ROTATING - models.CHUNKED - models.CACHE_LISTS
+
+
+@pytest.mark.parametrize("name", ["iquestcoder", "llama", "ministral3", "mistral", "xverse"])
+def test_mlx_rotates_where_the_file_lists_the_layers(name: str) -> None:
+    assert name in models.LISTED
+    assert models.rotates(model(sliding(), full(), model_type=name))
+    assert not models.rotates(model(sliding(), model_type=name))
+    assert len(models.LISTED) == 5
+
+
+@pytest.mark.parametrize("name", ["deepseek_v2", "minicpm3", "youtu_llm"])
+def test_mlx_expands_some_latent_rows(name: str) -> None:
+    with pytest.raises(KvcalcError, match=f"expands the latent rows of {name}"):
+        kvcalc.cost(model(latent(), model_type=name), engine="mlx")
+
+
+BUILDERS = {
+    "builders of one window": {
+        *("chatglm.py", "gemma.py", "glm4_1v.py", "hy3.py", "qwen3_omni.py", "qwen3_vl.py"),
+        "sdar.py",
+    },
+    "NO_WINDOW": {"gpt_oss.py", "llama4.py"},
+    "LATENT": {"deepseek_v2.py", "kimi_k2.py", "kimi_k25.py"},
+    "SPARSE": {"deepseek_v32.py", "glm_moe_dsa.py"},
+    "DELTA": {"qwen3_5.py", "qwen3_next.py"},
+    "COMPRESSED": {"deepseek_v4.py"},
+}
+"""The files of LMDeploy's builders, by what they build; glm4.py has two."""
+
+NO_BUILDER_HERE = {
+    *("deepseek_vl_v2", "intern_s2_preview", "interns1_1", "interns1_pro", "interns2_mobius"),
+    "qwen",
+}
+
+DEFAULT = {
+    *("deepseek", "glm4", "internlm2", "internlm3", "llama", "minimax_m2", "mistral", "mixtral"),
+    *("phi3", "phi3_v", "phimoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"),
+}
+"""Types without a builder of their own; `gemma3` is asked for by its class."""
+
+
+def test_lmdeploys_types_have_the_builders_of_its_files() -> None:
+    theirs = names("lmdeploy", "builder")
+    built = {file: {name for name, by in theirs.items() if by == file} for file in theirs.values()}
+    glm4 = built.pop("glm4.py")
+    assert glm4 == {"glm4_moe", "glm4_moe_lite"}
+    of = {what: set().union(*(built[file] for file in files)) for what, files in BUILDERS.items()}
+    assert of["builders of one window"] | {"glm4_moe"} | DEFAULT == builders.ONE_WINDOW
+    assert of["NO_WINDOW"] | {"gemma3"} == builders.NO_WINDOW
+    assert of["LATENT"] | {"glm4_moe_lite"} == builders.LATENT
+    assert {*builders.SPARSE} == of["SPARSE"]
+    assert of["DELTA"] - NO_BUILDER_HERE == builders.DELTA
+    assert of["COMPRESSED"] == builders.COMPRESSED
+    assert theirs.keys() - builders.KINDS_OF.keys() == NO_BUILDER_HERE
+
+
+CLASSES = {
+    "bailing_moe": "BailingMoeForCausalLM",
+    "bailing_moe_v2": "BailingMoeV2ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
+    "gemma4_unified_text": "Gemma4UnifiedForConditionalGeneration",
+    "kimi_k2": "DeepseekV3ForCausalLM",
+    "kimi_k25": "KimiK25ForConditionalGeneration",
+    "mimo_v2": "MiMoV2ForCausalLM",
+    "minimax": "MiniMaxText01ForCausalLM",
+    "minimax_m3_vl_text": "MiniMaxM3SparseForConditionalGeneration",
+    "muse_glimmer_text": "MuseGlimmerForConditionalGeneration",
+    "nemotron-nas": "DeciLMForCausalLM",
+    "nemotron_h": "NemotronHPuzzleForCausalLM",  # with experts, as NemotronHForCausalLM too
+    "step3p5": "Step3p5ForCausalLM",
+}
+"""The class of a model type that transformers has none of, or has another beside."""
+
+
+@pytest.mark.parametrize("model_type", ARCHITECTURES)
+def test_llama_cpps_converters_give_a_model_type_its_architecture(model_type: str) -> None:
+    by_class = names("llama.cpp", "class")
+    given = names("llama.cpp", "model type")
+    theirs = by_class[CLASSES[model_type]] if model_type in CLASSES else given[model_type]
+    assert ARCHITECTURES[model_type] == theirs
+
+
+MTP_OF_CLASS = {
+    "Glm4MoeForCausalLM": "glm4_moe",
+    "Glm4MoeLiteForCausalLM": "glm4_moe_lite",
+    "GlmOcrForConditionalGeneration": "glm_ocr",
+    "BailingMoeV3ForCausalLM": "bailing_hybrid",
+    "MiMoForCausalLM": "mimo",
+    "MiMoV2ForCausalLM": "mimo_v2",
+    "MiMoV2FlashForCausalLM": "mimo_v2_flash",
+    "MiniMaxM3SparseForConditionalGeneration": "minimax_m3",
+}
+"""Model types whose drafts vLLM knows by their class."""
+
+NO_DRAFTS_HERE = {
+    *("deepseek_v41", "gemma4_assistant", "gemma4_unified_assistant", "glm5_next", "hy_v4"),
+    *("inkling_mm_model", "inkling_model", "intern_s2_preview", "interns2_mobius"),
+    *("nemotron_h_puzzle", "qwen4_exp", "qwen4_exp_text", "step5", "step5_vl"),
+}
+"""Model types that vLLM drafts for and kvcalc does not."""
+
+ONE = {"longcat_flash_mtp", "nemotron_h_mtp"}
+FIRST = {"exaone4_5_mtp", "exaone_moe_mtp"}
+SLIDES = {"mimo_v2_mtp"}
+
+
+def drafts() -> dict[str, str]:
+    """The name that vLLM gives the draft of each model type."""
+    classes = names("vllm", "draft of a class")
+    return {
+        **{MTP_OF_CLASS[name]: to for name, to in classes.items() if name in MTP_OF_CLASS},
+        **names("vllm", "draft of a model type"),
+    }
+
+
+def test_vllm_drafts_for_these_model_types() -> None:
+    assert drafts().keys() - NO_DRAFTS_HERE == {*MTP_LAYERS, *UNREAD}
+
+
+@pytest.mark.parametrize("name", MTP_LAYERS)
+def test_the_layers_of_a_draft_are_those_of_its_file(name: str) -> None:
+    layers: tuple[Any, ...] = (sliding(), full(kv_heads=2), full(kv_heads=4), sliding())
+    given = model(*layers, model_type=name, num_nextn_predict_layers=2)
+    draft = drafts()[name]
+    expected: tuple[Any, ...] = (full(kv_heads=4),) * 2
+    if draft in ONE:
+        expected = expected[:1]
+    elif draft in FIRST:
+        expected = layers[:2]
+    elif draft in SLIDES:
+        expected = layers[:1]
+    assert draft_layers(given, "mtp") == expected

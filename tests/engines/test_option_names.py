@@ -1,0 +1,188 @@
+"""Flags, keys, words and variables that kvcalc knows are those of the engines' own source."""
+
+from collections.abc import Set
+
+import pytest
+
+from kvcalc.engines import find
+from kvcalc.engines.option_values import Choices
+from kvcalc.engines.server import Server
+from kvcalc.engines.vllm import draft_flags, json_flags
+from tests.engines.engine_names import names, options
+
+ENGINES = ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy")
+
+
+def server(engine: str) -> Server:
+    found = find(engine).server
+    assert found is not None
+    return found
+
+
+BEFORE = {
+    # Of releases before 0.33.0, and -O1 for --optimization-level=1.
+    "vllm": {
+        *("--calculate-kv-scales", "--cuda-graph-sizes", "--disable-frontend-multiprocessing"),
+        *("--disable-log-requests", "--disable-mm-preprocessor-cache", "--enable-reasoning"),
+        *("--full-cuda-graph", "--enable-multimodal-encoder-data-parallel", "--task"),
+        *("--guided-decoding-backend", "--max-num-partial-prefills", "--worker-use-ray"),
+        *("--max-seq-len-to-capture", "--num-scheduler-steps", "--preemption-mode"),
+        *("--scheduler-delay-factor", "--swap-space", "--use-v2-block-manager", "-O"),
+    },
+    "sglang": {"--tp", "--dp"},  # which argparse completes
+}
+"""Flags that the engine's parser does not name."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_flag_is_the_engines_own_and_takes_as_many_values(engine: str) -> None:
+    ours = server(engine)
+    taken = {**dict.fromkeys(ours.gives, 1), **dict.fromkeys(ours.switches, 0), **ours.ignored}
+    taken |= dict.fromkeys(ours.several, -1)
+    for by_count in ours.refused.values():
+        taken |= {flag: count for count, text in by_count.items() for flag in text.split()}
+    theirs = options(engine)
+    assert taken.keys() - theirs.keys() == BEFORE.get(engine, set())
+    counts = {flag: theirs[flag][1] for flag in taken.keys() & theirs.keys()}
+    # One value or none: what follows is taken as far as it goes.
+    counts |= {flag: -1 for flag, count in counts.items() if count == "?"}
+    assert {flag: taken[flag] for flag in counts} == counts
+
+
+GIVES = {
+    "vllm": {
+        "max_model_len": "context",
+        "max_num_seqs": "sequences",
+        "gpu_memory_utilization": "share",
+        "spec_method": "speculative_method",
+        "spec_model": "speculative_model",
+        "spec_tokens": "num_speculative_tokens",
+    },
+    "sglang": {
+        "model_path": "model",
+        "context_length": "context",
+        "mem_fraction_static": "share",
+        "tp_size": "tensor_parallel_size",
+    },
+    "llama.cpp": {
+        **dict.fromkeys(("model_url", "hf_repo"), "model"),
+        "ctx_size": "context",
+        "parallel": "sequences",
+        "gpu_layers": "n_gpu_layers",
+        "draft": "spec_draft_n_max",
+    },
+    "mlx": {"decode_concurrency": "sequences"},
+    "lmdeploy": {
+        "session_len": "context",
+        "max_batch_size": "sequences",
+        "cache_max_entry_count": "share",
+        "tp": "tensor_parallel_size",
+        "dtype": "kv_cache_dtype",
+    },
+}
+"""What an option gives where that has another name; `tp_size` and `dp_size` have short forms."""
+
+SHORT = {"--tp": "tensor_parallel_size", "--dp": "dp_size"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_flag_gives_the_setting_of_its_option(engine: str) -> None:
+    theirs = options(engine)
+    for flag, gives in server(engine).gives.items():
+        option = theirs[flag][0] if flag in theirs else SHORT[flag]
+        assert gives == GIVES[engine].get(option, option), flag
+
+
+SWITCHED = {
+    "-kvo": ("offload_kqv", True),
+    "--kv-offload": ("offload_kqv", True),
+    "-nkvo": ("offload_kqv", False),
+    "--no-kv-offload": ("offload_kqv", False),
+    "-no-kvu": ("kv_unified", False),
+}
+"""Switches whose flag does not say it all."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_switch_switches_the_setting_of_its_option(engine: str) -> None:
+    for flag, switched in server(engine).switches.items():
+        option = options(engine)[flag][0]
+        assert switched == SWITCHED.get(flag, (option, not flag.startswith("--no-"))), flag
+
+
+VARIABLES = {
+    "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
+    "VLLM_KV_CACHE_LAYOUT": "kv_cache_layout",
+    "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
+}
+
+
+def test_variables_are_the_engines_own() -> None:
+    ours = {
+        name: setting
+        for by in ("vllm", "sglang")
+        for name, setting in server(by).environment.items()
+    }
+    assert ours == VARIABLES
+    assert ours.keys() <= {*names("vllm", "environment"), *names("sglang", "environment")}
+
+
+NOT_COUNTED = {
+    ("vllm", "all2all_backend"): {"passthrough"},
+    ("vllm", "runner"): {"draft"},
+    ("llama.cpp", "spec_type"): {"draft-simple", "draft-eagle3", "draft-dflash", "draft-dspark"},
+}
+"""Words that an option takes and kvcalc never writes; of attention backends many."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_options_words_are_the_engines_own(engine: str) -> None:
+    seen = 0
+    for option, takes in server(engine).takes.items():
+        theirs = names(engine, f"values of {option.replace('cache_type_v', 'cache_type_k')}").keys()
+        if not theirs or not isinstance(takes, Choices):
+            continue
+        seen += 1
+        words = set(takes.words)
+        assert words <= theirs
+        if option != "attention_backend":
+            assert words == theirs - NOT_COUNTED.get((engine, option), set())
+    assert seen == {"vllm": 9, "sglang": 5, "llama.cpp": 3, "lmdeploy": 1, "mlx": 0}[engine]
+
+
+OF_ITS_OWN = {
+    "draft_model_config",
+    "draft_parallel_config",
+    "target_model_config",
+    "target_parallel_config",
+}
+"""Fields of SpeculativeConfig that vLLM fills in itself."""
+
+OLDER = {
+    "SpeculativeConfig": {"disable_by_batch_size"},
+    "AttentionConfig": {
+        "disable_flashinfer_prefill",
+        "use_cudnn_prefill",
+        "use_prefill_decode_attention",
+        "use_trtllm_ragged_deepseek_prefill",
+    },
+    "KVTransferConfig": {"kv_buffer_size", "kv_ip", "kv_parallel_size", "kv_rank"},
+}
+"""Keys of releases before 0.33.0."""
+
+
+@pytest.mark.parametrize(
+    ("of", "ours"),
+    [
+        ("SpeculativeConfig", {*draft_flags.KEYS, *draft_flags.RANKS, *draft_flags.REFUSED}),
+        (
+            "AttentionConfig",
+            {*json_flags.KERNELS, *json_flags.ATTENTION, *json_flags.ATTENTION_REFUSED},
+        ),
+        ("KVTransferConfig", {*json_flags.TRANSFER}),
+    ],
+)
+def test_keys_of_a_json_option_are_the_fields_of_its_class(of: str, ours: Set[str]) -> None:
+    theirs = names("vllm", of).keys()
+    assert ours - theirs == OLDER[of]
+    assert theirs - ours == (OF_ITS_OWN if of == "SpeculativeConfig" else set())
