@@ -59,7 +59,9 @@ def reading_of(folder: Path, quantized: Any, beside: Any = None, **more: Any) ->
             "FP8",
             1,
         ),
-        (None, {"quantization": LEGACY["quantization"]}, "unnamed", "FP8", False),
+        (None, {"quantization": LEGACY["quantization"]}, "modelopt", "FP8", False),
+        (None, LEGACY | {"producer": {"name": "other"}}, "unnamed", "FP8", False),
+        ({"quant_algo": "FP8", "kv_cache_scheme": "FP8"}, None, "unnamed", "FP8", False),
         (
             None,
             LEGACY | {"quantization": {"quant_algo": None, "kv_cache_quant_algo": "FP8"}},

@@ -92,7 +92,7 @@ def _scheme(quantized: Quantized, *, second: bool) -> CacheScheme | None:
                 continue
             origin = f"{quantized.origin}, {within}{key}"
             return CacheScheme(
-                method=_method(table, places[0][1]),
+                method=_method(quantized, places[0][1]),
                 origin=origin,
                 second=second,
                 **_said(key, value),
@@ -117,11 +117,16 @@ def _said(key: str, value: object) -> dict[str, Any]:
     return {"algorithm": name or f"{kind} of {bits} bits"[:100], **scales}
 
 
-def _method(table: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
-    """The method of quantisation; ModelOpt files before 0.31 are identified by their producer."""
+def _method(quantized: Quantized, inner: Mapping[str, Any]) -> str:
+    """The method of quantisation; ModelOpt files before 0.31 are identified by their producer.
+
+    So is hf_quant_config.json by its name, of which copies have lost it.
+    """
+    table = quantized.table
     method = table.get("quant_method")
     producer = table.get("producer")
     made = isinstance(producer, dict) and producer.get("name") == "modelopt"
+    made = made or (producer is None and quantized.origin == BESIDE)
     if (made or "modelopt_quant_config" in inner) and inner is not table:
         algorithm = inner.get("quant_algo")
         if isinstance(algorithm, str) and algorithm.upper() in LEGACY:

@@ -76,7 +76,12 @@ TOUCHES_NOTHING = {
     *("index_local_blocks", "index_share_for_mtp_iteration", "indexer_rope_interleave"),
     *("indexer_n_heads", "indexer_budget", "indexer_compress_ratio"),
     *("ngram_vocab_size_base", "heads_per_ngram", "split_ngram_parts", "ple_embed_dim"),
-    *("make_ngram_vocab_size_divisible_by", "latent_moe_use_norm", "num_mem_blocks"),
+    *(
+        "make_ngram_vocab_size_divisible_by",
+        "latent_moe_use_norm",
+        "moe_latent_size",
+        "num_mem_blocks",
+    ),
     *("use_conv_bias", "mamba_conv_bias", "mtp_hidden_states_first", "shared_expert_sink"),
     *("add_swa_attention_sink_bias", "add_full_attention_sink_bias", "sink_bias"),
     *("max_window_layers", "sliding_window", "sliding_window_size", "use_sliding_window"),
