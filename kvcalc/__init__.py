@@ -5,12 +5,12 @@
     >>> kvcalc.cost(model, engine="ideal")(context=262_144)
     12903776256
 
-Every command of the command line is a function of its name here. Two have other names, for
-`kvcalc.formula` and `kvcalc.engines` are packages: `write_formula`, and `list_engines` with
-`describe_engine`. Each name is imported when it is first asked for.
+Every command is a function of the same name here, except two: as `kvcalc.formula` and
+`kvcalc.engines` are packages, their functions are `write_formula`, and `list_engines` with
+`describe_engine`. Each name is imported when it is first used.
 """
 
-TYPE_CHECKING = False  # what type checkers take for typing's, without importing it
+TYPE_CHECKING = False  # type checkers take it for typing's; typing is not imported
 
 if TYPE_CHECKING:
     from kvcalc.answers.check import check as check
@@ -135,16 +135,16 @@ _HOMES = {
     "readers.reading": "Reading",
     "readers.weights": "Weights",
 }
-"""Each module and its public names: it is imported when one of them is first asked for."""
+"""Each module and its public names; it is imported when one of them is first used."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = list(_HOME_OF)
 
-if not TYPE_CHECKING:  # to a type checker, what is not imported above is not there
+if not TYPE_CHECKING:  # to a type checker, only what is imported above exists
 
     def __getattr__(name):
-        """Import a public name, or say that there is none such."""
+        """Import a public name, or say that there is no such name."""
         if name == "__version__":
             from importlib.metadata import version
 

@@ -24,7 +24,7 @@ SOURCE = variable("source")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a derivation: what it is, how it comes about, its value and the value's unit."""
+    """One step of a derivation: its name, how it is worked out, its value and the value's unit."""
 
     name: str
     working: str
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of layers: `formula` gives its bytes over all ranks, the steps lead there."""
+    """A group of layers: `formula` gives its bytes over all ranks, and the steps derive it."""
 
     kind: str
     layers: int
@@ -55,11 +55,11 @@ class Split:
 class Cost:
     """What an engine's cache needs for a model: call it for the bytes over all ranks.
 
-    `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` parts the
-    bytes into what is fixed and what each sequence adds, or says why they cannot be parted.
-    `steps` lead from the groups to the whole; `why` says in one line what makes the engine differ
-    from the least that attention needs; `peak_formula` is the peak while a prompt is read, where
-    that is more. `engine_version` is the release that it holds for. `note` is a sentence that
+    `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` separates the
+    fixed bytes from those that each sequence adds, or says why that cannot be done. `steps` lead
+    from the groups to the whole; `why` says in one line why the engine needs more than attention
+    itself; `peak_formula` is the peak while a prompt is read, if that is more. `engine_version` is
+    the release that the cost holds for. `note` is a sentence that
     people need beside the bytes.
     """
 
@@ -82,28 +82,28 @@ class Cost:
         """Bytes over all ranks that one sequence adds.
 
         Raises:
-            KvcalcError: the engine's cost is not a sum over sequences; the sentence says why.
+            UnsupportedError: the engine's cost is not a sum over sequences; the sentence says why.
         """
         return self._split().per_request
 
     @property
     def fixed(self) -> int:
-        """Bytes over all ranks that are there without any sequence.
+        """Bytes over all ranks that are allocated without any sequence.
 
         Raises:
-            KvcalcError: the engine's cost is not a sum over sequences; the sentence says why.
+            UnsupportedError: the engine's cost is not a sum over sequences; the sentence says why.
         """
         return self._split().fixed
 
     @property
     def max_sequences(self) -> int | None:
-        """How many sequences the engine runs at once; None where it sets no limit."""
+        """How many sequences the engine runs at once; None without a limit."""
         limits = [limit.most for limit in self.formula.limits if limit.value == SEQUENCES]
         return min(limits, default=None)
 
     @property
     def peak(self) -> Formula:
-        """Bytes over all ranks at the peak: those of `formula` where nothing exceeds them."""
+        """Bytes over all ranks at the peak; those of `formula` if nothing exceeds them."""
         return self.peak_formula or self.formula
 
     def _split(self) -> Split:
@@ -118,29 +118,30 @@ class Cost:
     def __call__(self, context: Any, **given: Any) -> Any: ...
 
     def __call__(self, context: Any, **given: Any) -> Any:
-        """Bytes over all ranks for `sequences` (1 unless given) of `context` tokens each.
+        """Bytes over all ranks for `sequences` (1 by default) of `context` tokens each.
 
-        Every variable of the formula may be given (sequences, window ...); what is not stays at
-        the model's or the engine's own value. Positive ints give an int; an array of NumPy (int64
-        or object) or a series of pandas or Polars gives one of its kind.
+        Every variable of the formula may be given (sequences, window ...); the others keep the
+        model's or the engine's own values. Positive ints give an int; a NumPy array (int64 or
+        object) or a series of pandas or Polars gives one of the same kind.
 
         Raises:
-            KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
-                64-bit integers whose result could pass 2^63.
+            RequestError: a quantity is not positive and whole, or not in this formula; or the
+                result of arrays of 64-bit integers could pass 2^63.
         """
         return self.formula(context, **given)
 
     def expr(self, *, checked: bool = False, **names: str) -> Any:
         """Build a Polars expression of the bytes over all ranks, for `with_columns`.
 
-        `names` maps variables to columns (context=ctx_len), the rest keep their values. Exact
-        while every part is below 2^63, past which Polars wraps silently: an expression cannot see
-        its data. `checked` computes in Int128 instead. Of more sequences than the engine runs it
-        makes a null.
+        `names` maps variables to columns (context=ctx_len); the others keep their values. It is
+        exact while every part is below 2^63; past that, Polars wraps silently, as an expression
+        cannot see its data. `checked` computes in Int128 instead. More sequences than the engine
+        runs give a null.
 
         Raises:
-            KvcalcError: polars is not installed, a variable is not in this formula, or the values
-                that are not in columns are more than the engine runs.
+            MissingExtraError: polars is not installed.
+            RequestError: a variable is not in this formula, or a value outside the columns is more
+                than the engine runs.
         """
         return self.formula.polars(checked=checked, **names)
 
@@ -148,7 +149,7 @@ class Cost:
         """Derive the answer step by step; its str() is for people.
 
         Raises:
-            KvcalcError: a quantity is not a positive int, or not in this formula.
+            RequestError: a quantity is not a positive int, or not in this formula.
         """
         from kvcalc.explanation import ExplainedGroup, ExplainedStep, Explanation
 
@@ -199,13 +200,13 @@ class Cost:
 
 @dataclass(frozen=True, repr=False)
 class Pool:
-    """A cache of a given memory, as an engine allocates it at its start.
+    """A cache in a given memory, as an engine allocates it when it starts.
 
     `context` is tokens of one sequence. `bytes` is what is allocated on the fullest rank;
     `capacity_tokens` is the engine's own figure of how many tokens fit; `max_sequences` is how
-    many sequences of `context` tokens run at once (0: not even one fits). `figures` has what the
-    engine prints or checks, by its own names. `engine_version` is the release that it holds for.
-    `note` is a sentence that people need beside the figures.
+    many sequences of `context` tokens run at once (0: not even one fits). `figures` are what the
+    engine prints or checks, by its own names. `engine_version` is the release that the pool holds
+    for. `note` is a sentence that people need beside the figures.
     """
 
     model: Model
@@ -242,7 +243,7 @@ class Pool:
 
 
 def window_of(model: Model, window: int) -> Value:
-    """Take a window of a model's layers: a variable where the model has one, else its number."""
+    """Give a window of a model's layers: a variable if the model has one, else a number."""
     return window if model.window is None else WINDOW
 
 
@@ -255,9 +256,9 @@ def formula(
 ) -> Formula:
     """Bind a model's own values to the variables that every engine knows.
 
-    `settings` are variables that the engine adds, with their values; `fixed` says of settings
-    that cannot vary without another structure, by name, why they cannot. Past the `limits` the
-    engine does not run.
+    `settings` are variables that the engine adds, with their values. `fixed` maps settings that
+    would change the structure of the formula to the reason why they cannot vary. The engine does
+    not run past the `limits`.
     """
     variables = {"sequences": 1, **settings}
     absent = {}

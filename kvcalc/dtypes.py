@@ -6,13 +6,13 @@ from kvcalc.errors import RequestError, quote
 
 
 class Dtype(NamedTuple):
-    """An element type of a cache: its name as engines spell it, and its size in bits."""
+    """An element type of a cache: its name as engines write it, and its size in bits."""
 
     name: str
     bits: int
 
     def row_bytes(self, elements: int) -> int:
-        """Bytes of one row of `elements`: packed, the last byte whole."""
+        """Bytes of one row of `elements`, which are packed; the last byte counts whole."""
         return -(-elements * self.bits // 8)
 
 
@@ -45,7 +45,7 @@ def dtype(name: str, field: str = "dtype") -> Dtype:
     `field` is where the name was given.
 
     Raises:
-        KvcalcError: no such element type; the sentence lists them.
+        RequestError: there is no such element type; the sentence lists them.
     """
     known = DTYPES.get(ALIASES.get(name, name))
     if known is None:

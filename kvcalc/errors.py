@@ -1,7 +1,7 @@
-"""What kvcalc raises for what it was asked or given: one exception, and the kinds of it.
+"""The exceptions for wrong requests and inputs: one base class, and one class per kind.
 
-The text is one sentence for people. Programs read the kind and its attributes, each None where it
-is not known, and never the text.
+The text is one sentence for people. Programs read the class and its attributes, never the text; an
+attribute is None if it is not known.
 """
 
 from pathlib import Path
@@ -39,14 +39,14 @@ class RequestError(KvcalcError):
 
     @classmethod
     def about(cls, field: str, why: str, *, found: object = None) -> Self:
-        """Write a sentence of a field, and what is wrong with it."""
+        """Write a sentence that names the field and says what is wrong with it."""
         return cls(f"{field}: {why}", field=field, found=found)
 
 
 class UnsupportedError(KvcalcError):
-    """An engine that cannot run this model, or not with this setting.
+    """An engine cannot run this model, or not with this setting.
 
-    `engine` is its name; `what` the setting, or the kind of layer or of model.
+    `engine` is its name; `what` is the setting, or the kind of layer or model.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class UnsupportedError(KvcalcError):
 
 
 class TooLittleMemoryError(KvcalcError):
-    """A memory in which the engine does not start: `available_bytes`, of `needed_bytes`."""
+    """An engine needs `needed_bytes` of memory to start, and has only `available_bytes`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class TooLittleMemoryError(KvcalcError):
 
 
 class SourceError(KvcalcError):
-    """A file or an address that cannot be read, or that is not what it should be: `source`."""
+    """A file or an address, `source`, cannot be read or has the wrong content."""
 
     def __init__(self, sentence: str, *, source: str | None = None) -> None:
         super().__init__(sentence)
@@ -86,14 +86,14 @@ class SourceError(KvcalcError):
 
     @classmethod
     def of(cls, source: Path | str | None, why: object) -> Self:
-        """Write the usual sentence: the source, standard input where None, and what is wrong."""
+        """Write the usual sentence: the source (None is stdin), and what is wrong with it."""
         if source is None:
             return cls(f"stdin: {why}", source="stdin")
         return cls(f"{quote(str(source), 300)}: {why}", source=str(source))
 
 
 class MissingExtraError(KvcalcError):
-    """An installation without an optional package: `extra` is kvcalc's extra that brings it."""
+    """An optional package is not installed: `extra` is the extra of kvcalc that brings it."""
 
     def __init__(self, sentence: str, *, extra: str) -> None:
         super().__init__(sentence)
@@ -101,7 +101,7 @@ class MissingExtraError(KvcalcError):
 
     @classmethod
     def of(cls, purpose: str, extra: str) -> Self:
-        """Write the usual sentence: what needs the extra, and how it is installed."""
+        """Write the usual sentence: what needs the extra, and how to install it."""
         sentence = f"{purpose} the extra kvcalc[{extra}]: pip install 'kvcalc[{extra}]'"
         return cls(sentence, extra=extra)
 
@@ -109,7 +109,7 @@ class MissingExtraError(KvcalcError):
 def quote(value: object, limit: int = 60) -> str:
     """Quote a value for an error sentence: printable ASCII, at most `limit` characters.
 
-    Input files are hostile until parsed, so no control code of theirs may reach a terminal.
+    Input files are hostile until parsed, so their control codes must not reach a terminal.
     """
     if isinstance(value, str | list | tuple) and len(value) > limit:
         value = value[:limit]  # no more of it is shown, so no more is written out
@@ -120,12 +120,12 @@ def quote(value: object, limit: int = 60) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would obey rather than show."""
+    """Escape characters that a terminal would obey instead of showing them."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what another library says of its failure."""
+    """The first line of another library's error message."""
     return str(error).strip().partition("\n")[0]
 
 

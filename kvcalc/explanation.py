@@ -9,7 +9,7 @@ from kvcalc.units import at_version
 
 @dataclass(frozen=True)
 class ExplainedStep:
-    """A step: what it is, how it comes about, its value and the value's unit."""
+    """A step: its name, how it is worked out, its value and the value's unit."""
 
     name: str
     working: str
@@ -28,7 +28,7 @@ class ExplainedGroup:
 
 @dataclass(frozen=True)
 class Lever:
-    """The setting that would lower the answer most, as the engine's flag, and what it would be."""
+    """The setting that would lower the answer most, as the engine's flag, and the bytes then."""
 
     setting: str
     value: Any
@@ -38,7 +38,7 @@ class Lever:
 
 @dataclass(frozen=True)
 class StepRow:
-    """A step beside the group of layers that it belongs to: their kind, "all" for the whole."""
+    """A step, and the kind of its group of layers; "all" is the whole model."""
 
     kind: str
     layers: int
@@ -50,13 +50,12 @@ class StepRow:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A derivation: groups of layers, each with its steps, those of the whole, the formula.
+    """A derivation: the steps of each group of layers, the steps of the whole, and the formula.
 
     `engine_version` is the release that it holds for. `settings` are those that differ from the
-    engine's defaults, `quantities` what the formula was
-    evaluated for. `bytes` is over all ranks, `bytes_per_gpu` on the fullest. `lever` is None where
-    no setting of the engine lowers the bytes without changing what is stored, or none was looked
-    for.
+    engine's defaults; `quantities` are the values for which the formula was evaluated. `bytes` is
+    over all ranks, `bytes_per_gpu` on the fullest. `lever` is None if no setting lowers the bytes
+    without changing what is stored, or if none was looked for.
     """
 
     model: str
@@ -75,7 +74,7 @@ class Explanation:
 
     @property
     def title(self) -> str:
-        """What is explained, in a line."""
+        """What is explained, in one line."""
         stated = [f"{name} {amount:,}" for name, amount in self.quantities.items()]
         stated += [
             f"{name} {value}"

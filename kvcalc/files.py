@@ -13,7 +13,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file to read its bytes.
 
     Raises:
-        KvcalcError: there is none, it is no regular file, or it cannot be read.
+        SourceError: there is no such file, it is not a regular file, or it cannot be read.
     """
     try:
         if not path.is_file():
@@ -29,7 +29,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     """Read a whole regular file of at most `most` bytes.
 
     Raises:
-        KvcalcError: as `opened`; or it is larger.
+        SourceError: as `opened`; or the file is larger.
     """
     with opened(path) as file:
         content = file.read(most + 1)

@@ -1,4 +1,4 @@
-"""The pydantic class under every model of kvcalc: immutable, and refused in one sentence."""
+"""The base of every pydantic class here: immutable, with one sentence for a wrong value."""
 
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ class Frozen(BaseModel):
     """An immutable pydantic model.
 
     Raises:
-        KvcalcError: a field is missing, unknown or out of range; the sentence names it.
+        RequestError: a field is missing, unknown or out of range; the sentence names it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -34,7 +34,7 @@ class Frozen(BaseModel):
 
 
 def _refusal(model: type[BaseModel], error: ValidationError) -> RequestError:
-    """Say the first failure of a validation: the field, what was found, what was expected."""
+    """Describe the first failure of a validation: the field, what was found and expected."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(step) for step in first["loc"])
     if first["type"] == "missing":

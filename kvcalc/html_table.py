@@ -1,4 +1,4 @@
-"""A table of an object for a notebook, which shows what its `_repr_html_` returns."""
+"""HTML tables for notebooks, which show what an object's `_repr_html_` returns."""
 
 from collections.abc import Iterable, Sequence
 

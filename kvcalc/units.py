@@ -17,7 +17,7 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
     """Read a count such as "8192", "8,192" or "256K" (K, M, G are powers of 1024).
 
     Raises:
-        KvcalcError: not such a count, or not a whole number of at least 1.
+        RequestError: it is not such a count, or less than 1.
     """
     match = re.fullmatch(r"([0-9]{1,40}|[0-9]{1,3}(?:,[0-9]{3}){1,12})([KMG]?)", text.strip())
     if match is None:
@@ -41,7 +41,7 @@ def parse_memory(text: str, option: str = "memory") -> int:
     """Read a memory size such as "141GB" (10^9) or "131.5 GiB" (2^30) into bytes, rounded down.
 
     Raises:
-        KvcalcError: not such a size; of a bare "24G" the sentence gives both readings.
+        RequestError: it is not such a size; for a bare "24G" the sentence gives both readings.
     """
     match = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?\s?([A-Za-z]{0,3})", text.strip())
     if match and (match[3] in MEMORY_UNITS or match[0] == "0"):
@@ -89,5 +89,5 @@ def plural(number: int, noun: str) -> str:
 
 
 def at_version(engine: str, version: str) -> str:
-    """Name an engine with the release that an answer holds for; some have none ("-")."""
+    """Name an engine with the release that an answer holds for; "-" and "" are no release."""
     return engine if version in ("", "-") else f"{engine} {version}"

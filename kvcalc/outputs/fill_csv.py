@@ -1,4 +1,4 @@
-"""A filled plan as CSV, streamed: the plan's own cells as they stood, then the answers."""
+"""A filled plan as CSV, streamed: the plan's own cells unchanged, then the answers."""
 
 import csv
 from collections.abc import Collection, Iterable, Sequence
@@ -13,9 +13,9 @@ def write_csv(
     rows: Iterable[tuple[Sequence[str], Filled]],
     columns: Collection[str] = (),
 ) -> None:
-    """Write the header and the rows; a row of another width is cut or padded to the header's.
+    """Write the header and the rows; each row is cut or padded to the width of the header.
 
-    `columns` are the questions that the plan has columns of.
+    `columns` are the questions for which the plan has columns.
     """
     width, names = len(header), answers_to(columns)
     releases = len(names) > len(ANSWERS)

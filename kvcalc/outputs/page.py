@@ -1,4 +1,4 @@
-"""What a person reads: a title, a table, and notes beneath it."""
+"""A page for people: a title, a table, and notes beneath it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,10 +7,10 @@ from kvcalc.units import binary_size
 
 
 class Page(NamedTuple):
-    """An answer laid out for people, as text that any form (terminal, Markdown) can show.
+    """An answer laid out for people, as text that any format (terminal, Markdown) can show.
 
-    The first `text_columns` columns are words and set to the left; the rest are amounts. A line
-    feed in a cell or a column's name is where it may be broken when there is little room.
+    The first `text_columns` columns are words, aligned left; the rest are amounts. A line feed in a
+    cell or a column's name marks where it may be broken to save room.
     """
 
     title: str
@@ -21,11 +21,11 @@ class Page(NamedTuple):
 
 
 def settings_note(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """A note of the settings that differ from an engine's defaults, where there are any."""
+    """A note on the settings that differ from an engine's defaults, if there are any."""
     stated = ", ".join(f"{name} {value}" for name, value in settings.items())
     return (f"settings: {stated}",) if stated else ()
 
 
 def bytes_cell(size_bytes: int) -> str:
-    """A byte count, exact, and in its binary unit."""
+    """A byte count, exact and in its binary unit."""
     return f"{size_bytes:,}\n({binary_size(size_bytes)})"

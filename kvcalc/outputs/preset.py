@@ -1,4 +1,4 @@
-"""A model as a preset file, which loads back equal."""
+"""A model as a preset file, which reads back as the same model."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def to_preset(reading: Reading) -> str:
     """Write a model as TOML; the source of its facts is what it was read from.
 
     Raises:
-        KvcalcError: more different layers than there are letters.
+        KvcalcError: there are more different layers than letters.
     """
     model = reading.model
     kinds = list(dict.fromkeys([*(layer for layer, _ in model.groups), *model.mtp_layers]))

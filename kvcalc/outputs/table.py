@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula (OWASP, CSV Injection)."""
+"""Characters at which a spreadsheet starts a formula (OWASP, CSV Injection)."""
 
 
 def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The terminal: a page as a table that fits the window, or plain and unbroken into a pipe."""
+"""The terminal: a page as a table that fits the window, or plain and unbroken for a pipe."""
 
 import io
 import sys
@@ -12,20 +12,20 @@ from rich.text import Text
 from kvcalc.outputs.page import Page
 
 UNBOUNDED = 10_000
-"""Columns of a console that breaks no line."""
+"""The width of a console that does not break lines."""
 
 
 def draw_for_stdout(page: Page) -> str:
-    """Draw a page for where stdout goes."""
+    """Draw a page for stdout, which is a terminal or a pipe."""
     return draw(page, Console().width if sys.stdout and sys.stdout.isatty() else None)
 
 
 def draw(page: Page, width: int | None) -> str:
-    """Draw a page `width` columns wide; None is a pipe: unboxed, each row one whole line.
+    """Draw a page `width` columns wide; None means a pipe: no box, and one line per row.
 
-    A row that cannot be set in `width` runs over it: no amount is ever cut or broken.
+    A row that does not fit `width` runs over it: no amount is ever cut or broken.
     """
-    # With both sizes given, rich takes them even where TERM is dumb.
+    # With both sizes given, rich uses them even if TERM is dumb.
     console = Console(
         file=io.StringIO(), width=UNBOUNDED, height=25, force_terminal=width is not None
     )
@@ -41,7 +41,7 @@ def draw(page: Page, width: int | None) -> str:
 
 
 def _table(page: Page, *, boxed: bool, broken: bool) -> Table:
-    """Lay the page out, with cells broken where they may be or each on one line."""
+    """Lay the page out, with cells broken at their line feeds or each on one line."""
     table = Table(box=box.SIMPLE_HEAD if boxed else None, padding=(0, 1, 0, 0), show_edge=False)
     sides = ["left" if place < page.text_columns else "right" for place in range(len(page.columns))]
 
@@ -60,7 +60,7 @@ def _table(page: Page, *, boxed: bool, broken: bool) -> Table:
 
 
 def _drawn(console: Console, *pieces: RenderableType) -> str:
-    """What the console draws, without blank lines around it or spaces at lines' ends."""
+    """The console's drawing, without blank lines around it or spaces at the ends of lines."""
     with console.capture() as captured:
         for piece in pieces:
             console.print(piece)

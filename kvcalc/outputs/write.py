@@ -26,10 +26,10 @@ def write(text: str, output: Path | None) -> None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """Give the path of a new file, which takes the place of `output` once it was written.
+    """Give the path of a new file, which replaces `output` after it was written.
 
     Raises:
-        KvcalcError: it cannot be written.
+        KvcalcError: the file cannot be written.
     """
     try:
         target = output.resolve()
@@ -51,16 +51,16 @@ def replacing(output: Path) -> Iterator[Path]:
 
 
 def discard_stdout() -> None:
-    """Point stdout at nothing, so that the exit does not flush into it again."""
+    """Redirect stdout to the null device, so that the exit does not flush into it again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def streamed_stdout() -> Iterator[TextIO]:
-    """Give stdout to what writes piece by piece; a reader that has enough ends it quietly.
+    """Give stdout for writing piece by piece; if its reader stops early, end quietly.
 
     Raises:
-        KvcalcError: it is closed, or cannot be written.
+        KvcalcError: stdout is closed, or cannot be written.
     """
     if sys.stdout is None:  # closed by the shell: >&-
         raise RequestError.about("stdout", "closed; give -o FILE")
@@ -68,7 +68,7 @@ def streamed_stdout() -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has all it wanted: `| head -1`.
+        # The reader has enough: `| head -1`.
         discard_stdout()
     except OSError as error:
         discard_stdout()

@@ -143,5 +143,5 @@ def test_beside_recurrent_layers_the_bound_of_vllms_sequences_is_said(cli: Cli) 
     model = "tests/oracles/configs/Qwen--Qwen3.5-27B.json"
     outcome = cli("estimate", model, "-e", "vllm@0.28.0", "-c", "8K", "--json")
     assert outcome.code == 0
-    assert "its own 1,024 need 52,613,349,376 (49.00 GiB) of cache memory a GPU" in outcome.err
+    assert "its own 1,024 need 52,613,349,376 (49.00 GiB) of cache memory per GPU" in outcome.err
     assert cli("estimate", model, "-e", "vllm@0.19.1", "-c", "8K", "--json").err == ""

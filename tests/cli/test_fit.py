@@ -81,7 +81,7 @@ def test_the_table_says_where_its_figures_come_from(cli: Cli) -> None:
     assert "gpu_memory_utilization 0.92 of the memory; vLLM 0.33.0, config/cache.py" in out
     assert "reserve: 0: vLLM measures activations and graphs when it starts" in out
     assert "the memory is the driver's figure: what a framework sees is up to 1.8 % less" in out
-    assert "23,000,000,000 parameters are active a token (9.7 %); all must fit." in out
+    assert "23,000,000,000 parameters are active per token (9.7 %); all must fit." in out
     assert (
         "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-model-len 262144 --max-num-seqs 5" in out
     )
@@ -165,7 +165,7 @@ def test_a_grid_is_one_row_each(cli: Cli) -> None:
     grid = json.loads(cli("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1,2", "--json").out)
     assert [row["gpus"] for row in grid] == [1, 2]
     table = cli("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1,2", "--price", "h100=2").out
-    assert "a month" in table
+    assert "per month" in table
 
 
 def test_a_grid_in_which_nothing_fits_is_exit_1(cli: Cli) -> None:

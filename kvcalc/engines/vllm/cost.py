@@ -65,7 +65,7 @@ def _bound(planned: Plan) -> str:
     return (
         f"vllm {planned.settings.standing.version} starts beside recurrent layers only if "
         f"max_num_seqs is at most num_gpu_blocks; its own {own:,} need {format_bytes(own * block)} "
-        "of cache memory a GPU, else give --max-num-seqs"
+        "of cache memory per GPU, else give --max-num-seqs"
     )
 
 

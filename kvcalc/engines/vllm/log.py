@@ -156,7 +156,7 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
     request = run.pool.request(context)
     blocks = max(run.narrowed(run.pool), default=0) if found is None else found
     ours = Fraction(blocks, request)
-    why = f"{blocks:,} blocks / {request:,} blocks a request of {context:,} tokens"
+    why = f"{blocks:,} blocks / {request:,} blocks per request of {context:,} tokens"
     if found is not None:
         yield printed.row(ours, AGREES, why)
         return

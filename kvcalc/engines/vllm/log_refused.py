@@ -90,7 +90,7 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
             lambda pool: any(printed.agrees_with(check.gib(context)) for check in _checks(pool))
         )
 
-    why = asked.why or f"{run.pool.request(context):,} blocks a request, one rank"
+    why = asked.why or f"{run.pool.request(context):,} blocks per request, one rank"
     yield needed.held(asked.gib(context), why, explain)
     if longest:
         memory = Printed(0, "", values["gib"], GIB_PLACES)

@@ -32,7 +32,7 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
 )
 """Settings that may explain a figure that differs, each tried by itself."""
 
-NEW_LABEL = "blocks / blocks a request x max_model_len, the label's meaning from 0.20.1 on"
+NEW_LABEL = "blocks / blocks per request x max_model_len, the label's meaning from 0.20.1 on"
 OLD_LABEL = "blocks // groups x block size, the label's meaning up to 0.20.0"
 OVERRIDDEN_LABEL = "num_gpu_blocks_override x block size, the label's meaning of some builds"
 

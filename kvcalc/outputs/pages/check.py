@@ -1,4 +1,4 @@
-"""A checked log, for people: each figure with its verdict, and why."""
+"""A checked log for people: each figure with its verdict and the reason."""
 
 from collections.abc import Sequence
 

@@ -8,7 +8,7 @@ from kvcalc.units import at_version, format_bytes, percent, plural
 
 
 def compare_page(rows: Sequence[Compared]) -> Page:
-    """Lay out a comparison: a row an engine, columns for each window."""
+    """Lay out a comparison: one row per engine, columns for each window."""
     by_engine: dict[str, list[Compared]] = {}
     for row in rows:
         by_engine.setdefault(at_version(row.engine, row.engine_version), []).append(row)
@@ -51,14 +51,14 @@ def _amounts(row: Compared) -> tuple[str, str]:
 
 
 def _saved(cells: Sequence[Compared]) -> str:
-    """What the smallest window saves of the whole of the largest one's."""
+    """The share of the largest window's bytes that the smallest window saves."""
     large = max(cells, key=lambda row: row.window or 0).bytes
     small = min(cells, key=lambda row: row.window or 0).bytes
     return "" if large is None or small is None else percent(large - small, large)
 
 
 def _reasons(engine: str, cells: Sequence[Compared]) -> list[str]:
-    """One line each on why the engine differs, for each window where they are not the same."""
+    """One line per engine on why it differs; one per window if the reasons are not the same."""
     lines: dict[str, None] = {}
     for row in cells:
         said = row.error or row.why

@@ -1,4 +1,4 @@
-"""A comparison of two sides for people: their figures in a table, what parts them beneath it."""
+"""A comparison of two sides for people: a table of their figures, and why they differ beneath."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from kvcalc.units import at_version, binary_size, percent, plural
 
 
 def diff_page(answer: Diff) -> Page:
-    """Lay out a comparison: a row a figure, the causes, and why each side is what it is."""
+    """Lay out a comparison: one row per figure, the causes, and the reason for each side."""
     old, new = answer.old, answer.new
     two_models = old.model != new.model
     names = [side.model if two_models else _engine(side) for side in (old, new)]
@@ -30,7 +30,7 @@ def diff_page(answer: Diff) -> Page:
 
 
 def _reasons(names: list[str], sides: tuple[Side, Side]) -> Iterator[str]:
-    """Why each side is what it is, or its refusal."""
+    """The reason for each side's bytes, or why it refuses."""
     for name, side in zip(names, sides, strict=True):
         if said := side.error or side.why:
             yield f"{name}: {said}"
@@ -53,7 +53,7 @@ ROWS: dict[str, tuple[str, Callable[[int], str]]] = {
     "max_sequences": ("sequences\nat once", "{:,}".format),
     "starts": ("starts", lambda starts: "yes" if starts else "no"),
 }
-"""The figures of a side: what each is called, and how it is written."""
+"""The figures of a side: the name of each, and how it is written."""
 
 
 def _rows(answer: Diff) -> Iterator[tuple[str, ...]]:
@@ -69,7 +69,7 @@ def _rows(answer: Diff) -> Iterator[tuple[str, ...]]:
 
 
 def _more(old: int, new: int) -> str:
-    """By how much more, in words: "+24.0 %"."""
+    """The increase as a percentage: "+24.0 %"."""
     if old == new:
         return "equal"
     share = percent(abs(new - old), old) if old else f"{abs(new - old):,}"
@@ -77,7 +77,7 @@ def _more(old: int, new: int) -> str:
 
 
 def _cause(cause: Cause, old: Side) -> str:
-    """One line: the release, what it changed, by how much, where it stands and the way back."""
+    """One line: the release, what it changed, by how much, the source and the flag to go back."""
     moved = "; ".join(_moved(cause, old)) or "no byte differs"
     was = "" if cause.bytes else f" (it was: {cause.was})"
     back = f"; as before with {cause.back}" if cause.back else ""
@@ -90,7 +90,7 @@ def _moved(cause: Cause, old: Side) -> Iterator[str]:
         share = _more(old.bytes, old.bytes + cause.bytes)
         yield f"{_size(cause.bytes)} ({share})"
     if cause.cache_memory_per_gpu:
-        yield f"{_size(cause.cache_memory_per_gpu)} of cache memory a GPU"
+        yield f"{_size(cause.cache_memory_per_gpu)} of cache memory per GPU"
     if cause.capacity_tokens:
         yield f"{cause.capacity_tokens:+,} tokens counted"
     if cause.max_sequences:

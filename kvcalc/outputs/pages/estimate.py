@@ -6,7 +6,7 @@ from kvcalc.units import at_version, format_bytes, plural
 
 
 def estimate_page(answer: Estimate, *, context_is_maximum: bool = False) -> Page:
-    """Lay out one estimate; say so where its context is the model's maximum, unasked."""
+    """Lay out one estimate; say so if its context is the model's maximum by default."""
     engine = at_version(answer.engine, answer.engine_version)
     asked = f"{answer.context:,} tokens" + (" (its maximum)" if context_is_maximum else "")
     where = f"{plural(answer.sequences, 'sequence')}, {answer.kv_cache_dtype}"

@@ -1,4 +1,4 @@
-"""What fits, for people: one answer as a list of its figures, or a grid a row each."""
+"""What fits, for people: one answer as a list of its figures, or a grid with one row per answer."""
 
 from collections.abc import Sequence
 
@@ -54,7 +54,7 @@ def grid_page(rows: Sequence[Fit]) -> Page:
             "max\nsequences",
             "max\ncontext",
             "cache memory\na GPU",
-            *(("a month",) if priced else ()),
+            *(("per month",) if priced else ()),
         ),
         rows=tuple(
             (
@@ -80,7 +80,7 @@ def _price_rows(fit: PricedFit) -> list[tuple[str, str]]:
     rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}")]
     if fit.cost_hour is not None:
         rows.append(("cost an hour", _money(fit.cost_hour)))
-        rows.append((f"cost a month ({HOURS_A_MONTH} h)", _money(fit.cost_month)))
+        rows.append((f"cost per month ({HOURS_A_MONTH} h)", _money(fit.cost_month)))
     return rows
 
 
@@ -95,7 +95,7 @@ def _reserve_note(given: int, own: Memory) -> str:
 
 
 def _notes(answer: Answer, fit: Fit) -> list[str]:
-    """Where each figure comes from, and what is not modelled."""
+    """Notes on where each figure comes from, and what is not modelled."""
     asked, share = answer.replica.question, answer.replica.budget.share
     own, weights = asked.memory, asked.weights
     of = "what is free" if own.of == FREE else "the memory"
@@ -109,7 +109,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     ]
     if weights.parameters and active:
         share_active = percent(active, weights.parameters)
-        notes.append(f"{active:,} parameters are active a token ({share_active}); all must fit.")
+        notes.append(f"{active:,} parameters are active per token ({share_active}); all must fit.")
     if asked.engine.note:
         notes.append(asked.engine.note)
     if said := answer.replica.note(fit.context):

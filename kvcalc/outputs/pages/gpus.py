@@ -1,4 +1,4 @@
-"""The catalogue of GPUs for people, a line each."""
+"""The catalogue of GPUs for people, one line per GPU."""
 
 from collections.abc import Sequence
 

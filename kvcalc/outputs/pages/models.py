@@ -1,4 +1,4 @@
-"""The presets for people, a line each."""
+"""The presets for people, one line per preset."""
 
 from collections.abc import Sequence
 

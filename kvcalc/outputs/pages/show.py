@@ -1,4 +1,4 @@
-"""What was read of a model, for people."""
+"""What was read about a model, for people."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def show_page(shown: Shown) -> Page:
 
 
 def _written(shape: Mapping[str, Any]) -> str:
-    """Write a shape with a field a line where there is little room."""
+    """Write a shape, which may be broken into one line per field."""
     return "\n".join(
         f"{name} "
         + (" + ".join(f"{part['kind']}" for part in value) if name == "parts" else f"{value}")

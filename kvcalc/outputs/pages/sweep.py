@@ -44,11 +44,11 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
 
 
 MORE_THAN_A_WINDOW = {"combined", "compressed_attention"}
-"""Kinds whose bytes are not their window's alone, so that no share of the window can be told."""
+"""Kinds whose bytes do not depend on the window alone, so the window's share is not known."""
 
 
 def _saved(cells: Sequence[SweepRow]) -> tuple[str, str]:
-    """What the smallest window saves of the largest one's sliding layers, and of its whole."""
+    """The share of bytes that the smallest window saves: in sliding layers, and in all."""
     large = max(cells, key=lambda row: row.window or 0)
     small = min(cells, key=lambda row: row.window or 0)
     saved = large.bytes - small.bytes

@@ -10,7 +10,7 @@ from kvcalc.units import at_version, binary_size, percent, plural
 
 
 def trace_page(found: Traced) -> Page:
-    """Lay out a trace's rows; on a GPU, how many of them hold the peak beside the weights."""
+    """Lay out a trace's rows; with a GPU, how many of them hold the peak beside the weights."""
     first = found.rows[0]
     return Page(
         title=f"KV cache of {first.model} over {plural(first.requests, 'request')}",

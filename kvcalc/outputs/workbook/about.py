@@ -1,4 +1,4 @@
-"""What stands beneath *Plan*: how it was made, from what, and what it leaves out."""
+"""The notes beneath *Plan*: how it was made, from what, and what it leaves out."""
 
 from kvcalc.answers.workbook import Workbook
 from kvcalc.outputs.workbook.cells import Sheet
@@ -11,7 +11,7 @@ NOT_MODELLED = (
 
 
 def write_about(sheet: Sheet, first_row: int, book: Workbook) -> None:
-    """Write it down from a row on."""
+    """Write the notes from a row on."""
     lines = (
         ("kvcalc", book.version),
         ("command", book.command),

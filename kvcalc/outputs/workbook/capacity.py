@@ -1,8 +1,8 @@
 """*Plan*'s answers about GPUs: the memory left to the cache, and how many sequences it holds.
 
 The rules are those of `kvcalc fit`, as *Engines* lists them: a share of all memory, less weights
-and reserve, or a share of what is free of both; where memory is cut into blocks, whole ones, some
-of which are never handed out.
+and reserve, or a share of what is free of both. If memory is cut into blocks, only whole blocks
+count, less those that the engine holds back.
 """
 
 from kvcalc.answers.fit.price import HOURS_A_MONTH
@@ -27,11 +27,11 @@ SHARED = (
     f"INT(shared_memory/10000)*{TEN_THOUSANDTHS}"
     "{sign}INT({sign}MOD(shared_memory,10000)*" + TEN_THOUSANDTHS + "/10000)"
 )
-"""Divided before it is multiplied, so that all stays exact."""
+"""It divides before it multiplies, so that all stays exact."""
 
 
 def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
-    """The answers about GPUs, in the order of their working."""
+    """The answers about GPUs, in the order in which they depend on each other."""
     own = expected(book, formulas)
     needs = needed(book, own.per_copy)
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))

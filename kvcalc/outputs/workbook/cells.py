@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """A cell: its value, and the formula that gives it where it is live."""
+    """A cell: its value, and the formula for it if it is live."""
 
     value: str | int | float
     style: str = "text"
@@ -15,7 +15,7 @@ class Cell(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What may be typed into a cell: one of a range, or a number between two."""
+    """What may be typed into a cell: a value of a range, or a number between two bounds."""
 
     row: int
     column: int
@@ -26,7 +26,7 @@ class Choice(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table, to which people add rows: its name, and the places of its header and its end."""
+    """A table to which people add rows: its name, and the places of its header and its end."""
 
     name: str
     first_row: int
@@ -36,7 +36,7 @@ class Table(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A row of points of a chart: its name, and the places of its categories and values."""
+    """A series of a chart: its name, and the places of its categories and values."""
 
     name: str
     categories: tuple[int, int, int, int]
@@ -103,7 +103,7 @@ class Sheet:
         style: str = "number",
         comment: str = "",
     ) -> None:
-        """Write a formula, with its equals sign, and the value that it has as written."""
+        """Write a formula, with its equals sign, and its present value."""
         self.cells[row, column] = Cell(value, style, formula, comment)
 
     def range(self, column: int, first_row: int, last_row: int) -> str:
@@ -127,7 +127,7 @@ def letters(column: int) -> str:
 
 
 def cell(row: int, column: int) -> str:
-    """Refer to a cell of the same sheet, whatever row or column it is copied to."""
+    """Refer to a cell of the same sheet, by an absolute reference."""
     return f"${letters(column)}${row + 1}"
 
 
@@ -139,5 +139,5 @@ def match(text: str, cells: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A text within a formula, cut to what Excel takes there (255 characters)."""
+    """A text within a formula, cut to the 255 characters that Excel accepts."""
     return '"' + text[:250].replace('"', '""')[:254] + '"'

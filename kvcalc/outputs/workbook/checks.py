@@ -30,7 +30,7 @@ ODD_CONTEXT, ODD_SEQUENCES = 100_003, 7
 
 
 def checks_sheet(book: Workbook) -> Sheet:
-    """Lay out two checks a formula: at Plan's inputs as written, and at odd amounts."""
+    """Lay out two checks per formula: at the inputs that Plan starts with, and at odd amounts."""
     sheet = Sheet("Checks", WIDTHS, frozen=(FIRST_ROW, 4))
     sheet.put(0, 0, "Checks", "title")
     note = (
@@ -89,7 +89,9 @@ def _write_check(
     expected = cell_value(one, cost.formula, *amounts)
     sheet.put(number, PLACE["kvcalc"], expected, "number")
     names = {name: cell(number, PLACE[name]) for name in ("context", "sequences", "window")}
-    settings = dict.fromkeys(book.inputs, 0)  # no setting has this value: all stand as their own
+    settings = dict.fromkeys(
+        book.inputs, 0
+    )  # no setting has this value, so each stands as a number
     text = cell_text(one, cost.formula, settings, names)
     sheet.live(number, PLACE["this spreadsheet"], text, expected)
     ours, theirs = cell(number, PLACE["kvcalc"]), cell(number, PLACE["this spreadsheet"])

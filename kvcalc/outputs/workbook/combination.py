@@ -1,4 +1,4 @@
-"""A combination's formula for a spreadsheet's cell, and the value that it has as written."""
+"""A combination's formula for a spreadsheet's cell, and its value when the workbook is written."""
 
 from collections.abc import Mapping
 
@@ -18,10 +18,10 @@ def cell_text(
     inputs: Mapping[str, str | int],
     names: Mapping[str, str],
 ) -> str:
-    """Write a formula; settings that Plan holds stand by their names, if theirs is this value.
+    """Write a formula; a setting that Plan has with this value stands by its name.
 
     Raises:
-        KvcalcError: it is too long for a cell, or not exact there.
+        KvcalcError: the formula is too long for a cell, or not exact there.
     """
     spelled = {name: cell for name, cell in names.items() if name != "window"}
     if "window" in names and "window" in formula.variables:
@@ -40,20 +40,20 @@ def cell_text(
 
 
 def cell_value(one: Combination, formula: Formula, context: int, sequences: int) -> int | str:
-    """What the formula gives: bytes, or the sentence for more sequences than the engine runs."""
+    """The value of the formula: bytes, or the sentence if there are too many sequences."""
     if one.most_sequences is not None and sequences > one.most_sequences:
         return one.refused_sequences[:250]
     return at(one, formula, context, sequences)
 
 
 def of_sequences(formula: Formula, sequences: int) -> Formula:
-    """Fix how many sequences there are."""
+    """Fix the number of sequences."""
     expression = substituted(formula.expression, {"sequences": sequences})
     return Formula(expression, formula.variables)
 
 
 def is_linear(value: Value, name: str) -> bool:
-    """Whether an expression is a sum of what is free of a variable and of multiples of it."""
+    """Whether an expression sums terms without a variable and multiples of that variable."""
     return _degree(value, name) <= 1
 
 

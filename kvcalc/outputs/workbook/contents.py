@@ -13,7 +13,7 @@ from kvcalc.outputs.workbook.workload import workload_sheet
 
 
 def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
-    """Lay out every sheet; the names are each one cell's.
+    """Lay out every sheet, and give the defined names, each of one cell.
 
     Raises:
         KvcalcError: a model's formula cannot be worked out.

@@ -1,4 +1,4 @@
-"""*Engines*: a table of what was read of each engine, and the lists that *Plan* chooses from."""
+"""*Engines*: a table of what was read about each engine, and the lists that *Plan* offers."""
 
 from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
@@ -9,7 +9,7 @@ from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW
 
 LIST_COLUMN = len(ENGINES) + 1
-"""Of the element types, and beside them the ranks."""
+"""The column of the element types; the ranks stand beside it."""
 
 WIDTHS = (13, 20, 40, 24, 16, 16, 50, 50, 70, 3, 18, 20)
 USUAL_RANKS = (1, 2, 4, 8, 16, 32)
@@ -48,16 +48,16 @@ def engines_sheet(book: Workbook) -> Sheet:
 
 
 def dtypes(book: Workbook) -> tuple[str, ...]:
-    """The element types of the list: those written, then the others."""
+    """The element types of the list: those of the workbook, then the others."""
     return tuple(dict.fromkeys((*book.dtypes, *DTYPES)))
 
 
 def ranks(book: Workbook) -> tuple[int, ...]:
-    """The ranks of the list: those written and the usual ones."""
+    """The ranks of the list: those of the workbook and the usual ones."""
     return tuple(sorted({*book.ranks, *USUAL_RANKS}))
 
 
 def _why(book: Workbook, name: str) -> str:
-    """What makes it differ from the least that attention needs, for the first model it runs."""
+    """Why the engine needs more than attention itself, for the first model that it runs."""
     costs = (one.cost for one in book.combinations if one.engine == name)
     return next((cost.why for cost in costs if cost is not None and cost.why), "")

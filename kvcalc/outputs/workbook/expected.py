@@ -1,4 +1,4 @@
-"""What *Plan*'s answers about GPUs are as written, by the same rules as its formulas."""
+"""The values of *Plan*'s answers about GPUs when the workbook is written, by the same rules."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ TOO_FEW = "does not fit on so few ranks"
 
 
 class Expected(NamedTuple):
-    """What the answers are as written."""
+    """The values of the answers when the workbook is written."""
 
     memory: int
     weights: int | str
@@ -26,7 +26,7 @@ class Expected(NamedTuple):
 
 
 def expected(book: Workbook, formulas: Sheet) -> Expected:
-    """Gather what the answers are as written."""
+    """Work out the values of the answers."""
     one, on = book.chosen, card(USUAL_GPU)
     weights, cache = capacity.weights_per_gpu(one), capacity.budget(one, on)
     known = "missing" if weights is None else weights
@@ -41,7 +41,7 @@ def expected(book: Workbook, formulas: Sheet) -> Expected:
 
 
 def _per_copy(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | str:
-    """How many sequences so many bytes hold."""
+    """How many sequences fit into the bytes."""
     total, first, second, most = (
         as_written(book, formulas, name)
         for name in ("bytes", "one_sequence_per_gpu", "two_sequences_per_gpu", "most_sequences")
@@ -54,7 +54,7 @@ def _per_copy(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | s
 
 
 def shared(book: Workbook, own: Expected) -> int | str:
-    """The memory that is shared out: all of a card's, or what is free of the weights."""
+    """The memory that is shared out: all of a GPU's, or what the weights leave free."""
     if isinstance(own.weights, str):
         return "missing"
     free = capacity.memory_rule(book.chosen.engine).of == FREE
@@ -62,7 +62,7 @@ def shared(book: Workbook, own: Expected) -> int | str:
 
 
 def needed(book: Workbook, per_copy: int | str) -> int | str:
-    """How many cards hold the sequences."""
+    """How many GPUs hold the sequences."""
     if isinstance(per_copy, str):
         return per_copy
     if per_copy < 1:

@@ -24,15 +24,15 @@ from kvcalc.outputs.workbook.limits import (
 from kvcalc.outputs.workbook.xlsx import new_workbook
 
 MAX_DIGITS = 15
-"""Of a number that every spreadsheet shows as it was typed."""
+"""The most digits of a number that every spreadsheet shows as it was typed."""
 
 MAX_REMEMBERED = 10_000
-"""Formulas: past so many all are written anew."""
+"""The most formulas remembered; when there are more, all are forgotten."""
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?", re.ASCII)
 
 Template = Callable[[int], str] | None
-"""Writes a row's formula, of its number; None where a spreadsheet cannot write it."""
+"""Writes the formula of a row, given the row's number; None if a spreadsheet cannot have it."""
 
 
 def write_xlsx(
@@ -41,9 +41,9 @@ def write_xlsx(
     rows: Iterable[tuple[Sequence[str], Filled]],
     columns: Mapping[str, int],
 ) -> None:
-    """Write the plan and its answers to one sheet; `columns` are the questions' places.
+    """Write the plan and its answers to one sheet; `columns` are the places of the questions.
 
-    An amount stands in a formula as its cell where that holds a plain number, else as its value.
+    A formula refers to the cell of an amount if that holds a plain number, else it has the value.
 
     Raises:
         KvcalcError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
@@ -87,7 +87,7 @@ def write_xlsx(
 
 
 def _write_cells(sheet: Any, number: int, cells: Iterable[str]) -> set[int]:
-    """Write a row's own cells; the places of those that are plain numbers come back."""
+    """Write a row's own cells, and return the places of those that are plain numbers."""
     numbers = set()
     for place, cell in enumerate(cells):
         amount = _number(cell)
@@ -101,7 +101,7 @@ def _write_cells(sheet: Any, number: int, cells: Iterable[str]) -> set[int]:
 
 
 def _number(cell: str) -> int | float | None:
-    """Read what is a number and is shown as it was typed; 007 and 8K stay texts."""
+    """Read a number that is shown as it was typed; 007 and 8K stay text."""
     if len(cell) > MAX_DIGITS or NUMBER.fullmatch(cell) is None:
         return None
     return float(cell) if "." in cell else int(cell)
@@ -131,7 +131,7 @@ def _held(text: str, number: int) -> str:
 def _formulas(
     columns: Mapping[str, int],
 ) -> Callable[[Formula, Mapping[str, int], frozenset[str]], Template]:
-    """Make the function that finds a formula's template, remembered by its literals."""
+    """Make the function that finds a formula's template, which it remembers by its literals."""
     places = {name: letters(columns[name]) for name in AMOUNTS if name in columns}
     known: dict[Any, Template] = {}
 

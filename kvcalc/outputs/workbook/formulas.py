@@ -1,4 +1,4 @@
-"""*Formulas*: a row for each model, engine, element type and ranks, a column for each place."""
+"""*Formulas*: one row per model, engine, element type and ranks, one column per use."""
 
 from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
@@ -37,7 +37,7 @@ UNITS = {
 
 
 def formulas_sheet(book: Workbook) -> Sheet:
-    """Lay out the sheet that *Plan* and *Workload* look their answers up in."""
+    """Lay out the sheet in which *Plan* and *Workload* look up their answers."""
     sheet = Sheet("Formulas", WIDTHS, frozen=(FIRST_ROW, 4), one_page_wide=False)
     sheet.put(0, 0, "Formulas", "title")
     sheet.put(
@@ -103,7 +103,7 @@ def _write_formulas(
 def _write_capacity(
     sheet: Sheet, number: int, one: Combination, cost: Cost, book: Workbook
 ) -> None:
-    """Write what says how many sequences fit, where the cost is linear in them."""
+    """Write the cells that tell how many sequences fit, if the cost is linear in them."""
     context = int(book.inputs["context"])
     names = {"context": "context", "window": cell(number, PLACE["window"])}
     memory = engines.find(one.engine).memory
@@ -118,7 +118,7 @@ def _write_capacity(
 
 
 def _block_bytes(one: Combination, context: int) -> int | None:
-    """Bytes on one GPU of a block that the engine cuts its memory into, if it does."""
+    """Bytes per GPU of one block, if the engine cuts its memory into blocks."""
     try:
         pool = request.pool(
             one.listed.model,

@@ -1,4 +1,4 @@
-"""*GPUs*: a table of what memory each card has, with its sources."""
+"""*GPUs*: a table of the memory of each GPU, with its sources."""
 
 from kvcalc.catalogue.gpus import Gpu, catalogue
 from kvcalc.outputs.workbook.cells import Sheet, Table
@@ -17,7 +17,7 @@ WIDTHS = (16, 28, 13, 18, 24, 18, 18, 16, 40, 80)
 
 
 def gpus_sheet() -> Sheet:
-    """Lay out the catalogue; its first column is the list that *Plan* chooses from."""
+    """Lay out the catalogue; its first column is the list that *Plan* offers."""
     sheet = Sheet("GPUs", WIDTHS, frozen=(FIRST_ROW, 1), locked=False)
     sheet.put(0, 0, "GPUs", "title")
     note = "What the driver reports, and the least a framework was seen to report. Add your own."

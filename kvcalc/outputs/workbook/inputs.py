@@ -1,4 +1,4 @@
-"""*Plan*'s inputs: each a name, the value it starts with, and what may be typed."""
+"""*Plan*'s inputs: the name of each, its starting value, and what may be typed."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,9 @@ USUAL_GPU = "h200"
 
 
 class Input(NamedTuple):
-    """An input: `listed` is the range it is chosen from, `least` and `most` bound a number.
+    """An input: `listed` is the range of its choices; `least` and `most` bound a number.
 
-    `formula` gives what it is until a person types over it.
+    `formula` gives its value until a person types over it.
     """
 
     name: str
@@ -73,7 +73,7 @@ def of_plan(book: Workbook) -> tuple[Input, ...]:
 
 
 def of_capacity(book: Workbook) -> tuple[Input, ...]:
-    """The inputs that say on what it runs, for whom and at what price."""
+    """The inputs for the GPUs, the workload and the price."""
     parameters, width = _in_models(book, "parameters"), _in_models(book, "element_bytes")
     weights = capacity.weights(book.chosen)
     sheet_engines = column_of("Engines", ENGINES, "memory_share", len(book.engines))
@@ -133,8 +133,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
 def _most(book: Workbook) -> dict[str, str]:
     """Bounds of context and sequences that keep every formula's bytes below 2^53, as formulas.
 
-    A cost is taken for at most a fixed part and a part a token, each a sequence, with a factor of
-    two to spare.
+    A cost is assumed to be at most a fixed part and a part per token, for each sequence, with a
+    factor of two to spare.
     """
     fixed = token = 1
     for one in book.combinations:
@@ -155,7 +155,7 @@ def _models(book: Workbook) -> str:
 
 
 def _in_models(book: Workbook, name: str) -> str:
-    """Look up a fact of the model that is chosen."""
+    """Look up a fact about the chosen model."""
     facts = column_of("Models", MODELS, name, len(book.models))
     return f"INDEX({facts},{match('model', _models(book))})"
 

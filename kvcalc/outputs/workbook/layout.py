@@ -1,9 +1,9 @@
-"""Where things stand: what one sheet must know of another."""
+"""Where things stand: what one sheet must know about another."""
 
 from kvcalc.outputs.workbook.cells import letters
 
 FIRST_ROW = 4
-"""Of the rows beneath a sheet's title, note and header."""
+"""The first row beneath a sheet's title, note and header."""
 
 WORKLOAD_FIRST_ROW = 9
 WORKLOAD_CONTEXT, WORKLOAD_SESSIONS = 4, 5

@@ -1,4 +1,4 @@
-"""What a spreadsheet holds (Excel's specifications and limits), and what it holds exactly."""
+"""What a spreadsheet can hold (Excel's specifications and limits), and what it holds exactly."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ MAX_TEXT = 32_767
 
 
 USUAL = {"context": 2**20, "sequences": 2**12, "window": 2**20}
-"""Amounts up to which a formula is looked at once, for all of them."""
+"""Usual amounts: a formula is checked once for all amounts up to these."""
 
 
 def exact(

@@ -1,4 +1,4 @@
-"""*Models*: a table of the models' shapes, each with where it was read."""
+"""*Models*: a table of the models' shapes, and where each was read."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ WIDTHS = (24, 24, 8, 40, 10, 10, 15, 26, 10, 14, 20, 80)
 
 
 def models_sheet(book: Workbook) -> Sheet:
-    """Lay out the table; its first column is the list that *Plan* chooses from."""
+    """Lay out the table; its first column is the list that *Plan* offers."""
     sheet = Sheet("Models", WIDTHS, frozen=(FIRST_ROW, 1), locked=False)
     sheet.put(0, 0, "Models", "title")
     note = "Shapes as published. Add a row for a model of your own; kvcalc sheet gives it formulas."
@@ -37,7 +37,7 @@ def models_sheet(book: Workbook) -> Sheet:
 
 
 def window_of(one: Listed) -> int | str:
-    """The window that a planner can change, or why there is none."""
+    """The window that a planner can change, or why it cannot be changed."""
     if one.model.window is not None:
         return one.model.window
     return "several" if one.model.sliding_windows else "none"
@@ -64,7 +64,7 @@ def _facts(one: Listed) -> dict[str, Any]:
 
 
 def _same(one: Listed, name: str) -> Any:
-    """What all layers say of a field, or "by kind" where they differ or one has no such field."""
+    """The value of a field in all layers, or "by kind" if they differ or one has no such field."""
     found = {
         cache_shape.get(name) if cache_shape.get("v_head_dim") is None else None
         for layer, _ in one.model.groups
@@ -75,6 +75,6 @@ def _same(one: Listed, name: str) -> Any:
 
 
 def _origins(one: Listed) -> tuple[str, ...]:
-    """The addresses that a preset's facts name."""
+    """The addresses of the sources of a preset."""
     said = one.reading.origins.values()
     return tuple(dict.fromkeys(text for text in said if "http" in text))

@@ -14,7 +14,7 @@ INPUT, ANSWER = 1, 5
 
 
 def plan_sheet(book: Workbook, formulas: Sheet, checks: Sheet) -> tuple[Sheet, dict[str, str]]:
-    """Lay out the sheet; the defined names of its cells come with it."""
+    """Lay out the sheet, and give the defined names of its cells."""
     sheet = Sheet("Plan", WIDTHS, frozen=(FIRST_ROW, 0))
     sheet.put(0, 0, "KV-cache plan", "title")
     sheet.put(1, 0, "Type over what is blue, choose from the lists; all else follows.", "note")

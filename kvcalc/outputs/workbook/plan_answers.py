@@ -1,4 +1,4 @@
-"""*Plan*'s answers: the chosen row of *Formulas*, and what it takes to be shown."""
+"""*Plan*'s answers: the chosen row of *Formulas*, and the checks before it is shown."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ AMOUNTS = ("context", "sequences", "max_num_batched_tokens", "ubatch_size")
 
 
 class Answer(NamedTuple):
-    """An answer: its formula, the value as written, and how it came about."""
+    """An answer: its formula, its value when the workbook is written, and its derivation."""
 
     name: str
     formula: str
@@ -82,14 +82,14 @@ def of_plan(book: Workbook, formulas: Sheet, checks: tuple[str, int]) -> tuple[A
             "formulas_row",
             _row(rows),
             book.combinations.index(one) + 1,
-            "of Formulas, 0 where there is none",
+            "of Formulas, 0 if not there",
             style="text",
         ),
     )
 
 
 def as_written(book: Workbook, formulas: Sheet, name: str) -> int | str:
-    """A value of the chosen row of *Formulas*; an empty text where it has none."""
+    """A value of the chosen row of *Formulas*; an empty text if there is no row."""
     found = formulas.cells.get((row_of(book), FORMULAS.index(name)))
     return "" if found is None or isinstance(found.value, float) else found.value
 
@@ -140,7 +140,7 @@ def _window_used(book: Workbook, formulas: Sheet) -> tuple[str, str]:
 
 
 def _inputs() -> str:
-    """Say of the first number that is not whole or out of range what was expected."""
+    """Say what was expected of the first number that is not whole or is out of range."""
     text = quote(FINE)
     for name in reversed((*AMOUNTS, "window")):
         sentence = quote(f"{name}: expected a whole number from 1 to {MOST[name]:,}")

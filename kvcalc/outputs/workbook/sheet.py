@@ -1,4 +1,4 @@
-"""A workbook that a planner keeps, of live formulas, written to files."""
+"""A planner's workbook of live formulas, written to files."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -28,13 +28,12 @@ def sheet(
     """Write a workbook of live formulas to the .xlsx file `output`, to CSV files in `csv`, or both.
 
     `models` are as for `kvcalc.load`; `among` names engines, `dtypes` element types and `ranks`
-    tensor-parallel sizes to have beside those that every workbook has. `context` is tokens of one
-    sequence, the first model's maximum unless given. `command` is what the workbook says that it
-    was made by. What was written from comes back.
+    tensor-parallel sizes in addition to those of every workbook. `context` is tokens of one
+    sequence, by default the first model's maximum. The workbook names `command` as what made it.
 
     Raises:
-        KvcalcError: as `kvcalc.load`; no file to write, one that exists without `force`, no such
-            engine, too many combinations, or none that its engine accepts.
+        KvcalcError: as `kvcalc.load`; or no file is named, a file exists without `force`, an engine
+            is not known, there are too many combinations, or no engine accepts its own.
     """
     path = None if output is None else Path(output)
     folder = None if csv is None else Path(csv)

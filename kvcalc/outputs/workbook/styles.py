@@ -1,4 +1,4 @@
-"""How cells look, by the names that sheets use; each a format of XlsxWriter."""
+"""How cells look: XlsxWriter's formats, by the names that sheets use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ INPUT = {"font_color": BLUE, "bg_color": PALE, "border": 1, "border_color": LINE
 NOTE = {"font_color": GREY, "italic": True}
 ANSWER = {"bold": True, "bg_color": "#EEF5EE", "border": 1, "border_color": LINE}
 TOP = {"valign": "top"}
-"""Where a cell's text stands, whatever its style."""
+"""How a cell's text is aligned, in any style."""
 
 BYTES = "#,##0"
 HEAD = {"bold": True, "bottom": 1, "valign": "top", "text_wrap": True}
@@ -31,4 +31,4 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "sentence": {"font_color": "#9C2A00"},
     "fits": {"bg_color": "#C6EFCE", "font_color": "#006100"},
 }
-"""`fits` is laid over a cell where its condition holds."""
+"""`fits` is applied to a cell if its condition holds."""

@@ -92,7 +92,7 @@ def _contexts(listed: Listed) -> tuple[int, ...]:
 def _write_block(
     sheet: Sheet, first: int, one: Combination, window: int | None, book: Workbook
 ) -> int:
-    """Write a model's contexts at one window; the place of the last row comes back."""
+    """Write a model's contexts at one window, and return the place of the last row."""
     model = one.listed.model
     cost = _cost(one, model if window is None else model.with_window(window))
     full = _cost(one, model.with_full_attention())
@@ -143,7 +143,7 @@ def _write_formula(
     book: Workbook,
 ) -> None:
     names = {"context": cell(row, 2)}
-    if name != "full_attention_bytes":  # whose window is as long as any context
+    if name != "full_attention_bytes":  # a window as long as any context
         names["window"] = cell(row, 1)
     shown: float = value / GIB if name.endswith("GiB") else value
     style = "gib" if name.endswith("GiB") else "number"

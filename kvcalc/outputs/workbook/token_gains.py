@@ -1,4 +1,4 @@
-"""*Workload*'s tokens where they were counted with a predecessor's tokenizer: published gains."""
+"""*Workload*'s conversion of tokens counted by a predecessor's tokenizer, by published gains."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ NAME = "in_tokens_of"
 OWN = "the model itself"
 COLUMNS = ("in_tokens_of", "model", "so many tokens", "are its own", "key")
 ASKED, MORE, THAN, SENTENCE = 1, 2, 3, 4
-"""Columns of the input and of what follows from it."""
+"""The columns of the input and of the amounts that follow from it."""
 
 
 class Gain(NamedTuple):
-    """So many tokens of a predecessor, for texts of a language, are so many of a model's."""
+    """For texts in a language, how many of a predecessor's tokens equal how many of a model's."""
 
     of: str
     model: str
@@ -33,7 +33,7 @@ def gains(book: Workbook) -> list[Gain]:
 
 
 def write_input(sheet: Sheet, row: int, table_row: int, found: list[Gain]) -> None:
-    """Write the input on `row`; the gains that it chooses from stand at `table_row`."""
+    """Write the input on `row`; the gains that it offers stand from `table_row` on."""
     last, asked = table_row + len(found), cell(row, ASKED)
     sheet.put(row, 0, "tokens are counted in those of")
     sheet.put(row, ASKED, OWN, "input")
@@ -60,6 +60,6 @@ def write_table(sheet: Sheet, row: int, found: list[Gain]) -> None:
 
 
 def context(row: int, tokens: str) -> str:
-    """The formula of a context of the model's own tokens, rounded up; unknown gains change none."""
+    """The formula for a context in the model's own tokens, rounded up; unchanged without a gain."""
     more, than = cell(row, MORE), cell(row, THAN)
     return f"=IF({more}=0,{tokens},-INT(-({tokens})*{than}/{more}))"

@@ -44,8 +44,8 @@ NOTES = (
 def workload_sheet(book: Workbook, formulas: Sheet) -> tuple[Sheet, dict[str, str]]:
     """Lay out the percentiles of requests, their sessions, and the bytes of *Plan*'s choice.
 
-    Where a model has published gains over a predecessor's tokenizer there is an input for it, and
-    the names have its cell.
+    If a model has published gains over a predecessor's tokenizer, there is an input for that, and
+    a defined name for its cell.
     """
     sheet = Sheet("Workload", WIDTHS, frozen=(WORKLOAD_FIRST_ROW, 1))
     sheet.put(0, 0, "Workload", "title")
@@ -54,7 +54,7 @@ def workload_sheet(book: Workbook, formulas: Sheet) -> tuple[Sheet, dict[str, st
     mean = REQUESTS_PER_SECOND * SECONDS_PER_REQUEST
     sheet.put(MEAN_ROW, 0, "mean sessions")
     sheet.live(MEAN_ROW, 1, "=requests_per_second*seconds_per_request", mean, "answer")
-    sheet.put(MEAN_ROW, 2, "Little's law: requests a second times seconds each", "note")
+    sheet.put(MEAN_ROW, 2, "Little's law: requests per second times seconds each", "note")
     sheet.put(PEAK_ROW, 0, "sessions at the peak")
     peak = f"=-INT(-{cell(MEAN_ROW, 1)}*peak_factor)"
     sheet.live(PEAK_ROW, 1, peak, mean * PEAK_FACTOR, "answer")
@@ -80,7 +80,7 @@ def workload_sheet(book: Workbook, formulas: Sheet) -> tuple[Sheet, dict[str, st
 def _write_class(
     sheet: Sheet, book: Workbook, formulas: Sheet, number: int, *, converts: bool
 ) -> int | str:
-    """Write a class of requests; the bytes of its sessions come back."""
+    """Write a class of requests, and return the bytes of its sessions."""
     asked, row = book.workload[number], WORKLOAD_FIRST_ROW + number
     sheet.put(row, 0, asked.name)
     for column, typed in enumerate((asked.tokens_in, asked.tokens_out, asked.share), 1):

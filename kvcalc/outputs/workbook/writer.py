@@ -1,4 +1,4 @@
-"""Sheets written down: as one xlsx, or as a folder of CSV files of the same values."""
+"""Writes sheets, as one .xlsx file or as a folder of CSV files with the same values."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) ->
     """Write sheets to a workbook; `names` are its defined names, each with its cell.
 
     Raises:
-        KvcalcError: XlsxWriter is not installed.
+        MissingExtraError: XlsxWriter is not installed.
     """
     with new_workbook(path) as book:
         styles = {name: book.add_format({**TOP, **style}) for name, style in STYLES.items()}
@@ -28,10 +28,10 @@ def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) ->
 
 
 def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> None:
-    """Write each sheet's values to a CSV file of its name, in a folder that is made if need be.
+    """Write each sheet's values to a CSV file of its name, in a folder that is made if missing.
 
     Raises:
-        KvcalcError: a file is there already and is not to be replaced, or cannot be written.
+        KvcalcError: a file exists and must not be replaced, or cannot be written.
     """
     try:
         folder.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def _set_page(written: Any, sheet: Sheet) -> None:
 
 
 def _heights(sheet: Sheet) -> dict[int, int]:
-    """Heights of rows with wrapped text, in points: LibreOffice does not find them by itself."""
+    """Heights of rows with wrapped text, in points; LibreOffice does not compute them."""
     heights: dict[int, int] = {}
     for (row, column), cell in sheet.cells.items():
         if cell.style == "wrapped":
@@ -103,7 +103,7 @@ def _heights(sheet: Sheet) -> dict[int, int]:
 
 
 def _typed_over(sheet: Sheet) -> str:
-    """The input cells that hold a formula until a person types: no mistake to be marked."""
+    """The input cells that hold a formula until a person types; Excel shall not mark them."""
     inputs = ("input", "amount")
     return " ".join(
         f"{letters(column)}{row + 1}"

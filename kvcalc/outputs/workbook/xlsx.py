@@ -1,4 +1,4 @@
-"""XlsxWriter, opened so that no text of a plan or a model becomes a formula, a link or a number."""
+"""XlsxWriter, set up so that text from a plan or a model never becomes a formula or a link."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def new_workbook(path: Path, *, constant_memory: bool = False) -> Any:
     """Open a new workbook, which is written when it is closed.
 
     Raises:
-        KvcalcError: XlsxWriter is not installed.
+        MissingExtraError: XlsxWriter is not installed.
     """
     try:
         from xlsxwriter import Workbook

@@ -53,7 +53,7 @@ def test_a_cost_says_what_vllms_own_sequences_take() -> None:
     """1,024 blocks of 51,380,224 bytes."""
     assert kvcalc.cost(QWEN35, "vllm@0.28.0").note == (
         "vllm 0.28.0 starts beside recurrent layers only if max_num_seqs is at most num_gpu_blocks;"
-        " its own 1,024 need 52,613,349,376 (49.00 GiB) of cache memory a GPU, else give "
+        " its own 1,024 need 52,613,349,376 (49.00 GiB) of cache memory per GPU, else give "
         "--max-num-seqs"
     )
 
