@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES
+from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
+from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES, DRAFTS, KNOWN, ROLLBACK
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.mlx import models
 from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
@@ -115,6 +116,27 @@ def test_llama_cpps_converters_give_a_model_type_its_architecture(model_type: st
     given = names("llama.cpp", "model type")
     theirs = by_class[CLASSES[model_type]] if model_type in CLASSES else given[model_type]
     assert ARCHITECTURES[model_type] == theirs
+
+
+NOT_MODELS = {
+    *("clip", "dflash", "eagle3", "gemma4-assistant"),  # images, and drafts of other models
+    *("graniteswitch", "qwen3tts", "wavtokenizer-dec"),
+}
+"""Architectures of llama.cpp that kvcalc refuses."""
+
+NO_DRAFT = {"mimo2", "deepseek4"}
+"""Architectures with a graph of drafts whose weights no converter writes, or whose draft is a model
+of its own."""
+
+
+def test_llama_cpps_architectures_are_those_of_its_source() -> None:
+    listed = {of: names("llama.cpp", of).keys() for of in ("recurrent", "hybrid", "no cache")}
+    assert names("llama.cpp", "architecture").keys() == KNOWN | NOT_MODELS
+    assert listed["no cache"] == CACHELESS | {"wavtokenizer-dec"}
+    assert listed["recurrent"] | listed["hybrid"] == RECURRENT.keys() | {"deepseek4"}
+    assert listed["recurrent"] == {name for name, (_, where) in RECURRENT.items() if where == "all"}
+    assert names("llama.cpp", "keeps states of drafts").keys() == ROLLBACK
+    assert names("llama.cpp", "graph of drafts").keys() == DRAFTS | NO_DRAFT
 
 
 MTP_OF_CLASS = {

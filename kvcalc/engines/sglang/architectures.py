@@ -103,7 +103,7 @@ ACCEPTED_BACKENDS = {
 BLACKWELL_BACKENDS = {
     **dict.fromkeys(names("mimo_v2 mimo_v2_flash"), "fa4"),
     **dict.fromkeys(names("granitemoehybrid lfm2 lfm2_moe"), "flashinfer"),
-    "falcon_h1": "triton",
+    **dict.fromkeys(names("falcon_h1 jet_nemotron minicpmv4_6 minicpmv4_7"), "triton"),
     "iquest_q1": "fa3",
     "kimi_k3": "trtllm_mla",
     **dict.fromkeys(SPARSE_INDEX, None),
