@@ -39,15 +39,9 @@ def memory_rule(engine: str) -> MemoryRule:
     return MemoryRule(share, own.of, own.held_back_blocks)
 
 
-def weights(one: Combination) -> int | None:
-    """Bytes of all weights, in the model's own element type."""
-    count = one.listed.model.parameters
-    return None if count is None else int(count * one.listed.element_bytes)
-
-
 def weights_per_gpu(one: Combination) -> int | None:
     """Bytes of weights on one rank, divided evenly."""
-    whole = weights(one)
+    whole = one.listed.weights_bytes
     return None if whole is None else -(-whole // one.tensor_parallel_size)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.dtypes import dtype
@@ -10,6 +11,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
+from kvcalc.readers.weights import read_weights
 
 BETWEEN_PARTS = "|"
 """Separates the parts of a key; no name contains it."""
@@ -33,6 +35,14 @@ class Listed:
         """Bytes per element of the model's own type; 0.5 for int4."""
         bits = dtype(self.model.dtype).bits
         return bits / 8 if bits % 8 else bits // 8
+
+    @cached_property
+    def weights_bytes(self) -> int | None:
+        """Bytes of all weights, as `fit` counts them; None if nothing tells how large they are."""
+        try:
+            return read_weights(self.asked, self.model).bytes
+        except KvcalcError:
+            return None
 
 
 @dataclass(frozen=True)

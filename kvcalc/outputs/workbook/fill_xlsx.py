@@ -43,7 +43,8 @@ def write_xlsx(
 ) -> None:
     """Write the plan and its answers to one sheet; `columns` are the places of the questions.
 
-    A formula refers to the cell of an amount if that holds a plain number, else it has the value.
+    An amount that has an answer stands in its cell as a number, 256K as 262,144, and in a formula
+    as that cell; one that no formula varies stays as it was typed.
 
     Raises:
         KvcalcError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
@@ -72,7 +73,8 @@ def write_xlsx(
                     f"found more than {MAX_ROWS - 1:,} rows, the most that a spreadsheet "
                     "takes beneath a header; write .csv",
                 )
-            numbers = _write_cells(sheet, number, islice(row, len(header)))
+            typed = {columns[name]: amount for name, amount in found.given.items()}
+            numbers = _write_cells(sheet, number, islice(row, len(header)), typed, whole)
             if found.cost is None:
                 sheet.write_string(number - 1, len(header) + 2, found.error)
                 continue
@@ -86,12 +88,20 @@ def write_xlsx(
                 sheet.write_string(number - 1, place, found.engine_version)
 
 
-def _write_cells(sheet: Any, number: int, cells: Iterable[str]) -> set[int]:
-    """Write a row's own cells, and return the places of those that are plain numbers."""
+def _write_cells(
+    sheet: Any, number: int, cells: Iterable[str], typed: Mapping[int, int], style: Any
+) -> set[int]:
+    """Write a row's own cells, and return the places of those that are whole numbers.
+
+    `typed` has what amounts were read as, which stands in their cells.
+    """
     numbers = set()
     for place, cell in enumerate(cells):
         amount = _number(cell)
-        if amount is not None:
+        if amount is None and len(str(typed.get(place, ""))) in range(1, MAX_DIGITS + 1):
+            sheet.write_number(number - 1, place, typed[place], style)
+            numbers.add(place)
+        elif amount is not None:
             sheet.write_number(number - 1, place, amount)
             if isinstance(amount, int):
                 numbers.add(place)

@@ -74,8 +74,7 @@ def of_plan(book: Workbook) -> tuple[Input, ...]:
 
 def of_capacity(book: Workbook) -> tuple[Input, ...]:
     """The inputs for the GPUs, the workload and the price."""
-    parameters, width = _in_models(book, "parameters"), _in_models(book, "element_bytes")
-    weights = capacity.weights(book.chosen)
+    held, weights = _in_models(book, "weights_bytes"), book.chosen.listed.weights_bytes
     sheet_engines = column_of("Engines", ENGINES, "memory_share", len(book.engines))
     names = _engines(book)
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
@@ -86,8 +85,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
         Input(
             "weights_bytes",
             "missing" if weights is None else weights,
-            "all weights, in the model's own element type",
-            formula=f'=IF(ISNUMBER({parameters}),{parameters}*{width},"missing")',
+            "all weights, as published (Models)",
+            formula=f'=IF(ISNUMBER({held}),{held},"missing")',
             least=0,
             most=2**46,
         ),

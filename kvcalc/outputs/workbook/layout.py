@@ -20,6 +20,7 @@ MODELS = (
     "window",
     "max_context",
     "parameters",
+    "weights_bytes",
     "source",
 )
 ENGINES = (

@@ -12,7 +12,7 @@ KV_HEADS, HEAD_DIM, ELEMENT = (
     f"models[[#This Row],[{name}]]" for name in ("kv_heads", "head_dim", "element_bytes")
 )
 FORMULA = f'=IF(ISNUMBER({KV_HEADS}*{HEAD_DIM}),2*{KV_HEADS}*{HEAD_DIM}*{ELEMENT},"by kind")'
-WIDTHS = (24, 24, 8, 40, 10, 10, 15, 26, 10, 14, 20, 80)
+WIDTHS = (24, 24, 8, 40, 10, 10, 15, 26, 10, 14, 20, 20, 80)
 
 
 def models_sheet(book: Workbook) -> Sheet:
@@ -27,7 +27,7 @@ def models_sheet(book: Workbook) -> Sheet:
         sheet.row(number, [facts[name] for name in MODELS])
         for name in ("kinds", "source"):
             sheet.put(number, MODELS.index(name), facts[name], "wrapped")
-        for name in ("window", "max_context", "parameters"):
+        for name in ("window", "max_context", "parameters", "weights_bytes"):
             if isinstance(facts[name], int):
                 sheet.put(number, MODELS.index(name), facts[name], "number")
         sheet.live(number, MODELS.index(BYTES_PER_TOKEN), FORMULA, facts[BYTES_PER_TOKEN])
@@ -59,6 +59,7 @@ def _facts(one: Listed) -> dict[str, Any]:
         "window": window_of(one),
         "max_context": model.max_context,
         "parameters": model.parameters,
+        "weights_bytes": one.weights_bytes,
         "source": "\n".join(dict.fromkeys((one.reading.source, *_origins(one))))[:2000],
     }
 

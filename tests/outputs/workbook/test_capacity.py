@@ -1,10 +1,12 @@
 """*Plan*'s answers about GPUs, recalculated by LibreOffice and held against `kvcalc fit`."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import openpyxl
 import pytest
 
+from kvcalc.answers.fit import fit
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.catalogue import gpus
@@ -107,3 +109,22 @@ def test_an_engine_of_several_pools_is_left_to_fit(answers: list[dict[str, Any]]
     assert answers[-1]["memory_share"] == "give mem_fraction_static"
     assert "missing" in answers[-1]["max_sequences"]
     assert answers[-1]["total_bytes"] == 8_192 * 131_072
+
+
+def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:
+    """DeepSeek-V3 is published in FP8: 671 GB, not 1,342; as BF16 it would not fit on 8 H200."""
+    readings = [(name, read(name)) for name in ("deepseek-v3", "gpt-oss-120b", "llama-3.1-8b")]
+    write_xlsx(tmp_path / "plan.xlsx", *sheets(book_of(readings, among=["vllm"])))
+    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    plan = {"model": "DeepSeek-V3", "engine": "vllm", "tensor_parallel_size": 8}
+    changed(book, {**plan, "gpu": "h200", "gpus": 8, "context": 32_768}, tmp_path / "v3.xlsx")
+    changed(book, {"model": "gpt-oss-120b"}, tmp_path / "oss.xlsx")
+    found, packed = (
+        _by_name(book, cells)
+        for cells in recalculated([tmp_path / "v3.xlsx", tmp_path / "oss.xlsx"], tmp_path)
+    )
+    asked = fit(load("deepseek-v3"), gpu="h200", gpus=8, context=32_768, engine="vllm")
+    assert found["weights_bytes"] == 671 * 10**9
+    assert found["weights_per_gpu"] == asked.weights_per_gpu
+    assert found["max_sequences"] == asked.max_sequences == 23
+    assert packed["weights_bytes"] == "missing"

@@ -33,28 +33,26 @@ def written(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
-def test_an_amount_is_its_cell_where_that_is_a_plain_number(tmp_path: Path) -> None:
+def test_an_amount_is_its_cell_however_it_was_typed(tmp_path: Path) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
     assert sheet[0] == [*HEADER, "bytes", "bytes_per_gpu", "error", "engine_version"]
     assert sheet[1][7] == ("=(((-INT(-MIN(F2 + 16383, D2)/16)) + 1)*3 + (-INT(-D2/16)))*786432*E2")
     assert sheet[3][7] == "=(12*MIN((-INT(-D4/256)*256), 768) + 12*(-INT(-D4/256)*256))*2048*E4"
-    assert sheet[5][7] == "=(12*D6 + 36*MIN(D6, F6))*33554432"
+    assert sheet[5][7] == "=(12*D6 + 36*MIN(D6, F6))*4096*E6"
+    assert sheet[2][7:] == ["=131072*D3", "=131072*D3", None, "-"]
+    assert (sheet[2][3], sheet[5][4]) == (8_192, 8_192)
 
 
 def test_what_is_no_plain_number_stays_as_it_was_typed(tmp_path: Path) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
     assert [row[0] for row in sheet[1:]] == ["a", "=b+1", "+c", "@d", "e", "f"]
     assert [row[6] for row in sheet[1:]] == [1.5, "007", -5, None, "1.50", None]
-    assert sheet[2][3] == "8K"
     book = openpyxl.load_workbook(tmp_path / "filled.xlsx")
     assert {book["Filled"][f"A{row}"].data_type for row in range(2, 8)} == {"s"}
 
 
-def test_an_answer_without_a_live_amount_is_its_number_and_a_refusal_its_reason(
-    tmp_path: Path,
-) -> None:
+def test_a_refusal_is_its_reason(tmp_path: Path) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
-    assert sheet[2][7:] == [1_073_741_824, 1_073_741_824, None, "-"]
     assert sheet[4][7:] == [
         None,
         None,
@@ -75,6 +73,19 @@ def test_recalculated_it_gives_what_it_was_written_with(tmp_path: Path) -> None:
     before, after = cached(path)["Filled"], recalculated([tmp_path / "again.xlsx"], tmp_path)[0]
     for row in (2, 4, 6):
         assert before[row, 8] == after["Filled"][row, 8]
+
+
+def test_another_context_is_answered_in_the_sheet(tmp_path: Path) -> None:
+    """Of 256K typed over by 131,072 half is left."""
+    path = tmp_path / "filled.xlsx"
+    written(path, ["model", "context"], [["llama-3.1-8b", "256K"]])
+    changed(openpyxl.load_workbook(path), {}, tmp_path / "same.xlsx")
+    book = openpyxl.load_workbook(path)
+    book["Filled"]["B2"] = 131_072
+    book.save(tmp_path / "half.xlsx")
+    same, half = recalculated([tmp_path / "same.xlsx", tmp_path / "half.xlsx"], tmp_path)
+    assert same["Filled"][2, 3] == 262_144 * 131_072
+    assert half["Filled"][2, 3] == 131_072 * 131_072
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
