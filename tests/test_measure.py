@@ -16,6 +16,7 @@ RELEASES = [
     ("vllm", "0.25.1"),
     ("transformers", "5.24.0"),
     ("mlx", "0.32.2"),
+    ("llama_cpp", "0.3.36"),
     ("lmdeploy", "0.16.0"),
     ("lmdeploy", "0.18.0"),
 ]

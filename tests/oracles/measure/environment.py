@@ -14,6 +14,7 @@ import logging
 import os
 import subprocess
 import sys
+import tarfile
 import types
 import venv
 import zipfile
@@ -80,7 +81,23 @@ def release(python: Path, project: str, version: str) -> Path:
     return folder
 
 
-def newest(python: Path, project: str) -> str:
+def sources(project: str, version: str) -> Path:
+    """The folder of a release's sources, unpacked from its source package."""
+    folder = CACHE / f"{project}-{version}-sources"
+    if not folder.exists():
+        part = CACHE / f"{project}-{version}.part"
+        given = ("--no-binary", ":all:", "-d", part, f"{project}=={version}")
+        run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", *given)
+        (archive,) = part.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(part, filter="data")
+        archive.unlink()
+        part.rename(folder)
+    (inside,) = folder.iterdir()
+    return inside
+
+
+def newest(python: str | Path, project: str) -> str:
     """The newest release of a project that is no pre-release, as pip lists them."""
     said = subprocess.run(
         [python, "-m", "pip", "index", "versions", project],
