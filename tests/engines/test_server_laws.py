@@ -85,6 +85,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "speculative_eagle_topk": st.integers(1, 8),
         "draft_layers": st.integers(0, 4),
         "gpu": st.sampled_from(["h100", "l4"]),
+        "release": st.sampled_from(["0.5.12", "0.5.23"]),
+        "strict_version": BOOLS,
     },
     "llama.cpp": {
         "kv_cache_dtype": st.sampled_from(find("llama.cpp").dtypes),

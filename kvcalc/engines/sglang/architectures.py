@@ -26,13 +26,10 @@ WINDOW_AS_PUBLISHED = names(
 """Models with a window pool whose class says nothing: the config's window, or Llama 4's chunk
 (srt/model_executor/model_runner_components/load_model_utils.py, resolve_sliding_window_size)."""
 
-OPTED_IN = names("llama")
-"""Models without a window of their own: layers that slide come with `is_hybrid_swa` in the config,
-which opts in to a window pool (srt/configs/model_config.py, is_hybrid_swa_model)."""
-
-WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED | OPTED_IN
+WINDOW_POOLS = WINDOW_LESS_ONE | WINDOW_AS_PUBLISHED
 """Who gets a window pool (srt/configs/model_config.py, is_hybrid_swa_model; the configurations with
-`is_hybrid_swa`). Every layer of all others is stored in full."""
+`is_hybrid_swa`), beside those that a release lets opt in. Every layer of all others is stored in
+full."""
 
 PROMPT_STAYS = names("unlimited_ocr unlimited_ocr_text")
 """Their prompts stay in the window pool while they generate (srt/models/unlimited_ocr.py,

@@ -15,6 +15,7 @@ from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import Resolved, resolve
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.unread import require_pools_read
 from kvcalc.engines.sglang.window_pool import reservation, window_pool
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
@@ -43,6 +44,7 @@ def pool(
     Raises:
         KvcalcError: as `cost`; or a memory that SGLang refuses to start in.
     """
+    require_pools_read(settings)
     smallest = memory if isinstance(memory, int) else min(memory)
     if smallest > MAX_MEMORY:
         raise RequestError.about(

@@ -15,6 +15,7 @@ from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
 from kvcalc.engines.sglang.own_caches import OWN_CACHES
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
+from kvcalc.engines.sglang.unread import require_read
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.model import Model
 
@@ -92,6 +93,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     """
     require_modelled("sglang", OWN_CACHES, model)
     traits = traits_of(model)
+    require_read(model, settings)
     given = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
     machine = hardware(settings.gpu, blackwell=given is not None and given.blackwell)
     form = given or _own_format(model, traits, machine)

@@ -1,11 +1,14 @@
 """The settings of SGLang's caches, by the names of its server's arguments."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.released import ReleasedSettings
+from kvcalc.engines.releases import Releases
 from kvcalc.engines.sglang.formats import format_name
+from kvcalc.engines.sglang.releases import RELEASES
 from kvcalc.errors import RequestError, quote
 
 FIELDS = "srt/arg_groups/fields"
@@ -30,12 +33,14 @@ Ratio = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=Fal
 Backend = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
 
 
-class SglangSettings(Settings):
+class SglangSettings(ReleasedSettings):
     """The settings of SGLang's pools; tensor_parallel_size is its `--tp-size`.
 
     What is None is decided by the model and the GPU, as SGLang does. `draft_layers` counts the
     layers of a draft model, which share the full pool; drafted tokens alone add none.
     """
+
+    RELEASES: ClassVar[Releases] = RELEASES
 
     kv_cache_dtype: Annotated[
         Annotated[str, AfterValidator(format_name)] | None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kvcalc.costs import window_of
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.rules import Beside, an_interval_of_its_own
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, cdiv, maximum, minimum
@@ -28,7 +29,11 @@ def has_window_pool(model: Model, settings: SglangSettings) -> bool:
         return True
     if settings.disable_hybrid_swa_memory:
         return False
-    known = model.model_type is None or model.model_type in architectures.WINDOW_POOLS
+    known = (
+        model.model_type is None
+        or model.model_type in architectures.WINDOW_POOLS
+        or model.model_type in settings.standing.rules["opted_in"].value
+    )
     return known and any(cache.slides for cache, _ in model.caches)
 
 
@@ -55,7 +60,8 @@ class WindowPool:
 
     `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt stays whole.
     `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
-    request takes before it needs them, `drafted` tokens per round.
+    request takes before it needs them, `drafted` tokens per round. `beside` is the release's rule
+    of what a request holds beside its window.
     """
 
     page: int
@@ -65,6 +71,7 @@ class WindowPool:
     radix_cache: bool
     ahead: int
     drafted: int
+    beside: Beside = an_interval_of_its_own
 
     @property
     def chunks_in_flight(self) -> int:
@@ -83,13 +90,16 @@ class WindowPool:
         return cdiv(window, self.page) + self._read_ahead // self.page
 
     def decoding(self, window: Value) -> Value:
-        """Pages of a request while it generates: whole pages leave, `interval` tokens at a time.
+        """Pages of a request while it generates: whole pages leave, many tokens at a time.
 
         With drafts it is what SGLang itself sets aside for a request.
         """
         if self.drafted > 1:
             return cdiv(window + self._beside_the_window, self.page)
-        return cdiv(window + max(self.interval, self.page), self.page)
+        return cdiv(window + self._held_beside(window), self.page)
+
+    def _held_beside(self, window: Value) -> Value:
+        return self.beside(window, self.page, self.interval, self.radix_cache)
 
     def pages(self, request: Value, sequences: Value, window: Value) -> Value:
         """Pages of so many requests at their peak, where all tokens of one are `request` pages.
@@ -101,7 +111,8 @@ class WindowPool:
         if reading is None:
             return whole
         decoding = self.decoding(window)
-        if self.drafted > 1 or self._read_ahead < max(self.interval, self.page):
+        beside = self._held_beside(window)
+        if self.drafted > 1 or not isinstance(beside, int) or self._read_ahead < beside:
             reading = maximum(decoding, reading)
         return minimum(whole, (sequences - 1) * decoding + reading)
 
@@ -147,6 +158,7 @@ def window_pool(model: Model, settings: SglangSettings, resolved: Resolved) -> W
         radix_cache=not settings.disable_radix_cache,
         ahead=ahead,
         drafted=drafts.tokens or 1,
+        beside=settings.standing.rules["beside_the_window"].value,
     )
 
 

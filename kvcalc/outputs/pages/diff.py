@@ -72,8 +72,9 @@ def _more(old: int, new: int) -> str:
     """The increase as a percentage: "+24.0 %"."""
     if old == new:
         return "equal"
-    share = percent(abs(new - old), old) if old else f"{abs(new - old):,}"
-    return ("+" if new > old else "-") + share
+    more = abs(new - old)
+    seen = old and 1000 * more >= old  # a tenth of a percent is what is shown
+    return ("+" if new > old else "-") + (percent(more, old) if seen else f"{more:,}")
 
 
 def _cause(cause: Cause, old: Side) -> str:
