@@ -1,6 +1,6 @@
 """The model: its layers, in order, each with the published shape of what it caches.
 
-What an engine makes of a shape (pages, copies on ranks, element types) is the engine's.
+How an engine stores such a shape (pages, copies on ranks, element types) is the engine's business.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=Layer)
 
 MAX_LAYERS = 10**6
 MAX_GROUPS = 500
-"""A formula has a term for each, nested as deep."""
+"""The most different layers; a formula has a term for each, nested that deep."""
 
 
 def _printable(text: str) -> str:
@@ -33,12 +33,12 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterVal
 
 
 class CacheScheme(Frozen):
-    """How a checkpoint says that its KV cache is stored; what follows it is an engine's own.
+    """How a checkpoint says that its KV cache is stored; each engine decides what follows.
 
     `method` is the quantisation's name ("modelopt", "compressed-tensors" ...), `algorithm` what
-    the cache is stored in, as "FP8"; `dynamic`, `strategy` and `symmetric` say of its scales what
-    the file says. `origin` names the file and the key. `second` is a file beside config.json's own
-    quantisation, which says nothing of the cache.
+    the cache is stored in, as "FP8"; `dynamic`, `strategy` and `symmetric` describe its scales as
+    the file does. `origin` names the file and the key. `second` is a file beside config.json's own
+    quantisation, which says nothing about the cache.
     """
 
     method: Text
@@ -55,7 +55,7 @@ class Model(Frozen):
 
     `layers` is in order, one entry per layer. `dtype` is the model's own element type.
     `max_context` and `contexts` are tokens of one sequence; `contexts` and `windows` are those
-    that the model's authors speak of, which a sweep uses when asked for no others.
+    that the model's authors mention, which a sweep uses by default.
     `num_nextn_predict_layers` counts the layers that draft tokens (multi-token prediction, MTP),
     which are not among `layers`; `mtp_layers` are those that the file gives a type and a window of
     their own; what an engine builds of them is its own. `weights_dtype` is how
@@ -64,7 +64,7 @@ class Model(Frozen):
     server loads them from.
 
     Raises:
-        KvcalcError: a field is missing, unknown or out of range; the sentence names it.
+        RequestError: a field is missing, unknown or out of range; the sentence names it.
     """
 
     name: Text
@@ -97,7 +97,7 @@ class Model(Frozen):
 
     @cached_property
     def groups(self) -> tuple[tuple[Layer, int], ...]:
-        """Equal layers and how many there are, in the order of their first appearance."""
+        """The different layers, with how many there are of each, in order of appearance."""
         groups = tuple(Counter(self.layers).items())
         if len(groups) > MAX_GROUPS:
             raise RequestError.about(
@@ -115,7 +115,7 @@ class Model(Frozen):
         """The model's own maximum, in tokens of one sequence.
 
         Raises:
-            KvcalcError: the model does not say it.
+            RequestError: the model has no maximum.
         """
         if self.max_context is None:
             raise RequestError.about(
@@ -125,7 +125,7 @@ class Model(Frozen):
 
     @cached_property
     def caches(self) -> tuple[tuple[Layer, int], ...]:
-        """Equal caches of all layers and how many there are, in order of appearance."""
+        """The different caches of all layers, and how many of each, in order of appearance."""
         counts: Counter[Layer] = Counter()
         for layer, layers in self.groups:
             for cache in layer.caches:
@@ -143,7 +143,7 @@ class Model(Frozen):
 
     @property
     def window(self) -> int | None:
-        """The window of the sliding layers, in tokens; None where there is none or several."""
+        """The window of the sliding layers, in tokens; None without a window or with several."""
         return self.sliding_windows[0] if len(self.sliding_windows) == 1 else None
 
     @cached_property
@@ -151,7 +151,7 @@ class Model(Frozen):
         """The source's length, in tokens: 0 if not published, None without cross-attention.
 
         Raises:
-            KvcalcError: the layers' sources differ.
+            RequestError: the layers' sources differ.
         """
         sources = {source for layer, _ in self.groups for source in layer.sources}
         if len(sources) > 1:
@@ -161,7 +161,7 @@ class Model(Frozen):
         return sources.pop() if sources else None
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
-        """What a repr says: of the layers how many there are of each kind."""
+        """The parts of a repr; for the layers, how many there are of each kind."""
         kinds = Counter(layer.kind for layer in self.layers)
         told = ", ".join(f"{layers} {kind}" for kind, layers in kinds.items())
         yield "name", f"{self.name:.50}"
@@ -181,7 +181,7 @@ class Model(Frozen):
         """Give all sliding layers one window, in tokens.
 
         Raises:
-            KvcalcError: the model has no sliding layers, or the window is not a size.
+            RequestError: the model has no sliding layers, or the window is not a size.
         """
         if not self.sliding_windows:
             raise RequestError(no_window(self), field="window")
@@ -198,7 +198,7 @@ class Model(Frozen):
         fields["mtp_layers"] = tuple(map(change, self.mtp_layers))
         fields["windows"] = ()
         if fields["layers"] != self.layers:
-            fields["hub_id"] = None  # the repository holds another model
+            fields["hub_id"] = None  # the repository has another model
         return type(self)(**fields)
 
 
@@ -206,8 +206,8 @@ def repeated(pattern: str, layers: Mapping[str, Layer], count: int) -> tuple[Lay
     """Repeat a pattern such as "LLLG", and cut it, to `count` layers; letters name the layers.
 
     Raises:
-        KvcalcError: a letter that names no layer, a layer that no letter names, or a count out
-            of range.
+        RequestError: a letter names no layer, no letter names a layer, or the count is out of
+            range.
     """
     if not 1 <= count <= MAX_LAYERS:
         raise RequestError.of("layers", count, f"1 to {MAX_LAYERS:,}")

@@ -1,1 +1,1 @@
-"""Facts with their sources: models, GPUs, and what GGUF files leave to llama.cpp's code."""
+"""Facts with their sources: models, GPUs, and what only llama.cpp's code knows of GGUF files."""

@@ -1,4 +1,4 @@
-"""What llama.cpp's code, not a GGUF file, knows of an architecture, by GGUF's name of it.
+"""What llama.cpp's code, not a GGUF file, knows about an architecture, by its GGUF name.
 
 Taken from llama.cpp's src/models and src/llama-hparams.cpp of 2026-10-01 (commit 0c1e570), and
 seen by loading each architecture with the keys absent, as an integer and as an array.
@@ -10,10 +10,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Window:
-    """How an architecture slides where the file does not say it.
+    """How an architecture slides if the file does not say it.
 
-    `period` 0 wants an array of flags from the file. `absent` is the window without the key:
-    0 = every layer full, None = the key is required. `fixed` stands whatever the key says, but 0.
+    `period` 0 needs an array of flags from the file. `absent` is the window without the key:
+    0 = every layer full, None = the key is required. `fixed` replaces any window of the key but 0.
     """
 
     period: int
@@ -52,11 +52,11 @@ WINDOWS = {
     "spark2_5": Window(0),
     "dots3note": Window(0),
 }
-"""The architectures that slide by a pattern. llama.cpp lets no other slide (Phi-3, Mistral and
-Qwen2 files carry a window that it does not read), but for `lfm2` and `deepseek4`."""
+"""The architectures that slide by a pattern. llama.cpp lets no others slide (it does not
+read the window of Phi-3, Mistral and Qwen2 files), except `lfm2` and `deepseek4`."""
 
 SLIDING_LAYERS = {"exaone4": 64}
-"""Layers that a model must have to slide at all (EXAONE 4.0 32B; the 1.2B does not)."""
+"""The number of layers that a model must have to slide (EXAONE 4.0 32B; the 1.2B does not)."""
 
 Where = Literal["all", "beside", "no_heads", "no_heads_no_ffn", "interval"]
 
@@ -68,7 +68,10 @@ RECURRENT: dict[str, tuple[str, Where]] = {
     "nemotron_h_moe": ("mamba2", "no_heads_no_ffn"),
     "falcon-h1": ("mamba2", "beside"),
     "granitehybrid": ("mamba2", "no_heads"),
-    "plamo2": ("mamba", "no_heads"),  # heads, but no groups: the convolution is Mamba 1's
+    "plamo2": (
+        "mamba",
+        "no_heads",
+    ),  # it has heads but no groups: its convolution is that of Mamba 1
     "qwen3next": ("gated_delta_net", "interval"),
     "qwen35": ("gated_delta_net", "interval"),
     "qwen35moe": ("gated_delta_net", "interval"),
@@ -98,7 +101,7 @@ EMBEDDING = frozenset({"qwen4exp"})
 """Architectures with embeddings of past tokens beside some layers, which keep a history."""
 
 HOLDING_LAYERS = {"gemma3n": 20}
-"""Layers that hold a cache; those after them read theirs."""
+"""The number of layers that hold a cache; later layers read those."""
 
 CACHELESS = frozenset(
     [
@@ -249,7 +252,7 @@ MODEL_TYPES = {
     "qwen3vlmoe": "qwen3_vl_moe",
     "starcoder": "gpt_bigcode",
 }
-"""Hugging Face's spelling, where it is not GGUF's with _ for -."""
+"""Hugging Face's names that are not GGUF's with _ for -."""
 
 DTYPES = {0: "float32", 1: "float16", 32: "bfloat16"}
 """`general.file_type` of files that are not quantised."""

@@ -1,4 +1,4 @@
-"""The catalogue of GPUs: what memory the driver reports and what a framework sees of it."""
+"""The catalogue of GPUs: the memory that the driver reports, and what a framework sees of it."""
 
 import re
 from difflib import get_close_matches
@@ -15,13 +15,13 @@ from kvcalc.layers.layer import Size
 from kvcalc.model import Text
 
 FACTS = {"memory_mib", "visible", "compute_capability"}
-"""The fields that somebody published; the others name the card."""
+"""The fields with a published source; the others name the GPU."""
 
 VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 
 
 class Visible(Frozen):
-    """What a framework was seen to report as a card's whole memory: GiB, as it printed them."""
+    """What a framework was seen to report as a GPU's whole memory, in GiB as printed."""
 
     gib: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,3}$")]
     reported_by: Text
@@ -35,13 +35,13 @@ class Visible(Frozen):
 
 
 class Gpu(Frozen):
-    """A GPU: `name` is its preset's, `product` the card that was looked at, settings included.
+    """A GPU: `name` is that of its preset, `product` the exact product, settings included.
 
     `memory_mib` is what the driver reports, in MiB, None where it reports nothing, as of memory
     that is shared with the processor. `visible` is what frameworks were seen
-    to report. `compute_capability` is as NVIDIA's list has it, None for what is not on it. Beside
-    `sources`, `other_public_files` counts public files of no known repository that print the same
-    `memory_mib`.
+    to report. `compute_capability` is from NVIDIA's list, None for a GPU that is not on it. Beside
+    `sources`, `other_public_files` counts public files without a known repository that print the
+    same `memory_mib`.
     """
 
     name: Text
@@ -77,7 +77,7 @@ class Gpu(Frozen):
 
     @property
     def framework_visible(self) -> int | None:
-        """The least that a framework was seen to report, in bytes; None where none was seen."""
+        """The least that a framework was seen to report, in bytes; None if none was seen."""
         return min((visible.bytes for visible in self.visible), default=None)
 
     @property
@@ -97,10 +97,10 @@ class Gpu(Frozen):
 
 @cache
 def find(name: str) -> Gpu:
-    """Find a GPU by its name or an alias, without regard to case, spaces and its vendor's name.
+    """Find a GPU by its name or an alias, regardless of case, spaces and its vendor's name.
 
     Raises:
-        KvcalcError: no such GPU; the sentence names the nearest.
+        RequestError: there is no such GPU; the sentence names the nearest.
     """
     wanted = _key(name)
     for known in names():
@@ -127,7 +127,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def catalogue() -> tuple[Gpu, ...]:
-    """All GPUs, in the order of their names."""
+    """All GPUs, ordered by name."""
     return tuple(_read(name) for name in names())
 
 

@@ -6,12 +6,12 @@ from kvcalc.catalogue.folder import folder
 
 
 def key(name: str) -> str:
-    """The name by which presets are matched: without case and without `org/`."""
+    """The name by which presets are matched: in lower case and without `org/`."""
     return name.lower().rpartition("/")[2]
 
 
 def find(name: str) -> Path | None:
-    """The file of the preset of that name or Hub id, if there is one."""
+    """The file of the preset with that name or Hub id, if there is one."""
     if name.count("/") > 1 or name.startswith((".", "/")):
         return None
     if key(name) in names():

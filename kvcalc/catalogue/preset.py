@@ -22,7 +22,7 @@ class Preset(Frozen):
 
     `pattern` is repeated, and cut, to `num_layers`; its letters name the tables of `layers`, and so
     do those of `mtp_pattern`, one per layer of MTP to which the authors give a type of its own.
-    `token_gains` is how much more text a token holds than one of a predecessor, by language, an
+    `token_gains` is how much more text a token holds than one of a predecessor, by language, as an
     exact fraction: an average over the authors' corpora.
     """
 
@@ -84,7 +84,7 @@ class Preset(Frozen):
 
 
 def parse(path: Path) -> Preset:
-    """Read what a preset file says, its layers unmade.
+    """Read what a preset file says, without making its layers.
 
     Raises:
         SourceError: it cannot be read, is not TOML, or is not a preset; the sentence names the

@@ -17,10 +17,10 @@ class Source(Frozen):
 
 
 def require_sources(facts: Iterable[Collection[str]], sources: Iterable[Source]) -> None:
-    """Refuse a fact that no source names; each fact is given by all the spellings that name it.
+    """Refuse a fact that no source names; each fact comes with all names that it may go by.
 
     Raises:
-        KvcalcError: there is one; the sentence has its longest spelling.
+        SourceError: there is such a fact; the sentence has its longest name.
     """
     sourced = {fact for source in sources for fact in source.facts}
     for spellings in facts:

@@ -72,7 +72,7 @@ class Settings(Frozen):
 
     @property
     def standing(self) -> "Standing | None":
-        """What holds at the release; None of an engine of which one was read."""
+        """What holds at the release; None for an engine with a single release."""
         return None
 
     def engine_version(self, own: str) -> str:

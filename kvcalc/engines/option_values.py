@@ -38,7 +38,7 @@ class Choices(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A whole number; without `most` there is no limit, as of Python's int."""
+    """A whole number; without `most` it has no limit, like Python's int."""
 
     source: str
     least: int = 1
@@ -69,7 +69,7 @@ def _nine_decimals(value: Fraction) -> str:
 
 
 class Listed(NamedTuple):
-    """Several words, each of a pattern: apart, or joined by `joint`; at least one."""
+    """At least one word, each matching a pattern; they are apart, or joined by `joint`."""
 
     source: str
     pattern: str

@@ -1,4 +1,4 @@
-"""The settings of an engine of which several releases were read."""
+"""The settings of an engine with several releases."""
 
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
@@ -11,7 +11,7 @@ from kvcalc.model import Model
 
 
 class ReleasedSettings(Settings):
-    """The settings of an engine of which several releases were read: `RELEASES` of its class."""
+    """The settings of an engine with several releases, which are `RELEASES` of its class."""
 
     RELEASES: ClassVar[Releases]
     BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype", "release", "strict_version")

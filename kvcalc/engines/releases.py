@@ -43,8 +43,8 @@ class Release(NamedTuple):
     """What changed at a version, and nothing that did not.
 
     `rules` are the engine's own, by their names, `defaults` those of settings. `settings` came
-    with this release: before it they have the neutral values given here, of which the first is
-    taken. `values` of a setting came with it, `without` are gone from it on. `models` are the
+    with this release: before it they have the first of the neutral values given here.
+    `values` of a setting came with it, `without` are gone from it on. `models` are the
     model types that came with it.
     """
 

@@ -18,12 +18,12 @@ def cost(
     """Work out what an engine's cache needs for a model, as a formula.
 
     Settings are the engine's own, by its own names (kv_cache_dtype, tensor_parallel_size ...), or
-    its settings class, as `settings=kvcalc.VllmSettings(block_size=32)`. An engine of which several
-    releases were read takes one behind its name, as "vllm@0.25.1", or as its setting `release`.
+    its settings class, as `settings=kvcalc.VllmSettings(block_size=32)`. An engine with
+    several releases takes one after its name, as "vllm@0.25.1", or as its setting `release`.
 
     Raises:
-        RequestError: no such engine or setting, or a value that no model has.
-        UnsupportedError: a layer kind that the engine cannot run, or a setting not with this model.
+        RequestError: there is no such engine or setting, or a value is not valid for any model.
+        UnsupportedError: the engine cannot run a kind of layer, or a setting with this model.
     """
     require_model(model)
     chosen = find(engine)

@@ -244,7 +244,7 @@ def _require_class(model: Model) -> None:
     kind = model.model_type
     if kind in ONE_WINDOW and len(model.sliding_windows) > 1:
         raise UnsupportedError(
-            f"window: found {len(model.sliding_windows)} of them, of which transformers reads none "
+            f"window: found {len(model.sliding_windows)} of them, and transformers reads none "
             f"for the model type {quote(kind)}, expected one",
             what="several windows",
         )

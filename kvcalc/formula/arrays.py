@@ -1,6 +1,6 @@
 """A formula over many amounts at once: NumPy's arrays, pandas' series, Polars' columns.
 
-Integers of 64 bits wrap silently, so the bounds of the amounts are looked at first; arrays of
+Integers of 64 bits wrap silently, so the bounds of the amounts are checked first; arrays of
 Python's own ints (dtype object) never wrap.
 """
 
@@ -14,7 +14,7 @@ from kvcalc.formula.limits import Limit
 
 LIMIT = 2**63
 CHUNK = 2**15
-"""Amounts at a time: what a core's own cache holds, so that no step waits for memory."""
+"""Amounts per step: what the cache of a core holds, so that no step waits for memory."""
 
 
 def over(
@@ -25,12 +25,12 @@ def over(
 ) -> Any:
     """Evaluate an expression for arrays of `given` amounts, the rest at their `own` values.
 
-    The answer is of the kind of the first array: a series comes back as a series.
+    The answer has the kind of the first array: a series gives a series.
 
     Raises:
-        KvcalcError: numpy is not installed; an amount is not a positive whole number; the shapes or
-            the series' indexes do not go together; a part of the expression could pass 2^63; or an
-            amount is past a limit.
+        MissingExtraError: numpy is not installed.
+        RequestError: an amount is not a positive whole number or is past a limit; the shapes or the
+            indexes of series do not match; or a part of the expression could pass 2^63.
     """
     try:
         import numpy
@@ -39,7 +39,7 @@ def over(
     _refuse_other_index(given)
     arrays = {name: _array(numpy, name, amounts) for name, amounts in given.items()}
     if any(array.dtype == object for array in arrays.values()):
-        # Beside Python's ints no 64-bit integers, which would wrap before the two meet.
+        # No 64-bit integers beside Python's ints: they would wrap before the two meet.
         arrays = {name: array.astype(object) for name, array in arrays.items()}
     else:
         for part in (expression, *(limit.value for limit in limits)):
@@ -64,7 +64,7 @@ def over(
 
 
 def _refuse_other_index(given: Mapping[str, Any]) -> None:
-    """Refuse series of pandas whose rows differ: arithmetic would go by place, not by index."""
+    """Refuse pandas series with different indexes: arithmetic would go by place, not by index."""
     series = [(name, one.index) for name, one in given.items() if _kind(one) == "pandas"]
     for name, index in series[1:]:
         first, expected = series[0]
@@ -77,7 +77,9 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
         raise RequestError.about(name, "found masked elements, expected whole numbers")
     try:
         array = numpy.asarray(amounts.to_numpy() if hasattr(amounts, "to_numpy") else amounts)
-    except Exception as error:  # each library has its own: of a tensor on a GPU, of 128 bits
+    except (
+        Exception
+    ) as error:  # each library has its own error: for a tensor on a GPU, for 128 bits
         found = f"{type(amounts).__name__} that NumPy cannot read"
         raise RequestError.about(name, f"found a {found}: {reason(error)}") from None
     if array.dtype == object:
@@ -138,7 +140,7 @@ def compiled(numpy: Any, expression: Value) -> Callable[..., Any]:
     from kvcalc.formula.languages.numpy import NUMPY
 
     names = ", ".join(sorted(variables_of(expression)))
-    # Our own rendering of our own nodes: no text of a file or a user is in it.
+    # The text is made from our own nodes only; nothing from a file or a user is in it.
     function: Callable[..., Any] = eval(
         f"lambda {names}: {render(expression, NUMPY)}", {"numpy": numpy}
     )
@@ -155,7 +157,7 @@ def _as_given(like: Any, answer: Any) -> Any:
 
 
 def _kind(amounts: Any) -> str:
-    """The library of a series, else "array" (as of a frame, whose answer has no columns)."""
+    """The library of a series, else "array" (also for a frame, whose answer has no columns)."""
     library = type(amounts).__module__.partition(".")[0]
     return library if type(amounts).__name__ == "Series" else "array"
 
@@ -163,11 +165,11 @@ def _kind(amounts: Any) -> str:
 def polars_expression(expression: Value, names: Mapping[str, str], *, checked: bool) -> Any:
     """Build a Polars expression over the columns of `names`.
 
-    It cannot see its data: while every part is below 2^63 it is exact, and past it Polars wraps.
-    `checked` computes in Int128 instead.
+    It is exact while every part is below 2^63; past that Polars wraps, as an expression cannot see
+    its data. `checked` computes in Int128 instead.
 
     Raises:
-        KvcalcError: polars is not installed.
+        MissingExtraError: polars is not installed.
     """
     try:
         import polars
@@ -178,5 +180,5 @@ def polars_expression(expression: Value, names: Mapping[str, str], *, checked: b
     integer = "Int128" if checked else "Int64"
     if isinstance(expression, int):
         return polars.lit(expression, getattr(polars, integer))
-    # Our own rendering, in which names of columns stand quoted by repr.
+    # The text is our own; names of columns are quoted by repr.
     return eval(source(expression, names, integer), {"pl": polars})

@@ -15,10 +15,10 @@ class Bounds(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """An expression's own bounds, and those of what is largest in it.
+    """An expression's own bounds, and those of its largest parts.
 
-    `magnitude` is the greatest absolute value of any part of it, `divided` that of any part that
-    is divided; `least_divided` the least value of one.
+    `magnitude` is the greatest absolute value of any part, `divided` that of any dividend, and
+    `least_divided` the least value of a dividend.
     """
 
     value: Bounds
@@ -31,7 +31,7 @@ def extent(value: Value, variables: Mapping[str, Bounds]) -> Extent:
     """Find the bounds of an expression and of its parts.
 
     Raises:
-        KvcalcError: a variable has no bounds, or something is divided by what may be 0.
+        RequestError: a variable has no bounds, or a divisor may be 0.
     """
     if isinstance(value, int):
         return Extent(Bounds(value, value), abs(value), 0, 0)

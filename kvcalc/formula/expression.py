@@ -1,10 +1,9 @@
 """The arithmetic: a small immutable expression over named variables, and how it is written down.
 
 Values are plain ints, which fold at once, or expressions. Python's operators build the sum,
-difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` the rest. What has
-a value only within limits (`limits.limited`) is written down, and never built further. A target
-is a table from a node's kind to its text; one that lacks a kind refuses, and never prints something
-else.
+difference, product and floor division; `minimum`, `maximum`, `cdiv` and `ceil` build the rest. An
+expression with limits (`limits.limited`) is only written down, never built further. A target is a
+table from a node's kind to its text; if it lacks a kind it refuses, and never prints anything else.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +19,12 @@ FOLD: dict[str, Callable[[int, int], int]] = {
     "cdiv": lambda a, b: -(-a // b),
     "ceil": lambda a, b: -(-a // b) * b,
 }
-"""What a kind of node makes of two ints (sums and products fold by rules of their own)."""
+"""The result of a kind of node for two ints (sums and products fold by rules of their own)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A node: its kind and its two operands, or of the kind "variable" its name."""
+    """A node: its kind and its two operands, or for the kind "variable" its name."""
 
     kind: str
     operands: tuple[Any, ...]
@@ -104,7 +103,7 @@ def ceil(a: Value, b: Value) -> Value:
 
 
 def substituted(value: Value, values: Mapping[str, "Value"]) -> Value:
-    """Put values in the place of variables; what becomes plain ints folds."""
+    """Replace variables by values; parts that become plain ints fold."""
     if isinstance(value, int):
         return value
     if value.kind == "variable":
@@ -122,7 +121,7 @@ BUILD: dict[str, Callable[[Any, Any], Value]] = {
     "cdiv": cdiv,
     "ceil": ceil,
 }
-"""What makes each kind of node of two operands."""
+"""The function that makes each kind of node from two operands."""
 
 
 def evaluated(value: Value, values: Mapping[str, int]) -> int:
@@ -172,7 +171,7 @@ def _add(a: Value, b: Value, sign: int = 1) -> Value:
             terms[place] = (number, core)
     if merges or isinstance(b, int):
         return _sum(terms)
-    # What has nothing to merge stays as it was built.
+    # A sum without equal terms stays as it was built.
     return Expression("add" if sign > 0 else "sub", (a, b))
 
 
@@ -181,7 +180,7 @@ def _is_sum(value: Value) -> bool:
 
 
 def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
-    """The terms of a sum, each as its number and the rest of it: 1 of a plain int."""
+    """The terms of a sum, each as its number and the rest, which is 1 for a plain int."""
     found = []
     left = [(sign, value)]
     while left:
@@ -197,7 +196,7 @@ def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
 
 
 def _parted(value: Value) -> tuple[int, Value]:
-    """Part a product into its number and the rest: 12*x*y is 12 of x*y."""
+    """Split a product into its number and the rest: 12*x*y is 12 and x*y."""
     if isinstance(value, int):
         return value, 1
     if value.kind != "mul":
@@ -212,7 +211,7 @@ def _parted(value: Value) -> tuple[int, Value]:
 
 
 def _sum(terms: list[tuple[int, Value]]) -> Value:
-    """Join terms, in front the first that is not subtracted, or else an int below 0."""
+    """Join terms; the first that is not subtracted comes first, or else an int below 0."""
     left = [(number, core) for number, core in terms if number]
     first = next((term for term in left if term[0] > 0), None)
     if first is None:
@@ -256,7 +255,7 @@ def _multiply(a: Value, b: Value) -> Value:
 
 
 CONDITION, SUM, FLOOR, PRODUCT, ATOM = 0, 1, 2, 3, 4
-"""How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
+"""How tightly a text binds. Floor division is apart from the product, to be easier to read."""
 
 
 class Rule(NamedTuple):
@@ -292,7 +291,7 @@ def render(value: Value, target: Target) -> str:
     """Write an expression in a target's language.
 
     Raises:
-        KvcalcError: the target has no rule for a kind of node in the expression.
+        RequestError: the target has no rule for a kind of node in the expression.
     """
     return _render(value, target)[0]
 
@@ -313,7 +312,7 @@ def _render(value: Value, target: Target) -> tuple[str, int]:
 
 
 def rounded_up(dividend: str, divisor: str) -> str:
-    """Write what is divided so that a quotient which drops its rest has been rounded up."""
+    """Write a dividend so that a quotient which drops its remainder is rounded up."""
     if divisor.isdecimal():
         return f"{dividend} + {int(divisor) - 1}"
     return f"{dividend} + {divisor} - 1"
@@ -354,4 +353,4 @@ PYTHON = Target(
         "where": Rule(lambda a, b: f"{a} if {b} else None", CONDITION, (SUM, CONDITION)),
     },
 )
-"""Python's own integers: exact whatever their size."""
+"""Python's own integers, which are exact at any size."""

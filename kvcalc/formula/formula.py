@@ -1,4 +1,4 @@
-"""A formula: an expression that is evaluated, with its variables' own values."""
+"""A formula: an expression that can be evaluated, with values for its variables."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -10,10 +10,10 @@ from kvcalc.formula.limits import Limit, limited
 
 
 class Formula:
-    """An expression that can be evaluated: what is not given stays at its own value.
+    """An expression that can be evaluated; variables that are not given keep their own values.
 
-    `variables` are those that may be given besides the context, each with its own value;
-    `absent` says of others, by name, why they cannot. Past `limits` it has no value.
+    `variables` are those that may be given besides the context, with their own values; `absent`
+    maps other names to the reason why they cannot be given. Past `limits` there is no value.
     """
 
     __slots__ = ("_absent", "_function", "_limited", "expression", "limits", "variables")
@@ -41,12 +41,12 @@ class Formula:
     def __call__(self, context: Any, **given: Any) -> Any:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
 
-        Any of them may be an array of NumPy or a series of pandas or Polars: so is the answer.
-        A single number of NumPy's is taken for the int that it is.
+        Any of them may be a NumPy array or a series of pandas or Polars; then so is the answer. A
+        single NumPy number counts as an int.
 
         Raises:
-            KvcalcError: a quantity is not positive and whole, or not in this formula; or arrays of
-                64-bit integers whose result could pass 2^63; or a quantity is past a limit.
+            RequestError: a quantity is not positive and whole, is not in this formula, or is past a
+                limit; or the result of arrays of 64-bit integers could pass 2^63.
         """
         if type(context) is not int or context < 1:
             return self._of_many(context, given)
@@ -79,13 +79,14 @@ class Formula:
     def polars(self, *, checked: bool = False, **names: str) -> Any:
         """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
 
-        The context's column is "context" unless named. Exact while every part is below 2^63, past
-        which Polars wraps silently: an expression cannot see its data. `checked` computes in
-        Int128 instead. Rows past a limit are null.
+        The context's column is "context" by default. It is exact while every part is below 2^63;
+        past that, Polars wraps silently, as an expression cannot see its data. `checked` computes
+        in Int128 instead. Rows past a limit are null.
 
         Raises:
-            KvcalcError: polars is not installed, a variable is not in this formula, or the values
-                that are not in columns are past a limit.
+            MissingExtraError: polars is not installed.
+            RequestError: a variable is not in this formula, or a value outside the columns is past
+                a limit.
         """
         from kvcalc.formula.arrays import polars_expression
 
@@ -126,7 +127,7 @@ class Formula:
 
     def _compile_at_second_call(self, context: int, **given: int) -> int:
         defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())
-        # Our own rendering of our own nodes: no text of a file or a user is in it.
+        # The text is made from our own nodes only; nothing from a file or a user is in it.
         self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
         return self._function(context, **given)
 
@@ -137,5 +138,5 @@ class Formula:
 
 
 def single(value: Any) -> Any:
-    """Take a number of NumPy's, an array without dimensions, for Python's own."""
+    """Turn a NumPy number, or an array without dimensions, into a Python number."""
     return value.item() if getattr(value, "shape", None) == () else value

@@ -1,7 +1,7 @@
 """From bytes back to tokens or sequences: exact integers, by doubling and bisection.
 
-What falls again and again, as the buffers of DeepSeek V4 do that empty at multiples of a period,
-is searched over multiples first, then within the last period.
+A cost that falls periodically, like that of DeepSeek V4, whose buffers empty at multiples of a
+period, is searched over multiples first, then within the last period.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from kvcalc.formula.formula import Formula
 
 MAX_EVALUATIONS = 100
 UNBOUNDED = 2**40
-"""The largest amount looked for where nothing bounds it."""
+"""The largest amount to search for without another bound."""
 TRIED = 2**13
-"""Contexts at which a cost that is not known to grow is tried."""
+"""A cost that is not known to grow is tried at contexts up to this."""
 
 FALLS = "the cost falls as it grows, so that no longest one can be found"
 
@@ -23,13 +23,14 @@ FALLS = "the cost falls as it grows, so that no longest one can be found"
 def largest(
     fits: Callable[[int], bool], most: int = UNBOUNDED, periods: tuple[int, ...] = ()
 ) -> int:
-    """Find the largest amount up to `most` that fits; 0 where not even 1 does.
+    """Find the largest amount up to `most` that fits; 0 if not even 1 does.
 
-    `fits` must hold up to some amount and not beyond, or so over the multiples of the first of
-    `periods`, then within it over multiples of the next; within the last all are tried.
+    `fits` must hold up to some amount and not beyond it. With `periods` that must be true only for
+    multiples of the first, then within it for multiples of the next; within the last, all are
+    tried.
 
     Raises:
-        KvcalcError: more than 100 evaluations would be needed.
+        RequestError: more than 100 evaluations would be needed.
     """
     left = MAX_EVALUATIONS
 
@@ -50,7 +51,7 @@ def largest(
 
 
 def _last(fits: Callable[[int], bool], low: int, end: int, unit: int = 1) -> int:
-    """The last amount that fits, of `low` units, which are known to fit, to fewer than `end`."""
+    """The last amount that fits, from `low` units, which are known to fit, to less than `end`."""
     step = 1
     while low + step < end and fits((low + step) * unit):
         low, step = low + step, 2 * step
@@ -65,14 +66,14 @@ def _last(fits: Callable[[int], bool], low: int, end: int, unit: int = 1) -> int
 
 
 def periods_of(cost: Formula) -> tuple[int, ...]:
-    """Find the periods with which a cost falls as the context grows, the longest first.
+    """Find the periods with which a cost falls as the context grows, longest first.
 
-    None are found where it never falls: sums, products, minima, maxima and quotients by what is
-    fixed grow with what they are made of. What is left of a division, x - r * (x // r), falls with
-    the period r. Any other difference is tried, token by token, over the first thousands.
+    There are none if it never falls: sums, products, minima, maxima and quotients by a constant
+    grow with their operands. A remainder, x - r * (x // r), falls with the period r. Any other
+    difference is tried token by token over the first thousands.
 
     Raises:
-        KvcalcError: it falls otherwise, or the periods are not multiples of each other.
+        RequestError: it falls in another way, or the periods are not multiples of each other.
     """
     found: set[int] = set()
     proved = _collect(cost.expression, found)
@@ -85,7 +86,7 @@ def periods_of(cost: Formula) -> tuple[int, ...]:
 
 
 def _collect(value: Value, found: set[int]) -> bool:
-    """Gather the periods of an expression; whether it is known to fall with no others."""
+    """Gather the periods of an expression, and say whether it is known to have no others."""
     if isinstance(value, int) or value.kind == "variable" or not _varies(value):
         return not isinstance(value, int) or value >= 0
     left, right = value.operands
@@ -102,7 +103,7 @@ def _collect(value: Value, found: set[int]) -> bool:
 
 
 def _remainder(left: Value, right: Value) -> int | None:
-    """The r of left - right, where that is x - r * (x // r)."""
+    """The r of left - right, if that has the form x - r * (x // r)."""
     if isinstance(right, Expression) and right.kind == "mul":
         period, quotient = right.operands
         if quotient == Expression("floordiv", (left, period)) and isinstance(period, int):
@@ -111,7 +112,7 @@ def _remainder(left: Value, right: Value) -> int | None:
 
 
 def _varies(value: Value) -> bool:
-    """Whether the context is in an expression."""
+    """Whether an expression contains the context."""
     if isinstance(value, int):
         return False
     if value.kind == "variable":

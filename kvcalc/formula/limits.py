@@ -1,4 +1,4 @@
-"""Limits on quantities, as data: how many sequences an engine runs, and which numbers of them."""
+"""Limits on quantities, as data: how many sequences an engine runs, and which numbers."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kvcalc.formula.expression import TEXT, Expression, Value, evaluated, render
 class Limit:
     """A limit on the quantity `field`: the value of an expression is at most `most`.
 
-    `expected` says in words what is right; braces in it stand for the value of `told`.
+    `expected` says in words what is right; braces in it are filled with the value of `told`.
     """
 
     field: str
@@ -21,7 +21,7 @@ class Limit:
     told: Value = 0
 
     def refusal(self, quantities: Mapping[str, int]) -> RequestError:
-        """Say of quantities that are past the limit what was expected."""
+        """Say what was expected of quantities that are past the limit."""
         found = quantities[self.field]
         expected = self.expected.format(evaluated(self.told, quantities))
         return RequestError(
@@ -36,7 +36,7 @@ class Limit:
 
 
 def limited(expression: Value, limits: Iterable[Limit], values: Mapping[str, int]) -> Value:
-    """Put values into an expression, which then has a value only within the limits that are left.
+    """Put values into an expression, which then is defined only within the remaining limits.
 
     Raises:
         RequestError: the values alone are past a limit.

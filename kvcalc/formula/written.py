@@ -1,4 +1,4 @@
-"""Formulas written down for where planners work, in any of the languages."""
+"""Formulas written in any of the languages that planners use."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -30,13 +30,13 @@ def written(
 ) -> Written:
     """Write a formula in a target's language.
 
-    `names` maps variables to columns, cells or names there; context and sequences stand by their
-    own names unless given, and what else is not named stands as its value.
+    `names` maps variables to columns, cells or names there. Without a name, context and sequences
+    keep their own, and any other variable is written as its value.
 
     Raises:
-        KvcalcError: no such target or dialect, a name that is not valid there, a variable that is
-            not in the formula, a formula that the target cannot write exactly, or values past a
-            limit of it.
+        RequestError: the target or dialect is not known, a name is not valid there, a variable is
+            not in the formula, the target cannot write the formula exactly, or values are past a
+            limit.
     """
     if target not in TARGETS:
         raise RequestError(

@@ -1,4 +1,4 @@
-"""The kinds of layers, by name; a kind that is not asked for is not imported."""
+"""The kinds of layers, by name; only kinds that are needed are imported."""
 
 from importlib import import_module
 from typing import Any
@@ -31,10 +31,10 @@ KINDS = {
 
 
 def layer(table: dict[str, Any]) -> Layer:
-    """Make a layer of a table whose `kind` names its class.
+    """Make a layer from a table whose `kind` names its class.
 
     Raises:
-        KvcalcError: no such kind, or a field that is missing, unknown or out of range.
+        RequestError: there is no such kind, or a field is missing, unknown or out of range.
     """
     if not isinstance(table, dict):
         raise RequestError(
@@ -50,7 +50,7 @@ def layer(table: dict[str, Any]) -> Layer:
 
 
 def known_layer(table: dict[str, Any]) -> Layer:
-    """Make a layer of a table that is known to be right, as those of kvcalc's own presets."""
+    """Make a layer from a table that is known to be valid, as in kvcalc's own presets."""
     fields = {name: value for name, value in table.items() if name != "kind"}
     if "parts" in fields:
         fields["parts"] = tuple(known_layer(part) for part in fields["parts"])

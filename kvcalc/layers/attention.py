@@ -1,4 +1,4 @@
-"""Layers of attention: what a token leaves behind, and for how long."""
+"""Attention layers: what they keep of a token, and for how long."""
 
 from typing import Annotated, ClassVar, Self
 
@@ -11,8 +11,8 @@ from kvcalc.layers.layer import MAX_SIZE, DtypeName, Layer, Size
 class Attention(Layer):
     """What layers with a key and a value per KV head have in common.
 
-    `v_head_dim` is `head_dim` unless given. `query_heads` is a fact of the file that changes no
-    cache; where known, it must be a multiple of `kv_heads`.
+    `v_head_dim` is `head_dim` by default. `query_heads` is a fact of the file that does not change
+    the cache; if known, it must be a multiple of `kv_heads`.
     """
 
     query_heads: Size | None = None
@@ -86,7 +86,7 @@ class ChunkedAttention(Attention):
 class CrossAttention(Attention):
     """A decoder's layer that keeps the keys and values of the encoded source.
 
-    `source` is its length in tokens, where the model fixes one (Whisper: 1,500).
+    `source` is its length in tokens, if the model fixes one (Whisper: 1,500).
     """
 
     kind: ClassVar[str] = "cross_attention"
@@ -94,7 +94,7 @@ class CrossAttention(Attention):
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The length of the source, in tokens; 0 where the model does not fix one."""
+        """The length of the source, in tokens; 0 if the model does not fix one."""
         return (self.source or 0,)
 
 
@@ -123,11 +123,11 @@ class LatentAttention(Layer):
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """The layer's window, in tokens, where it has one."""
+        """The layer's window, in tokens, if it has one."""
         return () if self.window is None else (self.window,)
 
     def with_window(self, window: int) -> Layer:
-        """Let the layer slide over `window` tokens, where it slides at all."""
+        """Let the layer slide over `window` tokens, if it slides at all."""
         return self if self.window is None else type(self)(**{**dict(self), "window": window})
 
     def with_full_attention(self) -> Layer:
@@ -138,8 +138,8 @@ class LatentAttention(Layer):
 class CompressedAttention(Layer):
     """A layer of DeepSeek V4: a sliding row, key and value at once, and compressed rows.
 
-    A row is `head_dim` elements; `ratio` tokens become a compressed one, 0 keeps the window
-    alone. `index_head_dim` is the size of the row of the indexer that chooses among them.
+    A row is `head_dim` elements; `ratio` tokens become one compressed row; with 0 there is only the
+    window. `index_head_dim` is the size of the row of the indexer that chooses among them.
     """
 
     kind: ClassVar[str] = "compressed_attention"

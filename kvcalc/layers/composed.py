@@ -1,4 +1,4 @@
-"""Layers made of other layers' caches: their own several, another's, or none."""
+"""Layers with several caches, with the cache of another layer, or without a cache."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -8,7 +8,7 @@ from kvcalc.layers.layer import Layer
 
 
 class SharedCache(Layer):
-    """A layer that reads the cache of a layer before it, and keeps nothing of its own."""
+    """A layer that reads the cache of an earlier layer, and keeps nothing of its own."""
 
     kind: ClassVar[str] = "shared_cache"
 
@@ -27,7 +27,7 @@ class Combined(Layer):
 
     @property
     def shape(self) -> dict[str, Any]:
-        """The fields that are set of its parts, each with its kind."""
+        """The fields that are set in its parts, with the kind of each part."""
         return {"parts": [{"kind": part.kind, **part.shape} for part in self.parts]}
 
     @property
@@ -46,9 +46,9 @@ class Combined(Layer):
         return tuple(source for part in self.parts for source in part.sources)
 
     def with_window(self, window: int) -> Layer:
-        """Let what slides in its parts slide over `window` tokens."""
+        """Set the window of its sliding parts, in tokens."""
         return Combined(parts=tuple(part.with_window(window) for part in self.parts))
 
     def with_full_attention(self) -> Layer:
-        """Let what slides or is chunked in its parts keep the whole context."""
+        """Let its sliding and chunked parts keep the whole context."""
         return Combined(parts=tuple(part.with_full_attention() for part in self.parts))

@@ -29,7 +29,7 @@ class Layer(Frozen):
 
     @property
     def caches(self) -> tuple["Layer", ...]:
-        """The layer's caches, each a layer of its own: itself, unless it is combined of others."""
+        """The layer's caches, each as a layer: itself, unless it is composed of others."""
         return (self,)
 
     @property
@@ -39,17 +39,17 @@ class Layer(Frozen):
 
     @property
     def sole_window(self) -> int | None:
-        """The one sliding window in the layer, in tokens; None where there is none or several."""
+        """The one sliding window in the layer, in tokens; None if it has no window or several."""
         return self.windows[0] if len(set(self.windows)) == 1 else None
 
     @property
     def attention_window(self) -> int | None:
-        """The tokens that the layer sees at most: its window or chunk; None where it sees all."""
+        """The most tokens that the layer sees: its window or chunk; None if it sees all."""
         return self.windows[0] if self.windows else None
 
     @property
     def slides(self) -> bool:
-        """Whether the layer sees a window or a chunk alone."""
+        """Whether the layer sees only a window or a chunk."""
         return self.attention_window is not None
 
     @property
@@ -58,9 +58,9 @@ class Layer(Frozen):
         return ()
 
     def with_window(self, window: int) -> "Layer":
-        """Let what slides in the layer slide over `window` tokens."""
+        """Set the window of the layer's sliding parts, in tokens."""
         return self
 
     def with_full_attention(self) -> "Layer":
-        """Let what slides or is chunked in the layer keep the whole context."""
+        """Let the layer's sliding and chunked parts keep the whole context."""
         return self

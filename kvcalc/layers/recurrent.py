@@ -15,12 +15,12 @@ class Recurrent(Layer):
 
     @property
     def channels(self) -> int:
-        """Channels of the convolution before the state; 0 where there is none."""
+        """Channels of the convolution before the state; 0 without a convolution."""
         return 0
 
     @property
     def taps(self) -> int:
-        """Length of the convolution, in tokens; 0 where there is none."""
+        """Length of the convolution, in tokens; 0 without a convolution."""
         return 0
 
     @property

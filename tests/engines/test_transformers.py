@@ -83,7 +83,7 @@ def test_a_published_model_holds_what_was_measured(name: str) -> None:
         ("nvidia--Llama-3_3-Nemotron-Super-49B-v1", "no class for the model type 'nemotron-nas'"),
         ("moonshotai--Kimi-K2-Instruct", "has no class for the model type 'kimi_k2'"),
         ("stepfun-ai--Step-3.7-Flash", "keeps of the model type 'step3p7' was not measured"),
-        ("checkpoints/k-exaone-2.0-like", "window: found 2 of them, of which transformers reads"),
+        ("checkpoints/k-exaone-2.0-like", "window: found 2 of them, and transformers reads"),
     ],
 )
 def test_what_transformers_has_no_class_for_is_said_so(name: str, said: str) -> None:

@@ -43,7 +43,7 @@ class Cells(NamedTuple):
         return ceil(cdiv(self.full, ratio), PAD)
 
     def apart(self) -> "Cells":
-        """The same cells in a stream a sequence: DeepSeek V4 shares no stream."""
+        """The same cells in one stream per sequence: DeepSeek V4 shares no stream."""
         return self._replace(streams=SEQUENCES, sharing=1)
 
 

@@ -125,4 +125,4 @@ SAID = {
     },
     "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
 }
-"""Flags of which something is said: their memory stands elsewhere (common/arg.cpp)."""
+"""Flags with a note: their memory is counted elsewhere (common/arg.cpp)."""

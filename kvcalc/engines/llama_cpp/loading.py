@@ -119,7 +119,7 @@ def _as_laid_out(layer: Layer, architecture: str | None, model: Model) -> Layer:
 
 
 def _window(model: Model, trunk: tuple[Layer, ...], architecture: str | None) -> Value:
-    """The one window of the sliding layers; 0 where there is none."""
+    """The one window of the sliding layers; 0 without a window."""
     windows = {window for layer in set(trunk) for window in layer.windows}
     if len(windows) > 1:
         found = ", ".join(f"{window:,}" for window in sorted(windows))

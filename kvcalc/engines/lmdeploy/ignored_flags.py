@@ -31,4 +31,4 @@ IGNORED = {
 SAID = {
     "the adapters' weights take memory of their own beside the cache": {-1: "--adapters"},
 }
-"""Flags of which something is said: their memory stands elsewhere."""
+"""Flags with a note: their memory is counted elsewhere."""

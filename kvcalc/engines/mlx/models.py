@@ -58,7 +58,7 @@ def require(model: Model) -> None:
         )
     if kind in ONE_WINDOW and len(model.sliding_windows) > 1:
         raise UnsupportedError(
-            f"window: found {len(model.sliding_windows)} of them, of which mlx reads none for the "
+            f"window: found {len(model.sliding_windows)} of them, and mlx reads none for the "
             f"model type {quote(kind)}, expected one",
             what="several windows",
         )

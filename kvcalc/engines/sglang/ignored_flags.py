@@ -222,4 +222,4 @@ SAID = {
         0: "--disaggregation-decode-enable-offload-kvcache --enable-flexkv",
     },
 }
-"""Flags of which something is said: their memory stands elsewhere."""
+"""Flags with a note: their memory is counted elsewhere."""

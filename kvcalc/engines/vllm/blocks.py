@@ -55,7 +55,7 @@ def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanCont
 
 
 def _chunk(layer: Recurrent) -> int:
-    """Tokens of a chunk of a layer's scan, of which blocks that keep a state are multiples."""
+    """Tokens of a chunk of a layer's scan; blocks that keep a state are multiples of it."""
     if not isinstance(layer, Mamba2):
         return UNCHUNKED
     if layer.chunk_size is None:

@@ -11,7 +11,7 @@ from kvcalc.layers.attention import Attention
 from kvcalc.model import CacheScheme, Model
 
 MODELOPT = {"fp8": "fp8_e4m3", "nvfp4": "nvfp4"}
-"""vLLM's names of ModelOpt's algorithms; any other is passed over with a warning."""
+"""vLLM's names for ModelOpt's algorithms; any other is ignored with a warning."""
 
 STRATEGIES = ("tensor", "attn_head")
 

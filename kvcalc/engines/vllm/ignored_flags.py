@@ -174,7 +174,7 @@ SAID = {
         0: "--kv-sharing-fast-prefill",
     },
 }
-"""Flags of which something is said: their memory stands elsewhere, or they are not followed."""
+"""Flags with a note: their memory is counted elsewhere, or they are not modelled."""
 
 REFUSED = {
     "it lets no layer slide and cuts the context to the window, which kvcalc does not count": {

@@ -51,7 +51,7 @@ TRANSFER = frozenset(
         *("kv_connector_module_path", "enable_permute_local_kv", "kv_load_failure_policy"),
     }
 )
-"""Keys of --kv-transfer-config, of which the connectors alone touch the cache."""
+"""Keys of --kv-transfer-config; only the connectors change the cache."""
 
 CONNECTORS_REFUSED = {
     "HiSparseConnector": ATTENTION_REFUSED["hisparse_config"],
@@ -145,7 +145,7 @@ def read_events(text: str, asked: Asked) -> None:
 
 
 def read_overrides(text: str, asked: Asked) -> None:
-    """Read --hf-overrides: keys of the model's file, of which those of its shape are refused.
+    """Read --hf-overrides: keys of the model's file; those of its shape are refused.
 
     Raises:
         RequestError: it changes what the model caches, which its file has to say.

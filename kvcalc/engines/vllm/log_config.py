@@ -65,7 +65,7 @@ CONFIGURED = (
 
 
 def release(text: str) -> str | None:
-    """The release of a build; None of one without a tag, which calls itself 0.1.dev1+g0c1e570."""
+    """The release of a build; None for a build without a tag, as 0.1.dev1+g0c1e570."""
     try:
         key, _ = parsed(text)
     except RequestError:

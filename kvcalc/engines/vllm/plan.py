@@ -108,7 +108,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     attention = attention_of(model)
     if attention == "compressed" and not settings.rules.compressed_attention:
         raise UnsupportedError(
-            f"release: found {settings.standing.version}, of which kvcalc does not know how vllm "
+            f"release: found {settings.standing.version}, and kvcalc does not know how vllm "
             "lays compressed_attention layers out",
             engine="vllm",
             what="compressed_attention layers",

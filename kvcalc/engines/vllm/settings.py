@@ -85,7 +85,7 @@ class VllmSettings(ReleasedSettings):
         About("throughput doubles a batch that is not given", "config/vllm.py"),
     ] = "balanced"
     data_parallel_size: Annotated[
-        OneOrMore, About("replicas, of which one is counted", "config/parallel.py")
+        OneOrMore, About("replicas; one of them is counted", "config/parallel.py")
     ] = 1
     enable_expert_parallel: Annotated[
         bool, About("true or false; decides a batch beside all2all_backend", "config/parallel.py")

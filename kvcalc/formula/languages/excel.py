@@ -1,7 +1,7 @@
 """A formula for spreadsheets: Excel, LibreOffice and Google Sheets alike.
 
-Their numbers are doubles, exact to 2^53 in sums and products. Of quotients INT is exact while what
-is divided is below 2^47, and ROUNDUP is not (tried in LibreOffice 7.4), so rounding up is
+Their numbers are doubles, exact up to 2^53 in sums and products. INT of a quotient is exact while
+the dividend is below 2^47; ROUNDUP is not exact (tried in LibreOffice 7.4), so rounding up is
 -INT(-x/d).
 """
 
@@ -28,20 +28,20 @@ from kvcalc.formula.languages.language import Written, refuse_dialect
 MAX_EXACT = 2**53
 MAX_DIVIDED = 2**47
 MAX_CHARACTERS = 8_192
-"""Of a cell's formula (Excel's specifications and limits)."""
+"""The longest formula of a cell (Excel's specifications and limits)."""
 MAX_LITERAL = 10**15
-"""Of a number that is typed 15 digits count, and 0 stands for the rest (the same page)."""
+"""A typed number keeps 15 digits; further digits become 0 (the same page)."""
 
 NAME = re.compile(
     r"(?!(?i:TRUE|FALSE)\Z)(?:'[^'\[\]*?:\\/]{1,31}'!|[A-Za-z_][A-Za-z0-9_.]{0,30}!)?"
     r"(?:\$?[A-Z]{1,3}\$?[1-9][0-9]{0,6}|[A-Za-z_][A-Za-z0-9_.]{0,200}"
     r"|[A-Za-z_][A-Za-z0-9_]{0,100}\[\[#This Row\],\[[A-Za-z0-9_]{1,100}\]\])"
 )
-"""A cell, a defined name, or a table's column on this row; TRUE is a number to a spreadsheet."""
+"""A cell, a defined name, or a table's column in this row; a spreadsheet counts TRUE as 1."""
 
 
 def _literal(number: int) -> str:
-    """Write a number, one of more digits than are read as a sum."""
+    """Write a number; one with too many digits becomes a sum."""
     high, low = divmod(number, 10**9)
     return str(number) if number < MAX_LITERAL else f"({high}*1000000000 + {low})"
 
@@ -67,7 +67,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write it for a cell, with its equals sign.
 
     Raises:
-        KvcalcError: a name is not a cell or a defined name, or the formula is longer than a cell
+        RequestError: a name is not a cell or a defined name, or the formula is longer than a cell
             takes
             or never exact in a double.
     """

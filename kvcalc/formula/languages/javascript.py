@@ -41,7 +41,7 @@ JAVASCRIPT = Target(
     },
     literal=lambda number: f"{number}n",
 )
-"""BigInt's quotient drops the rest, as floor division does of what is not negative."""
+"""BigInt's quotient drops the remainder, as floor division does for dividends of at least 0."""
 
 
 def _floor(a: str, b: str) -> str:
@@ -56,7 +56,7 @@ SIGNED = JAVASCRIPT._replace(
         "ceil": Rule(lambda a, b: f"(-{_floor(f'(-{a})', b)} * {b})", ATOM, (ATOM, ATOM)),
     }
 )
-"""The same where what is divided may be negative: a multiple is divided, and so without a rest."""
+"""The same if a dividend may be negative: a multiple is divided, without a remainder."""
 
 HELPERS = {"min": "min = (a, b) => (a < b ? a : b)", "max": "max = (a, b) => (a > b ? a : b)"}
 
@@ -65,7 +65,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write an arrow function of the variables, as BigInt.
 
     Raises:
-        KvcalcError: a name is not an identifier.
+        RequestError: a name is not an identifier.
     """
     refuse_dialect("js", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]

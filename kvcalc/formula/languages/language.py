@@ -1,4 +1,4 @@
-"""What all languages share: a formula as it was written, and what any of them refuses."""
+"""What all languages share: a written formula, and what every language refuses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 
 ANY_AMOUNT = Bounds(1, 2**40)
-"""What a variable can be when it is asked whether a part may be negative."""
+"""The bounds of a variable when checking whether a part may be negative."""
 
 NAMED = {"context": "context", "sequences": "sequences"}
-"""The variables that stand by their own names where no others were given."""
+"""The variables that keep their own names if no others are given."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ class Written:
 
 
 def may_divide_below_zero(expression: Value) -> bool:
-    """Say whether something that may be negative is divided, which languages round differently.
+    """Say whether a dividend may be negative, which languages round differently.
 
     Raises:
-        KvcalcError: something is divided by what may be less than 1.
+        RequestError: a divisor may be less than 1.
     """
     amounts = dict.fromkeys(variables_of(expression), ANY_AMOUNT)
     return extent(expression, amounts).least_divided < 0
 
 
 def refuse_dialect(target: str, dialect: str | None) -> None:
-    """Refuse a dialect where a target has none.
+    """Refuse a dialect for a target without dialects.
 
     Raises:
-        KvcalcError: one was given.
+        RequestError: a dialect was given.
     """
     if dialect is not None:
         raise RequestError.about(
@@ -45,10 +45,10 @@ def refuse_dialect(target: str, dialect: str | None) -> None:
 
 
 def refuse_unprintable(names: Iterable[str]) -> None:
-    """Refuse names that a terminal would obey, where any other text is one.
+    """Refuse names with control codes, for a target where any other text is a name.
 
     Raises:
-        KvcalcError: one is such.
+        RequestError: there is such a name.
     """
     for name in names:
         if not name.isprintable():

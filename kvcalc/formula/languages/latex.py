@@ -47,7 +47,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write it for math mode.
 
     Raises:
-        KvcalcError: a dialect, or a name with control codes.
+        RequestError: a dialect is given, or a name has control codes.
     """
     refuse_dialect("latex", dialect)
     refuse_unprintable(names.values())

@@ -1,10 +1,10 @@
-"""Where a null would be ignored: the smaller of null and 5 is 5 to most engines of queries."""
+"""Where a null would be ignored: for most query engines the smaller of null and 5 is 5."""
 
 from kvcalc.formula.expression import Value, variables_of
 
 
 def not_strict(expression: Value) -> list[str]:
-    """The variables that stand only within min or max, so that their null gives no null."""
+    """The variables that stand only within min or max, so that their null would not give null."""
     return sorted(variables_of(expression) - _strict(expression))
 
 

@@ -35,7 +35,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write a lambda of the variables' arrays.
 
     Raises:
-        KvcalcError: a name is not an identifier.
+        RequestError: a name is not an identifier.
     """
     refuse_dialect("numpy", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]

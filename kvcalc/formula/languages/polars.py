@@ -27,7 +27,7 @@ POLARS = PYTHON._replace(
     name="Polars",
     rules={
         **PYTHON.rules,
-        # Not -(-a // b): Int128 has no negation. Polars' // rounds down, whatever the sign.
+        # Not -(-a // b): Int128 has no negation. Polars' // rounds down for any sign.
         "cdiv": Rule(lambda a, b: f"({rounded_up(a, b)}) // {b}", FLOOR, (SUM, ATOM)),
         "ceil": Rule(lambda a, b: f"(({rounded_up(a, b)}) // {b}) * {b}", PRODUCT, (SUM, ATOM)),
         "min": call("pl.min_horizontal"),
@@ -47,7 +47,7 @@ def source(expression: Value, names: Mapping[str, str], integer: str = "Int64") 
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
-    """Write it for `DataFrame.with_columns`, where polars is imported as pl."""
+    """Write it for `DataFrame.with_columns`, with polars imported as pl."""
     refuse_dialect("polars", dialect)
     return Written(
         source(expression, names),

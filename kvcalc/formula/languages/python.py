@@ -8,14 +8,14 @@ from kvcalc.formula.expression import PYTHON, Value, render, variables_of
 from kvcalc.formula.languages.language import Written, refuse_dialect
 
 CALLED = {"min", "max", "numpy"}
-"""What a text calls itself, and so no variable of it may be named."""
+"""Names that the text itself uses, so no variable may have them."""
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
     """Write a lambda of the variables.
 
     Raises:
-        KvcalcError: a name is not an identifier.
+        RequestError: a name is not an identifier.
     """
     refuse_dialect("python", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]
@@ -26,10 +26,10 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
 
 
 def refuse_no_identifiers(names: list[str]) -> None:
-    """Refuse names that are not plain identifiers, or that are the same.
+    """Refuse names that are not plain identifiers, or that occur twice.
 
     Raises:
-        KvcalcError: there is one.
+        RequestError: there is such a name.
     """
     for name in names:
         if not (name.isascii() and name.isidentifier()) or iskeyword(name) or name in CALLED:

@@ -1,7 +1,7 @@
-"""A formula as a SQL expression, one spelling a dialect.
+"""A formula as a SQL expression, with one set of rules per dialect.
 
-Columns are cast to the dialect's 64-bit integer, for literals and narrow columns overflow in 32
-bits elsewhere; a NULL gives NULL, which LEAST and GREATEST alone would pass over.
+Columns are cast to the dialect's 64-bit integer, because literals and narrow columns may overflow
+in 32 bits; a NULL gives NULL, which LEAST and GREATEST alone would ignore.
 """
 
 import re
@@ -29,8 +29,8 @@ from kvcalc.formula.languages.nulls import not_strict
 class Dialect(NamedTuple):
     """A dialect: its 64-bit integer, its exact floor division, min and max, and its quotes.
 
-    `folded` is what the dialect makes of a name without quotes. Every part must stay below
-    `limit`; `overflow` says what becomes of one past it.
+    `folded` is how the dialect changes a name without quotes. Every part must stay below `limit`;
+    `overflow` says what happens past it.
     """
 
     integer: str
@@ -44,11 +44,11 @@ class Dialect(NamedTuple):
     overflow: str = "past it the query fails"
 
     def divided(self, a: str, b: str | int) -> str:
-        """Write the quotient of 64-bit integers, cut towards 0 or rounded down."""
+        """Write the quotient of 64-bit integers, truncated or rounded down."""
         return self.quotient.format(a=a, b=b, integer=self.integer)
 
     def rest(self, a: str, b: str) -> str:
-        """Write the rest of a division, which has the sign of what is divided."""
+        """Write the remainder of a division, which has the sign of the dividend."""
         return f"MOD({a}, {b})" if self.modulo else f"({a}) % {b}"
 
 
@@ -85,16 +85,16 @@ DIALECTS = {
 }
 """DuckDB's // and integer / elsewhere divide 64-bit integers exactly (each system's own manual:
 DuckDB numeric functions, PostgreSQL 9.3, SQLite expressions, BigQuery DIV, Spark SQL div,
-ClickHouse intDiv). Snowflake's / is decimal, so what is divided is first made a multiple; of its 38
-digits a quotient spends 6 on decimals (arithmetic operators). SQLite takes a double-quoted name
-that no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
+ClickHouse intDiv). Snowflake's / is decimal, so the dividend is first made a multiple; a quotient
+uses 6 of its 38 digits for decimals (arithmetic operators). SQLite takes a double-quoted name that
+no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
 
 
 def target(dialect: str, *, signed: bool = False) -> Target:
-    """Build the table of rules of a dialect; `signed` where what is divided may be negative.
+    """Build the table of rules of a dialect; `signed` if a dividend may be negative.
 
     Raises:
-        KvcalcError: no such dialect.
+        RequestError: there is no such dialect.
     """
     if dialect not in DIALECTS:
         raise RequestError(
@@ -105,12 +105,12 @@ def target(dialect: str, *, signed: bool = False) -> Target:
     own = DIALECTS[dialect]
 
     def divided(a: str, b: str) -> str:
-        # ClickHouse's quotient has the width of what is divided, and 163 has 8 bits.
+        # ClickHouse's quotient has the width of the dividend, and 163 has 8 bits.
         dividend = f"CAST({a} AS {own.integer})" if a.isdecimal() else a
         return own.divided(dividend, b)
 
     def floor(a: str, b: str) -> str:
-        # Quotients are cut towards 0, so a multiple is divided, which leaves no rest to cut.
+        # Quotients are truncated, so a multiple is divided, which leaves no remainder.
         return (
             divided(f"({a} - {own.rest(own.rest(a, b) + ' + ' + b, b)})", b)
             if signed
@@ -139,7 +139,7 @@ def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str
     """Write an expression over columns.
 
     Raises:
-        KvcalcError: no such dialect, or a name that cannot be a column's.
+        RequestError: there is no such dialect, or a name cannot be that of a column.
     """
     rules = target(dialect, signed=may_divide_below_zero(expression))
     own = DIALECTS[dialect]
@@ -156,7 +156,7 @@ def render_sql(expression: Value, dialect: str, names: Mapping[str, str]) -> str
 
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
-"""A word, or one behind its table and schema: what has the same meaning without quotes."""
+"""A word, perhaps after its table and schema, that means the same without quotes."""
 
 
 def _column(name: str, own: Dialect) -> str:
@@ -173,10 +173,10 @@ def _column(name: str, own: Dialect) -> str:
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
-    """Write it for a SELECT, in DuckDB's dialect unless another is given.
+    """Write it for a SELECT, by default in DuckDB's dialect.
 
     Raises:
-        KvcalcError: as `render_sql`.
+        RequestError: as `render_sql`.
     """
     dialect = dialect or "duckdb"
     text = render_sql(expression, dialect, names)

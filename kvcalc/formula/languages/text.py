@@ -10,7 +10,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     """Write it as kvcalc prints formulas: cdiv rounds a quotient up, ceil to a multiple.
 
     Raises:
-        KvcalcError: a dialect, or a name with control codes.
+        RequestError: a dialect is given, or a name has control codes.
     """
     refuse_dialect("text", dialect)
     refuse_unprintable(names.values())

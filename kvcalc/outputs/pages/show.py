@@ -13,7 +13,7 @@ def show_page(shown: Shown) -> Page:
     origins = (f"{fact}: {origin}" for fact, origin in shown.origins.items())
     return Page(
         title=f"{shown.model}: {shown.dtype}{longest}, from {shown.source}",
-        columns=("layers", "shape", "count", "bytes a\ntoken", "fixed\nbytes"),
+        columns=("layers", "shape", "count", "bytes per\ntoken", "fixed\nbytes"),
         rows=tuple(
             (
                 group.kind,
