@@ -40,7 +40,9 @@ def test_a_closed_stdin_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
     assert (outcome.code, outcome.err) == (2, "kvcalc: stdin: closed; give a file\n")
 
 
-@pytest.mark.parametrize("name", ["filled.json", "filled.parquet", "filled.ods"])
+@pytest.mark.parametrize(
+    "name", [f"filled{form}" for form in (".json", ".md", ".parquet", ".xls", ".xlsm", ".ods")]
+)
 def test_no_csv_is_written_under_the_name_of_another_form(
     cli: Cli, plan: Path, tmp_path: Path, name: str
 ) -> None:

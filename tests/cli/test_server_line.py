@@ -39,7 +39,11 @@ SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
          {"async_scheduling": False}),
         ("python3 -m vllm.entrypoints.openai.api_server --model m --host 0.0.0.0", "vllm", "m",
          None, {}),
-        ("python -u -m vllm.entrypoints.openai.api_server --model m", "vllm", "m", None, {}),
+        *(
+            (f"python {switch} -m vllm.entrypoints.openai.api_server --model m", "vllm", "m", None,
+             {})
+            for switch in ("-B", "-E", "-I", "-O", "-s", "-u", "-I -B")
+        ),
         ("VLLM_KV_CACHE_LAYOUT=BLHNC vllm serve m", "vllm", "m", None,
          {"kv_cache_layout": "BLHNC"}),
         ("vllm serve m --max-num-batched-tokens 8k", "vllm", "m", None,

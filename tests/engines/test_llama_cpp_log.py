@@ -293,3 +293,25 @@ def test_a_full_size_cache_of_sliding_layers_is_known_by_its_warning() -> None:
     assert [row.verdict for row in checked([warning, *lines], model)] == [AGREES]
     (row,) = checked(lines, model)
     assert (row.ours, row.verdict) == (768, DIFFERS)
+
+
+@pytest.mark.parametrize(
+    ("unit", "size", "of"),
+    [
+        ("KiB", "4718592.0", "f16"),
+        ("MiB", "4608.0", "f16"),
+        ("GiB", "4.5", "f16"),
+        ("TiB", "0.0", "f16"),
+        ("GiB", "2.4", "q8_0"),
+    ],
+)
+def test_what_ollama_requires_is_all_tokens_of_each_layer(unit: str, size: str, of: str) -> None:
+    """Qwen3-8B: 36 layers, K and V of 8 heads of 128 in 2 bytes, 32,768 tokens: 4.5 GiB."""
+    lines = [
+        f'msg=offload memory.required.kv="{size} {unit}"',
+        f"runner --ctx-size 32768 --batch-size 512 --parallel 1 --kv-cache-type {of}",
+    ]
+    (row,) = checked(lines, load("qwen3-8b"), {})
+    assert (row.verdict, row.figure) == (AGREES, f"memory.required.kv ({unit})"), row
+    (other,) = checked([lines[0].replace(size, f"{size[:-1]}9"), lines[1]], load("qwen3-8b"), {})
+    assert other.verdict == DIFFERS

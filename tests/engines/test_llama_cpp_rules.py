@@ -193,6 +193,12 @@ def test_a_draft_has_a_context_of_its_own() -> None:
     assert cost(shape)(8192) > drafts(8192)
 
 
+def test_qwen3_nexts_draft_is_one_layer_that_its_file_does_not_count() -> None:
+    of = model(full(), full(), model_type="qwen3_next")
+    assert of.num_nextn_predict_layers is None
+    assert cost(of, ctx_type="mtp")(256) == 256 * 4096
+
+
 def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:
     row = latent(kv_lora_rank=512, qk_rope_head_dim=64)
     of = model(row, model_type="bailingmoe3", num_nextn_predict_layers=1)
@@ -230,7 +236,24 @@ def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:
             "no quantised cache for Kimi-Linear",
         ),
         (config(model_type="minicpm3"), {}, "full heads"),
+        (model(latent(), model_type="plm"), {}, "full heads for plm"),
         (from_config("DeepSeek-V3"), {"ctx_type": "mtp"}, "no NextN layers"),
+        (
+            model(full(), model_type="mimo_v2_flash", num_nextn_predict_layers=3),
+            {"ctx_type": "mtp"},
+            "no NextN layers",
+        ),
+        *(
+            (
+                model(full(), model_type=name, num_nextn_predict_layers=1),
+                {"ctx_type": "mtp"},
+                "no NextN layers",
+            )
+            for name in (
+                *("deepseek_v3", "deepseek_v4", "kimi_k2", "kimi_k25", "minimax_m2"),
+                *("minimax_m3_vl", "minimax_m3_vl_text"),
+            )
+        ),
         (model(sliding(64), sliding(128)), {}, "found 64, 128"),
         (model(sliding(64), model_type="beam"), {}, "'beam'"),
         (model(Mlstm(heads=1, key_dim=1, value_dim=1)), {}, "mlstm"),

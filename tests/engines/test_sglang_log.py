@@ -189,6 +189,20 @@ def test_the_scales_of_packed_formats_are_in_k_and_in_v(form: str, printed: str)
     assert [row.verdict for row in rows] == [AGREES, AGREES], rows
 
 
+@pytest.mark.parametrize(
+    ("form", "size"),
+    [("fp8_e4m3", "4.00"), ("fp8_e5m2", "4.00"), ("nvfp4", "2.25"), ("fp4_mx_block16", "2.25")],
+)
+def test_what_torch_stores_as_bytes_is_what_was_asked_for(form: str, size: str) -> None:
+    asked = {"kv_cache_dtype": form, "gpu": "b200", "page_size": 128}
+    asked |= {"attention_backend": "triton"} if form == "fp4_mx_block16" else {}
+    stored = "uint8"
+    line = f"KV Cache is allocated. dtype: torch.{stored}, #tokens: {131_072 - 128}, "
+    line += f"K size: {size} GB, V size: {size} GB"
+    rows = checked([line], load("llama-3.1-8b"), asked)
+    assert [row.verdict for row in rows] == [AGREES, AGREES], rows
+
+
 def test_max_total_tokens_caps_a_window_pool_that_running_requests_size() -> None:
     model = shape(sliding(), full())
     asked = {"max_total_tokens": 1000, "disable_radix_cache": True, "max_running_requests": 64}

@@ -19,6 +19,7 @@ from kvcalc.errors import KvcalcError, MissingExtraError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.readers import hub, read
 from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse, ranges
+from kvcalc.readers.hub.errors import asking
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
 CONFIG = json.dumps({"model_type": "llama"}).encode()
@@ -115,6 +116,11 @@ def test_an_id_is_read_however_it_is_spelled(text: str, expected: HubId) -> None
         "org/name/tree/main",
         "folder/config.json",
         "folder/model.gguf",
+        *(f"folder/model{form}" for form in (".toml", ".yaml", ".yml")),
+        *(
+            f"{page}/name"
+            for page in ("api", "blog", "collections", "datasets", "docs", "papers", "spaces")
+        ),
         "https://example.com/org/name",
         "https://huggingface.co/datasets/org/name",
         "https://huggingface.co/docs/hub",
@@ -194,6 +200,27 @@ def test_a_repository_that_cannot_be_read_is_refused(
     server.repositories["org/name"] = repository
     with pytest.raises(KvcalcError, match=f"^'org/name' {sentence}"):
         ask(ID)
+
+
+RAISED = {
+    "GatedRepoError": "is gated: ask for access on its page",
+    "DisabledRepoError": "has been disabled on the Hub; use another",
+    "RevisionNotFoundError": "has no revision 'main'; name one of",
+    "RepositoryNotFoundError": "is not a repository on the Hub, or is private",
+    "OfflineModeIsEnabled": "is not in the cache and offline mode is on",
+    "HfHubHTTPError": "cannot be read, the Hub answered HTTP None; check",
+    "TransportError": r"cannot be fetched, the Hub gave no complete answer \('cut'\)",
+    "Exception": r"cannot be read from the Hub \('cut'\); check HF_ENDPOINT",
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), RAISED.items())
+def test_each_class_of_error_has_its_sentence(name: str, sentence: str) -> None:
+    error = type(name, (Exception,), {})("cut")
+    derived = type("Derived", (type(error),), {})("cut")
+    for one in (error, derived):
+        with pytest.raises(KvcalcError, match=f"^'org/name' {sentence}"), asking(ID):
+            raise one
 
 
 @pytest.mark.parametrize("ask", [fetch_config, open_gguf])

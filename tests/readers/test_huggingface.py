@@ -15,6 +15,7 @@ from kvcalc.layers.composed import NoCache
 from kvcalc.layers.recurrent import KimiDeltaAttention
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of
+from tests.shapes import full
 
 CONFIGS = Path(__file__).parents[1] / "oracles" / "configs"
 PLAIN: dict[str, Any] = {
@@ -238,6 +239,8 @@ def test_any_table_is_read_or_refused_in_a_sentence(table: dict[str, Any], kind:
 
 
 EIGHT = {"num_hidden_layers": 8, "num_attention_heads": 8, "hidden_size": 64}
+MAMBA = {"mamba_num_heads": 8, "mamba_head_dim": 16, "n_groups": 2, "ssm_state_size": 16}
+INDEXER = {"index_head_dim": 16, "index_n_heads": 2}
 SLIDES = {"num_key_value_heads": 2, "sliding_window": 32}
 
 
@@ -284,6 +287,18 @@ SLIDES = {"num_key_value_heads": 2, "sliding_window": 32}
         (
             {"model_type": "jamba", "attn_layer_period": 4, "attn_layer_offset": 2},
             {"mamba": 6, "full_attention": 2},
+        ),
+        (
+            {"model_type": "nemotron_h", "hybrid_override_pattern": "M*-EM*-E", **MAMBA},
+            {"mamba2": 2, "full_attention": 2, "no_cache": 4},
+        ),
+        (
+            {"model_type": "unknown", "layer_types": ["qwen_sparse_attention"] * 8, **INDEXER},
+            {"full_attention": 8},
+        ),
+        (
+            {"model_type": "unknown", "layer_types": ["deepseek_sparse_attention"] * 8, **INDEXER},
+            {"full_attention": 8},
         ),
         (
             {"model_type": "qwen3_next", "full_attention_interval": 4},
@@ -346,3 +361,28 @@ def test_the_sliding_layers_of_step_3_5_have_sizes_of_their_own() -> None:
 def test_an_unknown_type_that_speaks_of_other_layers_is_refused(key: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=f"'{key}'.*no rule reads it"):
         model_of({**PLAIN, "model_type": "brand_new", key: [1]})
+
+
+@pytest.mark.parametrize(
+    "key", ["text_config", "language_config", "llm_config", "thinker_config", "decoder"]
+)
+def test_the_language_model_may_stand_inside(key: str) -> None:
+    inner = {"model_type": "llama", **EIGHT, "num_key_value_heads": 2}
+    found = model_of({"model_type": "of_images_too", key: inner})
+    assert len(found.layers) == 8
+    assert found.layers[0] == full(kv_heads=2, head_dim=8, query_heads=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [
+        ("T5ForConditionalGeneration", True),
+        ("SpeechT5ForSpeechSeq2Seq", True),
+        ("SpeechT5ForTextToSpeech", True),
+        ("T5EncoderModel", False),
+    ],
+)
+def test_an_encoder_counts_where_the_class_has_both(name: str, sources: bool) -> None:
+    keys = {"model_type": "t5", "num_layers": 2, "num_heads": 8, "d_kv": 16, "d_model": 128}
+    of = model_of({**keys, "is_encoder_decoder": True, "architectures": [name]})
+    assert ("cross_attention" in of.kinds) == sources

@@ -60,6 +60,18 @@ def reading_of(folder: Path, quantized: Any, beside: Any = None, **more: Any) ->
             1,
         ),
         (None, {"quantization": LEGACY["quantization"]}, "modelopt", "FP8", False),
+        *(
+            (
+                None,
+                {"quantization": {"quant_algo": algorithm, "kv_cache_quant_algo": "FP8"}},
+                "modelopt",
+                "FP8",
+                False,
+            )
+            for algorithm in (
+                *("FP8", "FP8_PER_CHANNEL_PER_TOKEN", "FP8_PB_WO", "NVFP4", "MIXED_PRECISION"),
+            )
+        ),
         (None, LEGACY | {"producer": {"name": "other"}}, "unnamed", "FP8", False),
         ({"quant_algo": "FP8", "kv_cache_scheme": "FP8"}, None, "unnamed", "FP8", False),
         (
@@ -140,3 +152,10 @@ def test_a_file_beside_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "hf_quant_config.json").write_text("{")
     with pytest.raises(SourceError, match=r"hf_quant_config\.json.*not JSON"):
         read(tmp_path)
+
+
+def test_a_table_of_compression_is_one_of_quantisation(tmp_path: Path) -> None:
+    table = {"quant_method": "compressed-tensors", "kv_cache_scheme": SCHEME}
+    scheme = reading_of(tmp_path, None, compression_config=table).model.cache_scheme
+    assert scheme is not None
+    assert (scheme.method, scheme.algorithm) == ("compressed-tensors", "FP8")

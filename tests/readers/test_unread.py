@@ -38,7 +38,16 @@ def test_one_that_says_nothing_is_not(value: Any) -> None:
     assert notes(kv_mirror=value) == ()
 
 
-@pytest.mark.parametrize("key", ["vocab_size", "rms_norm_eps", "num_key_value_heads", "use_cache"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("vocab_size", "rms_norm_eps", "num_key_value_heads", "use_cache", "sink_bias"),
+        *("index_share_for_mtp_iteration", "index_skip_topk_offset", "audio_token_index"),
+        *("vision_start_token_index", "attention_layers", "attention_window_size"),
+        *("interleaved_moe_layer_step", "activation_sparsity_pattern", "sparse_prediction"),
+        *("mtp_hybrid_override_pattern", "sparse_pred_ignore_index"),
+    ],
+)
 def test_nor_is_one_that_is_read_or_cannot_matter(key: str) -> None:
     assert notes(**{key: 2}) == ()
 

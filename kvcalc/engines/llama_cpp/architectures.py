@@ -61,8 +61,8 @@ NO_NEXTN = names(
 )
 """Model types whose NextN layers llama.cpp's converters drop (conversion/)."""
 
-NEXTN = {"mimo_v2_flash": 3, "mimo_v2": 3, "qwen3_next": 1}
-"""NextN layers that no config.json counts (conversion/mimo.py, conversion/qwen.py)."""
+NEXTN = {"qwen3_next": 1}
+"""NextN layers that no config.json counts (conversion/qwen.py)."""
 
 NEXTN_IN_TRUNK = frozenset({"bailingmoe3"})
 """Architectures whose main context keeps rows for NextN layers too: src/llama-model.cpp gives the

@@ -94,6 +94,10 @@ def test_other_counts_are_none(text: str) -> None:
             {"indexer_kv_dtype": "fp8_e4m3"},
         ),
         ({"speculative_config": '{"method": "eagle3"}'}, {"speculative_method": "eagle3"}),
+        ({"speculative_config": '{"method": "ngram_gpu"}'}, {}),
+        ({"speculative_config": '{"method": "custom_class"}'}, {"async_scheduling": False}),
+        ({"speculative_config": '{"model": "pkg.Proposer"}'}, {"async_scheduling": False}),
+        ({"speculative_config": '{"model": "a/EAGLE-b"}'}, {"speculative_method": "eagle"}),
         (
             {"speculative_config": '{"model": "a/b_EAGLE3", "num_speculative_tokens": 3}'},
             {"speculative_method": "eagle3", "num_speculative_tokens": 3},
@@ -155,6 +159,24 @@ def test_what_is_given_together_is_taken_apart(
             {"kv_offloading_size": "64"},
             "--kv-offloading-size: copies of the cache take '64' GiB of main memory on top",
         ),
+        (
+            {"speculative_config": '{"method": "extract_hidden_states", "model": "m"}'},
+            "of the method 'extract_hidden_states' it has layers of its own",
+        ),
+        (
+            {"speculative_config": '{"model": "z-lab/Qwen3-8B-DFlash-b16"}'},
+            "of the method 'dflash' it has layers of its own",
+        ),
+        *(
+            (
+                {
+                    "kv_transfer_config": '{"kv_connector": "OffloadingConnector", '
+                    f'"kv_connector_extra_config": {{"{key}": 1000}}}}'
+                },
+                "OffloadingConnector: its copies in main memory come on top",
+            )
+            for key in ("cpu_bytes_to_use", "num_cpu_blocks")
+        ),
         ({"data_parallel_size": "8"}, "starts so many replicas; the answer is one's"),
         (
             {"kv_offloading_size": "64", "kv_offloading_backend": "lmcache"},
@@ -181,6 +203,17 @@ def test_what_is_not_counted_is_said(settings: dict[str, str], note: str) -> Non
         (
             {"speculative_config": '{"method": "mtp", "kv_cache_dtype": "fp8"}'},
             "kv_cache_dtype: it gives the draft's layers a format of their own",
+        ),
+        (
+            {"attention_config": '{"backend_per_kind": {}}'},
+            "backends of each kind of layer choose each its own blocks",
+        ),
+        *(
+            ({"hf_overrides": f'{{"{key}": 2}}'}, f"'{key}' may change what the model caches")
+            for key in (
+                *("head_dim", "num_layers", "sliding_window", "attention_chunk_size"),
+                *("kv_lora_rank", "ssm_state_size", "conv_kernel", "hidden_size"),
+            )
         ),
         ({"attention_config": '{"hisparse_config": {}}'}, "HiSparse keeps rows in main memory"),
         (

@@ -261,6 +261,14 @@ def test_a_server_that_starts_and_never_finishes_a_request(version: str) -> None
         ("0.21.0", "NixlConnector", True),
         ("0.22.0", "NixlConnector", False),
         ("0.33.0", "NixlConnector", False),
+        *(
+            ("0.33.0", name, False)
+            for name in (
+                *("DecodeBenchConnector", "ExampleHiddenStatesConnector", "MooncakeConnector"),
+                *("MooncakeStoreConnector", "NixlPullConnector", "NixlPushConnector"),
+                *("OffloadingConnector", "SimpleCPUOffloadConnector", "MoRIIOConnector"),
+            )
+        ),
         ("0.33.0", "LMCacheConnectorV1", True),
         ("0.33.0", "NixlConnector,LMCacheConnectorV1", True),
     ],

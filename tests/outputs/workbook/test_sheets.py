@@ -17,6 +17,7 @@ from kvcalc.layers import layer
 from kvcalc.model import Model
 from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.writer import write_xlsx
+from kvcalc.outputs.workbook.xlsx import new_workbook
 from kvcalc.readers import read
 from kvcalc.readers.reading import Reading
 from tests.outputs.workbook.office import Cells, cached, coordinate, formulas, place
@@ -176,6 +177,15 @@ def test_a_text_is_never_a_formula(tmp_path: Path) -> None:
         assert b"HYPERLINK" in archive.read("xl/charts/chart2.xml")
         for chart in ("xl/charts/chart1.xml", "xl/charts/chart2.xml"):
             assert b"<c:f>HYPERLINK" not in archive.read(chart)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "0012", "https://example.com", "internal:Plan!A1"])
+def test_what_looks_like_something_else_is_written_as_it_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "book.xlsx"
+    with new_workbook(path) as book:
+        book.add_worksheet("One").write(0, 0, text)
+    cell = openpyxl.load_workbook(path)["One"]["A1"]
+    assert (cell.data_type, cell.value, cell.hyperlink) == ("s", text, None)
 
 
 def test_a_formula_longer_than_a_cell_takes_is_a_sentence_in_its_row(tmp_path: Path) -> None:

@@ -1,0 +1,222 @@
+"""Every row of every table is exercised by a test, or carries the source it was taken from.
+
+A table is a module's UPPERCASE name for a dictionary, a set, a tuple or a text of names. A row is
+exercised where its key stands in a text of a test, or in a file that tests read: for an engine's
+table in one of that engine.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "kvcalc"
+DATA = {".json", ".jsonl", ".csv", ".log", ".ambr", ".toml"}
+WORD = re.compile(r"[A-Za-z0-9_@/+.-]*[A-Za-z0-9*]")
+
+ENGINES = {
+    "llama_cpp": ("llama_cpp", "llama.cpp"),
+    "lmdeploy": ("lmdeploy",),
+    "mlx": ("mlx",),
+    "sglang": ("sglang",),
+    "tensorrt_llm": ("tensorrt",),
+    "vllm": ("vllm",),
+}
+"""How files say which engine they are about, by the folder of its tables."""
+
+UNREAD = {Path(__file__).name, "engine_names.json"}
+"""Files that name rows without exercising them: the names of an engine's source are thousands."""
+
+FLAGS = "tests/engines/test_option_names.py holds each row against the engine's own parser"
+TYPES = "tests/engines/test_model_types.py holds each row against the engine's own source"
+CLASSES = "tests build the layers by their classes, of which a kind is the name"
+TITLES = "titles, widths and looks of cells, which no figure depends on"
+
+EXEMPT: dict[str, dict[str, str]] = {
+    FLAGS: {
+        "engines/llama_cpp/ignored_flags.py": "IGNORED SAID",
+        "engines/llama_cpp/server.py": "VALUES SWITCHES",
+        "engines/lmdeploy/ignored_flags.py": "IGNORED SAID",
+        "engines/mlx/ignored_flags.py": "IGNORED",
+        "engines/sglang/ignored_flags.py": "IGNORED SAID",
+        "engines/sglang/server.py": "VALUES SWITCHES",
+        "engines/vllm/ignored_flags.py": "IGNORED SAID REFUSED",
+        "engines/vllm/server.py": "VALUES SWITCHES",
+        "engines/vllm/draft_flags.py": "KEYS",
+        "engines/vllm/json_flags.py": "KERNELS TRANSFER",
+    },
+    TYPES: {
+        "engines/mlx/models.py": "ROTATING CHUNKED CACHE_LISTS ALL_FULL",
+        "engines/lmdeploy/builders.py": "ONE_WINDOW LATENT DELTA",
+        "engines/vllm/drafts.py": "MTP_LAYERS UNREAD",
+        "engines/llama_cpp/architectures.py": "ARCHITECTURES",
+        "catalogue/gguf.py": "MODEL_TYPES PLAIN CACHELESS RECURRENT",
+    },
+    "tests/engines/test_transformers.py holds each row against transformers' own list": {
+        "engines/transformers_types.py": "TYPES",
+    },
+    "tests/engines/test_own_caches.py goes through each row": {
+        "engines/vllm/own_caches.py": "OWN_CACHES",
+        "engines/sglang/own_caches.py": "OWN_CACHES",
+    },
+    "tests/catalogue/test_gguf_keys.py goes through each row": {
+        "catalogue/gguf_keys.py": "READ HARMLESS",
+    },
+    "tests/answers/test_show.py writes each model as a preset and loads it back equal": {
+        "outputs/preset.py": "FACTS",
+    },
+    "tests/outputs/workbook/test_sheets.py writes a text that each would take for something else": {
+        "outputs/workbook/xlsx.py": "NOTHING_IS_GUESSED",
+    },
+    "tests/test_library.py imports each name from its home": {"__init__.py": "_HOMES"},
+    CLASSES: {
+        "layers/__init__.py": "KINDS",
+        "engines/llama_cpp/layer_rules.py": "RULES",
+        "engines/mlx/layer_rules.py": "RECURRENT KINDS",
+        "engines/sglang/architectures.py": "KINDS",
+        "readers/huggingface/kinds.py": "KINDS",
+    },
+    TITLES: {
+        "outputs/workbook/about.py": "NOT_MODELLED",
+        "outputs/workbook/formulas.py": "UNITS",
+        "outputs/workbook/gpus.py": "FORMULAS",
+        "outputs/workbook/layout.py": "MODELS ENGINES GPUS FORMULAS",
+        "outputs/workbook/styles.py": "INPUT NOTE ANSWER TOP HEAD STYLES",
+        "outputs/workbook/sweep.py": "COLUMNS",
+        "outputs/workbook/workload.py": "COLUMNS NOTES",
+    },
+    "names of kvcalc's own: tests go by the line, the column or the formula behind each": {
+        "engines/sglang/formats.py": "SCALES",
+        "engines/vllm/log.py": "PATTERNS:override RULES:override",
+        "engines/llama_cpp/log_ollama.py": "PATTERNS RULES",
+        "formula/expression.py": "ARITHMETIC:at_most",
+        "readers/traces/formats.py": "FORMATS",
+        "answers/engines.py": "LEAST:ge MOST:le",
+        "readers/huggingface/keys.py": "ALIASES:mamba_heads ALIASES:mamba_groups",
+    },
+    "parts of words and letters of patterns: tests have them in words and patterns": {
+        "engines/vllm/json_flags.py": "SHAPES",
+        "engines/vllm/settings.py": "SMALL_BATCH_GPUS",
+        "readers/huggingface/encoder.py": "OF_BOTH",
+        "readers/huggingface/types.py": "LETTERS",
+        "readers/hub/ids.py": "_FILES",
+    },
+    "tests/engines/test_releases.py goes through each row": {"engines/vllm/releases.py": "ROWS"},
+}
+"""Why tables need no row by row look here: the tables by module."""
+
+
+def keys(node: ast.expr) -> Iterator[str]:
+    """The rows of a table, by the texts that name them."""
+    match node:
+        case ast.Dict():
+            for key, value in zip(node.keys, node.values, strict=True):
+                yield from keys(value) if key is None else texts(key)
+        case ast.Set() | ast.Tuple() | ast.List():
+            for row in node.elts:
+                yield from texts(row)
+        case ast.BinOp():
+            yield from (*keys(node.left), *keys(node.right))
+        case ast.DictComp() | ast.SetComp():
+            yield from keys(node.generators[0].iter)
+        case ast.Call(func=ast.Name(id="names" | "_names")):
+            yield from (word for text in texts(node.args[0]) for word in text.split())
+        case ast.Call(func=ast.Name(id="frozenset" | "MappingProxyType" | "_values")):
+            yield from (key for argument in node.args for key in keys(argument))
+        case ast.Call(func=ast.Attribute(attr="fromkeys")):
+            yield from keys(node.args[0])
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """The text of a key, or the first of a row that is a call or a tuple."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.Call(args=[first, *_]) | ast.Tuple(elts=[first, *_]):
+            yield from texts(first)
+        case ast.Starred(value=value):
+            yield from keys(value)
+
+
+def tables(source: str) -> Iterator[tuple[str, list[str]]]:
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        if name.strip("_").isupper():
+            yield name, list(keys(value))
+
+
+def words(path: Path) -> set[str]:
+    """What a file says: all of a data file, the texts and keywords of a test."""
+    said = path.read_text(errors="ignore")
+    if path.suffix == ".py":
+        tree = ast.parse(said)
+        documentation = {
+            id(statement.value)
+            for parent in ast.walk(tree)
+            if isinstance(parent, ast.Module | ast.FunctionDef | ast.ClassDef)
+            for statement in parent.body
+            if isinstance(statement, ast.Expr)
+        }
+        said = "\n".join(
+            str(node.value) if isinstance(node, ast.Constant) else str(node.arg)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant | ast.keyword) and id(node) not in documentation
+        )
+    return set(WORD.findall(said))
+
+
+@cache
+def said(engine: str | None) -> frozenset[str]:
+    """The words of all tests, or of those that name an engine and of published configs."""
+    found: set[str] = set()
+    for path in (ROOT / "tests").rglob("*"):
+        if path.suffix not in {".py", *DATA} or path.name in UNREAD:
+            continue
+        named = f"{path.relative_to(ROOT)} {path.read_text(errors='ignore')}".lower()
+        if engine is None or "configs" in path.parts or any(n in named for n in ENGINES[engine]):
+            found |= words(path)
+    return frozenset(found)
+
+
+def unexercised(module: str, source: str) -> Iterator[str]:
+    """Name the rows of a module's tables that no test exercises."""
+    parts = Path(module).parts
+    engine = next((part for part in parts if part in ENGINES and "engines" in parts), None)
+    for table, rows in tables(source):
+        exempt = {name for by in EXEMPT.values() for name in by.get(module, "").split()}
+        for row in rows:
+            if not exempt & {table, f"{table}:{row}"} and not set(WORD.findall(row)) <= said(
+                engine
+            ):
+                yield f"{table}[{row!r}]"
+
+
+MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_row_is_exercised(module: str) -> None:
+    assert list(unexercised(module, (PACKAGE / module).read_text())) == []
+
+
+def test_a_row_that_no_test_has_is_named() -> None:
+    planted = 'ROWS = {"planted_row": 1, "context": 2}\nMORE = names("planted_word vllm")\n'
+    found = [*unexercised("engines/vllm/planted.py", planted)]
+    assert found == ["ROWS['planted_row']", "MORE['planted_word']"]
+
+
+def test_each_exemption_is_of_rows_that_are_there() -> None:
+    for by in EXEMPT.values():
+        for module, listed in by.items():
+            there = {table for table, _ in tables((PACKAGE / module).read_text())}
+            assert {name.partition(":")[0] for name in listed.split()} <= there, module
