@@ -16,7 +16,10 @@ from tests.conftest import Cli
 ROOT = Path(__file__).parents[1]
 
 
-TOP_LEVEL = {"CHANGELOG.md", "LICENSE", "README.md", "kvcalc", "presets", "pyproject.toml", "tests"}
+TOP_LEVEL = {
+    *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"),
+    *("findings", "kvcalc", "presets", "tests"),
+}
 """What stands at the top of a checkout, besides dot-files."""
 
 
