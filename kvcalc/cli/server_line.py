@@ -39,8 +39,8 @@ class ServerOptions:
         typer.Option(
             "--from",
             metavar="'vllm serve ...'",
-            help="Read model, engine and settings from a server's command line, which is not run; "
-            "other options win.",
+            help="Read model, engine and settings from a server's command line, or from a script, "
+            "a compose file or a manifest (@FILE); nothing is run, and other options win.",
         ),
     ] = None
     gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
@@ -54,9 +54,16 @@ class ServerOptions:
         if self.from_line is None:
             return ServerRequest(model, engine.engine, engine.settings(gpu=self.gpu))
         from kvcalc.engines import server_reader
+        from kvcalc.readers import started
 
-        name, asked = server_reader.read(self.from_line)
-        if engines.parted(engine.engine)[0] == name:
+        line = self.from_line
+        if started.names_a_file(line):
+            line = started.read(line)
+        own, release = engines.parted(engine.engine)
+        name, asked = server_reader.read(line, None if own == "ideal" else own)
+        if release is not None:
+            asked.settings.pop("release", None)
+        if own == name:
             name = engine.engine  # with the release that -e names
         elif engine.engine != "ideal":
             raise RequestError.about(

@@ -95,8 +95,9 @@ class Engine(NamedTuple):
     `memory` is its rule for a GPU's memory, without which `fit` refuses it; `traffic` are the sums
     over a trace's requests, without which `trace` refuses it, unless its cost is a pool's.
     `levers` are settings that change how much is held, not what, each with values worth trying.
-    `server` is the command line that starts it, read and written. `note` is a sentence that people
-    need beside its figures.
+    `server` is the command line that starts it, read and written; `lines` are those of other
+    programs that it runs in, which are read. `note` is a sentence that people need beside its
+    figures.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Engine(NamedTuple):
     traffic: "tuple[Sum, ...] | None" = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     server: "Server | None" = None
+    lines: "Mapping[str, Server]" = MappingProxyType({})
     note: str = ""
 
     def on_card(self, card: "Card", settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,13 @@ class Asked:
     passed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def give(self, name: str, value: Any) -> None:
+        """Take what a flag gives: the model, an amount, or a setting."""
+        if name in ("model", "context", "sequences", "share"):
+            setattr(self, name, value)
+        else:
+            self.settings[name] = value
+
     def name_unknown(self, words: list[str]) -> None:
         """Say in a note which words are not known."""
         if words:
@@ -90,14 +97,18 @@ class Server:
     name of a setting, or what `finish` makes settings of; of flags that give the same the first
     long one is written. `share` are flags that give the engine's share of the memory. `takes` has
     the values that each may have on a line, by what it gives. `switches` maps a flag without a
-    value to a setting and its value, `environment` a variable set before the program to a setting.
-    `several` are flags that take as many values as follow, which are joined by commas.
+    value to a setting and its value, `bundles` one to several that it gives at once. `environment`
+    maps a variable set before the program to what it gives; of others that begin with `prefix`
+    (the engine's name unless given) `harmless_variables` cannot touch a cache.
+    `several` are flags that take as many values as follow, which are joined by commas, `bare` those
+    that may stand without their value, and what they mean then.
 
     `harmless` are flags that cannot touch a cache, by the reason why. Flags of `said` cost memory
     elsewhere, or may change what is not followed here: the answer stands, and the reason is said.
     Those of `refused` change the cache in ways that are not counted.
 
-    `positional_model` says that the first bare word is the model, and `abbreviates` that a long
+    `positional_model` says that the first bare word is the model, `dotted` that --flag.key gives a
+    key of a flag's JSON, and `abbreviates` that a long
     flag may be cut to what no other begins with, as Python's argparse takes it. `number` reads a
     count as the engine does. `finish` makes of what was asked what the server makes of it, and
     `prepare` is its way back.
@@ -108,12 +119,17 @@ class Server:
     takes: Mapping[str, Takes]
     share: tuple[str, ...] = ()
     switches: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    bundles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    harmless_variables: frozenset[str] = frozenset()
     harmless: Reasons = field(default_factory=dict)
     said: Reasons = field(default_factory=dict)
     refused: Reasons = field(default_factory=dict)
     several: frozenset[str] = frozenset()
+    bare: Mapping[str, str] = field(default_factory=dict)
     positional_model: bool = False
+    dotted: bool = False
     abbreviates: bool = False
     names: Callable[[Model, str | None], tuple[str, ...]] = hub_id_or_folder
     number: Callable[[str], int] = int
@@ -142,7 +158,9 @@ class Server:
     @cached_property
     def known(self) -> frozenset[str]:
         """All flags that are understood, ignored or refused."""
-        return frozenset((*self.gives, *self.switches, *self.ignored, *self.refusals))
+        return frozenset(
+            (*self.gives, *self.switches, *self.bundles, *self.ignored, *self.refusals)
+        )
 
     @cached_property
     def gives(self) -> Mapping[str, str]:

@@ -73,9 +73,11 @@ def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
 
 
 def test_variables_of_the_engines_own_are_taken_or_named() -> None:
-    line = "CUDA_VISIBLE_DEVICES=0 LLAMA_ARG_CTX_SIZE=5 llama-server -m m -np 1 -c 8192"
+    line = "CUDA_VISIBLE_DEVICES=0 LLAMA_ARG_CTX_SIZE=5 LLAMA_ARG_X=1 llama-server -m m -np 1"
     _, asked = read(line)
-    assert asked.notes[0] == "ignored, for kvcalc does not know them: 'LLAMA_ARG_CTX_SIZE'"
+    assert asked.context == 5
+    assert asked.notes[0] == "ignored, for kvcalc does not know them: 'LLAMA_ARG_X'"
+    assert read("LLAMA_ARG_CTX_SIZE=5 llama-server -m m -np 1 -c 8192")[1].context == 8192
     _, asked = read("SGLANG_SWA_EVICTION_INTERVAL=64 sglang serve m")
     assert (asked.settings, asked.notes) == ({"swa_eviction_interval": "64"}, [])
 
@@ -86,8 +88,12 @@ def test_argparse_takes_the_beginning_of_a_flag_that_no_other_has() -> None:
     _, asked = read("python -m sglang.launch_server --model m --context-len 8192 --disable 1")
     assert asked.context == 8192
     assert asked.notes == ["ignored, for kvcalc does not know them: '--disable'"]
-    _, asked = read("vllm serve m --max-model 8192")
-    assert asked.notes == ["ignored, for kvcalc does not know them: '--max-model'"]
+    _, asked = read("vllm serve m --max-model 8192 --max-num 1")
+    assert asked.context == 8192
+    assert asked.notes == ["ignored, for kvcalc does not know them: '--max-num'"]
+    _, asked = read("llama-server -m m -np 1 --ctx-siz 8192")
+    assert asked.context is None
+    assert asked.notes[0] == "ignored, for kvcalc does not know them: '--ctx-siz'"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,7 @@ def test_argparse_takes_the_beginning_of_a_flag_that_no_other_has() -> None:
         ),
         ("vllm serve 'm", "cannot be split into words (no closing quotation)"),
         ("", "found '', expected one of vllm, "),
-        ("ollama run m", "found 'ollama', expected one of vllm, "),
+        ("ollama pull m", "found 'ollama pull m', which starts no server; ollama serve, "),
         ("vllm serve m --max-model-len", "'--max-model-len' has no value"),
         ("vllm serve m --max-model-len 32x", "'--max-model-len': found '32x', expected a whole"),
         ("vllm serve m --max-model-len 0", "context: found 0, expected at least 1"),
@@ -167,11 +173,24 @@ def test_estimate_answers_what_a_server_line_asks(cli: Cli) -> None:
     assert answer["bytes"] == 15_322_054_656 // 2
 
 
-def test_the_slots_of_llama_server_share_the_models_own_context(cli: Cli) -> None:
-    outcome = cli("estimate", "gpt-oss-20b", "--from", "llama-server -np 2", "--json")
+@pytest.mark.parametrize(
+    ("line", "context", "sequences", "note"),
+    [
+        ("-np 2", 131_072, 2, "each slot has the model's own context (--fit)"),
+        ("-np 2 --fit off", 65_536, 2, "its slots share the model's own context"),
+        ("", 32_768, 4, "its slots share the model's own context"),
+        ("-np 2 --kv-unified-per-slot 4096", 4096, 2, "-c 8,192 counts all slots"),
+        ("-np 2 -c 8192", 4096, 2, "so each of 2 gets 4,096 tokens"),
+        ("-c 8192", 2048, 4, "any of them may use all of it"),
+    ],
+)
+def test_what_llama_servers_slots_have_of_a_context(
+    cli: Cli, line: str, context: int, sequences: int, note: str
+) -> None:
+    outcome = cli("estimate", "gpt-oss-20b", "--from", f"llama-server {line}", "--json")
     answer = json.loads(outcome.out)
-    assert (answer["context"], answer["sequences"]) == (65_536, 2)
-    assert "its slots share the model's own context" in outcome.err
+    assert (answer["context"], answer["sequences"]) == (context, sequences)
+    assert note in outcome.err
 
 
 def test_options_beside_the_line_win(cli: Cli) -> None:

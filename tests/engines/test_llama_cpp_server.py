@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.llama_cpp.server import SERVER, SWITCHES, VALUES, finish
+from kvcalc.engines.llama_cpp.server import PRESETS, SERVER, SWITCHES, VALUES, finish
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.server import Asked
+from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 
-TAKEN_APART = {"model", "context", "sequences", "spec_type", "spec_draft_n_max"}
+TAKEN_APART = {
+    *("model", "context", "sequences", "spec_type", "spec_draft_n_max", "fit", "per_slot")
+}
 
 
 def test_flags_name_settings_and_stand_in_one_table() -> None:
@@ -94,3 +97,36 @@ def test_the_part_of_a_slot_takes_the_cells_of_the_whole(
     assert asked.context is not None
     mine = asked.context * sequences if unified else asked.context
     assert -(-mine // 256) * 256 == cells(context, sequences, unified)
+
+
+@pytest.mark.parametrize("flag", PRESETS)
+def test_a_built_in_preset_is_a_model_with_its_settings(flag: str) -> None:
+    _, asked = read(f"llama-server {flag}")
+    assert asked.model == PRESETS[flag]["model"]
+    assert asked.sequences == PRESETS[flag].get("sequences", 4)
+    of_all = PRESETS[flag].get("context")
+    assert asked.context == (of_all and of_all // asked.sequences)
+    sizes = {name: PRESETS[flag][name] for name in PRESETS[flag] if name.endswith("batch_size")}
+    assert sizes.items() <= asked.settings.items()
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        ("-ngl -1 -fa enabled", {"n_gpu_layers": None, "flash_attn": True}),
+        ("-ngl -2 -fa disabled", {"n_gpu_layers": None, "flash_attn": False}),
+        ("-ngl 4 -fa auto -sm tensor", {"n_gpu_layers": 4, "split_mode": "tensor"}),
+        ("-fa -ngl all", {"flash_attn": True}),
+    ],
+)
+def test_values_that_common_arg_takes(line: str, settings: dict[str, Any]) -> None:
+    _, asked = read(f"llama-server -m m -np 1 -c 8192 {line}")
+    found = LlamaCppSettings(**asked.settings)
+    assert {name: getattr(found, name) for name in settings} == settings
+
+
+@pytest.mark.parametrize("value", ["on", "enabled", "true", "1"])
+def test_variables_are_as_true_as_flags(value: str) -> None:
+    _, asked = read(f"LLAMA_ARG_KV_UNIFIED={value} LLAMA_ARG_N_PARALLEL=2 llama-server -c 8192")
+    assert LlamaCppSettings(**asked.settings).kv_unified is True
+    assert "any of them may use all of it" in asked.notes[0]

@@ -100,7 +100,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "flash_attn": BOOLS,
         "n_rs_seq": st.integers(0, 8),
         "ctx_type": st.sampled_from(["default", "mtp"]),
-        "split_mode": st.sampled_from(["layer", "row", "none"]),
+        "split_mode": st.sampled_from(["layer", "row", "none", "tensor"]),
         "tensor_split": st.lists(st.floats(0.001, 1e9), min_size=1, max_size=16).map(tuple),
         "n_gpu_layers": st.integers(0, 64),
         "offload_kqv": BOOLS,

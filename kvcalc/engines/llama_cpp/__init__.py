@@ -11,7 +11,8 @@ from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.layer_rules import RULES
 from kvcalc.engines.llama_cpp.memory import MEMORY
-from kvcalc.engines.llama_cpp.server import SERVER
+from kvcalc.engines.llama_cpp.ollama import OLLAMA
+from kvcalc.engines.llama_cpp.server import ONE_SEQUENCE, SERVER
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 
 ENGINE = Engine(
@@ -27,4 +28,5 @@ ENGINE = Engine(
     ),
     memory=MEMORY,
     server=SERVER,
+    lines=MappingProxyType({"one sequence": ONE_SEQUENCE, "ollama": OLLAMA}),
 )

@@ -9,7 +9,16 @@ CACHE_TYPES = Choices(
     f"{ARG}, kv_cache_types",
     ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"),
 )
+TRUTH = Choices(
+    "common/arg.cpp, is_truthy and is_falsey",
+    ("on", "enabled", "true", "1", "off", "disabled", "false", "0"),
+)
+"""What a variable that stands for a switch takes."""
+
 TAKES: Mapping[str, Takes] = {
+    "kv_unified": TRUTH,
+    "swa_full": TRUTH,
+    "offload_kqv": TRUTH,
     "context": Whole(f"{ARG}, --ctx-size, a C++ int", most=INT32),
     "sequences": Whole(f"{ARG}, --parallel, a C++ int", most=INT32),
     "batch_size": Whole(f"{ARG}, --batch-size, a C++ int", most=INT32),

@@ -20,12 +20,17 @@ src/llama-context.cpp), which fails where the streams do not divide its tokens."
 
 
 def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
-    """Refuse element types as llama_init_from_model does.
+    """Refuse element types as llama_init_from_model does, and shares that are not known.
 
     Raises:
-        KvcalcError: types that differ for a cache without V, a quantised V without flash
-            attention, or heads that are not whole blocks.
+        KvcalcError: shares of heads, types that differ for a cache without V, a quantised V
+            without flash attention, or heads that are not whole blocks.
     """
+    if settings.split_mode == "tensor" and settings.tensor_split is not None:
+        raise UnsupportedError.of(
+            "split_mode",
+            "found tensor beside tensor_split, whose shares of heads kvcalc does not know",
+        )
     k, v = settings.types
     without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in loaded.caches)
     if without_v and k != v:

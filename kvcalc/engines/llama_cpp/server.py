@@ -2,11 +2,15 @@
 
 Flags are those of llama.cpp's common/arg.cpp (2026-10-01, commit 0c1e570), defaults those of
 tools/server/server.cpp. Flags that change what is loaded in ways not followed here
-(`--override-kv`, `--hf-file`, `--kv-unified-per-slot`) stand in no table, so they are named.
+(`--override-kv`, `--hf-file`) stand in no table, so they are named.
 """
 
+import re
+from dataclasses import replace
+from typing import Any
+
 from kvcalc.engines.llama_cpp.cells import PAD
-from kvcalc.engines.llama_cpp.ignored_flags import IGNORED, SAID
+from kvcalc.engines.llama_cpp.ignored_flags import HARMLESS_VARIABLES, IGNORED, SAID
 from kvcalc.engines.llama_cpp.option_values import TAKES
 from kvcalc.engines.server import MODEL, Asked, Server, Wanted
 from kvcalc.errors import RequestError, quote
@@ -17,6 +21,9 @@ SLOTS = 4
 
 DRAFTED = 3
 """Tokens that a draft is asked for unless --spec-draft-n-max says otherwise (common/common.h)."""
+
+TRUE = {"on", "enabled", "true", "1"}
+"""What common/arg.cpp takes for true."""
 
 ROLLS_BACK = frozenset({"draft-mtp", "draft-eagle3", "draft-dflash", "draft-dspark"})
 """Kinds of speculative decoding that want spare recurrent states (need_n_rs_seq)."""
@@ -39,6 +46,8 @@ VALUES = _values(
         "-sm --split-mode": "split_mode",
         "-ts --tensor-split": "tensor_split",
         "-ngl --gpu-layers --n-gpu-layers": "n_gpu_layers",
+        "--kv-unified-per-slot": "per_slot",
+        "-fit --fit": "fit",
         "--spec-type": "spec_type",
         "--spec-draft-n-max --draft --draft-n --draft-max": "spec_draft_n_max",
     }
@@ -57,6 +66,59 @@ SWITCHES = {
     "--no-kv-offload": ("offload_kqv", False),
 }
 
+QWEN_CODER = {"batch_size": 1024, "ubatch_size": 1024}
+GPT_OSS = {"sequences": 2, "context": 262_144, "batch_size": 32_768, "ubatch_size": 2048}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "--embd-gemma-default": {
+        "model": "ggml-org/embeddinggemma-300M-qat-q4_0-GGUF",
+        "sequences": 32,
+        "context": 65_536,
+        "batch_size": 2048,
+        "ubatch_size": 2048,
+    },
+    "--fim-qwen-1.5b-default": {"model": "ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF", **QWEN_CODER},
+    "--fim-qwen-3b-default": {"model": "ggml-org/Qwen2.5-Coder-3B-Q8_0-GGUF", **QWEN_CODER},
+    "--fim-qwen-7b-default": {"model": "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", **QWEN_CODER},
+    "--fim-qwen-30b-default": {
+        "model": "ggml-org/Qwen3-Coder-30B-A3B-Instruct-Q8_0-GGUF",
+        **QWEN_CODER,
+    },
+    "--gpt-oss-20b-default": {"model": "ggml-org/gpt-oss-20b-GGUF", **GPT_OSS},
+    "--gpt-oss-120b-default": {"model": "ggml-org/gpt-oss-120b-GGUF", **GPT_OSS},
+    "--vision-gemma-4b-default": {"model": "ggml-org/gemma-3-4b-it-qat-GGUF"},
+    "--vision-gemma-12b-default": {"model": "ggml-org/gemma-3-12b-it-qat-GGUF"},
+}
+"""Flags that stand for a model and settings (common/arg.cpp, presets)."""
+
+ENVIRONMENT = {
+    f"LLAMA_ARG_{name}": what
+    for name, what in {
+        "MODEL": "model",
+        "MODEL_URL": "model",
+        "HF_REPO": "model",
+        "CTX_SIZE": "context",
+        "N_PARALLEL": "sequences",
+        "BATCH": "batch_size",
+        "UBATCH": "ubatch_size",
+        "CACHE_TYPE_K": "cache_type_k",
+        "CACHE_TYPE_V": "cache_type_v",
+        "FLASH_ATTN": "flash_attn",
+        "SPLIT_MODE": "split_mode",
+        "TENSOR_SPLIT": "tensor_split",
+        "N_GPU_LAYERS": "n_gpu_layers",
+        "SWA_FULL": "swa_full",
+        "KV_UNIFIED": "kv_unified",
+        "KV_UNIFIED_PER_SLOT": "per_slot",
+        "KV_OFFLOAD": "offload_kqv",
+        "FIT": "fit",
+        "SPEC_TYPE": "spec_type",
+        "SPEC_DRAFT_N_MAX": "spec_draft_n_max",
+        "DRAFT_MAX": "spec_draft_n_max",
+    }.items()
+}
+"""Variables of the environment (set_env of common/arg.cpp): what each gives."""
+
 
 ANY_SLOT = "any of them may use all of it"
 """What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
@@ -73,34 +135,75 @@ def finish(asked: Asked) -> Asked:
         asked.sequences = SLOTS
         settings["kv_unified"] = True
         notes.append(f"llama-server: without -np it makes {SLOTS} slots in one unified buffer")
-    unified = settings.get("kv_unified", False)
-    if asked.sequences < 1:
+    return _contexts(asked, "llama-server")
+
+
+def finish_alone(asked: Asked) -> Asked:
+    """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
+    asked.sequences = max(1, asked.sequences or 1)
+    return _contexts(asked, "llama.cpp")
+
+
+def _contexts(asked: Asked, program: str) -> Asked:
+    """Part -c among the slots; without it they have the model's own context, each or together."""
+    settings, notes = asked.settings, asked.notes
+    if asked.sequences is None or asked.sequences < 1:
         raise RequestError.about(
             "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
         )
+    unified = str(settings.get("kv_unified", False)).lower() in TRUE
+    fits = str(settings.pop("fit", "on")).lower() in TRUE
+    limit = settings.pop("per_slot", None)
     if asked.context == 0:
         asked.context = None
+    if asked.context is None and limit is not None:
+        asked.context = asked.sequences * _count(limit)
     if asked.context is None:
-        asked.shares_maximum = True
-        notes.append(
-            "llama-server: without -c its slots share the model's own context, or less to fit the "
-            "memory" + (f"; {ANY_SLOT}" if unified else "")
-        )
+        _without_context(asked, program, unified, fits)
     elif asked.context > 0:
         asked.context, of_all = _of_one(asked.context, asked.sequences, unified), asked.context
         each = f"each of {asked.sequences} gets {asked.context:,} tokens"
         if unified:
             each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
-        notes.append(f"llama-server: -c {of_all:,} counts all slots, so {each}")
-    kinds = str(settings.pop("spec_type", "")).split(",")
-    drafted = settings.pop("spec_draft_n_max", DRAFTED)
+        if asked.sequences > 1:
+            notes.append(f"{program}: -c {of_all:,} counts all slots, so {each}")
+    _drafted(asked)
+    return asked
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,10}", str(text)):
+        raise RequestError.of("--kv-unified-per-slot", text, "a whole number")
+    return int(text)
+
+
+def _without_context(asked: Asked, program: str, unified: bool, fits: bool) -> None:
+    """Without -c: one buffer is the model's own context; --fit gives each slot's stream as much.
+
+    Without --fit all slots share it (common/fit.cpp).
+    """
+    asked.shares_maximum = unified or not fits
+    if asked.sequences == 1:
+        said = "the context is the model's own"
+    elif fits and not unified:
+        said = "each slot has the model's own context (--fit)"
+    else:
+        said = "its slots share the model's own context"
+    asked.notes.append(
+        f"{program}: without -c {said}, or less to fit the memory"
+        + (f"; {ANY_SLOT}" if unified else "")
+    )
+
+
+def _drafted(asked: Asked) -> None:
+    kinds = str(asked.settings.pop("spec_type", "")).split(",")
+    drafted = asked.settings.pop("spec_draft_n_max", DRAFTED)
     if ROLLS_BACK & set(kinds):
-        settings["n_rs_seq"] = drafted
-        notes.append(
+        asked.settings["n_rs_seq"] = drafted
+        asked.notes.append(
             f"llama-server: {quote(drafted)} drafted tokens; the draft's own context comes on top "
             "(ctx_type=mtp gives it for the model's own NextN layers)"
         )
-    return asked
 
 
 def _of_one(context: int, sequences: int, unified: bool) -> int:
@@ -159,9 +262,16 @@ SERVER = Server(
     values=VALUES,
     takes=TAKES,
     switches=SWITCHES,
+    bundles=PRESETS,
+    bare={"-fa": "on", "--flash-attn": "on"},
+    environment=ENVIRONMENT,
     harmless=IGNORED,
     said=SAID,
+    harmless_variables=HARMLESS_VARIABLES,
     names=file_or_repository,
     finish=finish,
     prepare=prepare,
 )
+
+ONE_SEQUENCE = replace(SERVER, finish=finish_alone)
+"""The same flags, of programs with one sequence: llama-cli, llama-tts and others."""

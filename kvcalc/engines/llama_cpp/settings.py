@@ -1,5 +1,6 @@
 """The settings of llama.cpp's cache, by its own names, with the defaults of its tools."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -33,13 +34,27 @@ def _some(split: tuple[float, ...] | None) -> tuple[float, ...] | None:
     return split
 
 
+TRUTH = {"enabled": True, "disabled": False}
+"""Words that llama.cpp takes beside on, off, true and false (common/arg.cpp, is_truthy)."""
+
+
+def _truth(value: object) -> object:
+    return TRUTH.get(value, value) if isinstance(value, str) else value
+
+
 def _automatic(value: object) -> object:
     """Let "auto" stand for what it comes to where the device has the kernel, as all GPUs do."""
-    return True if value == "auto" else value
+    return True if value in ("auto", "-1") else _truth(value)
 
 
 def _layers(value: object) -> object:
+    """Let negative numbers stand for all layers: -1 is auto, -2 all (common/common.h)."""
+    if isinstance(value, str) and re.fullmatch("-[0-9]{1,9}", value):
+        return None
     return None if value in ("all", "auto", None) else whole(value)
+
+
+Truth = Annotated[bool, BeforeValidator(_truth)]
 
 
 def _alone(ranks: object) -> object:
@@ -73,10 +88,10 @@ class LlamaCppSettings(Settings):
     ubatch_size: Annotated[Count, About("tokens of a physical batch", "common/common.h")] = 512
     batch_size: Annotated[Count, About("tokens of a logical batch", "common/common.h")] = 2048
     kv_unified: Annotated[
-        bool, About("one buffer for all sequences, true or false", "common/common.h")
+        Truth, About("one buffer for all sequences, true or false", "common/common.h")
     ] = False
     swa_full: Annotated[
-        bool, About("all cells for sliding layers too, true or false", "common/common.h")
+        Truth, About("all cells for sliding layers too, true or false", "common/common.h")
     ] = False
     flash_attn: Annotated[
         bool, BeforeValidator(_automatic), About("on, off or auto", "common/common.h")
@@ -92,8 +107,10 @@ class LlamaCppSettings(Settings):
         About("mtp: the second context, of the layers that draft", "include/llama.h"),
     ] = "default"
     split_mode: Annotated[
-        Literal["layer", "row", "none"],
-        About("layer and row deal the cache's layers alike", "include/llama.h"),
+        Literal["layer", "row", "none", "tensor"],
+        About(
+            "layer and row deal the cache's layers alike; tensor shares heads", "include/llama.h"
+        ),
     ] = "layer"
     tensor_split: Annotated[
         Annotated[
@@ -111,7 +128,7 @@ class LlamaCppSettings(Settings):
         About("layers on devices, the output's included; not given: all", "include/llama.h"),
     ] = None
     offload_kqv: Annotated[
-        bool, About("false: the cache stays in main memory", "include/llama.h")
+        Truth, About("false: the cache stays in main memory", "include/llama.h")
     ] = True
 
     @property

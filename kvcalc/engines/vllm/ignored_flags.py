@@ -1,4 +1,4 @@
-"""Flags of `vllm serve` that cannot touch what a request's cache takes, and why.
+"""Flags of `vllm serve` that leave what a request's cache takes as it is, and why.
 
 vLLM 0.33.0: engine/arg_utils.py, entrypoints/common/cli_args.py, config/*.py.
 """
@@ -79,7 +79,7 @@ IGNORED = {
         "--[no-]disable-custom-all-reduce --[no-]enable-dbo "
         "--[no-]enable-flash-late-interaction --[no-]enable-flashinfer-autotune "
         "--[no-]enable-hc-sp --[no-]enable-mamba-cache-stochastic-rounding "
-        "--[no-]enforce-eager --[no-]monokernel",
+        "--[no-]enforce-eager --[no-]monokernel -O0 -O1 -O2 -O3",
         1: "--compilation-config --dbo-decode-token-threshold "
         "--dbo-prefill-token-threshold --dcp-comm-backend --gdn-prefill-backend "
         "--ir-op-priority --kda-decode-backend --kda-prefill-backend --kernel-config "
@@ -189,3 +189,16 @@ REFUSED = {
     },
 }
 """Flags that change the cache."""
+
+HARMLESS_VARIABLES = frozenset(
+    {
+        *("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "VLLM_API_KEY", "VLLM_CACHE_ROOT"),
+        *("VLLM_CONFIG_ROOT", "VLLM_ENGINE_READY_TIMEOUT_S", "VLLM_FLASHINFER_ALLREDUCE_BACKEND"),
+        *("VLLM_FLOAT32_MATMUL_PRECISION", "VLLM_HOST_IP", "VLLM_LOGGING_LEVEL"),
+        *("VLLM_NO_USAGE_STATS", "VLLM_PORT", "VLLM_RPC_TIMEOUT", "VLLM_USE_DEEP_GEMM"),
+        *("VLLM_USE_FLASHINFER_MOE_FP16", "VLLM_USE_FLASHINFER_MOE_FP4"),
+        *("VLLM_USE_FLASHINFER_MOE_FP8", "VLLM_USE_MODELSCOPE"),
+        "VLLM_WORKER_MULTIPROC_METHOD",
+    }
+)
+"""Variables of the environment that leave the cache as it is (envs.py); others are named."""

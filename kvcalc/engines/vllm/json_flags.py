@@ -7,6 +7,7 @@ refused. Others are named. `draft_flags` reads --speculative-config.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -65,6 +66,9 @@ HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
 
 LMCACHE_MP = "LMCacheMPConnector"
 """A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
+
+PLACEHOLDER = re.compile(r"(?<=[:,\[ ])<[\w. -]+>(?=[ ,}\]])")
+"""A placeholder where a value should stand, as in {"model": <name>}."""
 
 EVENTS = json.dumps({"enable_kv_cache_events": True})
 """--kv-events-config with events."""
@@ -199,7 +203,7 @@ def table_of(flag: str, text: str) -> dict[str, Any]:
         RequestError: it is not one.
     """
     try:
-        table = json.loads(text)
+        table = json.loads(PLACEHOLDER.sub(r'"\g<0>"', text))
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):

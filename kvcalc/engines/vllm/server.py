@@ -9,7 +9,7 @@ from typing import Any
 
 from kvcalc.engines.server import Asked, Server, Wanted
 from kvcalc.engines.vllm.draft_flags import read_draft
-from kvcalc.engines.vllm.ignored_flags import IGNORED, REFUSED, SAID
+from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, REFUSED, SAID
 from kvcalc.engines.vllm.json_flags import (
     EVENTS,
     read_attention,
@@ -89,16 +89,20 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "--async-scheduling": ("async_scheduling", True),
     "--no-async-scheduling": ("async_scheduling", False),
     "--disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", True),
+    "--enable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
     "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
     "--enable-prefix-caching": ("enable_prefix_caching", True),
     "--no-enable-prefix-caching": ("enable_prefix_caching", False),
+    "--disable-prefix-caching": ("enable_prefix_caching", False),
     "--enable-chunked-prefill": ("enable_chunked_prefill", True),
     "--no-enable-chunked-prefill": ("enable_chunked_prefill", False),
+    "--disable-chunked-prefill": ("enable_chunked_prefill", False),
     "--enable-expert-parallel": ("enable_expert_parallel", True),
     "--no-enable-expert-parallel": ("enable_expert_parallel", False),
+    "--disable-expert-parallel": ("enable_expert_parallel", False),
     "-ep": ("enable_expert_parallel", True),
 }
-"""Flags without a value: the setting of each."""
+"""Flags without a value: the setting of each; --enable-x pairs with --disable-x."""
 
 ENVIRONMENT = {
     "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
@@ -193,11 +197,14 @@ SERVER = Server(
     share=("--gpu-memory-utilization", "--device-memory-utilization"),
     switches=SWITCHES,
     environment=ENVIRONMENT,
+    harmless_variables=HARMLESS_VARIABLES,
     harmless=IGNORED,
     said=SAID,
     refused=REFUSED,
     several=frozenset({"--kv-cache-dtype-skip-layers"}),
     positional_model=True,
+    dotted=True,
+    abbreviates=True,
     number=human_readable_int,
     finish=finish,
     prepare=prepare,

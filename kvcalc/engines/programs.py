@@ -1,0 +1,84 @@
+"""The programs that start an engine, by the words that a line begins with."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kvcalc.engines import ENGINES
+from kvcalc.engines.launch import program_of
+from kvcalc.errors import RequestError, quote
+
+MOST_WORDS = 3
+"""Words of the longest start."""
+
+
+class Start(NamedTuple):
+    """An engine, and which of its command lines a program takes: its server's unless named."""
+
+    engine: str
+    line: str | None = None
+
+
+ALSO: Mapping[str, Start] = {
+    "vllm serve": Start("vllm"),
+    "vllm run-batch": Start("vllm"),
+    "vllm bench latency": Start("vllm"),
+    "vllm bench throughput": Start("vllm"),
+    "dynamo.vllm": Start("vllm"),
+    "sglang serve": Start("sglang"),
+    "dynamo.sglang": Start("sglang"),
+    "lmdeploy serve api_server": Start("lmdeploy"),
+    "llama serve": Start("llama.cpp"),
+    "llama server": Start("llama.cpp"),
+    **dict.fromkeys(
+        ("llama cli", "llama client", "llama-cli", "llama completion", "llama-completion"),
+        Start("llama.cpp", "one sequence"),
+    ),
+    **dict.fromkeys(("llama-tts", "llama-mtmd-cli"), Start("llama.cpp", "one sequence")),
+    "ollama serve": Start("llama.cpp", "ollama"),
+    "ollama run": Start("llama.cpp", "ollama"),
+    "mlx_lm.chat": Start("mlx"),
+    "mlx_lm server": Start("mlx"),
+    "mlx_lm generate": Start("mlx"),
+    "mlx_lm chat": Start("mlx"),
+}
+"""Starts beside the programs of ENGINES, and the words that must follow where some must."""
+
+BEGUN = {start.split()[0] for start in ALSO if " " in start}
+"""Programs that do other things, too: a word behind them says what."""
+
+
+def found(words: Sequence[str], engine: str | None = None) -> tuple[Start, list[str]] | None:
+    """Find what words start, and the words after the program; None where they start no engine.
+
+    Arguments without a program are those of `engine`, if one is given.
+    """
+    if not words:
+        return None
+    if engine is not None and words[0].startswith("-"):
+        return Start(engine), list(words)
+    program = program_of(words[0])
+    said = [program, *words[1:MOST_WORDS]]
+    for count in range(len(said), 0, -1):
+        if start := ALSO.get(" ".join(said[:count])):
+            return start, list(words[count:])
+    if program in BEGUN and len(words) > 1 and not words[1].startswith("-"):
+        return None
+    for name, row in ENGINES.items():
+        if program in row.programs:
+            return Start(name), list(words[1:])
+    return None
+
+
+def refusal(words: Sequence[str]) -> RequestError:
+    """Say that words start no engine, and what would."""
+    program = program_of(words[0]) if words else ""
+    if program in BEGUN and len(words) > 1:
+        starts = ", ".join(start for start in ALSO if start.split()[0] == program)
+        said = quote(" ".join([program, *words[1:MOST_WORDS]]))
+        return RequestError.about("--from", f"found {said}, which starts no server; {starts} do")
+    if program.startswith("-"):
+        return RequestError.about(
+            "--from", f"found arguments alone ({quote(program)} ...), expected a program, or -e"
+        )
+    known = [one for row in ENGINES.values() for one in row.programs]
+    return RequestError.of("--from", program, f"one of {', '.join([*known, *ALSO])}")

@@ -1,0 +1,141 @@
+"""The words of one engine's command line: its flags and variables, each by the engine's table."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from kvcalc.engines.server import AS_MANY_AS_FOLLOW, Asked, Server
+from kvcalc.engines.server_json import Dotted
+from kvcalc.errors import RequestError, quote
+
+FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
+
+PLACEHOLDER = re.compile(r"<[^<>]*>|\.{3}|…|\$\{?[A-Za-z_].*", re.DOTALL)
+"""What stands for a value that the line does not say."""
+
+
+def read_environment(variables: dict[str, str], server: Server, engine: str, asked: Asked) -> None:
+    """Take the variables that are settings; others of the engine's own, as VLLM_..., are named."""
+    own = server.prefix or re.split("[^a-z]", engine)[0].upper() + "_"
+    unknown = []
+    for variable, value in variables.items():
+        if variable in server.environment:
+            _take(server.environment[variable], value, variable, server, asked)
+        elif variable.startswith(own) and variable not in server.harmless_variables:
+            unknown.append(variable)
+    asked.name_unknown(unknown)
+
+
+def read_flags(words: list[str], server: Server, asked: Asked) -> None:
+    """Take what the words after a program say; what is not known is named.
+
+    Raises:
+        RequestError: a flag has no value, one that is not expected, or is refused.
+    """
+    unknown = []
+    dotted = Dotted()
+    place = 0
+    while place < len(words):
+        word = words[place]
+        place += 1
+        if FLAG.fullmatch(word):
+            name, equals, value = word.partition("=")
+            following = [value] if equals else _values_after(words, place)
+            if server.dotted and "." in name:
+                place += dotted.take(_dotted(name, server), following[:1], bool(equals))
+                continue
+            flag = _spelled(name, server)
+            if flag not in server.known:
+                unknown.append(flag)
+            taken = _flag(flag, bool(equals), following, server, asked)
+            place += 0 if equals else taken
+        elif server.positional_model and asked.model is None and not PLACEHOLDER.fullmatch(word):
+            asked.model = word
+        elif not PLACEHOLDER.fullmatch(word):
+            unknown.append(word)
+    for flag, value in dotted.values.items():
+        if flag in server.gives:
+            _take(server.gives[flag], value, flag, server, asked)
+        elif flag not in server.known:
+            unknown.append(flag)
+    asked.name_unknown(unknown)
+
+
+def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: Asked) -> int:
+    """Take one flag with the values that stand behind it, and count those that are its own.
+
+    Raises:
+        RequestError: it has no value, has one where none is expected, or is refused.
+    """
+    if flag in server.refusals:
+        raise RequestError.about("--from", f"{flag}: {server.refusals[flag]}")
+    if flag in server.switches or flag in server.bundles:
+        if equals:
+            found = quote(following[0])
+            raise RequestError.about("--from", f"{quote(flag)}: found {found}, expected no value")
+        for name, value in (server.bundles.get(flag) or dict([server.switches[flag]])).items():
+            asked.give(name, value)
+        return 0
+    if flag in server.gives:
+        if not following and flag in server.bare:
+            asked.give(server.gives[flag], server.bare[flag])
+            return 0
+        if not following:
+            raise RequestError.about("--from", f"{quote(flag)} has no value")
+        taken = following if flag in server.several else following[:1]
+        _take(server.gives[flag], ",".join(taken), flag, server, asked)
+        return len(taken)
+    if flag in server.remarks:
+        asked.notes.append(f"{flag}: {server.remarks[flag]}")
+    takes = server.ignored.get(flag, 1)
+    asked.passed[flag] = ",".join(following[:takes] if takes >= 0 else following)
+    return len(following) if takes == AS_MANY_AS_FOLLOW else min(takes, len(following))
+
+
+def _spelled(flag: str, server: Server) -> str:
+    """Find a flag as the table spells it: engines take underscores for dashes, some a beginning."""
+    dashes = len(flag) - len(flag.lstrip("-"))
+    dashed = flag[:dashes] + flag[dashes:].replace("_", "-")
+    for one in (flag, dashed):
+        if one in server.known:
+            return one
+    if server.abbreviates and dashes > 1:
+        begun = [one for one in server.known if one.startswith(dashed)]
+        if len(begun) == 1:
+            return begun[0]
+    return flag
+
+
+def _dotted(name: str, server: Server) -> str:
+    """Spell the flag before the first dot, as in --speculative_config.method."""
+    flag, dot, keys = name.partition(".")
+    return f"{_spelled(flag, server)}{dot}{keys}"
+
+
+def _values_after(words: list[str], place: int) -> list[str]:
+    end = next((at for at in range(place, len(words)) if FLAG.fullmatch(words[at])), len(words))
+    return words[place:end]
+
+
+def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> None:
+    if PLACEHOLDER.fullmatch(value):
+        if name != "model":
+            asked.notes.append(f"{flag}: {quote(value)} stands for a value, and is not taken")
+    elif name not in ("context", "sequences"):
+        asked.give(name, value)
+    elif value not in ("auto", "-1"):
+        asked.give(name, number(server.number, value, flag))
+
+
+def number(read: Callable[[str], int], value: str, flag: str) -> Any:
+    """Read a count as the engine does.
+
+    Raises:
+        RequestError: it is not one.
+    """
+    try:
+        return read(value)
+    except (ValueError, OverflowError):
+        raise RequestError.about(
+            "--from", f"{quote(flag)}: found {quote(value)}, expected a whole number"
+        ) from None

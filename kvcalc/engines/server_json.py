@@ -1,0 +1,38 @@
+"""Flags with a dot, which give a key of another flag's JSON: --speculative-config.method mtp."""
+
+import json
+from typing import Any
+
+
+class Dotted:
+    """Gathers the keys of each flag; `values` are the flags with their JSON."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Any]] = {}
+
+    def take(self, name: str, following: list[str], equals: bool) -> int:
+        """Take one key, and count the words that its value takes; without one it is true."""
+        flag, *keys = name.split(".")
+        text = following[0] if following else "true"
+        value: Any = text.split(",") if name.endswith("+") else _value(text)
+        table = self.tables.setdefault(flag, {})
+        for key in keys[:-1]:
+            inner = table.setdefault(key, {})
+            if not isinstance(inner, dict):
+                inner = table[key] = {}
+            table = inner
+        table[keys[-1].removesuffix("+")] = value
+        return 0 if equals else len(following)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The flags, each with its keys as one object in JSON."""
+        return {flag: json.dumps(table) for flag, table in self.tables.items()}
+
+
+def _value(text: str) -> Any:
+    """Read a value as JSON where it is some, else as it is written."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,115 @@
+"""A file that starts a server: a script as it stands, or a compose file or Kubernetes manifest.
+
+Of YAML each container becomes the `docker run` that would start it, which the command line's reader
+reads; nothing is ever run.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kvcalc.errors import MissingExtraError, SourceError
+
+MOST_BYTES = 1_000_000
+MOST_DEEP = 40
+"""Mappings and lists inside each other, far past any manifest's."""
+
+YAML = (".yaml", ".yml")
+SCRIPTS = (".sh", ".bash", ".bat", ".ps1", ".cmd")
+
+
+def names_a_file(text: str) -> bool:
+    """Whether a text is a file of commands by its name, or by an @ before it."""
+    return text.startswith("@") or (
+        Path(text).suffix.lower() in (*YAML, *SCRIPTS) and len(text.split()) == 1
+    )
+
+
+def read(text: str) -> str:
+    """Read the commands of a file that `names_a_file` found.
+
+    Raises:
+        SourceError: it cannot be read, is too large, or holds no container.
+        MissingExtraError: it is YAML, and the extra kvcalc[yaml] is not installed.
+    """
+    path = Path(text.removeprefix("@"))
+    try:
+        with path.open("rb") as file:
+            found = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SourceError.of(path, error.strerror or "cannot be read") from None
+    if len(found) > MOST_BYTES:
+        raise SourceError.of(path, f"found more than {MOST_BYTES:,} bytes")
+    content = found.decode(errors="replace")
+    return content if path.suffix.lower() not in YAML else "\n".join(_lines(path, content))
+
+
+def _lines(path: Path, content: str) -> list[str]:
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError.of("reading YAML needs", "yaml") from None
+    try:
+        documents = list(yaml.safe_load_all(content))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SourceError.of(path, f"not YAML from line {line} on") from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise SourceError.of(path, "not YAML") from None
+    containers = [one for document in documents for one in _containers(document, MOST_DEEP)]
+    if not containers:
+        raise SourceError.of(path, "found no container with an image or a command")
+    return [_line(one) for one in containers]
+
+
+def _containers(value: Any, deep: int) -> Iterator[dict[str, Any]]:
+    """Find the tables that say what a container runs, wherever they stand."""
+    if deep < 0:
+        return
+    if isinstance(value, dict):
+        if any(isinstance(value.get(key), str | list) for key in ("image", "command", "args")):
+            yield value
+            return
+        inner: Any = value.values()
+    else:
+        inner = value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _containers(one, deep - 1)
+
+
+def _line(container: dict[str, Any]) -> str:
+    """Write the docker run of a container, of compose's keys or of Kubernetes'."""
+    kubernetes = "args" in container or isinstance(container.get("env"), list)
+    entry = container.get("command" if kubernetes else "entrypoint")
+    words = container.get("args" if kubernetes else "command")
+    environment = container.get("env" if kubernetes else "environment")
+    image = container.get("image")
+    parts = ["docker run", *(f"-e {_quoted(pair)}" for pair in _environment(environment))]
+    if entry:
+        parts.append("--entrypoint ''")
+    parts.append(_quoted(str(image)) if image else "container")
+    return " ".join([*parts, *_words(entry), *_words(words)])
+
+
+def _environment(value: Any) -> Iterator[str]:
+    """Take variables as a table, as A=b, or as Kubernetes' names and values."""
+    if isinstance(value, dict):
+        yield from (f"{name}={one}" for name, one in value.items() if one is not None)
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict) and "value" in one:
+            yield f"{one.get('name')}={one['value']}"
+
+
+def _words(value: Any) -> list[str]:
+    """Take a list's words apart, or a text as a shell would."""
+    if isinstance(value, list):
+        return [_quoted(str(one)) for one in value]
+    return [] if value is None else [" ".join(str(value).split("\n"))]
+
+
+def _quoted(word: str) -> str:
+    """Quote a word so that a shell still puts variables in, as compose does."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
+    return f'"{escaped}"'

@@ -1,0 +1,208 @@
+"""What people paste before and around a server's own words."""
+
+from typing import Any
+
+import pytest
+
+from kvcalc.engines.server_reader import read
+from kvcalc.errors import KvcalcError
+
+ARGS = "m --max-model-len 8192"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"nohup vllm serve {ARGS} > log 2>&1 &",
+        f"sudo -u me env -u A B=1 vllm serve {ARGS}",
+        f"exec vllm serve {ARGS}",
+        f"time nice -n 5 vllm serve {ARGS}",
+        f"timeout 60s vllm serve {ARGS}",
+        f"taskset -c 0-3 vllm serve {ARGS}",
+        f"numactl --cpunodebind=0 -m 0 vllm serve {ARGS}",
+        f"uv run --with vllm --python 3.12 vllm serve {ARGS}",
+        f"uvx vllm serve {ARGS}",
+        f"conda run -n x vllm serve {ARGS}",
+        f"poetry run python -m vllm.entrypoints.openai.api_server --model {ARGS}",
+        f"bash -lc 'vllm serve {ARGS}'",
+        f"cd /x && pip install vllm; vllm serve {ARGS}",
+        f"# start it\nexport X=1\nvllm serve {ARGS}",
+        f"$ vllm serve {ARGS}",
+        f"/opt/bin/vllm serve {ARGS}",
+        f"vllm bench throughput --model {ARGS}",
+        f"python -m dynamo.vllm --model {ARGS}",
+        f"docker run --gpus all -itd -p 8000:8000 -v a:b vllm/vllm-openai {ARGS}",
+        f"docker run -e A=b --rm vllm/vllm-openai:latest --model {ARGS}",
+        f"podman run --device nvidia.com/gpu=all -p8000:8000 vllm/vllm-openai:nightly {ARGS}",
+        f"docker run --entrypoint python me/x -m vllm.entrypoints.openai.api_server --model {ARGS}",
+        f"docker run me/x:1 vllm serve {ARGS}",
+        f"docker run me/x:1 bash -c 'vllm serve {ARGS}'",
+        f"docker exec -it name vllm serve {ARGS}",
+        f'docker run --entrypoint="" "$IMAGE" vllm serve {ARGS}',
+        "MODEL=m; LEN=$((8 * 1024)); vllm serve $MODEL --max-model-len ${LEN}",
+        "vllm serve m --max-model 8192",
+        "vllm serve m --max_model_len=8K",
+    ],
+)
+def test_what_stands_around_the_program_is_taken_off(line: str) -> None:
+    engine, asked = read(line)
+    assert (engine, asked.model, asked.context) == ("vllm", "m", 8192)
+    assert asked.notes == []
+
+
+@pytest.mark.parametrize(
+    ("line", "engine", "model", "settings"),
+    [
+        (
+            "docker run lmsysorg/sglang python3 -m sglang.launch_server --model-path m --tp 2",
+            "sglang",
+            "m",
+            {"tensor_parallel_size": "2"},
+        ),
+        ("python -m dynamo.sglang --model-path m", "sglang", "m", {}),
+        (
+            "docker run ghcr.io/ggml-org/llama.cpp:server-cuda -m m.gguf -np 1 -c 8192",
+            "llama.cpp",
+            "m.gguf",
+            {},
+        ),
+        ("docker run x/llama.cpp:full --server -m m.gguf -np 1 -c 1", "llama.cpp", "m.gguf", {}),
+        ("llama-cli -m m.gguf -c 8192 -fa", "llama.cpp", "m.gguf", {"flash_attn": "on"}),
+        ("llama serve -m m.gguf -np 1 -c 1", "llama.cpp", "m.gguf", {}),
+        ("mlx_lm.chat --model m", "mlx", "m", {}),
+        ("python -m mlx_lm server --model m", "mlx", "m", {}),
+        (
+            "vllm serve m --speculative-config.method mtp "
+            "--speculative_config.num_speculative_tokens=3 --attention_config.indexer_kv_dtype fp8",
+            "vllm",
+            "m",
+            {
+                "speculative_method": "mtp",
+                "num_speculative_tokens": 3,
+                "indexer_kv_dtype": "fp8",
+            },
+        ),
+        ("vllm serve m --tensor_parallel 4", "vllm", "m", {"tensor_parallel_size": "4"}),
+        (
+            "vllm serve m --max-num-batched-token 16384 -O3 --disable-prefix-caching",
+            "vllm",
+            "m",
+            {"max_num_batched_tokens": "16384", "enable_prefix_caching": False},
+        ),
+        (
+            "docker run -e VLLM_KV_CACHE_LAYOUT=HND vllm/vllm-openai:v0.25.1-cu130 m",
+            "vllm",
+            "m",
+            {"kv_cache_layout": "HND", "release": "0.25.1"},
+        ),
+        (
+            "docker run rocm/vllm:rocm6.4_vllm_0.25.1 vllm serve m",
+            "vllm",
+            "m",
+            {"release": "0.25.1"},
+        ),
+        ("docker run vllm/vllm-openai:v0.26.0rc1 m", "vllm", "m", {"release": "0.26.0"}),
+    ],
+)
+def test_programs_images_and_flags_as_they_are_spelled(
+    line: str, engine: str, model: str, settings: dict[str, Any]
+) -> None:
+    name, asked = read(line)
+    assert (name, asked.model) == (engine, model)
+    assert asked.settings == settings
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("docker run vllm/vllm-openai:gemma4 m", "the image's tag 'gemma4' names no release"),
+        ("docker run vllm/vllm-openai-cpu:latest m", "runs on CPUs: the figures are those of"),
+        (
+            "docker run --env-file x vllm/vllm-openai m",
+            "--env-file: what stands in 'x' is not read",
+        ),
+        ("vllm serve m --max-model-len <n>", "--max-model-len: '<n>' stands for a value"),
+        ("vllm serve m -tp $TP", "-tp: '$TP' stands for a value"),
+        ("vllm serve m & vllm serve n", "the text starts 2 servers; the first is read"),
+        ("vllm serve m --attention_config.other 1", "know them: '--attention-config.other'"),
+        ("vllm serve m --other.key 1", "know them: '--other'"),
+    ],
+)
+def test_what_is_not_followed_is_said(line: str, note: str) -> None:
+    _, asked = read(line)
+    assert asked.model == "m"
+    assert any(note in one for one in asked.notes)
+
+
+@pytest.mark.parametrize("model", ["<MODEL>", "$MODEL", "${MODEL}", "...", "MODEL"])
+def test_a_placeholder_is_no_model(model: str) -> None:
+    assert read(f"vllm serve {model} -tp 2")[1].model is None
+    assert read(f"vllm serve --model {model} -tp 2")[1].model is None
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("docker run nginx", "found 'nginx', expected one of vllm"),
+        ("docker run", "found '', expected one of vllm"),
+        ("vllm bench serve --model m", "found 'vllm bench serve', which starts no server"),
+        ("ollama pull m", "found 'ollama pull m', which starts no server"),
+        ("--model m", "found arguments alone ('--model' ...), expected a program, or -e"),
+        ("trtllm-serve m", "found 'trtllm-serve', expected one of vllm"),
+    ],
+)
+def test_what_starts_no_engine_is_named(line: str, sentence: str) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        read(line)
+    assert sentence in str(caught.value)
+
+
+def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
+    assert read("--model m -tp 2", "vllm")[1].settings == {"tensor_parallel_size": "2"}
+    assert read("docker run me/x --model m -tp 2", "vllm")[1].model == "m"
+
+
+@pytest.mark.parametrize(
+    ("line", "context", "sequences", "settings", "note"),
+    [
+        (
+            "OLLAMA_CONTEXT_LENGTH=8192 OLLAMA_NUM_PARALLEL=2 OLLAMA_KV_CACHE_TYPE=q8_0 "
+            "ollama serve",
+            8192,
+            2,
+            {"kv_cache_dtype": "q8_0"},
+            None,
+        ),
+        (
+            "ollama run hf.co/o/m-GGUF:Q4_0",
+            4096,
+            1,
+            {},
+            "without OLLAMA_CONTEXT_LENGTH it takes 4,096",
+        ),
+        (
+            "OLLAMA_FLASH_ATTENTION=0 OLLAMA_KV_CACHE_TYPE=q8_0 OLLAMA_CONTEXT_LENGTH=1 "
+            "ollama serve",
+            1,
+            1,
+            {"flash_attn": False},
+            "without flash attention it keeps f16",
+        ),
+        ("docker run -e OLLAMA_NUM_PARALLEL=3 ollama/ollama:0.12.3", 4096, 3, {}, "without OLLAMA"),
+        ("OLLAMA_OTHER=1 OLLAMA_CONTEXT_LENGTH=1 ollama serve", 1, 1, {}, "'OLLAMA_OTHER'"),
+    ],
+)
+def test_ollama_by_its_variables(
+    line: str, context: int, sequences: int, settings: dict[str, Any], note: str | None
+) -> None:
+    name, asked = read(line)
+    assert (name, asked.context, asked.sequences) == ("llama.cpp", context, sequences)
+    assert asked.settings == settings
+    assert any(note in one for one in asked.notes) if note else asked.notes == []
+
+
+def test_ollamas_names_of_models() -> None:
+    assert read("ollama run hf.co/o/m-GGUF:Q4_0")[1].model == "o/m-GGUF:Q4_0"
+    _, asked = read("ollama run llama3.2:3b")
+    assert asked.model is None
+    assert "ollama: its own names say no shape; name the model beside the line" in asked.notes

@@ -1,0 +1,131 @@
+"""`--from` with a file: a script, a compose file, a Kubernetes manifest."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvcalc.engines.server_reader import read as read_line
+from kvcalc.errors import KvcalcError
+from kvcalc.readers.started import names_a_file, read
+from tests.conftest import Cli
+
+COMPOSE = """
+services:
+  web: {image: nginx}
+  llm:
+    image: vllm/vllm-openai:v0.25.1
+    environment: [VLLM_KV_CACHE_LAYOUT=HND]
+    command: >
+      --model m --max-model-len ${LEN:-8192}
+      --speculative-config '{"method": "mtp", "num_speculative_tokens": 2}'
+"""
+LISTED = """
+services:
+  llm:
+    image: me/x
+    entrypoint: ["vllm", "serve"]
+    environment: {VLLM_KV_CACHE_LAYOUT: HND, HF_TOKEN: null}
+    command: ["m", "--max-model-len=8192", --speculative-config.method, mtp,
+      --speculative-config, '{"method": "mtp", "num_speculative_tokens": 2}']
+"""
+DEPLOYMENT = """
+kind: Service
+---
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+      - name: llm
+        image: vllm/vllm-openai:v0.25.1
+        command: ["/bin/sh", "-c"]
+        args:
+        - |
+          export LEN=8192
+          exec vllm serve m --max-model-len $LEN \\
+            --speculative-config '{"method":"mtp","num_speculative_tokens":2}'
+        env:
+        - {name: VLLM_KV_CACHE_LAYOUT, value: HND}
+        - {name: HF_TOKEN, valueFrom: {secretKeyRef: {name: a, key: b}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "release"), [(COMPOSE, "0.25.1"), (LISTED, None), (DEPLOYMENT, "0.25.1")]
+)
+def test_a_container_is_read_as_its_docker_run(
+    tmp_path: Path, content: str, release: str | None
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(content)
+    engine, asked = read_line(read(str(file)))
+    assert (engine, asked.model, asked.context) == ("vllm", "m", 8192)
+    assert asked.settings == {
+        "kv_cache_layout": "HND",
+        "speculative_method": "mtp",
+        **({"release": release} if release else {}),
+        **({"num_speculative_tokens": 2} if content is not LISTED else {}),
+    }
+
+
+def test_a_script_is_read_as_it_stands(tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "start"
+    file.write_text("#!/bin/sh\nset -e\nMODEL=qwen3-8b\nvllm serve $MODEL \\\n  -tp 2\n")
+    answer = json.loads(cli("estimate", "--from", f"@{file}", "-c", "8K", "--json").out)
+    assert (answer["model"], answer["settings"]) == ("Qwen3-8B", {"tensor_parallel_size": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("a.yaml", True),
+        ("b/compose.yml", True),
+        ("start.sh", True),
+        ("@any", True),
+        ("vllm serve m --config a.yaml", False),
+        ("vllm", False),
+    ],
+)
+def test_a_file_is_told_by_its_name(text: str, file: bool) -> None:
+    assert names_a_file(text) == file
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("a:\n  [", "not YAML from line 2 on"),
+        ("a: 1", "found no container with an image or a command"),
+        ("x" * 1_000_001, "found more than 1,000,000 bytes"),
+        ("a: " * 500 + "[" * 2000, "not YAML"),
+    ],
+)
+def test_a_file_without_a_container_is_one_sentence(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(content)
+    with pytest.raises(KvcalcError) as caught:
+        read(str(file))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_sentence() -> None:
+    with pytest.raises(KvcalcError, match=r"'none\.yaml': No such file or directory"):
+        read("none.yaml")
+
+
+def test_without_the_extra_yaml_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    file = tmp_path / "a.yaml"
+    file.write_text(COMPOSE)
+    with pytest.raises(KvcalcError, match=r"reading YAML needs the extra kvcalc\[yaml\]"):
+        read(str(file))
+
+
+def test_the_release_of_e_wins_over_the_images(tmp_path: Path, cli: Cli) -> None:
+    line = "docker run vllm/vllm-openai:v0.25.1 qwen3-8b --max-model-len 8192"
+    assert "vllm 0.25.1" in cli("estimate", "--from", line).out
+    assert "vllm 0.20.0" in cli("estimate", "--from", line, "-e", "vllm@0.20.0").out
