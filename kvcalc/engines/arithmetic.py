@@ -25,7 +25,7 @@ def worked_out(text: str) -> int | None:
         return None
 
 
-def _value(node: ast.expr) -> int:
+def _value(node: ast.AST) -> int:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         found = node.value
     elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
