@@ -14,7 +14,15 @@ from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 
 TAKEN_APART = {
-    *("model", "context", "sequences", "spec_type", "spec_draft_n_max", "fit", "per_slot")
+    *(
+        "model",
+        "context",
+        "sequences",
+        "spec_type",
+        "spec_draft_n_max",
+        "fit",
+        "kv_unified_per_slot",
+    )
 }
 
 

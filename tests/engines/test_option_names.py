@@ -19,8 +19,17 @@ def server(engine: str) -> Server:
     return found
 
 
+PAIRED: dict[str, tuple[str, bool]] = {
+    "--enable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
+    "--disable-prefix-caching": ("enable_prefix_caching", False),
+    "--disable-chunked-prefill": ("enable_chunked_prefill", False),
+    "--disable-expert-parallel": ("enable_expert_parallel", False),
+}
+"""Switches that vLLM's parser makes of their contrary (utils/argparse_utils.py)."""
+
 BEFORE = {
-    # Of releases before 0.33.0, and -O1 for --optimization-level=1.
+    # Of releases before 0.33.0, -O1 for --optimization-level=1, and what EnableDisableAction pairs
+    # with others: --disable-x with --enable-x.
     "vllm": {
         *("--calculate-kv-scales", "--cuda-graph-sizes", "--disable-frontend-multiprocessing"),
         *("--disable-log-requests", "--disable-mm-preprocessor-cache", "--enable-reasoning"),
@@ -28,6 +37,7 @@ BEFORE = {
         *("--guided-decoding-backend", "--max-num-partial-prefills", "--worker-use-ray"),
         *("--max-seq-len-to-capture", "--num-scheduler-steps", "--preemption-mode"),
         *("--scheduler-delay-factor", "--swap-space", "--use-v2-block-manager", "-O"),
+        *("-O0", "-O1", "-O2", "-O3", *PAIRED),
     },
     "sglang": {"--tp", "--dp"},  # which argparse completes
 }
@@ -106,6 +116,9 @@ SWITCHED = {
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_switch_switches_the_setting_of_its_option(engine: str) -> None:
     for flag, switched in server(engine).switches.items():
+        if flag in PAIRED:
+            assert switched == PAIRED[flag]
+            continue
         option = options(engine)[flag][0]
         assert switched == SWITCHED.get(flag, (option, not flag.startswith("--no-"))), flag
 

@@ -46,7 +46,7 @@ VALUES = _values(
         "-sm --split-mode": "split_mode",
         "-ts --tensor-split": "tensor_split",
         "-ngl --gpu-layers --n-gpu-layers": "n_gpu_layers",
-        "--kv-unified-per-slot": "per_slot",
+        "--kv-unified-per-slot": "kv_unified_per_slot",
         "-fit --fit": "fit",
         "--spec-type": "spec_type",
         "--spec-draft-n-max --draft --draft-n --draft-max": "spec_draft_n_max",
@@ -109,7 +109,7 @@ ENVIRONMENT = {
         "N_GPU_LAYERS": "n_gpu_layers",
         "SWA_FULL": "swa_full",
         "KV_UNIFIED": "kv_unified",
-        "KV_UNIFIED_PER_SLOT": "per_slot",
+        "KV_UNIFIED_PER_SLOT": "kv_unified_per_slot",
         "KV_OFFLOAD": "offload_kqv",
         "FIT": "fit",
         "SPEC_TYPE": "spec_type",
@@ -153,7 +153,7 @@ def _contexts(asked: Asked, program: str) -> Asked:
         )
     unified = str(settings.get("kv_unified", False)).lower() in TRUE
     fits = str(settings.pop("fit", "on")).lower() in TRUE
-    limit = settings.pop("per_slot", None)
+    limit = settings.pop("kv_unified_per_slot", None)
     if asked.context == 0:
         asked.context = None
     if asked.context is None and limit is not None:
