@@ -11,7 +11,7 @@ import typer
 
 from kvcalc.answers.fit import Answer, Fit, solve
 from kvcalc.answers.fit.card import card
-from kvcalc.answers.fit.change import changes, verdict
+from kvcalc.answers.fit.change import changes, holding_more, verdict
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
@@ -228,7 +228,7 @@ def _watched(jobs: list[Job]) -> Iterable[Job]:
 def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
     """Write one answer, and on stderr why it does not fit and what would."""
     near = changes(job.placing, answer)
-    output.write_one(row, lambda: fit_page(answer, row, near))
+    output.write_one(row, lambda: fit_page(answer, row, near, holding_more(answer)))
     if not row.fits:
         hint = f"; what would fit: {', or '.join(near)}" if near else ""
         note_on_stderr(verdict(answer) + hint)

@@ -59,6 +59,32 @@ def whole_blocks(pool: Callable[[Model, Any, int, int], Pool], held_back: int) -
     return usable
 
 
+class Spread(NamedTuple):
+    """How an engine spreads one copy of a model over cards.
+
+    `setting` says over how many: `over` makes its value, None for one card that needs none, and
+    `cards` reads it. `fullest` is the share of the weights on the fullest card, and `most` cards
+    can share a copy. `words` name it to people.
+    """
+
+    setting: str
+    words: str
+    over: Callable[[int], Any]
+    cards: Callable[[Any], int]
+    fullest: Callable[[Any], Fraction]
+    most: int = 2**20
+
+
+RANKS = Spread(
+    setting="tensor_parallel_size",
+    words="tensor parallel",
+    over=lambda cards: cards,
+    cards=lambda ranks: int(ranks or 1),
+    fullest=lambda ranks: Fraction(1, int(ranks or 1)),
+)
+"""Every card holds a part of each layer."""
+
+
 class Memory(NamedTuple):
     """How an engine makes its cache's budget, and what requests can use of it.
 
@@ -67,7 +93,8 @@ class Memory(NamedTuple):
     `rule` names the rule of its releases that is.
     `source` and `reserve_source` say where the engine defines it, and why nothing more is held
     back unasked. `held_back_blocks` are never handed out; with `several_pools` no one budget
-    decides what fits, and the engine's own pools are asked.
+    decides what fits, and the engine's own pools are asked. `spread` is how a copy of the model
+    stands on several cards.
     """
 
     source: str
@@ -79,6 +106,7 @@ class Memory(NamedTuple):
     usable: Usable = whole_budget
     held_back_blocks: int = 0
     several_pools: bool = False
+    spread: Spread = RANKS
 
     def taken(
         self,

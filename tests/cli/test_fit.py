@@ -110,7 +110,8 @@ def test_the_engines_command_line_reads_back(cli: Cli, engine: str) -> None:
     ],
 )
 def test_what_the_line_starts_takes_what_was_planned(cli: Cli, given: tuple[str, ...]) -> None:
-    plan = ("fit", "qwen3-8b", "--gpu", "h100", "--gpus", "1", "-c", "16K", "-n", "4", *given)
+    gpus = "2" if "tensor_split=3,1" in given else "1"
+    plan = ("fit", "qwen3-8b", "--gpu", "h100", "--gpus", gpus, "-c", "16K", "-n", "4", *given)
     found = json.loads(cli(*plan, "--json").out)
     line = found["flags"]
     on = ("--gpu", "h100") if "gpu" in found["settings"] else ()
@@ -275,3 +276,16 @@ def test_past_the_models_maximum_is_a_warning_not_another_answer(cli: Cli) -> No
     assert "max context of 1 sequence" not in outcome.out
     assert "40,960" not in outcome.out
     assert "a context of 262,144 tokens is past the 40,960" in outcome.err
+
+
+def test_the_page_says_over_how_many_gpus_layers_are_split(cli: Cli) -> None:
+    out = cli("fit", "llama-3.1-70b", "--gpu", "rtx-4090", "-e", "llama.cpp", "-c", "8K").out
+    assert "layers split over              6, 1 copy of the model" in out
+    assert "--tensor-split 1,1,1,1,1,1" in out
+
+
+def test_what_would_hold_more_is_named_beside_the_answer(cli: Cli) -> None:
+    on = ("--gpu", "h200", "--gpus", "8", "-e", "vllm", "-d", "fp8", "--weights-dtype", "fp8")
+    out = cli("fit", "qwen3-235b-a22b", *on, "-c", "32K").out
+    assert "138 sequences of 32,768 tokens" in out
+    assert "what would hold more on these GPUs: --tp 4 (202 sequences), or" in out

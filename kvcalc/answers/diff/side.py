@@ -122,7 +122,7 @@ def with_setting(replica: Replica, name: str, value: Any) -> Replica:
         changed = replace(asked, share=value)
     else:
         changed = asked.with_settings(**{name: value})
-    return Replica.of(changed, replica.settings["tensor_parallel_size"])
+    return Replica.of(changed, replica.cards)
 
 
 @dataclass(frozen=True)

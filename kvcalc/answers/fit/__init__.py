@@ -19,6 +19,7 @@ from kvcalc.units import at_version
 
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
 ENGINE_LIMIT = "sequences that the engine runs"
+SEQUENCES = "sequences"
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,7 +123,7 @@ def solve(
     for name, amount in (("gpus", gpus), ("context", context), ("sequences", sequences)):
         if amount is not None and (type(amount) is not int or amount < 1):
             raise RequestError.of(name, amount, "at least 1")
-    solved = "gpus" if gpus is None else "sequences" if sequences is None else "nothing"
+    solved = "gpus" if gpus is None else SEQUENCES if sequences is None else "nothing"
     if gpus is None:
         context = context or placing.question.model.longest_context
         sequences = sequences or 1
@@ -166,7 +167,7 @@ def _answer(
         engine_version=replica.cost.engine_version,
         gpu=asked.card.name,
         gpus=gpus,
-        tensor_parallel_size=replica.settings["tensor_parallel_size"],
+        tensor_parallel_size=replica.parsed.tensor_parallel_size,
         replicas=copies,
         context=context,
         sequences=sequences,

@@ -1,12 +1,20 @@
 """By how much an answer fits or does not, and the nearest changes that would make it fit."""
 
-from kvcalc.answers.fit import WEIGHTS, Answer
-from kvcalc.answers.fit.placing import Placing
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kvcalc.answers.fit import SEQUENCES, WEIGHTS, Answer
+from kvcalc.answers.fit.placing import Placing, divisors
+from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError
 from kvcalc.units import at_version, format_bytes, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
 """Element types of half the size, by the names that engines have for them."""
+
+STAGES = "pipeline_parallel_size"
+MORE_STAGES = (2, 4)
+"""Pipeline stages that are tried where more GPUs are needed."""
 
 
 def margin(answer: Answer) -> int:
@@ -34,7 +42,11 @@ def verdict(answer: Answer) -> str:
 
 
 def changes(placing: Placing, answer: Answer) -> list[str]:
-    """Name the changes that would each make it fit; none if it fits already."""
+    """Name the least change of each kind that would make it fit; none if it fits already.
+
+    More GPUs are a change of the last resort: they are named where no other place on the same
+    GPUs, as fewer ranks per copy or more pipeline stages, is enough.
+    """
     fit = answer.fit
     if fit.fits:
         return []
@@ -45,15 +57,72 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
         found.append(plural(fit.max_sequences, "sequence"))
     if (smaller := _with_smaller_type(answer)) is not None:
         found.append(f"--kv-cache-dtype {smaller}")
+    others = list(_other_places(answer))
+    enough = [one.words for one in others if one.sequences >= fit.sequences]
+    return [*found, *(enough[:1] or _more_gpus(placing, answer))]
+
+
+def holding_more(answer: Answer) -> list[str]:
+    """Name the other places on the same GPUs that hold the most sequences, where that is more.
+
+    They are named where the number of sequences is the question.
+    """
+    fit = answer.fit
+    if not fit.fits or answer.solved != SEQUENCES:
+        return []
+    best: dict[str, Place] = {}
+    for one in _other_places(answer):
+        if one.sequences > max(
+            fit.max_sequences, best[one.kind].sequences if one.kind in best else 0
+        ):
+            best[one.kind] = one
+    return [f"{one.words} ({plural(one.sequences, 'sequence')})" for one in best.values()]
+
+
+class Place(NamedTuple):
+    """Another way to put copies on the same GPUs: of a kind, in words, and what it holds."""
+
+    kind: str
+    words: str
+    sequences: int
+
+
+def _other_places(answer: Answer) -> Iterator[Place]:
+    """Other ranks per copy, the nearest first, then more pipeline stages."""
+    fit, asked = answer.fit, answer.replica.question
+    values = asked.engine.settings.model_fields
+    spread = asked.memory.spread
+
+    def tried(kind: str, words: str, **settings: int) -> Place:
+        other = Placing(asked.with_settings(**settings))
+        return Place(kind, words, other.holds(fit.gpus, fit.context))
+
+    if spread is RANKS and asked.settings.get(spread.setting) is None:
+        for ranks in divisors(fit.gpus):
+            if ranks < fit.tensor_parallel_size:
+                yield tried(spread.setting, f"--tp {ranks}", tensor_parallel_size=ranks)
+    if STAGES in values and asked.settings.get(STAGES) is None:
+        for stages in reversed(divisors(fit.gpus)):
+            if 1 < stages <= len(asked.model.layers):
+                yield tried(STAGES, f"--set {STAGES}={stages}", pipeline_parallel_size=stages)
+
+
+def _more_gpus(placing: Placing, answer: Answer) -> list[str]:
+    """The fewest GPUs that hold it, in as few pipeline stages as they need."""
+    fit, asked = answer.fit, answer.replica.question
     gpus = placing.fewest_for(fit.context, fit.sequences)
-    if _holds(placing, gpus, fit.context, fit.sequences):
-        found.append(f"--gpus {gpus}")
-    return found
-
-
-def _holds(placing: Placing, gpus: int, context: int, sequences: int) -> bool:
-    replica = placing.on(gpus)
-    return gpus // replica.ranks * replica.most_sequences(context) >= sequences
+    words = [f"--gpus {gpus}"] if placing.holds(gpus, fit.context) >= fit.sequences else []
+    if STAGES not in asked.engine.settings.model_fields or asked.settings.get(STAGES) is not None:
+        return words
+    for stages in MORE_STAGES:
+        other = Placing(asked.with_settings(pipeline_parallel_size=stages))
+        try:
+            fewer = other.fewest_for(fit.context, fit.sequences, gpus - 1)
+        except KvcalcError:
+            continue
+        if other.holds(fewer, fit.context) >= fit.sequences:
+            gpus, words = fewer, [f"--gpus {fewer} --set {STAGES}={stages}"]
+    return words
 
 
 def _rounded_down(answer: Answer) -> str:
@@ -72,10 +141,10 @@ def _with_smaller_type(answer: Answer) -> str | None:
     for name in SMALLER_TYPES:
         if asked.settings.get("kv_cache_dtype") == name or name not in asked.engine.dtypes:
             continue
-        other = Placing(asked.with_settings(kv_cache_dtype=name))
         try:
-            if _holds(other, answer.fit.gpus, answer.fit.context, answer.fit.sequences):
-                return name
+            other = Placing(asked.with_settings(kv_cache_dtype=name))
         except KvcalcError:
             continue
+        if other.holds(answer.fit.gpus, answer.fit.context) >= answer.fit.sequences:
+            return name
     return None

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
-from kvcalc.answers.fit.replica import MULTIPLIERS, Replica, product
+from kvcalc.answers.fit.replica import BESIDE, Replica, product
+from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError, RequestError
 
 MAX_GPUS = 1024
@@ -17,8 +18,10 @@ class Placing:
     def __init__(self, question: Question) -> None:
         self.question = question
         values = _parsed(question)
-        self.fixed = question.settings.get("tensor_parallel_size")
-        self.beside = product(values, MULTIPLIERS[1:])
+        self._spread = spread = question.memory.spread
+        given = question.settings.get(spread.setting) is not None
+        self.fixed = spread.cards(values[spread.setting]) if given else None
+        self.beside = product(values, BESIDE)
         self._attention_groups = values.get("attn_dp_size") or 1
         self._query_heads = {
             heads
@@ -43,17 +46,17 @@ class Placing:
             )
         places = gpus // self.beside
         if self.fixed is not None:
-            made = self._replica(int(self.fixed))
+            made = self._replica(self.fixed)
             if isinstance(made, KvcalcError):
                 raise made
             if gpus % made.ranks:
                 raise RequestError.of(
-                    "tensor_parallel_size", self.fixed, f"a divisor of the {places} GPUs"
+                    self._spread.setting, self.fixed, f"a divisor of the {places} GPUs"
                 )
             return made
         refused: KvcalcError | None = None
         for ranks in divisors(places):
-            if not self._share_heads(ranks):
+            if ranks > self._spread.most or not self._share_heads(ranks):
                 continue
             made = self._replica(ranks)
             if isinstance(made, Replica):
@@ -61,7 +64,7 @@ class Placing:
             refused = made
         raise refused or RequestError.of("gpus", gpus, "at least 1")
 
-    def fewest(self, enough: Callable[[Replica, int], bool]) -> int:
+    def fewest(self, enough: Callable[[Replica, int], bool], most: int = MAX_GPUS) -> int:
         """Find the fewest GPUs whose copies are enough; if none are, the most that were tried.
 
         `enough` is called with a copy and the number of copies.
@@ -70,8 +73,8 @@ class Placing:
             KvcalcError: the engine refuses the model on any number of GPUs.
         """
         last, refused = None, None
-        for gpus in range(self.beside, MAX_GPUS + 1, self.beside):
-            if self.fixed is not None and gpus % (self.beside * int(self.fixed)):
+        for gpus in range(self.beside, most + 1, self.beside):
+            if self.fixed is not None and gpus % (self.beside * self.fixed):
                 continue
             try:
                 replica = self.on(gpus)
@@ -82,22 +85,34 @@ class Placing:
             if enough(replica, gpus // replica.ranks):
                 break
         if last is None:
-            raise refused or RequestError.about(
-                "gpus", f"none of up to {MAX_GPUS:,} can be divided so"
-            )
+            raise refused or RequestError.about("gpus", f"none of up to {most:,} can be divided so")
         return last
 
-    def fewest_for(self, context: int, sequences: int) -> int:
-        """Find the fewest GPUs on which the sequences fit; if none, the most that were tried."""
+    def fewest_for(self, context: int, sequences: int, most: int = MAX_GPUS) -> int:
+        """Find the fewest GPUs on which the sequences fit; if none, the most that were tried.
+
+        Raises:
+            KvcalcError: the engine refuses the model on any number of GPUs, up to the `most`.
+        """
         return self.fewest(
-            lambda replica, copies: copies * replica.most_sequences(context) >= sequences
+            lambda replica, copies: copies * replica.most_sequences(context) >= sequences, most
         )
+
+    def holds(self, gpus: int, context: int) -> int:
+        """How many sequences of this context fit on the GPUs; 0 if the engine refuses them."""
+        try:
+            replica = self.on(gpus)
+        except KvcalcError:
+            return 0
+        return gpus // replica.ranks * replica.most_sequences(context)
 
     def _share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, as every engine with ranks demands.
 
         vLLM 0.33.0, config/model.py (verify_with_parallel_config); SGLang 0.5.23, srt/models.
         """
+        if self._spread is not RANKS:
+            return True
         each = max(1, ranks // self._attention_groups)
         return all(heads % each == 0 for heads in self._query_heads)
 
@@ -119,7 +134,8 @@ def _parsed(question: Question) -> dict[str, Any]:
     refused: KvcalcError | None = None
     for power in range(11):
         try:
-            given = {"tensor_parallel_size": 2**power, **question.settings}
+            spread = question.memory.spread
+            given = {spread.setting: spread.over(2**power), **question.settings}
             return question.engine.settings(**given).model_dump()
         except KvcalcError as error:
             refused = refused or error

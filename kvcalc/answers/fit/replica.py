@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
@@ -13,11 +14,8 @@ from kvcalc.engines.memory import Budget
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 
-MULTIPLIERS = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")
-"""Settings whose product is the number of GPUs of one copy of the model."""
-
-WEIGHT_DIVIDERS = ("tensor_parallel_size", "pipeline_parallel_size")
-"""Settings over which the weights are divided."""
+BESIDE = ("pipeline_parallel_size", "prefill_context_parallel_size")
+"""Settings that multiply the GPUs of one copy of the model, beside what spreads it."""
 
 
 def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
@@ -44,20 +42,30 @@ class Replica:
     budget: Budget
 
     @classmethod
-    def of(cls, question: Question, tensor_parallel_size: int) -> "Replica":
-        """Put one copy of the model on this many tensor-parallel ranks.
+    def of(cls, question: Question, cards: int) -> "Replica":
+        """Spread one copy of the model over this many cards, times its pipeline stages.
 
         Raises:
-            KvcalcError: the engine refuses the model, a setting or the ranks.
+            KvcalcError: the engine refuses the model, a setting or the cards.
         """
-        given = {**question.settings, "tensor_parallel_size": tensor_parallel_size}
+        spread = question.memory.spread
+        given = {spread.setting: spread.over(cards), **question.settings}
         cost = request.cost(question.model, question.engine.name, **given)
         parsed = question.engine.settings(**given)
         values = parsed.model_dump()
-        weights = -(-question.weights.bytes // product(values, WEIGHT_DIVIDERS))
+        split = values[spread.setting]
+        share = spread.fullest(split) / (values.get("pipeline_parallel_size") or 1)
+        weights = ceil(question.weights.bytes * share)
         taken = question.memory.taken(question.share, question.card, values, parsed.standing)
         budget = question.memory.budget(question.card, weights, question.reserve, taken)
-        return cls(question, given, parsed, cost, product(values, MULTIPLIERS), weights, budget)
+        gpus = spread.cards(split) * product(values, BESIDE)
+        return cls(question, given, parsed, cost, gpus, weights, budget)
+
+    @property
+    def cards(self) -> int:
+        """The cards that the engine spreads a stage of the copy over."""
+        spread = self.question.memory.spread
+        return spread.cards(getattr(self.parsed, spread.setting))
 
     def pool(self, context: int) -> Pool:
         """The pool that the engine makes of its budget.

@@ -69,7 +69,7 @@ class Gpus:
             **asdict(row),
             gpu=self._card.name,
             gpus=gpus if fit else None,
-            tensor_parallel_size=replica.settings["tensor_parallel_size"] if fit else None,
+            tensor_parallel_size=replica.parsed.tensor_parallel_size if fit else None,
         )
 
     def _hold(self, rule: Rule, row: TraceRow, sums: Sums, replica: Replica, copies: int) -> bool:

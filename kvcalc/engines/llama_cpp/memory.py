@@ -1,9 +1,25 @@
-"""What llama.cpp gives its cells of a GPU's memory."""
+"""What llama.cpp gives its cells of a GPU's memory, and how it deals layers to several GPUs."""
 
-from kvcalc.engines.memory import Memory
+from fractions import Fraction
+
+from kvcalc.engines.memory import Memory, Spread
+
+MOST_ON_A_LINE = 15
+"""Devices that --tensor-split takes (common/arg.cpp): fewer than llama_max_devices(), 16."""
+
+LAYERS = Spread(
+    setting="tensor_split",
+    words="layers split over",
+    over=lambda cards: None if cards == 1 else (1.0,) * cards,
+    cards=lambda split: len(split or (1,)),
+    fullest=lambda split: max(map(Fraction, split or (1,))) / sum(map(Fraction, split or (1,))),
+    most=MOST_ON_A_LINE,
+)
+"""Every card holds whole layers (--split-mode layer, src/llama-model.cpp, load_tensors)."""
 
 MEMORY = Memory(
     source="all of the card: a context asks for the bytes of its cells, and has no share of the "
     "memory (llama.cpp, src/llama-kv-cache.cpp)",
     reserve_source="nothing says what it uses besides; give what you see",
+    spread=LAYERS,
 )

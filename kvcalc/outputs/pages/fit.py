@@ -11,14 +11,17 @@ from kvcalc.outputs.pages.weights import weights_note
 from kvcalc.units import at_version, format_bytes, percent, plural
 
 
-def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
+def fit_page(
+    answer: Answer, fit: Fit, changes: Sequence[str], holding_more: Sequence[str] = ()
+) -> Page:
     """Lay out one answer: its figures, where they come from and what would make it fit."""
+    words, cards = answer.replica.question.memory.spread.words, answer.replica.cards
     copies = plural(fit.replicas, "copy").replace("copys", "copies")
     rows = [
         ("max sequences", f"{fit.max_sequences:,}"),
         (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
         ("GPUs", f"{fit.gpus:,}"),
-        ("tensor parallel", f"{fit.tensor_parallel_size}, {copies} of the model"),
+        (words, f"{cards}, {copies} of the model"),
         ("memory of a GPU", bytes_cell(answer.replica.question.card.memory)),
         ("weights", bytes_cell(fit.weights_per_gpu)),
         ("reserve", bytes_cell(fit.reserve_per_gpu)),
@@ -29,6 +32,8 @@ def fit_page(answer: Answer, fit: Fit, changes: Sequence[str]) -> Page:
     if isinstance(fit, PricedFit):
         rows += _price_rows(fit)
     hint = (f"what would fit: {', or '.join(changes)}",) if changes else ()
+    if holding_more:
+        hint = (*hint, f"what would hold more on these GPUs: {', or '.join(holding_more)}")
     return Page(
         title=verdict(answer),
         columns=("on one GPU", ""),

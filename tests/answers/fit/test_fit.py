@@ -20,7 +20,7 @@ from kvcalc.answers.fit import (
     solve,
 )
 from kvcalc.answers.fit.card import card
-from kvcalc.answers.fit.change import changes, margin, verdict
+from kvcalc.answers.fit.change import changes, holding_more, margin, verdict
 from kvcalc.answers.fit.placing import Placing, divisors
 from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
@@ -332,3 +332,94 @@ def test_past_the_models_maximum_the_longest_context_is_no_shorter_than_what_fit
     within = fit(qwen3, context=8_192, sequences=1, weights=235 * GB, **asked)
     assert within.max_context == 40_960
     assert fit(qwen3, sequences=1, weights=235 * GB, **asked).context == 40_960
+
+
+LLAMA_70B = load("llama-3.1-70b")
+
+
+def test_llama_cpp_splits_one_model_over_several_cards() -> None:
+    """70B in BF16 are 140 GB: 6 cards of 25.76 GB, each with a sixth of them and of the layers."""
+    found = fit(LLAMA_70B, gpu="rtx-4090", context=8_192, engine="llama.cpp")
+    assert (found.fits, found.gpus, found.replicas, found.max_sequences) == (True, 6, 1, 5)
+    assert found.weights_per_gpu == 23_333_333_334
+    assert found.settings["tensor_split"] == [1.0] * 6
+    assert found.flags == (
+        "llama-server --model Llama-3.1-70B.gguf --ctx-size 8192 --parallel 1 "
+        "--tensor-split 1,1,1,1,1,1"
+    )
+    whole = estimate(LLAMA_70B, context=8_192, engine="llama.cpp", tensor_split=[1.0] * 6)
+    # 80 layers and the output are 81 places: 14 on the fullest of 6 cards.
+    assert found.bytes_per_gpu_per_sequence == whole.bytes_per_gpu == whole.bytes * 14 // 80
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cards", "copies"), [(1, 1, 1), (4, 4, 1), (15, 15, 1), (24, 12, 2)]
+)
+def test_a_copy_on_llama_cpp_has_at_most_the_devices_that_its_line_takes(
+    gpus: int, cards: int, copies: int
+) -> None:
+    asked = question(LLAMA, on=card("h100"), engine="llama.cpp", weights=weighing(16 * GB))
+    answer = solve(Placing(asked), gpus=gpus, context=8_192, sequences=1)
+    assert (answer.replica.cards, answer.fit.replicas) == (cards, copies)
+    assert answer.fit.weights_per_gpu == -(-16 * GB // cards)
+
+
+def test_a_split_that_is_given_stands_and_its_fullest_card_counts() -> None:
+    found = fit(
+        LLAMA,
+        gpu="h100",
+        gpus=4,
+        context=8_192,
+        engine="llama.cpp",
+        weights=16 * GB,
+        tensor_split="3,1",
+    )
+    assert (found.replicas, found.weights_per_gpu) == (2, 12 * GB)
+    with pytest.raises(KvcalcError, match="tensor_split: found 2, expected a divisor of the 3 "):
+        fit(LLAMA, gpu="h100", gpus=3, engine="llama.cpp", weights=1, tensor_split="3,1")
+
+
+def named_changes(model: Model, **asked: Any) -> tuple[Fit, list[str], list[str]]:
+    amounts = {name: asked.pop(name, None) for name in ("gpus", "context", "sequences")}
+    gpu, weights = asked.pop("gpu"), asked.pop("weights", None)
+    placing = Placing(question(model, on=card(gpu), weights=weights, **asked))
+    answer = solve(placing, **amounts)
+    return answer.fit, changes(placing, answer), holding_more(answer)
+
+
+def test_two_stages_on_the_same_gpus_come_before_more_gpus() -> None:
+    """Maverick is 800 GB: its 40 heads leave 8 ranks on 16 H100, and 100 GB on each."""
+    maverick = load("llama-4-maverick")
+    found, changed, _ = named_changes(maverick, gpu="h100", gpus=16, context=131_072, engine="vllm")
+    assert (found.fits, found.binding) == (False, WEIGHTS)
+    assert changed == ["--set pipeline_parallel_size=2"]
+    staged = fit(
+        maverick, gpu="h100", gpus=16, context=131_072, engine="vllm", pipeline_parallel_size=2
+    )
+    assert (staged.fits, staged.tensor_parallel_size, staged.replicas) == (True, 8, 1)
+
+
+def test_fewer_gpus_in_stages_come_before_more_of_them() -> None:
+    maverick = load("llama-4-maverick")
+    _, changed, _ = named_changes(maverick, gpu="h100", gpus=8, context=131_072, engine="vllm")
+    assert changed == ["--gpus 16 --set pipeline_parallel_size=2"]
+
+
+def test_copies_on_fewer_ranks_may_hold_more() -> None:
+    """8 ranks hold copies of Qwen3-235B's 4 KV heads: 138 sequences, twice 4 ranks 202."""
+    qwen3 = load("qwen3-235b-a22b")
+    asked = {"gpu": "h200", "gpus": 8, "engine": "vllm", "context": 32_768}
+    asked |= {"kv_cache_dtype": "fp8", "weights": weighing(235 * GB)}
+    found, changed, more = named_changes(qwen3, **asked)
+    assert (found.max_sequences, found.tensor_parallel_size, changed) == (138, 8, [])
+    assert more == ["--tp 4 (202 sequences)", "--set pipeline_parallel_size=2 (277 sequences)"]
+    halves, _, _ = named_changes(qwen3, **asked, tensor_parallel_size=4)
+    assert (halves.max_sequences, halves.replicas) == (202, 2)
+    staged, _, _ = named_changes(qwen3, **asked, pipeline_parallel_size=2)
+    assert (staged.max_sequences, staged.replicas) == (277, 1)
+
+
+def test_where_the_sequences_are_given_nothing_is_said_of_more() -> None:
+    qwen3 = load("qwen3-235b-a22b")
+    asked = {"gpu": "h200", "gpus": 8, "engine": "vllm", "context": 32_768, "sequences": 4}
+    assert named_changes(qwen3, **asked)[1:] == ([], [])
