@@ -3,8 +3,8 @@
 Run with transformers installed: `python tests/generate_families.py`. For each model type whose
 class describes a language model it records the names the class gives to keys, the defaults of the
 keys that the reader reads, and the layers' pattern where the class has one of its own. A default
-that follows from another key (head_dim from hidden_size) is no default and left out: the class is
-asked again with that other key changed.
+that follows from another key (head_dim from hidden_size) is not a default and is left out: the
+class is asked again with that other key changed.
 """
 
 import json

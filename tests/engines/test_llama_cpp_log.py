@@ -150,7 +150,7 @@ class Context:
         )
 
     def states(self, memory: Memory) -> Lines:
-        """Recurrent states, of which each sequence has a cell."""
+        """Recurrent states: one cell per sequence."""
         r, s = (self.size(memory, tensor) for tensor in ("R", "S"))
         spare = self.of(memory[0][0].cells) - 1
         yield (
@@ -193,7 +193,7 @@ def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
         of = Context(model, asked, context, sequences)
     except KvcalcError:
         reject()
-    # llama.cpp has one window or chunk; a shape with two of them is no file of its own.
+    # llama.cpp has one window or chunk; a shape with two of them is not a file.
     assume(all(len({one.cells for one, _ in memory}) == 1 for memory in of.memories.values()))
     printed = list(of.printed())
     lines = [line for line, _ in printed]

@@ -158,7 +158,7 @@ def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
 
 
 def test_layers_that_hold_nothing_count_in_the_pool_of_an_attention_model() -> None:
-    """Nemotron-Super-49B: 80 layers, of which 31 hold nothing, are stored all alike."""
+    """Nemotron-Super-49B: 80 layers are stored alike, though 31 hold nothing."""
     nemotron = load("tests/oracles/configs/nvidia--Llama-3_3-Nemotron-Super-49B-v1.json")
     tokens = 196_607
     line = f"KV Cache is allocated. dtype: torch.bfloat16, #tokens: {tokens}, K size: 30.00 GB, "

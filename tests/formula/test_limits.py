@@ -1,4 +1,4 @@
-"""Limits: past one there is no value, in Python, over arrays and in every language."""
+"""Limits: past a limit there is no value, in Python, over arrays and in every language."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Tables as rows of text: CSV, Parquet and workbooks, and what is none of them."""
+"""Tables as rows of text: CSV, Parquet and workbooks, and files that are none of these."""
 
 import zipfile
 from pathlib import Path

@@ -19,8 +19,8 @@ FIXED_SOURCES = {"whisper": "max_source_positions"}
 (transformers 5.24.0, models/whisper: 30 seconds are 1,500)."""
 
 OPEN = (
-    "its layers attend to an encoded source, too, of which the file does not fix the length: their "
-    "cache of it is counted for 0 tokens (the library's cost takes source=)"
+    "its layers also attend to an encoded source, whose length the file does not fix: their cache "
+    "of it is counted for 0 tokens (the library's cost takes source=)"
 )
 ALONE = (
     "an encoder-decoder's file without its architectures: read as the decoder alone, which keeps "

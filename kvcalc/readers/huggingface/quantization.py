@@ -120,7 +120,7 @@ def _said(key: str, value: object) -> dict[str, Any]:
 def _method(quantized: Quantized, inner: Mapping[str, Any]) -> str:
     """The method of quantisation; ModelOpt files before 0.31 are identified by their producer.
 
-    So is hf_quant_config.json by its name, of which copies have lost it.
+    A hf_quant_config.json that has lost its producer is identified by its name.
     """
     table = quantized.table
     method = table.get("quant_method")

@@ -1,4 +1,4 @@
-"""Traces as they are published, and what is no trace: one sentence with the file and the line."""
+"""Traces as they are published; a file that is not a trace is one sentence with file and line."""
 
 import gzip
 from fractions import Fraction
