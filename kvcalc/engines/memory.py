@@ -64,7 +64,7 @@ class Spread(NamedTuple):
 
     `setting` says over how many: `over` makes its value, None for one card that needs none, and
     `cards` reads it. `fullest` is the share of the weights on the fullest card, and `most` cards
-    can share a copy. `words` name it to people.
+    can share a copy. `words` name it to people, who need `note` beside its figures.
     """
 
     setting: str
@@ -73,6 +73,7 @@ class Spread(NamedTuple):
     cards: Callable[[Any], int]
     fullest: Callable[[Any], Fraction]
     most: int = 2**20
+    note: str = ""
 
 
 RANKS = Spread(

@@ -289,3 +289,11 @@ def test_what_would_hold_more_is_named_beside_the_answer(cli: Cli) -> None:
     out = cli("fit", "qwen3-235b-a22b", *on, "-c", "32K").out
     assert "138 sequences of 32,768 tokens" in out
     assert "what would hold more on these GPUs: --tp 4 (202 sequences), or" in out
+
+
+def test_that_mlx_shards_a_model_is_not_modelled_and_said(cli: Cli) -> None:
+    asked = ("fit", "llama-3.1-70b", "--gpu", "m4-max-64gb", "-e", "mlx", "-c", "8K")
+    outcome = cli(*asked)
+    assert outcome.code == 1
+    assert "does not fit on 1 mac-64gb" in outcome.err
+    assert "each GPU holds a copy of its own: how mlx.launch shards one model" in outcome.out

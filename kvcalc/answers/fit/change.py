@@ -97,7 +97,7 @@ def _other_places(answer: Answer) -> Iterator[Place]:
         other = Placing(asked.with_settings(**settings))
         return Place(kind, words, other.holds(fit.gpus, fit.context))
 
-    if spread is RANKS and asked.settings.get(spread.setting) is None:
+    if spread == RANKS and asked.settings.get(spread.setting) is None:
         for ranks in divisors(fit.gpus):
             if ranks < fit.tensor_parallel_size:
                 yield tried(spread.setting, f"--tp {ranks}", tensor_parallel_size=ranks)

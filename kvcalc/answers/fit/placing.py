@@ -82,11 +82,15 @@ class Placing:
                 refused = error
                 continue
             last = gpus
-            if enough(replica, gpus // replica.ranks):
+            if enough(replica, gpus // replica.ranks) or self._copies_never_do(replica):
                 break
         if last is None:
             raise refused or RequestError.about("gpus", f"none of up to {most:,} can be divided so")
         return last
+
+    def _copies_never_do(self, replica: Replica) -> bool:
+        """Whether no number of copies helps: each is on one card, and leaves no room there."""
+        return self._spread.most == 1 and not replica.cache
 
     def fewest_for(self, context: int, sequences: int, most: int = MAX_GPUS) -> int:
         """Find the fewest GPUs on which the sequences fit; if none, the most that were tried.
@@ -111,7 +115,7 @@ class Placing:
 
         vLLM 0.33.0, config/model.py (verify_with_parallel_config); SGLang 0.5.23, srt/models.
         """
-        if self._spread is not RANKS:
+        if self._spread.setting != RANKS.setting:
             return True
         each = max(1, ranks // self._attention_groups)
         return all(heads % each == 0 for heads in self._query_heads)

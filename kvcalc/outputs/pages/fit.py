@@ -115,6 +115,8 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     if weights.parameters and active:
         share_active = percent(active, weights.parameters)
         notes.append(f"{active:,} parameters are active per token ({share_active}); all must fit.")
+    if own.spread.note and (fit.gpus > 1 or not fit.fits):
+        notes.append(f"{own.spread.note}.")
     if asked.engine.note:
         notes.append(asked.engine.note)
     if said := answer.replica.note(fit.context):

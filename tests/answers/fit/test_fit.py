@@ -423,3 +423,10 @@ def test_where_the_sequences_are_given_nothing_is_said_of_more() -> None:
     qwen3 = load("qwen3-235b-a22b")
     asked = {"gpu": "h200", "gpus": 8, "engine": "vllm", "context": 32_768, "sequences": 4}
     assert named_changes(qwen3, **asked)[1:] == ([], [])
+
+
+def test_mlx_has_a_copy_on_each_card_and_no_number_of_them_helps() -> None:
+    found = fit(LLAMA_70B, gpu="m4-max-64gb", context=8_192, engine="mlx")
+    assert (found.fits, found.gpus, found.binding) == (False, 1, WEIGHTS)
+    small = fit(LLAMA, gpu="m4-max-64gb", gpus=2, context=8_192, engine="mlx")
+    assert (small.replicas, small.weights_per_gpu) == (2, 16 * GB)
