@@ -1,14 +1,16 @@
 """Workbooks opened, changed and recalculated for real: by openpyxl and LibreOffice."""
 
 import csv
+import re
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import openpyxl
-from openpyxl.utils.cell import coordinate_from_string, coordinate_to_tuple
+from openpyxl.utils.cell import coordinate_to_tuple
 from openpyxl.workbook.defined_name import DefinedName
 
 from tests.formula.languages.executors import program
@@ -145,46 +147,46 @@ def _value(cell: ET.Element) -> Any:
     return text or None
 
 
-NEEDED = (
-    *("model", "engine", "kv_cache_dtype", "tensor_parallel_size", "context", "sequences"),
-    *("window", "max_num_batched_tokens", "ubatch_size", "inputs", "formulas_row", "total_bytes"),
-)
-"""The names that total_bytes depends on, itself included."""
-
-NEEDED_COLUMNS = {"Plan": range(1, 8), "Formulas": (*range(1, 7), 19)}
+TOTAL_BYTES = {"Plan": (14, range(1, 8)), "Formulas": (None, (*range(1, 7), 19))}
+"""What total_bytes depends on: the last row (None: all) and the columns of its sheets."""
 
 
-def stacked(path: Path, variants: Sequence[Mapping[str, Any]], to: Path) -> None:
-    """Save one workbook with a copy of what total_bytes takes for each variant of the inputs.
+def stacked(
+    path: Path,
+    titles: Sequence[str],
+    variants: Sequence[Mapping[str, Any]],
+    to: Path,
+    needed: Mapping[str, tuple[int | None, Collection[int]]] = MappingProxyType({}),
+) -> None:
+    """Save one workbook with a copy of its sheets `titles` for each variant of the inputs.
 
-    Its first sheet lists each copy's total_bytes. Names, which are workbook-wide as written, are
-    each copy's own there: LibreOffice takes half a second to open a file, whatever is in it.
+    The first copies are Plan0, Formulas0 ... Names, which are workbook-wide as written, are each
+    copy's own there: LibreOffice takes half a second to open a file, whatever is in it. Of a sheet
+    only what is `needed` is copied. The first sheet of all lists each copy's total_bytes.
     """
     book = openpyxl.load_workbook(path)
-    places = {name: place(book, name) for name in NEEDED}
-    last = max(coordinate(cell)[0] for _, cell in places.values())
-    for number, cells in enumerate(variants):
-        for title, columns in NEEDED_COLUMNS.items():
+    texts = {name: defined.attr_text for name, defined in book.defined_names.items()}
+    places = {name: place(book, name) for name in texts}
+    own = re.compile(rf"\b({'|'.join(titles)})!")
+    for number, inputs in enumerate(variants):
+        numbered = rf"\g<1>{number}!"
+        for title in titles:
             copy = book.create_sheet(f"{title}{number}")
-            for row in book[title].iter_rows(max_row=last if title == "Plan" else None):
+            last, columns = needed.get(title, (None, range(1, book[title].max_column + 1)))
+            for row in book[title].iter_rows(max_row=last):
                 for cell in row:
                     if cell.value is not None and cell.column in columns:
-                        copy[cell.coordinate] = _renumbered(cell, number)
-            for name, (sheet, cell) in places.items():
-                column, row_number = coordinate_from_string(cell)
-                text = f"{sheet}{number}!${column}${row_number}"
-                copy.defined_names[name] = DefinedName(name, attr_text=text)
-        for name, value in cells.items():
+                        is_formula = cell.data_type == "f"
+                        text = own.sub(numbered, cell.value) if is_formula else cell.value
+                        copy[cell.coordinate] = text
+            for name, text in texts.items():
+                if places[name][0] in titles:
+                    copy.defined_names[name] = DefinedName(name, attr_text=own.sub(numbered, text))
+        for name, value in inputs.items():
             sheet, cell = places[name]
             book[f"{sheet}{number}"][cell] = value
     answers = book.create_sheet("Answers", 0)
+    sheet, cell = places["total_bytes"]
     for number in range(len(variants)):
-        sheet, cell = places["total_bytes"]
         answers.append([f"={sheet}{number}!{cell}"])
     book.save(to)
-
-
-def _renumbered(cell: Any, number: int) -> Any:
-    if cell.data_type != "f":
-        return cell.value
-    return cell.value.replace("Formulas!", f"Formulas{number}!")

@@ -15,7 +15,7 @@ from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from kvcalc.readers.weights import Weights
-from tests.outputs.workbook.office import Cells, changed, coordinate, place, recalculated
+from tests.outputs.workbook.office import coordinate, place, recalculated, stacked
 from tests.outputs.workbook.test_sheets import book_of
 
 ENGINES = ["ideal", "vllm", "llama.cpp", "lmdeploy", "sglang"]
@@ -70,19 +70,16 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("capacity")
     models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
     readings = [(name, read(name)) for name in models]
-    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, among=ENGINES)))
+    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, among=ENGINES, dtypes=["bfloat16"])))
+    plans = [plan._asdict() for plan in (*PLANS, ASKED_OF_FIT)]
+    stacked(folder / "plan.xlsx", ("Plan", "Formulas"), plans, folder / "plans.xlsx")
+    (cells,) = recalculated([folder / "plans.xlsx"], folder)
     book = openpyxl.load_workbook(folder / "plan.xlsx")
-    plans = [*PLANS, ASKED_OF_FIT]
-    paths = [folder / f"{number}.xlsx" for number in range(len(plans))]
-    for plan, path in zip(plans, paths, strict=True):
-        changed(book, plan._asdict(), path)
-    return [_by_name(book, cells) for cells in recalculated(paths, folder)]
-
-
-def _by_name(book: Any, cells: Cells) -> dict[str, Any]:
-    return {
-        name: cells["Plan"].get(coordinate(place(book, name)[1])) for name in book.defined_names
-    }
+    at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
+    return [
+        {name: cells[f"Plan{number}"].get(where) for name, where in at.items()}
+        for number in range(len(plans))
+    ]
 
 
 @pytest.mark.parametrize("number", range(len(PLANS)))

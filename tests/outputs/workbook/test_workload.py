@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import openpyxl
 import pytest
 
 import kvcalc
@@ -11,7 +10,7 @@ from kvcalc.outputs.workbook.layout import WORKLOAD_FIRST_ROW
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from kvcalc.readers.tokens import converted
-from tests.outputs.workbook.office import Cells, changed, recalculated
+from tests.outputs.workbook.office import recalculated, stacked
 from tests.outputs.workbook.test_sheets import book_of
 
 KEXAONE = "k-exaone-236b-a23b"
@@ -27,22 +26,21 @@ TYPED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def workload(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cells]:
+def workload(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("workload")
     readings = [(name, read(name)) for name in (KEXAONE, "gpt-oss-20b")]
-    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings)))
-    book = openpyxl.load_workbook(folder / "plan.xlsx")
-    paths = [folder / f"{number}.xlsx" for number in range(len(TYPED))]
-    for path, typed in zip(paths, TYPED.values(), strict=True):
-        changed(book, typed, path)
-    return dict(zip(TYPED, recalculated(paths, folder), strict=True))
+    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, dtypes=["bfloat16"], ranks=[1])))
+    titles = ("Plan", "Formulas", "Workload")
+    stacked(folder / "plan.xlsx", titles, [*TYPED.values()], folder / "typed.xlsx")
+    (cells,) = recalculated([folder / "typed.xlsx"], folder)
+    return {typed: cells[f"Workload{number}"] for number, typed in enumerate(TYPED)}
 
 
 @pytest.mark.parametrize("language", ["korean", "code"])
 def test_tokens_of_a_predecessor_are_the_model_s_own_as_the_library_says(
-    workload: dict[str, Cells], language: str
+    workload: dict[str, Any], language: str
 ) -> None:
-    cells = workload[language]["Workload"]
+    cells = workload[language]
     cost = kvcalc.cost(kvcalc.load(KEXAONE))
     for row in ROWS:
         tokens = int(cells[row, IN] + cells[row, OUT])
@@ -54,8 +52,8 @@ def test_tokens_of_a_predecessor_are_the_model_s_own_as_the_library_says(
     assert "of its tokens are" in cells[7, 5]
 
 
-def test_unless_asked_the_tokens_are_the_model_s_own(workload: dict[str, Cells]) -> None:
-    cells = workload["own"]["Workload"]
+def test_unless_asked_the_tokens_are_the_model_s_own(workload: dict[str, Any]) -> None:
+    cells = workload["own"]
     assert all(cells[row, CONTEXT] == cells[row, IN] + cells[row, OUT] for row in ROWS)
     assert cells[7, 2] == "the model itself"
 
@@ -68,9 +66,9 @@ def test_unless_asked_the_tokens_are_the_model_s_own(workload: dict[str, Cells])
     ],
 )
 def test_a_gain_that_is_not_published_gives_no_bytes(
-    workload: dict[str, Cells], typed: str, sentence: str
+    workload: dict[str, Any], typed: str, sentence: str
 ) -> None:
-    cells = workload[typed]["Workload"]
+    cells = workload[typed]
     assert cells[7, 5] == sentence
     assert {cells[row, BYTES] for row in ROWS} == {"see in_tokens_of"}
 
