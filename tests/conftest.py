@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from kvcalc.cli import main
 
-settings.register_profile("kvcalc", deadline=None)
+settings.register_profile("kvcalc", deadline=None, max_examples=50)
 settings.load_profile("kvcalc")
 
 

@@ -49,6 +49,7 @@ class Gpus:
                 )
                 self._placings[engine, model.window] = Placing(asked)
         self._peaks: dict[RequestBytes, int] = {}
+        self._longest: dict[str, int] = {}
 
     @property
     def weights(self) -> Weights:
@@ -76,7 +77,9 @@ class Gpus:
         """Whether this many copies hold what a rule sums."""
         if not replica.cache:
             return False
-        longest = sums.longest(rule.of)
+        if rule.of not in self._longest:
+            self._longest[rule.of] = sums.longest(rule.of)
+        longest = self._longest[rule.of]
         if not longest:
             return True
         if rule.request is None:

@@ -4,6 +4,7 @@ import csv
 import json
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def nanoseconds(text: str) -> int:
     return int(seconds) * 10**9 + int(part.ljust(9, "0"))
 
 
+@lru_cache
 def requests_of(name: str) -> list[Request]:
     path = TRACES / name
     if path.suffix == ".csv":
@@ -238,7 +240,7 @@ STATEMENT = import_module("kvcalc.answers.traces.statement")
 
 
 @given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 def test_any_trace_agrees(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[int, int, int, int]],
