@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import UnsupportedError
-from kvcalc.formula.expression import Value
+from kvcalc.formula.expression import Value, added
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 
@@ -83,19 +83,14 @@ def additive_cost(
 
 def gathered(terms: Iterable[tuple[int, Value, int]]) -> Value:
     """Sum layers * tokens * row bytes, gathered by equal rows or by equal tokens: the shorter."""
-    by_row: dict[int, Value] = {}
+    by_row: dict[int, list[Value]] = {}
     by_tokens: dict[Value, int] = {}
     for layers, tokens, row_bytes in terms:
-        by_row[row_bytes] = by_row.get(row_bytes, 0) + layers * tokens
+        by_row.setdefault(row_bytes, []).append(layers * tokens)
         by_tokens[tokens] = by_tokens.get(tokens, 0) + layers * row_bytes
-    total: Value = 0
-    for tokens, row_bytes in (
-        [(tokens, row) for row, tokens in by_row.items()]
-        if len(by_row) <= len(by_tokens)
-        else by_tokens.items()
-    ):
-        total += tokens * row_bytes
-    return total
+    if len(by_row) <= len(by_tokens):
+        return added(added(tokens) * row for row, tokens in by_row.items())
+    return added(tokens * row for tokens, row in by_tokens.items())
 
 
 def _group(model: Model, layer: Layer, layers: int, rows: list[TokenRows], ranks: int) -> Group:

@@ -6,8 +6,8 @@ expression with limits (`limits.limited`) is only written down, never built furt
 table from a node's kind to its text; if it lacks a kind it refuses, and never prints anything else.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from kvcalc.errors import RequestError
@@ -19,20 +19,30 @@ FOLD: dict[str, Callable[[int, int], int]] = {
     "cdiv": lambda a, b: -(-a // b),
     "ceil": lambda a, b: -(-a // b) * b,
 }
-"""The result of a kind of node for two ints (sums and products fold by rules of their own)."""
+"""What a kind of node makes of two ints (sums and products fold by rules of their own)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A node: its kind and its two operands, or for the kind "variable" its name."""
+    """A node: its kind and its two operands, or of the kind "variable" its name."""
 
     kind: str
     operands: tuple[Any, ...]
+    digest: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Of the operands' digests: sums may be deeper than Python's calls go.
+        object.__setattr__(self, "digest", hash((self.kind, self.operands)))
+
+    def __hash__(self) -> int:
+        return self.digest
 
     def __eq__(self, other: object) -> bool:
-        """Compare node by node: sums may be deeper than Python's calls go."""
+        """Compare node by node, as the digest is made."""
         if not isinstance(other, Expression):
             return NotImplemented
+        if self.digest != other.digest:
+            return False
         pairs = [(self, other)]
         while pairs:
             one, two = pairs.pop()
@@ -76,6 +86,9 @@ class Expression:
 
 Value: TypeAlias = int | Expression
 
+Numbers: TypeAlias = dict[Value, int]
+"""The terms of a sum: the number of each, by the rest of it, which is 1 for a plain int."""
+
 
 def variable(name: str) -> Expression:
     """Name a quantity that is given when the formula is evaluated."""
@@ -103,12 +116,25 @@ def ceil(a: Value, b: Value) -> Value:
 
 
 def substituted(value: Value, values: Mapping[str, "Value"]) -> Value:
-    """Replace variables by values; parts that become plain ints fold."""
+    """Put values in the place of variables; what becomes plain ints folds."""
     if isinstance(value, int):
         return value
     if value.kind == "variable":
         return values.get(value.operands[0], value)
+    if _is_sum(value):
+        return _substituted_sum(value, values)
     return BUILD[value.kind](*(substituted(operand, values) for operand in value.operands))
+
+
+def _substituted_sum(value: Expression, values: Mapping[str, "Value"]) -> Value:
+    """Put values into a sum from its first term on, as it was built."""
+    later = []
+    first: Value = value
+    while isinstance(first, Expression) and _is_sum(first):
+        first, last = first.operands[0], (1 if first.kind == "add" else -1, first.operands[1])
+        later.append(last)
+    others = ((sign, substituted(term, values)) for sign, term in reversed(later))
+    return _chained(substituted(first, values), others)
 
 
 BUILD: dict[str, Callable[[Any, Any], Value]] = {
@@ -121,7 +147,7 @@ BUILD: dict[str, Callable[[Any, Any], Value]] = {
     "cdiv": cdiv,
     "ceil": ceil,
 }
-"""The function that makes each kind of node from two operands."""
+"""What makes each kind of node of two operands."""
 
 
 def evaluated(value: Value, values: Mapping[str, int]) -> int:
@@ -151,32 +177,60 @@ def _fold(kind: str, a: Value, b: Value) -> Value:
     return Expression(kind, (a, b))
 
 
+def added(values: Iterable[Value]) -> Value:
+    """Add values up, as + does, and in the time of one walk over them."""
+    return _chained(0, ((1, value) for value in values))
+
+
+def _chained(total: Value, others: Iterable[tuple[int, Value]]) -> Value:
+    """Add values to a first one, each by its sign, as + and - would one after another."""
+    numbers = _numbers(total)
+    for sign, value in others:
+        if isinstance(total, int) and (isinstance(value, int) or sign > 0):
+            total = value + total if sign > 0 else total - value
+            numbers = _numbers(total)
+        else:
+            total, numbers = _joined(total, numbers, value, sign)
+    return total
+
+
 def _add(a: Value, b: Value, sign: int = 1) -> Value:
     """Add or subtract, with equal terms merged: 12*x + 36*x is 48*x, and (x + 3) + 5 is x + 8."""
-    terms = _terms(a, 1)
+    return _joined(a, _numbers(a), b, sign)[0]
+
+
+def _joined(a: Value, numbers: Numbers, b: Value, sign: int) -> tuple[Value, Numbers]:
+    """Add to a sum of these terms, which the answer's replace."""
     merges = False
     pending = _terms(b, sign)[::-1]
     while pending:
         number, core = pending.pop()
-        place = next((at for at, (_, one) in enumerate(terms) if one == core), None)
-        if place is None:
-            terms.append((number, core))
+        if core not in numbers:
+            numbers[core] = number
             continue
         merges = True
-        number += terms[place][0]
+        number += numbers[core]
         if _is_sum(core) and abs(number) == 1:  # no longer a multiple of the sum
-            del terms[place]
+            del numbers[core]
             pending += _terms(core, number)[::-1]
         else:
-            terms[place] = (number, core)
+            numbers[core] = number
     if merges or isinstance(b, int):
-        return _sum(terms)
+        total = _sum(numbers)
+        return total, _numbers(total)
     # A sum without equal terms stays as it was built.
-    return Expression("add" if sign > 0 else "sub", (a, b))
+    return Expression("add" if sign > 0 else "sub", (a, b)), numbers
 
 
 def _is_sum(value: Value) -> bool:
     return isinstance(value, Expression) and value.kind in ("add", "sub")
+
+
+def _numbers(value: Value) -> Numbers:
+    found: Numbers = {}
+    for number, core in _terms(value, 1):
+        found[core] = found.get(core, 0) + number
+    return found
 
 
 def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
@@ -185,34 +239,33 @@ def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
     left = [(sign, value)]
     while left:
         sign, value = left.pop()
-        number, core = _parted(value)
+        number, core = (sign, value) if _is_sum(value) else _parted(value, sign)
         if isinstance(core, Expression) and _is_sum(core) and abs(number) == 1:
             a, b = core.operands
-            sign *= number
-            left += [(sign if core.kind == "add" else -sign, b), (sign, a)]
+            left += [(number if core.kind == "add" else -number, b), (number, a)]
         else:
-            found.append((sign * number, core))
+            found.append((number, core))
     return found
 
 
-def _parted(value: Value) -> tuple[int, Value]:
-    """Split a product into its number and the rest: 12*x*y is 12 and x*y."""
+def _parted(value: Value, times: int = 1) -> tuple[int, Value]:
+    """Split a product, so many times, into its number and the rest: 12*x*y is 12 and x*y."""
     if isinstance(value, int):
-        return value, 1
+        return times * value, 1
     if value.kind != "mul":
-        return 1, value
+        return times, value
     left, right = value.operands
-    if isinstance(left, int) or isinstance(right, int):
-        number, other = (left, right) if isinstance(left, int) else (right, left)
-        own, core = _parted(other)
-        return number * own, core
+    if isinstance(left, int):
+        return _parted(right, times * left)
+    if isinstance(right, int):
+        return _parted(left, times * right)
     (a, left), (b, right) = _parted(left), _parted(right)
-    return a * b, Expression("mul", (left, right))
+    return times * a * b, Expression("mul", (left, right))
 
 
-def _sum(terms: list[tuple[int, Value]]) -> Value:
+def _sum(numbers: Numbers) -> Value:
     """Join terms; the first that is not subtracted comes first, or else an int below 0."""
-    left = [(number, core) for number, core in terms if number]
+    left = [(number, core) for core, number in numbers.items() if number]
     first = next((term for term in left if term[0] > 0), None)
     if first is None:
         first = next((term for term in left if term[1] == 1), (0, 1))
@@ -255,7 +308,7 @@ def _multiply(a: Value, b: Value) -> Value:
 
 
 CONDITION, SUM, FLOOR, PRODUCT, ATOM = 0, 1, 2, 3, 4
-"""How tightly a text binds. Floor division is apart from the product, to be easier to read."""
+"""How tightly a text binds. Floor division stands apart from the product, for a reader's sake."""
 
 
 class Rule(NamedTuple):
@@ -291,7 +344,7 @@ def render(value: Value, target: Target) -> str:
     """Write an expression in a target's language.
 
     Raises:
-        RequestError: the target has no rule for a kind of node in the expression.
+        KvcalcError: the target has no rule for a kind of node in the expression.
     """
     return _render(value, target)[0]
 
@@ -312,7 +365,7 @@ def _render(value: Value, target: Target) -> tuple[str, int]:
 
 
 def rounded_up(dividend: str, divisor: str) -> str:
-    """Write a dividend so that a quotient which drops its remainder is rounded up."""
+    """Write what is divided so that a quotient which drops its rest has been rounded up."""
     if divisor.isdecimal():
         return f"{dividend} + {int(divisor) - 1}"
     return f"{dividend} + {divisor} - 1"
@@ -353,4 +406,4 @@ PYTHON = Target(
         "where": Rule(lambda a, b: f"{a} if {b} else None", CONDITION, (SUM, CONDITION)),
     },
 )
-"""Python's own integers, which are exact at any size."""
+"""Python's own integers: exact whatever their size."""

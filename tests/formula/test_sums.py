@@ -11,7 +11,15 @@ import kvcalc
 from kvcalc import engines
 from kvcalc.catalogue import models as presets
 from kvcalc.errors import KvcalcError
-from kvcalc.formula.expression import Expression, Value, evaluated, minimum, variable
+from kvcalc.formula.expression import (
+    Expression,
+    Value,
+    added,
+    evaluated,
+    minimum,
+    substituted,
+    variable,
+)
 from kvcalc.model import Model
 from tests.shapes import models
 
@@ -118,3 +126,34 @@ def test_a_merged_sum_has_the_value_of_its_terms(
     for value, expected in ((one, first), (one + two, first + second), (one - two, first - second)):
         assert evaluated(value, row) == expected
         assert repeated(value) == []
+
+
+def one_after_another(values: list[Value], first: Value = 0) -> Value:
+    for value in values:
+        first += value
+    return first
+
+
+@given(st.lists(st.integers(-9, 9) | st.tuples(st.integers(-3, 3), st.sampled_from([*ATOMS]))))
+def test_values_are_added_up_in_one_walk_as_plus_adds_them(
+    picked: list[int | tuple[int, str]],
+) -> None:
+    values = [one if isinstance(one, int) else one[0] * ATOMS[one[1]] for one in picked]
+    assert repr(added(values)) == repr(one_after_another(values))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([*ATOMS])), min_size=1),
+    st.dictionaries(st.sampled_from(NAMES), st.integers(-9, 9) | st.sampled_from([*ATOMS])),
+)
+def test_values_are_put_into_a_sum_in_one_walk_as_plus_and_minus_join_them(
+    picked: list[tuple[bool, str]], given_: dict[str, int | str]
+) -> None:
+    values = {k: v if isinstance(v, int) else ATOMS[v] for k, v in given_.items()}
+    put = {name: substituted(atom, values) for name, atom in ATOMS.items()}
+    built: Value = variable("w")
+    expected: Value = built
+    for is_added, name in picked:
+        built = Expression("add" if is_added else "sub", (built, ATOMS[name]))
+        expected = expected + put[name] if is_added else expected - put[name]
+    assert repr(substituted(built, values)) == repr(expected)

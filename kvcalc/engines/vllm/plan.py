@@ -23,7 +23,7 @@ from kvcalc.engines.vllm.rules import Rules
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import UnsupportedError
-from kvcalc.formula.expression import Value, variable
+from kvcalc.formula.expression import Value, added, variable
 from kvcalc.layers.attention import ChunkedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -86,13 +86,10 @@ class Plan:
     @property
     def blocks_per_request(self) -> Value:
         """Blocks that one request takes, of all groups."""
-        total: Value = 0
         counts: dict[Value, int] = {}
         for group in self.groups:
             counts[group.blocks] = counts.get(group.blocks, 0) + 1
-        for blocks, count in counts.items():
-            total += count * blocks
-        return total
+        return added(count * blocks for blocks, count in counts.items())
 
 
 def plan(model: Model, settings: VllmSettings) -> Plan:
