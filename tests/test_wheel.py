@@ -61,8 +61,8 @@ def test_an_installed_wheel_answers_as_the_checkout_does(
 ) -> None:
     venv.create(tmp_path / "venv")
     programs = tmp_path / "venv" / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install", "-q"]
-    subprocess.run([*pip, "--no-compile", wheel], check=True, capture_output=True)
+    into = ["--python", str(programs / "python"), "install", "-q", "--no-compile", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *into], check=True, capture_output=True)
     empty = tmp_path / "empty"
     empty.mkdir()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -7,7 +7,7 @@ table from a node's kind to its text; if it lacks a kind it refuses, and never p
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from kvcalc.errors import RequestError
@@ -22,26 +22,29 @@ FOLD: dict[str, Callable[[int, int], int]] = {
 """What a kind of node makes of two ints (sums and products fold by rules of their own)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expression:
     """A node: its kind and its two operands, or of the kind "variable" its name."""
 
     kind: str
     operands: tuple[Any, ...]
-    digest: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Of the operands' digests: sums may be deeper than Python's calls go.
-        object.__setattr__(self, "digest", hash((self.kind, self.operands)))
+        # Kept, as sums may be deeper than Python's calls go.
+        object.__setattr__(self, "_hash", hash((self.kind, self.operands)))
 
     def __hash__(self) -> int:
-        return self.digest
+        kept: int = self.__dict__["_hash"]
+        return kept
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Expression, (self.kind, self.operands)  # another process hashes otherwise
 
     def __eq__(self, other: object) -> bool:
-        """Compare node by node, as the digest is made."""
+        """Compare node by node, for the same reason."""
         if not isinstance(other, Expression):
             return NotImplemented
-        if self.digest != other.digest:
+        if hash(self) != hash(other):
             return False
         pairs = [(self, other)]
         while pairs:
@@ -131,8 +134,8 @@ def _substituted_sum(value: Expression, values: Mapping[str, "Value"]) -> Value:
     later = []
     first: Value = value
     while isinstance(first, Expression) and _is_sum(first):
-        first, last = first.operands[0], (1 if first.kind == "add" else -1, first.operands[1])
-        later.append(last)
+        later.append((1 if first.kind == "add" else -1, first.operands[1]))
+        first = first.operands[0]
     others = ((sign, substituted(term, values)) for sign, term in reversed(later))
     return _chained(substituted(first, values), others)
 

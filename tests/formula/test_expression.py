@@ -1,5 +1,8 @@
 """Formulas written down: for people, and as Python."""
 
+import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -104,3 +107,15 @@ def test_operands_that_bind_too_loosely_are_parenthesised() -> None:
         "mul": Rule(lambda a, b: f"{a}*{b}", ATOM, (ATOM, ATOM)),
     }
     assert render((x + y) * z, Target("T", rules)) == "(x+y)*z"
+
+
+def test_an_expression_is_equal_to_itself_of_another_process() -> None:
+    """Texts hash differently in each process, so a hash may not travel."""
+    value = minimum(variable("context"), 128) * 4096
+    statement = (
+        "import pickle, sys; from kvcalc.formula.expression import minimum, variable; "
+        "sys.stdout.buffer.write(pickle.dumps(minimum(variable('context'), 128) * 4096))"
+    )
+    run = subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True)
+    again = pickle.loads(run.stdout)
+    assert (again, hash(again)) == (value, hash(value))

@@ -1,5 +1,6 @@
 """*Plan*'s answers about GPUs, recalculated by LibreOffice and held against `kvcalc fit`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,22 +65,28 @@ def by_fit(plan: Plan) -> Replica:
     return Replica.of(asked, plan.tensor_parallel_size)
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def planned(
+    models: Sequence[str], plans: Sequence[Mapping[str, Any]], folder: Path, **asked: Any
+) -> list[dict[str, Any]]:
     """Each plan's cells by their names, all calculated in one run of LibreOffice."""
-    folder = tmp_path_factory.mktemp("capacity")
-    models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
+    path = folder / "plan.xlsx"
     readings = [(name, read(name)) for name in models]
-    write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, among=ENGINES, dtypes=["bfloat16"])))
-    plans = [plan._asdict() for plan in (*PLANS, ASKED_OF_FIT)]
-    stacked(folder / "plan.xlsx", ("Plan", "Formulas"), plans, folder / "plans.xlsx")
+    write_xlsx(path, *sheets(book_of(readings, dtypes=["bfloat16"], **asked)))
+    stacked(path, ("Plan", "Formulas"), plans, folder / "plans.xlsx")
     (cells,) = recalculated([folder / "plans.xlsx"], folder)
-    book = openpyxl.load_workbook(folder / "plan.xlsx")
+    book = openpyxl.load_workbook(path)
     at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
     return [
         {name: cells[f"Plan{number}"].get(where) for name, where in at.items()}
         for number in range(len(plans))
     ]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    plans = [plan._asdict() for plan in (*PLANS, ASKED_OF_FIT)]
+    models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
+    return planned(models, plans, tmp_path_factory.mktemp("capacity"), among=ENGINES)
 
 
 @pytest.mark.parametrize("number", range(len(PLANS)))
@@ -110,16 +117,13 @@ def test_an_engine_of_several_pools_is_left_to_fit(answers: list[dict[str, Any]]
 
 def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:
     """DeepSeek-V3 is published in FP8: 671 GB, not 1,342; as BF16 it would not fit on 8 H200."""
-    readings = [(name, read(name)) for name in ("deepseek-v3", "gpt-oss-120b", "llama-3.1-8b")]
-    write_xlsx(tmp_path / "plan.xlsx", *sheets(book_of(readings, among=["vllm"])))
-    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
     plan = {"model": "DeepSeek-V3", "engine": "vllm", "tensor_parallel_size": 8}
-    changed(book, {**plan, "gpu": "h200", "gpus": 8, "context": 32_768}, tmp_path / "v3.xlsx")
-    changed(book, {"model": "gpt-oss-120b"}, tmp_path / "oss.xlsx")
-    found, packed = (
-        _by_name(book, cells)
-        for cells in recalculated([tmp_path / "v3.xlsx", tmp_path / "oss.xlsx"], tmp_path)
-    )
+    plans = [
+        {**plan, "gpu": "h200", "gpus": 8, "context": 32_768},
+        {"model": "gpt-oss-120b", "engine": "vllm", "tensor_parallel_size": 1},
+    ]
+    models = ("deepseek-v3", "gpt-oss-120b", "llama-3.1-8b")
+    found, packed = planned(models, plans, tmp_path, among=["vllm"])
     asked = fit(load("deepseek-v3"), gpu="h200", gpus=8, context=32_768, engine="vllm")
     assert found["weights_bytes"] == 671 * 10**9
     assert found["weights_per_gpu"] == asked.weights_per_gpu
