@@ -34,10 +34,11 @@ INSIDE = "KVCALC_MEASURE_INSIDE"
 TORCH = (
     *("torch", "transformers==5.24.0", "pydantic", "msgspec", "cloudpickle", "psutil", "pyzmq"),
     *("cachetools", "blake3", "cbor2", "regex", "requests", "triton", "mmengine-lite", "numpy"),
+    *("dill", "orjson", "einops", "pillow", "pybase64"),
 )
 """What the engines on PyTorch share; another release of transformers is unpacked before it."""
 
-READ = {".py", ".json", ".md", ".txt", ".METADATA"}
+READ = {".py", ".json", ".md", ".txt", ".h", ".cuh"}
 """What is unpacked of a wheel; compiled kernels (hundreds of MB) never run here."""
 
 
@@ -182,6 +183,14 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """A stand-in has nothing to run."""
 
 
+def forget_orphans() -> None:
+    """Drop modules whose package failed to import: they cannot be found anew beside it."""
+    for name in list(sys.modules):
+        package = name.rpartition(".")[0]
+        if package and name.partition(".")[0] in ENGINES and package not in sys.modules:
+            del sys.modules[name]
+
+
 def load(module: str) -> Any:
     """Import an engine's module; packages that it wants and that are not there are stood in.
 
@@ -197,6 +206,7 @@ def load(module: str) -> Any:
                 if missing.name is None or missing.name.partition(".")[0] in ENGINES:
                     raise
                 finder.packages.add(missing.name.partition(".")[0])
+                forget_orphans()
     finally:
         for name in sorted(finder.packages):
             print(f"stood in: {name}", file=sys.stderr)
