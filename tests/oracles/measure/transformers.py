@@ -51,7 +51,7 @@ def model_of(config: str, model_type: str) -> Any:
     kinds = [library.AutoModelForCausalLM, library.AutoModelForSeq2SeqLM, library.AutoModel]
     if getattr(read, "decoder_vocab_size", 0) is None:  # Marian's: the vocabulary's then
         read.decoder_vocab_size = read.vocab_size
-    # Decoders beside an encoder ask a mask's values, which SDPA would read: the meta device has none.
+    # SDPA reads the values of the mask that a decoder beside an encoder makes; meta has none.
     named = {"attn_implementation": "eager"} if hasattr(read, "decoder_layers") else {}
     for kind in kinds:
         if type(read) in kind._model_mapping:
