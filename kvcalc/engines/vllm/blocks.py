@@ -16,9 +16,11 @@ from kvcalc.layers.attention import Attention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Mamba2, Recurrent
 
+ENDS_KEPT = ("turboquant", "ultraquant")
+"""What formats begin with that leave layers at a model's ends in its own type."""
+
 UNQUANTISED_ENDS = 2
-"""Layers at each end of a model that turboquant leaves in the model's own type
-(model_executor/layers/quantization/turboquant/config.py)."""
+"""How many at each end (model_executor/layers/quantization/turboquant/config.py)."""
 
 UNCHUNKED = 2_048
 """Tokens of a chunk of states, of layers without one (config/model.py, get_mamba_chunk_size)."""
@@ -35,7 +37,7 @@ def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanCont
     token = max(_token(rank, cache, rank.cache_format) for cache in caches)
     if not state_sizes or not token:
         return rank
-    if rank.settings.kv_cache_dtype_skip_layers and rank.cache_format.startswith("turboquant"):
+    if rank.settings.kv_cache_dtype_skip_layers and rank.cache_format.startswith(ENDS_KEPT):
         token = lcm(token, max(_token(rank, cache, rank.own_format) for cache in caches))
     rules = rank.settings.rules
     latent = any(isinstance(cache, LatentAttention) for cache in caches)
@@ -79,7 +81,7 @@ def unquantised_layers(
     if skipped is None:
         recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
         ends = min(UNQUANTISED_ENDS, own // 2)
-        if not form.startswith("turboquant") or recurrent or not ends:
+        if not form.startswith(ENDS_KEPT) or recurrent or not ends:
             return None
         return frozenset([*range(ends), *range(own - ends, own)])
     places = {int(part) for part in skipped if part != "sliding_window"}
@@ -110,7 +112,7 @@ def with_room_for_unquantised(
         for place, layer in enumerate(layers)
         if any(isinstance(cache, Attention | LatentAttention) for cache in layer.caches)
     )
-    own_packing = rank.cache_format.startswith("turboquant") and place in unquantised
+    own_packing = rank.cache_format.startswith(ENDS_KEPT) and place in unquantised
     # vLLM reckons here as if latent rows were keys and values both.
     twice = 2 if latent else 1
     own, quantised = (

@@ -63,15 +63,41 @@ def _turboquant(key_bits: int | None, value_bits: int) -> Callable[[Heads], int]
     return slot
 
 
+def _ultraquant(heads: Heads) -> int:
+    """Half a byte per element, and a byte of scale for every 32 of them (ops/ultraquant)."""
+    if heads.key != heads.value or heads.key % 32:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            "ultraquant_4bit needs keys and values of one size, a multiple of 32, found "
+            f"{heads.key} and {heads.value}",
+        )
+    return 2 * heads.kv_heads * (heads.key // 2 + heads.key // 32)
+
+
+def _octave_compact(heads: Heads) -> int:
+    """Three bits per element, and two scales of 2 bytes, in fours (ops/rocm_octave.py)."""
+    size = heads.key
+    if size != heads.value or size % 64 or size & (size - 1):
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            "octave_k3v3_compact needs keys and values of one size, a power of two from 64 on, "
+            f"found {size} and {heads.value}",
+        )
+    return heads.kv_heads * (-(-(2 * (size * 3 // 8) + 4) // 4) * 4)
+
+
 PACKED: dict[str, Callable[[Heads], int]] = {
     "int8_per_token_head": _with_scales(8),
     "fp8_per_token_head": _with_scales(8),
     "int4_per_token_head": _with_scales(4),
     "nvfp4": _nvfp4,
+    "nvfp4_4over6": _nvfp4,
     "turboquant_k8v4": _turboquant(None, 4),
     "turboquant_4bit_nc": _turboquant(4, 4),
     "turboquant_k3v4_nc": _turboquant(3, 4),
     "turboquant_3bit_nc": _turboquant(3, 3),
+    "ultraquant_4bit": _ultraquant,
+    "octave_k3v3_compact": _octave_compact,
 }
 """Formats of keys and values that pack a head's own way."""
 
@@ -80,6 +106,13 @@ LATENT_ROWS: dict[str, int] = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}
 
 COMPRESSED_ROWS: dict[str, int] = {"fp8_ds_mla": 584}
 """Packed rows of 512 elements (DeepSeek V4; v1/attention/backends/mla/sparse_swa.py)."""
+
+UNREAD = {
+    "fp8_inc": "no backend of vllm's own stores it",
+    "octave_k3v4": "its rows depend on how many elements are rotated, which kvcalc does not read",
+    "octave_k3v3": "its rows depend on how many elements are rotated, which kvcalc does not read",
+}
+"""Formats that vLLM's option takes and kvcalc does not count, and why."""
 
 FORMATS = ("auto", *PLAIN, *LATENT_ROWS, *PACKED)
 

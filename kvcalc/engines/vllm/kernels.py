@@ -17,16 +17,20 @@ class Backend(NamedTuple):
     """An attention backend: the kind of attention, its formats, and the blocks of its kernels.
 
     Kernels that are `exact` read blocks of just `kernel_blocks` tokens; others any multiple.
+    Without a block that is set `preferred` is taken, vLLM's 16 or the least where there is none.
     """
 
     attention: str
     formats: tuple[str, ...]
     kernel_blocks: tuple[int, ...]
     exact: bool = False
+    preferred: int | None = None
 
     @property
     def block_size(self) -> int:
-        """Tokens of a block where none are set: vLLM's 16 if it takes them."""
+        """Tokens of a block where none are set."""
+        if self.preferred is not None:
+            return self.preferred
         return KERNEL_BLOCK if self.takes(KERNEL_BLOCK) else min(self.kernel_blocks)
 
     def takes(self, block: int) -> bool:
@@ -51,13 +55,14 @@ class Backend(NamedTuple):
 
 _HALF = ("bfloat16", "float16")
 _FP8 = ("fp8", "fp8_e4m3")
+_NVFP4 = ("nvfp4", "nvfp4_4over6")
 _PER_TOKEN_HEAD = tuple(name for name in PACKED if name.endswith("per_token_head"))
 _TURBOQUANT = tuple(name for name in PACKED if name.startswith("turboquant"))
 
-BACKENDS = {
+MEASURED = {
     "FLASH_ATTN": Backend("full", (*_HALF, *_FP8), (16,)),
     "TRITON_ATTN": Backend("full", ("float32", *_HALF, *_FP8, "fp8_e5m2", *_PER_TOKEN_HEAD), (16,)),
-    "FLASHINFER": Backend("full", (*_HALF, *_FP8, "fp8_e5m2", "nvfp4"), (16, 32, 64), exact=True),
+    "FLASHINFER": Backend("full", (*_HALF, *_FP8, "fp8_e5m2", *_NVFP4), (16, 32, 64), exact=True),
     "TURBOQUANT": Backend("full", _TURBOQUANT, (16, 32, 64, 128), exact=True),
     "FLASHMLA": Backend("latent", (*_HALF, *_FP8), (64,), exact=True),
     "CUTLASS_MLA": Backend("latent", (*_HALF, *_FP8), (128,), exact=True),
@@ -72,6 +77,57 @@ BACKENDS = {
 
 Of sparse and compressed attention the blocks are what their indexers' kernels take too.
 """
+
+_AMD = (*_HALF, *_FP8, "fp8_e5m2")
+
+READ = {
+    "FLASH_ATTN_DIFFKV": Backend("full", (*_HALF, *_FP8), (16,)),
+    "TRITON_ATTN_DIFFKV": Backend("full", ("bfloat16", *_FP8), (16,)),
+    "TRITON_FLASH_ATTN": Backend("full", (*_HALF, *_FP8), (16,)),
+    "TRITON_FLASHINFER": Backend("full", (*_HALF, *_FP8, "fp8_e5m2"), (64,), exact=True),
+    "FLEX_ATTENTION": Backend("full", _HALF, (16,)),
+    "B12X": Backend("full", ("bfloat16", *_FP8), (64, 128), exact=True, preferred=128),
+    "HPC_ATTN": Backend("full", ("bfloat16", "fp8_e4m3"), (64,), exact=True),
+    "ROCM_ATTN": Backend("full", _AMD, (16,)),
+    "ROCM_SEGMENTED_ATTN": Backend("full", (*_HALF, *_FP8), (16,)),
+    "ROCM_AITER_FA": Backend("full", _AMD, (16, 32), exact=True),
+    "ROCM_AITER_UNIFIED_ATTN": Backend("full", _AMD, (16,)),
+    "ROCM_OCTAVE": Backend("full", ("octave_k3v3_compact",), (16,)),
+    "ULTRAQUANT": Backend("full", ("ultraquant_4bit",), (16, 32, 64, 128), True, preferred=64),
+    "CPU_ATTN": Backend("full", (*_HALF, *_FP8, "fp8_e5m2"), (32,)),
+    "FLASH_ATTN_MLA": Backend("latent", _HALF, (16,)),
+    "TOKENSPEED_MLA": Backend("latent", _FP8, (32, 64), exact=True),
+    "ROCM_AITER_MLA": Backend("latent", _AMD, (1,)),
+    "ROCM_AITER_TRITON_MLA": Backend("latent", _AMD, (1,)),
+    "CPU_MLA": Backend("latent", _HALF, (16,), exact=True),
+    "AMX_MLA": Backend("latent", _HALF, (32,)),
+    "FLASHINFER_MLA_SPARSE_SM120": Backend("sparse", (*_FP8, "fp8_ds_mla"), (64,)),
+    "FLASHINFER_MLA_SPARSE_SM90": Backend("sparse", ("bfloat16", *_FP8), (64,)),
+    "FLASH_ATTN_MLA_SPARSE": Backend("sparse", _HALF, (64,)),
+    "FLASH_ATTN_MLA_SPARSE_FA4": Backend("sparse", ("bfloat16",), (64,)),
+    "ROCM_AITER_MLA_SPARSE": Backend("sparse", (*_HALF, *_FP8), (64,)),
+    "XPU_MLA_SPARSE": Backend("sparse", _HALF, (64,)),
+}
+"""Backends that were read and not measured: taken where they are named, or where no other takes
+the format or the block that is asked for (v1/attention/backends, mla/)."""
+
+ELSEWHERE = ("octave_k3v3_compact", "ultraquant_4bit")
+"""Formats that only backends of READ store."""
+
+UNREAD = frozenset(
+    {
+        *("CUSTOM", "TORCH_SDPA", "NO_ATTENTION", "MINIMAX_M3_SPARSE", "STEP5_DSA"),
+        *("ROCM_FLASHMLA_SPARSE_DSV4", "FLASHMLA_SPARSE_DSV41", "FLASHINFER_MLA_SPARSE_DSV41"),
+        *("ROCM_FLASHMLA_SPARSE_DSV41", "FLASHMLA_MEGA_ATTN_DSV41"),
+    }
+)
+"""Names of vLLM's registry (backends/registry.py) whose blocks kvcalc does not know."""
+
+KERNELS_ALONE = frozenset({"CUTLASS_MSA", "TRITON_MSA"})
+"""Names of MiniMax-M3's sparse kernels, which leave the backend open (config/attention.py)."""
+
+BACKENDS = {**MEASURED, **READ}
+"""All backends that are counted, by their names."""
 
 INDEXER = Backend("sparse", (), (64,), exact=True)
 """The backend of an indexer's rows (v1/attention/backends/mla/indexer.py)."""
@@ -114,8 +170,13 @@ def backend_for(
             "attention_backend",
             f"found {named}, expected one for {attention} attention: {', '.join(fitting)}",
         )
-    considered = [named] if named else fitting
+    usual = [name for name in fitting if name in MEASURED]
+    considered = [named] if named else usual
     storing = [name for name in considered if cache_format in BACKENDS[name].formats]
+    if named is None and (storing or cache_format in ELSEWHERE):
+        storing += [
+            name for name in fitting if name not in usual and cache_format in READ[name].formats
+        ]
     if not storing:
         known = dict.fromkeys(name for one in considered for name in BACKENDS[one].formats)
         raise UnsupportedError.of(
@@ -126,9 +187,10 @@ def backend_for(
     for name in storing:
         if block is None or BACKENDS[name].takes(block):
             return name
-    least = min(min(BACKENDS[name].kernel_blocks) for name in storing)
+    measured = [name for name in storing if name in MEASURED] or storing
+    least = min(min(BACKENDS[name].kernel_blocks) for name in measured)
     raise UnsupportedError.of(
         "block_size",
         f"found {block}, expected a multiple of {least}, the block of the kernels of "
-        f"{' and '.join(storing)}",
+        f"{' and '.join(measured)}",
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kvcalc.engines.option_values import Choices, Json, Listed, Share, Takes, Whole
+from kvcalc.engines.vllm.kernels import BACKENDS
 
 TAKES: Mapping[str, Takes] = {
     "context": Whole("engine/arg_utils.py, human_readable_int_or_auto"),
@@ -34,11 +35,7 @@ TAKES: Mapping[str, Takes] = {
     ),
     "attention_backend": Choices(
         "v1/attention/backends/registry.py, AttentionBackendEnum: those that kvcalc counts",
-        (
-            *("FLASH_ATTN", "TRITON_ATTN", "FLASHINFER", "TURBOQUANT", "FLASHMLA", "CUTLASS_MLA"),
-            *("FLASHINFER_MLA", "TRITON_MLA", "FLASHMLA_SPARSE", "FLASHINFER_MLA_SPARSE"),
-            *("FLASHMLA_SPARSE_DSV4", "FLASHINFER_MLA_SPARSE_DSV4"),
-        ),
+        tuple(BACKENDS),
     ),
     "attention_config": Json("config/attention.py"),
     "kv_transfer_config": Json("config/kv_transfer.py"),

@@ -399,6 +399,7 @@ ROWS = (
         },
         settings={"num_prefill_lookahead_tokens": (None, 0, 1)},
         without={"mamba_cache_mode": ("all",)},
+        values={"kv_cache_dtype": ("nvfp4_4over6",)},
         models=("dots3_note", "dots3_note_text", "muse_glimmer"),
     ),
     Release(
@@ -432,9 +433,10 @@ ROWS = (
         values={"kv_cache_dtype": ("nvfp4_ds_mla",)},
         models=("cohere_compass", "glm5_next"),
     ),
-    Release("0.32.0", models=("minicpmv4_7",)),
+    Release("0.32.0", values={"kv_cache_dtype": ("ultraquant_4bit",)}, models=("minicpmv4_7",)),
     Release(
         "0.33.0",
+        values={"kv_cache_dtype": ("octave_k3v3_compact",)},
         rules={
             "compressed_attention": Change(
                 True,

@@ -3,17 +3,17 @@
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
 from kvcalc.engines.engine import About, Count, whole
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
-from kvcalc.engines.vllm.formats import FORMATS
-from kvcalc.engines.vllm.kernels import BACKENDS, KERNEL_BLOCK
+from kvcalc.engines.vllm import formats, kernels
+from kvcalc.engines.vllm.kernels import KERNEL_BLOCK
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Batch, Rules, StatesMode
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import RequestError, UnsupportedError, quote
 
 UNNAMED_GPU_MEMORY = 80 * 1024
 """MiB of the GPU where none is named: an H100's; an H200's batches are the same."""
@@ -33,8 +33,13 @@ LAYOUTS = {"NHD": "LBNHC", "HND": "LBHNC"}
 
 def _format(name: object) -> str:
     spelled = ALIASES.get(name, name) if isinstance(name, str) else name
-    if spelled not in FORMATS:
-        raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(FORMATS)}")
+    if isinstance(spelled, str) and spelled in formats.UNREAD:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {spelled}, which kvcalc does not count: {formats.UNREAD[spelled]}",
+        )
+    if spelled not in formats.FORMATS:
+        raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(formats.FORMATS)}")
     return str(spelled)
 
 
@@ -156,10 +161,11 @@ class VllmSettings(ReleasedSettings):
         Count | None, About("tokens; max_num_batched_tokens", "config/scheduler.py")
     ] = None
     attention_backend: Annotated[
-        Annotated[str, AfterValidator(lambda name: _backend(name))] | None,
+        str | None,
+        BeforeValidator(lambda name: _backend(name)),
         About(
-            f"{', '.join(BACKENDS)}; the first that stores the cache format",
-            "v1/attention/backends",
+            "a backend's name, in any case; the first that stores the cache format",
+            "v1/attention/backends/registry.py",
         ),
     ] = None
     kv_cache_layout: Annotated[
@@ -189,8 +195,9 @@ class VllmSettings(ReleasedSettings):
 
     @model_validator(mode="after")
     def _kernels_read_whole_blocks(self) -> "VllmSettings":
-        if self.block_size is not None and self.block_size % KERNEL_BLOCK:
-            raise RequestError.of("block_size", self.block_size, f"a multiple of {KERNEL_BLOCK}")
+        block = self.block_size
+        if block not in (None, 1) and block % KERNEL_BLOCK:
+            raise RequestError.of("block_size", block, f"a multiple of {KERNEL_BLOCK}, or 1")
         return self
 
     @model_validator(mode="after")
@@ -315,7 +322,17 @@ class VllmSettings(ReleasedSettings):
         return self.tensor_parallel_size * self.prefill_context_parallel_size
 
 
-def _backend(name: str) -> str:
-    if name not in BACKENDS:
-        raise RequestError.of("attention_backend", name, f"one of {', '.join(BACKENDS)}")
-    return name
+def _backend(name: object) -> object:
+    """Take a backend's name as vLLM does: in any case, auto and kernels alone for none."""
+    if not isinstance(name, str):
+        return name
+    upper = name.upper()
+    if upper == "AUTO" or upper in kernels.KERNELS_ALONE:
+        return None
+    if upper in kernels.UNREAD:
+        raise UnsupportedError.of(
+            "attention_backend", f"found {upper}, whose blocks kvcalc does not know"
+        )
+    if upper not in kernels.BACKENDS:
+        raise RequestError.of("attention_backend", name, f"one of {', '.join(kernels.BACKENDS)}")
+    return upper

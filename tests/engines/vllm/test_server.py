@@ -273,6 +273,14 @@ def test_flags_that_change_the_cache_are_followed(line: str, gib: str) -> None:
     assert f"{in_bytes(f'{line} --max-model-len 131072') / 2**30:.2f}" == gib
 
 
+def test_without_a_length_a_whole_prefill_is_of_the_models_own() -> None:
+    _, asked = read(f"vllm serve {EXAONE} --no-enable-chunked-prefill")
+    model = kvcalc.load(EXAONE)
+    assert (asked.context, model.max_context) == (None, 262_144)
+    cost = kvcalc.cost(model, "vllm", **asked.settings)
+    assert cost(262_144) == cost(262_144 - 1) == 48 * 2**30 + 36 * 65_536
+
+
 @pytest.mark.parametrize("kernels", ["deepep_low_latency", "nixl_ep"])
 def test_a_batch_over_kernels_for_few_tokens_is_256(kernels: str) -> None:
     over = f"-dp 8 --enable-expert-parallel --all2all-backend {kernels} --max-model-len 262144"

@@ -1,0 +1,127 @@
+"""The names of vLLM's attention backends and cache formats: what each decides, and nothing more."""
+
+import pytest
+
+import kvcalc
+from kvcalc.engines import find
+from kvcalc.engines.vllm import formats, kernels
+from kvcalc.engines.vllm.formats import Heads, token_bytes
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import UnsupportedError
+from tests.engines.engine_names import names
+
+REGISTRY = names("vllm", "values of attention_backend").keys()
+
+
+def test_every_name_of_the_registry_has_its_place() -> None:
+    places = [kernels.BACKENDS.keys(), kernels.UNREAD, kernels.KERNELS_ALONE]
+    assert sum(map(len, places)) == len(frozenset().union(*places))
+    assert {*REGISTRY, "CUSTOM"} == frozenset().union(*places)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_name_is_taken_in_any_case(name: str) -> None:
+    if name in kernels.UNREAD:
+        with pytest.raises(UnsupportedError, match=f"found {name}, whose blocks kvcalc"):
+            VllmSettings(attention_backend=name.lower())
+        return
+    expected = None if name in kernels.KERNELS_ALONE else name
+    assert VllmSettings(attention_backend=name.lower()).attention_backend == expected
+    assert VllmSettings(attention_backend=name.title()).attention_backend == expected
+
+
+def test_auto_is_no_name() -> None:
+    assert VllmSettings(attention_backend="auto").attention_backend is None
+
+
+@pytest.mark.parametrize(
+    ("model", "context", "settings", "tokens"),
+    [
+        # Blocks of 16, but those whose kernels read others: 1,000 tokens fill so many.
+        ("qwen3-8b", 1000, {}, 1008),
+        ("qwen3-8b", 1000, {"attention_backend": "ROCM_AITER_FA"}, 1008),
+        ("qwen3-8b", 1000, {"attention_backend": "rocm_aiter_unified_attn"}, 1008),
+        ("qwen3-8b", 1000, {"attention_backend": "HPC_ATTN"}, 1024),
+        ("qwen3-8b", 1000, {"attention_backend": "TRITON_FLASHINFER"}, 1024),
+        ("qwen3-8b", 1000, {"attention_backend": "CPU_ATTN"}, 1024),
+        ("qwen3-8b", 1100, {"attention_backend": "B12X"}, 1152),
+        ("deepseek-v3", 1001, {"block_size": 1}, 1001),
+        ("deepseek-v3", 1001, {"attention_backend": "ROCM_AITER_MLA"}, 1008),
+        ("deepseek-v3", 1001, {"attention_backend": "ROCM_AITER_MLA", "block_size": 1}, 1001),
+        (
+            "deepseek-v3",
+            1001,
+            {"attention_backend": "TOKENSPEED_MLA", "kv_cache_dtype": "fp8"},
+            1024,
+        ),
+        ("deepseek-v3", 1001, {"attention_backend": "FLASH_ATTN_MLA"}, 1008),
+    ],
+)
+def test_blocks_of_the_kernels(
+    model: str, context: int, settings: dict[str, object], tokens: int
+) -> None:
+    loaded = kvcalc.load(model)
+    element = 1 if settings.get("kv_cache_dtype") == "fp8" else 2
+    row = {"qwen3-8b": 36 * 8 * 256, "deepseek-v3": 61 * 576}[model] * element
+    assert kvcalc.cost(loaded, "vllm", **settings)(context) == tokens * row  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("form", "heads", "size"),
+    [
+        ("nvfp4_4over6", Heads(8, 128, 128), 8 * 2 * (64 + 8)),
+        ("ultraquant_4bit", Heads(1, 256, 256), 272),
+        ("ultraquant_4bit", Heads(2, 128, 128), 2 * 136),
+        ("octave_k3v3_compact", Heads(1, 128, 128), 100),
+        ("octave_k3v3_compact", Heads(1, 64, 64), 52),
+    ],
+)
+def test_bytes_of_a_token(form: str, heads: Heads, size: int) -> None:
+    assert token_bytes(heads, form) == size
+
+
+@pytest.mark.parametrize(
+    ("form", "heads", "sentence"),
+    [
+        ("ultraquant_4bit", Heads(1, 80, 80), "a multiple of 32, found 80 and 80"),
+        ("octave_k3v3_compact", Heads(1, 192, 192), "a power of two from 64 on, found 192"),
+        ("octave_k3v3_compact", Heads(1, 128, 64), "found 128 and 64"),
+    ],
+)
+def test_heads_that_a_format_does_not_pack(form: str, heads: Heads, sentence: str) -> None:
+    with pytest.raises(UnsupportedError, match=sentence):
+        token_bytes(heads, form)
+
+
+def test_formats_are_those_of_vllms_option() -> None:
+    server = find("vllm").server
+    assert server is not None
+    theirs = names("vllm", "values of kv_cache_dtype").keys()
+    assert theirs == {*formats.FORMATS, *formats.UNREAD} - {"float32"}
+
+
+@pytest.mark.parametrize("form", formats.UNREAD)
+def test_a_format_that_is_not_counted_says_why(form: str) -> None:
+    with pytest.raises(UnsupportedError, match=formats.UNREAD[form]):
+        kvcalc.cost(kvcalc.load("qwen3-8b"), "vllm", kv_cache_dtype=form)
+
+
+@pytest.mark.parametrize(
+    ("form", "like"), [("nvfp4_4over6", "nvfp4"), ("ultraquant_4bit", "turboquant_4bit_nc")]
+)
+def test_formats_are_laid_out_like_their_kin(form: str, like: str) -> None:
+    model = kvcalc.load("qwen3-8b")
+    kin = kvcalc.cost(model, "vllm", kv_cache_dtype=like)
+    found = kvcalc.cost(model, "vllm", kv_cache_dtype=form)
+    # A token of turboquant's 4 bits: keys 64 + 2, values 64 + 4, both 134; of ultraquant's, 136.
+    assert [group.layers for group in found.groups] == [group.layers for group in kin.groups]
+
+
+@pytest.mark.parametrize(
+    ("form", "since", "before"),
+    [("nvfp4_4over6", "0.28.0", "0.27.1"), ("ultraquant_4bit", "0.32.0", "0.31.0")],
+)
+def test_a_format_came_with_its_release(form: str, since: str, before: str) -> None:
+    assert VllmSettings(kv_cache_dtype=form, release=since)
+    with pytest.raises(UnsupportedError, match=f"which vllm {before} does not have"):
+        VllmSettings(kv_cache_dtype=form, release=before)
