@@ -1,7 +1,8 @@
-"""`fit` against `sweep`, and a grid: `python tests/benchmarks/fit.py [runs]`.
+"""`fit` against `sweep`, and a grid: `python tests/benchmarks/fit.py [runs] [models]`.
 
 Whole processes, pairwise and in turns; the ratio is of the two medians. The grid is 10 models by
-30 GPUs by 10 contexts by 4 counts, within this process. Exits 1 where a limit is passed.
+3 GPUs for each of them by 10 contexts by 4 counts, within this process. Exits 1 where a limit is
+passed.
 """
 
 import os
@@ -32,13 +33,13 @@ def seconds(command: list[str]) -> float:
     return perf_counter() - start
 
 
-def grid(engine: str) -> tuple[int, float]:
-    """Rows of the grid, and the seconds they took."""
-    models = [load(name) for name in presets() if load(name).parameters][:10]
+def grid(engine: str, number: int) -> tuple[int, float]:
+    """Rows of the grid of so many models, and the seconds they took."""
+    models = [load(name) for name in presets() if load(name).parameters][:number]
     start = perf_counter()
     rows = 0
     for model in models:
-        for gpu in names()[:30]:
+        for gpu in names()[: 3 * number]:
             placing = Placing(question(model, on=card(gpu), engine=engine))
             for thousands in range(8, 88, 8):
                 for gpus in (1, 2, 4, 8):
@@ -49,13 +50,14 @@ def grid(engine: str) -> tuple[int, float]:
 
 def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    models = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     seconds(FIT), seconds(SWEEP)
     times = [(seconds(FIT), seconds(SWEEP)) for _ in range(runs)]
     own, other = median(a for a, _ in times), median(b for _, b in times)
     print(f"fit {own * 1e3:.1f} ms, sweep {other * 1e3:.1f} ms: {own / other:.3f}, limit 1.5")
     within = own <= MOST_OF_SWEEP * other
     for engine in ("ideal", "vllm", "sglang", "llama.cpp"):
-        rows, took = grid(engine)
+        rows, took = grid(engine, models)
         limit = f", limit {MOST_SECONDS:.0f} s" if engine == "ideal" else ""
         print(f"{rows:,} rows on {engine}: {took:.2f} s{limit}")
         within &= took < MOST_SECONDS or engine != "ideal"

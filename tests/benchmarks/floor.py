@@ -14,7 +14,7 @@ class Answer(BaseModel):
     bytes: int
 
 
-COMMANDS = 14
+COMMANDS = 15
 
 app = typer.Typer()
 

@@ -1,7 +1,8 @@
-"""Ten million contexts, against formulas by hand: `python tests/benchmarks/vectors.py [runs]`.
+"""Millions of contexts: `python tests/benchmarks/vectors.py [runs] [contexts]`.
 
-NumPy with kvcalc's guard and sequences included, a Polars expression, and DuckDB's own text. A
-ratio is of two medians, taken in turns; exits 1 where one is over its limit.
+Against formulas by hand: NumPy with kvcalc's guard and sequences included, a Polars expression,
+and DuckDB's own text. A ratio is of two medians, taken in turns; exits 1 where one is over its
+limit.
 """
 
 import sys
@@ -46,12 +47,14 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else COUNT
     random = numpy.random.default_rng(1)
-    contexts, sequences = random.integers(1, 262_144, COUNT), random.integers(1, 64, COUNT)
-    frame = polars.DataFrame({"context": contexts, "sequences": sequences})
+    contexts, sequences = random.integers(1, 262_144, count), random.integers(1, 64, count)
+    columns = {"context": contexts, "sequences": sequences}
+    frame = polars.DataFrame(columns)
     base = duckdb.connect()
     base.execute("SET threads = 2")
-    base.execute("CREATE TABLE plan AS SELECT * FROM frame")
+    base.execute("CREATE TABLE plan AS SELECT * FROM columns")
     expression = COST.expr(sequences="sequences")
 
     def query(text: str) -> Callable[[], Any]:
@@ -71,7 +74,7 @@ def main() -> int:
         "DuckDB": (query(SQL), query(SQL_BY_HAND), 1.1),
     }
     over = False
-    print(f"{COUNT:,} contexts     kvcalc   by hand  ratio  limit   medians of {runs}")
+    print(f"{count:,} contexts     kvcalc   by hand  ratio  limit   medians of {runs}")
     for name, (own, other, limit) in cases.items():
         own(), other()
         times = [(seconds(own), seconds(other)) for _ in range(runs)]

@@ -1,0 +1,39 @@
+"""Every benchmark runs, at its least size; what it measures there means nothing."""
+
+import runpy
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).with_name("benchmarks")
+LEAST = {
+    "check": ["1"],
+    "evaluation": ["1"],
+    "fit": ["1", "1"],
+    "floor": ["show"],
+    "gguf": ["100"],
+    "reading": ["1"],
+    "sheet": ["1", "1"],
+    "start_up": ["1", "import kvcalc"],
+    "trace": ["1000"],
+    "vectors": ["1", "1000"],
+}
+"""The arguments of the least size."""
+
+
+def test_each_benchmark_is_here() -> None:
+    assert set(LEAST) == {path.stem for path in BENCHMARKS.glob("*.py")}
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_a_benchmark_runs(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = BENCHMARKS / f"{name}.py"
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [str(path), *LEAST[name]])
+    with suppress(SystemExit):  # of a limit that is passed, as it is of the whole size
+        runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
