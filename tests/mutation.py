@@ -10,6 +10,8 @@ which reach its file. It prints each fault that no test found, and the share tha
 import argparse
 import ast
 import contextlib
+import functools
+import gc
 import importlib
 import importlib.abc
 import importlib.util
@@ -19,54 +21,35 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 WHERE = ("kvcalc/formula", "kvcalc/engines", "kvcalc/answers/check.py")
+ARITHMETIC = ("Add_Sub", "Sub_Add", "Mul_Add", "FloorDiv_Mul", "Mod_FloorDiv", "BitOr_BitAnd")
+COMPARISONS = (
+    *("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt"),
+    *("Gt_GtE", "GtE_Gt", "Is_IsNot", "IsNot_Is"),
+)
 OPERATORS = (
-    "NumberReplacer",
-    "ReplaceTrueWithFalse",
-    "ReplaceFalseWithTrue",
-    "ReplaceAndWithOr",
-    "ReplaceOrWithAnd",
-    "AddNot",
-    "ReplaceContinueWithBreak",
-    "ReplaceUnaryOperator_Delete_Not",
-    "ReplaceUnaryOperator_USub_UAdd",
-    *(
-        f"ReplaceBinaryOperator_{pair}"
-        for pair in [
-            "Add_Sub",
-            "Sub_Add",
-            "Mul_Add",
-            "FloorDiv_Mul",
-            "Mod_FloorDiv",
-            "Pow_Mul",
-            "BitOr_BitAnd",
-        ]
-    ),
-    *(
-        f"ReplaceComparisonOperator_{pair}"
-        for pair in [
-            "Eq_NotEq",
-            "NotEq_Eq",
-            "Lt_LtE",
-            "LtE_Lt",
-            "Gt_GtE",
-            "GtE_Gt",
-            "Is_IsNot",
-            "IsNot_Is",
-        ]
-    ),
+    *("NumberReplacer", "AddNot", "ReplaceContinueWithBreak"),
+    *("ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
+    *("ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_USub_UAdd"),
+    *(f"ReplaceBinaryOperator_{pair}" for pair in ARITHMETIC),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in COMPARISONS),
 )
 """Cosmic Ray's operators without those that make of an operator any other, however absurd."""
 
-MAX_SECONDS = 300
+MAX_SECONDS = 60
+MAX_TESTS = 200
+"""Tests that a fault is put through, its own area's first: all tests reach some lines."""
+
 FOUND, MISSED, TOO_LONG = "found", "missed", "took too long"
 
 
@@ -80,6 +63,9 @@ class Fault:
     occurrence: int
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.operator} ({self.occurrence})"
+
 
 def faults(path: Path) -> Iterator[Fault]:
     """Make every fault of a file that changes what it does: annotations and texts apart."""
@@ -89,16 +75,13 @@ def faults(path: Path) -> Iterator[Fault]:
 
     source = path.read_text()
     before = _meaning(source)
+    nodes = list(ast_nodes(get_ast(source)))
     for name in OPERATORS:
         operator = get_operator(f"core/{name}")()
-        places = [
-            place
-            for node in ast_nodes(get_ast(source))
-            for place in operator.mutation_positions(node)
-        ]
+        places = [place for node in nodes for place in operator.mutation_positions(node)]
         for occurrence, ((line, _), _) in enumerate(places):
             text = mutate_code(source, operator, occurrence)
-            if text is not None and _meaning(text) != before:
+            if _meaning(text) not in (None, before):
                 yield Fault(str(path.relative_to(ROOT)), line, name, occurrence, text)
 
 
@@ -114,26 +97,41 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _meaning(source: str) -> str:
-    return ast.dump(_Bare().visit(ast.parse(source)))
+def _meaning(source: str | None) -> str | None:
+    """What a text does, whatever it is annotated with; None where it is not Python any more."""
+    with contextlib.suppress(SyntaxError):
+        return None if source is None else ast.dump(_Bare().visit(ast.parse(source)))
+    return None
 
 
 class Reached:
     """Which tests reach which lines, as coverage.py wrote it down."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, measured_in: Path) -> None:
         from coverage import CoverageData
 
-        self._data = CoverageData(str(file))
+        self._data, self._root = CoverageData(str(file)), measured_in
         self._data.read()
+        self._by_path: dict[str, dict[int, set[str]]] = {}
+
+    def _by_line(self, path: str) -> dict[int, set[str]]:
+        if path not in self._by_path:
+            found = self._data.contexts_by_lineno(str(self._root / path))
+            self._by_path[path] = {
+                line: {name.partition("|")[0] for name in names} for line, names in found.items()
+            }
+        return self._by_path[path]
 
     def tests(self, fault: Fault) -> set[str]:
         """Tests that reach the line; of a line that runs at import, those that reach its file."""
-        by_line = self._data.contexts_by_lineno(str(ROOT / fault.path))
-        at_line = {name.partition("|")[0] for name in by_line.get(fault.line, ())}
-        if not at_line or "" in at_line:
-            at_line = {name.partition("|")[0] for names in by_line.values() for name in names}
-        return at_line - {""}
+        by_line = self._by_line(fault.path)
+        at_line = by_line.get(fault.line, set())
+        if at_line <= {""}:
+            at_line = set().union(*by_line.values())
+        area = f"tests/{'/'.join(Path(fault.path).parts[1:-1])}"
+        tests = sorted(at_line - {""})
+        random.Random(fault.line).shuffle(tests)
+        return set(sorted(tests, key=lambda test: not test.startswith(area))[:MAX_TESTS])
 
 
 class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -157,26 +155,83 @@ class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._text, str(self._path), "exec"), module.__dict__)
 
 
-class _Only:
-    """Lets the tests of a fault alone run, in an order by chance."""
+def swaps(fault: Fault) -> list[tuple[CodeType, CodeType]]:
+    """The code of functions that a fault changes, as it was and as it is; [] if it is at import."""
+    path = ROOT / fault.path
+    before = compile(path.read_text(), str(path), "exec")
+    after = compile(fault.text, str(path), "exec")
+    found: list[tuple[CodeType, CodeType]] = []
 
-    def __init__(self, tests: set[str], seed: int) -> None:
-        self._tests, self._seed = tests, seed
+    def compare(old: CodeType, new: CodeType) -> bool:
+        """Whether the code itself differs, but for the functions in it."""
+        pairs = list(zip(old.co_consts, new.co_consts, strict=False))
+        inner = [(a, b) for a, b in pairs if isinstance(a, CodeType) and isinstance(b, CodeType)]
+        found.extend(pair for pair in inner if pair[0] != pair[1] and compare(*pair))
+        own = [(a, b) for a, b in pairs if not isinstance(a, CodeType)]
+        return old.co_code != new.co_code or any((a, type(a)) != (b, type(b)) for a, b in own)
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = [item for item in items if item.nodeid in self._tests]
-        random.Random(self._seed).shuffle(items)
+    return [] if compare(before, after) else found
 
 
-def outcome(fault: Fault, tests: set[str], seed: int) -> str:
-    """Run the tests of a fault in a child process, so that nothing of it stays."""
-    if not tests:
-        return MISSED
+def swap(pairs: Sequence[tuple[CodeType, CodeType]]) -> None:
+    """Give every function that there is its faulty code, and forget what was remembered."""
+    faulty = dict(pairs)
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType) and one.__code__ in faulty:
+            one.__code__ = faulty[one.__code__]
+        elif isinstance(one, functools._lru_cache_wrapper):
+            one.cache_clear()
+
+
+class _Suite:
+    """Collects the suite once; each fault of a function's code is tried in a child of that."""
+
+    def __init__(self, tried: Callable[[Fault, Callable[[], int]], None]) -> None:
+        self._tried = tried
+        self.faults: list[tuple[Fault, set[str]]] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        items, main = list(session.items), sys.modules["_pytest.main"]
+        gc.freeze()
+        for fault, tests in self.faults:
+
+            def child(fault: Fault = fault, tests: set[str] = tests) -> int:
+                gc.unfreeze()
+                swap(swaps(fault))
+                session.items = [item for item in items if item.nodeid in tests]
+                random.Random(fault.line).shuffle(session.items)
+                with contextlib.suppress(session.Interrupted, session.Failed):
+                    main.pytest_runtestloop(session)
+                return int(session.testsfailed)
+
+            self._tried(fault, child)
+        return True
+
+
+def at_import(fault: Fault, tests: set[str]) -> int:
+    """Run the tests of a fault from the first import on; the number is 0 where all pass."""
+
+    class Only:
+        def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+            items[:] = [item for item in items if item.nodeid in tests]
+            random.Random(fault.line).shuffle(items)
+
+    sys.meta_path.insert(0, _Faulty(fault))
+    files = sorted({test.partition("::")[0] for test in tests})
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *files], plugins=[Only()]))
+
+
+def in_a_child(run: Callable[[], int]) -> str:
+    """Run something in a child process, so that nothing of it stays."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        os._exit(_run(fault, tests, seed))
+        code = 1
+        with contextlib.suppress(BaseException):
+            code = run()
+        os._exit(min(code, 1))
     end = time.monotonic() + MAX_SECONDS
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -188,17 +243,6 @@ def outcome(fault: Fault, tests: set[str], seed: int) -> str:
     return TOO_LONG
 
 
-def _run(fault: Fault, tests: set[str], seed: int) -> int:
-    import pytest
-
-    sys.meta_path.insert(0, _Faulty(fault))
-    files = sorted({test.partition("::")[0] for test in tests})
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-cov"]
-    with contextlib.suppress(BaseException):
-        return int(pytest.main([*options, *files], plugins=[_Only(tests, seed)]))
-    return 1
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the faults that no test found, and the share of those that were."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -206,6 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--coverage", type=Path, default=ROOT / ".coverage.mutation")
+    parser.add_argument("--measured-in", type=Path, default=ROOT, help="where --coverage was made")
     given = parser.parse_args(arguments)
     os.chdir(ROOT)
     if not given.coverage.exists():
@@ -219,17 +264,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     every = [fault for path in paths for fault in faults(path)]
     chosen = random.Random(given.seed).sample(every, min(given.sample, len(every)))
-    reached = Reached(given.coverage)
-    for library in ("hypothesis", "numpy", "pytest"):  # once, before all children
-        importlib.import_module(library)
+    reached = Reached(given.coverage, given.measured_in)
     counts: Counter[str] = Counter()
-    for fault in chosen:
-        found = outcome(fault, reached.tests(fault), given.seed)
+
+    def tried(fault: Fault, run: Callable[[], int]) -> None:
+        found = in_a_child(run)
         counts[found] += 1
-        if found == MISSED:
-            print(f"{fault.path}:{fault.line}: {fault.operator} ({fault.occurrence})", flush=True)
-    share = 100 * (len(chosen) - counts[MISSED]) / max(1, len(chosen))
-    print(f"{len(every):,} faults, {len(chosen)} tried (seed {given.seed}): {share:.1f} % found")
+        if found != FOUND:
+            print(f"{fault}: {found}", flush=True)
+
+    suite = _Suite(tried)
+    for fault in sorted(chosen, key=lambda fault: fault.path):
+        tests = reached.tests(fault)
+        if not tests:
+            counts[MISSED] += 1
+            print(f"{fault}: no test reaches it", flush=True)
+        elif swaps(fault):
+            suite.faults.append((fault, tests))
+        else:
+            tried(fault, functools.partial(at_import, fault, tests))
+    pytest.main(["-x", "-q", "-p", "no:cacheprovider"], plugins=[suite])
+    share = 100 * counts[FOUND] / max(1, counts.total())
+    print(f"{len(every):,} faults, {counts.total()} tried (seed {given.seed}): {share:.1f} % found")
     print(", ".join(f"{count} {name}" for name, count in counts.most_common()))
     return 0
 
