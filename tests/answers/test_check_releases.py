@@ -47,7 +47,7 @@ def test_vllm_49878_before_the_upgrade(memory: str) -> None:
     """0.25.1 charges one batch of 32,768: no setting is the cause of 280,494 tokens."""
     rows = checked(V0_25_1 + memory + GEMMA, "gemma", max_num_batched_tokens=32_768)
     assert found(rows) == [(280_494, 280_494, AGREES), (1.07, 1.07, AGREES)]
-    assert "20,070 blocks / 18,757 blocks a request" in rows[1].why
+    assert "20,070 blocks / 18,757 blocks per request" in rows[1].why
     assert {(row.engine_version, row.version_source) for row in rows} == {("0.25.1", LOGGED)}
 
 
@@ -97,7 +97,7 @@ def test_tokens_and_concurrency_prove_each_other_without_a_memory() -> None:
     rows = checked(VLLM_40691, "qwen", release="0.19.0")
     assert found(rows) == [(290_864, 290_864, AGREES), (33.04, 33.0444, AGREES)]
     assert "1,487 blocks" in rows[0].why
-    assert "45 blocks a request" in rows[1].why
+    assert "45 blocks per request" in rows[1].why
 
 
 def test_what_no_memory_can_settle_does_not_differ() -> None:
@@ -188,7 +188,7 @@ def test_the_draft_and_the_arguments_that_the_log_states_are_used(lines: str) ->
     """noonghunna/club-3090 295: MTP 3, fp8_e5m2, TP 2: 424 blocks of 179 a request."""
     rows = checked(lines + POOL, "qwen")
     assert found(rows) == [(620_944, 620_944, AGREES), (2.37, 2.3687, AGREES)]
-    assert "424 blocks / 179 blocks a request" in rows[1].why
+    assert "424 blocks / 179 blocks per request" in rows[1].why
     assert rows[0].engine_version == "0.22.0"
 
 
