@@ -59,6 +59,18 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/engines/test_transformers.py holds each row against transformers' own list": {
         "engines/transformers_types.py": "TYPES",
     },
+    "tests/engines/test_pasted_rows.py goes through each row": {
+        "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES ELSEWHERE",
+        "engines/vllm/blocks.py": "ENDS_KEPT",
+        "engines/launchers.py": "WRAPPERS WRAPPED SHELLS",
+        "engines/programs.py": "ALSO",
+        "engines/llama_cpp/ignored_flags.py": "HARMLESS_VARIABLES",
+        "engines/llama_cpp/server.py": "PRESETS",
+        "engines/vllm/ignored_flags.py": "HARMLESS_VARIABLES",
+        "engines/vllm/formats.py": "UNREAD",
+        "engines/vllm/kernels.py": "READ UNREAD KERNELS_ALONE",
+        "readers/started.py": "SCRIPTS",
+    },
     "tests/engines/test_own_caches.py goes through each row": {
         "engines/vllm/own_caches.py": "OWN_CACHES",
         "engines/sglang/own_caches.py": "OWN_CACHES",

@@ -97,7 +97,7 @@ def test_tokens_and_concurrency_prove_each_other_without_a_memory() -> None:
     rows = checked(VLLM_40691, "qwen", release="0.19.0")
     assert found(rows) == [(290_864, 290_864, AGREES), (33.04, 33.0444, AGREES)]
     assert "1,487 blocks" in rows[0].why
-    assert "45 blocks per request" in rows[1].why
+    assert "45 blocks a request" in rows[1].why
 
 
 def test_what_no_memory_can_settle_does_not_differ() -> None:

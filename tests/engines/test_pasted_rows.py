@@ -1,0 +1,142 @@
+"""What people paste, row by row: containers, wrappers, programs, variables, bundles and names."""
+
+import pytest
+
+import kvcalc
+from kvcalc.engines.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, NO_VALUE
+from kvcalc.engines.launchers import SHELLS, WRAPPED, WRAPPERS
+from kvcalc.engines.llama_cpp import ignored_flags as llama_flags
+from kvcalc.engines.llama_cpp.server import PRESETS
+from kvcalc.engines.programs import ALSO
+from kvcalc.engines.server_reader import read
+from kvcalc.engines.vllm import formats, kernels
+from kvcalc.engines.vllm import ignored_flags as vllm_flags
+from kvcalc.errors import UnsupportedError
+from kvcalc.readers.started import SCRIPTS, names_a_file
+
+IMAGE = "vllm/vllm-openai:v0.25.1 --model org/x --max-model-len 8192"
+KEXAONE = kvcalc.load("k-exaone-236b-a23b")
+DEEPSEEK = kvcalc.load("deepseek-v3")
+
+
+@pytest.mark.parametrize("program", sorted(CONTAINERS))
+def test_each_container_program_starts_what_its_image_does(program: str) -> None:
+    engine, asked = read(f"{program} run --rm {IMAGE}")
+    assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
+
+
+@pytest.mark.parametrize("option", sorted(NO_VALUE))
+def test_an_option_of_a_container_without_a_value_takes_no_word(option: str) -> None:
+    assert read(f"docker run {option} {IMAGE}")[1].model == "org/x"
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_each_wrapper_is_looked_through_with_its_options(wrapper: str) -> None:
+    alone = "5" if wrapper == "timeout" else ""
+    for option in ["", *WRAPPERS[wrapper].split()]:
+        line = f"{wrapper} {option and f'{option} 1'} {alone} vllm serve org/x"
+        assert read(line)[1].model == "org/x"
+
+
+@pytest.mark.parametrize("words", ALSO)
+def test_each_program_starts_its_engine(words: str) -> None:
+    assert read(f"{words} --model org/x")[0] == ALSO[words].engine
+
+
+@pytest.mark.parametrize(
+    ("variable", "line"),
+    [
+        *((name, "vllm serve org/x") for name in sorted(vllm_flags.HARMLESS_VARIABLES)),
+        *((name, "llama-server -m x.gguf -c 8192") for name in llama_flags.HARMLESS_VARIABLES),
+    ],
+)
+def test_a_variable_that_leaves_the_cache_alone_changes_nothing(variable: str, line: str) -> None:
+    assert read(f"{variable}=1 {line}")[1] == read(line)[1]
+
+
+@pytest.mark.parametrize("flag", PRESETS)
+def test_a_bundle_of_llama_cpp_names_its_model(flag: str) -> None:
+    assert read(f"llama-server {flag}")[1].model == PRESETS[flag]["model"]
+
+
+@pytest.mark.parametrize("name", formats.UNREAD)
+def test_a_format_that_is_not_counted_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(UnsupportedError) as refused:
+        kvcalc.cost(KEXAONE, engine="vllm", kv_cache_dtype=name)
+    assert formats.UNREAD[name] in str(refused.value)
+
+
+@pytest.mark.parametrize("name", kernels.READ)
+def test_a_backend_is_known_in_any_case_and_answers_or_says_what_it_lacks(name: str) -> None:
+    upper, lower = (
+        [_bytes_or_reason(model, spelled) for model in (KEXAONE, DEEPSEEK)]
+        for spelled in (name, name.lower())
+    )
+    assert upper == lower
+    assert all(isinstance(one, int) or name in one for one in upper)
+
+
+def _bytes_or_reason(model: kvcalc.Model, backend: str) -> int | str:
+    try:
+        return kvcalc.cost(model, engine="vllm", attention_backend=backend)(8192)
+    except UnsupportedError as refused:
+        return str(refused)
+
+
+@pytest.mark.parametrize("name", sorted(kernels.UNREAD))
+def test_a_backend_whose_blocks_are_not_known_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=name):
+        kvcalc.cost(KEXAONE, engine="vllm", attention_backend=name)
+
+
+@pytest.mark.parametrize("name", sorted(kernels.KERNELS_ALONE))
+def test_a_name_of_kernels_alone_leaves_the_backend_open(name: str) -> None:
+    named = kvcalc.cost(KEXAONE, engine="vllm", attention_backend=name)
+    assert named(8192) == kvcalc.cost(KEXAONE, engine="vllm")(8192)
+
+
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_a_shells_script_is_read(shell: str) -> None:
+    assert read(f"{shell} -lc 'vllm serve org/x'")[1].model == "org/x"
+
+
+@pytest.mark.parametrize("word", sorted(WRAPPED))
+def test_a_word_of_a_wrapper_before_the_program_is_looked_over(word: str) -> None:
+    assert read(f"uv {word} vllm serve org/x")[1].model == "org/x"
+
+
+@pytest.mark.parametrize(
+    ("image", "words", "engine"),
+    [
+        ("vllm/vllm-omni:latest", "vllm serve org/x", "vllm"),
+        ("vllm/vllm-openai:latest", "--model org/x", "vllm"),
+        ("ghcr.io/ggml-org/llama.cpp:server-cuda", "-m org/x", "llama.cpp"),
+        ("ghcr.io/ggml-org/llama.cpp:light", "-m org/x", "llama.cpp"),
+        ("ghcr.io/ggml-org/llama.cpp:full", "llama-server -m org/x", "llama.cpp"),
+    ],
+)
+def test_an_image_says_what_it_starts(image: str, words: str, engine: str) -> None:
+    for option in ENVIRONMENT:
+        found, asked = read(f"docker run {option} A=b {image} {words}")
+        assert (found, asked.model) == (engine, "org/x")
+
+
+@pytest.mark.parametrize(("end", "where"), ELSEWHERE.items())
+def test_an_image_for_other_devices_is_said_so(end: str, where: str) -> None:
+    _, asked = read(f"docker run vllm/vllm-{end}:v0.25.1 vllm serve org/x")
+    assert any(where in note for note in asked.notes)
+
+
+@pytest.mark.parametrize("ending", SCRIPTS)
+def test_a_script_is_a_file_of_commands(ending: str) -> None:
+    assert names_a_file(f"start{ending}")
+    assert not names_a_file(f"vllm serve x{ending}")
+
+
+def test_ultraquant_leaves_the_layers_at_a_models_ends_unquantised() -> None:
+    model = kvcalc.load("llama-3.1-8b")
+    packed = kvcalc.cost(
+        model, engine="vllm", kv_cache_dtype="ultraquant_4bit", kv_cache_dtype_skip_layers=()
+    )
+    kept = kvcalc.cost(model, engine="vllm", kv_cache_dtype="ultraquant_4bit")
+    assert packed(8192) < kept(8192) < kvcalc.cost(model, engine="vllm")(8192)
