@@ -123,11 +123,16 @@ class Reached:
         return self._by_path[path]
 
     def tests(self, fault: Fault) -> set[str]:
-        """Tests that reach the line; of a line that runs at import, those that reach its file."""
+        """Tests that reach the line; of a line that runs at import, those that reach its file.
+
+        Of a file that is a table alone, those that reach its folder.
+        """
         by_line = self._by_line(fault.path)
-        at_line = by_line.get(fault.line, set())
-        if at_line <= {""}:
-            at_line = set().union(*by_line.values())
+        at_line = by_line.get(fault.line, set()) - {""}
+        at_line = at_line or set().union(*by_line.values()) - {""}
+        if not at_line:
+            for path in sorted((ROOT / fault.path).parent.glob("*.py")):
+                at_line |= set().union(*self._by_line(str(path.relative_to(ROOT))).values())
         area = f"tests/{'/'.join(Path(fault.path).parts[1:-1])}"
         tests = sorted(at_line - {""})
         random.Random(fault.line).shuffle(tests)
