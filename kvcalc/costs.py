@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, overload
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
-from kvcalc.formula.limits import Limit
 from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
 from kvcalc.units import at_version
 
 if TYPE_CHECKING:
     from kvcalc.explanation import ExplainedStep, Explanation
+    from kvcalc.formula.limits import Limit
 
 CONTEXT = variable("context")
 SEQUENCES = variable("sequences")
@@ -252,7 +252,7 @@ def formula(
     expression: Value,
     settings: Mapping[str, int] = MappingProxyType({}),
     fixed: Mapping[str, str] = MappingProxyType({}),
-    limits: tuple[Limit, ...] = (),
+    limits: "tuple[Limit, ...]" = (),
 ) -> Formula:
     """Bind a model's own values to the variables that every engine knows.
 

@@ -26,4 +26,4 @@ def find(name: str) -> Path | None:
 
 def names() -> list[str]:
     """The presets' names, in order."""
-    return sorted(path.stem for path in folder("models").glob("*.toml"))
+    return sorted(path.stem for path in folder("models").iterdir() if path.suffix == ".toml")

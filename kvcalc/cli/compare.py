@@ -6,9 +6,8 @@ import typer
 
 from kvcalc.answers.compare import compare as answer
 from kvcalc.cli.amounts import amount, amounts
-from kvcalc.cli.gpu import GPU
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import ModelOptions, SettingsOptions
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.outputs.pages.compare import compare_page

@@ -7,9 +7,9 @@ import typer
 from kvcalc import readers
 from kvcalc.answers.diff import diff as answer
 from kvcalc.cli.amounts import amount
-from kvcalc.cli.gpu import GPU, LoadOptions
+from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import SettingsOptions
+from kvcalc.cli.options import GPU, SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError

@@ -17,9 +17,9 @@ from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.context import ContextOptions
-from kvcalc.cli.gpu import GPU, LoadOptions
+from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
+from kvcalc.cli.options import GPU, EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError

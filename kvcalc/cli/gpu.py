@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 
-GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
-"""What --gpu means, on every command that has it."""
-
 
 @dataclass(repr=False, eq=False)
 class LoadOptions:

@@ -22,6 +22,9 @@ def _among(choices: Callable[[], list[str]]) -> Callable[[str], list[str]]:
 
 preset_names = _among(names)
 
+GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
+"""What --gpu means, on every command that has it."""
+
 
 @dataclass(repr=False, eq=False)
 class ModelOptions:

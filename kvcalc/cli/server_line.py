@@ -6,8 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from kvcalc import engines
-from kvcalc.cli.gpu import GPU
-from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.options import GPU, EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.model import Model

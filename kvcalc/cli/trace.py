@@ -9,9 +9,9 @@ import typer
 
 from kvcalc.answers.traces import trace as answer
 from kvcalc.cli.amounts import amounts
-from kvcalc.cli.gpu import GPU, LoadOptions
+from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import SettingsOptions, preset_names
+from kvcalc.cli.options import GPU, SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working

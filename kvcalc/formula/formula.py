@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import PYTHON, TEXT, Value, evaluated, render
-from kvcalc.formula.limits import Limit, limited
+
+if TYPE_CHECKING:
+    from kvcalc.formula.limits import Limit
 
 
 class Formula:
@@ -23,7 +25,7 @@ class Formula:
         expression: Value,
         variables: Mapping[str, int],
         absent: Mapping[str, str] = MappingProxyType({}),
-        limits: tuple[Limit, ...] = (),
+        limits: "tuple[Limit, ...]" = (),
     ) -> None:
         self.expression = expression
         self.variables = dict(variables)
@@ -89,6 +91,7 @@ class Formula:
                 a limit.
         """
         from kvcalc.formula.arrays import polars_expression
+        from kvcalc.formula.limits import limited
 
         for name in names:
             if name not in self.variables and name != "context":
