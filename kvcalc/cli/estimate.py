@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvcalc import readers
 from kvcalc.answers.estimate import estimate_of
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.context import ContextOptions
@@ -13,9 +14,13 @@ from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.engines import request
-from kvcalc.errors import RequestError
+from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.units import format_bytes
 
 if TYPE_CHECKING:
+    from kvcalc.answers.estimate import Estimate
+    from kvcalc.engines.server import Beside
+    from kvcalc.model import Model
     from kvcalc.outputs.page import Page
 
 
@@ -71,4 +76,19 @@ def estimate(
     output.write_one(found, page)
     if cost.note:
         note_on_stderr(cost.note)
+    for one in asked.beside:
+        _note_beside(one, chosen, asked.engine, found)
     warn_past_maximum(chosen, [found.context])
+
+
+def _note_beside(one: "Beside", model: "Model", engine: str, found: "Estimate") -> None:
+    """Say what a cache beside the model's own takes, or that it is not counted."""
+    try:
+        of = model if one.model is None else readers.load(one.model)
+        more = request.cost(of, engine, **one.settings)(found.context, sequences=found.sequences)
+    except KvcalcError:
+        note_on_stderr(f"{one.what} is not counted: kvcalc does not know its shape")
+        return
+    note_on_stderr(
+        f"{one.what} takes {format_bytes(more)} on top: {format_bytes(found.bytes + more)} in all"
+    )

@@ -1,7 +1,7 @@
 """The options that describe a running server: its command line and its GPU."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -10,6 +10,9 @@ from kvcalc.cli.options import GPU, EngineOptions, ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.engines.server import Beside
 
 
 class ServerRequest(NamedTuple):
@@ -21,6 +24,7 @@ class ServerRequest(NamedTuple):
     context: int | None = None
     sequences: int | None = None
     shares_maximum: bool = False
+    beside: "tuple[Beside, ...]" = ()
 
     def context_of(self, model: Model) -> int | None:
         """The context of one sequence: the command line's, or a share of the model's maximum."""
@@ -73,11 +77,21 @@ class ServerOptions:
         for note in asked.notes:
             note_on_stderr(note)
         given = any(getattr(model, field.name) is not None for field in fields(model))
+        wanted = engine.settings(gpu=self.gpu)
+        alone = next(
+            (
+                one
+                for one in asked.beside
+                if one.told_by is not None and one.told_by in wanted.items()
+            ),
+            None,
+        )
         return ServerRequest(
             model=model if given else replace(model, model=asked.model),
             engine=name,
-            settings=asked.settings | engine.settings(gpu=self.gpu),
+            settings=(asked if alone is None else alone).settings | wanted,
             context=asked.context,
             sequences=asked.sequences,
             shares_maximum=asked.shares_maximum,
+            beside=() if alone else tuple(asked.beside),
         )

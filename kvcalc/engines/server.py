@@ -26,13 +26,27 @@ Reasons = Mapping[str, Mapping[int, str]]
 
 
 @dataclass
+class Beside:
+    """A cache that a line asks for beside the model's own, as a draft's, at the same context.
+
+    `what` names it in a sentence. `model` is its model, None where the model has it itself;
+    `told_by` is the setting and value that ask for it alone, if any.
+    """
+
+    what: str
+    model: str | None
+    settings: dict[str, Any]
+    told_by: tuple[str, Any] | None = None
+
+
+@dataclass
 class Asked:
     """What a command line asks for: the model's source, amounts as typed, and engine settings.
 
     `context` and `sequences` are numbers with the engine's own suffixes resolved by
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
     that without a context the server shares the model's own among the sequences. `passed` are the
-    ignored flags with their values. `notes` are
+    ignored flags with their values, `beside` caches on top of the model's own. `notes` are
     sentences for the person who asked, as of a default of the server's.
     """
 
@@ -43,6 +57,7 @@ class Asked:
     shares_maximum: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
+    beside: list[Beside] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def give(self, name: str, value: Any) -> None:
@@ -107,6 +122,9 @@ class Server:
     elsewhere, or may change what is not followed here: the answer stands, and the reason is said.
     Those of `refused` change the cache in ways that are not counted.
 
+    `decides` are parts of names: a word that is not known and holds one is refused, for it may say
+    how much is held.
+
     `positional_model` says that the first bare word is the model, `dotted` that --flag.key gives a
     key of a flag's JSON, and `abbreviates` that a long
     flag may be cut to what no other begins with, as Python's argparse takes it. `number` reads a
@@ -128,6 +146,7 @@ class Server:
     refused: Reasons = field(default_factory=dict)
     several: frozenset[str] = frozenset()
     bare: Mapping[str, str] = field(default_factory=dict)
+    decides: str = ""
     positional_model: bool = False
     dotted: bool = False
     abbreviates: bool = False

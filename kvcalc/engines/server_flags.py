@@ -23,7 +23,7 @@ def read_environment(variables: dict[str, str], server: Server, engine: str, ask
             _take(server.environment[variable], value, variable, server, asked)
         elif variable.startswith(own) and variable not in server.harmless_variables:
             unknown.append(variable)
-    asked.name_unknown(unknown)
+    _unknown(unknown, server, asked)
 
 
 def read_flags(words: list[str], server: Server, asked: Asked) -> None:
@@ -58,7 +58,17 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
             _take(server.gives[flag], value, flag, server, asked)
         elif flag not in server.known:
             unknown.append(flag)
-    asked.name_unknown(unknown)
+    _unknown(unknown, server, asked)
+
+
+def _unknown(words: list[str], server: Server, asked: Asked) -> None:
+    """Name words that are not known; refuse one that may say how much is held."""
+    for word in words:
+        if server.decides and re.search(server.decides, word.lower()):
+            raise RequestError.about(
+                "--from", f"{quote(word)} is not known, and may say how much is held"
+            )
+    asked.name_unknown(words)
 
 
 def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: Asked) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,9 +92,8 @@ def test_argparse_takes_the_beginning_of_a_flag_that_no_other_has() -> None:
     _, asked = read("vllm serve m --max-model 8192 --max-num 1")
     assert asked.context == 8192
     assert asked.notes == ["ignored, for kvcalc does not know them: '--max-num'"]
-    _, asked = read("llama-server -m m -np 1 --ctx-siz 8192")
-    assert asked.context is None
-    assert asked.notes[0] == "ignored, for kvcalc does not know them: '--ctx-siz'"
+    with pytest.raises(KvcalcError, match="'--ctx-siz' is not known, and may say how much is held"):
+        read("llama-server -m m -np 1 --ctx-siz 8192")
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,36 @@ def test_a_gpu_is_refused_where_nothing_depends_on_it(cli: Cli) -> None:
     outcome = cli("estimate", "k-exaone-236b-a23b", "-c", "8K", "--gpu", "h200")
     assert outcome.code == 2
     assert "ideal has no setting 'gpu'" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "-md llama-3.1-8b",
+            "the draft 'llama-3.1-8b' takes 1,073,741,824 (1.00 GiB) on top: "
+            "1,644,167,168 (1.53 GiB) in all",
+        ),
+        (
+            "-md llama-3.1-8b -ctkd q8_0 -ctvd q8_0",
+            "the draft 'llama-3.1-8b' takes 570,425,344 (544.00 MiB) on top",
+        ),
+        ("-hfd no/such", "the draft 'no/such' is not counted: kvcalc does not know its shape"),
+        ("--spec-type draft-mtp", "the context of the model's NextN layers is not counted"),
+    ],
+)
+def test_a_drafts_cache_is_counted_beside_the_models(cli: Cli, line: str, said: str) -> None:
+    asked = f"llama-server -m llama-3.1-8b.gguf -np 1 -c 8192 -ctk q8_0 -ctv q8_0 {line}"
+    outcome = cli("estimate", "--from", asked, "--json")
+    assert json.loads(outcome.out)["bytes"] == 570_425_344
+    assert said in outcome.err
+
+
+def test_the_models_own_nextn_layers_draft_in_f16(cli: Cli) -> None:
+    model = str(Path(__file__).parents[1] / "oracles" / "configs" / "Qwen--Qwen3.5-27B.json")
+    line = "llama-server -np 1 -c 8192 -ctk q8_0 -ctv q8_0 --spec-type draft-mtp"
+    counted = cli("estimate", model, "--from", line)
+    asked = ("estimate", model, "--from", line, "--set", "ctx_type=mtp", "--json")
+    alone = json.loads(cli(*asked).out)
+    assert (alone["kv_cache_dtype"], alone["bytes"]) == ("f16", 8192 * 4 * 256 * 2 * 2)
+    assert "NextN layers takes 33,554,432 (32.00 MiB) on top" in counted.err

@@ -14,15 +14,9 @@ from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 
 TAKEN_APART = {
-    *(
-        "model",
-        "context",
-        "sequences",
-        "spec_type",
-        "spec_draft_n_max",
-        "fit",
-        "kv_unified_per_slot",
-    )
+    *("model", "context", "sequences", "fit", "kv_unified_per_slot"),
+    *("spec_type", "spec_draft_n_max", "spec_draft_model", "spec_draft_hf"),
+    *("spec_draft_type_k", "spec_draft_type_v"),
 }
 
 

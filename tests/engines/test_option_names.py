@@ -40,6 +40,7 @@ BEFORE = {
         *("-O0", "-O1", "-O2", "-O3", *PAIRED),
     },
     "sglang": {"--tp", "--dp"},  # which argparse completes
+    "llama.cpp": {"--ctx-size-draft", "-cd"},
 }
 """Flags that the engine's parser does not name."""
 

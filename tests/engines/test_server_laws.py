@@ -113,6 +113,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "kv_bits": st.sampled_from([1, 2, 3, 4, 5, 6, 8]),
         "kv_group_size": st.sampled_from([32, 64, 128]),
         "quantized_kv_start": st.integers(0, 9000),
+        "max_kv_size": COUNTS,
     },
     "lmdeploy": {
         "kv_cache_dtype": st.sampled_from(find("lmdeploy").dtypes),

@@ -81,28 +81,28 @@ IGNORED = {
         1: "--control-vector --control-vector-scaled",
         2: "--control-vector-layer-range",
     },
-    "the draft's own context, which comes on top of what is counted": {
+    "how a draft is computed and accepted: its own context is counted by itself": {
         0: "--cpu-moe-draft --[no-]spec-draft-backend-sampling --spec-draft-cpu-moe -cmoed",
-        1: "--cache-type-k-draft --cache-type-v-draft --cpu-mask-batch-draft --cpu-mask-draft "
+        1: "--cpu-mask-batch-draft --cpu-mask-draft "
         "--cpu-range-draft --cpu-strict-batch-draft --cpu-strict-draft --device-draft "
         "--draft-min --draft-n-min --draft-p-min --draft-p-split --gpu-layers-draft "
-        "--hf-repo-draft --lookup-cache-dynamic --lookup-cache-static --model-draft "
+        "--lookup-cache-dynamic --lookup-cache-static "
         "--n-cpu-moe-draft --n-gpu-layers-draft --override-tensor-draft --poll-batch-draft "
         "--poll-draft --prio-batch-draft --prio-draft --spec-draft-cpu-mask "
         "--spec-draft-cpu-mask-batch --spec-draft-cpu-range --spec-draft-cpu-strict "
-        "--spec-draft-cpu-strict-batch --spec-draft-device --spec-draft-hf "
-        "--spec-draft-model --spec-draft-n-cpu-moe --spec-draft-n-min --spec-draft-ncmoe "
+        "--spec-draft-cpu-strict-batch --spec-draft-device "
+        "--spec-draft-n-cpu-moe --spec-draft-n-min --spec-draft-ncmoe "
         "--spec-draft-ngl --spec-draft-override-tensor --spec-draft-p-min "
         "--spec-draft-p-split --spec-draft-poll --spec-draft-poll-batch --spec-draft-prio "
         "--spec-draft-prio-batch --spec-draft-threads --spec-draft-threads-batch "
-        "--spec-draft-type-k --spec-draft-type-v --spec-ngram-map-k-min-hits "
+        "--spec-ngram-map-k-min-hits "
         "--spec-ngram-map-k-size-m --spec-ngram-map-k-size-n --spec-ngram-map-k4v-min-hits "
         "--spec-ngram-map-k4v-size-m --spec-ngram-map-k4v-size-n --spec-ngram-min-hits "
         "--spec-ngram-mod-n-match --spec-ngram-mod-n-max --spec-ngram-mod-n-min "
         "--spec-ngram-simple-min-hits --spec-ngram-simple-size-m --spec-ngram-simple-size-n "
         "--spec-ngram-size-m --spec-ngram-size-n --spec-synth-len --spec-synth-rates "
-        "--threads-batch-draft --threads-draft -Cbd -Cd -Crd -ctkd -ctvd -devd -hfd -hfrd "
-        "-lcd -lcs -md -ncmoed -ngld -otd -tbd -td",
+        "--threads-batch-draft --threads-draft -Cbd -Cd -Crd -devd "
+        "-lcd -lcs -ncmoed -ngld -otd -tbd -td",
     },
     "which cores and devices compute: what each holds is split_mode and tensor_split": {
         1: "--cpu-mask --cpu-mask-batch --cpu-range --cpu-range-batch --cpu-strict "
@@ -122,6 +122,9 @@ SAID = {
     },
     "a slot keeps so many copies of its states or windows in main memory on top, 32 unless given": {
         1: "--ctx-checkpoints --swa-checkpoints -ctxcp",
+    },
+    "a draft's context is the model's own, whatever it says; llama.cpp has no such flag any more": {
+        1: "--ctx-size-draft -cd",
     },
     "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
 }

@@ -2,7 +2,7 @@
 
 Flags are those of llama.cpp's common/arg.cpp (2026-10-01, commit 0c1e570), defaults those of
 tools/server/server.cpp. Flags that change what is loaded in ways not followed here
-(`--override-kv`, `--hf-file`) stand in no table, so they are named.
+(`--override-kv`, `--hf-file`) stand in no table, so they are named or refused.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.ignored_flags import HARMLESS_VARIABLES, IGNORED, SAID
 from kvcalc.engines.llama_cpp.option_values import TAKES
-from kvcalc.engines.server import MODEL, Asked, Server, Wanted
+from kvcalc.engines.server import MODEL, Asked, Beside, Server, Wanted
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 
@@ -24,6 +24,12 @@ DRAFTED = 3
 
 TRUE = {"on", "enabled", "true", "1"}
 """What common/arg.cpp takes for true."""
+
+TYPES = ("kv_cache_dtype", "cache_type_k", "cache_type_v")
+"""Settings of the model's element types, which a draft does not share."""
+
+DRAFT_TYPES = {"cache_type_k": "spec_draft_type_k", "cache_type_v": "spec_draft_type_v"}
+"""Settings of a draft's element types, and what its flags give."""
 
 ROLLS_BACK = frozenset({"draft-mtp", "draft-eagle3", "draft-dflash", "draft-dspark"})
 """Kinds of speculative decoding that want spare recurrent states (need_n_rs_seq)."""
@@ -49,6 +55,10 @@ VALUES = _values(
         "--kv-unified-per-slot": "kv_unified_per_slot",
         "-fit --fit": "fit",
         "--spec-type": "spec_type",
+        "-md --model-draft --spec-draft-model": "spec_draft_model",
+        "-hfd -hfrd --hf-repo-draft --spec-draft-hf": "spec_draft_hf",
+        "-ctkd --cache-type-k-draft --spec-draft-type-k": "spec_draft_type_k",
+        "-ctvd --cache-type-v-draft --spec-draft-type-v": "spec_draft_type_v",
         "--spec-draft-n-max --draft --draft-n --draft-max": "spec_draft_n_max",
     }
 )
@@ -80,6 +90,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "--fim-qwen-1.5b-default": {"model": "ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF", **QWEN_CODER},
     "--fim-qwen-3b-default": {"model": "ggml-org/Qwen2.5-Coder-3B-Q8_0-GGUF", **QWEN_CODER},
     "--fim-qwen-7b-default": {"model": "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", **QWEN_CODER},
+    **{
+        f"--fim-qwen-{size}b-spec": {
+            "model": f"ggml-org/Qwen2.5-Coder-{size}B-Q8_0-GGUF",
+            "spec_draft_hf": "ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF",
+            **QWEN_CODER,
+        }
+        for size in (7, 14)
+    },
     "--fim-qwen-30b-default": {
         "model": "ggml-org/Qwen3-Coder-30B-A3B-Instruct-Q8_0-GGUF",
         **QWEN_CODER,
@@ -115,6 +133,10 @@ ENVIRONMENT = {
         "SPEC_TYPE": "spec_type",
         "SPEC_DRAFT_N_MAX": "spec_draft_n_max",
         "DRAFT_MAX": "spec_draft_n_max",
+        "SPEC_DRAFT_MODEL": "spec_draft_model",
+        "SPEC_DRAFT_HF_REPO": "spec_draft_hf",
+        "SPEC_DRAFT_CACHE_TYPE_K": "spec_draft_type_k",
+        "SPEC_DRAFT_CACHE_TYPE_V": "spec_draft_type_v",
     }.items()
 }
 """Variables of the environment (set_env of common/arg.cpp): what each gives."""
@@ -196,14 +218,30 @@ def _without_context(asked: Asked, program: str, unified: bool, fits: bool) -> N
 
 
 def _drafted(asked: Asked) -> None:
-    kinds = str(asked.settings.pop("spec_type", "")).split(",")
-    drafted = asked.settings.pop("spec_draft_n_max", DRAFTED)
-    if ROLLS_BACK & set(kinds):
-        asked.settings["n_rs_seq"] = drafted
-        asked.notes.append(
-            f"llama-server: {quote(drafted)} drafted tokens; the draft's own context comes on top "
-            "(ctx_type=mtp gives it for the model's own NextN layers)"
-        )
+    """Read the draft: states that are rolled back, and a context of its own beside the model's.
+
+    That has the model's whole context, streams and batches, but no spare states, and f16 whatever
+    the model's types are (common/speculative.cpp, common_base_params_to_speculative).
+    """
+    settings = asked.settings
+    kinds = set(str(settings.pop("spec_type", "")).split(","))
+    drafted = settings.pop("spec_draft_n_max", DRAFTED)
+    file, repository = settings.pop("spec_draft_model", None), settings.pop("spec_draft_hf", None)
+    own = {
+        name: settings.pop(flag)
+        for name, flag in DRAFT_TYPES.items()
+        if settings.get(flag) is not None
+    }
+    alike = {name: value for name, value in settings.items() if name not in TYPES}
+    mtp = "draft-mtp" in kinds
+    draft = repository or file
+    if draft is not None or mtp:
+        of_mtp = {"ctx_type": "mtp"} if mtp else {}
+        what = f"the draft {quote(draft)}" if draft else "the context of the model's NextN layers"
+        told_by = ("ctx_type", "mtp") if mtp and draft is None else None
+        asked.beside.append(Beside(what, draft, alike | own | of_mtp, told_by))
+    if ROLLS_BACK & kinds:
+        settings["n_rs_seq"] = drafted
 
 
 def _of_one(context: int, sequences: int, unified: bool) -> int:
@@ -268,6 +306,7 @@ SERVER = Server(
     harmless=IGNORED,
     said=SAID,
     harmless_variables=HARMLESS_VARIABLES,
+    decides=r"ctx|context|parallel|slot|cache[-_]type|kv|ubatch|batch[-_]size",
     names=file_or_repository,
     finish=finish,
     prepare=prepare,

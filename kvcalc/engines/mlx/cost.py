@@ -80,11 +80,19 @@ def _moments(model: Model, settings: MlxSettings) -> list[CallEnd]:
 
 def _can_exceed_its_end(model: Model, settings: MlxSettings) -> bool:
     slides = models.rotates(model) and bool(model.sliding_windows)
-    return slides or bool(models.chunks(model)) or settings.kv_bits is not None
+    bounded = settings.max_kv_size is not None and models.bounded(model)
+    return slides or bounded or bool(models.chunks(model)) or settings.kv_bits is not None
 
 
 def _why(model: Model, settings: MlxSettings) -> str:
     more = settings.prefill_step_size - 1
+    if settings.max_kv_size is not None:
+        if models.bounded(model):
+            return (
+                f"max_kv_size keeps {settings.max_kv_size:,} tokens, and while the prompt is read "
+                f"up to {more:,} on top (the peak)"
+            )
+        return "its class makes its own caches, which max_kv_size leaves as they are"
     if model.sliding_windows and not models.rotates(model):
         return "its class ignores the window: every layer keeps all tokens"
     if model.sliding_windows:

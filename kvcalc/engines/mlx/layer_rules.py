@@ -71,6 +71,16 @@ class LayerRules(NamedTuple):
             "no_cache": self.nothing,
         }
 
+    @property
+    def bound(self) -> int | None:
+        """Tokens that `--max-kv-size` leaves of a cache of all tokens."""
+        return self.settings.max_kv_size if models.bounded(self.model) else None
+
+    @property
+    def room(self) -> Value:
+        """Tokens that a cache of all tokens has room for."""
+        return self.moment.full() if self.bound is None else self.moment.sliding(self.bound)
+
     def full(self, layer: "FullAttention") -> list[TokenRows]:
         """KVCache, or QuantizedKVCache once `kv_bits` applies; an indexer's keys in one more."""
         size = layer.index_head_dim
@@ -78,7 +88,7 @@ class LayerRules(NamedTuple):
 
     def sliding(self, layer: "SlidingAttention") -> list[TokenRows]:
         """RotatingKVCache."""
-        if not models.rotates(self.model):
+        if not models.rotates(self.model) or self.bound is not None:
             return self.every_token(layer)
         if self.settings.kv_bits is not None and not models.in_lists(self.model):
             raise self.stops("the window of a RotatingKVCache has no packed form")
@@ -106,7 +116,7 @@ class LayerRules(NamedTuple):
             raise self.stops("attention to latent rows (MLA) cannot read packed ones")
         sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements of {self.element.name}"
         row = self.element.row_bytes(layer.row_elements)
-        rows = [TokenRows("a token of a KVCache", sizes, row, self.moment.full())]
+        rows = [TokenRows("a token of a KVCache", sizes, row, self.room)]
         return rows if indexed is None else [*rows, self.index_keys(indexed, twice=True)]
 
     def recurrent(self, layer: "Recurrent") -> list[TokenRows]:
@@ -130,6 +140,10 @@ class LayerRules(NamedTuple):
     def every_token(self, layer: "Attention") -> list[TokenRows]:
         """All tokens: `kv_bits` packs all of them or none."""
         plain = self.keys_and_values(layer)
+        if self.bound is not None:
+            if self.settings.kv_bits is not None:
+                raise self.stops("a RotatingKVCache has no packed form")
+            return [plain]
         if self.settings.kv_bits is None or models.in_lists(self.model):
             return [plain]
         packed = self.packed_keys_and_values(layer)
@@ -146,7 +160,7 @@ class LayerRules(NamedTuple):
         )
         sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {self.element.name}"
-        return TokenRows(f"a token of a {of}", working, row, self.moment.full())
+        return TokenRows(f"a token of a {of}", working, row, self.room)
 
     def packed_keys_and_values(self, layer: "Attention") -> TokenRows:
         """Elements of `kv_bits`, and a scale and a bias for every `kv_group_size` of them.
@@ -164,13 +178,13 @@ class LayerRules(NamedTuple):
             row += layer.kv_heads * (size * bits // 8 + 2 * self.element.row_bytes(size // group))
         sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {bits} bits, 2 of {self.element.name} for every {group}"
-        return TokenRows("a token of a QuantizedKVCache", working, row, self.moment.full())
+        return TokenRows("a token of a QuantizedKVCache", working, row, self.room)
 
     def index_keys(self, size: int, twice: bool = False) -> TokenRows:
         """An indexer's KVCache: its values are empty, or (DeepSeek-V3.2) as large as its keys."""
         row = self.element.row_bytes(size) * (2 if twice else 1)
         working = f"{'2 x ' if twice else ''}{size} elements of {self.element.name}"
-        return TokenRows("an indexer's key of a token", working, row, self.moment.full())
+        return TokenRows("an indexer's key of a token", working, row, self.room)
 
     def stops(self, reason: str) -> UnsupportedError:
         """Say that the engine stops with `kv_bits`, and when."""

@@ -34,6 +34,17 @@ ALL_FULL = names(
 )
 """Their attention layers keep a KVCache each, whatever window the file names."""
 
+WITHOUT_MAKE_CACHE = names(
+    "Klear apertus bailing_moe bitnet cohere dbrx deepseek deepseek_v3 dots1 ernie4_5 "
+    "ernie4_5_moe exaone gemma gemma2 glm glm4 glm4_moe glm4_moe_lite gpt2 gpt_bigcode gpt_neox "
+    "gptj granite granitemoe helium hunyuan hunyuan_v1_dense internlm2 internlm3 "
+    "joyai_llm_flash kimi_k2 kimi_k25 kimi_vl llama4_text mimo minicpm minimax_m2 mistral3 "
+    "mistral4 mixtral nanochat nemotron olmo olmo2 olmoe openelm phi phi-msft phi3 phi3small "
+    "phimoe pixtral plamo qwen qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3 qwen3_moe qwen3_vl "
+    "qwen3_vl_moe seed_oss smollm3 solar_open stablelm starcoder2 talkie telechat3"
+)
+"""Their class leaves the caches to make_prompt_cache, which `--max-kv-size` bounds."""
+
 EXPANDED = names("deepseek_v2 minicpm3 youtu_llm")
 """They store the heads' keys and values that a latent row expands to."""
 
@@ -78,6 +89,11 @@ def rotates(model: Model) -> bool:
     if model.model_type in LISTED:
         return not all(layer.windows for layer, _ in model.groups)
     return model.model_type is None or model.model_type in ROTATING
+
+
+def bounded(model: Model) -> bool:
+    """Tell whether `--max-kv-size` bounds its caches; a shape has none of its own."""
+    return model.model_type is None or model.model_type in WITHOUT_MAKE_CACHE
 
 
 def chunks(model: Model) -> set[int]:

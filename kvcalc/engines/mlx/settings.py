@@ -48,3 +48,10 @@ class MlxSettings(Settings):
         Field(ge=0, le=2**40),
         About("tokens, from which on kv_bits packs", "mlx_lm/generate.py"),
     ] = 5000
+    max_kv_size: Annotated[
+        Count | None,
+        About(
+            "tokens that a RotatingKVCache holds, of models whose class makes no caches",
+            "mlx_lm/models/cache.py (make_prompt_cache)",
+        ),
+    ] = None

@@ -1,0 +1,36 @@
+"""MLX-LM's `--max-kv-size`: a rotating cache, of models whose class makes none of its own."""
+
+import pytest
+
+import kvcalc
+from kvcalc.engines.server_reader import read
+from kvcalc.errors import KvcalcError
+
+
+@pytest.mark.parametrize(
+    ("model", "bounded", "free"),
+    [
+        # 64 layers of 8 heads of 128: a reported 8 GiB at 32,768, and 1 GiB with the bound.
+        ("qwen3-32b", 2**30, 2**33),
+        # Its make_cache gives every layer a cache of its own.
+        ("llama-3.1-8b", 2**32, 2**32),
+    ],
+)
+def test_it_bounds_what_make_prompt_cache_makes(model: str, bounded: int, free: int) -> None:
+    loaded = kvcalc.load(model)
+    _, asked = read(f"mlx_lm.generate --model {model} --max-kv-size 4096")
+    assert asked.settings == {"max_kv_size": "4096"}
+    assert kvcalc.cost(loaded, "mlx", **asked.settings)(32_768) == bounded
+    assert kvcalc.cost(loaded, "mlx")(32_768) == free
+
+
+def test_the_peak_is_while_the_prompt_is_read() -> None:
+    cost = kvcalc.cost(kvcalc.load("qwen3-32b"), "mlx", max_kv_size=4096)
+    assert cost.peak_formula is not None
+    row = 2**30 // 4096
+    assert cost.peak_formula(32_768) == (4096 + 2047) * row
+
+
+def test_it_has_no_packed_form() -> None:
+    with pytest.raises(KvcalcError, match="a RotatingKVCache has no packed form"):
+        kvcalc.cost(kvcalc.load("qwen3-32b"), "mlx", max_kv_size=4096, kv_bits=8)
