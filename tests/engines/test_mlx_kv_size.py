@@ -3,8 +3,11 @@
 import pytest
 
 import kvcalc
+from kvcalc.engines.mlx.models import WITHOUT_MAKE_CACHE
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
+from kvcalc.layers.attention import FullAttention
+from kvcalc.model import Model
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,13 @@ def test_it_bounds_what_make_prompt_cache_makes(model: str, bounded: int, free: 
     assert asked.settings == {"max_kv_size": "4096"}
     assert kvcalc.cost(loaded, "mlx", **asked.settings)(32_768) == bounded
     assert kvcalc.cost(loaded, "mlx")(32_768) == free
+
+
+@pytest.mark.parametrize("model_type", sorted(WITHOUT_MAKE_CACHE))
+def test_it_bounds_every_class_without_a_make_cache_of_its_own(model_type: str) -> None:
+    layer = FullAttention(kv_heads=8, head_dim=128)
+    model = Model(name="typed", model_type=model_type, layers=(layer,))
+    assert kvcalc.cost(model, "mlx", max_kv_size=4096)(32_768) == 4096 * 4096
 
 
 def test_the_peak_is_while_the_prompt_is_read() -> None:
