@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from kvcalc.catalogue.models import names
-from kvcalc.cli.gpu import GPU
+from kvcalc.cli.options import GPU
 from tests.conftest import Cli
 
 COMMANDS = ["estimate", "sweep", "compare", "explain", "engines", "models"]
