@@ -109,6 +109,7 @@ def test_what_vllm_itself_would_print_agrees() -> None:
         settings = {name: value for name, value in settings.items() if value is not None}
         lines = [
             f"Available KV cache memory: {given['memory_bytes'] / 2**30:.2f} GiB",
+            str(results.get("auto_fit_log")),
             str(results.get("log") or results.get("error") or results.get("refused")),
         ]
         rows = checked(lines, load(PRESETS[given["model"]]), settings)

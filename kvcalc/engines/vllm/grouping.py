@@ -154,6 +154,15 @@ def _dealt(caches: Sequence[Placed], rules: Rules) -> list[list[Placed]]:
     ]
 
 
+def padded_kinds(groups: Sequence[Sequence[Placed]], rules: Rules) -> list[tuple[int, int]]:
+    """For each kind whose last group is not full: the layers that pad it, and its own layers."""
+    counts = Counter(cache for group in groups for _, cache in group)
+    if len(groups) == 1 or len({cache.page for cache in counts}) > 1:
+        return []
+    size = rules.group_size(min(counts.values()), max(counts.values()))
+    return [(-layers % size, layers) for layers in counts.values() if layers % size]
+
+
 def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
     """Pack pages of different bytes side by side, where the block is the outermost dimension.
 

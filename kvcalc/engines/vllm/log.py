@@ -23,45 +23,50 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.vllm import log_config, log_refused
-from kvcalc.engines.vllm.caches import StateCache
+from kvcalc.engines.vllm import log_config, log_layout, log_memory, log_refused
 from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint
 from kvcalc.errors import UnsupportedError
 
 PATTERNS = (
-    pattern("available", "KV cache memory", rf"Available KV cache memory [:=] (?P<gib>{SIZE}) GiB"),
-    pattern("tokens", "GPU KV cache size", rf"GPU KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
+    pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
     pattern(
         "concurrency",
         "Maximum concurrency",
         rf"Maximum concurrency(?: for (?P<context>{COUNT}) tokens per request)? [:=] "
         rf"(?P<times>{SIZE})x",
     ),
-    pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
     pattern(
         "mamba blocks",
         "available Mamba cache blocks",
         rf"max_num_seqs \((?P<sequences>{COUNT})\) exceeds available Mamba cache blocks "
         rf"\((?P<blocks>{COUNT})\)",
     ),
+    pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
     pattern(
         "override",
         "num_gpu_blocks_override",
         rf"Overriding num_gpu_blocks=(?P<blocks>{COUNT}) with "
         rf"num_gpu_blocks_override=(?P<override>{COUNT})",
     ),
-    pattern(
-        "attention block",
-        "attention block size to",
-        rf"Setting attention block size to (?P<tokens>{COUNT}) tokens",
-    ),
-    pattern(
-        "mamba padding", "mamba page size by", rf"Padding mamba page size by (?P<percent>{SIZE})%"
-    ),
     pattern("blocks", "cache_config_info{", rf'num_gpu_blocks="(?P<blocks>{COUNT})"'),
+    pattern("tokens", "cache_config_info{", rf'kv_cache_size_tokens="(?P<tokens>{COUNT})"'),
+    pattern(
+        "concurrency",
+        "cache_config_info{",
+        r'kv_cache_max_concurrency="(?P<times>[0-9]{1,9}\.[0-9]{1,20})"',
+    ),
+    pattern(
+        "blocks",
+        "cache_config_info with",
+        rf"Engine [0-9]{{1,6}}: vllm cache_config_info with initialization after "
+        rf"num_gpu_blocks is: (?P<blocks>{COUNT})",
+    ),
+    pattern("host pool", "host KV cache size", r"\+ host KV cache size"),
 )
 
 NO_CONTEXT = "the context is missing: give --set max_model_len=N"
+
+HOST_POOL = "HiSparse keeps rows in main memory, too, and kvcalc does not count its pools"
 
 BY_LEAST = "each rank prints its own available memory and the pool follows the least"
 
@@ -73,11 +78,14 @@ def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what vLLM's rules give for the model."""
     run = Run(found, subject)
     without_model = Run(found, replace(subject, model=None))
+    on_the_host = any(line.kind == "host pool" for line in found)
     for line in found:
         rule = RULES.get(line.kind)
         if not rule:
             continue
         try:
+            if on_the_host and subject.model is not None:
+                raise UnsupportedError(HOST_POOL)
             yield from list(rule(run, line))
         except UnsupportedError as error:
             for row in rule(without_model, line):
@@ -102,8 +110,8 @@ def _tokens(run: Run, line: Found) -> Iterator[Checked]:
     if wanted < ours and Fraction(ours - wanted, ours) < OTHER_RANK:
         yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer; {BY_LEAST}")
         return
-    cause = run.explain(lambda pool: any(run.labelled(pool, wanted)))
-    yield printed.row(ours, DIFFERS, f"{name}: off by {wanted - ours:+,}{hint(cause)}")
+    cause = _cause(run, lambda pool: any(run.labelled(pool, wanted)))
+    yield printed.row(ours, DIFFERS, f"{name}: off by {wanted - ours:+,}{cause}")
 
 
 def _by_concurrency(run: Run, printed: Printed) -> Checked:
@@ -123,10 +131,10 @@ def _no_pair(run: Run) -> str:
 
 
 def _without_model(run: Run, printed: Printed) -> Checked:
-    if run.blocks is None:
+    """Without a model: the blocks of the log, where they are of 16 tokens as vLLM's default."""
+    if run.blocks is None or not printed.agrees_with(size := number(run.blocks) * 16):
         return printed.cannot(NO_MODEL)
-    size = number(run.blocks) * 16
-    return printed.held(size, "blocks x 16 tokens, both of the log")
+    return printed.row(size, AGREES, "blocks x 16 tokens, both of the log")
 
 
 def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
@@ -164,8 +172,18 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
     if 0 < ours - printed.value < ours * OTHER_RANK:
         yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}; {BY_LEAST}")
         return
-    cause = run.explain(lambda pool: agreeing(pool) is not None)
-    yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{hint(cause)}")
+    cause = _cause(run, lambda pool: agreeing(pool) is not None)
+    yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{cause}")
+
+
+def _cause(run: Run, holds: Callable[[RunPool], bool]) -> str:
+    """Say what would make a figure as it is printed, or that nothing could."""
+    if (cause := run.explain(holds)) is not None:
+        return hint(cause)
+    if run.of_one_start:
+        return ""
+    blocks = run.override or run.blocks
+    return f"; {blocks} blocks are {run.times}x of no request: the lines are not of one start"
 
 
 def _of_tokens(run: Run, printed: Printed, context: int) -> Checked:
@@ -220,38 +238,6 @@ def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:
         yield replace(row, why=f"{row.why}; {most}")
 
 
-def _attention_block(run: Run, line: Found) -> Iterator[Checked]:
-    printed = Printed(line.line, "attention block size (tokens)", line.values["tokens"])
-    if run.subject.model is None:
-        yield printed.cannot(NO_MODEL)
-        return
-    wanted = number(printed.text)
-
-    def explain(printed: Printed) -> str | None:
-        return run.explain(lambda pool: pool.plan.block_size == wanted)
-
-    yield printed.held(run.pool.plan.block_size, "the block that holds a state", explain)
-
-
-def _padding(run: Run, line: Found) -> Iterator[Checked]:
-    printed = Printed(line.line, "mamba page padding (%)", line.values["percent"])
-    if run.subject.model is None:
-        yield printed.cannot(NO_MODEL)
-        return
-    states = [
-        cache
-        for group in run.pool.plan.groups
-        for _, cache in group.members
-        if isinstance(cache, StateCache)
-    ]
-    if not states:
-        yield printed.cannot("the model has no recurrent layers")
-        return
-    largest_state = max(states, key=lambda cache: cache.state)
-    ours = Fraction(100 * largest_state.page, largest_state.state) - 100
-    yield printed.held(ours, f"{largest_state.page:,} B a page, {largest_state.state:,} B a state")
-
-
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "tokens": _tokens,
     "concurrency": _concurrency,
@@ -259,13 +245,16 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "blocks": _blocks,
     "mamba blocks": _mamba_blocks,
     "override": _blocks,
-    "attention block": _attention_block,
-    "mamba padding": _padding,
+    **log_layout.RULES,
+    **log_memory.RULES,
 }
 """How each kind of line is checked."""
 
 LOG = EngineLog(
-    patterns=(*PATTERNS, *log_config.PATTERNS, *log_refused.PATTERNS),
+    patterns=(
+        *(*PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
+        *(*log_config.PATTERNS, *log_refused.PATTERNS),
+    ),
     check=check,
     spellings=log_config.SPELLINGS,
     beside=frozenset({"num_gpu_blocks_override", "kv_cache_memory_bytes"}),

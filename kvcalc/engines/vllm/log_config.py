@@ -6,7 +6,7 @@ config/vllm.py, v1/core/kv_cache_utils.py), and as older versions had them.
 
 from typing import Any
 
-from kvcalc.engines.log import COUNT, SIZE, pattern
+from kvcalc.engines.log import COUNT, pattern
 from kvcalc.engines.releases import numbers, parsed
 from kvcalc.engines.vllm.draft_flags import COUNTED, WITHOUT_LAYERS
 from kvcalc.engines.vllm.releases import RELEASES
@@ -20,12 +20,8 @@ PATTERNS = (
     ),
     pattern("engine", "version ", rf"(?:vLLM API server|█) version {VERSION}"),
     pattern("arguments", "non-default args:", r"non-default args: (?P<config>\{.*)"),
+    pattern("arguments", "cache_config_info{", r"cache_config_info\{(?P<config>[^}]*)"),
     pattern("batch", "max_num_batched_tokens=", rf"max_num_batched_tokens=(?P<tokens>{COUNT})"),
-    pattern(
-        "available",
-        "memory for KV Cache as specified",
-        rf"reserved (?P<gib>{SIZE}) GiB memory for KV Cache as specified by kv_cache_memory_bytes",
-    ),
     pattern(
         "manager off",
         "ybrid",
@@ -47,6 +43,7 @@ SPELLINGS = {
     "max_model_len": "context",
     "max_seq_len": "context",
     "max_num_seqs": "sequences",
+    "cache_dtype": "kv_cache_dtype",
     "method": "speculative_method",
     "speculative_config": "speculative_method",
     "num_spec_tokens": "num_speculative_tokens",
@@ -55,7 +52,14 @@ SPELLINGS = {
 
 CONFIGURED = (
     *("tensor_parallel_size", "pipeline_parallel_size", "decode_context_parallel_size"),
-    *("kv_cache_dtype", "max_seq_len", "max_model_len", "max_num_seqs", "block_size"),
+    *(
+        "kv_cache_dtype",
+        "cache_dtype",
+        "max_seq_len",
+        "max_model_len",
+        "max_num_seqs",
+        "block_size",
+    ),
     *("enable_prefix_caching", "max_num_batched_tokens", "async_scheduling"),
     *("disable_hybrid_kv_cache_manager", "mamba_cache_mode", "mamba_ssm_cache_dtype"),
     *("num_gpu_blocks_override", "kv_cache_memory_bytes", "kv_connector"),
@@ -86,5 +90,6 @@ VALUES: dict[str, Any] = {
     "release": release,
     "method": method,
     "speculative_config": lambda text: method(text) if text == "None" else None,
+    "max_model_len": lambda text: None if text in ("None", "auto", "-1") else text,
 }
 """How what the lines say is made a setting."""

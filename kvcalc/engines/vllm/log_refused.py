@@ -1,4 +1,7 @@
-"""The error of a request that vLLM's start-up check refuses, and of older versions' pool."""
+"""vLLM's start-up check: the error of a request that it refuses, and the length that it fits.
+
+v1/core/kv_cache_planning.py of 0.33.0, and as older versions had it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -34,6 +37,18 @@ PATTERNS = (
         "can be stored in KV cache",
         rf"max seq len \((?P<context>{COUNT})\) is larger than the maximum number of tokens that "
         rf"can be stored in KV cache \((?P<tokens>{COUNT})\)",
+    ),
+    pattern(
+        "fitted",
+        "Auto-fit max_model_len:",
+        rf"reduced from (?P<asked>{COUNT}) to (?P<fitted>{COUNT}) to fit in available "
+        rf"(?:GPU|KV cache) memory \((?P<gib>{SIZE}) GiB",
+    ),
+    pattern(
+        "fitted",
+        "Auto-fit max_model_len:",
+        rf"full model context length (?P<fitted>{COUNT}) fits in available "
+        rf"(?:GPU|KV cache) memory(?: \((?P<gib>{SIZE}) GiB)?",
     ),
 )
 
@@ -117,6 +132,24 @@ def _estimated(
     return printed.row(ours, DIFFERS, f"{why}: {shortest:,} to {longest:,} expected")
 
 
+def _auto_fit(run: Run, line: Found) -> Iterator[Checked]:
+    """The length that --max-model-len auto makes of the model's: the longest that fits."""
+    values = line.values
+    printed = Printed(line.line, "max_model_len that fits (tokens)", values["fitted"])
+    text = values.get("gib", run.memory)
+    if run.subject.model is None or (text is None and not run.memory_bytes):
+        yield printed.cannot(NO_MODEL if run.subject.model is None else NO_MEMORY)
+        return
+    memory = Printed(0, "", text or "0", GIB_PLACES)
+    if asked := values.get("asked"):
+        rows = [_estimated(run, printed, memory, one, number(asked)) for one in _checks(run.pool)]
+        yield next((row for row in rows if row.verdict == AGREES), rows[0])
+        return
+    fitted, most = number(printed.text), run.bytes_of(memory)[1]
+    ours = max(one.longest(fitted, most) for one in _checks(run.pool))
+    yield printed.held(ours, f"the longest, up to that, that fits {memory.text} GiB")
+
+
 def _stored(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
     if run.blocks is not None:
@@ -128,5 +161,6 @@ def _stored(run: Run, line: Found) -> Iterator[Checked]:
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "refused": _refused,
     "stored": _stored,
+    "fitted": _auto_fit,
 }
 """How each kind of line is checked."""

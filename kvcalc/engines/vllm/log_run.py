@@ -74,7 +74,10 @@ class Run:
         if batch:
             self.settings.setdefault("max_num_batched_tokens", number(batch))
         concurrency = [f.values["context"] for f in found if "context" in f.values]
-        self.context = subject.context or (number(concurrency[-1]) if concurrency else None)
+        fitted = last(found, "fitted", "fitted")
+        self.context = number(fitted) if fitted else subject.context
+        if self.context is None and concurrency:
+            self.context = number(concurrency[-1])
         if self.context is None and subject.model is not None:
             self.context = subject.model.max_context
         memories = [f.values["gib"] for f in found if f.kind == "available"]
@@ -119,7 +122,7 @@ class Run:
         if not self.memory_bytes and self.memory is None:
             return None
         low, high = self.bytes_of(Printed(0, "", self.memory or "0", GIB_PLACES))
-        return range(max(0, low) // pool.block, high // pool.block + 1)
+        return range(max(0, low) // pool.block, max(0, high) // pool.block + 1)
 
     def blocks_of(self, pool: RunPool) -> range | None:
         """How many blocks the pool may have: as asked for, as printed, else as the memory gives."""
@@ -127,6 +130,18 @@ class Run:
             if text is not None:
                 return range(number(text), number(text) + 1)
         return self.blocks_in_memory(pool)
+
+    @property
+    def of_one_start(self) -> bool:
+        """Whether some count of blocks a request makes the log's concurrency of its blocks."""
+        text = self.override or self.blocks
+        if text is None or self.times is None or not (times := Printed(0, "", self.times)).value:
+            return True
+        near = int(number(text) / times.value)
+        return any(
+            times.agrees_with(Fraction(number(text), request))
+            for request in range(max(1, near - 1), near + 3)
+        )
 
     def labelled(self, pool: RunPool, tokens: int) -> Iterator[tuple[int, str]]:
         """The counts of blocks with which the pool's tokens are these, each with the label."""
