@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from kvcalc.answers.workbook.combinations import Listed as Listed
     from kvcalc.costs import Cost as Cost
     from kvcalc.costs import Group as Group
-    from kvcalc.costs import Pool as Pool
     from kvcalc.costs import Split as Split
     from kvcalc.costs import Step as Step
     from kvcalc.engines.engine import Settings as Settings
@@ -63,10 +62,10 @@ if TYPE_CHECKING:
     from kvcalc.engines.lmdeploy.settings import LmdeploySettings as LmdeploySettings
     from kvcalc.engines.log import Checked as Checked
     from kvcalc.engines.mlx.settings import MlxSettings as MlxSettings
+    from kvcalc.engines.pool import pool as pool
     from kvcalc.engines.request import cost as cost
-    from kvcalc.engines.request import pool as pool
     from kvcalc.engines.sglang.settings import SglangSettings as SglangSettings
-    from kvcalc.engines.transformers import TransformersSettings as TransformersSettings
+    from kvcalc.engines.transformers.settings import TransformersSettings as TransformersSettings
     from kvcalc.engines.vllm.settings import VllmSettings as VllmSettings
     from kvcalc.errors import KvcalcError as KvcalcError
     from kvcalc.errors import MissingExtraError as MissingExtraError
@@ -84,6 +83,7 @@ if TYPE_CHECKING:
     from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
     from kvcalc.outputs.workbook.sheet import sheet as sheet
+    from kvcalc.pools import Pool as Pool
     from kvcalc.readers import load as load
     from kvcalc.readers import read as read
     from kvcalc.readers.reading import Reading as Reading
@@ -113,15 +113,16 @@ _HOMES = {
     "answers.traces.row": "TraceRow TraceRowOnGpus",
     "answers.workbook": "Percentile Workbook",
     "answers.workbook.combinations": "Combination Listed",
-    "costs": "Cost Group Pool Split Step",
+    "costs": "Cost Group Split Step",
     "engines.engine": "Settings",
     "engines.llama_cpp.settings": "LlamaCppSettings",
     "engines.log": "Checked",
     "engines.lmdeploy.settings": "LmdeploySettings",
     "engines.mlx.settings": "MlxSettings",
-    "engines.request": "cost pool",
+    "engines.pool": "pool",
+    "engines.request": "cost",
     "engines.sglang.settings": "SglangSettings",
-    "engines.transformers": "TransformersSettings",
+    "engines.transformers.settings": "TransformersSettings",
     "engines.vllm.settings": "VllmSettings",
     "errors": "KvcalcError MissingExtraError RequestError SourceError "
     "TooLittleMemoryError UnsupportedError",
@@ -131,6 +132,7 @@ _HOMES = {
     "formula.languages.language": "Written",
     "model": "Model",
     "outputs.workbook.sheet": "sheet",
+    "pools": "Pool",
     "readers": "load read",
     "readers.reading": "Reading",
     "readers.weights": "Weights",

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from kvcalc.engines.parts import part
 from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
@@ -11,33 +12,21 @@ if TYPE_CHECKING:
 
 
 class EngineRow(NamedTuple):
-    """An engine's module, which defines ENGINE, and the programs that start its server.
+    """An engine's folder, which defines ENGINE, and the programs that start its server."""
 
-    `log` is the module that defines LOG, where what its start-up lines mean is known.
-    """
-
-    module: str
+    folder: str
     programs: tuple[str, ...] = ()
-    log: str | None = None
 
 
 ENGINES = {
     "ideal": EngineRow("kvcalc.engines.ideal"),
     "transformers": EngineRow("kvcalc.engines.transformers"),
-    "vllm": EngineRow(
-        "kvcalc.engines.vllm",
-        ("vllm", "vllm.entrypoints.openai.api_server"),
-        log="kvcalc.engines.vllm.log",
-    ),
-    "sglang": EngineRow(
-        "kvcalc.engines.sglang", ("sglang.launch_server", "sglang"), log="kvcalc.engines.sglang.log"
-    ),
-    "llama.cpp": EngineRow(
-        "kvcalc.engines.llama_cpp", ("llama-server",), log="kvcalc.engines.llama_cpp.log"
-    ),
+    "vllm": EngineRow("kvcalc.engines.vllm", ("vllm", "vllm.entrypoints.openai.api_server")),
+    "sglang": EngineRow("kvcalc.engines.sglang", ("sglang.launch_server", "sglang")),
+    "llama.cpp": EngineRow("kvcalc.engines.llama_cpp", ("llama-server",)),
     "mlx": EngineRow("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
     "lmdeploy": EngineRow("kvcalc.engines.lmdeploy", ("lmdeploy",)),
-    "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm", log="kvcalc.engines.tensorrt_llm.log"),
+    "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm"),
 }
 """The engines, in the order in which they are compared."""
 
@@ -61,10 +50,11 @@ def find(name: str) -> "Engine":
             field="engine",
             found=name,
         )
-    engine: Engine = import_module(row.module).ENGINE
+    engine: Engine = import_module(row.folder).ENGINE
     return engine
 
 
 def logs() -> "dict[str, EngineLog]":
     """The logs that are known, by the names of their engines, in the order of the engines."""
-    return {name: import_module(row.log).LOG for name, row in ENGINES.items() if row.log}
+    found = {name: part(row.folder, "log") for name, row in ENGINES.items()}
+    return {name: log for name, log in found.items() if log is not None}

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from kvcalc.costs import Cost, Pool
+from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
+from kvcalc.engines.parts import part
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.releases import Standing
     from kvcalc.engines.server import Server
     from kvcalc.engines.traffic import Sum
+    from kvcalc.pools import Pool
 
 
 def whole(value: object) -> object:
@@ -92,12 +94,9 @@ class Engine(NamedTuple):
 
     `version` and `source` are those of the code that was read. `pool` cuts up a memory: of
     the model and the settings, bytes on each rank and the tokens of one sequence it makes a Pool.
-    `memory` is its rule for a GPU's memory, without which `fit` refuses it; `traffic` are the sums
-    over a trace's requests, without which `trace` refuses it, unless its cost is a pool's.
     `levers` are settings that change how much is held, not what, each with values worth trying.
-    `server` is the command line that starts it, read and written; `lines` are those of other
-    programs that it runs in, which are read. `note` is a sentence that people need beside its
-    figures.
+    `note` is a sentence that people need beside its figures. What else it says stands in files of
+    its `folder`, which are imported where they are needed.
     """
 
     name: str
@@ -107,13 +106,33 @@ class Engine(NamedTuple):
     kinds: tuple[str, ...]
     dtypes: tuple[str, ...]
     cost: Callable[[Model, Any], Cost]
-    pool: Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None = None
-    memory: "Memory | None" = None
-    traffic: "tuple[Sum, ...] | None" = None
+    folder: str
+    pool: "Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None" = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
-    server: "Server | None" = None
-    lines: "Mapping[str, Server]" = MappingProxyType({})
     note: str = ""
+
+    @property
+    def memory(self) -> "Memory | None":
+        """Its rule for a GPU's memory, without which `fit` refuses it."""
+        found: Memory | None = part(self.folder, "memory")
+        return found
+
+    @property
+    def traffic(self) -> "tuple[Sum, ...] | None":
+        """The sums over a trace's requests, without which `trace` refuses it."""
+        found: tuple[Sum, ...] | None = part(self.folder, "traffic")
+        return found
+
+    @property
+    def server(self) -> "Server | None":
+        """The command line that starts it, read and written."""
+        found: Server | None = part(self.folder, "server")
+        return found
+
+    @property
+    def lines(self) -> "Mapping[str, Server]":
+        """The command lines of other programs that run it, which are read."""
+        return part(self.folder, "lines") or {}
 
     def on_card(self, card: "Card", settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings on a card: what the engine takes by a known GPU follows it, unless given."""

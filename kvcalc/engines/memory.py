@@ -6,12 +6,12 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.costs import Pool
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
     from kvcalc.engines.releases import Standing
+    from kvcalc.pools import Pool
 
 ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
 """What an engine takes its share of: all of a card's memory, rounded down or up to whole bytes, or
@@ -47,7 +47,7 @@ def whole_budget(model: Model, settings: Any, budget: int) -> int:
     return budget
 
 
-def whole_blocks(pool: Callable[[Model, Any, int, int], Pool], held_back: int) -> Usable:
+def whole_blocks(pool: "Callable[[Model, Any, int, int], Pool]", held_back: int) -> Usable:
     """Requests can use a pool's blocks, but for those that the engine never hands out."""
 
     def usable(model: Model, settings: Any, budget: int) -> int:

@@ -22,7 +22,7 @@ FOLD: dict[str, Callable[[int, int], int]] = {
 """What a kind of node makes of two ints (sums and products fold by rules of their own)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Expression:
     """A node: its kind and its two operands, or of the kind "variable" its name."""
 

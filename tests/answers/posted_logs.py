@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.layers.attention import FullAttention, LatentAttention, SlidingAttention
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model
 from kvcalc.readers import load

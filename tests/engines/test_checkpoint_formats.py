@@ -7,7 +7,8 @@ import pytest
 
 import kvcalc
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import FullAttention, LatentAttention
+from kvcalc.layers.attention import FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import CacheScheme, Model
 from kvcalc.readers import read
 

@@ -8,8 +8,9 @@ import kvcalc
 from kvcalc.engines import ENGINES, find
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers import KINDS
-from kvcalc.layers.attention import CompressedAttention, CrossAttention
+from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (
     CarriedRow,

@@ -12,8 +12,9 @@ from kvcalc.engines.llama_cpp.devices import devices
 from kvcalc.engines.llama_cpp.loading import load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import CompressedAttention, CrossAttention
+from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.recurrent import CarriedRow, Mlstm, ShortConvolution
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of

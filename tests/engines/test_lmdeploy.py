@@ -10,8 +10,8 @@ import pytest
 import kvcalc
 from kvcalc.engines import ENGINES, find
 from kvcalc.engines.server import Asked
-from kvcalc.layers.attention import CompressedAttention, LatentAttention
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model
 from tests.shapes import DEEPSEEK_ROW, HEADS, chunked, full, latent, model, sliding

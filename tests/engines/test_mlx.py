@@ -15,8 +15,9 @@ import kvcalc
 from kvcalc.engines.mlx.prefill import AfterSingles, CallEnd, after_prompt
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
-from kvcalc.layers.attention import FullAttention, LatentAttention
+from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.composed import Combined
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Mamba, Mamba2
 from kvcalc.model import Model
 from tests.shapes import DEEPSEEK_ROW, HEADS, chunked, full, latent, model, sliding

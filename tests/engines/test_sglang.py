@@ -13,7 +13,8 @@ from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.window_pool import WindowPool as Keeping
 from kvcalc.engines.sglang.window_pool import reservation
-from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines.sglang.window_pool import WindowPool
-from kvcalc.layers.attention import CompressedAttention, LatentAttention
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (
     CarriedRow,

@@ -10,7 +10,7 @@ import kvcalc
 from kvcalc.engines.sglang.releases import RELEASES
 from kvcalc.engines.sglang.window_pool import WindowPool
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import CompressedAttention, LatentAttention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from tests.shapes import DEEPSEEK_ROW, full, latent, sliding

@@ -33,7 +33,7 @@ def cost_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = EngineRow("tests.engines.toy.whole", ("toyserve",), log="tests.engines.toy.whole")
+    row = EngineRow("tests.engines.toy.whole", ("toyserve",))
     monkeypatch.setitem(ENGINES, "toy", row)
 
 

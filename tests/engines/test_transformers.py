@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.engines.transformers_types import TYPES, UNMEASURED
-from kvcalc.layers.attention import CompressedAttention, CrossAttention, SlidingAttention
+from kvcalc.engines.transformers.types import TYPES, UNMEASURED
+from kvcalc.layers.attention import CrossAttention, SlidingAttention
+from kvcalc.layers.latent import CompressedAttention
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import families, reading_of
 from tests.shapes import full, sliding

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.layers.attention import FullAttention, LatentAttention, SlidingAttention
+from kvcalc.layers.attention import FullAttention, SlidingAttention
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of

@@ -7,12 +7,13 @@ from math import ceil
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
-from kvcalc.costs import Cost, Pool
+from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory import Budget
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
+from kvcalc.pools import Pool
 
 BESIDE = ("pipeline_parallel_size", "prefill_context_parallel_size")
 """Settings that multiply the GPUs of one copy of the model, beside what spreads it."""

@@ -10,9 +10,6 @@ from kvcalc.engines.engine import Engine
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.layer_rules import RULES
-from kvcalc.engines.llama_cpp.memory import MEMORY
-from kvcalc.engines.llama_cpp.ollama import OLLAMA
-from kvcalc.engines.llama_cpp.server import ONE_SEQUENCE, SERVER
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 
 ENGINE = Engine(
@@ -23,10 +20,8 @@ ENGINE = Engine(
     kinds=tuple(RULES),
     dtypes=tuple(BLOCK_TYPES),
     cost=cost,
+    folder=__name__,
     levers=MappingProxyType(
         {"ubatch_size": (128, 2048), "kv_unified": (True,), "swa_full": (True,)}
     ),
-    memory=MEMORY,
-    server=SERVER,
-    lines=MappingProxyType({"one sequence": ONE_SEQUENCE, "ollama": OLLAMA}),
 )

@@ -8,7 +8,8 @@ from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import minimum
 from kvcalc.formula.limits import Limit
-from kvcalc.layers.attention import Attention, LatentAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.layer import Layer
 
 MAX_SEQUENCES = 256

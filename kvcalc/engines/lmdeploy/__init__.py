@@ -7,11 +7,8 @@ otherwise. A model has one window or none: with layers of both, every layer is p
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.lmdeploy.cost import cost
-from kvcalc.engines.lmdeploy.memory import MEMORY
 from kvcalc.engines.lmdeploy.pool import pool
-from kvcalc.engines.lmdeploy.server import SERVER
 from kvcalc.engines.lmdeploy.settings import DTYPES, LmdeploySettings
-from kvcalc.engines.traffic import AS_THEY_COME
 
 ENGINE = Engine(
     name="lmdeploy",
@@ -22,8 +19,6 @@ ENGINE = Engine(
     dtypes=DTYPES,
     cost=cost,
     pool=pool,
+    folder=__name__,
     levers={"cache_block_seq_len": (16, 32, 128)},
-    memory=MEMORY,
-    traffic=AS_THEY_COME,
-    server=SERVER,
 )

@@ -1,10 +1,11 @@
 """The blocks that LMDeploy cuts a memory into (0.18.0)."""
 
-from kvcalc.costs import Pool, formula
+from kvcalc.costs import formula
 from kvcalc.engines.lmdeploy.layout import layout
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings
 from kvcalc.errors import TooLittleMemoryError, UnsupportedError
 from kvcalc.model import Model
+from kvcalc.pools import Pool
 
 LEAST_BLOCKS = 3
 

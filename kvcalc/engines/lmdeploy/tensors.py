@@ -12,7 +12,8 @@ from kvcalc.engines.lmdeploy.builders import SPARSE
 from kvcalc.engines.lmdeploy.settings import CacheFormat
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, ceil
-from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model

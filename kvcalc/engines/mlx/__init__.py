@@ -8,10 +8,7 @@ one set of caches; nothing is pooled or reserved.
 from kvcalc.engines.engine import Engine
 from kvcalc.engines.mlx.cost import cost
 from kvcalc.engines.mlx.layer_rules import KINDS
-from kvcalc.engines.mlx.memory import MEMORY
-from kvcalc.engines.mlx.server import SERVER
 from kvcalc.engines.mlx.settings import DTYPES, MlxSettings
-from kvcalc.engines.traffic import AS_THEY_COME
 
 ENGINE = Engine(
     name="mlx",
@@ -21,7 +18,5 @@ ENGINE = Engine(
     kinds=KINDS,
     dtypes=DTYPES,
     cost=cost,
-    memory=MEMORY,
-    traffic=AS_THEY_COME,
-    server=SERVER,
+    folder=__name__,
 )

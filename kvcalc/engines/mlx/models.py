@@ -2,7 +2,8 @@
 
 from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import ChunkedAttention, FullAttention, LatentAttention
+from kvcalc.layers.attention import ChunkedAttention, FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
 LISTED = names("iquestcoder llama ministral3 mistral xverse")

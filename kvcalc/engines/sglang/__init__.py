@@ -9,11 +9,8 @@ from kvcalc.engines.engine import Engine
 from kvcalc.engines.sglang.architectures import KINDS
 from kvcalc.engines.sglang.cost import cost
 from kvcalc.engines.sglang.formats import FORMATS
-from kvcalc.engines.sglang.memory import MEMORY
 from kvcalc.engines.sglang.pool import pool
-from kvcalc.engines.sglang.server import SERVER
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.traffic import AS_THEY_COME
 
 ENGINE = Engine(
     name="sglang",
@@ -24,6 +21,7 @@ ENGINE = Engine(
     dtypes=tuple(FORMATS),
     cost=cost,
     pool=pool,
+    folder=__name__,
     levers=MappingProxyType(
         {
             "page_size": (1, 64),
@@ -32,7 +30,4 @@ ENGINE = Engine(
             "mamba_radix_cache_strategy": ("extra_buffer_lazy",),
         }
     ),
-    memory=MEMORY,
-    traffic=AS_THEY_COME,
-    server=SERVER,
 )

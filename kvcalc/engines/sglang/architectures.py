@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import Attention, LatentAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.sglang.formats import Format
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import Attention, FullAttention, LatentAttention
+from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.latent import LatentAttention
 
 FULL, WINDOW, SLOT, REQUEST = "full", "swa", "mamba", "request"
 """What the pools hand out: a page of the full pool, a page of the window pool, a slot of recurrent

@@ -7,7 +7,7 @@ does not divide them.
 
 from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW, BufferBytes
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import CompressedAttention
+from kvcalc.layers.latent import CompressedAttention
 
 ROW = 584
 """Bytes of a row: 448 elements of 8 bits, 64 of 16, 7 scales and a byte of padding."""

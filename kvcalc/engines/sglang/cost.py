@@ -15,8 +15,8 @@ from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.window_pool import has_window_pool, window_pool
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
-from kvcalc.layers.attention import LatentAttention
 from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.units import plural
 

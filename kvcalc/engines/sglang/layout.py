@@ -26,13 +26,9 @@ from kvcalc.engines.sglang.states import state_buffers
 from kvcalc.engines.sglang.window_pool import has_window_pool, sliding_window_size
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import (
-    Attention,
-    CompressedAttention,
-    FullAttention,
-    LatentAttention,
-)
+from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model

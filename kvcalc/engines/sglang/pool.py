@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kvcalc.costs import Pool
 from kvcalc.engines.sglang.architectures import traits_of
 from kvcalc.engines.sglang.buffers import FULL, SLOT, WINDOW, BufferBytes, LayerBuffers
 from kvcalc.engines.sglang.layout import Layout, lay_out
@@ -19,6 +18,7 @@ from kvcalc.engines.sglang.unread import require_pools_read
 from kvcalc.engines.sglang.window_pool import reservation, window_pool
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
+from kvcalc.pools import Pool
 from kvcalc.units import format_bytes
 
 MAX_MEMORY = 2**60

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import LatentAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
 READ = frozenset({"full_attention", "sliding_attention", "chunked_attention", "latent_attention"})

@@ -7,7 +7,6 @@ Read at several commits of one repository (tensorrt_llm/_torch/pyexecutor/resour
 from typing import NoReturn
 
 from kvcalc.engines.engine import Engine, Settings
-from kvcalc.engines.tensorrt_llm.memory import MEMORY
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 
@@ -37,5 +36,5 @@ ENGINE = Engine(
     kinds=(),
     dtypes=(),
     cost=cost,
-    memory=MEMORY,
+    folder=__name__,
 )

@@ -11,11 +11,8 @@ from kvcalc.engines.engine import Engine
 from kvcalc.engines.vllm.cost import cost
 from kvcalc.engines.vllm.formats import FORMATS
 from kvcalc.engines.vllm.layer_rules import KINDS
-from kvcalc.engines.vllm.memory import MEMORY
 from kvcalc.engines.vllm.pool import pool
-from kvcalc.engines.vllm.server import SERVER
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.traffic import TRAFFIC
 
 ENGINE = Engine(
     name="vllm",
@@ -26,11 +23,9 @@ ENGINE = Engine(
     dtypes=FORMATS,
     cost=cost,
     pool=pool,
+    folder=__name__,
     levers={
         "max_num_batched_tokens": (2_048,),
         "async_scheduling": (False,),
     },
-    memory=MEMORY,
-    traffic=TRAFFIC,
-    server=SERVER,
 )

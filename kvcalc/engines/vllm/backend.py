@@ -5,11 +5,8 @@ from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import (
-    Attention,
-    FullAttention,
-    LatentAttention,
-)
+from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
 SPARSE_HEADS_BLOCK = 128

@@ -12,7 +12,8 @@ from kvcalc.engines.vllm.layer_rules import state_of
 from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import Attention, LatentAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Mamba2, Recurrent
 

@@ -14,7 +14,7 @@ from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import CompressedAttention
+    from kvcalc.layers.latent import CompressedAttention
 
 WINDOW_BLOCK = 64
 ALIGNMENTS = {"FLASHMLA_SPARSE_DSV4": 576, "FLASHINFER_MLA_SPARSE_DSV4": 512}

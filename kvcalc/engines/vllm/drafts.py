@@ -6,12 +6,8 @@ They are layers of their kind, on the last pipeline stage.
 from collections.abc import Callable
 
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import (
-    CompressedAttention,
-    FullAttention,
-    LatentAttention,
-    SlidingAttention,
-)
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 

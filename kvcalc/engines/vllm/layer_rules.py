@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         ChunkedAttention,
         CrossAttention,
         FullAttention,
-        LatentAttention,
         SlidingAttention,
     )
+    from kvcalc.layers.latent import LatentAttention
     from kvcalc.layers.recurrent import Recurrent
 
 

@@ -6,13 +6,14 @@ for good: the log's own figures count it, and so does the start-up check of some
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kvcalc.costs import Pool, formula
+from kvcalc.costs import formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.rules import Label, StartUp
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
+from kvcalc.pools import Pool
 
 
 def pool(model: Model, settings: VllmSettings, memory: int | tuple[int, ...], context: int) -> Pool:

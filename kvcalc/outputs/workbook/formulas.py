@@ -4,7 +4,7 @@ from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
-from kvcalc.engines import request
+from kvcalc.engines.pool import pool
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook.cells import Sheet, cell
 from kvcalc.outputs.workbook.combination import (
@@ -120,7 +120,7 @@ def _write_capacity(
 def _block_bytes(one: Combination, context: int) -> int | None:
     """Bytes per GPU of one block, if the engine cuts its memory into blocks."""
     try:
-        pool = request.pool(
+        divided = pool(
             one.listed.model,
             one.engine,
             memory=2**44,
@@ -130,5 +130,5 @@ def _block_bytes(one: Combination, context: int) -> int | None:
         )
     except KvcalcError:
         return None
-    size: int | None = pool.figures.get("bytes_per_block")
+    size: int | None = divided.figures.get("bytes_per_block")
     return size

@@ -7,13 +7,12 @@ from kvcalc.errors import SourceError, quote
 from kvcalc.layers.attention import (
     Attention,
     ChunkedAttention,
-    CompressedAttention,
     CrossAttention,
     FullAttention,
-    LatentAttention,
     SlidingAttention,
 )
 from kvcalc.layers.composed import Combined, NoCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (
     CarriedRow,

@@ -246,7 +246,7 @@ def test_a_name_is_no_model() -> None:
 def test_an_engine_that_says_nothing_of_a_gpus_memory_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    toy = engines.find("ideal")._replace(name="toy", memory=None)
+    toy = engines.find("ideal")._replace(name="toy", folder="tests.engines.toy")
     monkeypatch.setattr(engines, "find", lambda name: toy)
     with pytest.raises(UnsupportedError, match=r"^toy: kvcalc does not know what") as error:
         fit(LLAMA, gpu="h100", engine="toy")

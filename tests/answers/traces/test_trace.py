@@ -116,7 +116,7 @@ def test_rules_have_the_names_of_what_is_summed() -> None:
 def test_an_engine_that_says_nothing_of_its_requests_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    toy = engines.find("ideal")._replace(name="toy", traffic=None)
+    toy = engines.find("ideal")._replace(name="toy", folder="tests.engines.toy")
     for module in (engines, request):
         monkeypatch.setattr(module, "find", lambda name: toy)
     with pytest.raises(UnsupportedError, match="toy: kvcalc does not know what the requests"):

@@ -32,4 +32,5 @@ ENGINE = Engine(
     kinds=("full_attention", "sliding_attention"),
     dtypes=("bfloat16", "fp8"),
     cost=cost,
+    folder=__name__,
 )

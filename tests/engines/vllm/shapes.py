@@ -6,13 +6,12 @@ from typing import Any
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.layers.attention import (
     ChunkedAttention,
-    CompressedAttention,
     CrossAttention,
     FullAttention,
-    LatentAttention,
     SlidingAttention,
 )
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (
     GatedDeltaNet,

@@ -10,7 +10,8 @@ from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import FullAttention, LatentAttention
+from kvcalc.layers.attention import FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from tests.shapes import HEADS, full, latent, model, sliding
 

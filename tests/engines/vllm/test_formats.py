@@ -7,7 +7,8 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.layers.attention import FullAttention, LatentAttention
+from kvcalc.layers.attention import FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Mamba2
 from kvcalc.model import Model
 

@@ -9,13 +9,12 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import (
     ChunkedAttention,
-    CompressedAttention,
     CrossAttention,
     FullAttention,
-    LatentAttention,
     SlidingAttention,
 )
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import LightningAttention, Mamba2, Rwkv
 from kvcalc.model import Model

@@ -1,41 +1,25 @@
-"""Hugging Face transformers' DynamicCache (5.24.0, cache_utils.py): what was computed, no more.
+"""What transformers keeps of each kind of layer (5.24.0, cache_utils.py).
 
 A sliding layer keeps window - 1 tokens beside the one being computed, a chunked one chunk - 1.
 A convolution keeps `kernel` columns; states are float32 unless their kind says otherwise.
 """
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
-from kvcalc.dtypes import DTYPES, Dtype, dtype
-from kvcalc.engines.additive import RowRule, TokenRows, additive_cost
-from kvcalc.engines.engine import About, Engine, Settings
-from kvcalc.engines.memory import Memory
-from kvcalc.engines.traffic import AS_THEY_COME
-from kvcalc.engines.transformers_types import TYPES, UNMEASURED
-from kvcalc.errors import UnsupportedError, quote
+from kvcalc.costs import CONTEXT, SOURCE, window_of
+from kvcalc.dtypes import Dtype, dtype
+from kvcalc.engines.additive import RowRule, TokenRows
 from kvcalc.formula.expression import Value, minimum
-from kvcalc.layers import KINDS
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import (
-        Attention,
-        ChunkedAttention,
-        CompressedAttention,
-        FullAttention,
-        LatentAttention,
-        SlidingAttention,
-    )
+    from kvcalc.layers.attention import Attention, ChunkedAttention, FullAttention, SlidingAttention
+    from kvcalc.layers.latent import CompressedAttention, LatentAttention
     from kvcalc.layers.layer import Layer
     from kvcalc.layers.recurrent import NgramEmbedding, Recurrent
 
 ONE_MORE = {"mimo_v2_flash"}
 """Model types whose class slides over one token more than its file says (configuration class)."""
-
-ONE_WINDOW = {"exaone_moe"}
-"""Model types whose class reads sliding_window alone, not a list of them
-(models/exaone_moe/configuration_exaone_moe.py)."""
 
 POOLED_INDEX = {"glm5_next", "glm5_next_text"}
 """Model types whose indexer keeps a key, a gate as long, and a flag of each token
@@ -45,17 +29,6 @@ INT64 = 8
 """Bytes of a token's id or position."""
 
 FLOAT32 = dtype("float32")
-
-
-class TransformersSettings(Settings):
-    """The settings of transformers' cache.
-
-    `after_prompt` asks for the storage held right after the prompt was processed, when a sliding
-    or chunked layer's tensor is still a view of the whole prompt's; else for the tensors' own
-    sizes.
-    """
-
-    after_prompt: Annotated[bool, About("true or false", "src/transformers/cache_utils.py")] = False
 
 
 class Cache(NamedTuple):
@@ -206,72 +179,3 @@ class Cache(NamedTuple):
             "shared_cache": self.nothing,
             "no_cache": self.nothing,
         }
-
-
-def cost(model: Model, settings: TransformersSettings) -> Cost:
-    """Work out what transformers' cache holds.
-
-    Raises:
-        KvcalcError: a window of 1, tensor parallelism, or a kind of layer it does not cache.
-    """
-    if settings.tensor_parallel_size != 1:
-        raise UnsupportedError.of("tensor_parallel_size", "transformers has none, expected 1")
-    _require_class(model)
-    if sum(count for cache, count in model.caches if cache.kind == "ngram_embedding") > 1:
-        raise UnsupportedError(
-            "transformers keeps the positions of several embeddings once: not modelled",
-            what="ngram_embedding layers",
-        )
-    if 1 in model.sliding_windows:
-        raise UnsupportedError.of("window", "found 1, expected at least 2 on transformers")
-    element = dtype(settings.kv_cache_dtype or model.dtype)
-    return additive_cost(
-        ENGINE.name,
-        model,
-        settings,
-        element.name,
-        Cache(model, element, settings.after_prompt).kinds(),
-        why="a sliding layer keeps its window less one token, between two steps",
-    )
-
-
-def _require_class(model: Model) -> None:
-    """Refuse a model type whose cache in transformers nobody has seen.
-
-    Raises:
-        KvcalcError: transformers has no class for it, or one that was not measured.
-    """
-    kind = model.model_type
-    if kind in ONE_WINDOW and len(model.sliding_windows) > 1:
-        raise UnsupportedError(
-            f"window: found {len(model.sliding_windows)} of them, and transformers reads none "
-            f"for the model type {quote(kind)}, expected one",
-            what="several windows",
-        )
-    if kind is None or kind in TYPES - UNMEASURED.keys():
-        return
-    why = UNMEASURED.get(kind)
-    raise UnsupportedError(
-        f"transformers 5.24.0 has no class for the model type {quote(kind)}"
-        if why is None
-        else f"what transformers keeps of the model type {quote(kind)} was not measured: {why}",
-        what=f"model type {kind}",
-    )
-
-
-MEMORY = Memory(
-    source="all of the card: its tensors grow as tokens come (src/transformers/cache_utils.py)",
-    reserve_source="nothing says what it uses besides; give what you see",
-)
-
-ENGINE = Engine(
-    name="transformers",
-    version="5.24.0",
-    source="src/transformers/cache_utils.py",
-    settings=TransformersSettings,
-    kinds=tuple(kind for kind in KINDS if kind != "rwkv"),
-    dtypes=tuple(DTYPES),
-    cost=cost,
-    memory=MEMORY,
-    traffic=AS_THEY_COME,
-)

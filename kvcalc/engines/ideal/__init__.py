@@ -11,20 +11,13 @@ from kvcalc.costs import CONTEXT, SOURCE, Cost, window_of
 from kvcalc.dtypes import DTYPES, dtype
 from kvcalc.engines.additive import RowRule, TokenRows, additive_cost
 from kvcalc.engines.engine import Engine, Settings, heads_per_rank, share_per_rank
-from kvcalc.engines.memory import Memory
-from kvcalc.engines.traffic import AS_THEY_COME
 from kvcalc.formula.expression import Value, minimum
 from kvcalc.layers import KINDS
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import (
-        Attention,
-        ChunkedAttention,
-        CompressedAttention,
-        LatentAttention,
-        SlidingAttention,
-    )
+    from kvcalc.layers.attention import Attention, ChunkedAttention, SlidingAttention
+    from kvcalc.layers.latent import CompressedAttention, LatentAttention
     from kvcalc.layers.layer import Layer
     from kvcalc.layers.recurrent import Recurrent
 
@@ -107,11 +100,6 @@ def cost(model: Model, settings: Settings) -> Cost:
     return additive_cost(ENGINE.name, model, settings, element.name, kinds(model, settings))
 
 
-MEMORY = Memory(
-    source="all of the card: the least that attention needs, whatever an engine takes for itself",
-    reserve_source="nothing is used besides; give what an engine does",
-)
-
 ENGINE = Engine(
     name="ideal",
     version="-",
@@ -120,8 +108,7 @@ ENGINE = Engine(
     kinds=tuple(KINDS),
     dtypes=tuple(DTYPES),
     cost=cost,
-    memory=MEMORY,
-    traffic=AS_THEY_COME,
+    folder=__name__,
     note="ideal is the least that attention itself needs; engines allocate otherwise: "
     "see kvcalc compare.",
 )

@@ -1,0 +1,16 @@
+"""The settings of transformers' cache."""
+
+from typing import Annotated
+
+from kvcalc.engines.engine import About, Settings
+
+
+class TransformersSettings(Settings):
+    """The settings of transformers' cache.
+
+    `after_prompt` asks for the storage held right after the prompt was processed, when a sliding
+    or chunked layer's tensor is still a view of the whole prompt's; else for the tensors' own
+    sizes.
+    """
+
+    after_prompt: Annotated[bool, About("true or false", "src/transformers/cache_utils.py")] = False
