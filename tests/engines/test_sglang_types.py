@@ -74,6 +74,7 @@ def test_a_window_pool_is_for_the_classes_of_the_source() -> None:
 @pytest.mark.parametrize("name", SLIDES.keys() - {"deepseek_v4"})
 def test_a_window_is_as_published_or_one_less(name: str) -> None:
     settings: Any = {"disable_radix_cache": True, "chunked_prefill_size": 1000}
+    settings["kv_cache_dtype"] = "bfloat16"
     held = kvcalc.cost(typed(name, sliding(window=128), full()), engine="sglang", **settings)
     # The window and two chunks of a prompt, or all of the prompt.
     kept = 100_000 if name in WHOLE_PROMPT else SLIDES[name][1] + 2000

@@ -39,6 +39,13 @@ is_prefill_aware_swa)."""
 OWN_RATIO = {"deepseek_v4": 0.1}
 """Their own swa_full_tokens_ratio (srt/arg_groups/model_overrides/deepseek_v4.py)."""
 
+OWN_FORMATS = dict.fromkeys(names("muse_spark muse_spark_text"), "fp8_e4m3")
+"""The element type that they take where none is set (srt/arg_groups/overrides.py)."""
+
+SINKS = names("hy_v4")
+"""Sparse attention with sinks, which are read beside rows of bfloat16 alone (overrides.py,
+_dsa_kv_cache_dtype_default; configs/hy_v4.py)."""
+
 DEEPSEEK_FAMILY = names(
     "deepseek_v3 deepseek_v32 dots3_note dots3_note_text glm5_next glm5_next_text glm_moe_dsa "
     "hy_v4 kimi_k2 kimi_k25 longcat_flash mistral4 mistral_large4"

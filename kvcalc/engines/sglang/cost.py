@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from kvcalc.costs import Cost, Group, Split, Step, formula
 from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW, LayerBuffers
-from kvcalc.engines.sglang.checkpoint import checkpoint_format
 from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.pool_units import PoolUnits
 from kvcalc.engines.sglang.resolved import Resolved, resolve
@@ -62,7 +61,7 @@ def cost(model: Model, settings: SglangSettings) -> Cost:
         split=NO_SPLIT if layout.bytes_of(WINDOW) else Split(bound(_of_one_request(units))),
         groups=tuple(_derived(group, units, bound) for group in layout.all),
         steps=_steps(units),
-        why=_why(model, settings, units) + _of_checkpoint(model, settings, units.resolved),
+        why=_why(model, settings, units) + _chosen(resolved),
     )
 
 
@@ -143,12 +142,9 @@ def _why(model: Model, settings: SglangSettings, units: PoolUnits) -> str:
     return _why_of_rows(model, resolved, page)
 
 
-def _of_checkpoint(model: Model, settings: SglangSettings, resolved: Resolved) -> str:
+def _chosen(resolved: Resolved) -> str:
     """Say where the element type comes from, where nobody asked for one."""
-    scheme, taken = model.cache_scheme, checkpoint_format(model)
-    if scheme is None or settings.kv_cache_dtype is not None or taken != resolved.format.name:
-        return ""
-    return f"; {taken} by {scheme.origin}"
+    return f"; {resolved.format.name} by {resolved.format_by}" if resolved.format_by else ""
 
 
 def _why_of_rows(model: Model, resolved: Resolved, page: int) -> str:

@@ -28,6 +28,10 @@ RATIO = 0.8
 """Tokens of the window pool a token of the full pool (srt/arg_groups/fields/schedule.py)."""
 
 
+SPARSE_FORMATS = ("bfloat16", "fp8_e4m3")
+"""Element types of sparse latent rows (overrides.py, _dsa_kv_cache_dtype_default)."""
+
+
 class Drafts(NamedTuple):
     """A draft: tokens and steps per round, branches per step, and layers in the full pool."""
 
@@ -61,13 +65,15 @@ class Resolved(NamedTuple):
 
     `page` is in tokens; `chunk` in tokens of one attention group, None where prompts are read
     whole; `ranks` are those that share a layer's heads, `groups` the attention's data-parallel
-    groups. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
+    groups. `format_by` is what chose the element type, "" where it was asked for or is the model's
+    own. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
     of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits.
     """
 
     page: int
     ratio: float
     format: Format
+    format_by: str
     scaled_rows: bool
     index_in_8_bits: bool
     chunk: int | None
@@ -96,7 +102,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     require_read(model, settings)
     given = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
     machine = hardware(settings.gpu, blackwell=given is not None and given.blackwell)
-    form = given or _own_format(model, traits, machine)
+    form, by = (given, "") if given else _own_format(model, traits, machine)
     strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
     _refuse(model, traits, form, backend, machine)
@@ -118,6 +124,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
         ratio=settings.swa_full_tokens_ratio
         or architectures.OWN_RATIO.get(model.model_type or "", RATIO),
         format=form,
+        format_by=by,
         scaled_rows=not machine.blackwell or _reads_scales(model, machine),
         index_in_8_bits=form.name == "fp8_e4m3"
         and (machine.major in (None, 9) or (machine.sm100 and backend in (None, "trtllm_mha"))),
@@ -148,19 +155,31 @@ def _requests(traits: Traits, settings: SglangSettings) -> int | None:
     return None if settings.speculative_num_draft_tokens is None else SPECULATIVE_REQUESTS
 
 
-def _own_format(model: Model, traits: Traits, machine: Hardware) -> Format:
-    """The element type where none is set (overrides.py: DSA and DeepSeek V4; the checkpoint's)."""
-    if traits.compressed or (traits.sparse and machine.blackwell):
-        return FORMATS["fp8_e4m3"]
-    if (asked := checkpoint_format(model)) is not None:
-        return FORMATS[asked]
+def _own_format(model: Model, traits: Traits, machine: Hardware) -> tuple[Format, str]:
+    """The element type where none is set, and what says so; "" for the model's own.
+
+    By the architecture and the GPU first (overrides.py), then by the checkpoint.
+    """
+    kind = model.model_type or ""
+    if kind in architectures.OWN_FORMATS:
+        return FORMATS[architectures.OWN_FORMATS[kind]], f"sglang's choice for {kind}"
+    if traits.compressed:
+        return FORMATS["fp8_e4m3"], f"sglang's choice for {model.name}"
+    if traits.sparse and kind in architectures.SINKS:
+        return FORMATS["bfloat16"], ""
+    if traits.sparse and machine.blackwell:
+        return FORMATS["fp8_e4m3"], f"sglang's choice for sparse attention on {machine.name}"
+    if traits.sparse:
+        return FORMATS["bfloat16"], ""
+    if (asked := checkpoint_format(model)) is not None and model.cache_scheme is not None:
+        return FORMATS[asked], model.cache_scheme.origin
     if model.dtype == "float32":
-        return FORMATS["float16"]  # model_config.py, _get_and_verify_dtype
+        return FORMATS["float16"], ""  # model_config.py, _get_and_verify_dtype
     if model.dtype not in FORMATS:
         raise UnsupportedError.of(
             "kv_cache_dtype", f"missing, and sglang runs no model in {model.dtype}"
         )
-    return FORMATS[model.dtype]
+    return FORMATS[model.dtype], ""
 
 
 def _refuse(
@@ -186,10 +205,12 @@ def _refuse(
         raise UnsupportedError.of(
             "gpu", f"{machine.name} stores {model.name} by rules that are not modelled"
         )
-    if traits.sparse and form.name not in ("bfloat16", "fp8_e4m3"):
+    stored = ("bfloat16",) if model.model_type in architectures.SINKS else SPARSE_FORMATS
+    if traits.sparse and form.name not in stored:
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found {form.name}, expected bfloat16 or fp8_e4m3 for sparse attention on sglang",
+            f"found {form.name}, expected {' or '.join(stored)} for sparse attention "
+            f"{'with sinks ' if len(stored) == 1 else ''}on sglang",
         )
     if traits.compressed and form.name != "fp8_e4m3":
         raise UnsupportedError.of(

@@ -1,8 +1,10 @@
 """The attention backend that vLLM takes for a model, its cache format and its block."""
 
+from typing import NamedTuple
+
 from kvcalc.engines.vllm import formats
-from kvcalc.engines.vllm.checkpoint import checkpoint_format
-from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of
+from kvcalc.engines.vllm.auto_format import BFLOAT16_IS_AUTO, AutoFormat, auto_format
+from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of, usual_backends
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, FullAttention
@@ -12,8 +14,11 @@ from kvcalc.model import Model
 SPARSE_HEADS_BLOCK = 128
 """Tokens of a block where an indexer stands beside keys and values (MiniMax-M3)."""
 
-GENERATIONS = {"nvfp4": "10.", "nvfp4_ds_mla": "10."}
-"""Formats of one GPU generation, by the beginning of its compute capability."""
+SINKS = ("hy_v4",)
+"""Model types whose sparse layers have sinks, which FlashMLA alone reads (models/hy_v4)."""
+
+GENERATIONS = {"nvfp4": 10, "nvfp4_ds_mla": 10}
+"""Formats of one GPU generation, by its compute capability before the dot."""
 
 
 def attention_of(model: Model) -> str:
@@ -26,41 +31,69 @@ def attention_of(model: Model) -> str:
     return "latent" if latent else "full"
 
 
-def backend_of(model: Model, settings: VllmSettings, attention: str) -> tuple[str, str]:
+class Chosen(NamedTuple):
+    """A backend and the format it stores; `by` says what chose that, "" where it was asked for."""
+
+    backend: str
+    cache_format: str
+    by: str = ""
+
+
+def backend_of(model: Model, settings: VllmSettings, attention: str) -> Chosen:
     """Choose the backend and the cache format.
 
     Raises:
         KvcalcError: vLLM has no such backend for this attention, no such format on it, or not on
             the GPU that was named.
     """
-    given = settings.kv_cache_dtype or "auto"
-    if given == "auto":
-        given = checkpoint_format(model, settings.rules) or "auto"
-    form = model.dtype if given == "auto" else given
-    if form not in formats.FORMATS:
+    named = settings.attention_backend
+    if settings.generation == 12 and named == "FLASHINFER_MLA_SPARSE_DSV4":
+        named = "FLASHMLA_SPARSE_DSV4"  # there its rows are packed alike (deepseek_v4/nvidia)
+    of_gpu = _of_generation(model, settings, attention)
+    first = named or (of_gpu or usual_backends(attention))[0]
+    asked = settings.kv_cache_dtype or "auto"
+    if asked == "bfloat16" and model.model_type in BFLOAT16_IS_AUTO:
+        asked = "auto"
+    form = AutoFormat(asked) if asked != "auto" else auto_format(model, settings, first)
+    if form.name not in formats.FORMATS:
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found the model's own {form}, expected one of {', '.join(formats.FORMATS)}",
+            f"found the model's own {form.name}, expected one of {', '.join(formats.FORMATS)}",
         )
-    if attention == "compressed" and given == "auto":
-        form = "bfloat16" if settings.attention_backend == "FLASHINFER_MLA_SPARSE_DSV4" else "fp8"
-    backend = backend_for(attention, form, settings.attention_backend, settings.block_size)
-    _refuse_on_gpu(settings, form)
-    return backend, form
+    backend = backend_for(attention, form.name, named, settings.block_size, of_gpu)
+    _refuse_on_gpu(settings, form.name)
+    return Chosen(backend, form.name, form.by)
+
+
+def _of_generation(model: Model, settings: VllmSettings, attention: str) -> tuple[str, ...] | None:
+    """The backends of the named GPU's generation, first first; None where all have the same.
+
+    Raises:
+        UnsupportedError: vLLM has none for this attention on it.
+    """
+    if attention != "sparse" or settings.generation is None:
+        return None
+    found = settings.rules.sparse_backends.get(settings.generation)
+    if found is None:
+        raise UnsupportedError.of(
+            "gpu",
+            f"found {settings.gpu}, for which vllm {settings.standing.version} has no backend of "
+            "sparse latent attention",
+        )
+    if model.model_type in SINKS:
+        return tuple(sorted(found, key=lambda name: name != "FLASHMLA_SPARSE"))
+    return found
 
 
 def _refuse_on_gpu(settings: VllmSettings, form: str) -> None:
     """Refuse a format that another generation than the named GPU's has."""
     if settings.gpu is None or form not in GENERATIONS:
         return
-    from kvcalc.catalogue.gpus import find
-
-    capability = find(settings.gpu).compute_capability
-    if capability is None or not capability.startswith(GENERATIONS[form]):
+    if settings.generation != GENERATIONS[form]:
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found {form}, which needs compute capability {GENERATIONS[form]}x; "
-            f"{settings.gpu} has {capability or 'none'}",
+            f"found {form}, which needs compute capability {GENERATIONS[form]}.x; "
+            f"{settings.gpu} has {f'{settings.generation}.x' if settings.generation else 'none'}",
         )
 
 

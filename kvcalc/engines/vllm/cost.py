@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.vllm.caches import ChunkedCache, SlidingCache, StateCache
-from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.plan import BLOCK, Plan, PlannedGroup, plan, variables
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.formula.expression import Value
@@ -180,15 +179,8 @@ def _why(planned: Plan) -> str:
         parts.append(f"blocks of {planned.block_size:,} tokens, so that one holds a state")
     elif not parts:
         parts.append(f"blocks of {planned.block_size:,} tokens")
-    return "; ".join([*parts, *_not_divided(planned), *_of_checkpoint(planned)])
-
-
-def _of_checkpoint(planned: Plan) -> Iterator[str]:
-    """Say where the cache's format comes from, where nobody asked for one."""
-    scheme, settings = planned.model.cache_scheme, planned.settings
-    taken = checkpoint_format(planned.model, settings.rules)
-    if scheme is not None and taken is not None and settings.kv_cache_dtype in (None, "auto"):
-        yield f"{planned.cache_format} by {scheme.origin}"
+    chosen = [f"{planned.cache_format} by {planned.format_by}"] if planned.format_by else []
+    return "; ".join([*parts, *_not_divided(planned), *chosen])
 
 
 def _not_divided(planned: Plan) -> Iterator[str]:

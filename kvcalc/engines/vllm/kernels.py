@@ -105,7 +105,7 @@ READ = {
     "FLASHINFER_MLA_SPARSE_SM90": Backend("sparse", ("bfloat16", *_FP8), (64,)),
     "FLASH_ATTN_MLA_SPARSE": Backend("sparse", _HALF, (64,)),
     "FLASH_ATTN_MLA_SPARSE_FA4": Backend("sparse", ("bfloat16",), (64,)),
-    "ROCM_AITER_MLA_SPARSE": Backend("sparse", (*_HALF, *_FP8), (64,)),
+    "ROCM_AITER_MLA_SPARSE": Backend("sparse", (*_HALF, *_FP8), (1,)),
     "XPU_MLA_SPARSE": Backend("sparse", _HALF, (64,)),
 }
 """Backends that were read and not measured: taken where they are named, or where no other takes
@@ -152,14 +152,27 @@ def kernels_of(
 ALIASES = {
     ("FLASHMLA_SPARSE", "fp8"): "fp8_ds_mla",
     ("FLASHMLA_SPARSE_DSV4", "fp8"): "fp8_ds_mla",
+    ("FLASHINFER_MLA_SPARSE_SM120", "fp8"): "fp8_ds_mla",
+    ("FLASHINFER_MLA_SPARSE_SM120", "fp8_e4m3"): "fp8_ds_mla",
 }
 """What a backend makes of a format's name."""
 
 
+def usual_backends(attention: str) -> tuple[str, ...]:
+    """The backends that are taken where neither one nor a GPU is named: those measured."""
+    return tuple(name for name, backend in MEASURED.items() if backend.attention == attention)
+
+
 def backend_for(
-    attention: str, cache_format: str, named: str | None = None, block: int | None = None
+    attention: str,
+    cache_format: str,
+    named: str | None = None,
+    block: int | None = None,
+    of_gpu: tuple[str, ...] | None = None,
 ) -> str:
     """Choose the backend: the one named, else the first that takes the format and the block.
+
+    `of_gpu` are all that the named GPU's generation has, None where it is not known.
 
     Raises:
         KvcalcError: it is for another kind of attention, or none takes the format or the block.
@@ -170,10 +183,10 @@ def backend_for(
             "attention_backend",
             f"found {named}, expected one for {attention} attention: {', '.join(fitting)}",
         )
-    usual = [name for name in fitting if name in MEASURED]
-    considered = [named] if named else usual
+    usual = of_gpu or usual_backends(attention)
+    considered = (named,) if named else usual
     storing = [name for name in considered if cache_format in BACKENDS[name].formats]
-    if named is None and (storing or cache_format in ELSEWHERE):
+    if named is None and of_gpu is None and (storing or cache_format in ELSEWHERE):
         storing += [
             name for name in fitting if name not in usual and cache_format in READ[name].formats
         ]

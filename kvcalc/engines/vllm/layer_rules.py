@@ -159,17 +159,28 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
     return caches
 
 
+ROWS_OF_A_PAGE = {
+    "FLASHINFER_MLA_SPARSE": 32,
+    "FLASHINFER_MLA_SPARSE_SM90": 1,
+    "FLASHINFER_MLA_SPARSE_SM120": 64,
+    "FLASH_ATTN_MLA_SPARSE_FA4": 64,
+    "ROCM_AITER_MLA_SPARSE": 1,
+}
+"""Backends of sparse attention that read rows as pages of so many, whatever their format."""
+
+
 def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int) -> int:
     """Bytes that blocks of rows begin at multiples of, where they are packed.
 
     Sparse kernels read one array of rows (v1/attention/backends/mla/*_sparse.py, customize_spec);
-    FlashMLA's quantised ones read pages of 64, which matters where a block has several.
+    FlashMLA's quantised ones read pages of 64, which matters where a block has several, but on
+    compute capability 10.x.
     """
     if not layer.sparse:
         return BACKENDS[rank.backend].stride(rank.block, row)
-    if rank.backend == "FLASHINFER_MLA_SPARSE":
-        return 32 * row
-    if formats.PLAIN.get(form, 1) > 1:
+    if rank.backend in ROWS_OF_A_PAGE:
+        return ROWS_OF_A_PAGE[rank.backend] * row
+    if formats.PLAIN.get(form, 1) > 1 or rank.settings.generation == 10:
         return row
     return INDEXER.stride(rank.block, row)
 

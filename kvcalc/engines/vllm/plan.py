@@ -60,6 +60,7 @@ class PlannedGroup:
 class Plan:
     """The groups of a whole model, and what each stage makes of them.
 
+    `format_by` is what chose the cache format, "" where it was asked for or is the model's own.
     `block_size` is tokens of an attention block; `scales` says whether the plan is the same for
     any other. `caches` are those that were grouped, each as it would be alone. `stages` are the
     layers of each stage, the draft's on the last, and `bytes_per_block` a block's bytes on a rank
@@ -69,6 +70,7 @@ class Plan:
     model: Model
     settings: VllmSettings
     cache_format: str
+    format_by: str
     block_size: int
     scales: bool
     hybrid_manager: bool
@@ -110,7 +112,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
             engine="vllm",
             what="compressed_attention layers",
         )
-    backend, cache_format = backend_of(model, settings, attention)
+    backend, cache_format, by = backend_of(model, settings, attention)
     refuse_unshared(model, settings, backend)
     rank = PlanContext(
         model=model,
@@ -163,6 +165,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         model=model,
         settings=settings,
         cache_format=cache_format,
+        format_by=by,
         block_size=rank.block,
         scales=scales,
         hybrid_manager=hybrid_manager,

@@ -20,6 +20,13 @@ from kvcalc.engines.vllm.rules import (
     within_a_half,
     within_a_quarter,
 )
+from kvcalc.engines.vllm.sparse_backends import (
+    FLASHINFER_ON_9,
+    FLASHINFER_ON_10,
+    FLASHMLA_ALONE,
+    WITH_12,
+    WITH_AITER,
+)
 
 PLANNING = "v1/core/kv_cache_utils.py"
 SPECS = "v1/kv_cache_interface.py"
@@ -31,6 +38,7 @@ CHECKPOINT = "utils/torch_utils.py"
 HEADS = "attention/layer.py, from 0.16.0 model_executor/layers/attention/attention.py"
 HYBRIDS = "model_executor/models/config.py"
 PLATFORM = "platforms/interface.py"
+CUDA = "platforms/cuda.py"
 EXAONE = "model_executor/models/exaone_moe.py"
 CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
 
@@ -96,6 +104,12 @@ FIRST = Release(
         "modelopt_formats": Change(
             frozenset(), "a checkpoint of ModelOpt does not say the cache's format", CHECKPOINT
         ),
+        "own_formats": Change({}, "no architecture chooses the cache's format", HYBRIDS),
+        "sparse_backends": Change(
+            FLASHMLA_ALONE,
+            "sparse latent attention runs on FlashMLA alone, on compute capability 9.x and 10.x",
+            CUDA,
+        ),
         "scheme_of_heads": Change(
             False, "kv_cache_scheme of compressed-tensors does not say the cache's format", HEADS
         ),
@@ -148,6 +162,9 @@ ROWS = (
             ),
             "pages": Change(
                 "divided", "a page that divides the largest has a longer block instead", PLANNING
+            ),
+            "sparse_backends": Change(
+                WITH_AITER, "sparse latent attention runs on AMD's GPUs", "platforms/rocm.py"
             ),
         },
         settings={"prefill_context_parallel_size": (1,)},
@@ -226,6 +243,11 @@ ROWS = (
         rules={
             "start_up": Change(
                 "groups", "the start-up check adds up the blocks of all groups", PLANNING
+            ),
+            "sparse_backends": Change(
+                FLASHINFER_ON_10,
+                "sparse rows in fp8 are plain ones of FlashInfer on compute capability 10.x",
+                CUDA,
             ),
         },
         settings={"kv_cache_dtype_skip_layers": ((),)},
@@ -317,6 +339,11 @@ ROWS = (
             ),
             "promoted_share_spec": Change(
                 False, "without the hybrid manager kinds of layers keep specs of their own", SPECS
+            ),
+            "sparse_backends": Change(
+                WITH_12,
+                "sparse latent attention runs on compute capability 12.x, in fp8_ds_mla alone",
+                CUDA,
             ),
             "hybrid_connectors": Change(
                 HYBRID_CONNECTORS | {"NixlPullConnector", "NixlPushConnector"},
@@ -429,11 +456,28 @@ ROWS = (
                 "the HiSparse and MoRIIO connectors support the hybrid manager",
                 CONNECTORS,
             ),
+            "sparse_backends": Change(
+                FLASHINFER_ON_9,
+                "sparse rows in fp8_e4m3 are plain ones of FlashInfer on compute capability 9.x",
+                CUDA,
+            ),
         },
         values={"kv_cache_dtype": ("nvfp4_ds_mla",)},
         models=("cohere_compass", "glm5_next"),
     ),
-    Release("0.32.0", values={"kv_cache_dtype": ("ultraquant_4bit",)}, models=("minicpmv4_7",)),
+    Release(
+        "0.32.0",
+        rules={
+            "own_formats": Change(
+                {"glm_moe_dsa": "fp8_e4m3"},
+                "kv_cache_dtype auto of GLM-5 is fp8_e4m3 on compute capability 10.x",
+                HYBRIDS,
+                back=("kv_cache_dtype", "bfloat16"),
+            ),
+        },
+        values={"kv_cache_dtype": ("ultraquant_4bit",)},
+        models=("minicpmv4_7",),
+    ),
     Release(
         "0.33.0",
         values={"kv_cache_dtype": ("octave_k3v3_compact",)},
@@ -445,6 +489,12 @@ ROWS = (
             ),
             "small_batch_capabilities": Change(
                 frozenset({"12.1"}), "max_num_batched_tokens is 2,048 on GB10", ARGUMENTS
+            ),
+            "own_formats": Change(
+                {"glm_moe_dsa": "fp8_e4m3", "glm5_next": "fp8", "glm5_next_text": "fp8"},
+                "kv_cache_dtype auto of GLM-5.3-Flash is fp8 on compute capability 10.x",
+                HYBRIDS,
+                back=("kv_cache_dtype", "bfloat16"),
             ),
         },
         models=("beam", "dory", "flint", "minicpm_ocr", "muse_spark"),

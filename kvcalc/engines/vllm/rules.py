@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+from kvcalc.engines.vllm.sparse_backends import SparseBackends
+
 Pages = Literal["equal", "divided", "padded"]
 """Layers' pages that differ: refused; those that do not divide the largest refused; or padded."""
 
@@ -36,8 +38,10 @@ class Rules(NamedTuple):
     that pooling models run without async scheduling. `batches_in_flight` is of stages and async
     scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
     kind of recurrent layer. `modelopt_formats` are ModelOpt's algorithms that a checkpoint's `auto`
-    becomes. `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences`
-    says whether a pool with recurrent states needs a block for each of max_num_seqs. GPUs of
+    becomes. `own_formats` are what `auto` of a model type is on GPUs of compute capability 10.x,
+    `sparse_backends` the backends of sparse latent attention by the GPU's generation.
+    `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences` says
+    whether a pool with recurrent states needs a block for each of max_num_seqs. GPUs of
     `small_batch_capabilities` take the smallest batch whatever their memory.
     """
 
@@ -60,6 +64,8 @@ class Rules(NamedTuple):
     kept_formats_raise_block: bool
     mtp_layer_types: bool
     modelopt_formats: frozenset[str]
+    own_formats: Mapping[str, str]
+    sparse_backends: SparseBackends
     scheme_of_heads: bool
     start_up: StartUp
     start_up_each_rank: bool

@@ -242,6 +242,15 @@ class VllmSettings(ReleasedSettings):
         return 2 if self.performance_mode == "throughput" else 1
 
     @cached_property
+    def generation(self) -> int | None:
+        """The named GPU's compute capability before its dot, 0 for one that is not NVIDIA's."""
+        if self.gpu is None:
+            return None
+        from kvcalc.catalogue.gpus import find
+
+        return int((find(self.gpu).compute_capability or "0").split(".")[0])
+
+    @cached_property
     def _own_batch(self) -> Batch:
         batches, memory = self.rules.batches, UNNAMED_GPU_MEMORY
         if self.gpu is not None:

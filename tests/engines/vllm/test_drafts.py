@@ -148,3 +148,32 @@ def test_drafts_sit_on_the_last_stage_and_beside_sharded_contexts_keep_theirs_wh
         "cdiv(cdiv(context, 8), block_size)",
         "cdiv(context, block_size)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("backend", "form", "gpu", "packed"),
+    [
+        # A block of 64 tokens, of 16 with ROCm: 61 rows and index keys of 132 bytes, which begin at
+        # a multiple of so many rows: of 32, 1, 64, 64, 1, of 64 on Hopper only in longer blocks.
+        ("FLASHINFER_MLA_SPARSE", "fp8", "b200", 150 * 32 * 576),
+        ("FLASHINFER_MLA_SPARSE_SM90", "fp8_e4m3", "h200", 4_799 * 576),
+        ("FLASHINFER_MLA_SPARSE_SM120", "fp8", "rtx-pro-6000", 74 * 64 * 656),
+        ("FLASH_ATTN_MLA_SPARSE_FA4", "bfloat16", "b200", 68 * 64 * 1_152),
+        ("ROCM_AITER_MLA_SPARSE", "fp8", "mi300x", 1_200 * 576),
+        ("FLASHMLA_SPARSE", "fp8", "h200", 61 * 64 * 788),
+        ("FLASHMLA_SPARSE", "fp8", "b200", 4_690 * 656),
+    ],
+)
+def test_packed_blocks_begin_where_the_backend_reads_pages(
+    backend: str, form: str, gpu: str, packed: int
+) -> None:
+    target = kvcalc.load("tests/oracles/configs/deepseek-ai--DeepSeek-V3.2.json")
+    settings = VllmSettings(
+        speculative_method="mtp",
+        tensor_parallel_size=8,
+        decode_context_parallel_size=8,
+        attention_backend=backend,
+        kv_cache_dtype=form,
+        gpu=gpu,
+    )
+    assert plan(target, settings).bytes_per_block == (packed,)

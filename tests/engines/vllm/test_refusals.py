@@ -56,7 +56,7 @@ def slides(window: int) -> Layer:
         ),
         (
             of(SPARSE),
-            {"block_size": 32},
+            {"block_size": 32, "gpu": "h200"},
             "block_size: found 32, expected a multiple of 64, the block of the kernels of FLASHMLA",
         ),
         (
