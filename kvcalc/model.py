@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import cycle, islice
-from typing import Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,6 +15,11 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
+from kvcalc.parameters.sizes import Sizes
+
+if TYPE_CHECKING:
+    from kvcalc.parameters.counts import Parameters
+    from kvcalc.parameters.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Layer)
 
@@ -61,7 +66,8 @@ class Model(Frozen):
     their own; what an engine builds of them is its own. `weights_dtype` is how
     the weights are published, where that is not `dtype`, `cache_scheme` how its KV cache is to be
     stored, where the checkpoint says so; `hub_id` is the repository on the Hugging Face Hub that a
-    server loads them from.
+    server loads them from. `sizes` are what the tensors of its checkpoint follow from; None where
+    no rule is known for its `model_type`.
 
     Raises:
         RequestError: a field is missing, unknown or out of range; the sentence names it.
@@ -81,6 +87,7 @@ class Model(Frozen):
     contexts: tuple[Size, ...] = ()
     windows: tuple[Size, ...] = ()
     hub_id: Text | None = None
+    sizes: Sizes | None = None
 
     @model_validator(mode="after")
     def _says_no_more_than_its_layers(self) -> Self:
@@ -159,6 +166,29 @@ class Model(Frozen):
                 "source", f"found {sorted(sources)}, expected one for all layers"
             )
         return sources.pop() if sources else None
+
+    @cached_property
+    def tensors(self) -> "tuple[Tensor, ...] | None":
+        """What the published checkpoint holds; None where no rule is known for the model type.
+
+        Raises:
+            UnsupportedError: the weights of a kind of its layers are not known.
+        """
+        from kvcalc.parameters import tensors_of
+
+        return None if self.sizes is None else tensors_of(self.layers, self.sizes)
+
+    @cached_property
+    def counted(self) -> "Parameters | None":
+        """The parameters of its tensors, counted; None where no rule is known.
+
+        Raises:
+            UnsupportedError: as `tensors`.
+        """
+        from kvcalc.parameters.counts import counted
+
+        tensors = self.tensors
+        return None if tensors is None or self.sizes is None else counted(tensors, self.sizes)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         """The parts of a repr; for the layers, how many there are of each kind."""

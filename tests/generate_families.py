@@ -2,7 +2,8 @@
 
 Run with transformers installed: `python tests/generate_families.py`. For each model type whose
 class describes a language model it records the names the class gives to keys, the defaults of the
-keys that the reader reads, and the layers' pattern where the class has one of its own. A default
+keys that the reader reads, and the layers' pattern where the class has one of its own; for a model
+that holds a language model, whether its class ties the embedding. A default
 that follows from another key (head_dim from hidden_size) is not a default and is left out: the
 class is asked again with that other key changed.
 """
@@ -42,6 +43,24 @@ READ = (
     "loop_layer_index_start", "loop_layer_index_end", "num_nextn_predict_layers",
     "number_of_conv_states",
 )
+
+WEIGHTS = (
+    "vocab_size", "tie_word_embeddings", "intermediate_size", "moe_intermediate_size",
+    "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts",
+    "num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_k", "moe_topk",
+    "n_shared_experts", "num_shared_experts", "moe_num_shared_experts",
+    "num_shared_expert", "shared_expert_intermediate_size", "shared_intermediate_size",
+    "moe_shared_expert_intermediate_size", "share_expert_dim", "dense_intermediate_size",
+    "intermediate_size_mlp", "first_k_dense_replace", "moe_layer_freq", "mlp_only_layers",
+    "decoder_sparse_step", "interleave_moe_layer_step", "num_dense_layers", "mlp_layer_types",
+    "moe_latent_size", "attention_bias", "mlp_bias", "use_bias", "qkv_bias", "use_qkv_bias",
+    "use_qk_norm", "attn_output_gate", "q_lora_rank", "index_n_heads", "use_conv_bias",
+    "mamba_conv_bias", "attention_k_eq_v", "enable_moe_block", "hc_mult", "o_groups",
+    "o_lora_rank", "num_hash_layers", "ffn_dim", "n_inner", "ffn_hidden_size",
+    "add_swa_attention_sink_bias", "add_full_attention_sink_bias", "hidden_size_per_layer_input",
+    "use_double_wide_mlp", "sparse_attention_config", "moe_layer_start_index",
+    "moe_layer_end_index", "moe_layer_interval", "use_gated_mlp",
+)
 # fmt: on
 
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
@@ -60,7 +79,7 @@ def text_config(name: str, **changed: Any) -> Any:
 
 def facts(config: Any) -> dict[str, Any]:
     table = config.to_dict()
-    return {key: table[key] for key in READ if table.get(key) is not None}
+    return {key: table[key] for key in (*READ, *WEIGHTS) if table.get(key) is not None}
 
 
 def derived(name: str, config: Any, before: dict[str, Any]) -> set[str]:
@@ -123,6 +142,13 @@ def per_type(config: Any) -> dict[str, Any] | None:
     return {kind: own for kind, own in found.items() if own}
 
 
+def leading_dense(config: Any) -> int:
+    """How many of the first layers are dense in the list that the class makes; 0 without one."""
+    kinds = getattr(config, "mlp_layer_types", None) or []
+    dense = kinds.count("dense")
+    return dense if kinds == ["dense"] * dense + ["sparse"] * (len(kinds) - dense) else 0
+
+
 CODE: dict[str, dict[str, Any]] = {
     "inkling2_loop_text": {"number_of_conv_states": 4},
     "inkling2_text": {"number_of_conv_states": 4},
@@ -163,7 +189,8 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
         except Exception:
             continue
         if config.model_type != name:
-            yield name, {"text": config.model_type}
+            tied = getattr(CONFIG_MAPPING[name](), "tie_word_embeddings", None)
+            yield name, {"text": config.model_type, "tied": bool(tied)}
             continue
         known = facts(config)
         if not set(LAYERS) & set(known) and not hasattr(config, "layer_types"):
@@ -177,10 +204,14 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
             known["layer_types"] = types
         if "shared" in (getattr(config, "indexer_types", None) or ()):
             known["indexer_types"] = config.indexer_types
+        if dense := leading_dense(config):
+            known.setdefault("first_k_dense_replace", dense)
+            known.pop("mlp_layer_types", None)
         if of_types := per_type(config):
             known["type_config"] = of_types
         known |= CODE.get(name, {})
-        names = {k: v for k, v in config.attribute_map.items() if k in READ or k == "layer_types"}
+        read = (*READ, *WEIGHTS, "layer_types")
+        names = {k: v for k, v in config.attribute_map.items() if k in read}
         yield name, {"names": names, "defaults": known}
 
 

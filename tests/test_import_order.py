@@ -25,6 +25,7 @@ ROOMS = (
     "kvcalc.html_table",
     "kvcalc.formula",
     "kvcalc.layers",
+    "kvcalc.parameters",
     "kvcalc.model",
     "kvcalc.catalogue",
     "kvcalc.explanation",

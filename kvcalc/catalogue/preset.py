@@ -12,6 +12,7 @@ from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
 from kvcalc.model import CacheScheme, Model, Text, repeated
+from kvcalc.parameters.sizes import Sizes
 
 Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
 """An exact fraction, as "129/100"."""
@@ -43,6 +44,7 @@ class Preset(Frozen):
     num_layers: Size
     pattern: Annotated[str, Field(min_length=1)]
     layers: dict[str, dict[str, Any]]
+    sizes: Sizes | None = None
     sources: tuple[Source, ...]
 
     @model_validator(mode="after")

@@ -49,12 +49,26 @@ def to_preset(reading: Reading) -> str:
     for layer, letter in letters.items():
         table = {"kind": layer.kind, **layer.shape}
         lines += ["", f"[layers.{letter}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
-    lines += ["", "[[sources]]", f"facts = {_value([*facts, 'layers'])}"]
+    lines += _sizes(model)
+    given = [*facts, "layers", *(["sizes"] if model.sizes else [])]
+    lines += ["", "[[sources]]", f"facts = {_value(given)}"]
     lines += [
         f"title = {_value('read by kvcalc')}",
         f"address = {_value(printable(reading.source)[:200])}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sizes(model: Model) -> list[str]:
+    """The lines of what the weights follow from; none where no rule is known."""
+    if model.sizes is None:
+        return []
+    table = model.sizes.model_dump(exclude_defaults=True, mode="json")
+    lines = []
+    for name, own in (("sizes", table), ("sizes.experts", table.pop("experts", {}))):
+        if own:
+            lines += ["", f"[{name}]", *(f"{k} = {_value(v)}" for k, v in own.items())]
+    return lines
 
 
 def _pattern(model: Model, letters: Mapping[Layer, str]) -> str:

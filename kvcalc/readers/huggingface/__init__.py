@@ -14,6 +14,7 @@ from kvcalc.readers.huggingface.encoder import with_source
 from kvcalc.readers.huggingface.families import Family, canonical, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
+from kvcalc.readers.huggingface.parameters import sizes_of
 from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
 from kvcalc.readers.huggingface.stack import mtp_layers, stack
 from kvcalc.readers.huggingface.types import layer_types
@@ -101,6 +102,7 @@ def reading_of(
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
         mtp_layers=mtp_layers(keys, types),
+        sizes=sizes_of(table, keys, types),
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not model.caches_of(Recurrent):

@@ -48,3 +48,9 @@ def family(model_type: str) -> Family | None:
     if row is None and model_type in _table()["without_language_model"]:
         raise SourceError(f"model_type: {quote(model_type)} has no language model")
     return None if row is None else Family(row["names"], row["defaults"])
+
+
+def tied_by_default(model_type: str) -> bool | None:
+    """Whether the class of a model that holds a language model ties its embedding; else None."""
+    tied: bool | None = _table()["rows"].get(model_type, {}).get("tied")
+    return tied

@@ -1,0 +1,84 @@
+"""The published sizes of a model that its weights follow from, beside those of its layers' caches.
+
+The names are those of config.json, in the spelling that most families use.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kvcalc.frozen import Frozen
+from kvcalc.layers.layer import Size
+
+Places = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=10**5)]
+"""Places of layers, counted from 0."""
+
+
+class Experts(Frozen):
+    """A mixture of experts: how many there are, how many a token takes, and their width.
+
+    `layers` are the places that have one; None is each without a dense MLP, or each at all where
+    experts stand `beside_dense` ones (Gemma 4). `shared_expert_intermediate_size` is the
+    width of all shared experts together. With a `moe_latent_size` experts read and write rows of
+    that width, to which a layer projects (Nemotron 3 Super). `correction` is a value that the
+    router adds to each expert's score, and that a class keeps as a buffer.
+    """
+
+    num_experts: Size
+    num_experts_per_tok: Size
+    moe_intermediate_size: Size
+    layers: Places | None = None
+    beside_dense: bool = False
+    gated: bool = True
+    bias: bool = False
+    router_bias: bool = False
+    router_scales: bool = False
+    correction: bool = False
+    shared_expert_intermediate_size: Size | None = None
+    shared_expert_gate: bool = False
+    moe_latent_size: Size | None = None
+
+
+class Sizes(Frozen):
+    """The widths and the traits of a model's tensors, in elements.
+
+    `intermediate_size` is the width of a dense MLP, which stands at `dense_layers`; None is each
+    layer of a model without experts. `attention_bias` names the projections with a bias;
+    `qk_norm` normalises queries and keys by the head or by the whole row; `output_gate` scales
+    attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
+    """
+
+    hidden_size: Size
+    vocab_size: Size
+    tie_word_embeddings: bool = False
+    lm_head_bias: bool = False
+    layer_norms: Annotated[int, Field(ge=0, le=8)] = 2
+    norm_bias: bool = False
+    intermediate_size: Size | None = None
+    dense_layers: Places | None = None
+    gated_mlp: bool = True
+    mlp_bias: bool = False
+    attention_bias: Literal["", "qkv", "qkvo", "o"] = ""
+    qk_norm: Literal["head", "row"] | None = None
+    output_gate: Literal["element", "head"] | None = None
+    sinks: Literal["all", "sliding"] | None = None
+    values_are_keys: bool = False
+    q_lora_rank: Size | None = None
+    qk_nope_head_dim: Size | None = None
+    v_head_dim: Size | None = None
+    index_n_heads: Size | None = None
+    conv_bias: bool = False
+    experts: Experts | None = None
+
+
+def known_sizes(table: Mapping[str, Any]) -> Sizes:
+    """Make the sizes of a table that was checked before, as one of kvcalc's own presets was."""
+    facts = _frozen(table)
+    if "experts" in facts:
+        facts["experts"] = Experts.model_construct(**_frozen(facts["experts"]))
+    return Sizes.model_construct(**facts)
+
+
+def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}

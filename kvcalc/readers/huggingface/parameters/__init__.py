@@ -1,0 +1,154 @@
+"""From a config.json to the sizes that a model's weights follow from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+from kvcalc.errors import SourceError
+from kvcalc.parameters.sizes import Experts, Sizes
+from kvcalc.readers.huggingface.families import tied_by_default
+from kvcalc.readers.huggingface.keys import Keys
+from kvcalc.readers.huggingface.parameters.traits import TRAITS, Mix, Traits
+
+COUNTS: Mapping[str, tuple[str, ...]] = {
+    "num_experts": ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
+    "num_experts_per_tok": (
+        *("num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_k", "moe_topk"),
+    ),
+}
+"""The names that families give to the number of experts, and of those that a token takes."""
+
+TOWERS = ("vision_config", "audio_config")
+"""Tables of what a model has beside its language model."""
+
+SIZES = ("q_lora_rank", "qk_nope_head_dim", "index_n_heads")
+"""Sizes that stand under one name, where a model has them."""
+
+
+def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes | None:
+    """Read the sizes of a model whose layers have these types; None where no rule is known.
+
+    `file` is the whole file, whose language model the keys are of: of the two it decides whether
+    the embedding is tied.
+
+    Raises:
+        SourceError: a key is missing or something else.
+    """
+    traits = TRAITS.get(keys.table.get("model_type") or "")
+    known = keys.has("hidden_size", "vocab_size")
+    if traits is None or not known or any(file.get(key) for key in TOWERS):
+        return None
+    keys = Keys(keys.table, keys.names, keys.defaults)  # what `show` says was read stays as it was
+    dense = _dense_layers(keys, traits.mix, types)
+    mix = _experts(keys, traits.mix, types) if traits.mix else None
+    optional: dict[str, Any] = {name: keys.count(name) or None for name in SIZES}
+    return Sizes(
+        hidden_size=keys.size("hidden_size"),
+        vocab_size=keys.size("vocab_size"),
+        tie_word_embeddings=_tied(file, keys),
+        intermediate_size=_dense_width(keys, mix, dense),
+        dense_layers=dense if mix or ALONE & set(types) else None,
+        v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
+        experts=mix,
+        **optional,
+        **_traits(keys, traits),
+    )
+
+
+def _tied(file: Mapping[str, Any], keys: Keys) -> bool:
+    """Whether the head is the embedding: as the whole file says, else as its class does."""
+    outer = file.get("model_type")
+    default = tied_by_default(outer) if isinstance(outer, str) else None
+    if default is None:
+        return bool(keys.get("tie_word_embeddings"))
+    return bool(file.get("tie_word_embeddings", default))
+
+
+def _traits(keys: Keys, traits: Traits) -> dict[str, Any]:
+    """The fields that the class fixes, and those for which the file sets a flag."""
+    told = {field: value for field, (key, value) in traits.keys.items() if keys.get(key)}
+    return {**told, **traits.fixed}
+
+
+def _dense_width(keys: Keys, mix: Experts | None, dense: tuple[int, ...] | None) -> int | None:
+    """The width of a dense MLP; None where no layer has one."""
+    nowhere = dense == () if dense is not None else mix is not None and not mix.beside_dense
+    return None if nowhere or not keys.has("intermediate_size") else keys.size("intermediate_size")
+
+
+def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
+    """The mixture of experts; None where the file gives none, or where each layer is dense."""
+    names = {field: _first(keys, field) for field in COUNTS}
+    alone = ALONE & set(types)
+    places = tuple(place for place, kind in enumerate(types) if kind == "moe") if alone else None
+    if not all(names.values()) or places == ():
+        return None
+    counts: dict[str, Any] = {field: keys.size(name) for field, name in names.items()}
+    shared = prod(map(keys.count, mix.shared)) if mix.shared else 0
+    return Experts(
+        moe_intermediate_size=keys.size(mix.width),
+        layers=places,
+        shared_expert_intermediate_size=shared or None,
+        moe_latent_size=keys.count("moe_latent_size") or None,
+        **counts,
+        **mix.traits,
+    )
+
+
+def _first(keys: Keys, field: str) -> str:
+    return next((name for name in COUNTS[field] if keys.get(name)), "")
+
+
+ALONE = {"mlp", "moe"}
+"""Types of layers that are an MLP and nothing else; without any, each layer has one."""
+
+
+def _dense_layers(keys: Keys, mix: Mix | None, types: Sequence[str]) -> tuple[int, ...] | None:
+    """The places with a dense MLP; None is each of a model without experts, or none of one."""
+    if ALONE & set(types):
+        return tuple(place for place, kind in enumerate(types) if kind == "mlp")
+    if mix is None or mix.dense is None:
+        return None
+    return DENSE[mix.dense](keys, len(types)) or None
+
+
+def _first_layers(keys: Keys, layers: int) -> tuple[int, ...]:
+    """The first few, or those of a list."""
+    listed = keys.list_of("mlp_layer_types", str)
+    if len(listed) == layers:
+        return tuple(place for place, kind in enumerate(listed) if kind == "dense")
+    return tuple(range(min(keys.count("first_k_dense_replace"), layers)))
+
+
+def _flagged(keys: Keys, layers: int) -> tuple[int, ...]:
+    """Those with a 0 in a list."""
+    if not keys.has("moe_layer_freq"):
+        return _first_layers(keys, layers)
+    flags = keys.list_of("moe_layer_freq", int)
+    if len(flags) != layers:
+        raise SourceError(f"moe_layer_freq: found {len(flags)} layers, expected {layers}")
+    return tuple(place for place, flag in enumerate(flags) if not flag)
+
+
+def _between(keys: Keys, layers: int) -> tuple[int, ...]:
+    """Those of a list, and all but the last of every few (Qwen3-MoE)."""
+    step = keys.size("decoder_sparse_step") if keys.has("decoder_sparse_step") else 1
+    listed = set(keys.list_of("mlp_only_layers", int))
+    return tuple(place for place in range(layers) if place in listed or (place + 1) % step)
+
+
+def _interleaved(keys: Keys, layers: int) -> tuple[int, ...]:
+    """All but the last of every few (Llama 4)."""
+    if keys.in_file("moe_layers"):
+        return tuple(sorted(set(range(layers)) - set(keys.list_of("moe_layers", int))))
+    step = keys.size("interleave_moe_layer_step")
+    return tuple(place for place in range(layers) if (place + 1) % step)
+
+
+DENSE: Mapping[str, Callable[[Keys, int], tuple[int, ...]]] = {
+    "first_k_dense_replace": _first_layers,
+    "moe_layer_freq": _flagged,
+    "decoder_sparse_step": _between,
+    "interleave_moe_layer_step": _interleaved,
+}
+"""Which layers of a mixture of experts are dense, by the key that says so."""

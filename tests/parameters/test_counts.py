@@ -1,0 +1,74 @@
+"""A model's parameters, counted from its sizes, are those of its class in transformers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.catalogue import models
+from kvcalc.errors import UnsupportedError
+from kvcalc.layers.attention import FullAttention
+from kvcalc.layers.recurrent import LightningAttention
+from kvcalc.model import Model
+from kvcalc.parameters import tensors_of
+from kvcalc.parameters.sizes import Sizes
+
+ORACLES = Path(__file__).parents[1] / "oracles"
+MEASURED: dict[str, dict[str, Any]] = json.loads((ORACLES / "parameters.json").read_text())[
+    "models"
+]
+
+
+def published(name: str) -> Model:
+    folder = ORACLES / "configs" / "checkpoints" / name
+    return kvcalc.load(folder if folder.is_dir() else ORACLES / "configs" / f"{name}.json")
+
+
+@pytest.mark.parametrize("name", [n for n in MEASURED if published(n).sizes])
+def test_a_file_has_as_many_parameters_as_its_class(name: str) -> None:
+    measured, found = MEASURED[name], published(name).counted
+    assert found is not None
+    assert found.total == measured["total"]
+    assert found.active == measured.get("active", measured["total"])
+    assert found.components == measured["components"]
+
+
+@pytest.mark.parametrize("name", [name for name in models.names() if kvcalc.load(name).sizes])
+def test_a_presets_sizes_count_what_it_rounds(name: str) -> None:
+    model = kvcalc.load(name)
+    assert model.counted is not None
+    assert model.parameters is not None
+    assert abs(model.counted.total / model.parameters - 1) < 0.05
+
+
+def test_a_model_type_without_a_rule_is_not_counted() -> None:
+    model = published("moonshotai--Kimi-K3")
+    assert (model.model_type, model.tensors, model.counted) == ("kimi_k3", None, None)
+
+
+def test_tensors_say_where_they_stand() -> None:
+    tensors = kvcalc.load("k-exaone-236b-a23b").tensors
+    assert tensors is not None
+    (gate,) = [tensor for tensor in tensors if tensor.role == "gate"]
+    assert (gate.component, gate.shape, gate.layers) == ("mlp", (16_384, 6_144), (0,))
+    (router,) = [tensor for tensor in tensors if tensor.role == "router"]
+    assert (router.shape, router.layers) == ((128, 6_144), tuple(range(1, 48)))
+    (norms,) = [one for one in tensors if one.role == "norm" and one.layers]
+    assert (norms.copies, norms.times, norms.elements) == (2, 96, 96 * 6_144)
+
+
+@pytest.mark.parametrize(
+    ("biased", "more"), [("", 0), ("o", 64), ("qkv", 4 * 16 + 2 * 2 * 16), ("qkvo", 192)]
+)
+def test_biases_are_those_of_the_projections_that_have_one(biased: Any, more: int) -> None:
+    layer = FullAttention(query_heads=4, kv_heads=2, head_dim=16)
+    plain = tensors_of([layer], Sizes(hidden_size=64, vocab_size=100))
+    given = tensors_of([layer], Sizes(hidden_size=64, vocab_size=100, attention_bias=biased))
+    assert sum(t.elements for t in given) - sum(t.elements for t in plain) == more
+
+
+def test_a_kind_of_layer_without_a_rule_is_named() -> None:
+    with pytest.raises(UnsupportedError, match="lightning_attention layers: what weights"):
+        tensors_of([LightningAttention(heads=4, head_dim=16)], Sizes(hidden_size=64, vocab_size=9))
