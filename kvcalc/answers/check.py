@@ -33,6 +33,9 @@ __all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"
 
 MODEL_NAMED = re.compile(r"\bmodel(?:_path|_tag)?'?[=:] ?'([^']{1,200})'")
 
+ENUMERATED = "<[A-Za-z0-9_.]{1,60}: "
+"""What stands before the value of a Python enumeration's member, as in <QuantPolicy.INT8: 8>."""
+
 AMOUNTS = ("context", "sequences")
 """The tokens of one sequence, and the number of sequences, which any engine's run may be given."""
 
@@ -123,7 +126,8 @@ def _subject(
     A model that the log names is used if it is a preset; nothing is fetched.
     """
     configured = re.compile(
-        rf"\b({'|'.join(log.configured)})['\"]?[=:] ?['\"]?([A-Za-z0-9_.:-]{{1,60}})"
+        rf"\b({'|'.join(log.configured)})['\"]?[=:] ?(?:{ENUMERATED})?"
+        r"['\"]?([A-Za-z0-9_.:-]{1,60})"
     )
     settings: dict[str, Any] = {}
     for line in lines:

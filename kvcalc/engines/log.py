@@ -1,13 +1,13 @@
 """What an engine's start-up lines mean: how they look, and what their figures are held against."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.model import Model
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
@@ -179,6 +179,27 @@ def first_that_agrees(
         except KvcalcError:
             continue
     return None
+
+
+R = TypeVar("R")
+
+
+def ruled(
+    found: Iterable[Found],
+    rules: Mapping[str, Callable[[R, Found], Iterable[Checked]]],
+    run: R,
+    without_model: R,
+) -> Iterator[Checked]:
+    """Check each line by the rule of its kind; what the engine cannot run is said as the reason."""
+    for line in found:
+        rule = rules.get(line.kind)
+        if rule is None:
+            continue
+        try:
+            yield from list(rule(run, line))
+        except UnsupportedError as error:
+            for row in rule(without_model, line):
+                yield replace(row, why=str(error)) if row.verdict == CANNOT else row
 
 
 def figures(line: Found, labels: Mapping[str, str]) -> dict[str, Printed]:

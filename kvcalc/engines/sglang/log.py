@@ -5,6 +5,7 @@ srt/model_executor/pool_configurator.py, srt/managers/scheduler.py). Its "GB" ar
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -22,20 +23,25 @@ from kvcalc.engines.log import (
     first_that_agrees,
     number,
     pattern,
+    ruled,
 )
-from kvcalc.engines.sglang.log_run import POOLS, Part, Run
+from kvcalc.engines.sglang import log_compressed, log_states
+from kvcalc.engines.sglang.log_run import GIB, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
 from kvcalc.errors import RequestError
 
 PATTERNS = (
-    pattern(
-        "pool",
-        "Cache is allocated",
-        r"(?:(?P<pool>Full|SWA) )?KV Cache is allocated\."
-        r"(?: dtype: (?:torch\.)?(?P<dtype>[a-z0-9_]{1,30}),)? "
-        rf"(?:#tokens: (?P<tokens>{COUNT}), )?(?:K size: (?P<k>{SIZE}) GB, V size: (?P<v>{SIZE}) GB"
-        rf"|KV size: (?P<kv>{SIZE}) GB)",
+    *(
+        pattern(
+            "pool",
+            f"Cache {allocated}",
+            rf"(?:(?P<pool>Full|SWA) )?KV Cache {allocated}\."
+            r"(?: dtype: (?:torch\.)?(?P<dtype>[a-z0-9_]{1,30}),)? "
+            rf"(?:#tokens: (?P<tokens>{COUNT}), )?"
+            rf"(?:K size: (?P<k>{SIZE}) GB, V size: (?P<v>{SIZE}) GB|KV size: (?P<kv>{SIZE}) GB)",
+        )
+        for allocated in ("is allocated", "VA upper bound")
     ),
     pattern(
         "window pool",
@@ -43,23 +49,10 @@ PATTERNS = (
         rf"full_layer_tokens=(?P<full>{COUNT}), swa_layer_tokens=(?P<swa>{COUNT})",
     ),
     pattern(
-        "window pool",
-        "DSV4 pool sizes: full=",
-        rf"DSV4 pool sizes: full=(?P<full>{COUNT}), swa=(?P<swa>{COUNT})",
-    ),
-    pattern(
         "both pools",
-        "SWAKVPool mem usage",
-        rf"SWAKVPool mem usage: (?P<gb>{SIZE}) GB, swa size: (?P<swa>{COUNT}), "
+        "SWAKVPool",
+        rf"SWAKVPool (?:mem usage|VA upper bound): (?P<gb>{SIZE}) GB, swa size: (?P<swa>{COUNT}), "
         rf"full size: (?P<full>{COUNT})",
-    ),
-    pattern(
-        "states",
-        "Cache is allocated",
-        rf"max_mamba_cache_size: (?P<slots>{COUNT}), conv_state size: (?P<conv>{SIZE}) GB, "
-        rf"ssm_state size: (?P<ssm>{SIZE}) GB"
-        rf"(?: intermediate_ssm_state_cache size: (?P<drafted_ssm>{SIZE}) GB "
-        rf"intermediate_conv_window_cache size: (?P<drafted_conv>{SIZE}) GB)?",
     ),
     pattern(
         "limits",
@@ -67,10 +60,9 @@ PATTERNS = (
         rf"max_total_num_tokens=(?P<tokens>{COUNT})(?:.{{0,200}}?max_running_requests="
         rf"(?P<requests>{COUNT}))?(?:.{{0,200}}?context_len=(?P<context>{COUNT}))?",
     ),
-    pattern("arguments", "server_args=ServerArgs(", r"server_args=ServerArgs\((?P<config>.*)"),
+    pattern("arguments", "server_args=", r"server_args=(?:ServerArgs\(|\{)(?P<config>.*)"),
 )
 
-GIB = 2**30
 CHANGES: Mapping[str, Sequence[Any]] = {
     "tensor_parallel_size": (1, 2, 4, 8, 16),
     "kv_cache_dtype": ("fp8_e4m3", "bfloat16", "float32"),
@@ -79,16 +71,11 @@ CHANGES: Mapping[str, Sequence[Any]] = {
 
 NO_TOKENS = "the tokens of the pool are missing"
 NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
-NO_REQUESTS = "max_running_requests is missing from the log"
 
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what SGLang's rules give for the model."""
-    run = Run(found, subject)
-    for line in found:
-        rule = RULES.get(line.kind)
-        if rule:
-            yield from rule(run, line)
+    yield from ruled(found, RULES, Run(found, subject), Run(found, replace(subject, model=None)))
 
 
 def _pool(run: Run, line: Found) -> Iterator[Checked]:
@@ -162,39 +149,6 @@ def _both_pools(run: Run, line: Found) -> Iterator[Checked]:
     yield printed.held(Fraction(ours, GIB), why)
 
 
-def _states(run: Run, line: Found) -> Iterator[Checked]:
-    """Slots of recurrent state, and what drafts need beside them for each running request."""
-    slots = number(line.values["slots"])
-    buffers = {
-        "conv": ("conv_state size (GiB)", "mamba.conv"),
-        "ssm": ("ssm_state size (GiB)", "mamba.temporal"),
-        "drafted_ssm": ("intermediate_ssm_state_cache size (GiB)", "mamba.intermediate_ssm"),
-        "drafted_conv": ("intermediate_conv_window_cache size (GiB)", "mamba.intermediate_conv"),
-    }
-    printed = figures(line, {name: label for name, (label, _) in buffers.items()})
-    for name, each in printed.items():
-        drafted = name.startswith("drafted")
-        if run.subject.model is None or (drafted and run.requests is None):
-            yield each.cannot(NO_MODEL if run.subject.model is None else NO_REQUESTS)
-            continue
-
-        def size(changes: Mapping[str, Any], name: str = name) -> Fraction:
-            allocated = run.allocated(0, None, changes, slots=slots)
-            return Fraction(allocated.buffers().get(buffers[name][1], 0), GIB)
-
-        def explain(printed: Printed, size: Callable[..., Fraction] = size) -> str | None:
-            return first_that_agrees(
-                printed,
-                (
-                    (f"mamba_ssm_dtype={of}", partial(size, {"mamba_ssm_dtype": of}))
-                    for of in ("bfloat16", "float32")
-                ),
-            )
-
-        units = f"{run.requests} running requests" if drafted else f"{slots + 1:,} slots"
-        yield each.held(size({}), f"{units} of all recurrent layers, one rank", explain)
-
-
 def _limits(run: Run, line: Found) -> Iterator[Checked]:
     """The limits of the scheduler: tokens of the pool, and requests that run at once."""
     tokens = Printed(line.line, "max_total_num_tokens (tokens)", line.values["tokens"])
@@ -217,13 +171,14 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "pool": _pool,
     "window pool": _window_pool,
     "both pools": _both_pools,
-    "states": _states,
+    **log_states.RULES,
+    **log_compressed.RULES,
     "limits": _limits,
 }
 """How each kind of line is checked."""
 
 LOG = EngineLog(
-    patterns=PATTERNS,
+    patterns=(*PATTERNS, *log_states.PATTERNS, *log_compressed.PATTERNS),
     check=check,
     spellings={
         "tp": "tensor_parallel_size",
@@ -233,11 +188,10 @@ LOG = EngineLog(
         "context_length": "context",
     },
     configured=(
-        "tp_size",
-        "page_size",
-        "kv_cache_dtype",
-        "swa_full_tokens_ratio",
-        "context_length",
-        "mamba_ssm_dtype",
+        *("tp_size", "attn_dp_size", "page_size", "kv_cache_dtype", "swa_full_tokens_ratio"),
+        *("context_length", "mamba_ssm_dtype", "mamba_radix_cache_strategy", "max_total_tokens"),
+        *("disable_radix_cache", "disable_overlap_schedule", "max_running_requests"),
+        *("chunked_prefill_size", "mamba_full_memory_ratio", "max_mamba_cache_size"),
+        *("speculative_num_draft_tokens", "speculative_num_steps", "speculative_eagle_topk"),
     ),
 )

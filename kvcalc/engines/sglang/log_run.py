@@ -13,6 +13,8 @@ from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
 
+GIB = 2**30
+
 BUFFERS: Mapping[str, tuple[str, ...]] = {
     "k": ("k_buffer", "k_scale_buffer", "native_k_scale_buffer"),
     "v": ("v_buffer", "v_scale_buffer", "native_v_scale_buffer"),
@@ -89,7 +91,7 @@ class Run:
             name: number(line.values[name])
             for line in found
             for name in LABELS.values()
-            if line.kind in ("window pool", "both pools")
+            if line.kind in ("window pool", "compressed pools", "both pools")
         }
         self.tokens = _last(found, "limits", "tokens")
         self.slots = _count(_last(found, "states", "slots"))

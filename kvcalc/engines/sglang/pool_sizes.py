@@ -83,7 +83,7 @@ class PoolSizer:
         page, resolved = self.resolved.page, self.resolved
         full_page, window_page = self.layout.bytes_of(FULL), self.layout.bytes_of(WINDOW)
         if self.traits.compressed:
-            return self._compressed(budget, full_page / page, window_page / page)
+            return self.compressed(budget)
         full, window = full_page // page, window_page // page
         if not window:
             if not full:
@@ -105,12 +105,12 @@ class PoolSizer:
         tokens = int(budget // (full + resolved.ratio * window)) // page * page
         return tokens, self._of_full(tokens)
 
-    def _compressed(self, budget: int, full: float, window: float) -> tuple[int, int]:
-        """DeepSeek V4's: the states of its requests come off first."""
+    def compressed(self, budget: int) -> tuple[int, int]:
+        """DeepSeek V4's pools of a budget of bytes: the states of its requests come off first."""
         page, requests = self.resolved.page, self.resolved.requests_a_group or 1
         budget -= self._allocated(REQUEST, requests)
-        cell = full + self.resolved.ratio * window
-        tokens = int(max(budget, 0) / cell) // page * page
+        full, window = (self.layout.bytes_of(pool) / page for pool in (FULL, WINDOW))
+        tokens = int(max(budget, 0) / (full + self.resolved.ratio * window)) // page * page
         return tokens, self._of_full(tokens)
 
     def window_beside(self, full: int) -> int:

@@ -10,7 +10,6 @@ from fractions import Fraction
 
 from kvcalc.engines.log import (
     AGREES,
-    CANNOT,
     COUNT,
     DIFFERS,
     NO_MODEL,
@@ -22,10 +21,10 @@ from kvcalc.engines.log import (
     Subject,
     number,
     pattern,
+    ruled,
 )
 from kvcalc.engines.vllm import log_config, log_layout, log_memory, log_refused
 from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint
-from kvcalc.errors import UnsupportedError
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -76,20 +75,9 @@ OTHER_RANK = Fraction(3, 100)
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what vLLM's rules give for the model."""
-    run = Run(found, subject)
-    without_model = Run(found, replace(subject, model=None))
-    on_the_host = any(line.kind == "host pool" for line in found)
-    for line in found:
-        rule = RULES.get(line.kind)
-        if not rule:
-            continue
-        try:
-            if on_the_host and subject.model is not None:
-                raise UnsupportedError(HOST_POOL)
-            yield from list(rule(run, line))
-        except UnsupportedError as error:
-            for row in rule(without_model, line):
-                yield replace(row, why=str(error)) if row.verdict == CANNOT else row
+    host_pools = any(line.kind == "host pool" for line in found)
+    run = Run(found, subject, unsupported=HOST_POOL if host_pools else None)
+    yield from ruled(found, RULES, run, Run(found, replace(subject, model=None)))
 
 
 def _tokens(run: Run, line: Found) -> Iterator[Checked]:

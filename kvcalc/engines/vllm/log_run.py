@@ -11,7 +11,7 @@ from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, UnsupportedError
 
 NO_MEMORY = "the available memory is missing from the log"
 
@@ -64,11 +64,15 @@ class RunPool:
 class Run:
     """The memory, context and settings of a log, and the plans made for them.
 
-    `wanted_tokens` are those of the last line that printed the pool's.
+    `wanted_tokens` are those of the last line that printed the pool's. `unsupported` is why its
+    pool cannot be planned, if so.
     """
 
-    def __init__(self, found: Sequence[Found], subject: Subject) -> None:
+    def __init__(
+        self, found: Sequence[Found], subject: Subject, unsupported: str | None = None
+    ) -> None:
         self.subject = subject
+        self.unsupported = unsupported
         self.settings = dict(subject.settings)
         batch = last(found, "batch", "tokens")
         if batch:
@@ -101,9 +105,11 @@ class Run:
         """The pool with other settings.
 
         Raises:
-            KvcalcError: vLLM refuses them.
+            KvcalcError: vLLM refuses them, or the pool is `unsupported`.
         """
         assert self.subject.model is not None
+        if self.unsupported:
+            raise UnsupportedError(self.unsupported)
         settings = VllmSettings(**{**self.settings, **changes})
         settings.require_model(self.subject.model)
         return RunPool(plan(self.subject.model, settings))

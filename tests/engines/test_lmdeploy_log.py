@@ -1,0 +1,92 @@
+"""LMDeploy's start-up lines, as its PyTorch engine of 0.16.0 to 0.18.0 writes them.
+
+A block of Llama 3.1 8B: 32 layers of 64 tokens x 8 heads x 128 elements, keys and values of 2
+bytes, 8 MiB. Sizes are rounded down to MiB, and --cache-max-entry-count takes a share of them.
+"""
+
+import pytest
+
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
+from tests.engines.log_lines import checked, load, misprinted
+
+LLAMA = load("llama-3.1-8b")
+HYBRID = load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
+DEEPSEEK = load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
+
+ARGUMENTS = (
+    "lmdeploy - INFO - async_engine.py:133 - input backend=pytorch, "
+    "backend_config=PytorchEngineConfig(dtype='auto', tp={tp}, dp=1, session_len=None, "
+    "max_batch_size=128, attn_tp_size=None, cache_max_entry_count=0.8, block_size=64, "
+    "kernel_block_size=64, num_gpu_blocks=0, quant_policy={policy}, hf_overrides=None)"
+)
+MEMORY = (
+    "minimal free gpu memory: 60004 mb",
+    "estimated max runtime memory: 1500 mb",
+)
+CACHE = (
+    "CacheConfig(max_batches=128, block_size={tokens}, num_cpu_blocks=0, num_gpu_blocks={blocks}, "
+    "kernel_block_size={tokens}, window_size=-1, cache_max_entry_count=0.8, "
+    "max_prefill_token_num=8192, cudagraph_capture_batch_sizes=[1, 2, 4], "
+    "enable_prefix_caching=False, quant_policy={policy}, device_type='cuda')"
+)
+NONE, INT8 = "<QuantPolicy.NONE: 0>", "<QuantPolicy.INT8: 8>"
+BLOCKS = 58_504 * 8 // 10 // 8
+
+
+def cache(blocks: int, *, tokens: int = 64, policy: str = NONE) -> str:
+    return CACHE.format(blocks=blocks, tokens=tokens, policy=policy)
+
+
+def test_blocks_are_those_of_the_memory() -> None:
+    line = cache(BLOCKS)
+    rows = checked([*MEMORY, line], LLAMA)
+    assert [(row.figure, row.printed, row.verdict) for row in rows] == [
+        ("block_size (tokens)", 64, AGREES),
+        ("num_gpu_blocks (blocks)", BLOCKS, AGREES),
+    ]
+    for changed in misprinted(line, "num_gpu_blocks=@,"):
+        assert [row.verdict for row in checked([*MEMORY, changed], LLAMA)] == [AGREES, DIFFERS]
+
+
+def test_without_what_lmdeploy_prints_at_debug_a_blocks_bytes_are_said() -> None:
+    rows = checked([cache(BLOCKS)], LLAMA)
+    assert [row.verdict for row in rows] == [AGREES, CANNOT]
+    assert "a block takes 8,388,608 bytes" in rows[1].why
+    assert [row.verdict for row in checked([cache(BLOCKS)])] == [CANNOT, CANNOT]
+
+
+@pytest.mark.parametrize(("tp", "share"), [(1, 1), (2, 2)])
+def test_the_arguments_give_the_ranks_and_the_policy(tp: int, share: int) -> None:
+    """int8: half the bytes, and 2 scales of 2 bytes for each head and token: 4.125 MiB a block."""
+    blocks = 58_504 * 1024 * 8 // 10 * share // (32 * 64 * 8 * (128 + 4) * 2 // 1024)
+    arguments = ARGUMENTS.format(tp=tp, policy=INT8)
+    rows = checked([arguments, *MEMORY, cache(blocks, policy=INT8)], LLAMA)
+    assert [row.verdict for row in rows] == [AGREES, AGREES], rows
+    rows = checked([arguments, *MEMORY, cache(BLOCKS, policy=INT8)], LLAMA)
+    assert [row.verdict for row in rows] == [AGREES, DIFFERS]
+
+
+def test_the_block_is_the_one_that_the_models_kernels_take() -> None:
+    """DeepSeek V4's is 256 tokens, whatever is asked (configurations/deepseek_v4.py)."""
+    for tokens, verdict in ((256, AGREES), (64, DIFFERS)):
+        row, _ = checked([cache(1000, tokens=tokens)], DEEPSEEK)
+        assert row.verdict == verdict
+
+
+def test_pools_beside_states_are_not_held() -> None:
+    rows = checked([*MEMORY, cache(1000)], HYBRID)
+    assert [row.verdict for row in rows] == [CANNOT, CANNOT]
+    assert "reserves states for max_batch_size" in rows[1].why
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [("1520", AGREES), ("60004", DIFFERS), (None, CANNOT)]
+)
+def test_the_error_of_too_little_memory(free: str | None, verdict: str) -> None:
+    """Two blocks and less: 20 MiB x 0.8 are 2 of them."""
+    memory = [] if free is None else [MEMORY[0].replace("60004", free), MEMORY[1]]
+    error = "RuntimeError: No enough gpu memory for kv cache."
+    (row,) = checked([*memory, error], LLAMA)
+    assert row.verdict == verdict
+    (row,) = checked([*memory, error])
+    assert row.verdict == CANNOT
