@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
@@ -169,22 +169,17 @@ class Model(Frozen):
 
     @cached_property
     def tensors(self) -> "tuple[Tensor, ...] | None":
-        """What the published checkpoint holds; None where no rule is known for the model type.
-
-        Raises:
-            UnsupportedError: the weights of a kind of its layers are not known.
-        """
+        """What the published checkpoint holds; None where no rule is known."""
         from kvcalc.parameters import tensors_of
 
-        return None if self.sizes is None else tensors_of(self.layers, self.sizes)
+        try:
+            return None if self.sizes is None else tensors_of(self.layers, self.sizes)
+        except UnsupportedError:
+            return None
 
     @cached_property
     def counted(self) -> "Parameters | None":
-        """The parameters of its tensors, counted; None where no rule is known.
-
-        Raises:
-            UnsupportedError: as `tensors`.
-        """
+        """The parameters of its tensors, counted; None where no rule is known."""
         from kvcalc.parameters.counts import counted
 
         tensors = self.tensors

@@ -18,6 +18,8 @@ import transformers
 import transformers.models.auto.modeling_auto as modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
+from kvcalc.readers.huggingface.parameters.vision import VISION
+
 OUTPUT = Path(__file__).parents[1] / "kvcalc/readers/huggingface/families.json"
 
 # fmt: off
@@ -47,7 +49,8 @@ READ = (
 WEIGHTS = (
     "vocab_size", "tie_word_embeddings", "intermediate_size", "moe_intermediate_size",
     "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts",
-    "num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_k", "moe_topk",
+    "num_experts_per_tok", "experts_per_token", "num_experts_per_token",
+    "top_k_experts", "moe_k", "moe_topk", "moe_top_k",
     "n_shared_experts", "num_shared_experts", "moe_num_shared_experts",
     "num_shared_expert", "shared_expert_intermediate_size", "shared_intermediate_size",
     "moe_shared_expert_intermediate_size", "share_expert_dim", "dense_intermediate_size",
@@ -59,7 +62,7 @@ WEIGHTS = (
     "o_lora_rank", "num_hash_layers", "ffn_dim", "n_inner", "ffn_hidden_size",
     "add_swa_attention_sink_bias", "add_full_attention_sink_bias", "hidden_size_per_layer_input",
     "use_double_wide_mlp", "sparse_attention_config", "moe_layer_start_index",
-    "moe_layer_end_index", "moe_layer_interval", "use_gated_mlp",
+    "moe_layer_end_index", "moe_layer_interval", "use_gated_mlp", "use_post_norm", "bias",
 )
 # fmt: on
 
@@ -142,6 +145,23 @@ def per_type(config: Any) -> dict[str, Any] | None:
     return {kind: own for kind, own in found.items() if own}
 
 
+def around(name: str, text: str) -> dict[str, Any]:
+    """The row of a model that holds a language model of a type."""
+    outer = CONFIG_MAPPING[name]()
+    row: dict[str, Any] = {"text": text, "tied": bool(getattr(outer, "tie_word_embeddings", False))}
+    tower = getattr(outer, "vision_config", None)
+    if name in VISION and tower is not None:
+        row["vision"] = vision(name, tower.to_dict())
+    return row
+
+
+def vision(name: str, table: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of the keys that tell a tower's sizes."""
+    row = VISION[name]
+    read = {key for keys in (*row.keys.values(), row.projector, row.unless) for key in keys}
+    return {key: value for key, value in table.items() if key in read and value is not None}
+
+
 def leading_dense(config: Any) -> int:
     """How many of the first layers are dense in the list that the class makes; 0 without one."""
     kinds = getattr(config, "mlp_layer_types", None) or []
@@ -189,8 +209,7 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
         except Exception:
             continue
         if config.model_type != name:
-            tied = getattr(CONFIG_MAPPING[name](), "tie_word_embeddings", None)
-            yield name, {"text": config.model_type, "tied": bool(tied)}
+            yield name, around(name, config.model_type)
             continue
         known = facts(config)
         if not set(LAYERS) & set(known) and not hasattr(config, "layer_types"):

@@ -64,10 +64,10 @@ def _sizes(model: Model) -> list[str]:
     if model.sizes is None:
         return []
     table = model.sizes.model_dump(exclude_defaults=True, mode="json")
+    inner = {name: table.pop(name) for name in ("experts", "tower") if name in table}
     lines = []
-    for name, own in (("sizes", table), ("sizes.experts", table.pop("experts", {}))):
-        if own:
-            lines += ["", f"[{name}]", *(f"{k} = {_value(v)}" for k, v in own.items())]
+    for name, own in {"sizes": table, **{f"sizes.{k}": v for k, v in inner.items()}}.items():
+        lines += ["", f"[{name}]", *(f"{k} = {_value(v)}" for k, v in own.items())]
     return lines
 
 

@@ -1,7 +1,8 @@
 """From a model's layers and sizes to the tensors of its published checkpoint.
 
 `sizes` is what is published, `tensor` what follows; `attention`, `recurrent` and `mlp` are the
-way, one rule for each kind of layer. What an engine makes of a tensor is the engine's business.
+way, one rule for each kind of layer, and `tower` what reads images. What an engine makes of a
+tensor is the engine's business.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from kvcalc.parameters import attention, mlp, recurrent
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Tensor
+from kvcalc.parameters.tower import tower_tensors
 
 MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "full_attention": attention.heads,
@@ -21,6 +23,9 @@ MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "latent_attention": attention.latent,
     "gated_delta_net": recurrent.gated_delta_net,
     "mamba2": recurrent.mamba2,
+    "kimi_delta_attention": recurrent.kimi_delta,
+    "lightning_attention": recurrent.lightning,
+    "compressed_attention": attention.compressed,
     "no_cache": lambda layer, sizes: iter(()),
 }
 """The rules by kind of layer."""
@@ -32,7 +37,7 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
     Raises:
         UnsupportedError: the weights of a kind of layer are not known.
     """
-    hidden, vocabulary = sizes.hidden_size, sizes.vocab_size
+    hidden, vocabulary, tower = sizes.hidden_size, sizes.vocab_size, sizes.tower
     places: dict[Part, list[int]] = {}
     made: dict[tuple[Layer, bool, bool], tuple[Part, ...]] = {}
     mixed, dense = _places(len(layers), sizes)
@@ -44,14 +49,10 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
             places.setdefault(part, []).append(place)
     inner = [Tensor(*part[:3], tuple(where), part.copies) for part, where in places.items()]
     return (
+        *(() if tower is None else tower_tensors(tower, hidden)),
         Tensor("embedding", "embedding", (vocabulary, hidden)),
         *inner,
-        *_final_norm(sizes),
-        *(
-            ()
-            if sizes.tie_word_embeddings
-            else (Tensor("lm_head", "lm_head", (vocabulary, hidden)),)
-        ),
+        *_ends(sizes),
     )
 
 
@@ -71,12 +72,38 @@ def _layer(layer: Layer, sizes: Sizes, mixed: bool, dense: bool) -> Iterator[Par
         if cache.kind not in MIXERS:
             raise UnsupportedError.of(f"{cache.kind} layers", "what weights they have is not known")
         yield from MIXERS[cache.kind](cache, sizes)
-    yield Part("norm", "norm", (sizes.hidden_size,), sizes.layer_norms * (1 + sizes.norm_bias))
+    extra = sizes.experts.norms if mixed and sizes.experts else 0
+    norms = (sizes.layer_norms + extra) * (1 + sizes.norm_bias)
+    if norms:
+        yield Part("norm", "norm", (sizes.hidden_size,), norms)
+    if sizes.hc_mult:
+        yield from _hyper_connections(sizes.hc_mult, sizes.hidden_size)
     if dense and sizes.intermediate_size is not None:
         yield from mlp.dense(sizes, sizes.intermediate_size)
     if mixed and sizes.experts is not None:
         yield from mlp.experts(sizes.experts, sizes.hidden_size)
 
 
-def _final_norm(sizes: Sizes) -> Iterator[Tensor]:
-    yield Tensor("norm", "norm", (sizes.hidden_size,), copies=1 + sizes.norm_bias)
+def _hyper_connections(streams: int, hidden: int) -> Iterator[Part]:
+    """What mixes the streams of a layer's rows, before attention and before the MLP."""
+    mixes = (2 + streams) * streams
+    yield Part("hyper_connection", "hyper_connections", (mixes, streams * hidden), 2)
+    yield Part("hyper_connection", "hyper_connections", (mixes,), 2)
+    yield Part("hyper_connection", "hyper_connections", (3,), 2)
+
+
+def _ends(sizes: Sizes) -> Iterator[Tensor]:
+    """What stands after the layers."""
+    hidden, streams = sizes.hidden_size, sizes.hc_mult
+    if sizes.layer_norms:
+        yield Tensor("norm", "norm", (hidden,), copies=1 + sizes.norm_bias)
+    if streams:
+        for shape in ((streams, streams * hidden), (streams,), (1,)):
+            yield Tensor("hyper_connection", "hyper_connections", shape)
+    if not sizes.tie_word_embeddings:
+        yield Tensor("lm_head", "lm_head", (sizes.vocab_size, hidden))
+    if sizes.lm_head_bias:
+        yield Tensor("lm_head", "lm_head", (sizes.vocab_size,))
+    if sizes.experts and sizes.experts.hash_layers:
+        table = (sizes.vocab_size, sizes.experts.num_experts_per_tok)
+        yield Tensor("router_table", "buffers", table, tuple(range(sizes.experts.hash_layers)))

@@ -12,7 +12,7 @@ from kvcalc.layers.attention import (
     FullAttention,
     SlidingAttention,
 )
-from kvcalc.layers.latent import LatentAttention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Role
@@ -94,4 +94,32 @@ def latent(layer: LatentAttention, sizes: Sizes) -> Iterator[Part]:
         yield Part("index_q", "indexer", (count * dim, sizes.q_lora_rank or hidden))
         yield Part("index_k", "indexer", (dim, hidden))
         yield Part("index_norm", "indexer", (dim,), 2)
+        yield Part("index_weights", "indexer", (count, hidden))
+
+
+def compressed(layer: CompressedAttention, sizes: Sizes) -> Iterator[Part]:
+    """DeepSeek V4: one row for all heads, compressed, and results by groups and a low rank."""
+    queries, hidden, dim = layer.query_heads, sizes.hidden_size, layer.head_dim
+    groups, rank, lora = sizes.o_groups, sizes.o_lora_rank, sizes.q_lora_rank
+    if queries is None or groups is None or rank is None or lora is None:
+        raise UnsupportedError.of("o_groups", "missing beside its heads or ranks")
+    yield Part("q_a", "attention", (lora, hidden))
+    yield Part("latent_norm", "norm", (lora,))
+    yield Part("q_b", "attention", (queries * dim, lora))
+    yield Part("kv", "attention", (dim, hidden))
+    yield Part("latent_norm", "norm", (dim,))
+    yield Part("o_a", "attention", (groups * rank, queries * dim // groups))
+    yield Part("o_b", "attention", (hidden, groups * rank))
+    yield Part("sinks", "attention", (queries,))
+    if layer.ratio:
+        wide = 2 if layer.index_head_dim else 1  # a ratio of 4 overlaps
+        yield Part("compressor_ape", "attention", (layer.ratio, wide * dim))
+        yield Part("compressor", "attention", (wide * dim, hidden), 2)
+        yield Part("latent_norm", "norm", (dim,))
+    if layer.index_head_dim and sizes.index_n_heads:
+        row, count = layer.index_head_dim, sizes.index_n_heads
+        yield Part("index_ape", "indexer", (layer.ratio, 2 * row))
+        yield Part("index_compressor", "indexer", (2 * row, hidden), 2)
+        yield Part("index_norm", "indexer", (row,))
+        yield Part("index_q", "indexer", (count * row, lora))
         yield Part("index_weights", "indexer", (count, hidden))

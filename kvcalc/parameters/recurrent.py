@@ -2,7 +2,12 @@
 
 from collections.abc import Iterator
 
-from kvcalc.layers.recurrent import GatedDeltaNet, Mamba2
+from kvcalc.layers.recurrent import (
+    GatedDeltaNet,
+    KimiDeltaAttention,
+    LightningAttention,
+    Mamba2,
+)
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 
@@ -32,5 +37,29 @@ def mamba2(layer: Mamba2, sizes: Sizes) -> Iterator[Part]:
     yield Part("decay", "recurrent", (layer.heads,))
     yield Part("skip", "recurrent", (layer.heads,))
     yield Part("step_bias", "recurrent", (layer.heads,))
+    if sizes.ssm_norm:
+        yield Part("ssm_norm", "norm", (width,))
+    yield Part("recurrent_out", "recurrent", (hidden, width))
+
+
+def kimi_delta(layer: KimiDeltaAttention, sizes: Sizes) -> Iterator[Part]:
+    """Kimi delta attention, whose forget and output gates go by way of one head's width."""
+    hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
+    yield Part("delta_qkv", "recurrent", (layer.channels, hidden))
+    yield Part("conv", "recurrent", (layer.channels, 1, layer.kernel))
+    yield Part("gate_a", "recurrent", (layer.head_dim, hidden), 2)
+    yield Part("gate_b", "recurrent", (width, layer.head_dim), 2)
+    yield Part("delta_b", "recurrent", (layer.heads, hidden))
+    yield Part("decay", "recurrent", (layer.heads,))
+    yield Part("step_bias", "recurrent", (width,))
+    yield Part("delta_norm", "norm", (layer.head_dim,))
+    yield Part("recurrent_out", "recurrent", (hidden, width))
+
+
+def lightning(layer: LightningAttention, sizes: Sizes) -> Iterator[Part]:
+    """Lightning attention (MiniMax-Text-01)."""
+    hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
+    yield Part("delta_qkv", "recurrent", (3 * width, hidden))
+    yield Part("delta_z", "recurrent", (width, hidden))
     yield Part("ssm_norm", "norm", (width,))
     yield Part("recurrent_out", "recurrent", (hidden, width))

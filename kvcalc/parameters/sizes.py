@@ -19,10 +19,12 @@ class Experts(Frozen):
     """A mixture of experts: how many there are, how many a token takes, and their width.
 
     `layers` are the places that have one; None is each without a dense MLP, or each at all where
-    experts stand `beside_dense` ones (Gemma 4). `shared_expert_intermediate_size` is the
-    width of all shared experts together. With a `moe_latent_size` experts read and write rows of
-    that width, to which a layer projects (Nemotron 3 Super). `correction` is a value that the
-    router adds to each expert's score, and that a class keeps as a buffer.
+    experts stand `beside_dense` ones (Gemma 4), whose `norms` are more than a layer has without.
+    In the first `hash_layers` a table tells each token's experts (DeepSeek V4).
+    `shared_expert_intermediate_size` is the width of all shared experts together. With a
+    `moe_latent_size` experts read and write rows of that width, to which a layer projects.
+    `correction` is a value that the router adds to each expert's score, and that a class keeps as
+    a buffer.
     """
 
     num_experts: Size
@@ -30,14 +32,45 @@ class Experts(Frozen):
     moe_intermediate_size: Size
     layers: Places | None = None
     beside_dense: bool = False
+    norms: Annotated[int, Field(ge=0, le=8)] = 0
     gated: bool = True
     bias: bool = False
     router_bias: bool = False
     router_scales: bool = False
     correction: bool = False
+    hash_layers: Annotated[int, Field(strict=True, ge=0, le=10**5)] = 0
     shared_expert_intermediate_size: Size | None = None
     shared_expert_gate: bool = False
     moe_latent_size: Size | None = None
+
+
+TowerKind = Literal[
+    "gemma3", "gemma4", "kimi_k25", "llama4", "minimax_m3_vl", "qwen3_vl", "step3p7"
+]
+
+
+class Tower(Frozen):
+    """A tower that reads images: its kind, its width and depth, and what else its ends need.
+
+    `positions` are rows of its table of positions, where that does not follow from `image_size`;
+    `merge_size` squared patches become a token; `deepstack` layers have a projector of their own;
+    `projector` are the widths of an adapter.
+    """
+
+    kind: TowerKind
+    hidden_size: Size
+    num_hidden_layers: Size
+    intermediate_size: Size
+    patch_size: Size
+    num_channels: Size = 3
+    temporal_patch_size: Size = 1
+    merge_size: Size = 1
+    image_size: Size | None = None
+    positions: Size | None = None
+    head_dim: Size | None = None
+    out_hidden_size: Size | None = None
+    deepstack: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
+    projector: tuple[Size, ...] = ()
 
 
 class Sizes(Frozen):
@@ -69,14 +102,20 @@ class Sizes(Frozen):
     v_head_dim: Size | None = None
     index_n_heads: Size | None = None
     conv_bias: bool = False
+    ssm_norm: bool = True
+    o_groups: Size | None = None
+    o_lora_rank: Size | None = None
+    hc_mult: Size | None = None
     experts: Experts | None = None
+    tower: Tower | None = None
 
 
 def known_sizes(table: Mapping[str, Any]) -> Sizes:
     """Make the sizes of a table that was checked before, as one of kvcalc's own presets was."""
     facts = _frozen(table)
-    if "experts" in facts:
-        facts["experts"] = Experts.model_construct(**_frozen(facts["experts"]))
+    for name, kind in (("experts", Experts), ("tower", Tower)):
+        if name in facts:
+            facts[name] = kind.model_construct(**_frozen(facts[name]))
     return Sizes.model_construct(**facts)
 
 

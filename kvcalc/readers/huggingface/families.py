@@ -50,7 +50,20 @@ def family(model_type: str) -> Family | None:
     return None if row is None else Family(row["names"], row["defaults"])
 
 
+def language_type(model_type: str) -> str:
+    """The model type of the language model within one, or its own."""
+    held: str = _table()["rows"].get(model_type, {}).get("text", model_type)
+    return held
+
+
 def tied_by_default(model_type: str) -> bool | None:
     """Whether the class of a model that holds a language model ties its embedding; else None."""
     tied: bool | None = _table()["rows"].get(model_type, {}).get("tied")
     return tied
+
+
+def vision_defaults(model_type: object) -> Mapping[str, Any]:
+    """What a model type's class says of its tower where a file does not."""
+    row = _table()["rows"].get(model_type, {}) if isinstance(model_type, str) else {}
+    defaults: Mapping[str, Any] = row.get("vision", {})
+    return defaults

@@ -74,7 +74,11 @@ def _full(keys: Keys) -> Layer:
 def _sliding(keys: Keys) -> Layer:
     window = keys.size("sliding_window")
     if keys.has("compress_rates") or keys.has("compress_ratios"):
-        return CompressedAttention(head_dim=keys.size("head_dim"), window=window)
+        return CompressedAttention(
+            query_heads=keys.get("num_attention_heads"),
+            head_dim=keys.size("head_dim"),
+            window=window,
+        )
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
         return _latent(keys, window=window)
     return SlidingAttention(**_heads(_local(keys))._asdict(), window=window)

@@ -12,6 +12,7 @@ NESTED = {
     "sparse_attention_config": {
         "sparse_attention_freq": "sparse_attention_freq",
         "sparse_index_dim": "index_head_dim",
+        "sparse_num_index_heads": "index_n_heads",
     },
     "attn_config": {"kv_n_heads": "num_key_value_heads"},
 }

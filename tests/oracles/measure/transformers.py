@@ -146,6 +146,18 @@ def put_model(table: Mapping[str, Any], case: Any, found: Case, asked: frozenset
     table["models"][case["model"]]["contexts"][case["context"]] = found
 
 
+def total_of(table: Mapping[str, Any], case: Case) -> Case:
+    """All parameters of a class on the meta device, a tied embedding once."""
+    torch, library = environment.load("torch"), environment.load("transformers")
+    mapping = environment.load("transformers.models.auto.configuration_auto").CONFIG_MAPPING
+    config = mapping[case["config"]["model_type"]].from_dict(dict(case["config"]))
+    kinds = [library.AutoModelForImageTextToText, library.AutoModelForCausalLM]
+    kind = next(one for one in kinds if type(config) in one._model_mapping)
+    with torch.device("meta"):
+        model = kind.from_config(config, dtype=torch.bfloat16)
+    return {"class": type(model).__name__, "total": sum(p.numel() for p in model.parameters())}
+
+
 ASKED = frozenset(("family", "model", "context", "without"))
 
 FORMS = [
@@ -153,6 +165,7 @@ FORMS = [
     Form("transformers_odd", of_family, ASKED, cases=odd_cases, put=put_odd),
     Form("transformers_models", of_model, ASKED, cases=model_cases, put=put_model),
     Form("transformers_sparse", restored, ASKED),
+    Form("parameters", total_of, frozenset(("config",)), cases=lambda table: table["types"]),
 ]
 
 

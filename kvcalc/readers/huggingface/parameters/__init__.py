@@ -6,22 +6,33 @@ from typing import Any
 
 from kvcalc.errors import SourceError
 from kvcalc.parameters.sizes import Experts, Sizes
-from kvcalc.readers.huggingface.families import tied_by_default
+from kvcalc.readers.huggingface.families import language_type, tied_by_default
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.parameters.traits import TRAITS, Mix, Traits
+from kvcalc.readers.huggingface.parameters.vision import VISION, tower_of
 
 COUNTS: Mapping[str, tuple[str, ...]] = {
     "num_experts": ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
     "num_experts_per_tok": (
-        *("num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_k", "moe_topk"),
+        "num_experts_per_token",
+        *(
+            "num_experts_per_tok",
+            "experts_per_token",
+            "top_k_experts",
+            "moe_k",
+            "moe_topk",
+            "moe_top_k",
+        ),
     ),
 }
 """The names that families give to the number of experts, and of those that a token takes."""
 
-TOWERS = ("vision_config", "audio_config")
-"""Tables of what a model has beside its language model."""
+BESIDE = ("audio_config",)
+"""Tables of what a model has beside its language model, whose parameters no rule counts."""
 
-SIZES = ("q_lora_rank", "qk_nope_head_dim", "index_n_heads")
+SIZES = (
+    *("q_lora_rank", "qk_nope_head_dim", "index_n_heads", "o_groups", "o_lora_rank", "hc_mult"),
+)
 """Sizes that stand under one name, where a model has them."""
 
 
@@ -34,9 +45,18 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
     Raises:
         SourceError: a key is missing or something else.
     """
-    traits = TRAITS.get(keys.table.get("model_type") or "")
+    own = keys.table.get("model_type") or file.get("model_type")
+    outer = file.get("model_type") or own
+    if not isinstance(own, str) or not isinstance(outer, str):
+        return None
+    traits, vision = TRAITS.get(language_type(own)), VISION.get(outer)
+    alone = outer == language_type(own) and not file.get("vision_config")
+    counted = (alone or vision) and not any(file.get(key) for key in BESIDE)
     known = keys.has("hidden_size", "vocab_size")
-    if traits is None or not known or any(file.get(key) for key in TOWERS):
+    if traits is None or not known or not counted or any(map(keys.get, traits.unless)):
+        return None
+    tower = tower_of(file, vision) if vision else None
+    if vision and tower is None:
         return None
     keys = Keys(keys.table, keys.names, keys.defaults)  # what `show` says was read stays as it was
     dense = _dense_layers(keys, traits.mix, types)
@@ -46,10 +66,11 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
         hidden_size=keys.size("hidden_size"),
         vocab_size=keys.size("vocab_size"),
         tie_word_embeddings=_tied(file, keys),
-        intermediate_size=_dense_width(keys, mix, dense),
+        intermediate_size=_dense_width(keys, traits.dense, mix, dense),
         dense_layers=dense if mix or ALONE & set(types) else None,
         v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
         experts=mix,
+        tower=tower,
         **optional,
         **_traits(keys, traits),
     )
@@ -67,13 +88,15 @@ def _tied(file: Mapping[str, Any], keys: Keys) -> bool:
 def _traits(keys: Keys, traits: Traits) -> dict[str, Any]:
     """The fields that the class fixes, and those for which the file sets a flag."""
     told = {field: value for field, (key, value) in traits.keys.items() if keys.get(key)}
-    return {**told, **traits.fixed}
+    return {**traits.fixed, **told}
 
 
-def _dense_width(keys: Keys, mix: Experts | None, dense: tuple[int, ...] | None) -> int | None:
+def _dense_width(
+    keys: Keys, key: str, mix: Experts | None, dense: tuple[int, ...] | None
+) -> int | None:
     """The width of a dense MLP; None where no layer has one."""
     nowhere = dense == () if dense is not None else mix is not None and not mix.beside_dense
-    return None if nowhere or not keys.has("intermediate_size") else keys.size("intermediate_size")
+    return None if nowhere or not keys.has(key) else keys.size(key)
 
 
 def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
@@ -89,9 +112,10 @@ def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
         moe_intermediate_size=keys.size(mix.width),
         layers=places,
         shared_expert_intermediate_size=shared or None,
+        hash_layers=keys.count("num_hash_layers"),
         moe_latent_size=keys.count("moe_latent_size") or None,
         **counts,
-        **mix.traits,
+        **mix.fixed,
     )
 
 
@@ -118,6 +142,15 @@ def _first_layers(keys: Keys, layers: int) -> tuple[int, ...]:
     if len(listed) == layers:
         return tuple(place for place, kind in enumerate(listed) if kind == "dense")
     return tuple(range(min(keys.count("first_k_dense_replace"), layers)))
+
+
+def _ends(keys: Keys, layers: int) -> tuple[int, ...]:
+    """Those before the first layer with experts and after the last, and between (ERNIE 4.5)."""
+    start, every = keys.count("moe_layer_start_index"), keys.count("moe_layer_interval") or 1
+    end = keys.get("moe_layer_end_index", -1)
+    last = layers - 1 if end == -1 else end
+    mixed = {place for place in range(start, last + 1) if (place + 1) % every == 0}
+    return tuple(place for place in range(layers) if place not in mixed)
 
 
 def _flagged(keys: Keys, layers: int) -> tuple[int, ...]:
@@ -147,6 +180,9 @@ def _interleaved(keys: Keys, layers: int) -> tuple[int, ...]:
 
 DENSE: Mapping[str, Callable[[Keys, int], tuple[int, ...]]] = {
     "first_k_dense_replace": _first_layers,
+    "mlp_layer_types": _first_layers,
+    "num_dense_layers": lambda keys, layers: tuple(range(keys.count("num_dense_layers"))),
+    "moe_layer_start_index": _ends,
     "moe_layer_freq": _flagged,
     "decoder_sparse_step": _between,
     "interleave_moe_layer_step": _interleaved,

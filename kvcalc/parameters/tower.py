@@ -1,0 +1,161 @@
+"""The tensors of a tower that reads images: its layers, and what stands before and after them.
+
+Source: transformers 5.24.0, models/<type>/modeling_<type>.py; measured on the meta device
+(tests/oracles/parameters.json).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from kvcalc.parameters.sizes import Tower
+from kvcalc.parameters.tensor import Role, Tensor
+
+
+class Block(NamedTuple):
+    """A tower's layer: `norms` of its width, with a bias or without, and `scales` beside them."""
+
+    bias: bool = True
+    gated: bool = False
+    norms: int = 2
+    norm_bias: bool = True
+    head_norm: bool = False
+    scales: int = 0
+
+
+BLOCKS: Mapping[str, Block] = {
+    "qwen3_vl": Block(),
+    "gemma3": Block(),
+    "gemma4": Block(bias=False, gated=True, norms=4, norm_bias=False, head_norm=True),
+    "llama4": Block(),
+    "kimi_k25": Block(),
+    "minimax_m3_vl": Block(),
+    "step3p7": Block(scales=2),
+}
+"""The layers of each kind of tower."""
+
+
+def tower_tensors(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """The tensors of a tower whose results are rows of the language model's `hidden` width."""
+    for part in (*_layer(tower, BLOCKS[tower.kind]),):
+        yield part._replace(copies=part.copies * tower.num_hidden_layers)
+    yield from ENDS[tower.kind](tower, hidden)
+
+
+def _layer(tower: Tower, block: Block) -> Iterator[Tensor]:
+    width, inner = tower.hidden_size, tower.intermediate_size
+    yield _whole(width, copies=block.norms * (1 + block.norm_bias) + block.scales)
+    if block.head_norm:
+        yield _whole(tower.head_dim or 1, copies=2)
+    for _ in "qkv":
+        yield from _linear("vision_column", width, width, block.bias)
+    yield from _linear("vision_row", width, width, block.bias)
+    for _ in range(1 + block.gated):
+        yield from _linear("vision_column", inner, width, block.bias)
+    yield from _linear("vision_row", width, inner, block.bias)
+
+
+def _whole(*shape: int, copies: int = 1) -> Tensor:
+    return Tensor("vision_whole", "vision", shape, copies=copies)
+
+
+def _linear(role: Role, rows: int, columns: int, bias: bool = True) -> Iterator[Tensor]:
+    yield Tensor(role, "vision", (rows, columns))
+    if bias:
+        also: Role = "vision_column_bias" if role == "vision_column" else "vision_row_bias"
+        yield Tensor(also, "vision", (rows,))
+
+
+def _patch(tower: Tower, bias: bool) -> Iterator[Tensor]:
+    """The projection of a patch's pixels."""
+    pixels = tower.num_channels * tower.temporal_patch_size * tower.patch_size**2
+    yield Tensor("vision_patch", "vision", (tower.hidden_size, pixels))
+    if bias:
+        yield _whole(tower.hidden_size)
+
+
+def _grid(tower: Tower) -> int:
+    """Patches of the largest image."""
+    return ((tower.image_size or 0) // tower.patch_size) ** 2
+
+
+def _qwen3_vl(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """Patches are merged by a projector of two linears; some layers have one of their own."""
+    merged = tower.hidden_size * tower.merge_size**2
+    yield from _patch(tower, bias=True)
+    yield _whole(tower.positions or 0, tower.hidden_size)
+    yield _whole(tower.hidden_size, copies=2)
+    for number in range(1 + tower.deepstack):
+        if number:
+            yield _whole(merged, copies=2)
+        yield from _linear("vision_column", merged, merged)
+        yield from _linear("vision_row", tower.out_hidden_size or hidden, merged)
+
+
+def _gemma3(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    yield from _patch(tower, bias=True)
+    yield _whole(_grid(tower), tower.hidden_size)
+    yield _whole(tower.hidden_size, copies=2)
+    yield _whole(tower.hidden_size, hidden)
+    yield _whole(tower.hidden_size)
+
+
+def _gemma4(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    yield from _patch(tower, bias=False)
+    yield _whole(2, tower.positions or 0, tower.hidden_size)
+    yield _whole(hidden, tower.hidden_size)
+
+
+def _llama4(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """A token of the class before the patches; an adapter and a projector after them."""
+    inward, outward, projected = tower.projector
+    yield from _patch(tower, bias=False)
+    yield _whole(tower.hidden_size)
+    yield _whole(_grid(tower) + 1, tower.hidden_size)
+    yield _whole(tower.hidden_size, copies=4)
+    yield from _linear("vision_column", inward, tower.intermediate_size, bias=False)
+    yield from _linear("vision_row", outward, outward, bias=False)
+    yield from _linear("vision_column", hidden, projected, bias=False)
+
+
+def _kimi(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    merged = tower.hidden_size * tower.merge_size**2
+    yield from _patch(tower, bias=True)
+    yield _whole(tower.positions or 0, tower.hidden_size)
+    yield _whole(tower.hidden_size, copies=4)
+    yield from _linear("vision_column", merged, merged)
+    yield from _linear("vision_row", hidden, merged)
+
+
+def _minimax(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """A projector for each patch, and one for the patches that become a token."""
+    (projected,) = tower.projector
+    yield from _patch(tower, bias=False)
+    yield _whole(tower.hidden_size, copies=2)
+    yield from _linear("vision_column", projected, tower.hidden_size)
+    yield from _linear("vision_row", hidden, projected)
+    yield from _linear("vision_column", projected, hidden * tower.merge_size**2)
+    yield from _linear("vision_row", hidden, projected)
+
+
+def _step(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """Two convolutions of three by three halve the image, and double the width, each."""
+    width = tower.hidden_size
+    yield from _patch(tower, bias=False)
+    yield _whole(_grid(tower), width)
+    yield _whole(width, copies=2)
+    for factor in (2, 4):
+        yield _whole(factor * width, factor * width // 2, 3, 3)
+        yield _whole(factor * width)
+    yield from _linear("vision_column", hidden, 4 * width, bias=False)
+
+
+ENDS: Mapping[str, Callable[[Tower, int], Iterator[Tensor]]] = {
+    "qwen3_vl": _qwen3_vl,
+    "gemma3": _gemma3,
+    "gemma4": _gemma4,
+    "llama4": _llama4,
+    "kimi_k25": _kimi,
+    "minimax_m3_vl": _minimax,
+    "step3p7": _step,
+}
+"""What stands before and after a tower's layers."""
