@@ -63,7 +63,10 @@ class ServerOptions:
         if started.names_a_file(line):
             line = started.read(line)
         own, release = engines.parted(engine.engine)
-        name, asked = server_reader.read(line, None if own == "ideal" else own)
+        wanted = engine.settings(gpu=self.gpu)
+        name, asked = server_reader.read(
+            line, None if own == "ideal" else own, release or wanted.get("release")
+        )
         if release is not None:
             asked.settings.pop("release", None)
         if own == name:
@@ -77,7 +80,6 @@ class ServerOptions:
         for note in asked.notes:
             note_on_stderr(note)
         given = any(getattr(model, field.name) is not None for field in fields(model))
-        wanted = engine.settings(gpu=self.gpu)
         alone = next(
             (
                 one

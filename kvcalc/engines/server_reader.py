@@ -22,10 +22,11 @@ COUNT = re.compile(r"[0-9.]+[kKmMgGtT]")
 NO_MODEL = (MODEL, f"{MODEL}.gguf")
 
 
-def read(line: str, engine: str | None = None) -> tuple[str, Asked]:
+def read(line: str, engine: str | None = None, release: str | None = None) -> tuple[str, Asked]:
     """Read a line such as "vllm serve MODEL --max-model-len 262144": its engine, and what it asks.
 
-    Arguments alone, without a program, are those of `engine`, if one is given. The word MODEL
+    Arguments alone, without a program, are those of `engine`, if one is given. `release` is the
+    engine's, whatever the line says of it. The word MODEL
     itself (MODEL.gguf, too) names no model, as no placeholder does.
 
     Raises:
@@ -54,7 +55,7 @@ def read(line: str, engine: str | None = None) -> tuple[str, Asked]:
     read_flags(words, server, asked)
     if asked.model in NO_MODEL:
         asked.model = None
-    _release(launch, start.engine, asked)
+    _release(release or launch.release, start.engine, asked)
     asked = server.finish(asked)
     for setting, value in asked.settings.items():
         if isinstance(value, str) and COUNT.fullmatch(value):
@@ -95,14 +96,14 @@ def _server(start: programs.Start) -> Server:
     return server
 
 
-def _release(launch: Launch, engine: str, asked: Asked) -> None:
-    """Take the release that an image names, where the engine has several."""
-    if launch.release is None:
+def _release(release: str | None, engine: str, asked: Asked) -> None:
+    """Take a release that was given, or that an image names, where the engine has several."""
+    if release is None:
         return
     found = engines.find(engine)
     if "release" in found.settings.model_fields:
-        asked.settings["release"] = launch.release
-    elif launch.release != found.version:
+        asked.settings["release"] = release
+    elif release != found.version:
         asked.notes.append(
-            f"the image's {engine} is {quote(launch.release)}; the figures are {found.version}'s"
+            f"the image's {engine} is {quote(release)}; the figures are {found.version}'s"
         )

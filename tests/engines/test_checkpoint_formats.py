@@ -116,7 +116,32 @@ def test_a_report_of_three_checkpoints_of_one_model() -> None:
 def test_vllm_takes_what_its_release_reads(model: Model, release: str, taken: str) -> None:
     assert kvcalc.cost(model, f"vllm@{release}").kv_cache_dtype == taken
     assert kvcalc.cost(model, f"vllm@{release}", kv_cache_dtype="auto").kv_cache_dtype == taken
-    assert kvcalc.cost(model, f"vllm@{release}", kv_cache_dtype="bf16").kv_cache_dtype == "bfloat16"
+    if model.cache_scheme and model.cache_scheme.method.startswith("modelopt"):
+        asked = kvcalc.cost(model, f"vllm@{release}", kv_cache_dtype="bf16")
+        assert asked.kv_cache_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("release", "taken"),
+    [
+        ("0.14.0", "bfloat16"),
+        ("0.15.0", "fp8"),
+        ("0.21.0", "fp8"),
+        ("0.22.0", "bfloat16"),
+        ("0.33.0", "bfloat16"),
+    ],
+)
+def test_compressed_tensors_overrules_what_is_asked_up_to_0_21(release: str, taken: str) -> None:
+    """Up to there each layer sets its format without a look at what was asked for."""
+    asked = kvcalc.cost(
+        of("compressed-tensors", **TENSOR), f"vllm@{release}", kv_cache_dtype="bf16"
+    )
+    assert asked.kv_cache_dtype == taken
+    assert ("not by kv_cache_dtype" in asked.why) == (taken == "fp8")
+    rows = kvcalc.cost(
+        of("compressed-tensors", layer=ROWS, **TENSOR), f"vllm@{release}", kv_cache_dtype="bf16"
+    )
+    assert rows.kv_cache_dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.vllm import formats
 from kvcalc.engines.vllm.auto_format import BFLOAT16_IS_AUTO, AutoFormat, auto_format
+from kvcalc.engines.vllm.checkpoint import overrules
 from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of, usual_backends
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
@@ -52,7 +53,8 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> Chosen:
     of_gpu = _of_generation(model, settings, attention)
     first = named or (of_gpu or usual_backends(attention))[0]
     asked = settings.kv_cache_dtype or "auto"
-    if asked == "bfloat16" and model.model_type in BFLOAT16_IS_AUTO:
+    not_as_asked = asked != "auto" and overrules(model, settings.rules)
+    if not_as_asked or (asked == "bfloat16" and model.model_type in BFLOAT16_IS_AUTO):
         asked = "auto"
     form = AutoFormat(asked) if asked != "auto" else auto_format(model, settings, first)
     if form.name not in formats.FORMATS:
@@ -62,7 +64,7 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> Chosen:
         )
     backend = backend_for(attention, form.name, named, settings.block_size, of_gpu)
     _refuse_on_gpu(settings, form.name)
-    return Chosen(backend, form.name, form.by)
+    return Chosen(backend, form.name, form.by + (", not by kv_cache_dtype" if not_as_asked else ""))
 
 
 def _of_generation(model: Model, settings: VllmSettings, attention: str) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""The cache format that vLLM takes of a checkpoint, where none is asked for.
+"""The cache format that vLLM takes of a checkpoint, where none is asked for, or in spite of it.
 
 ModelOpt's is settled before the model is built (utils/torch_utils.py, resolve_kv_cache_dtype_string
 and get_kv_cache_quant_algo_string), that of compressed-tensors by each layer of keys and values as
@@ -27,8 +27,7 @@ def checkpoint_format(model: Model, rules: Rules) -> str | None:
         return None
     if scheme.method.startswith("modelopt"):
         return _of_modelopt(scheme, rules)
-    heads = bool(model.caches_of(Attention))
-    if scheme.method != "compressed-tensors" or not heads or not rules.scheme_of_heads:
+    if not _is_of_heads(model) or rules.scheme_of_heads == "ignored":
         return None
     if scheme.algorithm != "FP8" or scheme.strategy not in STRATEGIES or not scheme.symmetric:
         raise UnsupportedError.of(
@@ -37,6 +36,18 @@ def checkpoint_format(model: Model, rules: Rules) -> str | None:
             f"symmetric FP8 by {' or '.join(STRATEGIES)}, which vllm alone takes",
         )
     return "fp8"
+
+
+def overrules(model: Model, rules: Rules) -> bool:
+    """Whether a checkpoint's scheme stands whatever format is asked for."""
+    return rules.scheme_of_heads == "overrules" and _is_of_heads(model)
+
+
+def _is_of_heads(model: Model) -> bool:
+    """Whether the layers of keys and values look for a scheme of compressed-tensors."""
+    scheme = model.cache_scheme
+    of_theirs = scheme is not None and scheme.method == "compressed-tensors" and not scheme.second
+    return of_theirs and bool(model.caches_of(Attention))
 
 
 def _of_modelopt(scheme: CacheScheme, rules: Rules) -> str | None:

@@ -110,13 +110,18 @@ def read_transfer(text: str, asked: Asked) -> None:
             raise RequestError.about("--from", f"{flag}: {CONNECTORS_REFUSED[name]}")
         if any(key in own for key in HOST_MEMORY):
             asked.notes.append(f"{name}: its copies in main memory come on top")
-        if name == LMCACHE_MP:
-            asked.notes.append(
-                f"{name}: whether it turns the hybrid manager off depends on lmcache's version; "
-                "here it does (disable_hybrid_kv_cache_manager=false for one that does not)"
-            )
+        note_connector(name, asked)
     if connectors:
         asked.settings["kv_connector"] = ",".join(name for name, _ in connectors)
+
+
+def note_connector(name: str, asked: Asked) -> None:
+    """Say of a connector what its name does not settle."""
+    if name == LMCACHE_MP:
+        asked.notes.append(
+            f"{name}: whether it turns the hybrid manager off depends on lmcache's version; "
+            "here it does (disable_hybrid_kv_cache_manager=false for one that does not)"
+        )
 
 
 def _connectors(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

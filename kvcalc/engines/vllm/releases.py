@@ -111,7 +111,14 @@ FIRST = Release(
             CUDA,
         ),
         "scheme_of_heads": Change(
-            False, "kv_cache_scheme of compressed-tensors does not say the cache's format", HEADS
+            "ignored",
+            "kv_cache_scheme of compressed-tensors does not say the cache's format",
+            HEADS,
+        ),
+        "variables": Change(
+            {"VLLM_ATTENTION_BACKEND": "attention_backend"},
+            "VLLM_ATTENTION_BACKEND names the attention backend",
+            "envs.py",
         ),
         "start_up": Change("layers", "the start-up check adds up the layers", PLANNING),
         "start_up_each_rank": Change(
@@ -197,15 +204,25 @@ ROWS = (
         models=("exaone_moe", "glmasr", "lfm2_vl", "mimo_v2_flash"),
     ),
     Release(
+        "0.15.0",
+        rules={
+            "scheme_of_heads": Change(
+                "overrules",
+                "the cache is fp8 by compressed-tensors' kv_cache_scheme, whatever is asked",
+                HEADS,
+            ),
+            "variables": Change(
+                {}, "VLLM_ATTENTION_BACKEND is read no more; --attention-backend is", "envs.py"
+            ),
+        },
+    ),
+    Release(
         "0.16.0",
         rules={
             "prefix_states": Change(
                 a_state_a_block_or_the_last,
                 "prefix caching keeps a state for each block of Mamba layers, the last of others",
                 HYBRIDS,
-            ),
-            "scheme_of_heads": Change(
-                True, "kv_cache_dtype auto is fp8 by compressed-tensors' kv_cache_scheme", HEADS
             ),
             "draft_states": Change(
                 frozenset({"none", "align"}), "drafts have copies of recurrent states", SPECS
@@ -317,6 +334,9 @@ ROWS = (
     Release(
         "0.22.0",
         rules={
+            "scheme_of_heads": Change(
+                "auto", "compressed-tensors' kv_cache_scheme gives way to kv_cache_dtype", HEADS
+            ),
             "hybrid_connectors": Change(
                 HYBRID_CONNECTORS,
                 "a KV connector turns the hybrid manager off only if it does not support it",

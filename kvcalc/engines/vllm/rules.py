@@ -19,6 +19,9 @@ StartUp = Literal["layers", "first group", "groups"]
 Label = Literal["groups", "concurrency"]
 """What "GPU KV cache size" counts: blocks a group, or concurrency times max_model_len."""
 
+Scheme = Literal["ignored", "overrules", "auto"]
+"""What compressed-tensors' kv_cache_scheme does: nothing, wins over kv_cache_dtype, or is auto."""
+
 StatesMode = Literal["none", "align", "all"]
 """States of a recurrent layer (mamba_cache_mode): one, the last few, or one for each block."""
 
@@ -41,7 +44,8 @@ class Rules(NamedTuple):
     becomes. `own_formats` are what `auto` of a model type is on GPUs of compute capability 10.x,
     `sparse_backends` the backends of sparse latent attention by the GPU's generation.
     `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences` says
-    whether a pool with recurrent states needs a block for each of max_num_seqs. GPUs of
+    whether a pool with recurrent states needs a block for each of max_num_seqs. `variables` are
+    those of the environment that not every release reads, and the setting of each. GPUs of
     `small_batch_capabilities` take the smallest batch whatever their memory.
     """
 
@@ -66,7 +70,7 @@ class Rules(NamedTuple):
     modelopt_formats: frozenset[str]
     own_formats: Mapping[str, str]
     sparse_backends: SparseBackends
-    scheme_of_heads: bool
+    scheme_of_heads: Scheme
     start_up: StartUp
     start_up_each_rank: bool
     start_up_held_blocks: int
@@ -77,6 +81,7 @@ class Rules(NamedTuple):
     batches: tuple[Batch, ...]
     small_batch_kernels: frozenset[str]
     pooling_waits: bool
+    variables: Mapping[str, str]
 
 
 def one_batch(stages: int, async_scheduling: bool) -> int:

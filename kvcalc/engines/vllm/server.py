@@ -12,6 +12,7 @@ from kvcalc.engines.vllm.draft_flags import read_draft
 from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, REFUSED, SAID
 from kvcalc.engines.vllm.json_flags import (
     EVENTS,
+    note_connector,
     read_attention,
     read_events,
     read_overrides,
@@ -20,6 +21,7 @@ from kvcalc.engines.vllm.json_flags import (
     write_transfer,
 )
 from kvcalc.engines.vllm.option_values import TAKES
+from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import RequestError, quote
 
 SCALES = {
@@ -104,9 +106,13 @@ SWITCHES: dict[str, tuple[str, Any]] = {
 }
 """Flags without a value: the setting of each; --enable-x pairs with --disable-x."""
 
+OF_SOME_RELEASES = ("VLLM_ATTENTION_BACKEND",)
+"""Variables of the environment that not every release reads (`Rules.variables`)."""
+
 ENVIRONMENT = {
     "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
     "VLLM_KV_CACHE_LAYOUT": "kv_cache_layout",
+    **{variable: variable for variable in OF_SOME_RELEASES},
 }
 """Variables of the environment (envs.py): the setting of each."""
 
@@ -141,6 +147,7 @@ def finish(asked: Asked) -> Asked:
     for name, read in JSON_FLAGS.items():
         if (text := settings.pop(name, None)) is not None:
             read(text, asked)
+    _of_some_releases(asked)
     convert = settings.pop("convert", "auto")
     if settings.get("runner", "auto") == "auto" and convert not in ("auto", "none"):
         settings["runner"] = "pooling"
@@ -155,6 +162,19 @@ def finish(asked: Asked) -> Asked:
     return asked
 
 
+def _of_some_releases(asked: Asked) -> None:
+    """Take the variables that the release reads, which win over a flag of the same."""
+    for variable in OF_SOME_RELEASES:
+        if (value := asked.settings.pop(variable, None)) is None:
+            continue
+        standing = RELEASES.at(asked.settings.get("release"))
+        setting = standing.rules["variables"].value.get(variable)
+        if setting is None:
+            asked.notes.append(f"{variable}: vllm {standing.version} does not read it any more")
+        else:
+            asked.settings[setting] = value
+
+
 def _offloading(asked: Asked) -> None:
     size = asked.settings.pop("kv_offloading_size", None)
     backend = asked.settings.pop("kv_offloading_backend", "native")
@@ -163,6 +183,7 @@ def _offloading(asked: Asked) -> None:
     if backend not in OFFLOADING:
         raise RequestError.of("--kv-offloading-backend", backend, f"one of {', '.join(OFFLOADING)}")
     asked.settings["kv_connector"] = OFFLOADING[backend]
+    note_connector(OFFLOADING[backend], asked)
     asked.notes.append(
         f"--kv-offloading-size: copies of the cache take {quote(size)} GiB of main memory on top"
     )

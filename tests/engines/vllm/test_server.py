@@ -316,6 +316,23 @@ def in_bytes(line: str, **settings: Any) -> int:
     return cost(asked.context)
 
 
+@pytest.mark.parametrize("start", ["vllm serve m", "vllm serve m --attention-backend TRITON_ATTN"])
+@pytest.mark.parametrize(
+    ("release", "reads"), [("0.11.2", True), ("0.14.1", True), ("0.15.0", False), (None, False)]
+)
+def test_a_variable_is_taken_by_the_releases_that_read_it(
+    start: str, release: str | None, reads: bool
+) -> None:
+    """VLLM_ATTENTION_BACKEND, which won over the flag, is in envs.py up to 0.14."""
+    flag = read(start)[1].settings.get("attention_backend")
+    _, asked = read(f"VLLM_ATTENTION_BACKEND=FLASHINFER {start}", release=release)
+    assert asked.settings.get("attention_backend") == ("FLASHINFER" if reads else flag)
+    assert any("does not read it any more" in note for note in asked.notes) != reads
+    image = f"vllm/vllm-openai:v{release or 'latest'}"
+    line = f"docker run -e VLLM_ATTENTION_BACKEND=FLASHINFER {image} {start}"
+    assert read(line)[1].settings.get("attention_backend") == ("FLASHINFER" if reads else flag)
+
+
 @pytest.mark.parametrize("flag", ["attention_config", "speculative_config"])
 @pytest.mark.parametrize("text", ["{", "8", "[]", "[" * 50_000])
 def test_what_is_no_json_is_one_sentence(flag: str, text: str) -> None:
