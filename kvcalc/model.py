@@ -66,8 +66,8 @@ class Model(Frozen):
     their own; what an engine builds of them is its own. `weights_dtype` is how
     the weights are published, where that is not `dtype`, `cache_scheme` how its KV cache is to be
     stored, where the checkpoint says so; `hub_id` is the repository on the Hugging Face Hub that a
-    server loads them from. `sizes` are what the tensors of its checkpoint follow from; None where
-    no rule is known for its `model_type`.
+    server loads them from, with @ and a revision where one was asked for. `sizes` are what
+    the tensors of its checkpoint follow from; None where no rule is known for its `model_type`.
 
     Raises:
         RequestError: a field is missing, unknown or out of range; the sentence names it.

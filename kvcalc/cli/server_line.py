@@ -1,6 +1,7 @@
 """The options that describe a running server: its command line and its GPU."""
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -12,7 +13,7 @@ from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.engines.server import Beside
+    from kvcalc.engines.server import Asked, Beside
 
 
 class ServerRequest(NamedTuple):
@@ -89,7 +90,7 @@ class ServerOptions:
             None,
         )
         return ServerRequest(
-            model=model if given else replace(model, model=asked.model),
+            model=model if given else replace(model, model=_source(asked)),
             engine=name,
             settings=(asked if alone is None else alone).settings | wanted,
             context=asked.context,
@@ -97,3 +98,13 @@ class ServerOptions:
             shares_maximum=asked.shares_maximum,
             beside=() if alone else tuple(asked.beside),
         )
+
+
+def _source(asked: "Asked") -> str | None:
+    """The model that a line names, with the revision of its repository on the Hub."""
+    if asked.model is None or asked.revision in (None, "main") or Path(asked.model).exists():
+        return asked.model
+    from kvcalc.readers import hub
+
+    found = hub.parse(asked.model)
+    return asked.model if found is None else f"{found.repository}@{asked.revision}"

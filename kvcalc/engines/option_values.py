@@ -9,6 +9,9 @@ import re
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
+REVISION = "[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}"
+"""A branch, a tag or a commit of a repository on the Hub."""
+
 INT32 = 2**31 - 1
 """The most that a C++ int holds."""
 

@@ -43,6 +43,7 @@ class Beside:
 class Asked:
     """What a command line asks for: the model's source, amounts as typed, and engine settings.
 
+    `revision` is that of the model's repository on the Hub, where one is given.
     `context` and `sequences` are numbers with the engine's own suffixes resolved by
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
     that without a context the server shares the model's own among the sequences. `passed` are the
@@ -51,6 +52,7 @@ class Asked:
     """
 
     model: str | None = None
+    revision: str | None = None
     context: int | None = None
     sequences: int | None = None
     share: str | None = None
@@ -62,7 +64,7 @@ class Asked:
 
     def give(self, name: str, value: Any) -> None:
         """Take what a flag gives: the model, an amount, or a setting."""
-        if name in ("model", "context", "sequences", "share"):
+        if name in ("model", "revision", "context", "sequences", "share"):
             setattr(self, name, value)
         else:
             self.settings[name] = value
@@ -72,6 +74,10 @@ class Asked:
         if words:
             listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
             self.notes.append(f"ignored, for kvcalc does not know them: {listed}")
+
+
+PAST_MAXIMUM = "past_maximum"
+"""What a variable gives without which no server starts with more tokens than the model's own."""
 
 
 @dataclass
@@ -94,7 +100,7 @@ def hub_id_or_folder(model: Model, source: str | None) -> tuple[str, ...]:
     of one's own) is MODEL.
     """
     if model.hub_id is not None:
-        return (model.hub_id,)
+        return (model.hub_id.partition("@")[0],)
     path = PurePath(source or MODEL)
     if path.name == "config.json":
         return (str(path.parent),)
@@ -108,13 +114,13 @@ class Server:
     `start` is what stands before the flags, {model} where the model goes; `names` spells it, of a
     model and the text that named it, if any.
 
-    `values` maps a flag that takes a value to what it gives: "model", "context", "sequences", the
-    name of a setting, or what `finish` makes settings of; of flags that give the same the first
-    long one is written. `share` are flags that give the engine's share of the memory. `takes` has
-    the values that each may have on a line, by what it gives. `switches` maps a flag without a
-    value to a setting and its value, `bundles` one to several that it gives at once. `environment`
-    maps a variable set before the program to what it gives; of others that begin with `prefix`
-    (the engine's name unless given) `harmless_variables` cannot touch a cache.
+    `values` maps a flag that takes a value to what it gives: "model", "revision", "context",
+    "sequences", the name of a setting, or what `finish` makes settings of; of flags that give the
+    same the first long one is written. `share` are flags that give the engine's share of the
+    memory. `takes` has the values that each may have on a line, by what it gives. `switches` maps
+    a flag without a value to a setting and its value, `bundles` one to several that it gives at
+    once. `environment` maps a variable set before the program to what it gives; of others that
+    begin with `prefix` (the engine's name unless given) `harmless_variables` cannot touch a cache.
     `several` are flags that take as many values as follow, which are joined by commas, `bare` those
     that may stand without their value, and what they mean then.
 

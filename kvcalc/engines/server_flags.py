@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kvcalc.engines.server import AS_MANY_AS_FOLLOW, Asked, Server
+from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Asked, Server
 from kvcalc.engines.server_json import Dotted
 from kvcalc.errors import RequestError, quote
 
@@ -19,6 +19,8 @@ def read_environment(variables: dict[str, str], server: Server, engine: str, ask
     own = server.prefix or re.split("[^a-z]", engine)[0].upper() + "_"
     unknown = []
     for variable, value in variables.items():
+        if server.environment.get(variable) == PAST_MAXIMUM:
+            continue
         if variable in server.environment:
             _take(server.environment[variable], value, variable, server, asked)
         elif variable.startswith(own) and variable not in server.harmless_variables:

@@ -4,7 +4,7 @@ from fractions import Fraction
 from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines.server import Server, Wanted
+from kvcalc.engines.server import PAST_MAXIMUM, Server, Wanted
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine, Settings
@@ -34,8 +34,13 @@ def write(
     if server is None:
         return ""
     amounts = {"context": context, "sequences": sequences, "share": share}
-    given = {name: amount for name, amount in amounts.items() if amount is not None}
+    given: dict[str, Any] = {name: amount for name, amount in amounts.items() if amount is not None}
     given |= settings.model_dump(exclude_defaults=True, exclude=NOT_STARTED)
+    if revision := (model.hub_id or "").partition(":")[0].partition("@")[2]:
+        given["revision"] = revision
+    past_maximum = context is not None and context > (model.max_context or context)
+    if past_maximum and PAST_MAXIMUM in server.environment.values():
+        given[PAST_MAXIMUM] = 1
     wanted = server.prepare(Wanted(model, given))
     variables, flags, unsaid = [], [], wanted.unsaid
     for name, value in wanted.given.items():

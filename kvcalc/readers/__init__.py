@@ -89,7 +89,8 @@ def _read_file(path: Path) -> Reading:
 def _read_hub(hub_id: "HubId") -> Reading:
     """Read a model on the Hub: its config.json, or a GGUF file's metadata by ranges."""
     reading = _read_repository(hub_id)
-    name = ":".join(filter(None, (hub_id.repository, hub_id.quantisation)))
+    at = "@".join(filter(None, (hub_id.repository, hub_id.revision)))
+    name = ":".join(filter(None, (at, hub_id.quantisation)))
     return replace(reading, model=reading.model.model_copy(update={"hub_id": name}))
 
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc import engines
+from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.server_line import ServerOptions
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 from tests.conftest import Cli
@@ -65,6 +67,23 @@ def test_a_line_says_engine_model_context_and_settings(
     name, asked = read(line)
     assert (name, asked.model, asked.context, asked.settings) == (engine, model, context, settings)
     assert asked.notes == []
+
+
+@pytest.mark.parametrize(
+    ("line", "source"),
+    [
+        ("vllm serve org/name --revision v2", "org/name@v2"),
+        ("python -m sglang.launch_server --model org/name --revision v2", "org/name@v2"),
+        ("lmdeploy serve api_server org/name --revision v2", "org/name@v2"),
+        ("vllm serve org/name --revision main", "org/name"),
+        ("vllm serve org/name", "org/name"),
+        ("vllm serve tests/oracles --revision v2", "tests/oracles"),
+        ("vllm serve qwen3-8b --revision v2", "qwen3-8b"),
+    ],
+)
+def test_a_revision_is_the_models(line: str, source: str) -> None:
+    started = ServerOptions(from_line=line).started(ModelOptions(), EngineOptions())
+    assert started.model.model == source
 
 
 def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kvcalc.engines import find
 from kvcalc.engines.option_values import Choices
-from kvcalc.engines.server import Server
+from kvcalc.engines.server import PAST_MAXIMUM, Server
 from kvcalc.engines.vllm import draft_flags, json_flags
 from tests.engines.engine_names import names, options
 
@@ -127,7 +127,9 @@ def test_a_switch_switches_the_setting_of_its_option(engine: str) -> None:
 VARIABLES = {
     "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
     "VLLM_KV_CACHE_LAYOUT": "kv_cache_layout",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": PAST_MAXIMUM,
     "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
+    "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": PAST_MAXIMUM,
 }
 
 OLD_VARIABLES = {"VLLM_ATTENTION_BACKEND": "VLLM_ATTENTION_BACKEND"}

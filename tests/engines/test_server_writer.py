@@ -145,6 +145,44 @@ def test_a_model_is_named_so_that_the_server_finds_it(
     assert asked == (None if named.startswith("MODEL") else named.strip("'"))
 
 
+@pytest.mark.parametrize(
+    ("engine", "written"),
+    [
+        ("vllm", "vllm serve org/x --revision refs/pr/1"),
+        ("sglang", "python -m sglang.launch_server --model-path org/x --revision refs/pr/1"),
+        ("lmdeploy", "lmdeploy serve api_server org/x --backend pytorch --revision refs/pr/1"),
+        ("mlx", "mlx_lm.server --model org/x # no flag takes this: revision"),
+        ("llama.cpp", "llama-server --hf-repo org/x:Q4_K_M # no flag takes this: revision"),
+    ],
+)
+def test_a_revision_of_the_hubs_is_on_the_line(engine: str, written: str) -> None:
+    quantisation = ":Q4_K_M" if engine == "llama.cpp" else ""
+    of = model(full()).model_copy(update={"hub_id": f"org/x@refs/pr/1{quantisation}"})
+    assert line(engine, of) == written
+    if engine in ("vllm", "sglang", "lmdeploy"):
+        asked = read(written)[1]
+        assert (asked.model, asked.revision) == ("org/x", "refs/pr/1")
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable"),
+    [
+        ("vllm", "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 "),
+        ("sglang", "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1 "),
+        ("lmdeploy", ""),
+        ("llama.cpp", ""),
+    ],
+)
+def test_a_length_past_the_models_maximum_is_let_through(engine: str, variable: str) -> None:
+    """Qwen3-8B is of 40,960 tokens, past which vLLM and SGLang start only with the variable."""
+    chosen = find(engine)
+    for context, before in ((40_961, variable), (40_960, "")):
+        written = write(chosen, chosen.settings(), QWEN, context=context)
+        assert written.startswith(f"{before}{chosen.server.start[:4] if chosen.server else ''}")
+        assert f" {context}" in written
+        assert not any("not know" in note for note in read(written)[1].notes)
+
+
 def test_a_preset_is_read_again_without_a_network() -> None:
     for engine in ("vllm", "sglang", "lmdeploy", "mlx", "llama.cpp"):
         for preset in ("k-exaone-236b-a23b", "gemma-3-27b", "llama-3.1-8b"):

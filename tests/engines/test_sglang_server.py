@@ -65,5 +65,5 @@ def test_a_count_of_replicas_that_is_none_is_refused() -> None:
 def test_no_flag_is_in_two_tables() -> None:
     assert not (SERVER.gives.keys() | SERVER.switches.keys()) & SERVER.ignored.keys()
     assert not SERVER.values.keys() & SERVER.switches.keys()
-    named = {*SERVER.values.values()} - {"model", "context", "dp_size", "dtype"}
+    named = {*SERVER.values.values()} - {"model", "revision", "context", "dp_size", "dtype"}
     assert named - {"speculative_algorithm"} <= SglangSettings.model_fields.keys()

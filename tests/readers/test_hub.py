@@ -477,6 +477,11 @@ def test_a_repository_loads_by_its_config_json(server: HubServer) -> None:
     assert model.layers == (FullAttention(query_heads=4, kv_heads=2, head_dim=8),) * 2
 
 
+def test_a_models_hub_id_says_the_revision_that_was_asked_for(server: HubServer) -> None:
+    server.repositories["org/name"] = Repository({"config.json": json.dumps(LLAMA).encode()})
+    assert kvcalc.load("org/name@main").hub_id == "org/name@main"
+
+
 def test_a_repositorys_quantisation_stands_beside_its_config_json(server: HubServer) -> None:
     quantized = {
         "producer": {"name": "modelopt"},

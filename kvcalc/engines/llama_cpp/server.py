@@ -288,7 +288,7 @@ def file_or_repository(model: Model, source: str | None) -> tuple[str, ...]:
     """
     if source is not None and source.endswith(".gguf"):
         return "--model", source
-    hub_id = model.hub_id or ""
+    hub_id = re.sub("@[^:]*", "", model.hub_id or "")  # it loads the main branch alone
     if ":" in hub_id or hub_id.lower().endswith("gguf"):
         return "--hf-repo", hub_id
     known = hub_id and "/" not in model.name

@@ -14,7 +14,7 @@ IGNORED = {
     "which weights are loaded, how they are computed and where: they stand beside the cache": {
         0: "--trust-remote-code --eager-mode --enable-return-routed-experts --enable-microbatch "
         "--enable-eplb --language-model-only --empty-init",
-        1: "--revision --download-dir --model-format --device --distributed-executor-backend "
+        1: "--download-dir --model-format --device --distributed-executor-backend "
         "--vision-max-batch-size --ep --communicator --node-rank --nnodes --dist-init-addr "
         "--moe-a2a-backend --piecewise-cudagraph-max-tokens",
         -1: "--cudagraph-capture-batch-sizes",

@@ -2,7 +2,7 @@
 
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
 from kvcalc.engines.lmdeploy.settings import BY_NAME
-from kvcalc.engines.option_values import Choices, Share, Whole
+from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
 
 
@@ -28,6 +28,7 @@ def prepare(wanted: Wanted) -> Wanted:
 SERVER = Server(
     start="lmdeploy serve api_server {model} --backend pytorch",
     values={
+        "--revision": "revision",
         "--session-len": "context",
         "--max-batch-size": "sequences",
         "--tp": "tensor_parallel_size",
@@ -37,6 +38,7 @@ SERVER = Server(
     },
     share=("--cache-max-entry-count",),
     takes={
+        "revision": Listed("cli/utils.py, revision", REVISION, most=1),
         "context": Whole("cli/utils.py, session_len"),
         "sequences": Whole("cli/utils.py, max_batch_size"),
         "share": Share("cli/utils.py, cache_max_entry_count"),

@@ -54,7 +54,7 @@ IGNORED = {
         "--quantization-param-path --remote-instance-weight-loader-backend "
         "--remote-instance-weight-loader-seed-instance-ip "
         "--remote-instance-weight-loader-seed-instance-service-port "
-        "--remote-instance-weight-loader-send-weights-group-ports --revision "
+        "--remote-instance-weight-loader-send-weights-group-ports "
         "--rl-quant-profile --startup-weight-load-mode --weight-cache-mode "
         "--weight-cache-socket --weight-cache-timeout --weight-loader-prefetch-num-threads "
         "--weight-version",

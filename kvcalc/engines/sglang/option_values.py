@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
-from kvcalc.engines.option_values import Choices, Share, Takes, Whole
+from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Takes, Whole
+from kvcalc.engines.server import PAST_MAXIMUM
 from kvcalc.engines.sglang.settings import FIELDS
 
 TAKES: Mapping[str, Takes] = {
+    PAST_MAXIMUM: Choices("srt/environ.py, EnvBool", ("1",)),
+    "revision": Listed(f"{FIELDS}/model.py, revision", REVISION, most=1),
     "context": Whole(f"{FIELDS}/model.py, context_length"),
     "share": Share(f"{FIELDS}/schedule.py, mem_fraction_static"),
     "kv_cache_dtype": Choices(

@@ -7,7 +7,7 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 
 import re
 
-from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.sglang.ignored_flags import IGNORED, SAID
 from kvcalc.engines.sglang.option_values import TAKES
 from kvcalc.errors import RequestError, quote
@@ -30,6 +30,7 @@ def _flag(name: str) -> str:
 VALUES = {
     "--model-path": "model",
     "--model": "model",
+    "--revision": "revision",
     "--context-length": "context",
     **{_flag(name): name for name in SETTINGS.split()},
     "--attention-data-parallel-size": "attn_dp_size",
@@ -44,7 +45,10 @@ VALUES = {
 }
 """What each flag with a value gives; `finish` makes settings of dp_size, dtype and the draft's."""
 
-ENVIRONMENT = {"SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval"}
+ENVIRONMENT = {
+    "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
+    "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": PAST_MAXIMUM,
+}
 """Variables of the environment (srt/environ.py): the setting of each."""
 
 COUNT = r"0*[1-9][0-9]{0,8}"

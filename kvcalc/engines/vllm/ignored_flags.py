@@ -22,7 +22,7 @@ IGNORED = {
         "--hf-token --load-format --max-parallel-loading-workers "
         "--model-impl --model-loader-extra-config --offload-backend "
         "--offload-group-size --offload-num-in-group --offload-prefetch-step "
-        "--pt-load-map-location --quantization --quantization-config --revision "
+        "--pt-load-map-location --quantization --quantization-config "
         "--safetensors-load-strategy --safetensors-prefetch-block-size "
         "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config "
         "-q -r",
@@ -192,7 +192,7 @@ REFUSED = {
 
 HARMLESS_VARIABLES = frozenset(
     {
-        *("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "VLLM_API_KEY", "VLLM_CACHE_ROOT"),
+        *("VLLM_API_KEY", "VLLM_CACHE_ROOT"),
         *("VLLM_CONFIG_ROOT", "VLLM_ENGINE_READY_TIMEOUT_S", "VLLM_FLASHINFER_ALLREDUCE_BACKEND"),
         *("VLLM_FLOAT32_MATMUL_PRECISION", "VLLM_HOST_IP", "VLLM_LOGGING_LEVEL"),
         *("VLLM_NO_USAGE_STATS", "VLLM_PORT", "VLLM_RPC_TIMEOUT", "VLLM_USE_DEEP_GEMM"),

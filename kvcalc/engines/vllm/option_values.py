@@ -2,10 +2,21 @@
 
 from collections.abc import Mapping
 
-from kvcalc.engines.option_values import Choices, Json, Listed, Share, Takes, Whole
+from kvcalc.engines.option_values import (
+    REVISION,
+    Choices,
+    Json,
+    Listed,
+    Share,
+    Takes,
+    Whole,
+)
+from kvcalc.engines.server import PAST_MAXIMUM
 from kvcalc.engines.vllm.kernels import BACKENDS
 
 TAKES: Mapping[str, Takes] = {
+    PAST_MAXIMUM: Choices("envs.py, VLLM_ALLOW_LONG_MAX_MODEL_LEN", ("1",)),
+    "revision": Listed("config/model.py, revision", REVISION, most=1),
     "context": Whole("engine/arg_utils.py, human_readable_int_or_auto"),
     "sequences": Whole("config/scheduler.py, max_num_seqs"),
     "share": Share("config/cache.py, gpu_memory_utilization"),

@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.vllm.draft_flags import read_draft
 from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, REFUSED, SAID
 from kvcalc.engines.vllm.json_flags import (
@@ -48,6 +48,7 @@ def human_readable_int(text: str) -> int:
 
 VALUES = {
     "--model": "model",
+    "--revision": "revision",
     "--max-model-len": "context",
     "--max-num-seqs": "sequences",
     "--dtype": "dtype",
@@ -112,6 +113,7 @@ OF_SOME_RELEASES = ("VLLM_ATTENTION_BACKEND",)
 ENVIRONMENT = {
     "VLLM_PP_LAYER_PARTITION": "pp_layer_partition",
     "VLLM_KV_CACHE_LAYOUT": "kv_cache_layout",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": PAST_MAXIMUM,
     **{variable: variable for variable in OF_SOME_RELEASES},
 }
 """Variables of the environment (envs.py): the setting of each."""

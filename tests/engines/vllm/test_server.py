@@ -14,6 +14,7 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 
 TAKEN_APART = {
+    "revision",
     "model",
     "context",
     "sequences",
