@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from kvcalc.costs import Split as Split
     from kvcalc.costs import Step as Step
     from kvcalc.engines.engine import Settings as Settings
+    from kvcalc.engines.exllamav3.settings import ExllamaV3Settings as ExllamaV3Settings
     from kvcalc.engines.llama_cpp.settings import LlamaCppSettings as LlamaCppSettings
     from kvcalc.engines.lmdeploy.settings import LmdeploySettings as LmdeploySettings
     from kvcalc.engines.log import Checked as Checked
@@ -115,6 +116,7 @@ _HOMES = {
     "answers.workbook.combinations": "Combination Listed",
     "costs": "Cost Group Split Step",
     "engines.engine": "Settings",
+    "engines.exllamav3.settings": "ExllamaV3Settings",
     "engines.llama_cpp.settings": "LlamaCppSettings",
     "engines.log": "Checked",
     "engines.lmdeploy.settings": "LmdeploySettings",

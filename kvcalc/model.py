@@ -55,6 +55,19 @@ class CacheScheme(Frozen):
     second: bool = False
 
 
+class ConfigFacts(Frozen):
+    """What config.json says that no layer shows, and by which engines take or refuse a model.
+
+    `architecture` is the class that it names first. `n_group` is how many groups a router parts the
+    experts into, of which a token sees some. `indexer_types` says whether it lists which layers
+    have an indexer of their own; the layers are the same where its class does.
+    """
+
+    architecture: Text | None = None
+    n_group: Size | None = None
+    indexer_types: bool = False
+
+
 class Model(Frozen):
     """A model's published shape.
 
@@ -65,9 +78,10 @@ class Model(Frozen):
     which are not among `layers`; `mtp_layers` are those that the file gives a type and a window of
     their own; what an engine builds of them is its own. `weights_dtype` is how
     the weights are published, where that is not `dtype`, `cache_scheme` how its KV cache is to be
-    stored, where the checkpoint says so; `hub_id` is the repository on the Hugging Face Hub that a
-    server loads them from, with @ and a revision where one was asked for. `sizes` are what
-    the tensors of its checkpoint follow from; None where no rule is known for its `model_type`.
+    stored, where the checkpoint says so; `config_facts` is what else its config.json says, where
+    it was read from one; `hub_id` is the repository on the Hugging Face Hub that a server loads
+    them from, with @ and a revision where one was asked for. `sizes` are what the tensors of its
+    checkpoint follow from; None where no rule is known for its `model_type`.
 
     Raises:
         RequestError: a field is missing, unknown or out of range; the sentence names it.
@@ -79,6 +93,7 @@ class Model(Frozen):
     weights_dtype: Text | None = None
     cache_scheme: CacheScheme | None = None
     model_type: Text | None = None
+    config_facts: ConfigFacts | None = None
     parameters: Size | None = None
     active_parameters: Size | None = None
     num_nextn_predict_layers: Size | None = None

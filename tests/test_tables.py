@@ -19,6 +19,7 @@ DATA = {".json", ".jsonl", ".csv", ".log", ".ambr", ".toml"}
 WORD = re.compile(r"[A-Za-z0-9_@/+.-]*[A-Za-z0-9*]")
 
 ENGINES = {
+    "exllamav3": ("exllamav3",),
     "llama_cpp": ("llama_cpp", "llama.cpp"),
     "lmdeploy": ("lmdeploy",),
     "mlx": ("mlx",),
@@ -38,6 +39,8 @@ TITLES = "titles, widths and looks of cells, which no figure depends on"
 
 EXEMPT: dict[str, dict[str, str]] = {
     FLAGS: {
+        "engines/exllamav3/ignored_flags.py": "IGNORED SAID",
+        "engines/exllamav3/examples.py": "IGNORED DRAFTS",
         "engines/llama_cpp/ignored_flags.py": "IGNORED SAID",
         "engines/llama_cpp/server.py": "VALUES SWITCHES",
         "engines/lmdeploy/ignored_flags.py": "IGNORED SAID",
@@ -50,6 +53,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/vllm/json_flags.py": "KERNELS TRANSFER",
     },
     TYPES: {
+        "engines/exllamav3/architectures.py": "RINGS PAGED NOT_MODELLED ONE_GROUP OF_TYPE",
         "engines/mlx/models.py": "ROTATING CHUNKED CACHE_LISTS ALL_FULL",
         "engines/lmdeploy/builders.py": "ONE_WINDOW LATENT DELTA",
         "engines/vllm/drafts.py": "MTP_LAYERS UNREAD",
@@ -92,6 +96,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/test_library.py imports each name from its home": {"__init__.py": "_HOMES"},
     CLASSES: {
         "layers/__init__.py": "KINDS",
+        "engines/exllamav3/layer_rules.py": "KINDS",
         "engines/llama_cpp/layer_rules.py": "RULES",
         "engines/mlx/layer_rules.py": "RECURRENT KINDS",
         "engines/sglang/architectures.py": "KINDS",

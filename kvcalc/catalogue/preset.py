@@ -11,7 +11,7 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
-from kvcalc.model import CacheScheme, Model, Text, repeated
+from kvcalc.model import CacheScheme, ConfigFacts, Model, Text, repeated
 from kvcalc.parameters.sizes import Sizes
 
 Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
@@ -35,6 +35,7 @@ class Preset(Frozen):
     dtype: Text = "bfloat16"
     weights_dtype: Text | None = None
     cache_scheme: CacheScheme | None = None
+    config_facts: ConfigFacts | None = None
     max_context: Size | None = None
     num_nextn_predict_layers: Size | None = None
     mtp_pattern: Annotated[str, Field(min_length=1, max_length=1000)] | None = None

@@ -25,13 +25,16 @@ class ServerRequest(NamedTuple):
     context: int | None = None
     sequences: int | None = None
     shares_maximum: bool = False
+    longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
 
     def context_of(self, model: Model) -> int | None:
-        """The context of one sequence: the command line's, or a share of the model's maximum."""
-        if self.context is None and self.shares_maximum and model.max_context:
+        """The context of one sequence: the command line's, or what it leaves of the maximum."""
+        if self.context is not None or model.max_context is None:
+            return self.context
+        if self.shares_maximum:
             return max(1, model.max_context // (self.sequences or 1))
-        return self.context
+        return None if self.longest is None else min(model.max_context, self.longest)
 
 
 @dataclass(repr=False, eq=False)
@@ -96,6 +99,7 @@ class ServerOptions:
             context=asked.context,
             sequences=asked.sequences,
             shares_maximum=asked.shares_maximum,
+            longest=asked.longest,
             beside=() if alone else tuple(asked.beside),
         )
 

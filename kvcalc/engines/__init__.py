@@ -26,6 +26,9 @@ ENGINES = {
     "llama.cpp": EngineRow("kvcalc.engines.llama_cpp", ("llama-server",)),
     "mlx": EngineRow("kvcalc.engines.mlx", ("mlx_lm.server", "mlx_lm.generate")),
     "lmdeploy": EngineRow("kvcalc.engines.lmdeploy", ("lmdeploy",)),
+    "exllamav3": EngineRow(
+        "kvcalc.engines.exllamav3", ("main.py", "start.py", "start.sh", "start.bat")
+    ),
     "tensorrt-llm": EngineRow("kvcalc.engines.tensorrt_llm"),
 }
 """The engines, in the order in which they are compared."""

@@ -36,6 +36,7 @@ ALSO: Mapping[str, Start] = {
     **dict.fromkeys(("llama-tts", "llama-mtmd-cli"), Start("llama.cpp", "one sequence")),
     "ollama serve": Start("llama.cpp", "ollama"),
     "ollama run": Start("llama.cpp", "ollama"),
+    **dict.fromkeys(("chat.py", "perf.py"), Start("exllamav3", "model_init")),
     "mlx_lm.chat": Start("mlx"),
     "mlx_lm server": Start("mlx"),
     "mlx_lm generate": Start("mlx"),

@@ -57,6 +57,7 @@ class Asked:
     sequences: int | None = None
     share: str | None = None
     shares_maximum: bool = False
+    longest: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
     beside: list[Beside] = field(default_factory=list)

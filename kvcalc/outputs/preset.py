@@ -7,6 +7,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from kvcalc.errors import RequestError, printable
+from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
@@ -19,6 +20,7 @@ FACTS = (
     "dtype",
     "weights_dtype",
     "cache_scheme",
+    "config_facts",
     "max_context",
     "num_nextn_predict_layers",
 )
@@ -38,8 +40,9 @@ def to_preset(reading: Reading) -> str:
         )
     letters = dict(zip(kinds, ascii_uppercase, strict=False))
     facts = {name: getattr(model, name) for name in FACTS if getattr(model, name) is not None}
-    if model.cache_scheme is not None:
-        facts["cache_scheme"] = model.cache_scheme.model_dump(exclude_defaults=True)
+    for name, fact in facts.items():
+        if isinstance(fact, Frozen):
+            facts[name] = fact.model_dump(exclude_defaults=True)
     facts |= {name: list(getattr(model, name)) for name in ("contexts", "windows")}
     facts = {name: value for name, value in facts.items() if value != []}
     facts |= {"num_layers": len(model.layers), "pattern": _pattern(model, letters)}

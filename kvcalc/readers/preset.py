@@ -6,7 +6,7 @@ from typing import Any
 from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers import known_layer
-from kvcalc.model import Model, repeated
+from kvcalc.model import ConfigFacts, Model, repeated
 from kvcalc.parameters.sizes import known_sizes
 from kvcalc.readers.reading import Reading
 
@@ -47,6 +47,8 @@ def _of_catalogue(path: Path) -> Reading:
         for name, value in table.items()
         if name in Model.model_fields
     }
+    if "config_facts" in table:
+        facts["config_facts"] = ConfigFacts(**table["config_facts"])
     trunk = {letter: layers[letter] for letter in layers if letter in table["pattern"]}
     facts["layers"] = repeated(table["pattern"], trunk, table["num_layers"])
     facts["mtp_layers"] = tuple(layers[letter] for letter in table.get("mtp_pattern", ""))

@@ -1,9 +1,10 @@
-"""A file that starts a server: a script as it stands, or a compose file or Kubernetes manifest.
+"""A file that starts a server: a script, a compose file, a Kubernetes manifest, or settings.
 
-Of YAML each container becomes the `docker run` that would start it, which the command line's reader
-reads; nothing is ever run.
+Of YAML each container becomes the `docker run` that would start it, and each setting of a file of
+sections a flag, which the command line's reader reads; nothing is ever run.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,9 @@ def _lines(path: Path, content: str) -> list[str]:
         raise SourceError.of(path, f"not YAML from line {line} on") from None
     except (yaml.YAMLError, RecursionError, ValueError):
         raise SourceError.of(path, "not YAML") from None
+    for document in documents:
+        if isinstance(document, dict) and isinstance(document.get("model"), dict):
+            return [" ".join(_flags(document))]
     containers = [one for document in documents for one in _containers(document, MOST_DEEP)]
     if not containers:
         raise SourceError.of(path, "found no container with an image or a command")
@@ -89,6 +93,21 @@ def _line(container: dict[str, Any]) -> str:
         parts.append("--entrypoint ''")
     parts.append(_quoted(str(image)) if image else "container")
     return " ".join([*parts, *_words(entry), *_words(words)])
+
+
+def _flags(sections: dict[str, Any]) -> Iterator[str]:
+    """Write the settings of each section as arguments; one that is false or empty is not said."""
+    for section in sections.values():
+        for key, value in section.items() if isinstance(section, dict) else ():
+            if value is None or value is False or value in ([], {}):
+                continue
+            yield f"--{key}"
+            if value is not True:
+                yield from map(_scalar, value if isinstance(value, list) else [value])
+
+
+def _scalar(value: Any) -> str:
+    return _quoted(json.dumps(value, default=str) if isinstance(value, dict | list) else str(value))
 
 
 def _environment(value: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 
 import kvcalc
 from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
+from kvcalc.engines.exllamav3 import architectures as exllamav3
 from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES, DRAFTS, KNOWN, ROLLBACK
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.mlx import models
@@ -189,3 +190,39 @@ def test_the_layers_of_a_draft_are_those_of_its_file(name: str) -> None:
     elif draft in SLIDES:
         expected = layers[:1]
     assert draft_layers(given, "mtp") == expected
+
+
+BUILT = names("exllamav3", "architecture")
+CLASS_OF = names("exllamav3", "model type")
+
+OF_FILES = {
+    "bailing_hybrid": "BailingMoeV3ForCausalLM",
+    "kimi_k2": "DeepseekV3ForCausalLM",
+    "nemotron-nas": "DeciLMForCausalLM",
+}
+"""Model types that transformers has not; their files name these classes."""
+
+OTHERS = {
+    *("exaone", "gemma4_assistant", "internlm3", "iquestcoder", "sarvam_mla", "sarvam_moe"),
+    "shieldgemma2",
+}
+"""Model types that transformers runs by another type's class, and a draft: their files decide."""
+
+
+def test_exllamav3_makes_of_an_architecture_what_its_class_does() -> None:
+    known = {*exllamav3.RINGS, *exllamav3.PAGED, *exllamav3.NOT_MODELLED}
+    assert known == BUILT.keys()
+    assert exllamav3.RINGS.keys() == {
+        name for name in known - exllamav3.NOT_MODELLED.keys() if "SlidingAttention" in BUILT[name]
+    }
+    # Mistral 4, of that name too, asserts it in a function of its own (mistral4.py).
+    assert exllamav3.ONE_GROUP - {"Mistral3ForConditionalGeneration"} == {
+        name for name in known - exllamav3.NOT_MODELLED.keys() if "one group" in BUILT[name]
+    }
+    listing = {name for name in known - exllamav3.NOT_MODELLED.keys() if "indexer" in BUILT[name]}
+    assert listing == exllamav3.LISTS_INDEXERS
+
+
+def test_exllamav3_runs_a_type_by_the_class_that_its_files_name() -> None:
+    ours = {name: of for name, of in {**CLASS_OF, **OF_FILES}.items() if name not in OTHERS}
+    assert ours == exllamav3.OF_TYPE

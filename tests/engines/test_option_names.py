@@ -10,11 +10,12 @@ from kvcalc.engines.server import PAST_MAXIMUM, Server
 from kvcalc.engines.vllm import draft_flags, json_flags
 from tests.engines.engine_names import names, options
 
-ENGINES = ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy")
+ENGINES = ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy", "exllamav3", "exllamav3 examples")
 
 
 def server(engine: str) -> Server:
-    found = find(engine).server
+    name, _, examples = engine.partition(" ")
+    found = find(name).lines["model_init"] if examples else find(name).server
     assert found is not None
     return found
 
@@ -90,6 +91,14 @@ GIVES = {
         "tp": "tensor_parallel_size",
         "dtype": "kv_cache_dtype",
     },
+    "exllamav3": {
+        "model_name": "model",
+        "max_seq_len": "context",
+        "cache_mode": "cache_quant",
+        "max_batch_size": "autosplit_max_batch_size",
+        "draft_num_tokens": "num_draft_tokens",
+    },
+    "exllamav3 examples": {"model_dir": "model"},
 }
 """What an option gives where that has another name; `tp_size` and `dp_size` have short forms."""
 
@@ -166,7 +175,9 @@ def test_an_options_words_are_the_engines_own(engine: str) -> None:
         assert words <= theirs
         if option != "attention_backend":
             assert words == theirs - NOT_COUNTED.get((engine, option), set())
-    assert seen == {"vllm": 9, "sglang": 5, "llama.cpp": 3, "lmdeploy": 1, "mlx": 0}[engine]
+    assert seen == {"vllm": 9, "sglang": 5, "llama.cpp": 3, "lmdeploy": 1, "exllamav3": 1}.get(
+        engine, 0
+    )
 
 
 OF_ITS_OWN = {

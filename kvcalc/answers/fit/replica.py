@@ -136,11 +136,11 @@ class Replica:
         """What the pools hold at contexts that were asked about before."""
         return {}
 
-    def runs(self, context: int, sequences: int) -> bool:
-        """Whether the sequences fit, and the engine runs that many."""
+    def runs(self, context: int, sequences: int, cache: int | None = None) -> bool:
+        """Whether the sequences fit a cache, this one's unless given, and the engine runs them."""
         try:
-            return self.need(context, sequences) <= self.cache
-        except KvcalcError:  # more sequences than the engine runs
+            return self.need(context, sequences) <= (self.cache if cache is None else cache)
+        except KvcalcError:  # more sequences, or longer ones, than the engine runs
             return False
 
     def needs_more(self, context: int, sequences: int) -> bool:
@@ -154,15 +154,17 @@ class Replica:
         """How many tokens each of these sequences can have.
 
         They are at most the model's maximum, or what is `asked` for past it.
+
+        Raises:
+            RequestError: the engine does not run that many, however short they are.
         """
         if self.budget.cache <= 0:
             return 0
         most = max(asked, self.question.model.max_context or UNBOUNDED)
-        per_gpu, several = self.cost.per_gpu, self.question.memory.several_pools
+        self.need(1, sequences)
+        several = self.question.memory.several_pools
         cache = self.budget.cache if several else self.cache
-        found = largest(
-            lambda tokens: per_gpu(tokens, sequences=sequences) <= cache, most, self.periods
-        )
+        found = largest(lambda tokens: self.runs(tokens, sequences, cache), most, self.periods)
         if not several or self._is_longest(found, sequences, most):
             return found
         return largest(lambda tokens: self._in_pools(tokens) >= sequences, most)

@@ -10,6 +10,7 @@ from kvcalc.files import read_bytes
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.huggingface.classes import worked_out
+from kvcalc.readers.huggingface.config_facts import config_facts
 from kvcalc.readers.huggingface.encoder import with_source
 from kvcalc.readers.huggingface.families import Family, canonical, family
 from kvcalc.readers.huggingface.keys import Keys
@@ -99,6 +100,7 @@ def reading_of(
         dtype=keys.get("dtype") or model_dtype or "bfloat16",
         cache_scheme=scheme,
         model_type=outer,
+        config_facts=config_facts(table, text),
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
         mtp_layers=mtp_layers(keys, types),

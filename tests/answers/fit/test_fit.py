@@ -106,6 +106,7 @@ def test_as_many_sequences_as_the_engines_own_pool_has(
     asked = question(
         LLAMA, on=card(None, memory), engine=engine, weights=weighing(16 * GB), reserve=GB
     )
+    ranks = min(ranks, asked.memory.spread.most)
     answer = solve(Placing(asked), gpus=ranks, context=context)
     budget = answer.replica.budget.cache
     try:

@@ -1,0 +1,107 @@
+"""The settings of ExLlamaV3's cache, by the names of its command line (model_init.py)."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.errors import RequestError
+
+PAGE = 256
+"""Tokens of a page (constants.py)."""
+
+DTYPE = "float16"
+"""What is kept without `cache_quant`, whatever the model's own element type (cache/fp16.py)."""
+
+
+def _pages(tokens: int | None) -> int | None:
+    if tokens is not None and tokens % PAGE:
+        raise RequestError.of("cache_size", tokens, f"a multiple of {PAGE}, the tokens of a page")
+    return tokens
+
+
+def _bits(value: object) -> object:
+    """Take a number or a pair of them as text: "4" is "4,4"."""
+    parts = value if isinstance(value, list | tuple) else (value,)
+    text = ",".join(str(part) if type(part) is int else part for part in parts if _is_bits(part))
+    found = re.findall(r"[0-9]+", text)
+    if not re.fullmatch(r"\s*[0-9]{1,2}\s*(,\s*[0-9]{1,2}\s*)?", text) or len(parts) > 2:
+        raise RequestError.of("cache_quant", value, "bits of K and V, as 4 or 6,5")
+    return found[0] if len(set(found)) == 1 else ",".join(found)
+
+
+def _is_bits(part: object) -> bool:
+    if type(part) is int or isinstance(part, str):
+        return True
+    raise RequestError.of("cache_quant", part, "bits of K and V, as 4 or 6,5")
+
+
+def _alone(ranks: object) -> object:
+    if whole(ranks) not in (1, "1"):
+        raise RequestError.of(
+            "tensor_parallel_size",
+            ranks,
+            "1: what each rank of exllamav3's --tensor_parallel holds was not measured",
+        )
+    return ranks
+
+
+def _stored(name: str | None) -> str | None:
+    if name not in (None, DTYPE):
+        raise RequestError.of(
+            "kv_cache_dtype", name, f"{DTYPE}: exllamav3 keeps no other; cache_quant packs it"
+        )
+    return name
+
+
+class ExllamaV3Settings(Settings):
+    """The settings of ExLlamaV3's cache.
+
+    Without `cache_size` the cache is the smallest that holds the sequences asked about.
+    """
+
+    kv_cache_dtype: Annotated[
+        Annotated[str, AfterValidator(_stored)] | None,
+        About(f"{DTYPE}, the only one", "cache/fp16.py"),
+    ] = None
+    tensor_parallel_size: Annotated[
+        int, BeforeValidator(_alone), About("1: its tensor parallelism is not modelled", "kvcalc")
+    ] = 1
+    cache_size: Annotated[
+        Annotated[Count, AfterValidator(_pages)] | None,
+        About("tokens of all sequences; not given: as many as they need", "model_init.py"),
+    ] = None
+    cache_quant: Annotated[
+        Annotated[str, BeforeValidator(_bits)] | None,
+        About("bits of K and V, as 4 or 6,5; not given: float16", "model_init.py"),
+    ] = None
+    autosplit_max_batch_size: Annotated[
+        Count, About("slots for the states of sequences", "model_init.py")
+    ] = 1
+    num_draft_tokens: Annotated[
+        int,
+        BeforeValidator(whole),
+        Field(ge=0, le=2**20),
+        About("tokens that a request drafts at once", "model_init.py; generator/job.py"),
+    ] = 0
+    max_history: Annotated[
+        int,
+        BeforeValidator(whole),
+        Field(ge=0, le=2**20),
+        About("drafted tokens that a recurrent state can take back", "cache/cache.py"),
+    ] = 0
+    recurrent_state_fp32: Annotated[
+        bool, About("delta nets' states in float32, true or false", "model_init.py")
+    ] = False
+    swa_full: Annotated[
+        bool, About("pages for sliding layers too, true or false", "model_init.py")
+    ] = False
+
+    @property
+    def bits(self) -> tuple[int, int] | None:
+        """Bits of an element of K and of V; None where they are not packed."""
+        if self.cache_quant is None:
+            return None
+        k, _, v = self.cache_quant.partition(",")
+        return int(k), int(v or k)

@@ -1,0 +1,26 @@
+"""What a file says that no layer shows: its class, and what engines take or refuse it by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kvcalc.layers.layer import MAX_SIZE
+from kvcalc.model import ConfigFacts
+
+GROUPS = ("n_group", "num_expert_group")
+"""How many groups the experts are parted into: DeepSeek's key and Kimi-Linear's."""
+
+
+def config_facts(table: Mapping[str, Any], text: Mapping[str, Any]) -> ConfigFacts:
+    """Read them from a file's table and its language model's; what is not valid is left out."""
+    named = table.get("architectures")
+    first = named[0] if isinstance(named, list) and named else None
+    groups = next((text[key] for key in GROUPS if text.get(key) is not None), None)
+    return ConfigFacts(
+        architecture=first if _is_name(first) else None,
+        n_group=groups if type(groups) is int and 1 <= groups <= MAX_SIZE else None,
+        indexer_types=isinstance(text.get("indexer_types"), list),
+    )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier() and len(value) <= 200
