@@ -9,7 +9,7 @@ import pytest
 
 import kvcalc
 from kvcalc.errors import KvcalcError, RequestError, TooLittleMemoryError, UnsupportedError
-from kvcalc.layers.attention import CompressedAttention, LatentAttention
+from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention, Mamba2, ShortConvolution
 from kvcalc.model import ConfigFacts, Model
 from kvcalc.readers.huggingface import reading_of

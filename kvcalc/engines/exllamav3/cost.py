@@ -4,10 +4,10 @@ from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.exllamav3.kept import Kept
 from kvcalc.engines.exllamav3.layout import Layout, layout
 from kvcalc.engines.exllamav3.settings import DTYPE, PAGE, ExllamaV3Settings
+from kvcalc.engines.exllamav3.states import TWICE
 from kvcalc.formula.expression import Value, maximum
 from kvcalc.formula.limits import Limit
 from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.units import plural
 
@@ -106,8 +106,7 @@ def _why(made: Layout) -> str:
     for window in windows:
         tokens = formula(made.model, made.rules.ring_tokens(window))(1)
         said.append(f"a window of {window:,} becomes a ring of {tokens:,} tokens in each slot")
-    layers = [layer for layer, _ in made.model.groups]
-    if any(isinstance(layer, Recurrent) and layer.state_elements for layer in layers):
+    if any(part.what == TWICE for _, _, kept in made.layers for part in kept.slot):
         said.append("each slot keeps its states twice, to take drafts back")
     said.append(f"pages of {PAGE} tokens, with room for one more than the context")
     return "; ".join(said)

@@ -1,7 +1,7 @@
 """What each kind of layer keeps, by a model's architecture and its settings."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.costs import window_of
 from kvcalc.engines.exllamav3 import paged, states
@@ -10,15 +10,13 @@ from kvcalc.engines.exllamav3.kept import Kept
 from kvcalc.engines.exllamav3.settings import ExllamaV3Settings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import (
-    CompressedAttention,
-    FullAttention,
-    LatentAttention,
-    SlidingAttention,
-)
 from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import FullAttention, SlidingAttention
+    from kvcalc.layers.latent import CompressedAttention, LatentAttention
+    from kvcalc.layers.recurrent import Recurrent
 
 
 class LayerRules(NamedTuple):
@@ -60,30 +58,30 @@ class LayerRules(NamedTuple):
         """Tokens of the ring of a layer with a window."""
         return states.ring_tokens(window_of(self.model, window), self.less or 0)
 
-    def full(self, layer: FullAttention) -> Kept:
+    def full(self, layer: "FullAttention") -> Kept:
         """Pages of keys and values."""
         if layer.index_head_dim is not None:
             raise self.without("an indexer", layer)
         return Kept(paged.keys_and_values(layer, self.settings.bits))
 
-    def sliding(self, layer: SlidingAttention) -> Kept:
+    def sliding(self, layer: "SlidingAttention") -> Kept:
         """A ring, or pages as of a full layer."""
         if self.less is None:
             return Kept(paged.keys_and_values(layer, self.settings.bits))
         return Kept(slot=states.ring(layer, self.ring_tokens(layer.window)))
 
-    def latent(self, layer: LatentAttention) -> Kept:
+    def latent(self, layer: "LatentAttention") -> Kept:
         """Pages of latent rows."""
         if layer.window is not None:
             raise self.without("a window", layer)
         return Kept(paged.latent(layer, self.settings.bits))
 
-    def compressed(self, layer: CompressedAttention) -> Kept:
+    def compressed(self, layer: "CompressedAttention") -> Kept:
         """Pages of compressed rows beside a ring."""
         ring = self.ring_tokens(layer.window)
         return Kept(paged.compressed(layer, self.settings.bits), states.compressed(layer, ring))
 
-    def recurrent(self, layer: Recurrent) -> Kept:
+    def recurrent(self, layer: "Recurrent") -> Kept:
         """A state of fixed size."""
         return Kept(slot=states.recurrent(layer, self.settings))
 

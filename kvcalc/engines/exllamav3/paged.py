@@ -3,10 +3,15 @@
 Packed elements stand in groups of 32, with a scale of float16 for each group.
 """
 
+from typing import TYPE_CHECKING
+
 from kvcalc.engines.exllamav3.kept import Part
 from kvcalc.engines.exllamav3.settings import PAGE
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import Attention, CompressedAttention, LatentAttention
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import Attention
+    from kvcalc.layers.latent import CompressedAttention, LatentAttention
 
 GROUP = 32
 LEAST, MOST = 2, 8
@@ -19,7 +24,7 @@ Bits = tuple[int, int] | None
 """Bits of an element of K and of V; None where they are not packed."""
 
 
-def keys_and_values(layer: Attention, bits: Bits) -> tuple[Part, ...]:
+def keys_and_values(layer: "Attention", bits: Bits) -> tuple[Part, ...]:
     """A key and a value per KV head; a value is stored at the key's size.
 
     Raises:
@@ -37,7 +42,7 @@ def keys_and_values(layer: Attention, bits: Bits) -> tuple[Part, ...]:
     return (Part("K and V", working, PAGE * row),)
 
 
-def latent(layer: LatentAttention, bits: Bits) -> tuple[Part, ...]:
+def latent(layer: "LatentAttention", bits: Bits) -> tuple[Part, ...]:
     """A latent and a rotary key, which stays as it is; an indexer's keys, too, are never packed.
 
     Raises:
@@ -57,7 +62,7 @@ def latent(layer: LatentAttention, bits: Bits) -> tuple[Part, ...]:
     return (*parts, *([] if index is None else [_plain("an indexer's key", index, f"{index}")]))
 
 
-def compressed(layer: CompressedAttention, bits: Bits) -> tuple[Part, ...]:
+def compressed(layer: "CompressedAttention", bits: Bits) -> tuple[Part, ...]:
     """One row for `ratio` tokens, its rotary part and an indexer's key never packed.
 
     Raises:

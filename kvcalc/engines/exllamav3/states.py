@@ -4,20 +4,21 @@ Nothing of them is quantised (modules/sliding_attn.py, gated_delta_net.py, mamba
 cache/dsa.py).
 """
 
+from typing import TYPE_CHECKING, Any
+
 from kvcalc.engines.exllamav3.kept import Part
 from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.formula.expression import Value, ceil
-from kvcalc.layers.attention import Attention, CompressedAttention
-from kvcalc.layers.recurrent import (
-    GatedDeltaNet,
-    KimiDeltaAttention,
-    Mamba2,
-    Recurrent,
-    ShortConvolution,
-)
+
+if TYPE_CHECKING:
+    from kvcalc.layers.attention import Attention
+    from kvcalc.layers.latent import CompressedAttention
+    from kvcalc.layers.recurrent import Recurrent
 
 BESIDE_WINDOW = 2 * PAGE
 """Tokens of a ring beside its window, so that a draft can be taken back."""
+
+TWICE = "the state, kept twice"
 
 SPARE = 2
 """Windows of compression that are kept beside those of a page (cache/dsa.py, ovl_depth)."""
@@ -28,14 +29,14 @@ def ring_tokens(window: Value, less: int) -> Value:
     return ceil(window + (BESIDE_WINDOW - less), PAGE)
 
 
-def ring(layer: Attention, tokens: Value) -> tuple[Part, ...]:
+def ring(layer: "Attention", tokens: Value) -> tuple[Part, ...]:
     """Keys and values of the window, each at the key's size, in float16."""
     sizes = f"2 x {layer.kv_heads} KV heads x {layer.head_dim} elements of float16"
     row = 4 * layer.kv_heads * layer.head_dim
     return (Part("a ring", f"({tokens}) tokens x {sizes}", tokens * row),)
 
 
-def compressed(layer: CompressedAttention, tokens: Value) -> tuple[Part, ...]:
+def compressed(layer: "CompressedAttention", tokens: Value) -> tuple[Part, ...]:
     """A ring of rows, and what the compressors have not used up yet."""
     size, ratio, index = layer.head_dim, layer.ratio, layer.index_head_dim
     parts = [Part("a ring", f"({tokens}) tokens x {size} elements of float16", tokens * (2 * size))]
@@ -61,26 +62,22 @@ def _overlap(what: str, depth: int, ratio: int, width: int) -> Part:
     return Part(what, working, depth * 2 * ratio * width * 4)
 
 
-def recurrent(layer: Recurrent, settings: ExllamaV3Settings) -> tuple[Part, ...]:
+def recurrent(layer: "Recurrent", settings: ExllamaV3Settings) -> tuple[Part, ...]:
     """A convolution's ring, the state twice, and what a pass of drafted tokens is replayed from."""
     columns = layer.taps + settings.max_history
     ring = 2 * layer.channels * columns
     working = f"{layer.channels} channels x {columns} columns of 2 bytes"
     parts = [Part("the convolution's ring", working, ring)]
-    if isinstance(layer, ShortConvolution):
+    if not layer.state_elements:
         return tuple(parts)
     heads, gates = _heads_and_gates(layer)
-    wide = isinstance(layer, Mamba2) or settings.recurrent_state_fp32
-    size = 4 if wide else 2
+    wide = layer.kind == "mamba2" or settings.recurrent_state_fp32
+    size, stored = (4, "float32") if wide else (2, "float16")
     elements, passes = layer.state_elements, settings.max_history + 1
     staged = passes * (2 * layer.channels + 2 * heads + 4 * gates)
     return (
         *parts,
-        Part(
-            "the state, kept twice",
-            f"2 x {elements} elements of {'float32' if wide else 'float16'}",
-            2 * elements * size,
-        ),
+        Part(TWICE, f"2 x {elements} elements of {stored}", 2 * elements * size),
         Part(
             "the inputs of the last pass",
             f"{passes} tokens x ({layer.channels} channels and {heads} heads of 2 bytes, "
@@ -90,13 +87,10 @@ def recurrent(layer: Recurrent, settings: ExllamaV3Settings) -> tuple[Part, ...]
     )
 
 
-def _heads_and_gates(layer: Recurrent) -> tuple[int, int]:
+def _heads_and_gates(layer: Any) -> tuple[int, int]:
     """Heads of the state, and gates of a token: one for each head, or each key channel (KDA)."""
-    match layer:
-        case GatedDeltaNet():
-            return layer.value_heads, layer.value_heads
-        case KimiDeltaAttention():
-            return layer.heads, layer.heads * layer.head_dim
-        case Mamba2():
-            return layer.heads, layer.heads
-    raise AssertionError(layer.kind)
+    if layer.kind == "gated_delta_net":
+        return layer.value_heads, layer.value_heads
+    if layer.kind == "kimi_delta_attention":
+        return layer.heads, layer.heads * layer.head_dim
+    return layer.heads, layer.heads  # Mamba 2
