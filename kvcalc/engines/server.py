@@ -46,7 +46,8 @@ class Asked:
     `revision` is that of the model's repository on the Hub, where one is given.
     `context` and `sequences` are numbers with the engine's own suffixes resolved by
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
-    that without a context the server shares the model's own among the sequences. `passed` are the
+    that without a context the server shares the model's own among the sequences, and `longest` is
+    the most tokens of one sequence that its cache holds. `passed` are the
     ignored flags with their values, `beside` caches on top of the model's own. `notes` are
     sentences for the person who asked, as of a default of the server's.
     """
