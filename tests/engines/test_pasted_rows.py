@@ -47,7 +47,10 @@ def test_each_program_starts_its_engine(words: str) -> None:
     ("variable", "line"),
     [
         *((name, "vllm serve org/x") for name in sorted(vllm_flags.HARMLESS_VARIABLES)),
-        *((name, "llama-server -m x.gguf -c 8192") for name in llama_flags.HARMLESS_VARIABLES),
+        *(
+            (name, "llama-server -m x.gguf -c 8192")
+            for name in sorted(llama_flags.HARMLESS_VARIABLES)
+        ),
     ],
 )
 def test_a_variable_that_leaves_the_cache_alone_changes_nothing(variable: str, line: str) -> None:

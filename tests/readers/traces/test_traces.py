@@ -62,7 +62,7 @@ def test_published_formats_are_recognised_by_their_columns(
 
 
 def test_gzip_is_read_by_its_name(tmp_path: Path) -> None:
-    assert loaded(tmp_path / "m.jsonl.gz", gzip.compress(MOONCAKE.encode()))[0].requests == 1
+    assert loaded(tmp_path / "m.jsonl.gz", gzip.compress(MOONCAKE.encode(), mtime=0))[0].requests == 1
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ CSV = "timestamp,input_length,output_length\n"
         ),
         ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
         ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
-        ("t.csv.gz", corrupted(gzip.compress(f"{CSV}1,1,1\n".encode())), "CRC check failed"),
+        ("t.csv.gz", corrupted(gzip.compress(f"{CSV}1,1,1\n".encode(), mtime=0)), "CRC check failed"),
         ("t.csv.gz", CSV, "Not a gzipped file"),
-        ("t.jsonl.gz", gzip.compress(MOONCAKE.encode() * 999)[:-30], "cannot be read"),
+        ("t.jsonl.gz", gzip.compress(MOONCAKE.encode() * 999, mtime=0)[:-30], "cannot be read"),
         ("t.parquet", "no parquet", "cannot be read"),
     ],
     ids=str,
@@ -148,7 +148,7 @@ def test_an_end_before_its_start_is_named(tmp_path: Path) -> None:
     [
         ("t.csv", f"{CSV}1,1,1\n-5,1,1\nx,1,1\n", 2),
         ("t.csv", f"{CSV}1,1\n1,1,1\n\n1,1,1,1\n", 2),
-        ("t.csv.gz", gzip.compress(f"{CSV}1,1,1\n1,1\n".encode()), 1),
+        ("t.csv.gz", gzip.compress(f"{CSV}1,1,1\n1,1\n".encode(), mtime=0), 1),
         ("t.jsonl", f'{MOONCAKE}{{"timestamp"\n[1]\n', 2),
     ],
 )
