@@ -92,10 +92,10 @@ class Memory(NamedTuple):
     The setting `share` is the part that it takes `of` the memory (None: it has no such setting,
     and takes all); `default` is its own value, or gives it from the card and the settings, unless
     `rule` names the rule of its releases that is.
-    `source` and `reserve_source` say where the engine defines it, and why nothing more is held
-    back unasked. `held_back_blocks` are never handed out; with `several_pools` no one budget
-    decides what fits, and the engine's own pools are asked. `spread` is how a copy of the model
-    stands on several cards.
+    `source` and `reserve_source` say where the engine defines it, of the {version} that is asked
+    for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
+    `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
+    is how a copy of the model stands on several cards.
     """
 
     source: str

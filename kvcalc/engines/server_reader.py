@@ -16,7 +16,7 @@ MAX_CHARACTERS = 100_000
 MAX_SCRIPTS = 3
 """How deep a shell may stand in a shell."""
 
-COUNT = re.compile(r"[0-9.]+[kKmMgGtT]")
+COUNT = re.compile(r"[0-9.]+[kKmMgGtT]i?")
 """A count with a suffix, which engines read each in its own way."""
 
 NO_MODEL = (MODEL, f"{MODEL}.gguf")

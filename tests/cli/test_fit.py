@@ -76,9 +76,19 @@ def test_weights_larger_than_the_cards_do_not_fit_by_so_much(cli: Cli) -> None:
     assert "too large" in outcome.err
 
 
+def test_a_server_that_starts_and_never_finishes_a_request_is_said(cli: Cli) -> None:
+    """Of 0.14.1 to 0.18.1, whose start-up check counts the first group alone."""
+    small = ("gemma-3-27b", "--gpu-memory", "72GiB", "--gpus", "1", "-c", "131072")
+    out = cli("fit", *small, "-e", "vllm@0.16.0").out
+    assert "vllm 0.16.0 starts, but a request of 131,072 tokens never finishes" in out
+    assert "never finishes" not in cli("fit", *small, "-e", "vllm").out
+
+
 def test_the_table_says_where_its_figures_come_from(cli: Cli) -> None:
     out = cli("fit", *FOUR_H200, "-e", "vllm").out
     assert "gpu_memory_utilization 0.92 of the memory; vLLM 0.33.0, config/cache.py" in out
+    older = cli("fit", *FOUR_H200, "-e", "vllm@0.19.1").out
+    assert "gpu_memory_utilization 0.9 of the memory; vLLM 0.19.1, config/cache.py" in older
     assert "reserve: 0: vLLM measures activations and graphs when it starts" in out
     assert "the memory is the driver's figure: what a framework sees is up to 1.8 % less" in out
     assert "23,000,000,000 parameters are active per token (9.7 %); all must fit." in out

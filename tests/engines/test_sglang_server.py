@@ -57,6 +57,32 @@ def test_flags_that_are_no_settings(line: str, settings: dict[str, Any], note: s
     assert any(note in one for one in found.notes) if note else not found.notes
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("8192", 8192),
+        ("32k", 32_000),
+        ("32Ki", 32_768),
+        ("256Ki", 262_144),
+        ("1M", 1_000_000),
+        ("1Mi", 1_048_576),
+        ("25.6k", 25_600),
+        ("1.00051k", 1000),
+    ],
+)
+def test_suffixes_are_thousands_and_with_an_i_1024s(text: str, count: int) -> None:
+    """srt/utils/common.py, human_readable_int, of --context-length and --max-total-tokens."""
+    found = asked(f"--context-length {text} --max-total-tokens {text}")
+    assert found.context == count
+    assert int(found.settings["max_total_tokens"]) == count
+
+
+@pytest.mark.parametrize("text", ["32K", "1.5Ki", "1.5", "32kb", "0x10", "k"])
+def test_what_sglang_does_not_take_for_a_count_is_refused(text: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match=r"'--context-length': found .*, expected a whole"):
+        asked(f"--context-length {text}")
+
+
 def test_a_count_of_replicas_that_is_none_is_refused() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
         asked("--dp-size many")

@@ -72,8 +72,6 @@ def _states(made: Layout) -> Group:
 
 
 def _why(made: Layout) -> str:
-    if made.model.model_type in {*builders.SPARSE, *builders.DELTA}:
-        return f"blocks of {made.block_tokens} tokens; read from its source, not measured"
     if made.model.model_type in builders.COMPRESSED:
         return "packed rows in blocks; each sequence's window and float32 scratch in a state"
     slides = any(cache.slides for cache, _ in made.model.caches)

@@ -9,7 +9,7 @@ HELD_BACK = 1
 """A block is never handed out (config_builder.py)."""
 
 MEMORY = Memory(
-    source="LMDeploy 0.18.0, messages.py, pytorch/engine/executor/base.py",
+    source="LMDeploy {version}, messages.py, pytorch/engine/executor/base.py",
     reserve_source="LMDeploy keeps back 2 bytes for each word of its vocabulary, times "
     "(max_prefill_token_num + 2 max_batch_size), and a model's shape does not say its "
     "vocabulary; give it",

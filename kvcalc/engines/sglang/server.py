@@ -6,6 +6,7 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 """
 
 import re
+from decimal import Decimal
 
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.sglang.ignored_flags import IGNORED, SAID
@@ -52,6 +53,25 @@ ENVIRONMENT = {
 """Variables of the environment (srt/environ.py): the setting of each."""
 
 COUNT = r"0*[1-9][0-9]{0,8}"
+
+SCALES = {
+    **{suffix: 1000**power for power, suffix in enumerate("kMGT", 1)},
+    **{f"{suffix}i": 1024**power for power, suffix in enumerate("KMGT", 1)},
+}
+"""What a suffix means to SGLang (srt/utils/common.py): thousands, and 1,024s with an i."""
+
+
+def human_readable_int(text: str) -> int:
+    """Read a count as SGLang does: 8192, 32k is 32,000, 32Ki is 32,768, 25.6k is 25,600.
+
+    Raises:
+        ValueError: it is not such a count.
+    """
+    match = re.fullmatch(r"([0-9]{1,15})(\.[0-9]{1,9})?(Ki|Mi|Gi|Ti|k|M|G|T)?", text)
+    if match is None or (match[2] and match[3] in (None, "Ki", "Mi", "Gi", "Ti")):
+        raise ValueError(text)
+    return int(Decimal(match[1] + (match[2] or "")) * SCALES.get(match[3], 1))
+
 
 AUTO = ("kv_cache_dtype", "dtype")
 """Flags whose `auto` is the same as not given."""
@@ -137,6 +157,7 @@ SERVER = Server(
     said=SAID,
     positional_model=True,
     abbreviates=True,
+    number=human_readable_int,
     finish=finish,
     prepare=prepare,
 )

@@ -11,7 +11,7 @@ RULE = "memory_share"
 """The rule of its releases that is the share."""
 
 MEMORY = Memory(
-    source="vLLM 0.33.0, config/cache.py, v1/worker/utils.py (request_memory)",
+    source="vLLM {version}, config/cache.py, v1/worker/gpu_worker.py",
     reserve_source="vLLM measures activations and graphs when it starts "
     "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
     share="gpu_memory_utilization",

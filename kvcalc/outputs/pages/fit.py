@@ -107,7 +107,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     taken = f"{own.share} {float(share):g} of {of}; " if share is not None else ""
     active = asked.model.active_parameters
     notes = [
-        f"cache memory: {taken}{own.source}.",
+        f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
         _reserve_note(asked.reserve, own),
         weights_note(weights),
         *(f"{note}." for note in asked.card.notes),
