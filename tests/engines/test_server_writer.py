@@ -333,5 +333,5 @@ def test_what_changes_the_cache_in_ways_that_are_not_counted_is_refused() -> Non
     for server in (one for name in ENGINES if (one := find(name).server) is not None):
         for flag_, reason in server.refusals.items():
             with pytest.raises(kvcalc.KvcalcError) as caught:
-                read(f"vllm serve m {flag_} 1")
+                read(f"{server.start.format(model='m')} {flag_} 1")
             assert str(caught.value) == f"--from: {flag_}: {reason}"
