@@ -44,7 +44,7 @@ def find(name: str) -> "Engine":
     """Find an engine by its name, whatever release stands behind it.
 
     Raises:
-        KvcalcError: no such engine; the sentence lists them.
+        RequestError: no such engine; the sentence lists them.
     """
     row = ENGINES.get(parted(name)[0])
     if row is None:

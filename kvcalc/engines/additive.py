@@ -32,7 +32,7 @@ def rows_of(layer: Layer, engine: str, kinds: Mapping[str, RowRule]) -> list[Tok
     """Look up what a layer keeps on an engine; a combined layer keeps what its parts do.
 
     Raises:
-        KvcalcError: the engine has no such kind of layer.
+        UnsupportedError: the engine has no such kind of layer.
     """
     rows: list[TokenRows] = []
     for cache in layer.caches:
@@ -55,7 +55,7 @@ def additive_cost(
     """Sum what the layers keep, each kind by its own rule, kinds in the order of their table.
 
     Raises:
-        KvcalcError: the engine has no such kind of layer.
+        UnsupportedError: the engine has no such kind of layer.
     """
     ranks = settings.tensor_parallel_size
     order = {kind: place for place, kind in enumerate([*kinds, "combined"])}

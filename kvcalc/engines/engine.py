@@ -151,7 +151,7 @@ def heads_per_rank(kv_heads: int, tensor_parallel_size: int) -> int:
     """KV heads of a layer on one rank; where ranks outnumber heads, each holds a copy of one.
 
     Raises:
-        KvcalcError: the heads can be neither divided evenly nor copied evenly.
+        UnsupportedError: the heads can be neither divided evenly nor copied evenly.
     """
     if kv_heads % tensor_parallel_size and tensor_parallel_size % kv_heads:
         raise UnsupportedError.of(
@@ -166,7 +166,7 @@ def share_per_rank(elements: int, tensor_parallel_size: int) -> int:
     """Elements of a state on one rank.
 
     Raises:
-        KvcalcError: the ranks cannot share them evenly.
+        UnsupportedError: the ranks cannot share them evenly.
     """
     if elements % tensor_parallel_size:
         raise UnsupportedError.of(

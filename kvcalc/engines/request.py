@@ -49,7 +49,7 @@ def require_model(model: object) -> None:
     """Refuse what is not a model.
 
     Raises:
-        KvcalcError: it is something else, as a model's name.
+        RequestError: it is something else, as a model's name.
     """
     if not isinstance(model, Model):
         raise RequestError.of("model", model, "a Model; see kvcalc.load")

@@ -30,7 +30,7 @@ def to_preset(reading: Reading) -> str:
     """Write a model as TOML; the source of its facts is what it was read from.
 
     Raises:
-        KvcalcError: there are more different layers than letters.
+        RequestError: there are more different layers than letters.
     """
     model = reading.model
     kinds = list(dict.fromkeys([*(layer for layer, _ in model.groups), *model.mtp_layers]))

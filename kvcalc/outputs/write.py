@@ -29,7 +29,7 @@ def replacing(output: Path) -> Iterator[Path]:
     """Give the path of a new file, which replaces `output` after it was written.
 
     Raises:
-        KvcalcError: the file cannot be written.
+        RequestError: the file cannot be written.
     """
     try:
         target = output.resolve()
@@ -60,7 +60,7 @@ def streamed_stdout() -> Iterator[TextIO]:
     """Give stdout for writing piece by piece; if its reader stops early, end quietly.
 
     Raises:
-        KvcalcError: stdout is closed, or cannot be written.
+        RequestError: stdout is closed, or cannot be written.
     """
     if sys.stdout is None:  # closed by the shell: >&-
         raise RequestError.about("stdout", "closed; give -o FILE")

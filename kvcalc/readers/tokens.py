@@ -21,7 +21,7 @@ def count_tokens(text: Path, source: str | None) -> int:
     Special tokens, as at the start of a sequence, are not counted.
 
     Raises:
-        KvcalcError: a file cannot be read, the text is not UTF-8 or empty, the model has no
+        SourceError: a file cannot be read, the text is not UTF-8 or empty, the model has no
             tokenizer.json, or the extra kvcalc[tokenizers] is not installed.
     """
     content = read_bytes(text, MAX_TEXT_BYTES)

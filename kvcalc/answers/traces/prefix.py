@@ -23,7 +23,7 @@ def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:
     The lives of requests that use a block are merged into islands; the block is held once in each.
 
     Raises:
-        KvcalcError: the trace names no blocks.
+        RequestError: the trace names no blocks.
     """
     blocks = base.execute("SELECT count(blocks) FROM requests").fetchall()[0][0]
     if not block_tokens or not blocks:

@@ -38,7 +38,7 @@ class Rule(NamedTuple):
         """What one more token of a long request adds, in bytes.
 
         Raises:
-            KvcalcError: tokens add different amounts, so blocks of prompts cannot be shared.
+            RequestError: tokens add different amounts, so blocks of prompts cannot be shared.
         """
         assert self.request is not None
         grown = self.request(FAR + STEP) - self.request(FAR)

@@ -34,7 +34,7 @@ class BlockType(NamedTuple):
         """Refuse what is not whole blocks.
 
         Raises:
-            KvcalcError: `what` of so many elements is not.
+            UnsupportedError: `what` of so many elements is not.
         """
         if elements % self.block:
             raise UnsupportedError(
@@ -76,7 +76,7 @@ def block_type(name: str, field: str = "cache type") -> BlockType:
     `field` is where the name was given.
 
     Raises:
-        KvcalcError: no such type; the sentence lists them.
+        RequestError: no such type; the sentence lists them.
     """
     found = BLOCK_TYPES.get(ALIASES.get(name, name))
     if found is None:

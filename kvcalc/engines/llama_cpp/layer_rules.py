@@ -55,7 +55,7 @@ class LayerRules:
         """The cells of a layer; a combined layer has those of its parts.
 
         Raises:
-            KvcalcError: llama.cpp has no such kind of layer, or a row is not whole blocks.
+            UnsupportedError: llama.cpp has no such kind of layer, or a row is not whole blocks.
         """
         cells: list[LayerCells] = []
         for cache in layer.caches:

@@ -52,7 +52,7 @@ def load(model: Model, ctx_type: str) -> Loaded:
     """Lay a model out as llama.cpp does, for its main context or for its draft's ("mtp").
 
     Raises:
-        KvcalcError: it slides in a way that llama.cpp has not, or has no layers that draft.
+        UnsupportedError: it slides in a way that llama.cpp has not, or has no layers that draft.
     """
     architecture = architecture_of(model)
     replaced = {layer: _as_laid_out(layer, architecture, model) for layer, _ in model.groups}

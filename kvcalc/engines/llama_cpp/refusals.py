@@ -24,7 +24,7 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
     """Refuse element types as llama_init_from_model does, and shares that are not known.
 
     Raises:
-        KvcalcError: shares of heads, types that differ for a cache without V, a quantised V
+        UnsupportedError: shares of heads, types that differ for a cache without V, a quantised V
             without flash attention, or heads that are not whole blocks.
     """
     if settings.split_mode == "tensor" and settings.tensor_split is not None:

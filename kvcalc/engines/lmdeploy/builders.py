@@ -55,7 +55,7 @@ def require(model: Model, version: str) -> None:
     """Refuse what a version of LMDeploy cannot build, or builds as what it is not.
 
     Raises:
-        KvcalcError: the model type, or the kind of layer.
+        UnsupportedError: the model type, or the kind of layer.
     """
     kind = model.model_type
     if kind is not None and kind not in KINDS_OF:
@@ -77,7 +77,7 @@ def window(model: Model) -> Value | None:
     """The window that blocks must have left to be given back; None where none are.
 
     Raises:
-        KvcalcError: layers with a window beside others, where LMDeploy gives all the same one.
+        UnsupportedError: layers with a window beside others, where LMDeploy gives all the same one.
     """
     slides = [layer.kind == "sliding_attention" for layer, _ in model.groups]
     if not any(slides) or model.model_type in NO_WINDOW:

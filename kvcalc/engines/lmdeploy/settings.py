@@ -82,7 +82,7 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
     """Take `kv_cache_dtype` as the element type or as the name of a policy.
 
     Raises:
-        KvcalcError: an element type that LMDeploy does not run in, or two policies.
+        RequestError: an element type that LMDeploy does not run in, or two policies.
     """
     number, given = settings.quant_policy, settings.kv_cache_dtype
     packed: frozenset[str] = settings.standing.rules["packed_rows"].value

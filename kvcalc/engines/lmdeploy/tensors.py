@@ -135,7 +135,7 @@ def in_state(model: Model, window: Value, ranks: int) -> list[Tensor]:
     """The tensors of one sequence's state, each over all layers that have it.
 
     Raises:
-        KvcalcError: states of different shapes, or heads that the ranks cannot share.
+        UnsupportedError: states of different shapes, or heads that the ranks cannot share.
     """
     delta = [(layer, n) for layer, n in model.groups if isinstance(layer, GatedDeltaNet)]
     if len(delta) > 1:

@@ -18,8 +18,8 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     """Work out what MLX-LM's caches hold at the end of a context, and at their peak.
 
     Raises:
-        KvcalcError: tensor parallelism, a type or kind it does not cache, or `kv_bits` on layers
-            where the engine stops.
+        UnsupportedError: tensor parallelism, a type or kind it does not cache, or `kv_bits` on
+            layers where the engine stops.
     """
     if settings.tensor_parallel_size != 1:
         raise UnsupportedError.of("tensor_parallel_size", "not modelled on mlx, expected 1")

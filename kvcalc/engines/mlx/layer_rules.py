@@ -161,7 +161,7 @@ class LayerRules(NamedTuple):
         """Elements of `kv_bits`, and a scale and a bias for every `kv_group_size` of them.
 
         Raises:
-            KvcalcError: groups that a head's key or value does not fill.
+            UnsupportedError: groups that a head's key or value does not fill.
         """
         bits, group = self.settings.kv_bits or 0, self.settings.kv_group_size
         row = 0

@@ -59,7 +59,7 @@ def require(model: Model) -> None:
     """Refuse a model type whose caches are not known.
 
     Raises:
-        KvcalcError: the type, and what is in the way.
+        UnsupportedError: the type, and what is in the way.
     """
     kind = model.model_type
     if kind in EXPANDED:

@@ -160,7 +160,7 @@ def after_prompt(step: int, singles: int) -> AfterRest:
     """Split a context but its last `singles` tokens, at least 0, into calls of `step` tokens.
 
     Raises:
-        KvcalcError: a step whose calls fill the room of 256 tokens in no simple order.
+        UnsupportedError: a step whose calls fill the room of 256 tokens in no simple order.
     """
     if not even(step) and step < GROWTH // 2:
         raise UnsupportedError.of(

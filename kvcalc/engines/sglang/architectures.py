@@ -153,7 +153,7 @@ def traits_of(model: Model) -> Traits:
     """Look at a model's layers.
 
     Raises:
-        KvcalcError: a kind of layer that no pool of SGLang's holds, or kinds that none mixes.
+        UnsupportedError: a kind of layer that no pool of SGLang's holds, or kinds that none mixes.
     """
     for cache, _ in model.caches:
         if cache.kind not in KINDS:

@@ -117,7 +117,7 @@ def backend_of(
     """The attention backend: as set, else the model's own on this GPU; None if it is not known.
 
     Raises:
-        KvcalcError: no such backend.
+        RequestError: no such backend.
     """
     backend = settings.attention_backend
     if backend is not None:

@@ -119,7 +119,8 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
     """A latent row, the same on every rank; of sparse layers on Hopper fp8 rows carry scales.
 
     Raises:
-        KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
+        UnsupportedError: heads that the ranks cannot share, or sizes that the element type cannot
+            hold.
     """
     _require_shared(layer.query_heads, ranks)
     elements = layer.row_elements
@@ -154,7 +155,7 @@ def sparse_index(layer: LatentAttention) -> list[TokenRow]:
     """The key of a sparse layer's own indexer, of 8 bits, with its scale.
 
     Raises:
-        KvcalcError: a size that SGLang's kernels do not take.
+        UnsupportedError: a size that SGLang's kernels do not take.
     """
     size = layer.index_head_dim
     if not layer.sparse or size is None:

@@ -25,7 +25,7 @@ def compressed_buffers(layer: CompressedAttention, page: int) -> list[BufferByte
     """The buffers of a layer, in pages of `page` tokens.
 
     Raises:
-        KvcalcError: a ratio or sizes that SGLang's kernels do not take.
+        UnsupportedError: a ratio or sizes that SGLang's kernels do not take.
     """
     if layer.head_dim != HEAD_DIM or layer.index_head_dim not in (None, INDEX_DIM):
         raise UnsupportedError.of(

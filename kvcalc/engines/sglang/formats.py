@@ -56,7 +56,7 @@ def format_name(name: str) -> str:
     """Find an element type's own name.
 
     Raises:
-        KvcalcError: no such type; the sentence lists them.
+        RequestError: no such type; the sentence lists them.
     """
     own = SHORT.get(name, name)
     if own not in FORMATS:

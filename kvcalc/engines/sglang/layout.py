@@ -162,7 +162,7 @@ class _LayerRules:
         """Refuse layers of one pool whose rows differ.
 
         Raises:
-            KvcalcError: they do.
+            UnsupportedError: they do.
         """
         shapes: dict[str, set[tuple[TokenRow, ...]]] = {}
         for cache, _ in self.model.caches:
@@ -175,7 +175,7 @@ class _LayerRules:
         """The buffers of a draft's layers.
 
         Raises:
-            KvcalcError: a draft whose layers are not known to be stored like the model's.
+            UnsupportedError: a draft whose layers are not known to be stored like the model's.
         """
         layers = self.resolved.drafts.layers
         if not layers:

@@ -95,7 +95,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     """Work out what SGLang makes of the settings.
 
     Raises:
-        KvcalcError: an element type, a backend, a page or a strategy that it refuses.
+        UnsupportedError: an element type, a backend, a page or a strategy that it refuses.
     """
     require_modelled("sglang", OWN_CACHES, model)
     traits = traits_of(model)
@@ -188,7 +188,7 @@ def _refuse(
     """Refuse what SGLang's checks refuse.
 
     Raises:
-        KvcalcError: the element type or the backend, and what is expected.
+        UnsupportedError: the element type or the backend, and what is expected.
     """
     accepted = architectures.ACCEPTED_BACKENDS.get(model.model_type or "")
     if accepted and backend and backend not in accepted:

@@ -71,7 +71,7 @@ def state_buffers(
     """The buffers of a slot, and of a running request while its drafts are verified.
 
     Raises:
-        KvcalcError: ranks that cannot share it.
+        UnsupportedError: ranks that cannot share it.
     """
     ranks = resolved.ranks
     shape = _shape(layer, ranks)

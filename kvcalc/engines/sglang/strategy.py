@@ -32,7 +32,7 @@ def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Stra
     """Work out the strategy; None where the model has no `recurrent` states.
 
     Raises:
-        KvcalcError: a strategy that SGLang refuses with the other settings.
+        UnsupportedError: a strategy that SGLang refuses with the other settings.
     """
     row = RECURRENT.get(model.model_type or "", StateRules())
     name = settings.mamba_radix_cache_strategy

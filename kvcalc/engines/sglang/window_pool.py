@@ -41,7 +41,7 @@ def sliding_window_size(model: Model) -> tuple[Value, int]:
     """What SGLang takes for the window, as a value and in tokens.
 
     Raises:
-        KvcalcError: several windows; SGLang has one.
+        UnsupportedError: several windows; SGLang has one.
     """
     sizes = set(model.sliding_windows)
     chunks = {cache.chunk for cache in model.caches_of(ChunkedAttention)}

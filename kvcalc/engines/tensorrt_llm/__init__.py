@@ -20,7 +20,7 @@ def cost(model: Model, settings: Settings) -> NoReturn:
     """Say what is known instead of a number.
 
     Raises:
-        KvcalcError: always.
+        UnsupportedError: always.
     """
     known = ADVICE if model.sliding_windows else "blocks of 32 tokens, every layer full"
     raise UnsupportedError(

@@ -18,7 +18,7 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
     """Work out what transformers' cache holds.
 
     Raises:
-        KvcalcError: a window of 1, tensor parallelism, or a kind of layer it does not cache.
+        UnsupportedError: a window of 1, tensor parallelism, or a kind of layer it does not cache.
     """
     if settings.tensor_parallel_size != 1:
         raise UnsupportedError.of("tensor_parallel_size", "transformers has none, expected 1")
@@ -45,7 +45,7 @@ def _require_class(model: Model) -> None:
     """Refuse a model type whose cache in transformers nobody has seen.
 
     Raises:
-        KvcalcError: transformers has no class for it, or one that was not measured.
+        UnsupportedError: transformers has no class for it, or one that was not measured.
     """
     kind = model.model_type
     if kind in ONE_WINDOW and len(model.sliding_windows) > 1:

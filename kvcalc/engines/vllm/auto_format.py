@@ -36,8 +36,8 @@ def auto_format(model: Model, settings: VllmSettings, backend: str) -> AutoForma
     """The format of `auto` where this backend is the first that vLLM would take.
 
     Raises:
-        KvcalcError: a checkpoint's scheme with which vLLM does not start, or a draft that keeps
-            another format than the architecture's.
+        UnsupportedError: a checkpoint's scheme with which vLLM does not start, or a draft that
+            keeps another format than the architecture's.
     """
     scheme = model.cache_scheme
     if scheme is not None and (asked := checkpoint_format(model, settings.rules)) is not None:

@@ -44,8 +44,8 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> Chosen:
     """Choose the backend and the cache format.
 
     Raises:
-        KvcalcError: vLLM has no such backend for this attention, no such format on it, or not on
-            the GPU that was named.
+        UnsupportedError: vLLM has no such backend for this attention, no such format on it, or not
+            on the GPU that was named.
     """
     named = settings.attention_backend
     if settings.generation == 12 and named == "FLASHINFER_MLA_SPARSE_DSV4":
@@ -103,7 +103,7 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
     """Tokens of a block of attention: as set, else as the backend's kernels want.
 
     Raises:
-        KvcalcError: the kernels beside an indexer do not take the block that was set.
+        UnsupportedError: the kernels beside an indexer do not take the block that was set.
     """
     heads = model.caches_of(Attention)
     indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)

@@ -76,7 +76,7 @@ def unquantised_layers(
     The first `own` layers are the model's, the others a draft's.
 
     Raises:
-        KvcalcError: an index past the last layer was given.
+        UnsupportedError: an index past the last layer was given.
     """
     skipped = settings.kv_cache_dtype_skip_layers
     if skipped is None:

@@ -20,7 +20,7 @@ def checkpoint_format(model: Model, rules: Rules) -> str | None:
     """The format that a checkpoint asks for; None where vLLM takes none of it.
 
     Raises:
-        KvcalcError: a scheme with which vLLM does not start.
+        UnsupportedError: a scheme with which vLLM does not start.
     """
     scheme = model.cache_scheme
     if scheme is None or scheme.second:

@@ -51,7 +51,7 @@ def compressed_caches(
     """The caches of one layer, in the order in which vLLM builds them.
 
     Raises:
-        KvcalcError: the head size, the ratio or an element type is not one that vLLM has.
+        UnsupportedError: the head size, the ratio or an element type is not one that vLLM has.
     """
     align = ALIGNMENTS[backend]
     packed = COMPRESSED_ROWS.get(cache_format)

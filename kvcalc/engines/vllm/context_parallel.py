@@ -27,8 +27,8 @@ def refuse_unshared(model: Model, settings: VllmSettings, backend: str) -> None:
     """Refuse to share contexts where vLLM cannot.
 
     Raises:
-        KvcalcError: the model has layers of a kind, or the backend kernels, that cannot; or the
-            ranks do not hold copies enough of each KV head.
+        UnsupportedError: the model has layers of a kind, or the backend kernels, that cannot; or
+            the ranks do not hold copies enough of each KV head.
     """
     prefill, decode = (
         settings.prefill_context_parallel_size,

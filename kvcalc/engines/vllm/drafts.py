@@ -19,7 +19,7 @@ def draft_layers(model: Model, method: str, *, published_types: bool = True) -> 
     `published_types` says that the release reads the types which a file gives to MTP's layers.
 
     Raises:
-        KvcalcError: the model has no MTP layers, vLLM builds none or it is not known which, or
+        UnsupportedError: the model has no MTP layers, vLLM builds none or it is not known which, or
             there is no attention to tell the draft's shape by.
     """
     if method == "none":

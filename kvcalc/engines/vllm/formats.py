@@ -121,7 +121,7 @@ def token_bytes(heads: Heads, cache_format: str) -> int:
     """Bytes of a token's keys and values of one layer on one rank.
 
     Raises:
-        KvcalcError: the format is not one of keys and values.
+        UnsupportedError: the format is not one of keys and values.
     """
     if cache_format in PLAIN:
         return heads.kv_heads * (heads.key + heads.value) * PLAIN[cache_format]
@@ -138,7 +138,7 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
     """Bytes of a token's row of latent attention.
 
     Raises:
-        KvcalcError: the format is not one of rows, or not one of rows of these sizes.
+        UnsupportedError: the format is not one of rows, or not one of rows of these sizes.
     """
     if cache_format in PLAIN:
         return (lora + rope) * PLAIN[cache_format]

@@ -38,7 +38,7 @@ def grouped(
     """Gather the caches of a whole model into groups.
 
     Raises:
-        KvcalcError: they cannot share a pool; the sentence names the layer and why.
+        UnsupportedError: they cannot share a pool; the sentence names the layer and why.
     """
     if _share_one_group(caches):
         return [list(caches)]

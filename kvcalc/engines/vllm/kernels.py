@@ -175,7 +175,8 @@ def backend_for(
     `of_gpu` are all that the named GPU's generation has, None where it is not known.
 
     Raises:
-        KvcalcError: it is for another kind of attention, or none takes the format or the block.
+        UnsupportedError: it is for another kind of attention, or none takes the format or the
+            block.
     """
     fitting = [name for name, backend in BACKENDS.items() if backend.attention == attention]
     if named is not None and named not in fitting:

@@ -34,7 +34,7 @@ def caches_of(rank: PlanContext, layer: Layer, unquantised: bool = False) -> lis
     """The caches of a layer, states first; `unquantised` in the model's own type.
 
     Raises:
-        KvcalcError: vLLM cannot run such a layer; the sentence names its kind.
+        UnsupportedError: vLLM cannot run such a layer; the sentence names its kind.
     """
     found: list[Cache] = []
     for cache in sorted(layer.caches, key=lambda one: one.kind not in states.SHAPES):

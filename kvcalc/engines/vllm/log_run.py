@@ -105,7 +105,7 @@ class Run:
         """The pool with other settings.
 
         Raises:
-            KvcalcError: vLLM refuses them, or the pool is `unsupported`.
+            UnsupportedError: vLLM refuses them, or the pool is `unsupported`.
         """
         assert self.subject.model is not None
         if self.unsupported:

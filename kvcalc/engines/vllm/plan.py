@@ -98,7 +98,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     """Plan a model's pool as vLLM does before it starts.
 
     Raises:
-        KvcalcError: vLLM refuses the settings for this model, or cannot run a layer of it.
+        UnsupportedError: vLLM refuses the settings for this model, or cannot run a layer of it.
     """
     require_modelled("vllm", OWN_CACHES, model)
     extra = drafts.draft_layers(
@@ -248,7 +248,8 @@ def _block_outermost(
     """Whether blocks are the outermost dimension: as set, else where pages must be packed so.
 
     Raises:
-        KvcalcError: the backend, or the caches, allow only other layouts than the one that is set.
+        UnsupportedError: the backend, or the caches, allow only other layouts than the one that is
+            set.
     """
     shards = {cache.shards for _, cache in caches if isinstance(cache, FullCache)}
     pages = {cache.page for _, cache in caches}

@@ -9,7 +9,7 @@ def stage_sizes(layers: int, stages: int, partition: str | None) -> tuple[int, .
     `partition` is what VLLM_PP_LAYER_PARTITION holds, as "16,15,15,15".
 
     Raises:
-        KvcalcError: the partition is not one number per stage, which sum to the layers.
+        RequestError: the partition is not one number per stage, which sum to the layers.
     """
     if partition is None:
         if stages > layers:

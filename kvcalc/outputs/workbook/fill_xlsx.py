@@ -47,7 +47,7 @@ def write_xlsx(
     as that cell; one that no formula varies stays as it was typed.
 
     Raises:
-        KvcalcError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
+        RequestError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
             XlsxWriter is not installed.
     """
     names = answers_to(columns)

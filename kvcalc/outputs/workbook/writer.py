@@ -31,7 +31,7 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> 
     """Write each sheet's values to a CSV file of its name, in a folder that is made if missing.
 
     Raises:
-        KvcalcError: a file exists and must not be replaced, or cannot be written.
+        RequestError: a file exists and must not be replaced, or cannot be written.
     """
     try:
         folder.mkdir(exist_ok=True)

@@ -62,7 +62,9 @@ def test_published_formats_are_recognised_by_their_columns(
 
 
 def test_gzip_is_read_by_its_name(tmp_path: Path) -> None:
-    assert loaded(tmp_path / "m.jsonl.gz", gzip.compress(MOONCAKE.encode(), mtime=0))[0].requests == 1
+    assert (
+        loaded(tmp_path / "m.jsonl.gz", gzip.compress(MOONCAKE.encode(), mtime=0))[0].requests == 1
+    )
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:
@@ -118,7 +120,11 @@ CSV = "timestamp,input_length,output_length\n"
         ),
         ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
         ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
-        ("t.csv.gz", corrupted(gzip.compress(f"{CSV}1,1,1\n".encode(), mtime=0)), "CRC check failed"),
+        (
+            "t.csv.gz",
+            corrupted(gzip.compress(f"{CSV}1,1,1\n".encode(), mtime=0)),
+            "CRC check failed",
+        ),
         ("t.csv.gz", CSV, "Not a gzipped file"),
         ("t.jsonl.gz", gzip.compress(MOONCAKE.encode() * 999, mtime=0)[:-30], "cannot be read"),
         ("t.parquet", "no parquet", "cannot be read"),
