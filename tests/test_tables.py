@@ -78,6 +78,10 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/vllm/kernels.py": "READ UNREAD KERNELS_ALONE",
         "readers/started.py": "SCRIPTS",
     },
+    "tests/engines/vllm/test_weights.py says of each role whether it is measured": {
+        "engines/vllm/weights/shards.py": "SHARDS",
+        "engines/vllm/weights/elements.py": "FLOAT32_ROLES INT32",
+    },
     "tests/engines/test_own_caches.py goes through each row": {
         "engines/vllm/own_caches.py": "OWN_CACHES",
         "engines/sglang/own_caches.py": "OWN_CACHES",

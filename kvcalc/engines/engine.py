@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.releases import Standing
     from kvcalc.engines.server import Server
     from kvcalc.engines.traffic import Sum
+    from kvcalc.engines.weights import Weigh
     from kvcalc.pools import Pool
 
 
@@ -115,6 +116,12 @@ class Engine(NamedTuple):
     def memory(self) -> "Memory | None":
         """Its rule for a GPU's memory, without which `fit` refuses it."""
         found: Memory | None = part(self.folder, "memory")
+        return found
+
+    @property
+    def weights(self) -> "Weigh | None":
+        """What it loads on each rank; without it a rank has an even share of the weights."""
+        found: Weigh | None = part(self.folder, "weights")
         return found
 
     @property

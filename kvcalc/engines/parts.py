@@ -6,6 +6,7 @@ from typing import Any
 
 PARTS = {
     "memory": "MEMORY",
+    "weights": "WEIGHTS",
     "traffic": "TRAFFIC",
     "server": "SERVER",
     "lines": "LINES",

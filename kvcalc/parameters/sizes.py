@@ -80,6 +80,8 @@ class Sizes(Frozen):
     layer of a model without experts. `attention_bias` names the projections with a bias;
     `qk_norm` normalises queries and keys by the head or by the whole row; `output_gate` scales
     attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
+    `ropes` are the tables of rotary positions, each distinct one: how many positions, and how many
+    elements of a head turn.
     """
 
     hidden_size: Size
@@ -101,6 +103,8 @@ class Sizes(Frozen):
     qk_nope_head_dim: Size | None = None
     v_head_dim: Size | None = None
     index_n_heads: Size | None = None
+    index_topk: Size | None = None
+    ropes: tuple[tuple[Size, Size], ...] = ()
     conv_bias: bool = False
     ssm_norm: bool = True
     o_groups: Size | None = None
@@ -120,4 +124,8 @@ def known_sizes(table: Mapping[str, Any]) -> Sizes:
 
 
 def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}
+    return {name: _tuple(value) for name, value in table.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value

@@ -101,7 +101,6 @@ Role = Literal[
     "vision_column_bias",
     "vision_row",
     "vision_row_bias",
-    "vision_patch",
     "vision_whole",
     "mtp_projection",
 ]

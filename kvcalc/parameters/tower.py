@@ -65,10 +65,14 @@ def _linear(role: Role, rows: int, columns: int, bias: bool = True) -> Iterator[
         yield Tensor(also, "vision", (rows,))
 
 
+def _pixels(tower: Tower) -> int:
+    """Values of a patch."""
+    return tower.num_channels * tower.temporal_patch_size * tower.patch_size**2
+
+
 def _patch(tower: Tower, bias: bool) -> Iterator[Tensor]:
     """The projection of a patch's pixels."""
-    pixels = tower.num_channels * tower.temporal_patch_size * tower.patch_size**2
-    yield Tensor("vision_patch", "vision", (tower.hidden_size, pixels))
+    yield _whole(tower.hidden_size, _pixels(tower))
     if bias:
         yield _whole(tower.hidden_size)
 
@@ -108,7 +112,7 @@ def _gemma4(tower: Tower, hidden: int) -> Iterator[Tensor]:
 def _llama4(tower: Tower, hidden: int) -> Iterator[Tensor]:
     """A token of the class before the patches; an adapter and a projector after them."""
     inward, outward, projected = tower.projector
-    yield from _patch(tower, bias=False)
+    yield from _linear("vision_column", tower.hidden_size, _pixels(tower), bias=False)
     yield _whole(tower.hidden_size)
     yield _whole(_grid(tower) + 1, tower.hidden_size)
     yield _whole(tower.hidden_size, copies=4)

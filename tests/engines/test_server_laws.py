@@ -40,6 +40,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "speculative_method": st.sampled_from(["none", "mtp", "eagle", "eagle3"]),
         "num_prefill_lookahead_tokens": st.integers(0, 8),
         "max_num_encoder_input_tokens": COUNTS,
+        "language_model_only": BOOLS,
         "attention_backend": st.sampled_from(["FLASH_ATTN", "TRITON_ATTN", "FLASHINFER"]),
         "kv_cache_layout": st.sampled_from(["LBNHC", "LBHNC", "BLHNC", "BLNHC", "NHD", "HND"]),
         "indexer_kv_dtype": st.sampled_from(["auto", "bfloat16", "fp8", "mxfp4"]),

@@ -90,7 +90,7 @@ IGNORED = {
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds "
-        "--[no-]interleave-mm-strings --[no-]language-model-only "
+        "--[no-]interleave-mm-strings "
         "--[no-]mm-device-do-normalize --[no-]mm-encoder-only --[no-]skip-mm-profiling "
         "--[no-]trust-request-mm-kwargs",
         1: "--allowed-local-media-path --ec-manager-config --ec-transfer-config "

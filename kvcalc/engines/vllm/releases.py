@@ -236,7 +236,7 @@ ROWS = (
     ),
     Release(
         "0.17.0",
-        settings={"performance_mode": ("balanced",)},
+        settings={"performance_mode": ("balanced",), "language_model_only": (False,)},
         rules={
             "start_up_each_rank": Change(
                 True, "each rank's layers are checked against its own memory", PLANNING

@@ -104,6 +104,8 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "--no-enable-expert-parallel": ("enable_expert_parallel", False),
     "--disable-expert-parallel": ("enable_expert_parallel", False),
     "-ep": ("enable_expert_parallel", True),
+    "--language-model-only": ("language_model_only", True),
+    "--no-language-model-only": ("language_model_only", False),
 }
 """Flags without a value: the setting of each; --enable-x pairs with --disable-x."""
 

@@ -160,6 +160,9 @@ class VllmSettings(ReleasedSettings):
     max_num_encoder_input_tokens: Annotated[
         Count | None, About("tokens; max_num_batched_tokens", "config/scheduler.py")
     ] = None
+    language_model_only: Annotated[
+        bool, About("true or false; true: no tower is loaded", "config/multimodal.py")
+    ] = False
     attention_backend: Annotated[
         str | None,
         BeforeValidator(lambda name: _backend(name)),

@@ -311,6 +311,7 @@ SETTINGS: dict[str, tuple[str, object]] = {
     "speculative_method": ("mtp", "mtp"),
     "num_prefill_lookahead_tokens": ("2", 2),
     "max_num_encoder_input_tokens": ("1500", 1500),
+    "language_model_only": ("true", True),
     "attention_backend": ("TRITON_ATTN", "TRITON_ATTN"),
     "kv_cache_layout": ("NHD", "LBNHC"),
     "indexer_kv_dtype": ("fp8_e4m3", "fp8"),

@@ -8,6 +8,7 @@ from kvcalc.errors import SourceError
 from kvcalc.parameters.sizes import Experts, Sizes
 from kvcalc.readers.huggingface.families import language_type, tied_by_default
 from kvcalc.readers.huggingface.keys import Keys
+from kvcalc.readers.huggingface.parameters.ropes import ropes_of
 from kvcalc.readers.huggingface.parameters.traits import TRAITS, Mix, Traits
 from kvcalc.readers.huggingface.parameters.vision import VISION, tower_of
 
@@ -31,7 +32,8 @@ BESIDE = ("audio_config",)
 """Tables of what a model has beside its language model, whose parameters no rule counts."""
 
 SIZES = (
-    *("q_lora_rank", "qk_nope_head_dim", "index_n_heads", "o_groups", "o_lora_rank", "hc_mult"),
+    *("q_lora_rank", "qk_nope_head_dim", "index_n_heads", "index_topk"),
+    *("o_groups", "o_lora_rank", "hc_mult"),
 )
 """Sizes that stand under one name, where a model has them."""
 
@@ -70,6 +72,7 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
         dense_layers=dense if mix or ALONE & set(types) else None,
         v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
         experts=mix,
+        ropes=ropes_of(keys),
         tower=tower,
         **optional,
         **_traits(keys, traits),

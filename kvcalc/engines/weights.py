@@ -1,0 +1,30 @@
+"""What an engine loads on a rank beside its cache: parts by name, for each pipeline stage."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvcalc.model import Model
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Bytes on one rank of each stage, by part: components of the weights, and kept buffers."""
+
+    stages: tuple[Mapping[str, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on a rank of the fullest stage."""
+        return max(sum(parts.values()) for parts in self.stages)
+
+    @property
+    def parts(self) -> Mapping[str, int]:
+        """The parts of the fullest stage, the largest first."""
+        fullest = max(self.stages, key=lambda parts: sum(parts.values()))
+        return dict(Counter(fullest).most_common())
+
+
+Weigh = Callable[[Model, Any], "Loaded | None"]
+"""What is loaded of a model with an engine's settings; None where no rule is known for it."""
