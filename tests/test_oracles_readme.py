@@ -26,7 +26,12 @@ DYNAMIC = {
 }
 """Objects whose keys are names or numbers, no fields: what such a key is written as."""
 
-OPAQUE = ("families.<family>.config", "models.<model>.config", "types[].config")
+OPAQUE = (
+    "families.<family>.config",
+    "models.<model>.config",
+    "types[].config",
+    "cases[].changed",
+)
 """Objects that are published files themselves, with the keys of their own format."""
 
 

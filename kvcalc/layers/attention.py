@@ -40,11 +40,13 @@ class FullAttention(Attention):
     """A layer that keeps the keys and values of the whole context.
 
     With `index_head_dim`, a lightning indexer keeps a key of that many elements per token beside
-    them, to choose the tokens attended to (MiniMax-M3).
+    them, to choose the tokens attended to (MiniMax-M3); with `index_pool`, one per that many tokens
+    (Qwen4-Exp).
     """
 
     kind: ClassVar[str] = "full_attention"
     index_head_dim: Size | None = None
+    index_pool: Size | None = None
 
 
 class SlidingAttention(Attention):

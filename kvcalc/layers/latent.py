@@ -13,7 +13,8 @@ class LatentAttention(Layer):
     The row is `kv_lora_rank` elements of latent and `qk_rope_head_dim` of rotary key
     (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1). `sparse` layers attend to the
     tokens an indexer chose (DeepSeek-V3.2); those that own one keep its key of `index_head_dim`
-    elements per token, the others share it. With a `window` the layer slides.
+    elements per token, the others share it; with `index_pool` it is one key per that many tokens
+    (GLM-5.3-Flash). With a `window` the layer slides.
     """
 
     kind: ClassVar[str] = "latent_attention"
@@ -24,6 +25,7 @@ class LatentAttention(Layer):
     sparse: bool = False
     index_head_dim: Size | None = None
     index_dtype: DtypeName | None = None
+    index_pool: Size | None = None
 
     @property
     def row_elements(self) -> int:

@@ -260,7 +260,7 @@ def test_where_the_engines_own_sequences_would_not_start_fit_says_how_many_do(cl
     model = "tests/oracles/configs/Qwen--Qwen3.5-27B.json"
     on = ("--gpu", "h100", "--gpus", "1", "--weights", "28GB", "-e", "vllm")
     out = cli("fit", model, *on, "-c", "128K").out
-    assert "own max_num_seqs, 1,024: beside recurrent layers it may be at most 975" in out
+    assert "own max_num_seqs, 1,024: beside recurrent layers it may be at most 919" in out
     assert "--max-model-len 131072 --max-num-seqs 5 " in out
 
 

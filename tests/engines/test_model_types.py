@@ -153,9 +153,9 @@ MTP_OF_CLASS = {
 """Model types whose drafts vLLM knows by their class."""
 
 NO_DRAFTS_HERE = {
-    *("deepseek_v41", "gemma4_assistant", "gemma4_unified_assistant", "glm5_next", "hy_v4"),
+    *("deepseek_v41", "gemma4_assistant", "gemma4_unified_assistant", "hy_v4"),
     *("inkling_mm_model", "inkling_model", "intern_s2_preview", "interns2_mobius"),
-    *("nemotron_h_puzzle", "qwen4_exp", "qwen4_exp_text", "step5", "step5_vl"),
+    *("nemotron_h_puzzle", "step5", "step5_vl"),
 }
 """Model types that vLLM drafts for and kvcalc does not."""
 

@@ -38,10 +38,7 @@ def test_one_that_is_not_modelled_is_refused_by_name(engine: str, rows: Iterable
 @pytest.mark.parametrize(
     ("file", "engine", "said"),
     [
-        ("Qwen3.8-Flash-Next", "vllm", "its indexer's keys, the ring"),
         ("Qwen3.8-Flash-Next", "sglang", "its indexer's keys"),
-        ("GLM-5.3-Flash", "vllm", "its indexer's pooled keys and the ring"),
-        ("glm-5.3-flash-by-report", "vllm", "its indexer's pooled keys and the ring"),
         ("GLM-5.3-Flash", "sglang", "its indexer's pooled keys"),
     ],
 )

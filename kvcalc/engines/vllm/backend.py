@@ -1,11 +1,13 @@
 """The attention backend that vLLM takes for a model, its cache format and its block."""
 
+from math import lcm
 from typing import NamedTuple
 
 from kvcalc.engines.vllm import formats
 from kvcalc.engines.vllm.auto_format import BFLOAT16_IS_AUTO, AutoFormat, auto_format
 from kvcalc.engines.vllm.checkpoint import overrules
 from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of, usual_backends
+from kvcalc.engines.vllm.pooled_index import least_block, pools_heads
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, FullAttention
@@ -48,6 +50,8 @@ def backend_of(model: Model, settings: VllmSettings, attention: str) -> Chosen:
             on the GPU that was named.
     """
     named = settings.attention_backend
+    if pools_heads(model):
+        named = "FLASH_ATTN"  # its own backend, whatever is named, reads as that does
     if settings.generation == 12 and named == "FLASHINFER_MLA_SPARSE_DSV4":
         named = "FLASHMLA_SPARSE_DSV4"  # there its rows are packed alike (deepseek_v4/nvidia)
     of_gpu = _of_generation(model, settings, attention)
@@ -73,9 +77,13 @@ def _of_generation(model: Model, settings: VllmSettings, attention: str) -> tupl
     Raises:
         UnsupportedError: vLLM has none for this attention on it.
     """
-    if attention != "sparse" or settings.generation is None:
+    if attention != "sparse":
         return None
-    found = settings.rules.sparse_backends.get(settings.generation)
+    without_rope = any(not one.qk_rope_head_dim for one in model.caches_of(LatentAttention))
+    generation = settings.generation
+    if generation is None and not without_rope:
+        return None
+    found = settings.rules.sparse_backends.get(9 if generation is None else generation)
     if found is None:
         raise UnsupportedError.of(
             "gpu",
@@ -84,6 +92,8 @@ def _of_generation(model: Model, settings: VllmSettings, attention: str) -> tupl
         )
     if model.model_type in SINKS:
         return tuple(sorted(found, key=lambda name: name != "FLASHMLA_SPARSE"))
+    if without_rope:
+        return tuple(sorted(found, key=lambda name: name == "FLASHMLA_SPARSE"))
     return found
 
 
@@ -106,7 +116,10 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
         UnsupportedError: the kernels beside an indexer do not take the block that was set.
     """
     heads = model.caches_of(Attention)
-    indexed = any(isinstance(one, FullAttention) and one.index_head_dim for one in heads)
+    indexed = any(
+        isinstance(one, FullAttention) and one.index_head_dim and not one.index_pool
+        for one in heads
+    )
     block = settings.block_size
     if indexed and block is not None and block % SPARSE_HEADS_BLOCK:
         raise UnsupportedError.of(
@@ -117,6 +130,8 @@ def block_of(model: Model, settings: VllmSettings, backend: str, form: str) -> i
     if block is not None or indexed:
         return block or SPARSE_HEADS_BLOCK
     kernels = BACKENDS[backend]
+    if (least := least_block(model, settings)) > 1:
+        return lcm(least, kernels.block_size)
     if heads:
         version = settings.flash_attention_version
         sizes = heads[0].head_dim, heads[0].value_dim

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from math import lcm
 
 from kvcalc.engines.vllm import formats, states
+from kvcalc.engines.vllm.checkpoints import checkpoint_step
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import state_of
 from kvcalc.engines.vllm.plan_context import PlanContext
+from kvcalc.engines.vllm.pooled_index import least_block
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention
@@ -47,13 +49,17 @@ def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanCont
         rank.block if rules.asked_block_steps else 0,
         rules.latent_step if latent else 0,
     )
-    chunks = [
-        _chunk(cache)
+    modes = {
+        cache: rank.settings.states_mode(cache.kind)
         for cache in caches
-        if isinstance(cache, Recurrent) and rank.settings.states_mode(cache.kind) == "all"
-    ]
-    step = lcm(step, *chunks)
-    block = max(rank.block, step * -(-max(state_sizes) // (step * token)))
+        if isinstance(cache, Recurrent)
+    }
+    step = lcm(step, *(_chunk(cache) for cache, mode in modes.items() if mode == "all"))
+    aligned = [cache for cache, mode in modes.items() if mode == "align"]
+    step = lcm(step, checkpoint_step(aligned, rank.model, rank.settings))
+    block = step * -(-max(state_sizes) // (step * token))
+    least = least_block(rank.model, rank.settings)
+    block = max(rank.block, -(-block // least) * least)
     return rank._replace(block=block, state_page=block * token)
 
 

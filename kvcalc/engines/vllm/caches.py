@@ -162,10 +162,22 @@ class CrossCache(Cache):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CircularCache(Cache):
+    """A ring of the last tokens' raw keys: one block of one request, whatever its length."""
+
+    kind: ClassVar[str] = "circular_buffer"
+
+    def blocks(self, block: Value) -> Value:
+        """The ring."""
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class StateCache(Cache):
     """A state of fixed size, one per block; `blocks_held` of one request, a `checkpoint` or none.
 
-    With `each_block` a state is kept for each block of the context, too.
+    With `each_block` a state is kept for each block of the context, too. A `replicated` state is
+    whole on every rank.
     """
 
     kind: ClassVar[str] = "mamba"
@@ -173,11 +185,13 @@ class StateCache(Cache):
     blocks_held: int
     checkpoint: int
     each_block: bool = False
+    replicated: bool = False
 
     @property
     def family(self) -> Hashable:
         """Any state with as large a page, if a request takes as many."""
-        return self.kind, self.page, self.blocks_held, self.checkpoint, self.each_block
+        same = self.blocks_held, self.checkpoint, self.each_block, self.replicated
+        return self.kind, self.page, *same
 
     def blocks(self, block: Value) -> Value:
         """The state, its copies for drafts and for prefix caching."""

@@ -56,7 +56,7 @@ def _last_attention(model: Model, method: str) -> Layer:
 
 def _without_indexer(layer: Layer) -> Layer:
     if isinstance(layer, FullAttention):
-        return FullAttention(**{**dict(layer), "index_head_dim": None})
+        return FullAttention(**{**dict(layer), "index_head_dim": None, "index_pool": None})
     return layer
 
 
@@ -68,7 +68,10 @@ def _with_indexer(layer: Layer, model: Model) -> Layer:
         one for one, _ in model.groups if isinstance(one, LatentAttention) and one.index_head_dim
     )
     return LatentAttention(
-        **{**dict(layer), "index_head_dim": owner.index_head_dim, "index_dtype": owner.index_dtype}
+        **{
+            **dict(layer),
+            **owner.model_dump(include={"index_head_dim", "index_dtype", "index_pool"}),
+        }
     )
 
 
@@ -116,6 +119,7 @@ MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
             "ernie4_5_moe",
             "glm4_moe",
             "glm4_moe_lite",
+            "glm5_next",
             "glm_moe_dsa",
             "glm_ocr",
             "hy_v3",
@@ -127,6 +131,8 @@ MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
             "qwen3_5_moe_text",
             "qwen3_5_text",
             "qwen3_next",
+            "qwen4_exp",
+            "qwen4_exp_text",
         ),
         _like_its_last,
     ),

@@ -142,7 +142,8 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
     """
     if cache_format in PLAIN:
         return (lora + rope) * PLAIN[cache_format]
-    if cache_format not in LATENT_ROWS or (lora, rope) != (512, 64):
+    unrotated = cache_format == "fp8_ds_mla" and not rope  # its rotary part is stored all the same
+    if cache_format not in LATENT_ROWS or lora != 512 or not (rope == 64 or unrotated):
         raise UnsupportedError.of(
             "kv_cache_dtype",
             f"found {cache_format}, which vllm has not for rows of {lora} + {rope} elements",

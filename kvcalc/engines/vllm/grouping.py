@@ -12,6 +12,7 @@ from math import lcm
 from kvcalc.engines.vllm.caches import (
     Cache,
     ChunkedCache,
+    CircularCache,
     FullCache,
     LocalCache,
     SlidingCache,
@@ -179,7 +180,8 @@ def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
         for bucket in buckets
     ]
     splits = [
-        isinstance(first, StateCache) or (not repeats and isinstance(first, SlidingCache))
+        isinstance(first, StateCache | CircularCache)
+        or (not repeats and isinstance(first, SlidingCache))
         for first in (members[0][1] for members in families.values())
     ]
     anchor = max(

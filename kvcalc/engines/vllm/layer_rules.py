@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines.vllm import formats, states
+from kvcalc.engines.vllm import formats, pooled_index, states
 from kvcalc.engines.vllm.caches import (
     Cache,
     ChunkedCache,
@@ -13,6 +13,7 @@ from kvcalc.engines.vllm.caches import (
     SlidingCache,
     StateCache,
 )
+from kvcalc.engines.vllm.checkpoints import checkpoint_blocks
 from kvcalc.engines.vllm.compressed import compressed_caches
 from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS, INDEXER
 from kvcalc.engines.vllm.plan_context import PlanContext
@@ -56,21 +57,20 @@ def _full(rank: PlanContext, layer: "FullAttention", form: str) -> list[Cache]:
 
 
 def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
-    """The keys of an indexer beside keys and values, in a type of their own (MiniMax-M3)."""
-    if layer.index_head_dim is None:
+    """The keys of an indexer beside keys and values, in a type of their own."""
+    size = layer.index_head_dim
+    if size is None:
         return []
-    element = {"auto": 2, "bfloat16": 2, "fp8": 1}.get(rank.settings.indexer_kv_dtype)
-    if element is None:
-        raise UnsupportedError.of(
-            "indexer_kv_dtype",
-            f"found {rank.settings.indexer_kv_dtype}, expected bfloat16 or fp8 beside "
-            "keys and values",
-        )
-    page = rank.block * layer.index_head_dim * element
-    shape = ("indexer", layer.index_head_dim, element)
+    if layer.index_pool is not None:
+        return pooled_index.beside_heads(rank, size, layer.index_pool)
+    element = pooled_index.index_element(rank.settings)
     return [
         FullCache(
-            layer="full_attention", shape=shape, block=rank.block, page=page, shards=rank.shards
+            layer="full_attention",
+            shape=("indexer", size, element),
+            block=rank.block,
+            page=rank.block * size * element,
+            shards=rank.shards,
         )
     ]
 
@@ -143,7 +143,9 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
             shards=rank.shards,
         )
     ]
-    if layer.index_head_dim is not None:
+    if layer.index_head_dim is not None and layer.index_pool is not None:
+        caches += pooled_index.beside_rows(rank, layer.index_head_dim, layer.index_pool)
+    elif layer.index_head_dim is not None:
         key = layer.index_head_dim
         index = key + 4 * (key // 128)
         caches.append(
@@ -188,8 +190,7 @@ def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int
 def _recurrent(rank: PlanContext, layer: "Recurrent", form: str) -> list[Cache]:
     state, settings = state_of(rank, layer), rank.settings
     mode = settings.states_mode(layer.kind)
-    asked = settings.prefill_checkpoint_blocks
-    checkpoint = settings.rules.checkpoint_blocks.get(layer.kind, 0) if asked is None else asked
+    checkpoint = checkpoint_blocks(layer, rank.model, settings)
     drafts = settings.drafts if mode in settings.rules.draft_states else 0
     return [
         StateCache(
@@ -202,6 +203,7 @@ def _recurrent(rank: PlanContext, layer: "Recurrent", form: str) -> list[Cache]:
             blocks_held={"none": 1, "align": 2 + checkpoint, "all": 0}[mode] + drafts,
             checkpoint=checkpoint,
             each_block=mode == "all",
+            replicated=layer.kind == "ngram_embedding",
         )
     ]
 

@@ -16,8 +16,8 @@ OWN_CACHES = (
             *("granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "lfm2_vl", "mamba", "mamba2"),
             *("minicpmv4_6", "nano_nemotron_vl", "nemotron_h", "olmo_hybrid", "qwen3_5"),
             *("qwen3_next", "zamba2", "deepseek_v2", "vllm.models.deepseek_v32"),
-            *("vllm.models.deepseek_v4", "vllm.models.hy_v4", "vllm.models.kimi_k3"),
-            "vllm.models.minimax_m3",
+            *("vllm.models.deepseek_v4", "vllm.models.glm5next", "vllm.models.hy_v4"),
+            *("vllm.models.kimi_k3", "vllm.models.minimax_m3", "vllm.models.qwen4_exp"),
         )
     ),
     OwnCache("alice_ai", "the states of its recurrent layers", ("alice_ai",)),
@@ -37,19 +37,9 @@ OWN_CACHES = (
         ("dots3_note", "dots3_note_text"),
     ),
     OwnCache(
-        "vllm.models.glm5next",
-        "its indexer's pooled keys and the ring of those that fill a pool",
-        ("glm5_next", "glm5_next_text"),
-    ),
-    OwnCache(
         "vllm.models.inkling",
         "the windows of its convolutions",
         ("inkling", "inkling_text", "inkling_model", "inkling_mm_model"),
-    ),
-    OwnCache(
-        "vllm.models.qwen4_exp",
-        "its indexer's keys, the ring of those that fill a block, and its embedding's state",
-        ("qwen4_exp", "qwen4_exp_text"),
     ),
     OwnCache(
         "vllm.models.step5",

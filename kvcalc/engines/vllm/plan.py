@@ -12,13 +12,14 @@ from kvcalc.engines.vllm.blocks import (
     with_room_for_states,
     with_room_for_unquantised,
 )
-from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
+from kvcalc.engines.vllm.caches import Cache, CircularCache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, grouped
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.own_caches import OWN_CACHES
 from kvcalc.engines.vllm.plan_context import PlanContext
+from kvcalc.engines.vllm.pooled_index import refuse_beside
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
@@ -112,6 +113,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
             engine="vllm",
             what="compressed_attention layers",
         )
+    refuse_beside(model, settings)
     backend, cache_format, by = backend_of(model, settings, attention)
     refuse_unshared(model, settings, backend)
     rank = PlanContext(
@@ -253,8 +255,9 @@ def _block_outermost(
     """
     shards = {cache.shards for _, cache in caches if isinstance(cache, FullCache)}
     pages = {cache.page for _, cache in caches}
+    rings = any(isinstance(cache, CircularCache) for _, cache in caches)
     # A draft whose pages are not the target's can only be packed beside them.
-    packed = attention == "compressed" or (len(shards) > 1 and len(pages) > 1)
+    packed = attention == "compressed" or rings or (len(shards) > 1 and len(pages) > 1)
     allowed = ("BLHNC", "BLNHC") if packed else LAYOUTS_OF.get(backend)
     layout = settings.kv_cache_layout
     if layout is None:

@@ -88,6 +88,10 @@ FIRST = Release(
             frozenset(), "drafts' copies of recurrent states are not counted", SPECS
         ),
         "checkpoint_blocks": Change({}, "no block for a checkpoint inside a prefill", SPECS),
+        "checkpoint_steps": Change({}, "no kernel exports states inside a prefill", SPECS),
+        "pooled_index": Change(
+            False, "how indexers keep keys that stand for several tokens was not read", SPECS
+        ),
         "latent_step": Change(
             64, "beside states, blocks of latent attention are multiples of 64 tokens", HYBRIDS
         ),
@@ -455,6 +459,11 @@ ROWS = (
             "checkpoint_blocks": Change(
                 {"mamba2": 1}, "Mamba 2 has a block for a checkpoint inside a prefill", SPECS
             ),
+            "checkpoint_steps": Change(
+                {"kimi_delta_attention": 1},
+                "Kimi delta attention has a block for a checkpoint on compute capability 9.x on",
+                "models/kimi_k3/nvidia/kda.py",
+            ),
             "start_up_held_blocks": Change(
                 1, "the start-up check leaves out the null block", PLANNING
             ),
@@ -506,6 +515,17 @@ ROWS = (
                 True,
                 "pools of compressed attention have the block outermost",
                 "v1/core/kv_cache_planning.py",
+            ),
+            "checkpoint_steps": Change(
+                {"kimi_delta_attention": 1, "gated_delta_net": 64, "ngram_embedding": 1},
+                "delta nets have a block for a checkpoint on compute capability 9.x on, and blocks "
+                "that are multiples of 64 tokens",
+                "model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py",
+            ),
+            "pooled_index": Change(
+                True,
+                "indexers whose keys stand for several tokens have a ring of the raw ones",
+                "models/qwen4_exp/common/qsa_cache.py, models/glm5next/common/attention.py",
             ),
             "small_batch_capabilities": Change(
                 frozenset({"12.1"}), "max_num_batched_tokens is 2,048 on GB10", ARGUMENTS

@@ -40,13 +40,15 @@ class Rules(NamedTuple):
     `small_batch_kernels` are all-to-all backends with a small default batch; `pooling_waits` says
     that pooling models run without async scheduling. `batches_in_flight` is of stages and async
     scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
-    kind of recurrent layer. `modelopt_formats` are ModelOpt's algorithms that a checkpoint's `auto`
-    becomes. `own_formats` are what `auto` of a model type is on GPUs of compute capability 10.x,
-    `sparse_backends` the backends of sparse latent attention by the GPU's generation.
-    `memory_share` is the default of gpu_memory_utilization, and `blocks_bound_sequences` says
-    whether a pool with recurrent states needs a block for each of max_num_seqs. `variables` are
-    those of the environment that not every release reads, and the setting of each. GPUs of
-    `small_batch_capabilities` take the smallest batch whatever their memory.
+    kind of recurrent layer. `checkpoint_steps` are the tokens that blocks are a multiple of, by the
+    kinds of recurrent layers whose kernels export states on some GPUs. `modelopt_formats` are
+    ModelOpt's algorithms that a checkpoint's `auto` becomes. `own_formats` are what `auto` of a
+    model type is on GPUs of compute capability 10.x, `sparse_backends` the backends of sparse
+    latent attention by the GPU's generation. `memory_share` is the default of
+    gpu_memory_utilization, and `blocks_bound_sequences` says whether a pool with recurrent states
+    needs a block for each of max_num_seqs. `variables` are those of the environment that not every
+    release reads, and the setting of each. GPUs of `small_batch_capabilities` take the smallest
+    batch whatever their memory.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -62,6 +64,8 @@ class Rules(NamedTuple):
     prefix_states: Callable[[str], StatesMode]
     draft_states: frozenset[StatesMode]
     checkpoint_blocks: Mapping[str, int]
+    checkpoint_steps: Mapping[str, int]
+    pooled_index: bool
     latent_step: int
     asked_block_steps: bool
     mtp_lookahead: bool

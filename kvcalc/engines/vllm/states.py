@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         KimiDeltaAttention,
         Mamba,
         Mamba2,
+        NgramEmbedding,
         Recurrent,
         ShortConvolution,
     )
@@ -59,6 +60,10 @@ def _kimi_delta_attention(layer: "KimiDeltaAttention", ranks: int, drafts: int) 
     return 3 * heads * layer.head_dim * (layer.kernel - 1 + drafts), heads * layer.head_dim**2
 
 
+def _ngram_embedding(layer: "NgramEmbedding", ranks: int, drafts: int) -> tuple[int, int]:
+    return layer.channels * (layer.taps - 1 + drafts), 0  # whole on every rank
+
+
 def _short_convolution(layer: "ShortConvolution", ranks: int, drafts: int) -> tuple[int, int]:
     return share_per_rank(layer.width, ranks) * (layer.kernel - 1), 0
 
@@ -69,6 +74,7 @@ SHAPES: dict[str, Any] = {
     "gated_delta_net": _gated_delta_net,
     "kimi_delta_attention": _kimi_delta_attention,
     "short_convolution": _short_convolution,
+    "ngram_embedding": _ngram_embedding,
 }
 """Elements of the convolution and of the state, on one rank and with draft tokens, by kind."""
 

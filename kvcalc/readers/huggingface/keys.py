@@ -48,6 +48,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "mamba_expand": ("expand",),
     "linear_conv_kernel_dim": ("short_conv_kernel_size",),
     "index_head_dim": ("indexer_head_dim",),
+    "index_kpool": ("indexer_compress_ratio",),
     "num_nextn_predict_layers": ("mtp_num_hidden_layers", "num_mtp_modules"),
     "dtype": ("torch_dtype",),
 }

@@ -104,9 +104,11 @@ def _indexed(keys: Keys) -> Layer:
         raise SourceError(
             f"indexer_kv_heads: found {quote(keys.get('indexer_kv_heads'))}, expected 1"
         )
+    pool = keys.size("index_kpool") if keys.has("index_kpool") else 1
+    more: dict[str, Any] = {"index_head_dim": index, "index_pool": pool if pool > 1 else None}
     if keys.has("kv_lora_rank", "qk_rope_head_dim"):
-        return _latent(keys, sparse=True, index_head_dim=index, index_dtype=keys.get("index_dtype"))
-    return FullAttention(**_heads(keys)._asdict(), index_head_dim=index)
+        return _latent(keys, sparse=True, index_dtype=keys.get("index_dtype"), **more)
+    return FullAttention(**_heads(keys)._asdict(), **more)
 
 
 def _index_shared(keys: Keys) -> Layer:

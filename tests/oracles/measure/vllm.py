@@ -84,6 +84,13 @@ def random_layers(table: Mapping[str, Any], case: Case) -> Case:
     return {name: found[name] for name in names}
 
 
+def pooled(table: Mapping[str, Any], case: Case) -> Case:
+    """A published model whose index keys stand for several tokens."""
+    from tests.oracles.measure.vllm_pooled import measured
+
+    return measured(case["file"], case["changed"], case["settings"], case["max_model_len"])
+
+
 def forms(version: str) -> list[Form]:
     """The files of vLLM's cases; of vllm_versions the release's own, or else the newest's."""
 
@@ -108,6 +115,7 @@ def forms(version: str) -> list[Form]:
             random_layers,
             frozenset(("layers", "order", "settings", "max_model_len")),
         ),
+        Form("vllm_pooled", pooled, frozenset(("file", "changed", "settings", "max_model_len"))),
         Form("vllm_versions", by_release, releases, cases=of_release),
     ]
 
