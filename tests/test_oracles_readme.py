@@ -29,6 +29,7 @@ DYNAMIC = {
 OPAQUE = (
     "families.<family>.config",
     "models.<model>.config",
+    "models[].keys",
     "types[].config",
     "cases[].changed",
 )

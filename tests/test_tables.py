@@ -67,7 +67,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/mlx/models.py": "WITHOUT_MAKE_CACHE",
     },
     "tests/engines/test_pasted_rows.py goes through each row": {
-        "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES ELSEWHERE",
+        "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
         "engines/vllm/blocks.py": "ENDS_KEPT",
         "engines/launchers.py": "WRAPPERS WRAPPED SHELLS",
         "engines/programs.py": "ALSO",
@@ -132,6 +132,9 @@ EXEMPT: dict[str, dict[str, str]] = {
         "readers/hub/ids.py": "_FILES",
     },
     "tests/engines/test_releases.py goes through each row": {"engines/vllm/releases.py": "ROWS"},
+    "tests/engines/test_llama_cpp_versions.py goes through each row": {
+        "engines/llama_cpp/releases.py": "ROWS"
+    },
 }
 """Why tables need no row by row look here: the tables by module."""
 

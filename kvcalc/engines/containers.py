@@ -36,13 +36,17 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Images by their names and tags: what each starts, nothing where a program has to be named."""
 
-TAG = re.compile(r"(?:.*vllm[_-])?v?([0-9]+\.[0-9]+(?:\.[0-9]+)*)(?:$|[-+.][a-z].*|rc[0-9]+.*)")
-"""A tag that begins with a release, or has one behind the engine's name."""
+TAGS = {
+    re.compile(r"(?:^|/)(?:vllm/vllm-|rocm/vllm|lmsysorg/sglang|openmmlab/lmdeploy)"): re.compile(
+        r"(?:.*vllm[_-])?v?([0-9]+\.[0-9]+(?:\.[0-9]+)*)(?:$|[-+.][a-z].*|rc[0-9]+.*)"
+    ),
+    re.compile(r"(?:^|/)ggml-org/llama\.cpp$"): re.compile(r"(?:.*-)?(b[0-9]+)"),
+}
+"""Images whose tags are the engine's releases, and where a tag has it: in front or behind the
+engine's name, or last. Others number themselves."""
 
-TAGGED = re.compile(r"(?:^|/)(?:vllm/vllm-|rocm/vllm|lmsysorg/sglang|openmmlab/lmdeploy)")
-"""Images whose tags are the engine's releases: others number themselves."""
-
-NEWEST = ("latest", "nightly")
+NEWEST = ("latest", "nightly", "server", "light", "full")
+"""Beginnings of tags that stand for the newest release."""
 
 ELSEWHERE = {"cpu": "CPUs", "tpu": "TPUs", "xpu": "Intel's GPUs", "npu": "NPUs"}
 """Ends of images' names that say on what an engine runs."""
@@ -91,8 +95,9 @@ def _image(image: str, launch: Launch) -> tuple[str, ...]:
             f"the image {quote(image)} runs on {ELSEWHERE[end]}: the figures are those of NVIDIA's "
             "and AMD's GPUs"
         )
-    if TAGGED.search(name):
-        match = TAG.fullmatch(tag)
+    written = next((tags for images, tags in TAGS.items() if images.search(name)), None)
+    if written:
+        match = written.fullmatch(tag)
         if match:
             launch.release = match[1]
         elif tag and not tag.startswith(NEWEST):

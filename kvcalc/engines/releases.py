@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from kvcalc.errors import RequestError, UnsupportedError, quote
 
 WRITTEN = (
-    r"[vb]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
+    r"v?(b?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
     r"(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|post|dev)[-_.]?[0-9]{0,9})*(?:\+[a-z0-9._-]{0,40})?"
 )
-"""A version as people and logs write it; the group holds its numbers."""
+"""A version as people and logs write it; the group holds its numbers, and the b of a build."""
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -166,8 +166,8 @@ class Releases(NamedTuple):
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The numbers of a version, without zeros at its end: 0.26 is 0.26.0."""
-    found = [int(part) for part in version.split(".")]
+    """The numbers of a version, without zeros at its end: 0.26 is 0.26.0, b9234 a build."""
+    found = [int(part) for part in version.lower().removeprefix("b").split(".")]
     while len(found) > 1 and not found[-1]:
         del found[-1]
     return tuple(found)

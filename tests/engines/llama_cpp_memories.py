@@ -10,7 +10,7 @@ from kvcalc.model import Model
 
 def memories(model: Model, settings: LlamaCppSettings) -> dict[str, Value]:
     """Part the bytes by memory: "kv", "swa", "indexer", "recurrent", "csa" ..."""
-    loaded = load(model, settings.ctx_type)
+    loaded = load(model, settings)
     rules = LayerRules(loaded, settings)
     shares = [(one, layers) for layer, layers in loaded.counted for one in rules.of(layer)]
     return {memory: total(inside) for memory, inside in by_memory(shares).items()}

@@ -141,7 +141,7 @@ def letter(layer: Layer) -> str:
 
 
 def letters(model: Model) -> str:
-    return "".join(letter(layer) for layer in load(model, "default").layers)
+    return "".join(letter(layer) for layer in load(model, LlamaCppSettings()).layers)
 
 
 def assert_pattern(found: str, shown: str) -> None:
@@ -152,7 +152,7 @@ def assert_pattern(found: str, shown: str) -> None:
 
 
 def windows(model: Model) -> set[int]:
-    layers = set(load(model, "default").layers)
+    layers = set(load(model, LlamaCppSettings()).layers)
     chunks = {dict(layer)["chunk"] for layer in layers if layer.kind == "chunked_attention"}
     return chunks | {window for layer in layers for window in layer.windows}
 

@@ -73,7 +73,7 @@ class Context:
     ) -> None:
         self.model, self.context, self.sequences = model, context, sequences
         self.settings = LlamaCppSettings(**asked)
-        loaded = load_model(model, self.settings.ctx_type)
+        loaded = load_model(model, self.settings)
         refuse(loaded, self.settings)
         rules = LayerRules(loaded, self.settings)
         self.memories = by_memory(
@@ -97,7 +97,7 @@ class Context:
     def printed(self) -> Lines:
         """The lines of the start of the context."""
         unified = "true" if self.settings.kv_unified else "false"
-        flash = "enabled" if self.settings.flash_attn else "disabled"
+        flash = "enabled" if self.settings.own("flash_attn") else "disabled"
         for fact, value in (
             ("n_seq_max", self.sequences),
             ("n_ctx", self.context * self.sequences),
@@ -106,10 +106,10 @@ class Context:
             ("kv_unified", unified),
         ):
             yield f"llama_context: {fact:21} = {value}", {}
-        if self.settings.swa_full:
+        if self.settings.own("swa_full"):
             yield "llama_kv_cache_iswa: using full-size SWA cache (ref: https://)", {}
         if "swa" in self.memories and "kv" not in self.memories:
-            cells = self.of(cells_of(self.settings).full)
+            cells = self.of(cells_of(self.settings, flash_attention=True).full)
             yield f"llama_kv_cache_iswa: {ANNOUNCED['kv']}, size = {cells} cells", {}
         for name, memory in self.memories.items():
             if name == "recurrent":
@@ -130,7 +130,7 @@ class Context:
             if "csa" in self.memories and name in COMPRESSED:
                 # DeepSeek V4's compressed cells are announced before they are padded.
                 words, ratio = COMPRESSED[name]
-                size = -(-self.of(cells_of(self.settings).full) // ratio)
+                size = -(-self.of(cells_of(self.settings, flash_attention=True).full) // ratio)
             figure = {f"{words}, size = @ cells": 0} if name == "swa" else {}
             yield f"llama_kv_cache: {words}, size = {size} cells", figure
         yield (

@@ -301,7 +301,7 @@ def test_settings_of_the_structure_cannot_vary_within_a_formula() -> None:
 
 def dealt(of: Model, **settings: Any) -> list[int]:
     asked = LlamaCppSettings(**settings)
-    return [len(places) for places in devices(load(of, asked.ctx_type), asked)]
+    return [len(places) for places in devices(load(of, asked), asked)]
 
 
 @pytest.mark.parametrize(

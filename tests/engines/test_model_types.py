@@ -7,7 +7,8 @@ import pytest
 import kvcalc
 from kvcalc.catalogue.gguf import CACHELESS, RECURRENT
 from kvcalc.engines.exllamav3 import architectures as exllamav3
-from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES, DRAFTS, KNOWN, ROLLBACK
+from kvcalc.engines.llama_cpp.architectures import ARCHITECTURES, KNOWN
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.mlx import models
 from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
@@ -16,6 +17,7 @@ from tests.engines.engine_names import names
 from tests.shapes import full, latent, model, sliding
 
 MADE = names("mlx", "model type")
+NEWEST = LlamaCppSettings().rules
 
 NO_RULE = {
     *("afm7", "baichuan_m1", "bailing_moe_linear", "deepseek_v41", "falcon_mamba", "gear"),
@@ -136,8 +138,8 @@ def test_llama_cpps_architectures_are_those_of_its_source() -> None:
     assert listed["no cache"] == CACHELESS | {"wavtokenizer-dec"}
     assert listed["recurrent"] | listed["hybrid"] == RECURRENT.keys() | {"deepseek4"}
     assert listed["recurrent"] == {name for name, (_, where) in RECURRENT.items() if where == "all"}
-    assert names("llama.cpp", "keeps states of drafts").keys() == ROLLBACK
-    assert names("llama.cpp", "graph of drafts").keys() == DRAFTS | NO_DRAFT
+    assert names("llama.cpp", "keeps states of drafts").keys() == NEWEST.rollback
+    assert names("llama.cpp", "graph of drafts").keys() == NEWEST.drafts | NO_DRAFT
 
 
 MTP_OF_CLASS = {

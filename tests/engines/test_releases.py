@@ -44,7 +44,8 @@ TABLE = Releases(
         ("0.26.0rc1", "0.26.0"),
         ("0.26.0.dev5+g0c1e570.d20260101", "0.26.0"),
         ("0.26", "0.26"),
-        ("b9234", "9234"),
+        ("b9234", "b9234"),
+        ("9234", "9234"),
     ],
 )
 def test_of_a_version_as_people_type_it_the_numbers_count(typed: str, version: str) -> None:

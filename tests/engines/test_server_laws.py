@@ -105,6 +105,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "tensor_split": st.lists(st.floats(0.001, 1e9), min_size=1, max_size=16).map(tuple),
         "n_gpu_layers": st.integers(0, 64),
         "offload_kqv": BOOLS,
+        "release": st.sampled_from(["b11312", "b6170"]),
+        "strict_version": BOOLS,
     },
     "mlx": {
         "kv_cache_dtype": st.sampled_from(find("mlx").dtypes),

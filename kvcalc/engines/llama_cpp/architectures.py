@@ -49,13 +49,6 @@ ARCHITECTURES = {hugging_face: gguf for gguf, hugging_face in MODEL_TYPES.items(
 SLIDES_AS_GIVEN = frozenset({"deepseek4", "lfm2"})
 """Architectures that slide without a pattern: in all layers, or in all that attend."""
 
-DRAFTS = names(
-    "bailingmoe3 cohere2moe deepseek2 deepseek32 glm-dsa glm4moe glm5-next hy_v3 nemotron_h_moe "
-    "qwen35 qwen35moe qwen3next step35"
-)
-"""Architectures with a graph for a draft by their own NextN layers (LLM_GRAPH_TYPE_DECODER_MTP).
-Not `mimo2`, whose graph wants fused weights that no converter writes."""
-
 NO_NEXTN = names(
     "deepseek_v3 deepseek_v4 kimi_k2 kimi_k25 minimax_m2 minimax_m3_vl minimax_m3_vl_text"
 )
@@ -63,16 +56,6 @@ NO_NEXTN = names(
 
 NEXTN = {"qwen3_next": 1}
 """NextN layers that no config.json counts (conversion/qwen.py)."""
-
-NEXTN_IN_TRUNK = frozenset({"bailingmoe3"})
-"""Architectures whose main context keeps rows for NextN layers too: src/llama-model.cpp gives the
-attention of a hybrid all layers that are not recurrent."""
-
-ROLLBACK = names(
-    "bailingmoe3 deepseek4 glm5-next kimi-k3 lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 "
-    "qwen35moe qwen4exp"
-)
-"""Architectures that keep a spare state per drafted token (llm_arch_supports_rs_rollback)."""
 
 NO_FLASH_ATTENTION = frozenset({"grok"})
 """Architectures for which src/llama-context.cpp turns flash attention off."""

@@ -67,7 +67,7 @@ ALIASES = {
     "bfloat16": "bf16",
 }
 
-F32 = BLOCK_TYPES["f32"]
+F16, F32 = BLOCK_TYPES["f16"], BLOCK_TYPES["f32"]
 
 
 def block_type(name: str, field: str = "cache type") -> BlockType:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from kvcalc.costs import Cost, Group, Step, formula
-from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.devices import fullest
-from kvcalc.engines.llama_cpp.layer_rules import LayerRules
+from kvcalc.engines.llama_cpp.layer_rules import LayerRules, flash_attention
 from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, Shares, by_memory, total
 from kvcalc.engines.llama_cpp.refusals import limits, refuse
@@ -33,7 +32,7 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
     Raises:
         KvcalcError: a layer kind, an element type, windows or a draft that llama.cpp has not.
     """
-    loaded = load(model, settings.ctx_type)
+    loaded = load(model, settings)
     cells = _cells(loaded, settings)
     whole = _whole(loaded, cells)
     within = limits(loaded, settings)
@@ -121,20 +120,23 @@ def _why(model: Model, loaded: Loaded, settings: LlamaCppSettings) -> str:
         for cache in layer.caches
         if cache.attention_window is not None
     }
-    if not windows:
+    pad = settings.rules.padding(flash_attention(loaded, settings))
+    if not windows or settings.rules.windows == "none":
         full = " and lets no layer slide" if model.sliding_windows else ""
-        return f"llama.cpp rounds a context up to cells of {PAD}{full}"
-    if settings.swa_full:
+        return f"llama.cpp rounds a context up to cells of {pad}{full}"
+    if settings.windows == "none":
         return "swa_full: sliding layers keep all cells"
     window = max(windows)
-    ubatch = min(settings.ubatch_size, settings.batch_size)
-    if settings.kv_unified:
+    batch = settings.batch_size
+    if settings.windows == "micro-batch":
+        batch = min(settings.ubatch_size, batch)
+    if settings.own("kv_unified"):
         return (
-            f"all sequences' windows of {window:,} and one micro-batch of {ubatch:,} share a "
-            f"buffer in cells of {PAD}"
+            f"all sequences' windows of {window:,} and one {settings.windows} of {batch:,} share "
+            f"a buffer in cells of {pad}"
         )
-    cells = ceil(window + ubatch, PAD)
+    cells = ceil(window + batch, pad)
     return (
-        f"a window of {window:,} becomes {cells:,} cells: the micro-batch of {ubatch:,} on top, "
-        f"cells of {PAD}"
+        f"a window of {window:,} becomes {cells:,} cells: the {settings.windows} of {batch:,} on "
+        f"top, cells of {pad}"
     )

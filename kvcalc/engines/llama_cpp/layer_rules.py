@@ -9,9 +9,8 @@ from kvcalc.engines.llama_cpp.architectures import (
     INDEXER_ROWS,
     KEY_ONLY_INDEXER,
     NO_FLASH_ATTENTION,
-    ROLLBACK,
 )
-from kvcalc.engines.llama_cpp.block_types import F32
+from kvcalc.engines.llama_cpp.block_types import F16, F32, BlockType
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.loading import Loaded
 from kvcalc.engines.llama_cpp.memories import CellRow, LayerCells
@@ -34,7 +33,7 @@ CSA, HCA = 4, 128
 
 def flash_attention(loaded: Loaded, settings: LlamaCppSettings) -> bool:
     """Whether flash attention is on for this architecture."""
-    return settings.flash_attn and loaded.architecture not in NO_FLASH_ATTENTION
+    return settings.own("flash_attn") and loaded.architecture not in NO_FLASH_ATTENTION
 
 
 class LayerRules:
@@ -43,13 +42,16 @@ class LayerRules:
     def __init__(self, loaded: Loaded, settings: LlamaCppSettings) -> None:
         self.loaded = loaded
         self.k, self.v = settings.types
-        self.cells = cells_of(settings)
+        self.rules = settings.rules
+        flash = flash_attention(loaded, settings)
+        self.cells = cells_of(settings, flash_attention=flash)
         self.rollback = settings.n_rs_seq
-        if loaded.architecture is not None and loaded.architecture not in ROLLBACK:
+        if loaded.architecture is not None and loaded.architecture not in self.rules.rollback:
             self.rollback = 0
         kinds = {cache.kind for cache in loaded.caches}
         self.plain = kinds <= WITH_HEADS | {"no_cache", "shared_cache", "cross_attention"}
-        self.widest = 0 if flash_attention(loaded, settings) else _widest_value(loaded)
+        padded = self.rules.padded_values and not flash
+        self.widest = _widest_value(loaded) if padded else 0
 
     def of(self, layer: Layer) -> list[LayerCells]:
         """The cells of a layer; a combined layer has those of its parts.
@@ -80,11 +82,11 @@ class LayerRules:
 
     def sliding(self, layer: Attention) -> list[LayerCells]:
         """K and V of the window's cells."""
-        return [self._keys_and_values(layer, "swa", self.cells.sliding(self.loaded.window))]
+        return [self._sliding(layer, self.loaded.window)]
 
     def chunked(self, layer: ChunkedAttention) -> list[LayerCells]:
         """K and V of a chunk's cells, sized like a window's."""
-        return [self._keys_and_values(layer, "swa", self.cells.sliding(layer.chunk))]
+        return [self._sliding(layer, layer.chunk)]
 
     def latent(self, layer: LatentAttention) -> list[LayerCells]:
         """A row of K for all heads and no V; an indexer's key."""
@@ -95,16 +97,39 @@ class LayerRules:
                 what=f"latent rows of {self.loaded.architecture}",
             )
         slides = layer.window is not None
-        row = self._key(
-            layer.row_elements, f"{layer.kv_lora_rank} latent + {layer.qk_rope_head_dim} rope"
-        )
+        rows = [
+            self._key(
+                layer.row_elements, f"{layer.kv_lora_rank} latent + {layer.qk_rope_head_dim} rope"
+            )
+        ]
+        if self.rules.latent_values:
+            rows.append(self._value(layer.kv_lora_rank, f"{layer.kv_lora_rank} latent"))
         cells = self.cells.sliding(self.loaded.window) if slides else self.cells.full
-        own = [LayerCells("swa" if slides else "kv", self.cells.streams, cells, (row,))]
-        if layer.index_head_dim is None:
+        own = [LayerCells("swa" if slides else "kv", self.cells.streams, cells, tuple(rows))]
+        index_head_dim = self._index_head_dim(layer)
+        if index_head_dim is None:
             return own
         times = INDEXER_ROWS.get(self.loaded.architecture or "", 1)
-        index = self._key(times * layer.index_head_dim, "an indexer's key")
+        index = self._key(times * index_head_dim, "an indexer's key")
         return [*own, LayerCells("indexer", self.cells.streams, self.cells.full, (index,))]
+
+    def _index_head_dim(self, layer: LatentAttention) -> int | None:
+        """Elements of an indexer's key: GLM's layers may have none yet, or all of them one."""
+        if self.loaded.architecture != "glm-dsa" or self.rules.indexed == "full layers":
+            return layer.index_head_dim
+        if self.rules.indexed == "none":
+            return None
+        return (
+            max(
+                (
+                    cache.index_head_dim or 0
+                    for cache in self.loaded.caches
+                    if isinstance(cache, LatentAttention)
+                ),
+                default=0,
+            )
+            or None
+        )
 
     def compressed(self, layer: CompressedAttention) -> list[LayerCells]:
         """DeepSeek V4: near rows, compressed rows, and f32 states of what is being compressed."""
@@ -168,20 +193,28 @@ class LayerRules:
         """Nothing of its own."""
         return []
 
+    def _sliding(self, layer: Attention, window: Value) -> LayerCells:
+        """A sliding layer's cells: those of a cache of its own, where the release has one."""
+        memory = "kv" if self.rules.windows == "none" else "swa"
+        return self._keys_and_values(layer, memory, self.cells.sliding(window))
+
     def _keys_and_values(self, layer: Attention, memory: str, cells: Value) -> LayerCells:
         heads = f"{layer.kv_heads} KV heads x"
-        key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}")
-        value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}")
+        k, v = (self.k, self.v) if memory == "kv" or self.rules.sliding_types else (F16, F16)
+        key = self._key(layer.kv_heads * layer.head_dim, f"{heads} {layer.head_dim}", k)
+        value = self._value(layer.kv_heads * layer.value_dim, f"{heads} {layer.value_dim}", v)
         return LayerCells(memory, self.cells.streams, cells, (key, value))
 
-    def _key(self, elements: int, what: str) -> CellRow:
-        return CellRow("K", f"{what}, {elements:,} x {self.k.name}", self.k.row_bytes(elements))
+    def _key(self, elements: int, what: str, k: BlockType | None = None) -> CellRow:
+        k = k or self.k
+        return CellRow("K", f"{what}, {elements:,} x {k.name}", k.row_bytes(elements))
 
-    def _value(self, elements: int, what: str) -> CellRow:
+    def _value(self, elements: int, what: str, v: BlockType | None = None) -> CellRow:
         """A row of V: without flash attention as wide as the widest of the model."""
+        v = v or self.v
         if self.widest > elements:
             what, elements = f"{what}, padded to the widest V of the model", self.widest
-        return CellRow("V", f"{what}, {elements:,} x {self.v.name}", self.v.row_bytes(elements))
+        return CellRow("V", f"{what}, {elements:,} x {v.name}", v.row_bytes(elements))
 
     def _compressor(self, memory: str, rows: int, elements: int) -> LayerCells:
         row = F32.row_bytes(elements)

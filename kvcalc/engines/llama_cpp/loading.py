@@ -7,13 +7,12 @@ from functools import cached_property
 from kvcalc.catalogue.gguf import CACHELESS, HOLDING_LAYERS, SLIDING_LAYERS, WINDOWS
 from kvcalc.costs import window_of
 from kvcalc.engines.llama_cpp.architectures import (
-    DRAFTS,
     NEXTN,
-    NEXTN_IN_TRUNK,
     NO_NEXTN,
     SLIDES_AS_GIVEN,
     architecture_of,
 )
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import ChunkedAttention
@@ -48,14 +47,17 @@ class Loaded:
         return tuple(Counter(self.layers).items())
 
 
-def load(model: Model, ctx_type: str) -> Loaded:
+def load(model: Model, settings: LlamaCppSettings) -> Loaded:
     """Lay a model out as llama.cpp does, for its main context or for its draft's ("mtp").
 
     Raises:
         UnsupportedError: it slides in a way that llama.cpp has not, or has no layers that draft.
     """
-    architecture = architecture_of(model)
-    replaced = {layer: _as_laid_out(layer, architecture, model) for layer, _ in model.groups}
+    architecture, rules = architecture_of(model), settings.rules
+    replaced = {
+        layer: _as_laid_out(layer, architecture, model, rules.no_windows)
+        for layer, _ in model.groups
+    }
     trunk = tuple(replaced[layer] for layer in model.layers)
     if architecture in CACHELESS:
         trunk = (NoCache(),) * len(trunk)
@@ -65,14 +67,18 @@ def load(model: Model, ctx_type: str) -> Loaded:
     if model.model_type not in NO_NEXTN:
         count = model.num_nextn_predict_layers or NEXTN.get(model.model_type or "", 0)
     layers, first = trunk, 0
-    if ctx_type == "mtp":
-        if not count or architecture not in DRAFTS:
+    if settings.ctx_type == "mtp":
+        if not count or architecture not in rules.drafts:
             raise UnsupportedError.of(
-                "ctx_type", f"found 'mtp', but {model.name} has no NextN layers that llama.cpp runs"
+                "ctx_type",
+                f"found 'mtp', but {model.name} has no NextN layers that llama.cpp runs in a "
+                "context of their own",
             )
         layers, first = (draft_layer(trunk, architecture),) * count, len(trunk)
-    elif count and architecture in NEXTN_IN_TRUNK:
-        layers = trunk + (draft_layer(trunk, architecture),) * count
+    elif count and architecture in rules.nextn_held:
+        layers = trunk + (last_attention(trunk),) * count
+    elif count and architecture in rules.nextn_slides:
+        layers = trunk + (next(layer for layer in trunk if layer.windows),) * count
     window = _window(model, trunk, architecture)
     return Loaded(architecture, layers, first, len(trunk) + count, window, trunk)
 
@@ -82,6 +88,14 @@ def draft_layer(trunk: tuple[Layer, ...], architecture: str | None) -> Layer:
 
     Only GLM-5-Next keeps the indexer's rows there (src/llama-model.cpp, create_memory).
     """
+    last = last_attention(trunk)
+    if architecture == "glm5-next":
+        return last
+    return type(last)(**{**dict(last), "index_head_dim": None})
+
+
+def last_attention(trunk: tuple[Layer, ...]) -> Layer:
+    """Find the trunk's last attention, and let it see all."""
     attention = [
         cache
         for layer in trunk
@@ -91,15 +105,16 @@ def draft_layer(trunk: tuple[Layer, ...], architecture: str | None) -> Layer:
     full = [cache for cache in attention if not cache.windows] or attention
     if not full:
         raise UnsupportedError.of("ctx_type", "found 'mtp', but no layer of the model attends")
-    last = full[-1].with_full_attention()
-    if architecture == "glm5-next":
-        return last
-    return type(last)(**{**dict(last), "index_head_dim": None})
+    return full[-1].with_full_attention()
 
 
-def _as_laid_out(layer: Layer, architecture: str | None, model: Model) -> Layer:
+def _as_laid_out(
+    layer: Layer, architecture: str | None, model: Model, no_windows: frozenset[str]
+) -> Layer:
     """Let a layer slide as llama.cpp lets it."""
     slides = any(cache.slides for cache in layer.caches)
+    if slides and architecture in no_windows:
+        return layer.with_full_attention()
     if not slides or model.model_type is None or architecture in SLIDES_AS_GIVEN:
         return layer
     if architecture is None:

@@ -31,6 +31,11 @@ TYPE = r"[a-z0-9_]{1,10}"
 
 PATTERNS = (
     pattern(
+        "build",
+        "build",
+        r"build(?::| =|_info: b)? (?P<version>[0-9]{1,6})(?:, commit | \(|-)[0-9a-f]{6,40}",
+    ),
+    pattern(
         "creating",
         "KV cache, size =",
         r"creating (?P<memory>non-SWA|SWA|main|indexer|DSV4 CSA compressed|DSV4 HCA compressed"
@@ -118,9 +123,9 @@ def _sliding(run: Run, printed: Printed) -> Checked:
     if not run.tensors(SLIDING):
         return printed.held(0, "no layer of the model slides")
     settings = run.settings({})
-    shared = f" x {run.sequences} sequences" if settings.kv_unified else ""
+    shared = f" x {run.sequences} sequences" if settings.own("kv_unified") else ""
     why = f"window {run.window:,}{shared} + ubatch_size {settings.ubatch_size:,}, padded to 256"
-    if settings.swa_full:
+    if settings.windows == "none":
         why = "all cells (swa_full)"
 
     def explain(printed: Printed) -> str | None:
@@ -222,6 +227,12 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
 }
 """How each kind of line is checked."""
 
+
+def build(number: str) -> str | None:
+    """The release of a build's number; None for a build out of a history without its commits."""
+    return f"b{number}" if int(number) > 1 else None
+
+
 LOG = EngineLog(
     patterns=(*log_ollama.PATTERNS, *PATTERNS, *log_buffers.PATTERNS, *log_old.PATTERNS),
     check=check,
@@ -238,4 +249,5 @@ LOG = EngineLog(
         "n_seq_max": "sequences",
     },
     beside=frozenset({"n_ctx"}),
+    values={"release": build},
 )

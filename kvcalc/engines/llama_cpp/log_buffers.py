@@ -64,7 +64,7 @@ def flush(run: Run) -> Iterator[Checked]:
         yield printed.cannot("the cells that the buffer holds are missing")
     else:
         memory, cells = run.creating
-        streams = 1 if run.settings({}).kv_unified else run.sequences
+        streams = 1 if run.settings({}).own("kv_unified") else run.sequences
         yield from held(run, memory, streams * cells, {})
     run.buffered = []
 

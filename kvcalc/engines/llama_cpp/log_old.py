@@ -21,7 +21,7 @@ PATTERNS = (
 )
 
 NO_CONTEXT = "the context is missing: give --set context=N"
-MLA_V = "llama.cpp up to mid-2025, which kept a V of the latent too"
+MLA_V = "llama.cpp before b7832, which kept a V of the latent too"
 OLD_DEFAULT = "f32, which old bindings took where the log names no type"
 
 

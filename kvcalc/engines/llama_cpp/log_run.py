@@ -55,12 +55,13 @@ class Run:
     def own_settings(self) -> Mapping[str, Any]:
         """The settings of the run, as given, else as the log says."""
         facts = self.facts
-        logged: dict[str, Any] = {
-            "ubatch_size": number(facts.get("n_ubatch", "512")),
-            "kv_unified": facts.get("kv_unified", "false"),
-            "flash_attn": facts.get("flash_attn") not in OFF,
-            "swa_full": "swa_full" in facts,
-        }
+        logged: dict[str, Any] = {"ubatch_size": number(facts.get("n_ubatch", "512"))}
+        if "kv_unified" in facts:
+            logged["kv_unified"] = facts["kv_unified"]
+        if "flash_attn" in facts:
+            logged["flash_attn"] = facts["flash_attn"] not in OFF
+        if "swa_full" in facts:
+            logged["swa_full"] = True
         given = {name: value for name, value in self.subject.settings.items() if name != "n_ctx"}
         given["ubatch_size"] = self.subject.number("ubatch_size", logged["ubatch_size"])
         return logged | given
@@ -77,7 +78,7 @@ class Run:
     def loaded(self) -> Loaded:
         """The model as llama.cpp lays it out."""
         assert self.subject.model is not None
-        return load(self.subject.model, self.settings({}).ctx_type)
+        return load(self.subject.model, self.settings({}))
 
     def tensors(
         self, memory: str, changes: Mapping[str, Any] | None = None
@@ -117,12 +118,14 @@ class Run:
 
     def full_cells(self, context: int) -> int:
         """Cells of a stream that holds all tokens of sequences of `context` each."""
-        return self._evaluated(cells_of(self.settings({})).full, context, self.sequences, {})
+        settings = self.settings({})
+        cells = cells_of(settings, flash_attention=settings.own("flash_attn"))
+        return self._evaluated(cells.full, context, self.sequences, {})
 
     def sliding_cells(self, changes: Mapping[str, Any], sequences: int) -> int:
         """Cells of a sliding cache beside a full one."""
         settings = self.settings(changes)
-        context = self.context_cells // (sequences if settings.kv_unified else 1)
+        context = self.context_cells // (sequences if settings.own("kv_unified") else 1)
         cells = self.tensors(SLIDING, changes)[0][0].cells
         return self._evaluated(cells, max(context, 1), sequences, changes)
 

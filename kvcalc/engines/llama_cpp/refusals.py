@@ -1,7 +1,7 @@
 """What llama.cpp turns down: before a context is made, or by aborting while it is."""
 
 from kvcalc.costs import CONTEXT, SEQUENCES
-from kvcalc.engines.llama_cpp.cells import cells_of
+from kvcalc.engines.llama_cpp.cells import micro_batch
 from kvcalc.engines.llama_cpp.layer_rules import flash_attention
 from kvcalc.engines.llama_cpp.loading import Loaded
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
@@ -11,9 +11,6 @@ from kvcalc.formula.limits import Limit
 from kvcalc.layers.attention import Attention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.layer import Layer
-
-MAX_SEQUENCES = 256
-"""LLAMA_MAX_SEQ, src/llama-cparams.h."""
 
 ALSO_RESERVES_ONE = frozenset({"minimax-01", "kimi-linear"})
 """Architectures whose prompt graph is built once more for one sequence (sched_reserve,
@@ -33,8 +30,8 @@ def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
             "found tensor beside tensor_split, whose shares of heads kvcalc does not know",
         )
     k, v = settings.types
-    without_v = any(c.kind in ("latent_attention", "compressed_attention") for c in loaded.caches)
-    if without_v and k != v:
+    alike = any(cache.kind in settings.rules.alike for cache in loaded.caches)
+    if alike and k != v:
         raise UnsupportedError.of(
             "cache_type_v",
             f"found {v.name} beside {k.name} for K, expected the same: this model's rows "
@@ -65,15 +62,16 @@ def _heads(cache: Layer) -> tuple[int, int]:
 
 def limits(loaded: Loaded, settings: LlamaCppSettings) -> tuple[Limit, ...]:
     """What llama.cpp runs: so many sequences, and of some architectures not every number."""
-    at_once = Limit("sequences", SEQUENCES, MAX_SEQUENCES, f"at most {MAX_SEQUENCES}")
+    most = settings.rules.max_sequences
+    at_once = Limit("sequences", SEQUENCES, most, f"at most {most}")
     name = loaded.architecture
-    if settings.kv_unified:
+    if settings.own("kv_unified"):
         return (at_once,)
     if name == "t5":
         why = "1, or kv_unified: llama.cpp aborts for T5 with separate streams"
         return (at_once, Limit("sequences", SEQUENCES, 1, why))
     if name in ALSO_RESERVES_ONE:
-        tokens = minimum(cells_of(settings).ubatch, CONTEXT * SEQUENCES)
+        tokens = minimum(micro_batch(settings), CONTEXT * SEQUENCES)
         why = (
             "a divisor of the micro-batch of {:,} tokens, or kv_unified: "
             f"llama.cpp aborts for {name} otherwise"

@@ -7,17 +7,18 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from kvcalc.engines.llama_cpp.cells import PAD
 from kvcalc.engines.llama_cpp.ignored_flags import HARMLESS_VARIABLES, IGNORED, SAID
 from kvcalc.engines.llama_cpp.option_values import TAKES
+from kvcalc.engines.llama_cpp.rules import Rules, one_slot
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.server import MODEL, Asked, Beside, Server, Wanted
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 
-SLOTS = 4
-"""Without -np llama-server makes so many slots, in one unified buffer."""
+CONTEXT = 4096
+"""Tokens without -c before --fit (common/common.h, n_ctx)."""
 
 DRAFTED = 3
 """Tokens that a draft is asked for unless --spec-draft-n-max says otherwise (common/common.h)."""
@@ -146,49 +147,77 @@ ANY_SLOT = "any of them may use all of it"
 """What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
 
 
+class Started(NamedTuple):
+    """A program of llama.cpp at its release.
+
+    `unified` says whether its sequences share a buffer, `fits` whether --fit is on; a stream is
+    whole `pad` cells.
+    """
+
+    name: str
+    rules: Rules
+    unified: bool
+    pad: int
+    fits: bool
+
+
 def finish(asked: Asked) -> Asked:
     """Make of what was asked what llama-server makes of it.
 
     Raises:
         RequestError: more slots than tokens, or a count below 1.
     """
-    settings, notes = asked.settings, asked.notes
-    if asked.sequences is None or asked.sequences < 0:
-        asked.sequences = SLOTS
-        settings["kv_unified"] = True
-        notes.append(f"llama-server: without -np it makes {SLOTS} slots in one unified buffer")
-    return _contexts(asked, "llama-server")
+    started = _started(asked, "llama-server")
+    drafts = any(asked.settings.get(name) for name in ("spec_draft_model", "spec_draft_hf"))
+    wanted = asked.sequences
+    asked.sequences, unified = started.rules.slots(wanted, started.unified, drafts)
+    if unified and not started.unified:
+        asked.settings["kv_unified"] = True
+        given = "without -np" if wanted is None or wanted < 0 else f"with -np {wanted}"
+        asked.notes.append(
+            f"llama-server: {given} it makes {asked.sequences} slots in one unified buffer"
+        )
+    return _contexts(asked, started._replace(unified=unified))
 
 
 def finish_alone(asked: Asked) -> Asked:
     """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
     asked.sequences = max(1, asked.sequences or 1)
-    return _contexts(asked, "llama.cpp")
+    return _contexts(asked, _started(asked, "llama.cpp"))
 
 
-def _contexts(asked: Asked, program: str) -> Asked:
+def _started(asked: Asked, program: str) -> Started:
+    settings = asked.settings
+    known = ("release", "kv_unified", "flash_attn")
+    own = LlamaCppSettings(**{name: settings[name] for name in known if name in settings})
+    fits = str(settings.pop("fit", "on")).lower() in TRUE
+    pad = own.rules.padding(own.own("flash_attn"))
+    return Started(program, own.rules, own.own("kv_unified"), pad, fits)
+
+
+def _contexts(asked: Asked, started: Started) -> Asked:
     """Part -c among the slots; without it they have the model's own context, each or together."""
-    settings, notes = asked.settings, asked.notes
     if asked.sequences is None or asked.sequences < 1:
         raise RequestError.about(
             "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
         )
-    unified = str(settings.get("kv_unified", False)).lower() in TRUE
-    fits = str(settings.pop("fit", "on")).lower() in TRUE
-    limit = settings.pop("kv_unified_per_slot", None)
-    if asked.context == 0:
-        asked.context = None
-    if asked.context is None and limit is not None:
+    limit = asked.settings.pop("kv_unified_per_slot", None)
+    if limit is not None and not asked.context:
         asked.context = asked.sequences * _count(limit)
-    if asked.context is None:
-        _without_context(asked, program, unified, fits)
+    elif asked.context is None and started.rules.without_context == "4096":
+        asked.context = CONTEXT
+        asked.notes.append(f"{started.name}: without -c it takes {CONTEXT:,} tokens")
+    if not asked.context:
+        asked.context = None
+        _without_context(asked, started)
     elif asked.context > 0:
-        asked.context, of_all = _of_one(asked.context, asked.sequences, unified), asked.context
+        of_all = asked.context
+        asked.context = _of_one(of_all, asked.sequences, started)
         each = f"each of {asked.sequences} gets {asked.context:,} tokens"
-        if unified:
+        if started.unified and started.rules.slots is not one_slot:
             each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
         if asked.sequences > 1:
-            notes.append(f"{program}: -c {of_all:,} counts all slots, so {each}")
+            asked.notes.append(f"{started.name}: -c {of_all:,} counts all slots, so {each}")
     _drafted(asked)
     return asked
 
@@ -199,21 +228,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _without_context(asked: Asked, program: str, unified: bool, fits: bool) -> None:
+def _without_context(asked: Asked, started: Started) -> None:
     """Without -c: one buffer is the model's own context; --fit gives each slot's stream as much.
 
-    Without --fit all slots share it (common/fit.cpp).
+    Without --fit, and before it knew of streams, all slots share it (common/fit.cpp).
     """
-    asked.shares_maximum = unified or not fits
+    each = started.fits and not started.unified and started.rules.without_context == "each"
+    asked.shares_maximum = not each
     if asked.sequences == 1:
         said = "the context is the model's own"
-    elif fits and not unified:
+    elif each:
         said = "each slot has the model's own context (--fit)"
     else:
         said = "its slots share the model's own context"
     asked.notes.append(
-        f"{program}: without -c {said}, or less to fit the memory"
-        + (f"; {ANY_SLOT}" if unified else "")
+        f"{started.name}: without -c {said}, or less to fit the memory"
+        + (f"; {ANY_SLOT}" if started.unified else "")
     )
 
 
@@ -244,14 +274,14 @@ def _drafted(asked: Asked) -> None:
         settings["n_rs_seq"] = drafted
 
 
-def _of_one(context: int, sequences: int, unified: bool) -> int:
+def _of_one(context: int, sequences: int, started: Started) -> int:
     """Part -c among slots: the tokens of one that take the cells which -c takes of all."""
-    down = context // sequences
-    padded = -(-context // PAD) * PAD
-    if unified:
-        same = -(-down * sequences // PAD) * PAD == padded
+    down, pad = context // sequences, started.pad
+    padded = -(-context // pad) * pad
+    if started.unified:
+        same = -(-down * sequences // pad) * pad == padded
     else:
-        same = -(-down // PAD) == -(-(padded // sequences) // PAD)
+        same = -(-down // pad) == -(-(padded // sequences) // pad)
     return down if down and same else down + 1
 
 
@@ -268,8 +298,10 @@ def prepare(wanted: Wanted) -> Wanted:
     if common is not None:
         given.setdefault("cache_type_k", common)
         given.setdefault("cache_type_v", common)
-    if given.get("flash_attn") is False:
-        given["flash_attn"] = "off"
+    if "flash_attn" in given:
+        given["flash_attn"] = "on" if given["flash_attn"] else "off"
+    if given.get("swa_full") is False:
+        del given["swa_full"]  # nothing says that it is off, as it is by itself
     if "tensor_split" in given:
         given["tensor_split"] = [_proportion(part) for part in given["tensor_split"]]
     if wanted.model.num_nextn_predict_layers and "n_rs_seq" in given:

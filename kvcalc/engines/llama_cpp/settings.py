@@ -1,13 +1,20 @@
 """The settings of llama.cpp's cache, by its own names, with the defaults of its tools."""
 
 import re
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.llama_cpp.architectures import architecture_of
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
-from kvcalc.errors import RequestError
+from kvcalc.engines.llama_cpp.releases import RELEASES
+from kvcalc.engines.llama_cpp.rules import Rules, Windows
+from kvcalc.engines.released import ReleasedSettings
+from kvcalc.engines.releases import Releases
+from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.model import Model
 
 MAX_DEVICES = 16
 """llama_max_devices() of src/llama.cpp."""
@@ -67,11 +74,13 @@ def _alone(ranks: object) -> object:
     return ranks
 
 
-class LlamaCppSettings(Settings):
+class LlamaCppSettings(ReleasedSettings):
     """The settings of llama.cpp's cache.
 
     The context counts one sequence: llama.cpp's own `--ctx-size` is context * sequences.
     """
+
+    RELEASES: ClassVar[Releases] = RELEASES
 
     kv_cache_dtype: Annotated[
         CacheType | None, About(f"{TYPES}, for K and V; not given: f16", "common/common.h")
@@ -88,14 +97,20 @@ class LlamaCppSettings(Settings):
     ubatch_size: Annotated[Count, About("tokens of a physical batch", "common/common.h")] = 512
     batch_size: Annotated[Count, About("tokens of a logical batch", "common/common.h")] = 2048
     kv_unified: Annotated[
-        Truth, About("one buffer for all sequences, true or false", "common/common.h")
-    ] = False
+        Truth | None,
+        About("one buffer for all sequences, true or false; not given: false", "common/common.h"),
+    ] = None
     swa_full: Annotated[
-        Truth, About("all cells for sliding layers too, true or false", "common/common.h")
-    ] = False
+        Truth | None,
+        About(
+            "all cells for sliding layers too, true or false; not given: false", "common/common.h"
+        ),
+    ] = None
     flash_attn: Annotated[
-        bool, BeforeValidator(_automatic), About("on, off or auto", "common/common.h")
-    ] = True
+        bool | None,
+        BeforeValidator(_automatic),
+        About("on, off or auto; not given: on, before b6325 off", "common/common.h"),
+    ] = None
     n_rs_seq: Annotated[
         int,
         BeforeValidator(whole),
@@ -131,6 +146,33 @@ class LlamaCppSettings(Settings):
         Truth, About("false: the cache stays in main memory", "include/llama.h")
     ] = True
 
+    def require_model(self, model: Model) -> None:
+        """Refuse a model that the release has no code for, or whose cache in it was not read.
+
+        Raises:
+            UnsupportedError: it has none; the sentence names the model's type or architecture.
+        """
+        super().require_model(model)
+        architecture = architecture_of(model)
+        self.standing.require_model(architecture)
+        if architecture in self.rules.not_read:
+            raise UnsupportedError(
+                f"release: what llama.cpp {self.standing.version} keeps for {architecture} is not "
+                "known to kvcalc",
+                engine="llama.cpp",
+                what=architecture,
+            )
+
+    @property
+    def windows(self) -> Windows:
+        """What sliding layers keep: as the release has it, or all cells (swa_full)."""
+        return "none" if self.own("swa_full") else self.rules.windows
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules that hold at the release."""
+        return Rules(**{name: change.value for name, change in self.standing.rules.items()})
+
     @property
     def types(self) -> tuple[BlockType, BlockType]:
         """The element types of K and V."""
@@ -138,7 +180,7 @@ class LlamaCppSettings(Settings):
         return block_type(self.cache_type_k or common), block_type(self.cache_type_v or common)
 
     def changed(self) -> dict[str, Any]:
-        """Those that differ from llama.cpp's defaults, besides the element type of both."""
+        """Those that were given, besides the element type of both."""
         changed = super().changed()
         if self.tensor_split is not None:
             changed["tensor_split"] = list(self.tensor_split)

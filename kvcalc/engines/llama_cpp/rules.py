@@ -1,0 +1,92 @@
+"""The rules of llama.cpp that differ by build; `releases` says which holds from when on.
+
+A rule is a function, a set of GGUF architectures or a word of a closed vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+Windows = Literal["none", "batch", "micro-batch"]
+"""What a sliding layer keeps beside its window: it has all cells, or a batch or micro-batch."""
+
+Indexed = Literal["none", "all layers", "full layers"]
+"""Which layers of GLM's architecture have an indexer's cache: of those that share one, too."""
+
+WithoutContext = Literal["4096", "together", "each"]
+"""Tokens without -c: 4,096; the model's own context for all slots together; or for each."""
+
+Slots = Callable[[int | None, bool, bool], tuple[int, bool]]
+"""llama-server's slots, and whether they share a buffer: of -np, -kvu, and whether it drafts."""
+
+
+class Rules(NamedTuple):
+    """What holds at a build, beside the defaults of settings.
+
+    `padding` is cells that a stream is a multiple of, by whether flash attention is on.
+    `padded_values` says that V rows are as wide as the widest without it, `latent_values` that
+    latent attention keeps a V, and `sliding_types` whether sliding layers keep the types of the
+    others. `alike` are kinds of layers whose K and V must have one type. `no_windows` are
+    architectures that did not slide yet. `nextn_held` keep their NextN layers in the main context,
+    `nextn_slides` as sliding layers. `rollback` have a spare state per drafted token
+    (llm_arch_supports_rs_rollback), and `drafts` a graph for their NextN layers with a context for
+    these alone (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no
+    converter writes). Of `not_read` the cache was another, which was not read.
+    """
+
+    padding: Callable[[bool], int]
+    windows: Windows
+    padded_values: bool
+    latent_values: bool
+    sliding_types: bool
+    alike: frozenset[str]
+    no_windows: frozenset[str]
+    nextn_held: frozenset[str]
+    nextn_slides: frozenset[str]
+    rollback: frozenset[str]
+    drafts: frozenset[str]
+    indexed: Indexed
+    not_read: frozenset[str]
+    max_sequences: int
+    slots: Slots
+    without_context: WithoutContext
+
+
+def by_kernel(flash_attention: bool) -> int:
+    """What the kernel of attention reads at once (get_padding)."""
+    return 256 if flash_attention else 32
+
+
+def unpadded(flash_attention: bool) -> int:
+    """As many cells as tokens."""
+    return 1
+
+
+def to_256(flash_attention: bool) -> int:
+    """Whole 256 cells, whatever the kernel."""
+    return 256
+
+
+SLOTS = 4
+"""Slots of llama-server where their number is left to it."""
+
+
+def one_slot(parallel: int | None, unified: bool, drafts: bool) -> tuple[int, bool]:
+    """One slot unless more are asked for."""
+    return (1 if parallel is None else parallel), unified
+
+
+def four_for_one(parallel: int | None, unified: bool, drafts: bool) -> tuple[int, bool]:
+    """Four slots in one buffer instead of one slot in a buffer of its own."""
+    return (SLOTS, True) if parallel in (None, 1) and not unified else (parallel or 1, unified)
+
+
+def four_for_one_without_draft(
+    parallel: int | None, unified: bool, drafts: bool
+) -> tuple[int, bool]:
+    """The same, but with a draft one slot stays one."""
+    return (one_slot if drafts else four_for_one)(parallel, unified, drafts)
+
+
+def four_unless_asked(parallel: int | None, unified: bool, drafts: bool) -> tuple[int, bool]:
+    """Four slots in one buffer where no number is given, or -1."""
+    return (SLOTS, True) if parallel is None or parallel < 0 else (parallel, unified)
