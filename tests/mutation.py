@@ -117,6 +117,7 @@ class Reached:
         self._data, self._root = CoverageData(str(file)), measured_in
         self._data.read()
         self._by_path: dict[str, dict[int, set[str]]] = {}
+        self._every = {name.partition("|")[0] for name in self._data.measured_contexts()}
 
     def _by_line(self, path: str) -> dict[int, set[str]]:
         if path not in self._by_path:
@@ -127,22 +128,24 @@ class Reached:
         return self._by_path[path]
 
     def tests(self, fault: Fault) -> set[str]:
-        """Tests that reach the line; of a line that runs at import, those that reach its file.
+        """Tests that reach the line, those of its own area first.
 
-        Of a file that is a table alone, those that reach its folder.
+        A line that runs at import is in what other files read: of it, those that reach its file,
+        and those of all areas beside its own.
         """
         by_line = self._by_line(fault.path)
         at_line = by_line.get(fault.line, set()) - {""}
-        at_line = at_line or set().union(*by_line.values()) - {""}
+        parts = Path(fault.path).parts
+        area = f"tests/{'/'.join(parts[1:-1])}"
         if not at_line:
-            for path in sorted((ROOT / fault.path).parent.glob("*.py")):
-                at_line |= set().union(*self._by_line(str(path.relative_to(ROOT))).values())
-        area = f"tests/{'/'.join(Path(fault.path).parts[1:-1])}"
-        tests = sorted(at_line - {""})
-        random.Random(fault.line).shuffle(tests)
+            beside = f"tests/{parts[1]}/"
+            at_line = {test for test in self._every if test.startswith(beside)}.union(
+                *by_line.values()
+            ) - {""}
+            area = beside
         turns: Counter[str] = Counter()
         places: list[tuple[bool, int, str]] = []
-        for test in tests:
+        for test in sorted(at_line):
             function = test.partition("[")[0]
             places.append((not test.startswith(area), turns[function], test))
             turns[function] += 1

@@ -30,6 +30,31 @@ def test_a_name_is_taken_in_any_case(name: str) -> None:
     assert VllmSettings(attention_backend=name.title()).attention_backend == expected
 
 
+BLOCKS = names("vllm", "blocks of a backend")
+FORMATS = names("vllm", "formats of a backend")
+
+PACKED_ON_12X = {"FLASHINFER_MLA_SPARSE_DSV4": {"fp8_ds_mla"}}
+"""Formats that a backend stores on GPUs of one generation alone, which `backend` settles."""
+
+
+@pytest.mark.parametrize("name", [n for n in kernels.BACKENDS if n in BLOCKS])
+def test_blocks_are_those_that_the_backend_lists(name: str) -> None:
+    backend, listed = kernels.BACKENDS[name], BLOCKS[name].removeprefix("multiples of ")
+    if backend.attention in ("full", "latent"):  # others' are their indexers' too
+        assert backend.kernel_blocks == tuple(map(int, listed.split()))
+        assert backend.exact is not BLOCKS[name].startswith("multiples")
+    else:
+        assert backend.kernel_blocks[0] % int(listed.split()[0]) == 0
+
+
+@pytest.mark.parametrize("name", [n for n in kernels.BACKENDS if n in FORMATS])
+def test_formats_are_those_that_the_backend_lists(name: str) -> None:
+    listed = set(FORMATS[name].split()) - {*formats.UNREAD} - PACKED_ON_12X.get(name, set())
+    # What it stores of a model in its own type, which "auto" is.
+    own = {"float32", "float16", "bfloat16"} if "auto" in listed else set()
+    assert listed - {"auto"} - own <= set(kernels.BACKENDS[name].formats) <= listed | own
+
+
 def test_auto_is_no_name() -> None:
     assert VllmSettings(attention_backend="auto").attention_backend is None
 
