@@ -20,6 +20,7 @@ RELEASES = [
     ("sglang", "0.5.23"),
     ("lmdeploy", "0.16.0"),
     ("lmdeploy", "0.18.0"),
+    ("exllamav3", "1.6.5"),
 ]
 """The releases whose cases are stored, by script, and others that give the same."""
 

@@ -140,7 +140,10 @@ def test_a_value_that_no_engine_takes_is_refused(asked: dict[str, Any], setting:
         ({"kv_cache_dtype": "q8_0"}, {"llama.cpp"}),
         ({"kv_cache_dtype": "fp8_per_token_head"}, {"vllm"}),
         ({"kv_cache_dtype": "int4"}, {"ideal", "transformers"}),
-        ({"cache_block_seq_len": 24}, {*engines.ENGINES} - {"lmdeploy", "tensorrt-llm"}),
+        (
+            {"cache_block_seq_len": 24},
+            {*engines.ENGINES} - {"lmdeploy", "exllamav3", "tensorrt-llm"},
+        ),
     ],
 )
 def test_a_value_that_some_take_is_cannot_on_the_rest(

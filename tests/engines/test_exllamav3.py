@@ -16,13 +16,17 @@ from kvcalc.readers.huggingface import reading_of
 from tests.shapes import DEEPSEEK_ROW, full, latent, model, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"
-TABLE = json.loads((ORACLES / "exllamav3.json").read_text())
+GIVEN, MORE = (
+    json.loads((ORACLES / f"{name}.json").read_text()) for name in ("exllamav3", "exllamav3_more")
+)
+MODELS = {**MORE["models"], **GIVEN["models"]}
+CASES = [*GIVEN["cases"], *MORE["cases"]]
 PAGE = 256
 
 
 @cache
 def load(name: str) -> Model:
-    said = TABLE["models"][name]
+    said = MODELS[name]
     if "config" in said:
         return reading_of(said["config"], name, name).model
     return kvcalc.load(str(ORACLES / said["source"]))
@@ -39,6 +43,7 @@ def settings_of(case: Any) -> dict[str, Any]:
         "autosplit_max_batch_size": case.get("max_batch_size"),
         "max_history": case.get("max_history"),
         "recurrent_state_fp32": case.get("recurrent_state_fp32"),
+        "swa_full": case.get("swa_full"),
     }
     return {name: value for name, value in asked.items() if value is not None}
 
@@ -47,7 +52,7 @@ def named(case: Any) -> str:
     return f"{case['model']}-{list(settings_of(case).values())}"
 
 
-@pytest.mark.parametrize("case", [c for c in TABLE["cases"] if "refused" not in c], ids=named)
+@pytest.mark.parametrize("case", [c for c in CASES if "refused" not in c], ids=named)
 def test_a_case_allocates_what_was_measured(case: Any) -> None:
     of, settings = load(case["model"]), settings_of(case)
     held = cost(of, **settings)
@@ -66,11 +71,12 @@ REFUSED = {
     "Group-limited expert routing": "n_group: found 8 groups of experts, expected 1",
     "a multiple of 256": "cache_size: found 1000, expected a multiple of 256",
     "from 2 to 8 bits": "bits, expected 2 to 8",
+    "Missing any of the following keys: ['indexer_types']": "indexer_types: missing",
 }
 """What the engine says, and what is said here."""
 
 
-@pytest.mark.parametrize("case", [c for c in TABLE["cases"] if "refused" in c], ids=named)
+@pytest.mark.parametrize("case", [c for c in CASES if "refused" in c], ids=named)
 def test_what_the_engine_refuses_is_refused(case: Any) -> None:
     (sentence,) = (ours for theirs, ours in REFUSED.items() if theirs in case["refused"])
     with pytest.raises(KvcalcError) as caught:
@@ -78,7 +84,7 @@ def test_what_the_engine_refuses_is_refused(case: Any) -> None:
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("request_", TABLE["request_pages"], ids=str)
+@pytest.mark.parametrize("request_", GIVEN["request_pages"], ids=str)
 def test_a_request_takes_as_many_pages(request_: Any) -> None:
     drafts = request_["max_draft_tokens"]
     tokens = request_["prompt_tokens"] + request_["max_new_tokens"] + request_["prefix_token"]

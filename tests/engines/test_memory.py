@@ -15,7 +15,7 @@ from kvcalc.readers import load
 GB = 10**9
 CARD = Card("a card", 100 * GB, 100 * GB)
 SHARING = ("vllm", "sglang", "lmdeploy", "tensorrt-llm")
-WHOLE = ("ideal", "transformers", "llama.cpp", "mlx")
+WHOLE = ("ideal", "transformers", "llama.cpp", "mlx", "exllamav3")
 
 
 def rule(engine: str) -> Memory:

@@ -127,7 +127,7 @@ def enter(project: str, version: str, packages: Sequence[str] = TORCH) -> str:
     return os.execve(python, [str(python), *sys.argv], settings)
 
 
-ENGINES = {"vllm", "sglang", "lmdeploy", "mlx_lm"}
+ENGINES = {"vllm", "sglang", "lmdeploy", "mlx_lm", "exllamav3"}
 """Packages that are never stood in: a module that is missing there is an error."""
 
 
