@@ -45,7 +45,8 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/llama_cpp/server.py": "VALUES SWITCHES",
         "engines/lmdeploy/ignored_flags.py": "IGNORED SAID",
         "engines/mlx/ignored_flags.py": "IGNORED",
-        "engines/sglang/ignored_flags.py": "IGNORED SAID",
+        "engines/sglang/ignored_flags.py": "IGNORED",
+        "engines/sglang/remarked_flags.py": "SAID REFUSED",
         "engines/sglang/server.py": "VALUES SWITCHES",
         "engines/vllm/ignored_flags.py": "IGNORED SAID REFUSED",
         "engines/vllm/server.py": "VALUES SWITCHES",
@@ -125,7 +126,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "readers/huggingface/keys.py": "ALIASES:mamba_heads ALIASES:mamba_groups",
     },
     "parts of words and letters of patterns: tests have them in words and patterns": {
-        "engines/vllm/json_flags.py": "SHAPES",
+        "engines/model_overrides.py": "SHAPES",
         "engines/vllm/settings.py": "SMALL_BATCH_GPUS",
         "readers/huggingface/encoder.py": "OF_BOTH",
         "readers/huggingface/types.py": "LETTERS",

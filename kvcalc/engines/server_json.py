@@ -1,7 +1,13 @@
-"""Flags with a dot, which give a key of another flag's JSON: --speculative-config.method mtp."""
+"""Flags whose value is JSON, or a key of it with a dot: --speculative-config.method mtp."""
 
 import json
+import re
 from typing import Any
+
+from kvcalc.errors import RequestError, quote
+
+PLACEHOLDER = re.compile(r"(?<=[:,\[ ])<[\w. -]+>(?=[ ,}\]])")
+"""A placeholder where a value should stand, as in {"model": <name>}."""
 
 
 class Dotted:
@@ -36,3 +42,18 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def table_of(flag: str, text: str) -> dict[str, Any]:
+    """Read a flag's value as an object in JSON.
+
+    Raises:
+        RequestError: it is not one.
+    """
+    try:
+        table = json.loads(PLACEHOLDER.sub(r'"\g<0>"', text))
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict):
+        raise RequestError.about("--from", f"{flag}: found {quote(text)}, expected JSON")
+    return table

@@ -10,6 +10,7 @@ import pytest
 import kvcalc
 from kvcalc.engines import ENGINES, find
 from kvcalc.engines.server import Asked
+from kvcalc.engines.server_reader import read
 from kvcalc.layers.composed import NoCache
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.recurrent import GatedDeltaNet
@@ -278,9 +279,8 @@ def test_the_flags_of_its_server_are_known() -> None:
     assert ENGINES["lmdeploy"].programs == ("lmdeploy",)
     assert command.positional_model
     assert command.values["--quant-policy"] == "quant_policy"
-    assert set(command.values.values()) - {"model", "revision", "context", "sequences"} <= set(
-        find("lmdeploy").settings.model_fields
-    )
+    taken_apart = {"model", "revision", "context", "sequences", "dp", "ep", "hf_overrides"}
+    assert set(command.values.values()) - taken_apart <= set(find("lmdeploy").settings.model_fields)
     assert not set(command.values) & set(command.ignored)
 
 
@@ -296,3 +296,36 @@ def test_the_servers_automatic_dtype_is_the_models(dtype: str, settings: Any) ->
 
 def test_an_element_type_of_the_model_can_be_another() -> None:
     assert cost(model(), kv_cache_dtype="float16")(64) == cost(model())(64)
+
+
+@pytest.mark.parametrize(
+    ("line", "ranks"),
+    [
+        ("--tp 4", 4),
+        ("--tp 4 --dp 2", 2),
+        ("--ep 8", 8),
+        ("--tp 2 --ep 8", 8),
+        ("--tp 1 --dp 8 --ep 8", 1),
+        ("--dp 2 --ep 8", 4),
+    ],
+)
+def test_the_ranks_of_the_attention(line: str, ranks: int) -> None:
+    """pytorch/config.py, DistConfig: all ranks, those of the experts if any, over --dp."""
+    _, asked = read(f"lmdeploy serve api_server m --backend pytorch {line}")
+    assert asked.settings.get("tensor_parallel_size", "1") == str(ranks)
+    assert asked.settings.keys() <= {"tensor_parallel_size"}
+    assert any("the answer is one's" in note for note in asked.notes) == ("--dp" in line)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--tp 4 --dp 3", "--dp: found 3, expected a divisor of the 4 ranks"),
+        ("--ep many", "--ep: found 'many', expected a positive number"),
+        ("--hf-overrides '{\"head_dim\": 64}'", "'head_dim' may change what the model caches"),
+    ],
+)
+def test_what_its_server_cannot_be_read_with_is_refused(line: str, sentence: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError) as refused:
+        read(f"lmdeploy serve api_server m --backend pytorch {line}")
+    assert sentence in str(refused.value)

@@ -40,10 +40,31 @@ BEFORE = {
         *("--scheduler-delay-factor", "--swap-space", "--use-v2-block-manager", "-O"),
         *("-O0", "-O1", "-O2", "-O3", *PAIRED),
     },
-    "sglang": {"--tp", "--dp"},  # which argparse completes
+    "sglang": {  # --tp and --dp are completed by argparse
+        *("--tp", "--dp", "--mamba-scheduler-strategy", "--enable-gdn-replayssm-spec"),
+        *("--collect-tokens-histogram", "--disable-piecewise-cuda-graph", "--elastic-ep-rejoin"),
+        *("--enable-breakable-cuda-graph", "--enable-deepep-waterfill", "--stream-output"),
+        *("--enable-expert-distribution-metrics", "--enable-nan-detection", "--torchao-config"),
+        *("--enable-piecewise-cuda-graph", "--enforce-piecewise-cuda-graph", "--cuda-graph-bs"),
+        *("--keep-mm-feature-on-device", "--prefill-round-robin-balance", "--cuda-graph-max-bs"),
+        *("--record-nolora-graph", "--no-record-nolora-graph", "--cuda-graph-tc-compiler"),
+        *("--speculative-skip-dp-mlp-sync", "--multi-item-scoring-delimiter"),
+        *("--piecewise-cuda-graph-compiler", "--piecewise-cuda-graph-max-tokens"),
+        *("--piecewise-cuda-graph-tokens", "--nsa-decode-backend", "--nsa-prefill-backend"),
+        *("--enable-dsa-prefill-context-parallel", "--enable-nsa-prefill-context-parallel"),
+        *("--enable-prefill-context-parallel", "--dsa-prefill-cp-mode", "--nsa-prefill-cp-mode"),
+        *("--prefill-cp-mode", "--speculative-dflash-draft-window-size"),
+        *("--enable-double-sparsity", "--ds-channel-config-path", "--ds-heavy-channel-num"),
+        *("--ds-heavy-channel-type", "--ds-heavy-token-num", "--ds-sparse-decode-threshold"),
+    },
     "llama.cpp": {"--ctx-size-draft", "-cd"},
 }
 """Flags that the engine's parser does not name."""
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "lmdeploy"])
+def test_no_flag_of_the_engine_is_unknown(engine: str) -> None:
+    assert options(engine).keys() - server(engine).known == set()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -75,6 +96,7 @@ GIVES = {
         "context_length": "context",
         "mem_fraction_static": "share",
         "tp_size": "tensor_parallel_size",
+        "speculative_dflash_block_size": "speculative_num_draft_tokens",
     },
     "llama.cpp": {
         **dict.fromkeys(("model_url", "hf_repo"), "model"),
@@ -102,7 +124,12 @@ GIVES = {
 }
 """What an option gives where that has another name; `tp_size` and `dp_size` have short forms."""
 
-SHORT = {"--tp": "tensor_parallel_size", "--dp": "dp_size"}
+SHORT = {
+    "--tp": "tensor_parallel_size",
+    "--dp": "dp_size",
+    "--mamba-scheduler-strategy": "mamba_radix_cache_strategy",
+}
+"""What flags give that no option of the release names so."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -48,6 +48,33 @@ def test_running_requests_are_the_sequences_and_a_setting() -> None:
             None,
         ),
         ("--dp 4", {}, "starts so many replicas"),
+        ("--pp-size 1 --dcp-size 1 --attn-cp-size 1", {}, None),
+        ("--pipeline-parallel-size 2", {}, "each stage holds its own layers alone"),
+        (
+            "--prefill-attention-backend fa3 --decode-attention-backend fa3",
+            {"attention_backend": "fa3"},
+            None,
+        ),
+        ("--decode-attention-backend flashmla", {}, "may ask for another page"),
+        (
+            "--prefill-attention-backend fa3 --decode-attention-backend flashmla",
+            {},
+            "may ask for another page",
+        ),
+        (
+            "--speculative-dspark-block-size 5",
+            {"speculative_num_draft_tokens": 6},
+            None,
+        ),
+        ("--speculative-dflash-block-size 5", {"speculative_num_draft_tokens": "5"}, None),
+        (
+            "--mamba-scheduler-strategy extra_buffer",
+            {"mamba_radix_cache_strategy": "extra_buffer"},
+            None,
+        ),
+        ("--json-model-override-args '{\"rope_theta\": 1}' --context-length 8192", {}, None),
+        ("--json-model-override-args '{\"rope_theta\": 1}'", {}, "may change the longest context"),
+        ("--dsa-decode-backend fa3", {}, "as SGLang stores them by itself"),
         ("--speculative-algorithm EAGLE", {}, "counted only where draft_layers gives them"),
     ],
 )
@@ -83,13 +110,42 @@ def test_what_sglang_does_not_take_for_a_count_is_refused(text: str) -> None:
         asked(f"--context-length {text}")
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--dcp-size 4", "--dcp-size: found '4', expected 1: ranks share the tokens of a context"),
+        ("--attn-cp-size 2", "--attn-cp-size: found '2', expected 1: ranks share the tokens of a"),
+        (
+            "--json-model-override-args '{\"num_hidden_layers\": 2}'",
+            "'num_hidden_layers' may change what the model caches",
+        ),
+        ("--json-model-override-args {", "--json-model-override-args: found '{', expected JSON"),
+        ("--enable-hisparse", "HiSparse keeps rows in main memory"),
+        ("--enable-unified-memory", "one buffer is shared by all pools"),
+        ("--is-embedding --prefill-only-disable-kv-cache", "such a server keeps no cache"),
+    ],
+)
+def test_what_changes_the_cache_otherwise_is_refused(line: str, sentence: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError) as refused:
+        asked(line)
+    assert sentence in str(refused.value)
+
+
 def test_a_count_of_replicas_that_is_none_is_refused() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
         asked("--dp-size many")
 
 
+TAKEN_APART = {
+    *("dp_size", "dtype", "pp_size", "dcp_size", "attn_cp_size", "json_model_override_args"),
+    *("speculative_algorithm", "speculative_dspark_block_size"),
+    *("prefill_attention_backend", "decode_attention_backend"),
+}
+"""What flags give that `finish` makes settings of."""
+
+
 def test_no_flag_is_in_two_tables() -> None:
     assert not (SERVER.gives.keys() | SERVER.switches.keys()) & SERVER.ignored.keys()
     assert not SERVER.values.keys() & SERVER.switches.keys()
-    named = {*SERVER.values.values()} - {"model", "revision", "context", "dp_size", "dtype"}
-    assert named - {"speculative_algorithm"} <= SglangSettings.model_fields.keys()
+    named = {*SERVER.values.values()} - {"model", "revision", "context"} - TAKEN_APART
+    assert named <= SglangSettings.model_fields.keys()

@@ -15,7 +15,7 @@ IGNORED = {
         0: "--trust-remote-code --eager-mode --enable-return-routed-experts --enable-microbatch "
         "--enable-eplb --language-model-only --empty-init",
         1: "--download-dir --model-format --device --distributed-executor-backend "
-        "--vision-max-batch-size --ep --communicator --node-rank --nnodes --dist-init-addr "
+        "--vision-max-batch-size --communicator --node-rank --nnodes --dist-init-addr "
         "--moe-a2a-backend --piecewise-cudagraph-max-tokens",
         -1: "--cudagraph-capture-batch-sizes",
     },
@@ -25,10 +25,25 @@ IGNORED = {
     "which engine runs: the answer says that it is the PyTorch one's": {1: "--backend"},
     "a block that requests share is no larger": {0: "--enable-prefix-caching"},
     "the same caches, filled by another server": {1: "--role --migration-backend"},
+    "how large the pool is, not what a request takes of it": {1: "--num-gpu-blocks"},
+    "how kernels cut a block: it is allocated whole": {1: "--kernel-block-size"},
+    "how positions are encoded, on which no cache depends": {1: "--rope-scaling-factor"},
+    "of what stands beside it, which is said by itself": {
+        1: "--dllm-block-length --dllm-confidence-threshold --dllm-denoising-steps "
+        "--prefix-cache-decode-state-interval --speculative-dflash-block-size "
+        "--speculative-draft-model --speculative-num-draft-tokens",
+    },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
 
 SAID = {
     "the adapters' weights take memory of their own beside the cache": {-1: "--adapters"},
+    "the draft's layers are not counted; their blocks come on top": {1: "--speculative-algorithm"},
+    "what a diffusion model keeps of the block that it works on is not counted": {
+        1: "--dllm-unmasking-strategy",
+    },
+    "so many slots of recurrent state come on top": {1: "--prefix-cache-state-budget"},
+    "copies of the cache take memory outside the GPU on top": {1: "--kv-transfer-config"},
+    "ranks share a context on TurboMind alone, whose cache is not counted": {1: "--cp"},
 }
-"""Flags with a note: their memory is counted elsewhere."""
+"""Flags with a note: their memory is counted elsewhere, or they are not modelled."""

@@ -1,21 +1,53 @@
 """The command line of `lmdeploy serve api_server` (0.18.0: cli/serve.py, cli/utils.py)."""
 
+import re
+
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
 from kvcalc.engines.lmdeploy.settings import BY_NAME
+from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.errors import RequestError
 
 
 def finish(asked: Asked) -> Asked:
     """Drop `--dtype auto`, the default, and say whose figures these are."""
     if asked.settings.get("kv_cache_dtype") == "auto":
         del asked.settings["kv_cache_dtype"]
+    _attention_ranks(asked)
+    if (overrides := asked.settings.pop("hf_overrides", None)) is not None:
+        read_overrides("--hf-overrides", overrides, asked)
     if asked.passed.get("--backend") != "pytorch":
         asked.notes.append(
             "the figures are those of LMDeploy's PyTorch engine (--backend pytorch), not "
             "TurboMind's"
         )
     return asked
+
+
+def _attention_ranks(asked: Asked) -> None:
+    """Make the ranks that share the attention of --tp, --ep and --dp (pytorch/config.py).
+
+    Raises:
+        RequestError: one is not a positive number, or they do not divide evenly.
+    """
+    counts = {"tensor_parallel_size": 1, "ep": 1, "dp": 1}
+    for name in counts:
+        text = str(asked.settings.pop(name, "1"))
+        if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+            raise RequestError.of(f"--{name}", text, "a positive number")
+        counts[name] = int(text)
+    ranks, experts, replicas = counts.values()
+    world = experts if experts > 1 else ranks
+    if world % replicas:
+        raise RequestError.of("--dp", replicas, f"a divisor of the {world} ranks")
+    if world // replicas > 1:
+        asked.settings["tensor_parallel_size"] = str(world // replicas)
+    if replicas > 1:
+        asked.notes.append(
+            f"lmdeploy: --dp {replicas} makes so many groups, each with caches of its own; the "
+            "answer is one's"
+        )
 
 
 def prepare(wanted: Wanted) -> Wanted:
@@ -32,6 +64,9 @@ SERVER = Server(
         "--session-len": "context",
         "--max-batch-size": "sequences",
         "--tp": "tensor_parallel_size",
+        "--dp": "dp",
+        "--ep": "ep",
+        "--hf-overrides": "hf_overrides",
         "--quant-policy": "quant_policy",
         "--cache-block-seq-len": "cache_block_seq_len",
         "--dtype": "kv_cache_dtype",

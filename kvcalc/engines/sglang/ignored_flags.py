@@ -1,8 +1,7 @@
 """Flags of SGLang's server that leave what a request's cache takes as it is, and why.
 
-SGLang 0.5.23, srt/arg_groups/fields/*.py and srt/server_args.py. Those that touch it in ways that
-are not modelled (pipeline and context parallel, disaggregation, HiSparse, unified memory ...) stand
-in no table, so that they are named.
+SGLang 0.5.23, srt/arg_groups/fields/*.py and srt/server_args.py; older ones by server_args.py of
+0.5.10 to 0.5.18.
 """
 
 IGNORED = {
@@ -18,7 +17,7 @@ IGNORED = {
         "--prefill-delayer-token-usage-low-watermark --prefill-max-requests "
         "--priority-scheduling-preemption-threshold --retraction-policy "
         "--schedule-conservativeness --schedule-policy --scheduler-recv-interval "
-        "--stream-interval",
+        "--stream-interval --num-reserved-decode-tokens --pdmux-config-path",
         -1: "--prefill-delayer-forward-passes-buckets --prefill-delayer-wait-seconds-buckets",
     },
     "the text of requests and answers: its tokens are the context": {
@@ -26,10 +25,9 @@ IGNORED = {
         "--disable-outlines-disk-cache --disable-tokenizer-batch-decode "
         "--enable-dynamic-batch-tokenizer --enable-mis --enable-response-store "
         "--enable-strict-thinking --enable-tokenizer-batch-encode "
-        "--incremental-streaming-output --is-embedding --return-input-ids "
-        "--return-output-ids --skip-server-warmup --skip-tokenizer-init "
-        "--stream-response-default-include-usage --strip-thinking-cache "
-        "--trust-request-chat-template",
+        "--incremental-streaming-output --is-embedding --return-input-ids --return-output-ids "
+        "--skip-server-warmup --skip-tokenizer-init --stream-response-default-include-usage "
+        "--strip-thinking-cache --trust-request-chat-template",
         1: "--chat-template --completion-template --constrained-json-max-whitespace-cnt "
         "--constrained-json-whitespace-pattern --default-chat-template-kwargs "
         "--detokenizer-worker-num --dynamic-batch-tokenizer-batch-size "
@@ -40,46 +38,43 @@ IGNORED = {
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--checkpoint-engine-wait-weights-before-ready --delete-ckpt-after-loading "
-        "--enable-draft-weights-cpu-backup --enable-memory-saver "
-        "--enable-weights-cpu-backup --quantize-and-serve "
-        "--remote-instance-weight-loader-start-seed-via-transfer-engine --trust-remote-code "
-        "--weight-loader-disable-mmap --weight-loader-drop-cache-after-load "
-        "--weight-loader-prefetch-checkpoints",
-        1: "--cpu-offload-gb --decrypted-config-file --decrypted-draft-config-file "
-        "--download-dir --load-format --model-config-parser --model-impl "
-        "--model-loader-extra-config --modelexpress-config "
-        "--modelopt-checkpoint-restore-path --modelopt-checkpoint-save-path "
-        "--modelopt-export-path --modelopt-quant --offload-group-size --offload-mode "
-        "--offload-num-in-group --offload-prefetch-step --quantization "
-        "--quantization-param-path --remote-instance-weight-loader-backend "
+        "--enable-draft-weights-cpu-backup --enable-memory-saver --enable-weights-cpu-backup "
+        "--quantize-and-serve --remote-instance-weight-loader-start-seed-via-transfer-engine "
+        "--trust-remote-code --weight-loader-disable-mmap "
+        "--weight-loader-drop-cache-after-load --weight-loader-prefetch-checkpoints "
+        "--[no-]ple-offload-embedding",
+        1: "--cpu-offload-gb --decrypted-config-file --decrypted-draft-config-file --download-dir "
+        "--load-format --model-config-parser --model-impl --model-loader-extra-config "
+        "--modelexpress-config --modelopt-checkpoint-restore-path "
+        "--modelopt-checkpoint-save-path --modelopt-export-path --modelopt-quant "
+        "--offload-group-size --offload-mode --offload-num-in-group --offload-prefetch-step "
+        "--quantization --quantization-param-path --remote-instance-weight-loader-backend "
         "--remote-instance-weight-loader-seed-instance-ip "
         "--remote-instance-weight-loader-seed-instance-service-port "
-        "--remote-instance-weight-loader-send-weights-group-ports "
-        "--rl-quant-profile --startup-weight-load-mode --weight-cache-mode "
-        "--weight-cache-socket --weight-cache-timeout --weight-loader-prefetch-num-threads "
-        "--weight-version",
+        "--remote-instance-weight-loader-send-weights-group-ports --rl-quant-profile "
+        "--startup-weight-load-mode --weight-cache-mode --weight-cache-socket "
+        "--weight-cache-timeout --weight-loader-prefetch-num-threads --weight-version "
+        "--ple-offload-backend --ple-offload-dir",
         -1: "--custom-weight-loader --model-checksum",
     },
     "what is logged, measured, traced or checked": {
         0: "--debug-cuda-graph --disaggregation-enable-kv-checksum --enable-cache-report "
         "--enable-forward-pass-metrics --enable-layerwise-nvtx-marker --enable-metrics "
-        "--enable-metrics-for-all-schedulers --enable-mfu-metrics "
-        "--enable-profile-cuda-graph --enable-request-time-stats-logging "
-        "--enable-return-aux-hidden-states --enable-return-hidden-states "
-        "--enable-return-indexer-topk --enable-return-routed-experts "
-        "--enable-torch-compile-debug-mode --enable-trace --export-metrics-to-file "
-        "--log-requests --show-time-cost",
-        1: "--crash-dump-folder --debug-tensor-dump-input-file "
-        "--debug-tensor-dump-output-folder --decode-log-interval "
-        "--expert-balancedness-report-mode --expert-distribution-recorder-buffer-size "
-        "--expert-distribution-recorder-mode --export-metrics-to-file-dir "
-        "--extra-metric-labels --forward-hooks --forward-pass-metrics-ipc-name "
-        "--forward-pass-metrics-worker-id --gc-warning-threshold-secs --kv-canary "
-        "--kv-canary-real-data --kv-canary-sweep-interval --log-level --log-level-http "
-        "--log-requests-format --log-requests-level --msprobe-dump-config "
-        "--otlp-service-name --otlp-traces-endpoint --return-hidden-states-mode "
-        "--soft-watchdog-timeout --tokenizer-metrics-custom-labels-header --trace-modules "
-        "--watchdog-timeout",
+        "--enable-metrics-for-all-schedulers --enable-mfu-metrics --enable-profile-cuda-graph "
+        "--enable-request-time-stats-logging --enable-return-aux-hidden-states "
+        "--enable-return-hidden-states --enable-return-indexer-topk "
+        "--enable-return-routed-experts --enable-torch-compile-debug-mode --enable-trace "
+        "--export-metrics-to-file --log-requests --show-time-cost",
+        1: "--crash-dump-folder --debug-tensor-dump-input-file --debug-tensor-dump-output-folder "
+        "--decode-log-interval --expert-balancedness-report-mode "
+        "--expert-distribution-recorder-buffer-size --expert-distribution-recorder-mode "
+        "--export-metrics-to-file-dir --extra-metric-labels --forward-hooks "
+        "--forward-pass-metrics-ipc-name --forward-pass-metrics-worker-id "
+        "--gc-warning-threshold-secs --kv-canary --kv-canary-real-data "
+        "--kv-canary-sweep-interval --log-level --log-level-http --log-requests-format "
+        "--log-requests-level --msprobe-dump-config --otlp-service-name --otlp-traces-endpoint "
+        "--return-hidden-states-mode --soft-watchdog-timeout "
+        "--tokenizer-metrics-custom-labels-header --trace-modules --watchdog-timeout",
         -1: "--bucket-e2e-request-latency --bucket-inter-token-latency "
         "--bucket-time-to-first-token --debug-tensor-dump-layers --gc-threshold "
         "--generation-tokens-buckets --log-requests-target --prompt-tokens-buckets "
@@ -90,9 +85,8 @@ IGNORED = {
         0: "--disable-aiter-allreduce-fusion-in-decode "
         "--disable-aiter-allreduce-fusion-in-prefill --disable-attn-tp-gather "
         "--disable-chunked-prefix-cache --disable-cuda-graph --disable-cuda-graph-padding "
-        "--disable-custom-all-reduce --disable-decode-cuda-graph "
-        "--disable-flashinfer-autotune --disable-prefill-cuda-graph "
-        "--enable-aiter-allreduce-fusion --enable-amd-monokernel "
+        "--disable-custom-all-reduce --disable-decode-cuda-graph --disable-flashinfer-autotune "
+        "--disable-prefill-cuda-graph --enable-aiter-allreduce-fusion --enable-amd-monokernel "
         "--enable-attn-tp-input-scattered --enable-cudagraph-gc --enable-dense-mlp-attn-tp "
         "--enable-deterministic-inference --enable-dp-attention-local-control-broadcast "
         "--enable-dp-lm-head --enable-flashinfer-allreduce-fusion --enable-fp32-lm-head "
@@ -102,22 +96,27 @@ IGNORED = {
         "--[no-]enable-tf32-matmul --enable-torch-compile --enable-torch-symm-mem "
         "--[no-]enable-tp-lm-head-all-to-all --enable-two-batch-overlap "
         "--enforce-disable-flashinfer-allreduce-fusion --flashinfer-mla-disable-ragged "
-        "--triton-attention-reduce-in-fp32",
-        1: "--bf16-gemm-backend --boundary-reduction --context-bucket "
-        "--cuda-graph-backend-decode --cuda-graph-backend-prefill --cuda-graph-config "
-        "--cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill "
-        "--cuda-graph-max-seq-len-prefill --cuda-graph-prefill-max-context "
-        "--flashinfer-allreduce-fusion-backend --fp4-gemm-backend --fp8-gemm-backend "
-        "--monokernel-backend --rl-on-policy-target --sm-group-num "
-        "--tbo-token-distribution-threshold --torch-compile-max-bs "
-        "--triton-attention-num-kv-splits --triton-attention-split-tile-size",
+        "--triton-attention-reduce-in-fp32 --[no-]dcp-replicate-q-proj "
+        "--enable-cp-decode-attn-tp --[no-]enable-dsa-fused-indexer "
+        "--enable-mamba-cache-stochastic-rounding",
+        1: "--bf16-gemm-backend --boundary-reduction --context-bucket --cuda-graph-backend-decode "
+        "--cuda-graph-backend-prefill --cuda-graph-config --cuda-graph-max-bs-decode "
+        "--cuda-graph-max-bs-prefill --cuda-graph-max-seq-len-prefill "
+        "--cuda-graph-prefill-max-context --flashinfer-allreduce-fusion-backend "
+        "--fp4-gemm-backend --fp8-gemm-backend --monokernel-backend --rl-on-policy-target "
+        "--sm-group-num --tbo-token-distribution-threshold --torch-compile-max-bs "
+        "--triton-attention-num-kv-splits --triton-attention-split-tile-size "
+        "--dcp-comm-backend --cp-strategy --dsa-paged-mqa-logits-backend --dsa-topk-backend "
+        "--dsa-triton-union --dsv4-prefill-backend --mamba-backend --mamba-cache-philox-rounds "
+        "--prefill-kv-cache-dequant-dtype --speculative-draft-attention-backend "
+        "--speculative-dsa-topk-backend",
         -1: "--cuda-graph-bs-decode --cuda-graph-bs-prefill --flashinfer-autotune-skip-ops",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--disable-fast-image-processor --enable-broadcast-mm-inputs-process "
-        "--enable-mm-global-cache --enable-multimodal "
-        "--enable-precise-embedding-interpolation --enable-prefix-mm-cache "
-        "--language-model-only --[no-]mm-enable-dp-encoder --trust-mm-content-hashes",
+        "--enable-mm-global-cache --enable-multimodal --enable-precise-embedding-interpolation "
+        "--enable-prefix-mm-cache --language-model-only --[no-]mm-enable-dp-encoder "
+        "--trust-mm-content-hashes --enable-adaptive-dispatch-to-encoder --language-only",
         1: "--asr-max-buffer-seconds --asr-max-concurrent-sessions --encoder-bootstrap-port "
         "--encoder-transfer-backend --image-processor-backend --limit-mm-data-per-request "
         "--media-url-max-file-size-mb --mm-attention-backend --mm-feature-transport "
@@ -132,16 +131,16 @@ IGNORED = {
         "--enable-shared-experts-attn-tp --enable-w4a4-mxfp4-megamoe --enable-waterfill "
         "--enforce-shared-experts-fusion",
         1: "--deepep-config --deepep-dispatcher-output-dtype --deepep-mode --deepep-v2-mode "
-        "--dwdp-size --elastic-ep-backend --elastic-ep-initial-size "
-        "--elastic-ep-scale-timeout --ep --ep-dispatch-algorithm --ep-num-redundant-experts "
-        "--ep-size --eplb-algorithm --eplb-min-rebalancing-utilization-threshold "
-        "--eplb-rebalance-layers-per-chunk --eplb-rebalance-num-iterations "
-        "--expert-parallel-size --flashinfer-a2a-dispatch-type "
-        "--flashinfer-mxfp4-moe-precision --fuseep-mode --init-expert-location "
-        "--kt-cpuinfer --kt-max-deferred-experts-per-token --kt-method --kt-num-gpu-experts "
+        "--dwdp-size --elastic-ep-backend --elastic-ep-initial-size --elastic-ep-scale-timeout "
+        "--ep --ep-dispatch-algorithm --ep-num-redundant-experts --ep-size --eplb-algorithm "
+        "--eplb-min-rebalancing-utilization-threshold --eplb-rebalance-layers-per-chunk "
+        "--eplb-rebalance-num-iterations --expert-parallel-size --flashinfer-a2a-dispatch-type "
+        "--flashinfer-mxfp4-moe-precision --fuseep-mode --init-expert-location --kt-cpuinfer "
+        "--kt-max-deferred-experts-per-token --kt-method --kt-num-gpu-experts "
         "--kt-threadpool-count --kt-weight-path --max-ep-size --moe-a2a-backend "
         "--moe-data-parallel-size --moe-dense-tp-size --moe-dp-size --moe-runner-backend "
-        "--paged-experts-num-resident --shared-experts-tp-size",
+        "--paged-experts-num-resident --shared-experts-tp-size --elastic-ep-join-mode "
+        "--elastic-ep-join-rank-offset",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
         0: "--disaggregation-decode-enable-radix-cache --enable-linker-mla-dedup "
@@ -156,9 +155,10 @@ IGNORED = {
         "--hicache-storage-backend-extra-config --hicache-storage-prefetch-policy "
         "--hicache-storage-prefetch-retry-max-attempts "
         "--hicache-storage-prefetch-retry-poll-interval --hicache-write-policy "
-        "--kv-events-config --mooncake-ib-device --radix-cache-backend "
-        "--radix-eviction-policy --radix-eviction-policy-config "
-        "--unified-cache-external-linker-backend --unified-cache-external-linker-config",
+        "--kv-events-config --mooncake-ib-device --radix-cache-backend --radix-eviction-policy "
+        "--radix-eviction-policy-config --unified-cache-external-linker-backend "
+        "--unified-cache-external-linker-config --lmcache-config-file "
+        "--mamba-max-states-per-path --mamba-track-interval",
     },
     "how the next token is chosen": {
         0: "--enable-custom-logit-processor --enable-watermark --mlx-enable-sampling",
@@ -169,8 +169,8 @@ IGNORED = {
         0: "--enable-http-worker-reuseport --enable-http2 --enable-ssl-refresh --grpc-mode "
         "--smg-grpc-mode",
         1: "--admin-api-key --api-key --batch-notify-size --engine-info-bootstrap-port "
-        "--fastapi-root-path --file-storage-path --gated-launch-port "
-        "--grpc-http-sidecar-port --grpc-port --grpc-response-timeout-secs --host "
+        "--fastapi-root-path --file-storage-path --gated-launch-port --grpc-http-sidecar-port "
+        "--grpc-port --grpc-response-timeout-secs --host "
         "--http2-initial-connection-window-size --http2-max-concurrent-streams "
         "--load-publish-endpoint --load-snapshot-publish-interval --port --sidecar "
         "--sidecar-args --smg-http-sidecar-port --ssl-ca-certs --ssl-certfile --ssl-keyfile "
@@ -179,13 +179,14 @@ IGNORED = {
     "LoRA adapters: their weights stand beside the cache": {
         0: "--enable-lora-overlap-loading --[no-]experts-shared-outer-loras "
         "--[no-]lora-strict-loading --lora-use-virtual-experts",
-        1: "--lora-backend --lora-drain-wait-threshold --lora-eviction-policy "
-        "--max-loaded-loras --max-lora-chunk-size --max-lora-rank --max-loras-per-batch",
+        1: "--lora-backend --lora-drain-wait-threshold --lora-eviction-policy --max-loaded-loras "
+        "--max-lora-chunk-size --max-lora-rank --max-loras-per-batch",
         -1: "--lora-target-modules",
     },
     "a draft's weights, kernels and rules of acceptance: its tokens and layers are settings": {
         0: "--[no-]speculative-enable-w4a4-mxfp4-megamoe --speculative-use-block-verification "
-        "--speculative-use-rejection-sampling",
+        "--speculative-use-rejection-sampling "
+        "--speculative-dspark-align-verify-tokens-to-graph-tier",
         1: "--spec-trace-dir --speculative-accept-threshold-acc "
         "--speculative-accept-threshold-single --speculative-attention-mode "
         "--speculative-domino-candidate-pool-size --speculative-draft-load-format "
@@ -196,30 +197,35 @@ IGNORED = {
         "--speculative-ngram-external-corpus-path --speculative-ngram-external-sam-budget "
         "--speculative-ngram-match-type --speculative-ngram-max-bfs-breadth "
         "--speculative-ngram-max-trie-depth --speculative-ngram-min-bfs-breadth "
-        "--speculative-token-map",
+        "--speculative-token-map --speculative-adaptive-config --speculative-draft-model "
+        "--speculative-draft-model-path --speculative-dspark-confidence-sts-path "
+        "--speculative-dspark-sps-table-path --uno-lora-path",
     },
     "how processes and nodes find each other, and which devices they take": {
         0: "--pre-warm-nccl --sleep-on-idle --use-ray",
-        1: "--base-gpu-id --device --dist-init-addr --dist-timeout --gpu-id-step "
-        "--nccl-init-addr --nccl-port --nnodes --node-rank",
+        1: "--base-gpu-id --device --dist-init-addr --dist-timeout --gpu-id-step --nccl-init-addr "
+        "--nccl-port --nnodes --node-rank",
         -1: "--numa-node",
     },
     "replicas of the whole server: the answer is one's": {
         1: "--load-balance-method",
     },
+    "of what stands beside it, which is said or refused by itself": {
+        0: "--[no-]dllm-fdfo",
+        1: "--decoupled-spec-bind-endpoint --decoupled-spec-connect-endpoints "
+        "--decoupled-spec-rank --dllm-algorithm-config --int8-mamba-ckpt-size "
+        "--linear-replayssm-cache-len",
+    },
+    "of releases before 0.5.23, where they did nothing to a request's cache either": {
+        0: "--collect-tokens-histogram --disable-piecewise-cuda-graph --elastic-ep-rejoin "
+        "--enable-breakable-cuda-graph --enable-deepep-waterfill "
+        "--enable-expert-distribution-metrics --enable-nan-detection "
+        "--enable-piecewise-cuda-graph --enforce-piecewise-cuda-graph "
+        "--keep-mm-feature-on-device --prefill-round-robin-balance --[no-]record-nolora-graph "
+        "--speculative-skip-dp-mlp-sync --stream-output",
+        1: "--cuda-graph-max-bs --cuda-graph-tc-compiler --multi-item-scoring-delimiter "
+        "--piecewise-cuda-graph-compiler --piecewise-cuda-graph-max-tokens --torchao-config",
+        -1: "--cuda-graph-bs --piecewise-cuda-graph-tokens",
+    },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
-
-SAID = {
-    "the adapters' weights and buffers take memory of their own beside the cache": {
-        0: "--enable-lora",
-        -1: "--lora-paths",
-    },
-    "copies of the cache take main memory on top (--hicache-size, or --hicache-ratio times it)": {
-        0: "--enable-hicache --enable-hierarchical-cache",
-    },
-    "copies of the cache take memory outside the GPU on top": {
-        0: "--disaggregation-decode-enable-offload-kvcache --enable-flexkv",
-    },
-}
-"""Flags with a note: their memory is counted elsewhere."""

@@ -8,9 +8,11 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 import re
 from decimal import Decimal
 
+from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
-from kvcalc.engines.sglang.ignored_flags import IGNORED, SAID
+from kvcalc.engines.sglang.ignored_flags import IGNORED
 from kvcalc.engines.sglang.option_values import TAKES
+from kvcalc.engines.sglang.remarked_flags import REFUSED, SAID
 from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
@@ -43,8 +45,32 @@ VALUES = {
     "--dp": "dp_size",
     "--dtype": "dtype",
     "--speculative-algorithm": "speculative_algorithm",
+    "--speculative-dflash-block-size": "speculative_num_draft_tokens",
+    "--speculative-dspark-block-size": "speculative_dspark_block_size",
+    "--mamba-scheduler-strategy": "mamba_radix_cache_strategy",
+    "--prefill-attention-backend": "prefill_attention_backend",
+    "--decode-attention-backend": "decode_attention_backend",
+    "--pp-size": "pp_size",
+    "--pipeline-parallel-size": "pp_size",
+    "--dcp-size": "dcp_size",
+    "--decode-context-parallel-size": "dcp_size",
+    "--attn-cp-size": "attn_cp_size",
+    "--attention-context-parallel-size": "attn_cp_size",
+    "--json-model-override-args": "json_model_override_args",
 }
-"""What each flag with a value gives; `finish` makes settings of dp_size, dtype and the draft's."""
+"""What each flag with a value gives; `finish` makes settings of what is none.
+
+--mamba-scheduler-strategy is an older name (up to 0.5.18).
+"""
+
+SHARED = {
+    "dcp_size": "ranks share the tokens of a context",
+    "attn_cp_size": "ranks share the tokens of a prompt, and each holds more heads",
+}
+"""Counts of ranks that are refused, unless they are 1, and why."""
+
+PHASES = ("prefill_attention_backend", "decode_attention_backend")
+"""Backends of one phase, which win over --attention-backend."""
 
 ENVIRONMENT = {
     "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
@@ -93,6 +119,13 @@ def finish(asked: Asked) -> Asked:
     if own is not None:
         settings.setdefault("kv_cache_dtype", own)
     _data_parallel(asked)
+    _shared(asked)
+    _of_phases(asked)
+    if (overrides := settings.pop("json_model_override_args", None)) is not None:
+        read_overrides("--json-model-override-args", overrides, asked)
+    drafted = settings.pop("speculative_dspark_block_size", None)
+    if drafted is not None and re.fullmatch(COUNT, str(drafted)):
+        settings.setdefault("speculative_num_draft_tokens", int(drafted) + 1)
     running = str(settings.get("max_running_requests", ""))
     if re.fullmatch(COUNT, running):
         asked.sequences = int(running)
@@ -126,6 +159,35 @@ def _data_parallel(asked: Asked) -> None:
             )
 
 
+def _shared(asked: Asked) -> None:
+    """Refuse ranks that share a context's tokens; say of stages that they are not counted."""
+    for name, why in SHARED.items():
+        if (ranks := asked.settings.pop(name, "1")) != "1":
+            raise RequestError.about(
+                "--from",
+                f"{_flag(name)}: found {quote(ranks)}, expected 1: {why}, which kvcalc does not "
+                "count",
+            )
+    if (stages := asked.settings.pop("pp_size", "1")) != "1":
+        asked.notes.append(
+            f"sglang: of --pp-size {quote(stages)} each stage holds its own layers alone; here "
+            "every GPU holds them all"
+        )
+
+
+def _of_phases(asked: Asked) -> None:
+    """Take the backends of prompts and of decoding where they are one."""
+    given = {name: asked.settings.pop(name, None) for name in PHASES}
+    backends = {one for one in given.values() if one is not None}
+    if len(backends) == 1 and None not in given.values():
+        asked.settings["attention_backend"] = backends.pop()
+    elif backends:
+        asked.notes.append(
+            "sglang: another attention backend for prompts or for decoding may ask for another "
+            "page; that of --attention-backend is counted"
+        )
+
+
 def prepare(wanted: Wanted) -> Wanted:
     """Turn settings into what SGLang's flags give: the way back of `finish`.
 
@@ -155,6 +217,7 @@ SERVER = Server(
     environment=ENVIRONMENT,
     harmless=IGNORED,
     said=SAID,
+    refused=REFUSED,
     positional_model=True,
     abbreviates=True,
     number=human_readable_int,

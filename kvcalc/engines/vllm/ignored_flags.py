@@ -131,8 +131,8 @@ IGNORED = {
     "which requests run when, and in what pieces: not what one of them holds": {
         0: "--[no-]long-prefill-token-threshold-adaptive",
         1: "--long-prefill-token-threshold --max-num-active-seqs --max-num-partial-prefills "
-        "--max-num-queued-reqs --max-num-queued-tokens --prefill-schedule-interval "
-        "--scheduler-cls --scheduling-policy --stream-interval",
+        "--max-num-queued-reqs --max-num-queued-tokens --max-num-scheduled-tokens "
+        "--prefill-schedule-interval --scheduler-cls --scheduling-policy --stream-interval",
     },
     "how large the pool is, not what a request takes of it: memory is asked for by itself": {
         0: "--[no-]scheduler-reserve-full-isl",
@@ -141,6 +141,7 @@ IGNORED = {
     "what holds without the flag, too": {
         0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "
         "--no-kv-sharing-fast-prefill --no-use-replayssm --swa-bounded-replay",
+        1: "--replayssm-buffer-len",
     },
     "how tokens are dealt to ranks that share a context: each holds as many": {
         1: "--cp-kv-cache-interleave-size --dcp-kv-cache-interleave-size",

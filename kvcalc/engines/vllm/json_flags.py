@@ -1,18 +1,17 @@
 """The flags of `vllm serve` whose value is JSON: read into settings, and written from them.
 
-vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/kv_events.py,
-config/model.py. Of each flag the keys are
-parted as flags are: those that give a setting, those that cannot touch a cache, those that are
+vLLM 0.33.0: config/attention.py, config/kv_transfer.py, config/kv_events.py. Of each flag the keys
+are parted as flags are: those that give a setting, those that cannot touch a cache, those that are
 refused. Others are named. `draft_flags` reads --speculative-config.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kvcalc.engines.server import Asked
-from kvcalc.errors import RequestError, quote
+from kvcalc.engines.server_json import table_of
+from kvcalc.errors import RequestError
 
 ATTENTION = {
     "backend": "attention_backend",
@@ -67,17 +66,8 @@ HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
 LMCACHE_MP = "LMCacheMPConnector"
 """A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
 
-PLACEHOLDER = re.compile(r"(?<=[:,\[ ])<[\w. -]+>(?=[ ,}\]])")
-"""A placeholder where a value should stand, as in {"model": <name>}."""
-
 EVENTS = json.dumps({"enable_kv_cache_events": True})
 """--kv-events-config with events."""
-
-POSITIONS = ("rope_parameters", "rope_scaling", "rope_theta", "mrope_section")
-"""Keys of a model's file that say how positions are encoded, which no cache depends on."""
-
-SHAPES = ("head", "layer", "window", "chunk", "lora_rank", "state", "conv", "hidden_size")
-"""Parts of the names of keys of a model's file that say what it caches."""
 
 
 def read_attention(text: str, asked: Asked) -> None:
@@ -153,33 +143,6 @@ def read_events(text: str, asked: Asked) -> None:
     asked.settings["enable_kv_cache_events"] = True
 
 
-def read_overrides(text: str, asked: Asked) -> None:
-    """Read --hf-overrides: keys of the model's file; those of its shape are refused.
-
-    Raises:
-        RequestError: it changes what the model caches, which its file has to say.
-    """
-    for key in _leaves(table_of("--hf-overrides", text)):
-        if any(part in key for part in SHAPES):
-            raise RequestError.about(
-                "--from",
-                f"--hf-overrides: {quote(key)} may change what the model caches; kvcalc reads it "
-                "from the model's file alone",
-            )
-        asked.notes.append(f"--hf-overrides: {quote(key)} is not read; the model's own file is")
-
-
-def _leaves(table: dict[str, Any]) -> Iterator[str]:
-    """Name the keys of all tables inside, but for those of positions."""
-    for key, value in table.items():
-        if key in POSITIONS:
-            continue
-        if isinstance(value, dict):
-            yield from _leaves(value)
-        else:
-            yield key
-
-
 def refuse_and_name(
     flag: str,
     table: Mapping[str, Any],
@@ -199,18 +162,3 @@ def refuse_and_name(
             )
     if unknown := [f"{flag}.{key}" for key in table if key not in known]:
         asked.name_unknown(unknown)
-
-
-def table_of(flag: str, text: str) -> dict[str, Any]:
-    """Read a flag's value as an object in JSON.
-
-    Raises:
-        RequestError: it is not one.
-    """
-    try:
-        table = json.loads(PLACEHOLDER.sub(r'"\g<0>"', text))
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict):
-        raise RequestError.about("--from", f"{flag}: found {quote(text)}, expected JSON")
-    return table

@@ -4,9 +4,12 @@ What stands in no table is named to the person who asked.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
+from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.vllm.draft_flags import read_draft
 from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, REFUSED, SAID
@@ -15,7 +18,6 @@ from kvcalc.engines.vllm.json_flags import (
     note_connector,
     read_attention,
     read_events,
-    read_overrides,
     read_transfer,
     write_attention,
     write_transfer,
@@ -120,11 +122,11 @@ ENVIRONMENT = {
 }
 """Variables of the environment (envs.py): the setting of each."""
 
-JSON_FLAGS = {
+JSON_FLAGS: Mapping[str, Callable[[str, Asked], None]] = {
     "attention_config": read_attention,
     "kv_transfer_config": read_transfer,
     "kv_events_config": read_events,
-    "hf_overrides": read_overrides,
+    "hf_overrides": partial(read_overrides, "--hf-overrides"),
 }
 """What reads the value of a flag in JSON."""
 

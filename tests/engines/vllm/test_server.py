@@ -113,7 +113,6 @@ def test_other_counts_are_none(text: str) -> None:
         ),
         ({"runner": "auto", "convert": "embed"}, {"runner": "pooling"}),
         ({"runner": "generate", "convert": "none"}, {"runner": "generate"}),
-        ({"hf_overrides": '{"text_config": {"rope_parameters": {"factor": 4}}}'}, {}),
         ({"kv_events_config": "{}"}, {"enable_kv_cache_events": True}),
         (
             {"speculative_method": "deepseek_mtp", "num_speculative_tokens": "2"},
@@ -315,6 +314,19 @@ def in_bytes(line: str, **settings: Any) -> int:
     assert asked.context is not None
     cost = kvcalc.cost(kvcalc.load(asked.model), "vllm", **asked.settings, **settings)
     return cost(asked.context)
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [("--max-model-len 8192", False), ("", True), ("--max-model-len auto", True)],
+)
+def test_positions_that_are_overridden_may_change_the_longest_context(
+    length: str, said: bool
+) -> None:
+    overrides = """--hf-overrides '{"text_config": {"rope_parameters": {"factor": 4}}}'"""
+    _, asked = read(f"vllm serve m {overrides} {length}")
+    assert asked.settings == {}
+    assert [("may change the longest context" in note) for note in asked.notes] == [True] * said
 
 
 @pytest.mark.parametrize("start", ["vllm serve m", "vllm serve m --attention-backend TRITON_ATTN"])

@@ -1,0 +1,89 @@
+"""Flags of SGLang's server that are said or refused: they change memory in ways not counted.
+
+SGLang 0.5.23, srt/arg_groups/fields/*.py and the files that read them.
+"""
+
+SAID = {
+    "the adapters' weights and buffers take memory of their own beside the cache": {
+        0: "--enable-lora",
+        -1: "--lora-paths",
+    },
+    "copies of the cache take main memory on top (--hicache-size, or --hicache-ratio times it)": {
+        0: "--enable-hicache --enable-hierarchical-cache",
+    },
+    "copies of the cache take memory outside the GPU on top": {
+        0: "--disaggregation-decode-enable-offload-kvcache --enable-flexkv --enable-lmcache",
+    },
+    "a server of one phase keeps slots for requests on their way; one for both is counted": {
+        0: "--enable-pd-role-switch --enable-pdmux",
+        1: "--disaggregation-decode-extra-slots --disaggregation-mode",
+    },
+    "what a diffusion model keeps of the block that it works on is not counted": {
+        1: "--dllm-algorithm",
+    },
+    "drafts come from another server, and what this one keeps of them is not counted": {
+        1: "--decoupled-spec-role",
+    },
+    "tokens are counted as drafted in each step, however many it drafts": {
+        0: "--speculative-adaptive",
+    },
+    "of the draft's layers the cache is counted in the model's own format, and whole": {
+        0: "--enable-multi-layer-eagle",
+        1: "--speculative-draft-kv-cache-dtype --speculative-draft-window-size",
+    },
+    "other kernels may ask for other slots of recurrent state; those of triton are counted": {
+        1: "--linear-attn-backend --linear-attn-decode-backend --linear-attn-prefill-backend "
+        "--linear-attn-verify-backend",
+    },
+    "rows of sparse attention are counted as SGLang stores them by itself on the GPU": {
+        1: "--dsa-decode-backend --dsa-prefill-backend --dsv4-attn-backend --nsa-decode-backend "
+        "--nsa-prefill-backend",
+    },
+    "how prompts are split over ranks is not counted": {
+        0: "--enable-dsa-prefill-context-parallel --enable-nsa-prefill-context-parallel "
+        "--enable-prefill-context-parallel --enable-prefill-cp",
+        1: "--dsa-prefill-cp-mode --nsa-prefill-cp-mode --prefill-cp-mode",
+    },
+    "the states that are kept for the radix cache take a pool of int8 on top": {
+        0: "--enable-int8-mamba-checkpoint",
+    },
+    "it is of models that kvcalc refuses by name, or of Ascend's pools, and is not counted": {
+        0: "--enable-encoder-swa-bounded-replay --[no-]enable-decoder-swa-bounded-replay "
+        "--enable-scattered-sconv",
+        1: "--c128-page-size --qsa-indexer-dtype",
+    },
+    "a window pool that is sized by the running requests is larger by these tails": {
+        1: "--swa-prefix-tails",
+    },
+    "what stands in that file is not read": {1: "--config"},
+    "the layers of a draft model whose window it is are counted whole": {
+        1: "--speculative-dflash-draft-window-size",
+    },
+}
+"""Flags with a note: their memory is counted elsewhere, or they are not modelled."""
+
+REFUSED = {
+    "HiSparse keeps rows in main memory and few of them on the GPU, which kvcalc does not count": {
+        0: "--enable-hisparse",
+        1: "--hierarchical-sparse-attention-extra-config --hisparse-config",
+    },
+    "it keeps the inputs of recurrent layers beside their states, which kvcalc does not count": {
+        0: "--enable-gdn-replayssm-spec --enable-linear-replayssm --enable-linear-replayssm-spec",
+    },
+    "one buffer is shared by all pools as they need it, which kvcalc does not count": {
+        0: "--enable-page-major-kv-layout --enable-unified-memory",
+    },
+    "ranks share what each of them would hold, which kvcalc does not count": {
+        0: "--enable-dsa-cache-layer-split --enable-kv-cache-sharding",
+    },
+    "it stores the indexer's keys in 4 bits, which kvcalc does not count": {
+        0: "--enable-deepseek-v4-fp4-indexer",
+    },
+    "it keeps few of the tokens on the GPU, which kvcalc does not count": {
+        0: "--enable-double-sparsity",
+        1: "--ds-channel-config-path --ds-heavy-channel-num --ds-heavy-channel-type "
+        "--ds-heavy-token-num --ds-sparse-decode-threshold",
+    },
+    "such a server keeps no cache": {0: "--encoder-only --prefill-only-disable-kv-cache"},
+}
+"""Flags that change the cache."""
