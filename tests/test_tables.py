@@ -77,7 +77,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/vllm/ignored_flags.py": "HARMLESS_VARIABLES",
         "engines/vllm/formats.py": "UNREAD",
         "engines/vllm/kernels.py": "READ UNREAD KERNELS_ALONE",
-        "readers/started.py": "SCRIPTS",
+        "readers/line_files.py": "SCRIPTS",
     },
     "tests/engines/vllm/test_weights.py says of each role whether it is measured": {
         "engines/vllm/weights/shards.py": "SHARDS",

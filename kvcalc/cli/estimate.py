@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def estimate(
     model: ModelOptions,
     engine: EngineOptions,
-    started: ServerOptions,
+    server: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
@@ -55,17 +55,17 @@ def estimate(
 
     kvcalc estimate k-exaone-236b-a23b -c 256K -w 128
     """
-    asked = started.started(model, engine)
+    wanted = server.request(model, engine)
     tokens = amount(window, "--window")
-    chosen = asked.model.load(tokens)
-    given = counted.amounts([context], chosen, asked.model.model) if context else []
+    chosen = wanted.model.load(tokens)
+    given = counted.amounts([context], chosen, wanted.model.model) if context else []
     if len(given) > 1:
         raise RequestError.of("--context", context, "one; see kvcalc sweep")
-    length = given[0] if given else asked.context_of(chosen)
+    length = given[0] if given else wanted.context_of(chosen)
     if tokens is not None:
         chosen = chosen.with_window(tokens)
-    at_once = amount(sequences, "--sequences") or asked.sequences or 1
-    cost = request.cost(chosen, asked.engine, **asked.settings)
+    at_once = amount(sequences, "--sequences") or wanted.sequences or 1
+    cost = request.cost(chosen, wanted.engine, **wanted.settings)
     found = estimate_of(cost, length or chosen.longest_context, at_once)
 
     def page() -> "Page":
@@ -76,8 +76,8 @@ def estimate(
     output.write_one(found, page)
     if cost.note:
         note_on_stderr(cost.note)
-    for one in asked.beside:
-        _note_beside(one, chosen, asked.engine, found)
+    for one in wanted.beside:
+        _note_beside(one, chosen, wanted.engine, found)
     warn_past_maximum(chosen, [found.context])
 
 

@@ -18,7 +18,7 @@ from kvcalc.outputs.pages.explain import explain_page
 def explain(
     model: ModelOptions,
     engine: EngineOptions,
-    started: ServerOptions,
+    server: ServerOptions,
     output: OutputOptions,
     context: Annotated[
         str | None,
@@ -44,16 +44,16 @@ def explain(
 
     kvcalc explain k-exaone-236b-a23b -e vllm -c 256K
     """
-    asked = started.started(model, engine)
+    wanted = server.request(model, engine)
     tokens = amount(window, "--window")
-    chosen = asked.model.load(tokens)
+    chosen = wanted.model.load(tokens)
     found = answer(
         chosen,
-        context=amount(context, "--context") or asked.context_of(chosen),
-        sequences=amount(sequences, "--sequences") or asked.sequences or 1,
+        context=amount(context, "--context") or wanted.context_of(chosen),
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
         window=tokens,
-        engine=asked.engine,
-        **asked.settings,
+        engine=wanted.engine,
+        **wanted.settings,
     )
     output.write_one(found, lambda: explain_page(found), rows=found.rows)
     warn_past_maximum(chosen, [found.quantities["context"]])

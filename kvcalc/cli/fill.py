@@ -55,7 +55,7 @@ def fill(
         columns = places(table.header, named(column or (), "--column", "question=name"))
         answer = filler(len(table.header), columns)
 
-        def answered() -> Iterator[tuple[Sequence[str], Filled]]:
+        def answers() -> Iterator[tuple[Sequence[str], Filled]]:
             nonlocal bad
             for number, row in reading(table, source):
                 found = answer(row)
@@ -67,7 +67,7 @@ def fill(
                     used.add(found.cost.engine)
                 yield row, found
 
-        _write(table, answered(), columns, output)
+        _write(table, answers(), columns, output)
         unread = {name for place, name in enumerate(table.header) if place not in columns.values()}
     _note_settings(unread, used)
     if bad:

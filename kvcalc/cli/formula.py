@@ -21,7 +21,7 @@ from kvcalc.outputs.write import write
 def formula(
     model: ModelOptions,
     engine: EngineOptions,
-    started: ServerOptions,
+    server: ServerOptions,
     target: Annotated[
         str, typer.Option("--as", help="One of " + ", ".join(TARGETS) + ".")
     ] = "text",
@@ -50,18 +50,18 @@ def formula(
     """
     if target not in TARGETS:
         raise RequestError.of("--as", target, f"one of {', '.join(TARGETS)}")
-    asked = started.started(model, engine)
+    wanted = server.request(model, engine)
     tokens = amount(window, "--window")
-    chosen = asked.model.load(tokens)
+    chosen = wanted.model.load(tokens)
     found = write_formula(
         chosen,
         target,
-        engine=asked.engine,
+        engine=wanted.engine,
         window=tokens,
         dialect=dialect,
         names=named(name or (), "--name", "variable=name"),
         per_gpu=per_gpu,
-        **asked.settings,
+        **wanted.settings,
     )
     write(f"{found.text}\n", output)
     note_on_stderr(found.exact)

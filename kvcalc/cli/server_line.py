@@ -52,7 +52,7 @@ class ServerOptions:
     ] = None
     gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
 
-    def started(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
+    def request(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
         """Merge the command line and the options.
 
         Raises:
@@ -61,11 +61,11 @@ class ServerOptions:
         if self.from_line is None:
             return ServerRequest(model, engine.engine, engine.settings(gpu=self.gpu))
         from kvcalc.engines import server_reader
-        from kvcalc.readers import started
+        from kvcalc.readers import line_files
 
         line = self.from_line
-        if started.names_a_file(line):
-            line = started.read(line)
+        if line_files.names_a_file(line):
+            line = line_files.read(line)
         own, release = engines.parted(engine.engine)
         wanted = engine.settings(gpu=self.gpu)
         name, asked = server_reader.read(

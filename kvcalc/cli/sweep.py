@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def sweep(
     model: ModelOptions,
     engine: EngineOptions,
-    started: ServerOptions,
+    server: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
@@ -50,15 +50,15 @@ def sweep(
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
     """
     windows = amounts(window, "--window")
-    asked = started.started(model, engine)
-    chosen = asked.model.load(windows[0] if windows else None)
+    wanted = server.request(model, engine)
+    chosen = wanted.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=counted.amounts(context, chosen, asked.model.model) or asked.context_of(chosen),
+        context=counted.amounts(context, chosen, wanted.model.model) or wanted.context_of(chosen),
         window=windows or None,
-        sequences=amount(sequences, "--sequences") or asked.sequences or 1,
-        engine=asked.engine,
-        **asked.settings,
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
+        engine=wanted.engine,
+        **wanted.settings,
     )
 
     def page() -> "Page":

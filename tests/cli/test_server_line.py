@@ -82,8 +82,8 @@ def test_a_line_says_engine_model_context_and_settings(
     ],
 )
 def test_a_revision_is_the_models(line: str, source: str) -> None:
-    started = ServerOptions(from_line=line).started(ModelOptions(), EngineOptions())
-    assert started.model.model == source
+    wanted = ServerOptions(from_line=line).request(ModelOptions(), EngineOptions())
+    assert wanted.model.model == source
 
 
 def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:

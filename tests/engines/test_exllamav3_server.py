@@ -10,7 +10,7 @@ from kvcalc.engines.server import Asked
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.server_writer import write
 from kvcalc.errors import KvcalcError
-from kvcalc.readers import started
+from kvcalc.readers import line_files
 from tests.conftest import Cli
 from tests.shapes import full, model
 
@@ -211,7 +211,7 @@ developer:
 def test_a_config_yml_is_read_as_the_arguments_it_stands_for(tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "config.yml"
     file.write_text(CONFIG)
-    engine, asked = read(started.read(str(file)), "exllamav3")
+    engine, asked = read(line_files.read(str(file)), "exllamav3")
     assert (engine, asked.model, asked.context) == ("exllamav3", "Qwen3-8B", 32_768)
     assert asked.settings == {"cache_size": "65536", "cache_quant": "8", **SLOTS}
     assert asked.passed["--template-vars-default"] == '{"enable_thinking": true}'

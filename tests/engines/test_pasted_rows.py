@@ -12,7 +12,7 @@ from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm import ignored_flags as vllm_flags
 from kvcalc.errors import UnsupportedError
-from kvcalc.readers.started import SCRIPTS, names_a_file
+from kvcalc.readers.line_files import SCRIPTS, names_a_file
 
 IMAGE = "vllm/vllm-openai:v0.25.1 --model org/x --max-model-len 8192"
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")

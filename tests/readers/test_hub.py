@@ -19,7 +19,7 @@ from kvcalc.errors import KvcalcError, MissingExtraError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.readers import hub, read
 from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse, ranges
-from kvcalc.readers.hub.errors import asking
+from kvcalc.readers.hub.errors import hub_errors
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
 CONFIG = json.dumps({"model_type": "llama"}).encode()
@@ -219,7 +219,7 @@ def test_each_class_of_error_has_its_sentence(name: str, sentence: str) -> None:
     error = type(name, (Exception,), {})("cut")
     derived = type("Derived", (type(error),), {})("cut")
     for one in (error, derived):
-        with pytest.raises(KvcalcError, match=f"^'org/name' {sentence}"), asking(ID):
+        with pytest.raises(KvcalcError, match=f"^'org/name' {sentence}"), hub_errors(ID):
             raise one
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kvcalc.errors import SourceError, quote
-from kvcalc.readers.hub.errors import asking
+from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
 
@@ -48,7 +48,7 @@ def fetch_config(hub_id: HubId, name: str = "config.json") -> Path:
         NoConfigError: the repository has no such file.
         SourceError: it cannot be read; the sentence says why and what to do.
     """
-    with asking(hub_id):
+    with hub_errors(hub_id):
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
         from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
@@ -95,7 +95,7 @@ def open_file(hub_id: HubId, name: str) -> RangeStream:
     Raises:
         SourceError: it cannot be read.
     """
-    with asking(hub_id):
+    with hub_errors(hub_id):
         from huggingface_hub import hf_hub_url
 
         url = hf_hub_url(hub_id.repository, name, revision=hub_id.revision)
@@ -112,7 +112,7 @@ def list_files(hub_id: HubId) -> list[str]:
 
 
 def _info(hub_id: HubId) -> "ModelInfo":
-    with asking(hub_id):
+    with hub_errors(hub_id):
         from huggingface_hub import HfApi, constants
 
         timeout = constants.HF_HUB_ETAG_TIMEOUT

@@ -28,7 +28,7 @@ SENTENCES = {
 
 
 @contextmanager
-def asking(hub_id: HubId) -> Iterator[None]:
+def hub_errors(hub_id: HubId) -> Iterator[None]:
     """Turn whatever huggingface_hub raises into a sentence about the repository."""
     try:
         yield

@@ -4,7 +4,7 @@ import re
 from typing import Self
 
 from kvcalc.errors import KvcalcError, SourceError, quote
-from kvcalc.readers.hub.errors import asking
+from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import HubId
 
 MAX_RANGE_BYTES = 256 * 2**20
@@ -71,7 +71,7 @@ class RangeStream:
         if self.fetched + PIECE_BYTES > MAX_RANGE_BYTES:
             raise self._refused(f"its head is larger than {MAX_RANGE_BYTES:,} bytes")
         end = min(start + PIECE_BYTES, self.size)
-        with asking(self._hub_id):
+        with hub_errors(self._hub_id):
             from huggingface_hub import constants, get_session, hf_raise_for_status
             from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 

@@ -8,7 +8,7 @@ import pytest
 
 from kvcalc.engines.server_reader import read as read_line
 from kvcalc.errors import KvcalcError
-from kvcalc.readers.started import names_a_file, read
+from kvcalc.readers.line_files import names_a_file, read
 from tests.conftest import Cli
 
 COMPOSE = """
