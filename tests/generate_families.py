@@ -43,7 +43,7 @@ READ = (
     "is_encoder_decoder", "embedding_dim", "qk_nope_head_dim", "cca_time0", "cca_time1",
     "n_recurrent_loops", "n_input_layers", "n_recurrent_layers", "loop_num_passes",
     "loop_layer_index_start", "loop_layer_index_end", "num_nextn_predict_layers",
-    "number_of_conv_states",
+    "number_of_conv_states", "index_kpool", "ple_conv_kernel_size", "ngram_size",
 )
 
 WEIGHTS = (

@@ -16,8 +16,6 @@ from kvcalc.readers.huggingface import reading_of
 from tests.oracles.measure.environment import release
 from tests.shapes import full, model
 
-CHECKPOINTS = Path("tests/oracles/configs/checkpoints")
-
 STATED = re.compile(
     r"def get_kv_cache_spec|def get_mamba_state_shape_from_config|\bDeepseekV32IndexerCache\("
     r"|StaticSinkAttention\(|RSWAAttention\("
@@ -33,18 +31,6 @@ def test_one_that_is_not_modelled_is_refused_by_name(engine: str, rows: Iterable
         assert row.missing
         with pytest.raises(UnsupportedError, match=f"model type '{kind}' than .*{row.missing}"):
             kvcalc.cost(model(full(), model_type=kind), engine)
-
-
-@pytest.mark.parametrize(
-    ("file", "engine", "said"),
-    [
-        ("Qwen3.8-Flash-Next", "sglang", "its indexer's keys"),
-        ("GLM-5.3-Flash", "sglang", "its indexer's pooled keys"),
-    ],
-)
-def test_published_ones_too(file: str, engine: str, said: str) -> None:
-    with pytest.raises(UnsupportedError, match=said):
-        kvcalc.cost(kvcalc.load(CHECKPOINTS / f"{file}.json"), engine)
 
 
 def test_a_sink_is_refused_as_it_is_read() -> None:

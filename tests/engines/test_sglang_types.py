@@ -85,6 +85,7 @@ STATES = {
     "bailing_hybrid": "BailingMoeV3ForCausalLM",
     "falcon_h1": "FalconH1ForCausalLM",
     "falcon_mamba": "FalconMambaForCausalLM",
+    "glm5_next": "Glm5NextForConditionalGeneration",
     "granitemoehybrid": "GraniteMoeHybridForCausalLM",
     "jet_nemotron": "JetNemotronForCausalLM",
     "kimi_k3": "KimiK3ForConditionalGeneration",
@@ -103,13 +104,14 @@ STATES = {
     "qwen3_5_moe_text": "Qwen3_5MoeForCausalLM",
     "qwen3_5_text": "Qwen3_5ForCausalLM",
     "qwen3_next": "Qwen3NextForCausalLM",
+    "qwen4_exp": "Qwen4ExpForConditionalGeneration",
 }
 
 WITH_MAMBA_LAYERS = {"granitemoehybrid"}
 """In the list of the radix cache where the file has Mamba layers (overrides.py, in_branch)."""
 
 ALWAYS_FLOAT32 = {
-    *("bailing_hybrid", "granitemoehybrid", "kimi_k3", "kimi_linear"),
+    *("bailing_hybrid", "glm5_next", "granitemoehybrid", "kimi_k3", "kimi_linear"),
     *("falcon_mamba", "mamba", "mamba2"),
 }
 """Their configurations ask for a state's type without the file (mamba_utils.py)."""

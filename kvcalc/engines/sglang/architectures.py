@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import Attention
+from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
@@ -77,12 +77,12 @@ RECURRENT = {
     **dict.fromkeys(
         names(
             "falcon_h1 minicpmv4_6 minicpmv4_7 nemotron_h nemotron_h_omni qwen3_5 qwen3_5_moe "
-            "qwen3_5_moe_text qwen3_5_text qwen3_next"
+            "qwen3_5_moe_text qwen3_5_text qwen3_next qwen4_exp"
         ),
         _HYBRID,
     ),
     **dict.fromkeys(
-        names("bailing_hybrid granitemoehybrid kimi_k3 kimi_linear"),
+        names("bailing_hybrid glm5_next granitemoehybrid kimi_k3 kimi_linear"),
         _FLOAT32,
     ),
     **dict.fromkeys(names("jet_nemotron lfm2 lfm2_moe"), _NO_BUFFER),
@@ -116,7 +116,7 @@ BLACKWELL_BACKENDS = {
 """What they take on SM100 where others take trtllm_mha, trtllm_mla or fa4
 (srt/arg_groups/model_overrides/*.py; model_override_base.py, get_default_attn_backend)."""
 
-PAGED_WITH_BUFFER = names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next")
+PAGED_WITH_BUFFER = names("qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next qwen4_exp")
 """On SM100 they take trtllm_mha in pages of 64, or triton in pages of 1 where the radix cache has
 states without an extra buffer (model_overrides/qwen3_5.py)."""
 
@@ -132,6 +132,7 @@ KINDS = (
     "kimi_delta_attention",
     "lightning_attention",
     "short_convolution",
+    "ngram_embedding",
     "shared_cache",
     "no_cache",
     "combined",
@@ -140,13 +141,17 @@ KINDS = (
 
 
 class Traits(NamedTuple):
-    """Latent rows; an indexer beside them; DeepSeek V4's rows; states; keys unlike values."""
+    """Latent rows; an indexer beside them; DeepSeek V4's rows; states; keys unlike values.
+
+    `pooled` is an indexer whose keys stand for several tokens.
+    """
 
     latent: bool
     sparse: bool
     compressed: bool
     recurrent: bool
     asymmetric: bool
+    pooled: bool
 
 
 def traits_of(model: Model) -> Traits:
@@ -178,4 +183,6 @@ def traits_of(model: Model) -> Traits:
         compressed=compressed,
         recurrent=recurrent,
         asymmetric=any(cache.head_dim != cache.value_dim for cache in plain),
+        pooled=any(cache.index_pool for cache in latent)
+        or any(cache.index_pool for cache in model.caches_of(FullAttention)),
     )

@@ -10,6 +10,8 @@ from kvcalc.engines.sglang.architectures import Traits
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
 from kvcalc.errors import RequestError
+from kvcalc.layers.attention import FullAttention
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
 
@@ -101,10 +103,12 @@ PAGES = {
 """Pages that a backend can have, in tokens; 64 is taken instead of any other."""
 
 SPARSE_PAGE = 64
+POOLED_PAGE = 64
 COMPRESSED_PAGE = 256
 FA4_PAGE = 128
 INDEX_PAGE = 128
-"""Pages of DSA, DeepSeek V4, FA4 on Blackwell and MiniMax-M3 (model_overrides/*.py)."""
+"""Pages of DSA, of pools of keys beside keys and values, DeepSeek V4, FA4 on Blackwell and
+MiniMax-M3 (model_overrides/*.py)."""
 
 
 def backend_of(
@@ -157,7 +161,9 @@ def page_size_of(
     if traits.compressed:
         return COMPRESSED_PAGE
     if traits.sparse:
-        return SPARSE_PAGE
+        return SPARSE_PAGE * max(one.index_pool or 1 for one in model.caches_of(LatentAttention))
+    if any(one.index_pool for one in model.caches_of(FullAttention)):
+        return POOLED_PAGE
     page = settings.page_size or 1
     if model.model_type in architectures.SPARSE_INDEX and settings.page_size is None:
         page = INDEX_PAGE

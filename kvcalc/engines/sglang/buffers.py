@@ -12,9 +12,9 @@ from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.latent import LatentAttention
 
-FULL, WINDOW, SLOT, REQUEST = "full", "swa", "mamba", "request"
+FULL, WINDOW, SLOT, SIDE, REQUEST = "full", "swa", "mamba", "side", "request"
 """What the pools hand out: a page of the full pool, a page of the window pool, a slot of recurrent
-state, a running request."""
+state, what stands beside a slot and is not counted as it is sized, a running request."""
 
 SCALED = 128
 """Elements that share a float32 scale: of an indexer's 8-bit key, of a latent row on Hopper."""
@@ -152,7 +152,7 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
 
 
 def sparse_index(layer: LatentAttention) -> list[TokenRow]:
-    """The key of a sparse layer's own indexer, of 8 bits, with its scale.
+    """The key of a sparse layer's own indexer, of 8 bits, with its scale; one a pool of tokens.
 
     Raises:
         UnsupportedError: a size that SGLang's kernels do not take.
@@ -162,12 +162,30 @@ def sparse_index(layer: LatentAttention) -> list[TokenRow]:
         return []
     if size != SCALED:
         raise UnsupportedError.of("index_head_dim", f"found {size}, expected {SCALED} on sglang")
-    return [TokenRow("index_k", f"{size} elements of 8 bits, a scale of 4 bytes", size + 4)]
+    working = f"{size} elements of 8 bits, a scale of 4 bytes"
+    return [_pooled(working, size + 4, layer.index_pool or 1)]
+
+
+def _pooled(working: str, key: int, pool: int) -> TokenRow:
+    """A token's share of an indexer's key.
+
+    Raises:
+        UnsupportedError: tokens that do not share it evenly.
+    """
+    if key % pool:
+        raise UnsupportedError.of(
+            "index_kpool", f"found {pool}, expected a divisor of a key's {key} bytes"
+        )
+    return TokenRow("index_k", f"{working}, of {pool} tokens" if pool > 1 else working, key // pool)
 
 
 def block_index(layer: FullAttention, bits: int) -> list[TokenRow]:
-    """The key of MiniMax-M3's indexer, of `bits` per element."""
+    """The key of an indexer beside keys and values, of `bits` per element; one a pool of tokens.
+
+    Raises:
+        UnsupportedError: tokens that do not share it evenly.
+    """
     size = layer.index_head_dim
     if size is None:
         return []
-    return [TokenRow("index_k", f"{size} elements of {bits} bits", size * bits // 8)]
+    return [_pooled(f"{size} elements of {bits} bits", size * bits // 8, layer.index_pool or 1)]

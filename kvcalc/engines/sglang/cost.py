@@ -6,7 +6,7 @@ The page that a pool has beside them, and the request table, are the pool's own.
 from collections.abc import Callable
 
 from kvcalc.costs import Cost, Group, Split, Step, formula
-from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW, LayerBuffers
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, SIDE, SLOT, WINDOW, LayerBuffers
 from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.pool_units import PoolUnits
 from kvcalc.engines.sglang.resolved import Resolved, resolve
@@ -28,6 +28,7 @@ UNITS = {
     FULL: ("full pool", "page"),
     WINDOW: ("window pool", "page"),
     SLOT: ("state slots", "slot"),
+    SIDE: ("beside state slots", "slot"),
     REQUEST: ("running requests", "request"),
 }
 """Each pool's name, and what it hands out."""
@@ -112,7 +113,7 @@ def _steps(units: PoolUnits) -> tuple[Step, ...]:
         found.append(
             Step("state slots per request", of, resolved.strategy.slots_a_request, "slots")
         )
-    for pool in (FULL, WINDOW, SLOT, REQUEST):
+    for pool in (FULL, WINDOW, SLOT, SIDE, REQUEST):
         size = layout.bytes_of(pool)
         if size:
             one = f"{UNITS[pool][0]}, a {_unit(pool, resolved.page)}"

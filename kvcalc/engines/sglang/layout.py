@@ -22,6 +22,7 @@ from kvcalc.engines.sglang.buffers import (
 from kvcalc.engines.sglang.compressed import compressed_buffers
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.side_states import embedding_window, of_all_layers, pending_keys
 from kvcalc.engines.sglang.states import state_buffers
 from kvcalc.engines.sglang.window_pool import has_window_pool, sliding_window_size
 from kvcalc.errors import UnsupportedError
@@ -30,7 +31,7 @@ from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Recurrent
+from kvcalc.layers.recurrent import NgramEmbedding, Recurrent
 from kvcalc.model import Model
 
 ONE_SHAPE = (
@@ -89,7 +90,7 @@ def lay_out(model: Model, settings: SglangSettings, resolved: Resolved) -> Layou
     )
     rules.require_one_shape()
     window, tokens = sliding_window_size(model) if windowed else (None, None)
-    return Layout(groups, rules.draft(), window, tokens)
+    return Layout((*groups, *of_all_layers(model)), rules.draft(), window, tokens)
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,13 @@ class _LayerRules:
         """The buffers of a cache."""
         if isinstance(cache, CompressedAttention):
             return compressed_buffers(cache, self.resolved.page)
+        if isinstance(cache, NgramEmbedding):
+            return embedding_window(cache)
         if isinstance(cache, Recurrent):
             return state_buffers(cache, self.model, self.settings, self.resolved)
         if isinstance(cache, Attention | LatentAttention):
-            return self._paged(self._pool(cache), self._rows(cache))
+            paged = self._paged(self._pool(cache), self._rows(cache))
+            return paged + pending_keys(cache, self.model)
         return self._of_empty(cache)
 
     def _pool(self, cache: Layer) -> str:
@@ -124,7 +128,8 @@ class _LayerRules:
             return latent(cache, resolved.format, resolved.ranks, scaled) + sparse_index(cache)
         rows = keys_and_values(cache, resolved.format, resolved.ranks, self.windowed)
         if isinstance(cache, FullAttention):
-            bits = 8 if resolved.index_in_8_bits else dtype(self.model.dtype).bits
+            narrow = resolved.index_in_8_bits and not cache.index_pool
+            bits = 8 if narrow else dtype(self.model.dtype).bits
             rows += block_index(cache, bits)
         return rows
 

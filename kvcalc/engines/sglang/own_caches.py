@@ -10,24 +10,23 @@ OWN_CACHES = (
     *(
         OwnCache(f"configs/{name}.py")
         for name in (
-            *("bailing_hybrid", "falcon_h1", "granitemoehybrid", "jet_nemotron", "jet_vlm"),
+            *("bailing_hybrid", "falcon_h1", "glm5_next", "granitemoehybrid", "jet_nemotron"),
+            "jet_vlm",
             *("kimi_linear", "lfm2", "lfm2_moe", "lfm2_vl", "mamba", "mamba2", "nemotron_h"),
             "qwen3_next",
         )
     ),
     *(
         OwnCache(f"mem_cache/{name}.py")
-        for name in ("deepseek_v4_memory_pool", "swa_memory_pool", "memory_pool")
+        for name in (
+            *("deepseek_v4_memory_pool", "swa_memory_pool", "memory_pool"),
+            *("qsa_kv_pool", "ple_state_pool"),
+        )
     ),
     OwnCache(
         "configs/gigachat35.py",
         "the states of its recurrent layers",
         ("gigachat3_5",),
-    ),
-    OwnCache(
-        "configs/glm5_next.py",
-        "its indexer's pooled keys, and states beside latent rows",
-        ("glm5_next", "glm5_next_text"),
     ),
     OwnCache(
         "configs/inkling.py",
@@ -41,10 +40,4 @@ OWN_CACHES = (
         "the windows of its requests",
         ("deepseek_v41", "deepseek_v41_text"),
     ),
-    OwnCache(
-        "mem_cache/qsa_kv_pool.py",
-        "its indexer's keys",
-        ("qwen4_exp", "qwen4_exp_text"),
-    ),
-    OwnCache("mem_cache/ple_state_pool.py"),  # the same models' embedding
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kvcalc.engines.sglang.architectures import traits_of
-from kvcalc.engines.sglang.buffers import FULL, SLOT, WINDOW, BufferBytes, LayerBuffers
+from kvcalc.engines.sglang.buffers import FULL, SIDE, SLOT, WINDOW, BufferBytes, LayerBuffers
 from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import Resolved, resolve
@@ -103,7 +103,7 @@ class Allocated(NamedTuple):
             return sizes.full * buffer.bytes // page + buffer.spare
         if buffer.pool == WINDOW:
             return (sizes.window or 0) * buffer.bytes // page + buffer.spare
-        if buffer.pool == SLOT:
+        if buffer.pool in (SLOT, SIDE):
             return (sizes.slots or 0) * buffer.bytes + buffer.spare
         return sizes.requests * buffer.bytes + buffer.spare
 
@@ -141,7 +141,7 @@ def _figures(allocated: Allocated, settings: SglangSettings, context: int) -> di
         "swa_pool_bytes": allocated.bytes(layout.groups, ("swa.",)),
         "kv_bytes": kv,
         "kv_storage_bytes": kv + _rounding(allocated),
-        "state_bytes": allocated.bytes(layout.groups, ("mamba.", "state.")),
+        "state_bytes": allocated.bytes(layout.groups, ("mamba.", "state.", "ple.")),
         "draft_bytes": allocated.bytes((layout.draft,)) if layout.draft else 0,
     }
     if sizes.left is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kvcalc.costs import CONTEXT, SEQUENCES
-from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, SIDE, SLOT, WINDOW
 from kvcalc.engines.sglang.layout import Layout
 from kvcalc.engines.sglang.resolved import Resolved
 from kvcalc.engines.sglang.window_pool import WindowPool
@@ -62,4 +62,4 @@ class PoolUnits(NamedTuple):
 
     def beside_pages(self, bytes_of: Callable[[str], int]) -> int:
         """Bytes of a request on one rank that its length does not change."""
-        return sum(bytes_of(pool) * self.of_request(pool) for pool in (SLOT, REQUEST))
+        return sum(bytes_of(pool) * self.of_request(pool) for pool in (SLOT, SIDE, REQUEST))

@@ -112,6 +112,12 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
             f"found {settings.speculative_num_draft_tokens}, but the rings that sglang "
             f"keeps for drafts of {model.name} are not modelled",
         )
+    if traits.pooled and settings.speculative_num_draft_tokens is not None:
+        raise UnsupportedError.of(
+            "speculative_num_draft_tokens",
+            f"found {settings.speculative_num_draft_tokens}, but what sglang keeps for drafts of "
+            f"{model.name} beside its pools of keys is not modelled",
+        )
     page = page_size_of(model, traits, settings, backend, machine)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size

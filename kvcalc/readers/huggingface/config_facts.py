@@ -19,6 +19,7 @@ def config_facts(table: Mapping[str, Any], text: Mapping[str, Any]) -> ConfigFac
         architecture=first if _is_name(first) else None,
         n_group=groups if type(groups) is int and 1 <= groups <= MAX_SIZE else None,
         indexer_types=isinstance(text.get("indexer_types"), list),
+        index_kpool_compress=text.get("index_kpool_compress") is True,
     )
 
 
