@@ -15,10 +15,12 @@ from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
+from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Sizes
 
 if TYPE_CHECKING:
     from kvcalc.parameters.counts import Parameters
+    from kvcalc.parameters.quantization import Format
     from kvcalc.parameters.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Layer)
@@ -105,6 +107,7 @@ class Model(Frozen):
     windows: tuple[Size, ...] = ()
     hub_id: Text | None = None
     sizes: Sizes | None = None
+    quantization: Quantization | None = None
 
     @model_validator(mode="after")
     def _says_no_more_than_its_layers(self) -> Self:
@@ -193,6 +196,18 @@ class Model(Frozen):
             return None if self.sizes is None else tensors_of(self.layers, self.sizes)
         except UnsupportedError:
             return None
+
+    def format_of(self, tensor: "Tensor", place: int | None) -> "Format | None":
+        """The format of a tensor of a layer; None where it is in the model's own type.
+
+        Raises:
+            UnsupportedError: it is not known of the checkpoint's quantisation.
+        """
+        if self.quantization is None:
+            return None
+        mix = self.sizes.experts if self.sizes else None
+        beside = mix is not None and mix.beside_dense
+        return self.quantization.format_of(tensor, place, beside_mlp=beside)
 
     @cached_property
     def counted(self) -> "Parameters | None":

@@ -12,6 +12,7 @@ from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
 from kvcalc.model import CacheScheme, ConfigFacts, Model, Text, repeated
+from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Sizes
 
 Ratio = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,8}$")]
@@ -46,6 +47,7 @@ class Preset(Frozen):
     pattern: Annotated[str, Field(min_length=1)]
     layers: dict[str, dict[str, Any]]
     sizes: Sizes | None = None
+    quantization: Quantization | None = None
     sources: tuple[Source, ...]
 
     @model_validator(mode="after")

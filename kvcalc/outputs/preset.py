@@ -26,6 +26,9 @@ FACTS = (
 )
 
 
+WEIGHTS = ("sizes", "quantization")
+
+
 def to_preset(reading: Reading) -> str:
     """Write a model as TOML; the source of its facts is what it was read from.
 
@@ -52,8 +55,8 @@ def to_preset(reading: Reading) -> str:
     for layer, letter in letters.items():
         table = {"kind": layer.kind, **layer.shape}
         lines += ["", f"[layers.{letter}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
-    lines += _sizes(model)
-    given = [*facts, "layers", *(["sizes"] if model.sizes else [])]
+    lines += _weights(model)
+    given = [*facts, "layers", *(name for name in WEIGHTS if getattr(model, name) is not None)]
     lines += ["", "[[sources]]", f"facts = {_value(given)}"]
     lines += [
         f"title = {_value('read by kvcalc')}",
@@ -62,15 +65,16 @@ def to_preset(reading: Reading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sizes(model: Model) -> list[str]:
-    """The lines of what the weights follow from; none where no rule is known."""
-    if model.sizes is None:
-        return []
-    table = model.sizes.model_dump(exclude_defaults=True, mode="json")
-    inner = {name: table.pop(name) for name in ("experts", "tower") if name in table}
+def _weights(model: Model) -> list[str]:
+    """The lines of what the weights follow from, and how they are stored; as far as is known."""
     lines = []
-    for name, own in {"sizes": table, **{f"sizes.{k}": v for k, v in inner.items()}}.items():
-        lines += ["", f"[{name}]", *(f"{k} = {_value(v)}" for k, v in own.items())]
+    for name in WEIGHTS:
+        record = getattr(model, name)
+        table = {} if record is None else record.model_dump(exclude_defaults=True, mode="json")
+        inner = {key: table.pop(key) for key in ("experts", "tower") if key in table}
+        for title, own in {name: table, **{f"{name}.{k}": v for k, v in inner.items()}}.items():
+            if own:
+                lines += ["", f"[{title}]", *(f"{k} = {_value(v)}" for k, v in own.items())]
     return lines
 
 

@@ -41,12 +41,14 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
     places: dict[Part, list[int]] = {}
     made: dict[tuple[Layer, bool, bool], tuple[Part, ...]] = {}
     mixed, dense = _places(len(layers), sizes)
+    hashed = sizes.experts.hash_layers if sizes.experts else 0
     for place, layer in enumerate(layers):
         alike = layer, place in mixed, place in dense
         if alike not in made:
             made[alike] = tuple(_layer(layer, sizes, *alike[1:]))
         for part in made[alike]:
-            places.setdefault(part, []).append(place)
+            if part.role != "router_correction" or place >= hashed:
+                places.setdefault(part, []).append(place)
     inner = [Tensor(*part[:3], tuple(where), part.copies) for part, where in places.items()]
     return (
         *(() if tower is None else tower_tensors(tower, hidden)),

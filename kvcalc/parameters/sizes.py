@@ -116,14 +116,15 @@ class Sizes(Frozen):
 
 def known_sizes(table: Mapping[str, Any]) -> Sizes:
     """Make the sizes of a table that was checked before, as one of kvcalc's own presets was."""
-    facts = _frozen(table)
+    facts = tuples(table)
     for name, kind in (("experts", Experts), ("tower", Tower)):
         if name in facts:
-            facts[name] = kind.model_construct(**_frozen(facts[name]))
+            facts[name] = kind.model_construct(**tuples(facts[name]))
     return Sizes.model_construct(**facts)
 
 
-def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+def tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a table with tuples in place of its lists."""
     return {name: _tuple(value) for name, value in table.items()}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kvcalc.readers.huggingface.families import Family, canonical, family
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.nested import flattened
 from kvcalc.readers.huggingface.parameters import sizes_of
+from kvcalc.readers.huggingface.parameters.quantised import quantization_of
 from kvcalc.readers.huggingface.quantization import BESIDE, scheme_of
 from kvcalc.readers.huggingface.stack import mtp_layers, stack
 from kvcalc.readers.huggingface.types import layer_types
@@ -91,6 +93,7 @@ def reading_of(
     refuse_unread(text)
     model_dtype = table.get("dtype") or table.get("torch_dtype")
     outer = canonical(table.get("model_type"))
+    beside = cache(beside)
     scheme, said = scheme_of(table, text, beside)
     types = layer_types(keys)
     layers, heard = with_source(keys, table.get("architectures"), stack(keys, types))
@@ -105,6 +108,7 @@ def reading_of(
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
         mtp_layers=mtp_layers(keys, types),
         sizes=sizes_of(table, keys, types),
+        quantization=quantization_of(table, text, beside),
     )
     keys.origins.setdefault("dtype", "the file around it" if model_dtype else "not in the file")
     if row is None and not model.caches_of(Recurrent):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import kvcalc
 from kvcalc.engines.engine import names
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh
@@ -21,14 +22,32 @@ ORACLES = Path(__file__).parents[2] / "oracles"
 TABLE: dict[str, Any] = json.loads((ORACLES / "vllm_weights.json").read_text())
 CASES = [dict(zip(TABLE["columns"], row, strict=True)) for row in TABLE["cases"]]
 
-VARIANTS: Mapping[str, Mapping[str, Any]] = {}
+FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
+INT4 = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 128}
+FP4 = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
+
+
+def compressed(weights: Mapping[str, Any]) -> Mapping[str, Any]:
+    group = {"targets": ["Linear"], "weights": weights}
+    return {
+        "quant_method": "compressed-tensors",
+        "ignore": ["lm_head"],
+        "config_groups": {"group_0": group},
+    }
+
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "fp8-block": {"quant_method": "fp8", "weight_block_size": [128, 128]},
+    "fp8-dynamic": compressed(FP8),
+    "w4a16": compressed(INT4),
+    "nvfp4": compressed(FP4),
+    "awq": {"quant_method": "awq", "bits": 4, "group_size": 128},
+    "gptq": {"quant_method": "gptq", "bits": 4, "group_size": 128},
+}
 """Usual quantisations that a published shape was built with."""
 
 READ = names(
-    "compressor compressor_ape down_bias expert_down_bias expert_up_bias gate_a gate_b head_gate "
-    "hyper_connection index_ape index_compressor k_bias k_norm kv latent_down latent_up "
-    "mtp_projection o_a o_b o_bias q_bias q_norm router_bias router_table sinks up_bias "
-    "v_bias"
+    "down_bias gate_a gate_b head_gate k_norm latent_down latent_up mtp_projection q_norm up_bias"
 )
 """Roles of no measured model: their parts are read in vLLM's files."""
 
@@ -39,11 +58,11 @@ GPUS = {"8.0": "a100-80gb", "9.0": "h200", "10.0": "b200"}
 @cache
 def published(name: str, variant: str) -> Model:
     folder = ORACLES / "configs" / "checkpoints" / name
-    path = folder / "config.json" if folder.is_dir() else ORACLES / "configs" / f"{name}.json"
+    path = folder if folder.is_dir() else ORACLES / "configs" / f"{name}.json"
+    if not variant:
+        return kvcalc.load(path)
     table = json.loads(path.read_text())
-    if variant:
-        table["quantization_config"] = VARIANTS[variant]
-    return reading_of(table, name, str(path)).model
+    return reading_of({**table, "quantization_config": VARIANTS[variant]}, name, name).model
 
 
 def settings_of(case: Mapping[str, Any]) -> VllmSettings:
@@ -84,6 +103,19 @@ def test_ranks_that_do_not_divide_the_heads_are_refused() -> None:
     qwen = published("Qwen--Qwen3-8B", "")
     with pytest.raises(UnsupportedError, match="found 3, expected a divisor of the 32 attention"):
         weigh(qwen, VllmSettings(tensor_parallel_size=3))
+
+
+def test_a_group_of_scales_that_ranks_would_cut_is_refused() -> None:
+    qwen = published("Qwen--Qwen3-30B-A3B", "w4a16")
+    with pytest.raises(UnsupportedError, match="192 columns of an expert, expected a multiple of"):
+        weigh(qwen, VllmSettings(tensor_parallel_size=4))
+    whole = weigh(qwen, VllmSettings(tensor_parallel_size=4, enable_expert_parallel=True))
+    assert whole is not None
+
+
+def test_a_layout_that_was_not_measured_is_not_weighed() -> None:
+    gpt_oss = published("openai--gpt-oss-20b", "")
+    assert weigh(gpt_oss, VllmSettings(gpu="b200")) is None
 
 
 def test_a_model_without_a_rule_is_not_weighed() -> None:

@@ -6,16 +6,19 @@ buffers.
 
 from collections import Counter
 from collections.abc import Mapping
+from math import prod
 from typing import NamedTuple
 
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.engines.vllm.weights import kept
 from kvcalc.engines.vllm.weights.elements import element_bytes
-from kvcalc.engines.vllm.weights.shards import Ranks, divided, elements
+from kvcalc.engines.vllm.weights.formats import HOPPER, UNKNOWN, expert_bias, quantised
+from kvcalc.engines.vllm.weights.shards import WHOLE, Ranks, divided, on_rank
 from kvcalc.engines.weights import Loaded, Weigh
 from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.model import Model
+from kvcalc.parameters.quantization import Format
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Tensor
 
@@ -35,12 +38,14 @@ class Stage(NamedTuple):
 
 
 def weigh(model: Model, settings: VllmSettings) -> Loaded | None:
-    """What a rank of each stage loads; None where no rule is known for the model's type.
+    """What a rank of each stage loads; None where no rule is known for the model or its format.
 
     Raises:
         UnsupportedError: the ranks do not divide the model.
     """
     if model.tensors is None or model.sizes is None:
+        return None
+    if {(kind, settings.generation) for kind in _expert_formats(model)} & UNKNOWN:
         return None
     for cache, _ in model.caches:
         if isinstance(cache, Attention) and cache.query_heads:
@@ -63,8 +68,8 @@ def _stage(
 ) -> Mapping[str, int]:
     parts: Counter[str] = Counter()
     for tensor in tensors:
-        if times := _times(tensor, stage, model, sizes):
-            parts[tensor.component] += times * _bytes(tensor, model, sizes, settings)
+        for kind, times in _stored(tensor, stage, model, sizes).items():
+            parts[tensor.component] += times * _bytes(tensor, kind, model, sizes, settings)
     for buffer in kept.buffers(model, sizes, settings):
         if stage.first or not buffer.first_stage:
             parts[buffer.part] += buffer.bytes
@@ -73,26 +78,47 @@ def _stage(
     return dict(parts)
 
 
-def _times(tensor: Tensor, stage: Stage, model: Model, sizes: Sizes) -> int:
-    """How often a stage has a tensor: a tied embedding stands at both ends of the pipeline."""
+def _stored(
+    tensor: Tensor, stage: Stage, model: Model, sizes: Sizes
+) -> Mapping[Format | None, int]:
+    """How often a stage has a tensor, by the format in which it is stored.
+
+    A tied embedding stands at both ends of the pipeline.
+    """
+    stored: Counter[Format | None] = Counter()
     if tensor.layers:
-        return tensor.copies * sum(place in stage.places for place in tensor.layers)
-    if tensor.component == "vision":
-        return tensor.copies * stage.first
-    here = stage.last
+        for place in tensor.layers:
+            if place in stage.places:
+                stored[model.format_of(tensor, place)] += tensor.copies
+        return stored
+    here = stage.first if tensor.component == "vision" else stage.last
     if tensor.component == "embedding":
         here = stage.first or (sizes.tie_word_embeddings and stage.last)
-    return tensor.copies * (here or model.model_type in ENDS_EVERYWHERE)
+    if tensor.component != "vision" and model.model_type in ENDS_EVERYWHERE:
+        here = True
+    return {model.format_of(tensor, None): tensor.copies} if here else {}
 
 
-def _bytes(tensor: Tensor, model: Model, sizes: Sizes, settings: VllmSettings) -> int:
+def _bytes(
+    tensor: Tensor, kind: Format | None, model: Model, sizes: Sizes, settings: VllmSettings
+) -> int:
     """Bytes of one tensor's part on a rank."""
     over = settings.tensor_parallel_size
     ranks = Ranks(over, over * settings.data_parallel_size, settings.enable_expert_parallel)
     tower = sizes.tower
     if tensor.component == "vision" and tower is not None and tower.kind in WHOLE_TOWERS:
         ranks = ranks._replace(tensor=1)
-    count = elements(tensor, ranks, _kv_heads(tensor, model))
+    if tensor.role in WHOLE.get(model.model_type or "", ()):
+        ranks = ranks._replace(tensor=1)
+    shape = on_rank(tensor, ranks, _kv_heads(tensor, model))
+    if kind is not None and model.quantization is not None:
+        own = quantised(tensor, kind, shape, model.quantization, sizes, settings.generation)
+        if tensor.role == "kv_b":
+            own += 2 * prod(shape)  # W_UK and W_UV in bfloat16 (attention/mla_attention.py)
+        return own
+    if "mxfp4" in _expert_formats(model) and tensor.role.endswith("_bias") and len(shape) == 2:
+        return expert_bias(tensor.role, shape, settings.generation or HOPPER)
+    count = prod(shape)
     if sizes.values_are_keys and tensor.role == "k" and _full(tensor, model):
         count *= 2  # a projection of values is made though the file has none (models/gemma4.py)
     return count * element_bytes(tensor, model)
@@ -102,6 +128,15 @@ def _kv_heads(tensor: Tensor, model: Model) -> int:
     """The KV heads of a tensor's layer; 1 where that has none."""
     caches = model.layers[tensor.layers[0]].caches if tensor.layers else ()
     return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
+
+
+def _expert_formats(model: Model) -> set[Format | None]:
+    """The formats of the experts of a quantised model."""
+    return {
+        model.format_of(tensor, tensor.layers[0])
+        for tensor in model.tensors or ()
+        if tensor.role == "expert_down"
+    }
 
 
 def _full(tensor: Tensor, model: Model) -> bool:

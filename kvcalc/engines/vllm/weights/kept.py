@@ -84,6 +84,9 @@ def buffers(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buff
         yield Buffer(ROPE_TABLE, positions * width * element)
     if sizes.index_topk:
         yield Buffer(BUFFERS, settings.batch * sizes.index_topk * 4)
+    if sizes.hc_mult:
+        mixes = (2 + sizes.hc_mult) * sizes.hc_mult
+        yield Buffer(BUFFERS, 4 * mixes * sizes.hidden_size, first_stage=True)
     tower = None if settings.language_model_only else sizes.tower
     if tower is not None and tower.kind in TOWERS:
         yield Buffer(BUFFERS, TOWERS[tower.kind], first_stage=True)

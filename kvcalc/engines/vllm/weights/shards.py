@@ -5,7 +5,6 @@ is measured (tests/oracles/vllm_weights.json).
 """
 
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import NamedTuple
 
 from kvcalc.errors import UnsupportedError
@@ -104,6 +103,10 @@ SHARDS: Mapping[Role, Callable[[Tensor, Ranks, int], Shape]] = {
 """The rule of each role."""
 
 
+WHOLE: Mapping[str, frozenset[Role]] = {"deepseek_v4": frozenset({"sinks"})}
+"""What a model type keeps whole on each rank all the same."""
+
+
 def on_rank(tensor: Tensor, ranks: Ranks, heads: int) -> Shape:
     """The shape of a tensor's part on a rank; `heads` are the KV heads of its layer.
 
@@ -111,8 +114,3 @@ def on_rank(tensor: Tensor, ranks: Ranks, heads: int) -> Shape:
         UnsupportedError: the ranks do not divide it.
     """
     return SHARDS[tensor.role](tensor, ranks, heads)
-
-
-def elements(tensor: Tensor, ranks: Ranks, heads: int) -> int:
-    """Elements of one tensor's part on a rank."""
-    return prod(on_rank(tensor, ranks, heads))
