@@ -126,6 +126,17 @@ class SlidingLatentCache(SlidingCache):
     kind: ClassVar[str] = "sliding_window_mla"
     pads: ClassVar[bool] = False
 
+    def as_full(self, like: FullCache) -> FullCache:
+        """The rows of all tokens instead, their page rounded up as the kernel wants it."""
+        return LatentCache(
+            layer=self.layer,
+            shape=self.shape,
+            block=like.block,
+            page=-(-self.token * like.block // self.alignment) * self.alignment,
+            alignment=self.alignment,
+            shards=like.shards,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkedCache(LocalCache):

@@ -88,8 +88,7 @@ def as_full(caches: Sequence[Placed]) -> list[Placed]:
         (place, cache.as_full(full[0]) if full and isinstance(cache, LocalCache) else cache)
         for place, cache in caches
     ]
-    compressed = any(isinstance(cache, SlidingLatentCache) for _, cache in caches)
-    if compressed or not _share_one_group(promoted):
+    if not _share_one_group(promoted):
         raise UnsupportedError.of(
             "disable_hybrid_kv_cache_manager",
             "found layers that cannot all be kept as full attention, expected full, "

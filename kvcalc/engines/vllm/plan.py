@@ -106,7 +106,10 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         model, settings.speculative_method, published_types=settings.rules.mtp_layer_types
     )
     attention = attention_of(model)
-    if attention == "compressed" and not settings.rules.compressed_attention:
+    chunked = bool(model.caches_of(ChunkedAttention))
+    hybrid_manager = settings.hybrid_manager(chunked)
+    compressed = attention == "compressed"
+    if compressed and hybrid_manager and not settings.rules.compressed_attention:
         raise UnsupportedError(
             f"release: found {settings.standing.version}, and kvcalc does not know how vllm "
             "lays compressed_attention layers out",
@@ -136,8 +139,6 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     if not caches:
         raise UnsupportedError(f"{model.name} has no layer with a cache on vllm", what=model.name)
     outermost = _block_outermost(settings, backend, attention, caches)
-    chunked = bool(model.caches_of(ChunkedAttention))
-    hybrid_manager = settings.hybrid_manager(chunked)
     alone = caches if hybrid_manager else as_full(caches)
     groups = grouped(alone, settings.rules, block_outermost=outermost)
     stages = stage_sizes(

@@ -235,11 +235,6 @@ def slides(window: int) -> Layer:
         ),
         (V4, {"kv_cache_layout": "LBNHC"}, "kv_cache_layout: found LBNHC, expected BLHNC or BLNHC"),
         (
-            V4,
-            {"disable_hybrid_kv_cache_manager": True},
-            "found layers that cannot all be kept as full attention",
-        ),
-        (
             of(FULL, *[slides(128)] * 2, *[SlidingAttention(kv_heads=4, head_dim=64, window=128)]),
             {"kv_cache_layout": "BLHNC"},
             "vllm cannot deal them out with the block outermost",
