@@ -3,7 +3,7 @@
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.exllamav3.kept import Kept
 from kvcalc.engines.exllamav3.layout import Layout, layout
-from kvcalc.engines.exllamav3.settings import DTYPE, PAGE, ExllamaV3Settings
+from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.engines.exllamav3.states import TWICE
 from kvcalc.formula.expression import Value, maximum
 from kvcalc.formula.limits import Limit
@@ -29,7 +29,7 @@ def cost(model: Model, settings: ExllamaV3Settings) -> Cost:
     return Cost(
         model=model,
         engine="exllamav3",
-        kv_cache_dtype=_stored(settings),
+        kv_cache_dtype=settings.stored,
         settings=settings.changed(),
         formula=whole,
         per_gpu=whole,
@@ -56,10 +56,6 @@ def limits(made: Layout) -> tuple[Limit, ...]:
         )
         found.append(Limit("context", made.pages * SEQUENCES, made.cache_pages, why, told=each))
     return tuple(found)
-
-
-def _stored(settings: ExllamaV3Settings) -> str:
-    return DTYPE if settings.cache_quant is None else f"{settings.cache_quant} bits"
 
 
 def _group(made: Layout, pages: Value, layer: Layer, count: int, kept: Kept) -> Group:

@@ -23,7 +23,7 @@ class LayerRules(NamedTuple):
     """The rules for a model and its settings.
 
     `less` is by how many tokens a ring's window is shorter than the file's; None where sliding
-    layers are paged in full.
+    layers are paged in full, as most architectures do, and as a model given by its shape is taken.
     """
 
     model: Model

@@ -73,7 +73,7 @@ def compressed(layer: "CompressedAttention", bits: Bits) -> tuple[Part, ...]:
     if PAGE % layer.ratio:
         raise UnsupportedError.of("ratio", f"found {layer.ratio}, expected a divisor of {PAGE}")
     rows, size, index = PAGE // layer.ratio, layer.head_dim, layer.index_head_dim
-    if bits is None or (size - ROPE) % GROUP:
+    if bits is None or size <= ROPE or (size - ROPE) % GROUP:
         parts = [_plain("a compressed row", size, f"{size}", rows)]
     else:
         parts = [

@@ -1,7 +1,6 @@
 """The largest cache that a memory holds: `cache_size` is the user's number, not the engine's."""
 
 from kvcalc.costs import formula
-from kvcalc.engines.exllamav3.cost import cost
 from kvcalc.engines.exllamav3.layout import layout
 from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.errors import TooLittleMemoryError, UnsupportedError
@@ -40,7 +39,7 @@ def pool(
     return Pool(
         model=model,
         engine="exllamav3",
-        kv_cache_dtype=cost(model, settings).kv_cache_dtype,
+        kv_cache_dtype=settings.stored,
         settings=settings.changed(),
         context=context,
         bytes=states + pages * page,

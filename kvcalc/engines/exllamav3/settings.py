@@ -22,19 +22,14 @@ def _pages(tokens: int | None) -> int | None:
 
 
 def _bits(value: object) -> object:
-    """Take a number or a pair of them as text: "4" is "4,4"."""
-    parts = value if isinstance(value, list | tuple) else (value,)
-    text = ",".join(str(part) if type(part) is int else part for part in parts if _is_bits(part))
-    found = re.findall(r"[0-9]+", text)
-    if not re.fullmatch(r"\s*[0-9]{1,2}\s*(,\s*[0-9]{1,2}\s*)?", text) or len(parts) > 2:
+    """Take a number, a pair of them or their text: "4,4" is "4"."""
+    parts = value.split(",") if isinstance(value, str) else value
+    parts = parts if isinstance(parts, list | tuple) else [parts]
+    found = [str(part).strip() for part in parts if type(part) is int or isinstance(part, str)]
+    numbers = [number for number in found if re.fullmatch("[0-9]{1,2}", number)]
+    if len(numbers) != len(parts) or len(numbers) not in (1, 2):
         raise RequestError.of("cache_quant", value, "bits of K and V, as 4 or 6,5")
-    return found[0] if len(set(found)) == 1 else ",".join(found)
-
-
-def _is_bits(part: object) -> bool:
-    if type(part) is int or isinstance(part, str):
-        return True
-    raise RequestError.of("cache_quant", part, "bits of K and V, as 4 or 6,5")
+    return numbers[0] if len(set(numbers)) == 1 else ",".join(numbers)
 
 
 def _alone(ranks: object) -> object:
@@ -97,6 +92,11 @@ class ExllamaV3Settings(Settings):
     swa_full: Annotated[
         bool, About("pages for sliding layers too, true or false", "model_init.py")
     ] = False
+
+    @property
+    def stored(self) -> str:
+        """How K and V are stored, in words."""
+        return DTYPE if self.cache_quant is None else f"{self.cache_quant} bits"
 
     @property
     def bits(self) -> tuple[int, int] | None:

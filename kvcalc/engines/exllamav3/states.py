@@ -19,6 +19,7 @@ BESIDE_WINDOW = 2 * PAGE
 """Tokens of a ring beside its window, so that a draft can be taken back."""
 
 TWICE = "the state, kept twice"
+"""So that a step can be taken back."""
 
 SPARE = 2
 """Windows of compression that are kept beside those of a page (cache/dsa.py, ovl_depth)."""

@@ -108,6 +108,8 @@ MODELS = {
     "DeepSeek-V3": "deepseek-v3",
     "Qwen3.5": "tests/oracles/configs/Qwen--Qwen3.5-27B.json",
 }
+SLOTS = {"exllamav3": {"autosplit_max_batch_size": 7}}
+"""Settings without which an engine does not run as many sequences."""
 CONTEXTS = (1, 127, 128, 1_000, 8_192, 131_072, 262_144)
 
 
@@ -116,7 +118,7 @@ def engine_formulas() -> list[tuple[str, Formula]]:
     for model in MODELS.values():
         for engine in engines.ENGINES:
             try:
-                cost = kvcalc.cost(kvcalc.load(model), engine)
+                cost = kvcalc.cost(kvcalc.load(model), engine, **SLOTS.get(engine, {}))
             except KvcalcError:
                 continue
             found.append((f"{model} on {engine}", cost.formula))

@@ -7,13 +7,15 @@ place of the compiled extension. Models with vision get the two small files besi
 configuration opens, whose numbers no cache depends on.
 """
 
+import importlib.abc
+import importlib.machinery
 import json
 import re
 import sys
 import tempfile
 import types
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,11 +59,19 @@ class Answering:
         return self
 
 
-def without_kernels() -> None:
-    """Let an object answer for the extension, which is compiled for a GPU when it is imported."""
-    extension = types.ModuleType("exllamav3.ext")
-    extension.exllamav3_ext = Answering()  # type: ignore[attr-defined]
-    sys.modules["exllamav3.ext"] = extension
+class Kernels(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds an object that answers in the place of the extension, which is compiled for a GPU."""
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: types.ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self) if name == "exllamav3.ext" else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.exllamav3_ext = Answering()  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)
@@ -187,6 +197,6 @@ def cases(table: Mapping[str, Any]) -> list[Any]:
 if __name__ == "__main__":
     given = comparison.arguments(__doc__, FILES)
     version = environment.enter("exllamav3", given.version)
-    without_kernels()
+    sys.meta_path.insert(0, Kernels())
     forms = [Form(file, measured, ASKED, cases=cases) for file in FILES]
     comparison.main(forms, given, f"ExLlamaV3 {version} on the CPU")
