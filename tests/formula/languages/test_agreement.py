@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -108,7 +109,7 @@ MODELS = {
     "DeepSeek-V3": "deepseek-v3",
     "Qwen3.5": "tests/oracles/configs/Qwen--Qwen3.5-27B.json",
 }
-SLOTS = {"exllamav3": {"autosplit_max_batch_size": 7}}
+SLOTS: dict[str, dict[str, Any]] = {"exllamav3": {"autosplit_max_batch_size": 7}}
 """Settings without which an engine does not run as many sequences."""
 CONTEXTS = (1, 127, 128, 1_000, 8_192, 131_072, 262_144)
 
