@@ -11,10 +11,11 @@ from kvcalc.costs import Cost
 from kvcalc.engines.llama_cpp.devices import devices
 from kvcalc.engines.llama_cpp.loading import load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import NoCache
 from kvcalc.layers.latent import CompressedAttention
+from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import CarriedRow, Mlstm, ShortConvolution
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
@@ -164,6 +165,19 @@ def test_some_windows_are_what_llama_cpps_code_says() -> None:
     assert cost(shape)(2**20) == (1536 + 2**20) * 4096
 
 
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ((sliding(512), sliding(1024)), "512 and 1,024"),
+        ((sliding(512), chunked(8192)), "512 and a chunk of 8,192"),
+        ((chunked(1024), chunked(8192)), "a chunk of 1,024 and a chunk of 8,192"),
+    ],
+)
+def test_a_model_has_one_window_or_one_chunk(layers: tuple[Layer, ...], found: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"^window: found {found} in .*, expected one"):
+        cost(model(*layers, full()))
+
+
 def test_gemma_3n_holds_20_layers() -> None:
     of = model(*[full()] * 22, model_type="gemma3n_text")
     assert cost(of)(256) == 20 * 256 * 4096
@@ -256,7 +270,7 @@ def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:
                 *("minimax_m3_vl", "minimax_m3_vl_text"),
             )
         ),
-        (model(sliding(64), sliding(128)), {}, "found 64, 128"),
+        (model(sliding(64), sliding(128)), {}, "found 64 and 128"),
         (model(sliding(64), model_type="beam"), {}, "'beam'"),
         (model(Mlstm(heads=1, key_dim=1, value_dim=1)), {}, "mlstm"),
         (model(CarriedRow(elements=8)), {}, "carried_row"),

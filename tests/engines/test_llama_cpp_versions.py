@@ -30,6 +30,7 @@ DEEPSEEK = kvcalc.load("deepseek-v3")
 K_EXAONE = kvcalc.load("k-exaone-236b-a23b")
 MIB = 2**20
 V4 = "tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json"
+FLASH_NEXT = "tests/oracles/configs/checkpoints/Qwen3.8-Flash-Next.json"
 M3 = "tests/oracles/configs/MiniMaxAI--MiniMax-M3.json"
 
 
@@ -147,6 +148,8 @@ def test_olmo_slides_from_a_build_on() -> None:
             {},
             "what llama.cpp b10243 keeps for minimax-m3",
         ),
+        ("b10659", FLASH_NEXT, {}, "does not have the model type 'qwen4exp'"),
+        ("b11311", FLASH_NEXT, {}, "what llama.cpp b11311 keeps for qwen4exp"),
         ("b5308", "gemma-3-27b", {"swa_full": False}, "swa_full: found False"),
         ("b6070", "gemma-3-27b", {"kv_unified": False}, "kv_unified: found False"),
         ("b8737", "gemma-3-27b", {"split_mode": "tensor"}, "split_mode: found 'tensor'"),

@@ -134,12 +134,19 @@ def _as_laid_out(
 
 
 def _window(model: Model, trunk: tuple[Layer, ...], architecture: str | None) -> Value:
-    """The one window of the sliding layers; 0 without a window."""
-    windows = {window for layer in set(trunk) for window in layer.windows}
-    if len(windows) > 1:
-        found = ", ".join(f"{window:,}" for window in sorted(windows))
+    """The one window of the sliding layers; 0 without a window.
+
+    A chunk is a window of another kind (src/llama-hparams.h, n_swa and swa_type).
+    """
+    caches = {cache for layer in set(trunk) for cache in layer.caches}
+    windows = {window for cache in caches for window in cache.windows}
+    chunks = {cache.chunk for cache in caches if isinstance(cache, ChunkedAttention)}
+    if len(windows) + len(chunks) > 1:
+        found = [f"{window:,}" for window in sorted(windows)]
+        found += [f"a chunk of {chunk:,}" for chunk in sorted(chunks)]
         raise UnsupportedError.of(
-            "window", f"found {found} in {model.name}, expected one, as llama.cpp has"
+            "window",
+            f"found {' and '.join(found)} in {model.name}, expected one, as llama.cpp has",
         )
     if not windows:
         return 0

@@ -541,8 +541,20 @@ ROWS = (
         },
     ),
     Release(
+        "b10660",
+        rules={
+            "not_read": Change(
+                names("qwen4exp"),
+                "Qwen3.8-Flash-Next's first cache, with a V of its indexer, was not read",
+                "llama-memory-hybrid-idx.cpp (#27742, #28330)",
+            )
+        },
+        models=("qwen4exp",),
+    ),
+    Release(
         "b11312",
         rules={
+            "not_read": Change(NONE, "every cache was read", MODEL),
             "alike": Change(
                 names("compressed_attention latent_attention"),
                 "K and V of latent attention must have one type",
@@ -568,7 +580,7 @@ ROWS = (
                 MODEL,
             ),
         },
-        models=("glm5-next", "hrm_text", "hy_v4", "maple", "qwen4exp", "spark2_5"),
+        models=("glm5-next", "hrm_text", "hy_v4", "maple", "spark2_5"),
     ),
 )
 
