@@ -66,7 +66,9 @@ def check(
         found = read(log, name)
     rows = verdicts(found, model, request.named(settings, given))
     if not rows:
-        raise SourceError.of(name, "found no figure to check, only settings")
+        hints = dict.fromkeys(engines.logs()[line.engine].hint for line in found)
+        words = "; ".join(["found no figure to check, only settings", *filter(None, hints)])
+        raise SourceError.of(name, words)
     return rows
 
 

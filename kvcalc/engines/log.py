@@ -98,7 +98,7 @@ class EngineLog(NamedTuple):
     from the `config` of the lines in which the engine prints its configuration, and `release` from
     the `version` of a line, where the engine has that setting; `values` are how some are made the
     engine's own (None: the log says nothing that is known), and `said` what a kind of line says by
-    standing there.
+    standing there. `hint` says how the engine prints its figures, where a log has none.
     """
 
     patterns: tuple[Pattern, ...]
@@ -108,6 +108,7 @@ class EngineLog(NamedTuple):
     configured: tuple[str, ...] = ()
     values: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
     said: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    hint: str = ""
 
 
 class Printed(NamedTuple):

@@ -229,7 +229,7 @@ def test_latent_rows_kept_a_v_in_older_llama_cpp() -> None:
         if case["model_as_named"] == "Deepseek-V3-0324" and "mainline" in case["engine"]
     )
     rows = checked(case["lines"], model_of(case), settings_of(case))
-    assert all("llama.cpp up to mid-2025" in row.why for row in rows)
+    assert all("llama.cpp before b7832" in row.why for row in rows)
 
 
 def test_a_cache_whose_type_is_not_printed_may_be_f32() -> None:

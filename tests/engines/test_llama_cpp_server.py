@@ -32,9 +32,9 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
 
 def test_slots_with_cells_of_their_own_get_a_share_each() -> None:
     asked = finish(Asked(model="x.gguf", context=65_536, sequences=4))
-    assert asked.notes == [
+    assert asked.notes[0] == (
         "llama-server: -c 65,536 counts all slots, so each of 4 gets 16,384 tokens"
-    ]
+    )
 
 
 def test_without_c_a_slot_of_the_unified_buffer_may_use_the_models_context() -> None:

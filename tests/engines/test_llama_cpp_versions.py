@@ -88,7 +88,8 @@ def test_glms_indexer_is_in_all_layers_and_then_in_those_with_their_own() -> Non
     shared = LatentAttention(**{**dict(own), "index_head_dim": None})
     some = Model(name="GLM", model_type=GLM.model_type, layers=(*(own,) * 21, *(shared,) * 57))
     before, after = (
-        kvcalc.cost(some, f"llama.cpp@{release}")(34_816) for release in ("b10242", "b10243")
+        kvcalc.cost(some, f"llama.cpp@{release}", kv_cache_dtype="q8_0")(65_536)
+        for release in ("b10242", "b10243")
     )
     # the log of llama.cpp#26382 and of its pull request 26474
     assert before - after == int(663.00 * MIB) - int(178.50 * MIB)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 
-from kvcalc.engines.llama_cpp import log_buffers, log_old, log_ollama
+from kvcalc.engines.llama_cpp import log_buffers, log_contexts, log_old, log_ollama
 from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, FULL, SLIDING, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
@@ -66,6 +66,7 @@ PATTERNS = (
         rf"size = (?P<size>{SIZE}) MiB",
     ),
     pattern("n_ctx", "n_ctx", rf"(?<![A-Za-z_])n_ctx = (?P<value>{COUNT})"),
+    pattern("slots", "n_slots", rf"initializing(?: slots)?, n_slots = (?P<slots>{COUNT})"),
     pattern("n_seq_max", "llama_context:", rf"n_seq_max = (?P<value>{COUNT})"),
     pattern("n_ubatch", "llama_context:", rf"n_ubatch = (?P<value>{COUNT})"),
     pattern("kv_unified", "llama_context:", r"kv_unified = (?P<value>true|false)"),
@@ -93,6 +94,12 @@ SEQUENCES = (1, 2, 3, 4, 8, 16)
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what llama.cpp's rules give for the model."""
+    for context in log_contexts.contexts(found):
+        yield from log_contexts.CHECKS[context.kind](_check, context.lines, subject)
+
+
+def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
+    """The figures of one context."""
     run = Run(subject, found)
     for line in found:
         rule = RULES.get(line.kind)
@@ -234,7 +241,13 @@ def build(number: str) -> str | None:
 
 
 LOG = EngineLog(
-    patterns=(*log_ollama.PATTERNS, *PATTERNS, *log_buffers.PATTERNS, *log_old.PATTERNS),
+    patterns=(
+        *log_ollama.PATTERNS,
+        *PATTERNS,
+        *log_contexts.PATTERNS,
+        *log_buffers.PATTERNS,
+        *log_old.PATTERNS,
+    ),
     check=check,
     spellings={
         "cache_type": "kv_cache_dtype",
@@ -250,4 +263,5 @@ LOG = EngineLog(
     },
     beside=frozenset({"n_ctx"}),
     values={"release": build},
+    hint="llama-server prints its caches from -lv 4 on",
 )

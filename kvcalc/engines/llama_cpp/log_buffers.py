@@ -26,6 +26,8 @@ ROW_PADDING = 512
 """Elements that CUDA's kernels read quantised rows in: the last row of a tensor is padded to whole
 ones (ggml/src/ggml-cuda/common.cuh, MATRIX_ROW_PADDING)."""
 
+NOTHING_ALLOCATED = "nothing was allocated, as where --fit tries a context (no_alloc)"
+
 MIB = 2**20
 
 
@@ -40,7 +42,7 @@ def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Itera
     if len(places) == len(lines):
         for line, layers in zip(lines, places, strict=True):
             size = _bytes(run, memory, cells, settings, layers, line)
-            yield _printed(line).held(Fraction(size, MIB), _why(run, memory, cells, layers))
+            yield _held(_printed(line), Fraction(size, MIB), _why(run, memory, cells, layers))
     elif lines:
         layers = run.loaded.layers
         ours = Fraction(_bytes(run, memory, cells, settings, layers, lines[0]), MIB)
@@ -50,7 +52,14 @@ def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Itera
         if abs(total - ours) <= len(lines) * printed.half_step:
             yield printed.row(ours, AGREES, why)
         else:
-            yield printed.held(ours, why)
+            yield _held(printed, ours, why)
+
+
+def _held(printed: Printed, ours: Fraction, why: str) -> Checked:
+    """Hold a buffer against ours; of a context that was only tried it has no bytes."""
+    if printed.value == 0 and ours >= 1:
+        return printed.cannot(NOTHING_ALLOCATED)
+    return printed.held(ours, why)
 
 
 def flush(run: Run) -> Iterator[Checked]:

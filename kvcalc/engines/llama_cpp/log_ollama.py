@@ -1,6 +1,7 @@
 """Ollama's lines: what it reckons the cache to need before it starts llama.cpp.
 
-Read in Ollama's server/sched.go, llm/memory.go and llm/server.go.
+Read in Ollama's server/sched.go, llm/memory.go, llm/server.go, runner/ollamarunner/runner.go and
+kvcache/causal.go.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,17 @@ from typing import Any
 
 from kvcalc.engines.llama_cpp.block_types import block_type
 from kvcalc.engines.llama_cpp.log_run import Run
-from kvcalc.engines.log import COUNT, NO_MODEL, SIZE, Checked, Found, Printed, number, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    COUNT,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    number,
+    pattern,
+)
 from kvcalc.layers.layer import Layer
 
 PATTERNS = (
@@ -17,6 +28,17 @@ PATTERNS = (
         "required",
         "memory.required.kv",
         rf'memory\.required\.kv="(?P<size>{SIZE}) (?P<unit>[KMGT]iB)"',
+    ),
+    pattern(
+        "load",
+        "msg=load",
+        rf"msg=load request=.*?\bParallel:(?P<parallel>{COUNT})"
+        rf".*?\bKvSize:(?P<tokens>{COUNT}) KvCacheType:(?P<type>[a-z0-9_]{{0,10}})",
+    ),
+    pattern(
+        "held",
+        'msg="kv cache"',
+        rf'msg="kv cache" device=[A-Za-z0-9:_-]{{1,40}} size="(?P<size>{SIZE}) (?P<unit>[KMGT]iB)"',
     ),
     pattern("--ctx-size", "--ctx-size", rf"--ctx-size (?P<value>{COUNT})"),
     pattern("--batch-size", "--ctx-size", rf"--batch-size (?P<value>{COUNT})"),
@@ -26,6 +48,9 @@ PATTERNS = (
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 BATCH = "512"
+PAD = 256
+"""Tokens that Ollama's engine rounds a cache to at most (ml/backend/ggml/ggml.go, CachePadding:
+256, in older ones 32 without flash attention)."""
 
 
 def _required(run: Run, line: Found) -> Iterator[Checked]:
@@ -50,6 +75,42 @@ def _required(run: Run, line: Found) -> Iterator[Checked]:
     yield printed.held(Fraction(size, UNITS[unit]), why)
 
 
+def _load(run: Run, line: Found) -> Iterator[Checked]:
+    """What the runner is asked to load: tokens of all sequences, and the cache's type."""
+    run.request, run.held = line.values, []
+    yield from ()
+
+
+def _held(run: Run, line: Found) -> Iterator[Checked]:
+    """What Ollama's own engine holds on each device; all together where the last is read."""
+    run.held.append(line)
+    after = run.found[run.found.index(line) + 1 :]
+    if after and after[0].kind == "held":
+        return
+    unit = max((one.values["unit"] for one in run.held), key=list(UNITS).index)
+    units = [UNITS[one.values["unit"]] for one in run.held]
+    step = Fraction(sum(units), 20)
+    sizes = [Fraction(one.values["size"]) for one in run.held]
+    total = sum((size * of for size, of in zip(sizes, units, strict=True)), Fraction())
+    printed = Printed(line.line, f"kv cache ({unit})", f"{float(total / UNITS[unit]):.1f}")
+    tokens = number(run.request.get("tokens", "0"))
+    model = run.subject.model
+    if model is None or not tokens:
+        yield printed.cannot("the load request (KvSize) is missing" if model else NO_MODEL)
+        return
+    if model.kinds != {"full_attention"} or tokens % PAD:
+        yield printed.cannot("how Ollama's own engine lays out other than full layers is not known")
+        return
+    of = block_type(run.request["type"] or "f16")
+    ours = sum(
+        layers * tokens * sum(of.row_bytes(elements) for elements in _row(layer))
+        for layer, layers in model.groups
+    )
+    why = f"{tokens:,} tokens of {run.request['parallel']} sequences, {of.name}"
+    size = Fraction(ours, UNITS[unit])
+    yield printed.row(size, AGREES, why) if abs(total - ours) <= step else printed.held(size, why)
+
+
 def _cells(cache: Layer, total: int, sequences: int, batch: int) -> int:
     """Tokens that a layer keeps: all, or each sequence's window and a batch."""
     window = cache.attention_window
@@ -70,5 +131,9 @@ def _row(cache: Layer) -> tuple[int, int]:
     )
 
 
-RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"required": _required}
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "required": _required,
+    "load": _load,
+    "held": _held,
+}
 """How each kind of line is checked."""

@@ -33,7 +33,10 @@ def single_mib(size: int) -> Fraction:
 
 
 class Run:
-    """What has been read so far: the cache that is being created, and device buffers of it."""
+    """What has been read so far: the cache that is being created, and device buffers of it.
+
+    `request` is what Ollama was asked to load, `held` its lines about devices since then.
+    """
 
     def __init__(self, subject: Subject, found: Sequence[Found]) -> None:
         self.subject = subject
@@ -45,6 +48,9 @@ class Run:
             (number(f.values["cells"]) for f in found if f.kind in ("creating", "cache")), default=0
         )
         self.buffered: list[Found] = []
+        self.found = list(found)
+        self.request: Mapping[str, str] = {}
+        self.held: list[Found] = []
 
     @property
     def sequences(self) -> int:

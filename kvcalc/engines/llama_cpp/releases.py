@@ -57,6 +57,7 @@ FIRST = Release(
         "max_sequences": Change(64, "a context takes at most 64 sequences", "llama-cparams.h"),
         "slots": Change(one_slot, "llama-server has one slot", COMMON),
         "without_context": Change("4096", "without -c a context has 4,096 tokens", COMMON),
+        "main_memory": Change(False, "llama-server keeps no earlier prompts", SERVER),
     },
     defaults={
         "flash_attn": Change(False, "flash attention is off", COMMON),
@@ -163,6 +164,14 @@ ROWS = (
     Release("b6586", models=("grovemoe",)),
     Release("b6671", models=("apertus",)),
     Release("b6709", models=("lfm2moe",)),
+    Release(
+        "b6723",
+        rules={
+            "main_memory": Change(
+                True, "llama-server keeps earlier prompts in main memory", f"{SERVER} (#16391)"
+            )
+        },
+    ),
     Release("b6810", models=("bailingmoe2",)),
     Release(
         "b6868",

@@ -30,7 +30,8 @@ class Rules(NamedTuple):
     `nextn_slides` as sliding layers. `rollback` have a spare state per drafted token
     (llm_arch_supports_rs_rollback), and `drafts` a graph for their NextN layers with a context for
     these alone (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no
-    converter writes). Of `not_read` the cache was another, which was not read.
+    converter writes). Of `not_read` the cache was another, which was not read. `main_memory`
+    says that llama-server keeps earlier prompts there.
     """
 
     padding: Callable[[bool], int]
@@ -49,6 +50,7 @@ class Rules(NamedTuple):
     max_sequences: int
     slots: Slots
     without_context: WithoutContext
+    main_memory: bool
 
 
 def by_kernel(flash_attention: bool) -> int:

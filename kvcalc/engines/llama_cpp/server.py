@@ -20,6 +20,14 @@ from kvcalc.model import Model
 CONTEXT = 4096
 """Tokens without -c before --fit (common/common.h, n_ctx)."""
 
+MAIN_MEMORY = frozenset({"--cache-ram", "-cram", "--ctx-checkpoints", "-ctxcp"})
+"""Flags of which a note says what they keep in main memory."""
+
+IN_MAIN_MEMORY = (
+    "llama-server: main memory holds earlier prompts on top, up to 8,192 MiB (--cache-ram), and of "
+    "each slot checkpoints of states and windows (--ctx-checkpoints)"
+)
+
 DRAFTED = 3
 """Tokens that a draft is asked for unless --spec-draft-n-max says otherwise (common/common.h)."""
 
@@ -177,7 +185,10 @@ def finish(asked: Asked) -> Asked:
         asked.notes.append(
             f"llama-server: {given} it makes {asked.sequences} slots in one unified buffer"
         )
-    return _contexts(asked, started._replace(unified=unified))
+    asked = _contexts(asked, started._replace(unified=unified))
+    if started.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
+        asked.notes.append(IN_MAIN_MEMORY)
+    return asked
 
 
 def finish_alone(asked: Asked) -> Asked:

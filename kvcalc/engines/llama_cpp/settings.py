@@ -180,8 +180,11 @@ class LlamaCppSettings(ReleasedSettings):
         return block_type(self.cache_type_k or common), block_type(self.cache_type_v or common)
 
     def changed(self) -> dict[str, Any]:
-        """Those that were given, besides the element type of both."""
+        """Those that differ from the release's defaults, besides the element type of both."""
         changed = super().changed()
+        for name in self.standing.defaults:
+            if changed.get(name) == self.standing.default(name):
+                del changed[name]
         if self.tensor_split is not None:
             changed["tensor_split"] = list(self.tensor_split)
         return changed
