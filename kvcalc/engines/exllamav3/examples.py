@@ -6,6 +6,9 @@ from kvcalc.engines.server import Asked, Server
 CACHE_SIZE = 32_768
 """What both give add_args as the default of `--cache_size`."""
 
+DRAFTS = ("num_draft_tokens", "ngram_match_min", "hybrid_draft_tokens")
+"""Flags that say how many tokens are drafted without a draft model."""
+
 IGNORED = {
     "on which GPU a layer's weights and cache lie: the count is of all GPUs": {
         0: "-asnf --autosplit_no_forward -mcpa --moe_cpu_pinned_arena -tp_moe_ts "
@@ -53,16 +56,14 @@ def finish(asked: Asked) -> Asked:
     if "cache_size" not in settings:
         asked.notes.append(f"its default --cache_size is {CACHE_SIZE:,}")
     size = settings.setdefault("cache_size", CACHE_SIZE)
-    named = {name: count(settings.pop(name, 0), f"--{name}") for name in DRAFTS}
-    given, ngram, hybrid = named.values()
-    drafted = max((given or DRAFTED) if ngram else 0, hybrid)
-    settings["num_draft_tokens"] = drafted
+    drafts = {name: count(settings.pop(name, 0), f"--{name}") for name in DRAFTS}
+    given = drafts["num_draft_tokens"]
+    matched = (given or DRAFTED) if drafts["ngram_match_min"] else 0
+    drafted = settings["num_draft_tokens"] = max(matched, drafts["hybrid_draft_tokens"])
     settings["max_history"] = max(drafted, given)
     slots = settings.get("autosplit_max_batch_size", 1)
     return hold(asked, count(size, "--cache_size"), count(slots, "--autosplit_max_batch_size"))
 
-
-DRAFTS = ("num_draft_tokens", "ngram_match_min", "hybrid_draft_tokens")
 
 EXAMPLES = Server(
     start="python examples/chat.py -m {model}",
