@@ -68,7 +68,7 @@ def test_a_case_allocates_what_was_measured(case: Any) -> None:
 
 REFUSED = {
     "Unknown architecture": "does not know the architecture",
-    "Group-limited expert routing": "n_group: found 8 groups of experts, expected 1",
+    "Group-limited expert routing": "n_group: found 8, expected 1: exllamav3 routes",
     "a multiple of 256": "cache_size: found 1000, expected a multiple of 256",
     "from 2 to 8 bits": "bits, expected 2 to 8",
     "Missing any of the following keys: ['indexer_types']": "indexer_types: missing",
@@ -217,7 +217,7 @@ def test_v_is_not_there_to_be_packed_where_one_row_is_both() -> None:
     [
         ({"architecture": "GlmMoeDsaForCausalLM"}, "indexer_types: missing"),
         ({"architecture": "DFlashDraftModel"}, "a draft's cache"),
-        ({"architecture": "DeepseekV3ForCausalLM", "n_group": 4}, "n_group: found 4 groups"),
+        ({"architecture": "DeepseekV3ForCausalLM", "n_group": 4}, "n_group: found 4, expected 1"),
     ],
 )
 def test_a_file_is_refused_for_what_no_layer_shows(facts: Any, sentence: str) -> None:

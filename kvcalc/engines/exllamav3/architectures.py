@@ -162,7 +162,9 @@ def architecture_of(model: Model) -> str | None:
     if facts is not None:
         if name in ONE_GROUP and (facts.n_group or 1) > 1:
             raise UnsupportedError.of(
-                "n_group", f"found {facts.n_group} groups of experts, expected 1 on exllamav3"
+                "n_group",
+                f"found {facts.n_group}, expected 1: exllamav3 routes a token among all experts, "
+                "not within groups of them",
             )
         if name in LISTS_INDEXERS and not facts.indexer_types:
             raise UnsupportedError.of(
