@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from kvcalc.engines.engine import About, Settings
-from kvcalc.engines.releases import Releases, Standing
+from kvcalc.engines.releases import Releases, Standing, numbers, parsed
 from kvcalc.model import Model
 
 
@@ -34,6 +34,13 @@ class ReleasedSettings(Settings):
     def standing(self) -> Standing:
         """What holds at the release."""
         return self.RELEASES.at(self.release, strict=self.strict_version)
+
+    @property
+    def before_releases(self) -> bool:
+        """Whether the release is older than the first that was measured."""
+        if self.release is None:
+            return False
+        return parsed(self.release)[0] < numbers(self.RELEASES.rows[0].version)
 
     def under(self, standing: Standing) -> Self:
         """The same settings where something else holds: what is asked is not refused again."""

@@ -79,12 +79,12 @@ IGNORED = {
         "--[no-]disable-custom-all-reduce --[no-]enable-dbo "
         "--[no-]enable-flash-late-interaction --[no-]enable-flashinfer-autotune "
         "--[no-]enable-hc-sp --[no-]enable-mamba-cache-stochastic-rounding "
-        "--[no-]enforce-eager --[no-]monokernel -O0 -O1 -O2 -O3",
+        "--[no-]monokernel -O0 -O1 -O2 -O3",
         1: "--compilation-config --dbo-decode-token-threshold "
         "--dbo-prefill-token-threshold --dcp-comm-backend --gdn-prefill-backend "
         "--ir-op-priority --kda-decode-backend --kda-prefill-backend --kernel-config "
         "--linear-backend --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm "
-        "--max-cudagraph-capture-size --optimization-level --sparse-indexer-topk-backend "
+        "--optimization-level --sparse-indexer-topk-backend "
         "--ubatch-size -O -cc",
         -1: "--cudagraph-capture-sizes",
     },
@@ -136,7 +136,7 @@ IGNORED = {
     },
     "how large the pool is, not what a request takes of it: memory is asked for by itself": {
         0: "--[no-]scheduler-reserve-full-isl",
-        1: "--kv-cache-memory-bytes --num-gpu-blocks-override --watermark",
+        1: "--num-gpu-blocks-override --watermark",
     },
     "what holds without the flag, too": {
         0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "

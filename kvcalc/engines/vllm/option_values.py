@@ -40,6 +40,8 @@ TAKES: Mapping[str, Takes] = {
     "prefill_context_parallel_size": Whole("config/parallel.py"),
     "block_size": Whole("config/cache.py"),
     "max_num_batched_tokens": Whole("config/scheduler.py"),
+    "max_cudagraph_capture_size": Whole("config/compilation.py"),
+    "kv_cache_memory_bytes": Whole("config/cache.py"),
     "mamba_cache_mode": Choices("config/cache.py, MambaCacheMode", ("none", "align")),
     "mamba_ssm_cache_dtype": Choices(
         "config/cache.py, MambaDType", ("auto", "float32", "float16", "bfloat16")

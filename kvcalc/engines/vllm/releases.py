@@ -13,8 +13,12 @@ from kvcalc.engines.vllm.rules import (
     Batch,
     a_state_a_block_or_none,
     a_state_a_block_or_the_last,
+    dense_or_listed,
     every_batch,
+    every_model,
     least,
+    listed,
+    no_model,
     one_batch,
     the_last_states,
     within_a_half,
@@ -40,6 +44,9 @@ HYBRIDS = "model_executor/models/config.py"
 PLATFORM = "platforms/interface.py"
 CUDA = "platforms/cuda.py"
 EXAONE = "model_executor/models/exaone_moe.py"
+WORKER = "v1/worker/gpu_worker.py"
+SAMPLER = "v1/sample/ops/topk_topp_sampler.py"
+SAMPLER_2 = "v1/worker/gpu/sample"
 CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
 
 HYBRID_CONNECTORS = frozenset(
@@ -53,6 +60,19 @@ HYBRID_CONNECTORS = frozenset(
 FIRST = Release(
     "0.11.2",
     rules={
+        "v2_runner": Change(no_model, "the V1 runner runs each model", CONFIG),
+        "sampling": Change(
+            {"V1": "sorted"}, "the sampler sorts the logits: 38 bytes of each", SAMPLER
+        ),
+        "graphs": Change({"V1": "none"}, "the pool leaves nothing for CUDA graphs", WORKER),
+        "charged": Change("before fusion", "what is not PyTorch's is the processes' own", WORKER),
+        "moe_workspace_is_kept": Change(
+            False, "the experts' workspace is given back after each layer", "v1/worker"
+        ),
+        "penalty_tables_are_charged": Change(
+            False, "what stays after the profile run is not charged", WORKER
+        ),
+        "cublas_is_charged": Change(True, "cuBLAS's workspace is part of the peak", WORKER),
         "batches_in_flight": Change(
             one_batch, "one batch in flight is charged to a sliding or chunked layer", SPECS
         ),
@@ -183,6 +203,11 @@ ROWS = (
     ),
     Release(
         "0.13.0",
+        rules={
+            "moe_workspace_is_kept": Change(
+                True, "the experts' workspace stays for the next run", "v1/worker/workspace.py"
+            ),
+        },
         settings={"flash_attention_version": (None,)},
         models=("audioflamingo3", "jais2"),
     ),
@@ -242,6 +267,16 @@ ROWS = (
         "0.17.0",
         settings={"performance_mode": ("balanced",), "language_model_only": (False,)},
         rules={
+            "sampling": Change(
+                {"V1": "selected"},
+                "a kernel of Triton's selects the logits: 14 bytes of each",
+                SAMPLER,
+            ),
+            "charged": Change(
+                "fused",
+                "all-reduces fused with norms keep 1.5 GiB of buffers on Hopper and Blackwell",
+                CONFIG,
+            ),
             "start_up_each_rank": Change(
                 True, "each rank's layers are checked against its own memory", PLANNING
             ),
@@ -251,6 +286,9 @@ ROWS = (
     Release(
         "0.18.0",
         rules={
+            "charged": Change(
+                "graphs profiled", "what profiling the graphs leaves is charged", WORKER
+            ),
             "group_size": Change(
                 within_a_half,
                 "groups have as many layers as the commonest kind, if under 1.5 times the rarest",
@@ -277,6 +315,11 @@ ROWS = (
     Release(
         "0.20.0",
         rules={
+            "graphs": Change(
+                {"V1": "sampled"},
+                "the pool leaves room for CUDA graphs, by a few of them",
+                "v1/worker/gpu_model_runner.py",
+            ),
             "sliding_values": Change(True, "a sliding layer's values have their own length", SPECS),
             "modelopt_formats": Change(
                 frozenset({"fp8", "nvfp4"}),
@@ -327,6 +370,9 @@ ROWS = (
     Release(
         "0.21.0",
         rules={
+            "sampling": Change(
+                {"V1": "masked"}, "FlashInfer samples: 14 bytes of each logit", SAMPLER
+            ),
             "draft_states": Change(
                 frozenset({"none", "align", "all"}),
                 "drafts have copies of recurrent states beside those of each block, too",
@@ -338,6 +384,17 @@ ROWS = (
     Release(
         "0.22.0",
         rules={
+            "v2_runner": Change(listed("qwen3"), "the V2 runner runs Qwen3", CONFIG),
+            "sampling": Change(
+                {"V1": "masked", "V2": "fused"},
+                "the V2 runner's profile run samples without parameters: 2 bytes of each logit",
+                SAMPLER_2,
+            ),
+            "graphs": Change(
+                {"V1": "sampled", "V2": "none"},
+                "the V2 runner leaves nothing for CUDA graphs",
+                "v1/worker/gpu/model_runner.py",
+            ),
             "scheme_of_heads": Change(
                 "auto", "compressed-tensors' kv_cache_scheme gives way to kv_cache_dtype", HEADS
             ),
@@ -353,11 +410,21 @@ ROWS = (
     Release("0.22.1", models=("mellum",)),
     Release(
         "0.23.0",
+        rules={
+            "v2_runner": Change(
+                listed("qwen3", "llama", "mistral"), "the V2 runner runs Llama and Mistral", CONFIG
+            ),
+        },
         models=("gemma4_unified", "gemma4_unified_text", "granite_speech_plus", "step3p7"),
     ),
     Release(
         "0.24.0",
         rules={
+            "v2_runner": Change(
+                listed("qwen3", "llama", "mistral", "deepseek_v2", "qwen2_moe", "granitemoe"),
+                "the V2 runner runs DeepSeek-V2, Qwen2-MoE and GraniteMoE",
+                CONFIG,
+            ),
             "pages": Change(
                 "padded", "a page that does not divide the largest is padded to it", PLANNING
             ),
@@ -381,6 +448,11 @@ ROWS = (
     Release(
         "0.25.0",
         rules={
+            "v2_runner": Change(
+                dense_or_listed("deepseek_v2", "qwen2_moe", "granitemoe"),
+                "the V2 runner runs models without experts and states",
+                CONFIG,
+            ),
             "kept_formats_raise_block": Change(
                 True,
                 "blocks grow until a quantised page holds a kernel's block in the model's type",
@@ -405,6 +477,12 @@ ROWS = (
     Release(
         "0.27.0",
         rules={
+            "charged": Change(
+                "all consumed", "what the device has less is charged, whatever holds it", WORKER
+            ),
+            "penalty_tables_are_charged": Change(
+                True, "tables that stay after the profile run are charged", WORKER
+            ),
             "kept_whole_where_unpaddable": Change(
                 True, "where pages cannot be made one, every layer is kept whole", PLANNING
             ),
@@ -456,6 +534,12 @@ ROWS = (
     Release(
         "0.29.0",
         rules={
+            "v2_runner": Change(every_model, "the V2 runner runs each model", CONFIG),
+            "graphs": Change(
+                {"V1": "sampled", "V2": "captured"},
+                "the V2 runner leaves room for CUDA graphs, by a capture of its own",
+                "v1/worker/gpu/cudagraph_utils.py",
+            ),
             "checkpoint_blocks": Change(
                 {"mamba2": 1}, "Mamba 2 has a block for a checkpoint inside a prefill", SPECS
             ),
@@ -511,6 +595,14 @@ ROWS = (
         "0.33.0",
         values={"kv_cache_dtype": ("octave_k3v3_compact",)},
         rules={
+            "sampling": Change(
+                {"V1": "masked", "V2": "masked"},
+                "the V2 runner's profile run samples with parameters, too: 14 bytes of each logit",
+                SAMPLER_2,
+            ),
+            "cublas_is_charged": Change(
+                False, "cuBLAS's workspace is there before the memory is read", WORKER
+            ),
             "compressed_attention": Change(
                 True,
                 "pools of compressed attention have the block outermost",

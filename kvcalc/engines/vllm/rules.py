@@ -9,6 +9,8 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from kvcalc.engines.vllm.sparse_backends import SparseBackends
+from kvcalc.layers.recurrent import Recurrent
+from kvcalc.model import Model
 
 Pages = Literal["equal", "divided", "padded"]
 """Layers' pages that differ: refused; those that do not divide the largest refused; or padded."""
@@ -21,6 +23,19 @@ Label = Literal["groups", "concurrency"]
 
 Scheme = Literal["ignored", "overrules", "auto"]
 """What compressed-tensors' kv_cache_scheme does: nothing, wins over kv_cache_dtype, or is auto."""
+
+Runner = Literal["V1", "V2"]
+"""Which of vLLM's model runners starts."""
+
+Sampling = Literal["sorted", "selected", "masked", "fused"]
+"""How a sampler finds the tokens to draw from, which decides its tensors."""
+
+GraphEstimate = Literal["none", "sampled", "captured"]
+"""What the pool leaves for CUDA graphs: nothing, a few times the count, or a whole capture."""
+
+Charged = Literal["before fusion", "fused", "graphs profiled", "all consumed"]
+"""What is charged beside PyTorch's memory: before all-reduces were fused with norms, with their
+buffers, after graphs were profiled, and all that the device has less."""
 
 StatesMode = Literal["none", "align", "all"]
 """States of a recurrent layer (mamba_cache_mode): one, the last few, or one for each block."""
@@ -48,7 +63,9 @@ class Rules(NamedTuple):
     gpu_memory_utilization, and `blocks_bound_sequences` says whether a pool with recurrent states
     needs a block for each of max_num_seqs. `variables` are those of the environment that not every
     release reads, and the setting of each. GPUs of `small_batch_capabilities` take the smallest
-    batch whatever their memory.
+    batch whatever their memory. The last are of the start's profile run: whether
+    a model gets the V2 runner, how a runner samples and estimates graphs, what of PyTorch's
+    buffers stays or is charged, and what beside them.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -85,6 +102,13 @@ class Rules(NamedTuple):
     batches: tuple[Batch, ...]
     small_batch_kernels: frozenset[str]
     pooling_waits: bool
+    v2_runner: Callable[[Model], bool]
+    sampling: Mapping[Runner, Sampling]
+    graphs: Mapping[Runner, GraphEstimate]
+    charged: Charged
+    moe_workspace_is_kept: bool
+    penalty_tables_are_charged: bool
+    cublas_is_charged: bool
     variables: Mapping[str, str]
 
 
@@ -130,3 +154,29 @@ def the_last_states(kind: str) -> StatesMode:
 
 MAMBA = ("mamba", "mamba2")
 """Kinds whose models state SupportsMambaPrefixCaching (model_executor/models)."""
+
+
+def no_model(model: Model) -> bool:
+    """The V2 runner for none by default."""
+    return False
+
+
+def every_model(model: Model) -> bool:
+    """The V2 runner for each model."""
+    return True
+
+
+def listed(*types: str) -> Callable[[Model], bool]:
+    """The V2 runner for a list of model types."""
+    return lambda model: model.model_type in types
+
+
+def dense_or_listed(*types: str) -> Callable[[Model], bool]:
+    """The V2 runner for a list of model types, and for each without experts or states."""
+
+    def chosen(model: Model) -> bool:
+        mixed = model.sizes is not None and model.sizes.experts is not None
+        states = any(isinstance(cache, Recurrent) for cache, _ in model.caches)
+        return model.model_type in types or not (mixed or states)
+
+    return chosen

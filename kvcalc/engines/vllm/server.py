@@ -65,6 +65,8 @@ VALUES = {
     "-pcp": "prefill_context_parallel_size",
     "--block-size": "block_size",
     "--max-num-batched-tokens": "max_num_batched_tokens",
+    "--max-cudagraph-capture-size": "max_cudagraph_capture_size",
+    "--kv-cache-memory-bytes": "kv_cache_memory_bytes",
     "--mamba-cache-mode": "mamba_cache_mode",
     "--mamba-ssm-cache-dtype": "mamba_ssm_cache_dtype",
     "--attention-backend": "attention_backend",
@@ -108,6 +110,8 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "-ep": ("enable_expert_parallel", True),
     "--language-model-only": ("language_model_only", True),
     "--no-language-model-only": ("language_model_only", False),
+    "--enforce-eager": ("enforce_eager", True),
+    "--no-enforce-eager": ("enforce_eager", False),
 }
 """Flags without a value: the setting of each; --enable-x pairs with --disable-x."""
 
@@ -140,8 +144,9 @@ MODEL_DTYPES = {"half": "float16", "float": "float32"}
 def finish(asked: Asked) -> Asked:
     """Make settings of what is given otherwise than vLLM's cache takes it.
 
-    --dtype is the cache's type unless that is given, a --convert runs the model for pooling, and
-    --kv-offloading-size is a connector, too (config/vllm.py, _post_init_kv_transfer_config).
+    --dtype is the cache's type unless that is given, a --convert runs the model for pooling,
+    --max-num-seqs is how many sequences run at once and a setting of the start, too, and
+    --kv-offloading-size is a connector (config/vllm.py, _post_init_kv_transfer_config).
 
     Raises:
         RequestError: a value is not JSON, or changes the cache in a way that is not counted.
@@ -154,6 +159,8 @@ def finish(asked: Asked) -> Asked:
         if (text := settings.pop(name, None)) is not None:
             read(text, asked)
     _of_some_releases(asked)
+    if asked.sequences is not None:
+        settings["max_num_seqs"] = asked.sequences
     convert = settings.pop("convert", "auto")
     if settings.get("runner", "auto") == "auto" and convert not in ("auto", "none"):
         settings["runner"] = "pooling"
@@ -198,10 +205,13 @@ def _offloading(asked: Asked) -> None:
 def prepare(wanted: Wanted) -> Wanted:
     """Turn settings into what vLLM's flags give: the way back of `finish`.
 
-    --kv-cache-dtype takes no float32: that is the model's --dtype. A draft of EAGLE's is a model
-    of its own, and drafted tokens need a method.
+    --kv-cache-dtype takes no float32: that is the model's --dtype. The sequences that are to run
+    are --max-num-seqs unless that is asked for by itself. A draft of EAGLE's is a model of its
+    own, and drafted tokens need a method.
     """
     given = wanted.given
+    if "max_num_seqs" in given:
+        given["sequences"] = given.pop("max_num_seqs")
     if given.get("kv_cache_dtype") == "float32":
         given["dtype"] = given.pop("kv_cache_dtype")
     if (attention := write_attention(given)) is not None:

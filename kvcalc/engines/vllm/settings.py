@@ -24,6 +24,8 @@ SMALL_BATCH = 256
 SMALL_BATCH_GPUS = ("a100",)
 """GPUs of over 70 GiB that take the smallest batch all the same (engine/arg_utils.py)."""
 
+ARGUMENTS = "engine/arg_utils.py"
+
 INDEX_TYPES = {"bf16": "bfloat16", "fp8_e4m3": "fp8"}
 """Other names of the element types of indexers' keys (config/attention.py)."""
 
@@ -79,7 +81,22 @@ class VllmSettings(ReleasedSettings):
     ] = None
     max_num_batched_tokens: Annotated[
         Count | None,
-        About("tokens; by the GPU's memory, 8,192 where none is named", "engine/arg_utils.py"),
+        About("tokens; by the GPU's memory, 8,192 where none is named", ARGUMENTS),
+    ] = None
+    max_num_seqs: Annotated[
+        Count | None,
+        About("sequences at once; by the GPU's memory, 1,024 where none is named", ARGUMENTS),
+    ] = None
+    enforce_eager: Annotated[
+        bool, About("true or false; true: no CUDA graphs", "config/model.py")
+    ] = False
+    max_cudagraph_capture_size: Annotated[
+        Count | None,
+        About("tokens; twice max_num_seqs, at most 512", "config/compilation.py"),
+    ] = None
+    kv_cache_memory_bytes: Annotated[
+        Count | None,
+        About("bytes of the pool on a GPU, instead of a share of it", "config/cache.py"),
     ] = None
     enable_chunked_prefill: Annotated[
         bool | None,
@@ -239,6 +256,11 @@ class VllmSettings(ReleasedSettings):
     def own_sequences(self) -> int:
         """What max_num_seqs is unless given: by the GPU's memory, at most the batch's tokens."""
         return min(self._own_batch.sequences * self._times, self.batch)
+
+    @property
+    def sequences_at_once(self) -> int:
+        """max_num_seqs, as given or as it is by itself."""
+        return self.max_num_seqs or self.own_sequences
 
     @property
     def _times(self) -> int:

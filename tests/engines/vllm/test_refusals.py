@@ -313,6 +313,10 @@ SETTINGS: dict[str, tuple[str, object]] = {
     "kv_cache_dtype_skip_layers": ("0, 1,sliding_window", ("0", "1", "sliding_window")),
     "flash_attention_version": ("4", 4),
     "gpu": ("h200", "h200"),
+    "max_num_seqs": ("256", 256),
+    "enforce_eager": ("true", True),
+    "max_cudagraph_capture_size": ("64", 64),
+    "kv_cache_memory_bytes": ("1000000000", 10**9),
 }
 """Each setting as text, and its value."""
 

@@ -47,7 +47,6 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
         ("--trust-remote-code", 0),
         ("--no-trust-remote-code", 0),
         ("--headless", 0),
-        ("--kv-cache-memory-bytes", 1),
         ("--num-gpu-blocks-override", 1),
         ("--served-model-name", -1),
     ],

@@ -1,0 +1,40 @@
+"""One part of what an engine's start takes of a GPU's memory beside its cache."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kvcalc.errors import UnsupportedError
+
+Kind = Literal["derived", "table", "estimate"]
+"""How a figure is known: it follows from the source, it was measured, or it is estimated."""
+
+INSTEAD = "give --reserve with what a log shows, or --optimistic to leave it out"
+
+
+@dataclass(frozen=True)
+class MemoryPart:
+    """A part by its name: its likely bytes on one GPU, and the least and the most it may take.
+
+    `source` is the file of the engine, or the logs, that the figure comes from.
+    """
+
+    name: str
+    bytes: int
+    low: int
+    high: int
+    kind: Kind
+    source: str
+
+
+def derived(name: str, size: int, source: str) -> MemoryPart:
+    """A part that follows from the engine's source, without a band; `size` is bytes."""
+    return MemoryPart(name, size, size, size, "derived", source)
+
+
+def not_modelled(engine: str, what: str) -> UnsupportedError:
+    """Decline a part by its name, and say what to give instead."""
+    return UnsupportedError(
+        f"{engine}: kvcalc does not know how much memory {what} takes at the start; {INSTEAD}",
+        engine=engine,
+        what=what,
+    )

@@ -1,0 +1,38 @@
+"""What vLLM's start takes of a GPU's memory beside the weights, part by part, stage by stage.
+
+A start measures these (v1/worker/gpu_worker.py, determine_available_memory); here they follow from
+shapes, settings and the release. `profile` is what the profile run is over, `activations` and
+`sampler` its two peaks, `kept` the buffers that stay, `non_torch` and `graphs` what was measured,
+`refusals` what is not known.
+"""
+
+from collections.abc import Iterator
+
+from kvcalc.engines.memory import Card
+from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.vllm.budget import graphs, kept
+from kvcalc.engines.vllm.budget.non_torch import non_torch
+from kvcalc.engines.vllm.budget.peak import peak
+from kvcalc.engines.vllm.budget.profile import Profile, profiles
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.model import Model
+
+
+def parts(model: Model, settings: VllmSettings, card: Card) -> tuple[tuple[MemoryPart, ...], ...]:
+    """List the parts on a rank of each pipeline stage, but for the weights; none of 0 bytes.
+
+    Raises:
+        UnsupportedError: a part is not known; the sentence names it, and what to give instead.
+    """
+    return tuple(
+        tuple(part for part in _parts(profile) if part.high)
+        for profile in profiles(model, settings, card)
+    )
+
+
+def _parts(profile: Profile) -> Iterator[MemoryPart]:
+    yield peak(profile)
+    yield kept.moe_workspace(profile)
+    yield kept.penalty_tables(profile)
+    yield non_torch(profile)
+    yield graphs.estimate(profile)

@@ -1,0 +1,49 @@
+"""Buffers that the profile run makes and that stay."""
+
+from fractions import Fraction
+
+from kvcalc.engines.memory_part import MemoryPart, derived
+from kvcalc.engines.vllm.budget import activations
+from kvcalc.engines.vllm.budget.profile import Profile
+
+COUNT_BYTES = MASK_BYTES = 4
+
+MASK_BITS = 32
+
+NO_WORKSPACE = frozenset({"gpt_oss"})
+"""Model types whose experts run on kernels without a workspace of vLLM's (mxfp4, in Triton's own
+package: a log of gpt-oss-20b on 0.19.0)."""
+
+TRITON = frozenset({"7", "8", "9", "12"})
+"""Generations of GPUs on which bfloat16 experts run on Triton's kernels by default
+(model_executor/layers/fused_moe/oracle/unquantized.py)."""
+
+QUANTISED_OVER = Fraction(1, 2)
+"""How much more other kernels may take: the one log of Blackwell (0.26.0) leaves a third."""
+
+
+def moe_workspace(profile: Profile) -> MemoryPart:
+    """The experts' workspace, which the first run makes as large as any will need.
+
+    Quantised experts, and each on Blackwell, run on other kernels, whose need few logs show.
+    """
+    source = "model_executor/layers/fused_moe/experts/triton_moe.py (workspace_shapes)"
+    kept = profile.rules.moe_workspace_is_kept
+    if not kept or profile.model.model_type in NO_WORKSPACE:
+        return derived("experts' workspace", 0, source)
+    size = activations.moe_workspace(profile)
+    triton = profile.capability.partition(".")[0] in TRITON
+    if triton and profile.model.quantization is None:
+        return derived("experts' workspace", size, source)
+    most = size + int(size * QUANTISED_OVER)
+    return MemoryPart("experts' workspace", size, 0, most, "estimate", source)
+
+
+def penalty_tables(profile: Profile) -> MemoryPart:
+    """The V2 runner's counts of what was written and masks of what was read, for penalties."""
+    words = -(-profile.sizes.vocab_size // MASK_BITS)
+    size = profile.sequences * (profile.sizes.vocab_size * COUNT_BYTES + words * MASK_BYTES)
+    there = profile.runner == "V2" and profile.last and profile.rules.penalty_tables_are_charged
+    return derived(
+        "penalty tables", size if there else 0, "v1/worker/gpu/sample/penalties.py (PenaltiesState)"
+    )
