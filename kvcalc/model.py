@@ -63,13 +63,15 @@ class ConfigFacts(Frozen):
     `architecture` is the class that it names first. `n_group` is how many groups a router parts the
     experts into, of which a token sees some. `indexer_types` says whether it lists which layers
     have an indexer of their own; the layers are the same where its class does.
-    `index_kpool_compress` says whether an indexer's pooled keys are weighed by gates.
+    `index_kpool_compress` says whether an indexer's pooled keys are weighed by gates,
+    `num_mtp_modules` how many layers draft tokens, beside another count.
     """
 
     architecture: Text | None = None
     n_group: Size | None = None
     indexer_types: bool = False
     index_kpool_compress: bool = False
+    num_mtp_modules: Size | None = None
 
 
 class Model(Frozen):

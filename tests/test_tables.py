@@ -57,7 +57,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/exllamav3/architectures.py": "RINGS PAGED NOT_MODELLED ONE_GROUP OF_TYPE",
         "engines/mlx/models.py": "ROTATING CHUNKED CACHE_LISTS ALL_FULL",
         "engines/lmdeploy/builders.py": "ONE_WINDOW LATENT DELTA",
-        "engines/vllm/drafts.py": "MTP_LAYERS UNREAD",
+        "engines/vllm/drafts.py": "MTP_LAYERS",
         "engines/llama_cpp/architectures.py": "ARCHITECTURES",
         "catalogue/gguf.py": "MODEL_TYPES PLAIN CACHELESS RECURRENT",
     },

@@ -79,18 +79,13 @@ def unquantised_layers(
 ) -> frozenset[int] | None:
     """The layers that stay in the model's own type, by their places; None where none may.
 
+    They are those that are given, and those at the ends with some formats (engine/arg_utils.py).
     The first `own` layers are the model's, the others a draft's.
 
     Raises:
         UnsupportedError: an index past the last layer was given.
     """
-    skipped = settings.kv_cache_dtype_skip_layers
-    if skipped is None:
-        recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
-        ends = min(UNQUANTISED_ENDS, own // 2)
-        if not form.startswith(ENDS_KEPT) or recurrent or not ends:
-            return None
-        return frozenset([*range(ends), *range(own - ends, own)])
+    skipped = settings.kv_cache_dtype_skip_layers or ()
     places = {int(part) for part in skipped if part != "sliding_window"}
     if places and max(places) >= len(layers):
         raise UnsupportedError.of(
@@ -99,7 +94,11 @@ def unquantised_layers(
         )
     if "sliding_window" in skipped:
         places |= {place for place, layer in enumerate(layers) if layer.windows}
-    return frozenset(places) if skipped else None
+    recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
+    if form.startswith(ENDS_KEPT) and not recurrent:
+        ends = min(UNQUANTISED_ENDS, own // 2)
+        places |= {*range(ends), *range(own - ends, own)}
+    return frozenset(places) if skipped or places else None
 
 
 def with_room_for_unquantised(

@@ -19,19 +19,13 @@ def draft_layers(model: Model, method: str, *, published_types: bool = True) -> 
     `published_types` says that the release reads the types which a file gives to MTP's layers.
 
     Raises:
-        UnsupportedError: the model has no MTP layers, vLLM builds none or it is not known which, or
-            there is no attention to tell the draft's shape by.
+        UnsupportedError: the model has no MTP layers, vLLM builds none or the file does not say
+            which, or there is no attention to tell the draft's shape by.
     """
     if method == "none":
         return ()
     if method != "mtp":
         return (_without_indexer(_last_attention(model, method)),)
-    if model.model_type in UNREAD:
-        raise UnsupportedError.of(
-            "speculative_method",
-            f"found mtp, but which layers vllm builds for {model.model_type} the key "
-            f"{UNREAD[model.model_type]} says, which kvcalc does not read",
-        )
     if published_types and model.mtp_layers and model.model_type in OWN_TYPES:
         return model.mtp_layers[: _modules(model)]
     rule = MTP_LAYERS.get(model.model_type, _none) if model.model_type else _like_its_last
@@ -100,6 +94,30 @@ def _one_sliding(model: Model) -> tuple[Layer, ...]:
     return tuple(layer for layer in model.layers if isinstance(layer, SlidingAttention))[:1]
 
 
+def _of_the_file(model: Model) -> tuple[Layer, ...]:
+    modules = _modules(model)
+    if len(model.mtp_layers) < modules:
+        raise UnsupportedError.of(
+            "speculative_method",
+            f"found mtp, but {model.name} says the types of {len(model.mtp_layers)} of its "
+            f"{modules} multi-token-prediction layers, expected them in mtp_layer_types or after "
+            "its own in layer_types",
+        )
+    return model.mtp_layers[:modules]
+
+
+def _sparse(model: Model) -> tuple[Layer, ...]:
+    """As many as the file's num_mtp_modules says, each with an indexer of its own."""
+    facts = model.config_facts
+    last = _last_attention(model, "mtp")
+    if not isinstance(last, FullAttention) or last.index_head_dim is None:
+        raise UnsupportedError.of(
+            "speculative_method",
+            f"found mtp, but {model.name} does not end with the sparse layer that vllm drafts with",
+        )
+    return (last,) * ((facts and facts.num_mtp_modules) or 1)
+
+
 def _none(model: Model) -> tuple[Layer, ...]:
     _modules(model)
     raise UnsupportedError.of(
@@ -123,6 +141,9 @@ MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
             "glm_moe_dsa",
             "glm_ocr",
             "hy_v3",
+            "hy_v4",
+            "intern_s2_preview",
+            "interns2_mobius",
             "kimi_k3",
             "mimo",
             "pangu_ultra_moe",
@@ -138,24 +159,21 @@ MTP_LAYERS: dict[str, Callable[[Model], tuple[Layer, ...]]] = {
     ),
     "longcat_flash": _one_like_its_last,
     "nemotron_h": _one_like_its_last,
+    "nemotron_h_puzzle": _one_like_its_last,
     "exaone4_5": _its_first,
     "exaone_moe": _its_first,
     "mimo_v2": _one_sliding,
     "mimo_v2_flash": _one_sliding,
+    "minimax_m3": _sparse,
+    "minimax_m3_vl": _sparse,
+    "step3p5": _of_the_file,
+    "step3p7": _of_the_file,
 }
 """The model types that vLLM builds MTP layers for, and which: layers like the last that sees all
 tokens (deepseek_mtp.py and others), the layers of the indices from 0 on (exaone_moe_mtp.py,
-exaone4_5_mtp.py), or one whatever the file says (mimo_v2_mtp.py: a sliding one)."""
+exaone4_5_mtp.py), one whatever the file says (mimo_v2_mtp.py: a sliding one), sparse ones
+(models/minimax_m3/nvidia/mtp.py), or those of the types that the file gives (step3p5_mtp.py)."""
 
 OWN_TYPES = ("exaone_moe",)
 """The model types whose MTP layers have the types of the file's mtp_layer_types, where it has them
 (exaone_moe.py, from 0.27.0 on)."""
-
-UNREAD = {
-    "dots3_note": "mtp_layer_types",
-    "minimax_m3": "num_mtp_modules",
-    "minimax_m3_vl": "num_mtp_modules",
-    "step3p5": "mtp_layer_types",
-    "step3p7": "mtp_layer_types",
-}
-"""Model types whose MTP layers another key of their files says."""

@@ -106,7 +106,7 @@ def reading_of(
         config_facts=config_facts(table, text),
         max_context=keys.get("max_position_embeddings"),
         num_nextn_predict_layers=keys.count("num_nextn_predict_layers") or None,
-        mtp_layers=mtp_layers(keys, types),
+        mtp_layers=mtp_layers(keys, types, layers),
         sizes=sizes_of(table, keys, types),
         quantization=quantization_of(table, text, beside),
     )

@@ -1,6 +1,6 @@
 """The layers in order, each of its type; some have keys of their own, some run more than once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kvcalc.errors import SourceError, quote
@@ -9,7 +9,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import NgramEmbedding
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.kinds import layer_of
-from kvcalc.readers.huggingface.types import FULL, SLIDING
+from kvcalc.readers.huggingface.types import FULL, SLIDING, mtp_types
 from kvcalc.readers.huggingface.windows import windows_of
 
 GLOBAL = {"global_head_dim": "head_dim", "num_global_key_value_heads": "num_key_value_heads"}
@@ -46,31 +46,31 @@ def stack(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def mtp_layers(keys: Keys, types: list[str]) -> tuple[Layer, ...]:
+def mtp_layers(keys: Keys, types: list[str], layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Make the MTP layers to which the file gives types or windows of their own; () if to none.
 
-    If it gives only types or only windows, the other is that of the layers at the same places
-    (vLLM 0.33.0, model_executor/models/exaone_moe.py).
+    A layer is like the first of its type (vLLM 0.33.0, model_arch_config_convertor.py). If the file
+    gives only types or only windows, the other is that of the layers at the same places
+    (model_executor/models/exaone_moe.py).
 
     Raises:
         SourceError: lists contradict each other, or sizes are missing.
     """
-    own = keys.list_of("mtp_layer_types", str)
+    own = mtp_types(keys)
     listed = keys.get("mtp_sliding_windows")
     count = len(own) or (len(listed) if isinstance(listed, list) else 0)
     kinds = own or types[:count]
-    if not set(kinds) <= {FULL, SLIDING} or count > len(types):
+    if not set(kinds) <= {FULL, SLIDING, *types} or count > len(types):
         return ()
     windows = windows_of(keys, count, "mtp_") or (windows_of(keys, len(types)) or ())[:count]
     made = []
     for place, kind in enumerate(kinds):
-        window = windows[place] if windows else keys.get("sliding_window")
-        slides = kind == SLIDING and window
-        made.append(
-            layer_of(SLIDING, keys.within({"sliding_window": window}))
-            if slides
-            else layer_of(FULL, keys)
-        )
+        if windows and kind in (FULL, SLIDING):
+            window = windows[place] if kind == SLIDING else 0
+            slides = keys.within({"sliding_window": window})
+            made.append(layer_of(SLIDING, slides) if window else layer_of(FULL, keys))
+        else:
+            made.append(layers[types.index(kind)] if kind in types else layer_of(kind, keys))
     return tuple(made)
 
 

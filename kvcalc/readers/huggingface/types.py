@@ -84,7 +84,29 @@ def _checked(keys: Keys, key: str, types: list[str]) -> list[str]:
 
 def _listed(keys: Keys) -> list[str] | None:
     """A list with one type per layer."""
-    return [OLD_NAMES.get(kind, kind) for kind in keys.list_of("layer_types", str)]
+    kinds = _kinds(keys, "layer_types")
+    return kinds[: count(keys)] if len(kinds) == _with_mtp(keys) else kinds
+
+
+def mtp_types(keys: Keys) -> list[str]:
+    """Give the MTP layers their types, which may follow the layers' own (Step 3.5); [] if unsaid.
+
+    Raises:
+        SourceError: a key is not a list of types, or a count is out of range.
+    """
+    kinds = _kinds(keys, "layer_types") if keys.in_file("layer_types") else []
+    trailing = kinds[count(keys) :] if len(kinds) == _with_mtp(keys) else []
+    return _kinds(keys, "mtp_layer_types") or trailing
+
+
+def _kinds(keys: Keys, key: str) -> list[str]:
+    return [OLD_NAMES.get(kind, kind) for kind in keys.list_of(key, str)]
+
+
+def _with_mtp(keys: Keys) -> int | None:
+    """How many layers there are with those of MTP; None if either is unsaid."""
+    mtp = keys.count("num_nextn_predict_layers")
+    return count(keys) + mtp if mtp and keys.has("num_hidden_layers") else None
 
 
 def _indexed(keys: Keys, types: list[str]) -> list[str]:

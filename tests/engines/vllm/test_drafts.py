@@ -6,13 +6,14 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.vllm.caches import SlidingCache
-from kvcalc.engines.vllm.drafts import MTP_LAYERS, UNREAD, draft_layers
+from kvcalc.engines.vllm.drafts import draft_layers
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
-from kvcalc.model import Model
+from kvcalc.model import ConfigFacts, Model
+from kvcalc.readers.huggingface import reading_of
 from tests.shapes import HEADS, full, latent, model, sliding
 
 CONFIGS = "tests/oracles/configs"
@@ -88,12 +89,71 @@ def test_a_type_that_vllm_builds_none_for_is_refused(model_type: str) -> None:
         draft_layers(given, "mtp")
 
 
-@pytest.mark.parametrize("model_type", sorted(UNREAD))
-def test_a_type_whose_layers_another_key_says_is_refused(model_type: str) -> None:
-    given = model(full(), model_type=model_type, num_nextn_predict_layers=1)
-    with pytest.raises(KvcalcError, match=f"the key {UNREAD[model_type]} says"):
+STEP = {
+    "model_type": "step3p5",
+    "num_hidden_layers": 4,
+    "num_nextn_predict_layers": 2,
+    "num_attention_heads": 64,
+    "num_attention_groups": 8,
+    "head_dim": 128,
+    "sliding_window": 512,
+    "attention_other_setting": {
+        "attention_type": "sliding_attention",
+        "num_attention_heads": 96,
+        "num_attention_groups": 4,
+        "head_dim": 128,
+    },
+}
+SLIDES, SEES_ALL = "sliding_attention", "full_attention"
+TRUNK = [SEES_ALL, SLIDES, SLIDES, SLIDES]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"layer_types": [*TRUNK, SLIDES, SEES_ALL]},  # Step 3.5's own file
+        {"layer_types": TRUNK, "mtp_layer_types": [SLIDES, SEES_ALL]},
+    ],
+)
+def test_step_drafts_with_layers_like_the_first_of_the_types_it_says(said: dict[str, Any]) -> None:
+    model = reading_of(STEP | said, "m", "config.json").model
+    assert [layer.kind for layer in model.layers] == TRUNK
+    assert draft_layers(model, "mtp") == (model.layers[1], model.layers[0])
+    assert draft_layers(model, "mtp", published_types=False) == draft_layers(model, "mtp")
+
+
+@pytest.mark.parametrize("said", [{}, {"mtp_layer_types": [SLIDES]}])
+def test_step_says_the_type_of_each_layer_that_drafts(said: dict[str, Any]) -> None:
+    model = reading_of(STEP | {"layer_types": TRUNK} | said, "m", "config.json").model
+    with pytest.raises(KvcalcError, match=f"types of {len(said)} of its 2 multi-token-prediction"):
+        draft_layers(model, "mtp")
+
+
+@pytest.mark.parametrize(("said", "modules"), [(7, 7), (None, 1)])
+def test_minimax_m3_drafts_with_sparse_layers_of_another_count(
+    said: int | None, modules: int
+) -> None:
+    """Its num_nextn_predict_layers, 1 in the published file beside 7, counts none of them."""
+    sparse = full(index_head_dim=128)
+    given = model(
+        *(full(), sparse, sparse),
+        model_type="minimax_m3_vl",
+        num_nextn_predict_layers=2,
+        config_facts=ConfigFacts(num_mtp_modules=said),
+    )
+    assert draft_layers(given, "mtp") == (sparse,) * modules
+
+
+def test_minimax_m3_drafts_with_no_other_layers() -> None:
+    given = model(full(), model_type="minimax_m3_vl", num_nextn_predict_layers=1)
+    with pytest.raises(KvcalcError, match="does not end with the sparse layer"):
         draft_layers(given, "mtp")
-    assert model_type not in MTP_LAYERS
+
+
+def test_minimax_m3_drafts_with_seven_layers() -> None:
+    """67 layers of 2 x 4 x 128 elements in bfloat16, 64 of them with keys of 128 beside."""
+    cost = kvcalc.cost(published("MiniMaxAI--MiniMax-M3"), "vllm", speculative_method="mtp")
+    assert cost(131_072) == 131_072 * (67 * 2_048 + 64 * 256)
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,21 @@ LLAMA = kvcalc.load("llama-3.1-8b")
 
 
 @pytest.mark.parametrize(
-    ("form", "kept", "none_kept"),
+    ("form", "kept", "token"),
     [
-        ("turboquant_k8v4", 7_902_068_736, 6_576_668_672),  # 46 % and 38 % of bfloat16
-        ("turboquant_4bit_nc", 6_081_740_800, 4_496_293_888),
-        ("turboquant_k3v4_nc", 5_611_978_752, 3_959_422_976),
-        ("turboquant_3bit_nc", 5_142_216_704, 3_422_552_064),  # 30 % and 20 %
+        ("turboquant_k8v4", 7_902_068_736, 8 * 196),  # 46 % of bfloat16
+        ("turboquant_4bit_nc", 6_081_740_800, 8 * 134),
+        ("turboquant_k3v4_nc", 5_611_978_752, 8 * 118),
+        ("turboquant_3bit_nc", 5_142_216_704, 8 * 102),  # 30 %
     ],
 )
-def test_turboquant_keeps_four_layers_of_llama(form: str, kept: int, none_kept: int) -> None:
-    assert kvcalc.cost(LLAMA, "vllm", kv_cache_dtype=form)(131_072) == kept
-    without = kvcalc.cost(LLAMA, "vllm", kv_cache_dtype=form, kv_cache_dtype_skip_layers=())
-    assert without(131_072) == none_kept
+def test_turboquant_keeps_four_layers_of_llama_beside_those_given(
+    form: str, kept: int, token: int
+) -> None:
+    given = {"0": 0, "": 0, "7": 1, "7,8,31": 2}
+    for skipped, more in given.items():
+        cost = kvcalc.cost(LLAMA, "vllm", kv_cache_dtype=form, kv_cache_dtype_skip_layers=skipped)
+        assert cost(131_072) == kept + more * 131_072 * (4_096 - token)
 
 
 def test_where_attentions_first_layer_is_kept_it_reckons_a_byte_an_element() -> None:
