@@ -192,7 +192,7 @@ class Model(Frozen):
     @cached_property
     def tensors(self) -> "tuple[Tensor, ...] | None":
         """What the published checkpoint holds; None where no rule is known."""
-        from kvcalc.parameters import tensors_of
+        from kvcalc.parameters.checkpoint import tensors_of
 
         try:
             return None if self.sizes is None else tensors_of(self.layers, self.sizes)

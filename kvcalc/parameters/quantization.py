@@ -6,7 +6,6 @@ the bytes as files hold them (vLLM 0.33.0, model_executor/layers/quantization, a
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -139,6 +138,8 @@ def _matches(name: str, pattern: str) -> bool:
     if pattern.startswith("re:"):
         return _compiled(pattern[3:]).match(name) is not None
     if "*" in pattern:
+        from fnmatch import fnmatchcase
+
         return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
     return f".{pattern}." in f".{name}."
 

@@ -14,7 +14,7 @@ from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.composed import SharedCache
 from kvcalc.model import Model
-from kvcalc.parameters import tensors_of
+from kvcalc.parameters.checkpoint import tensors_of
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.readers.huggingface import reading_of
 
