@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from kvcalc.dtypes import dtype
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.html_table import html_table
@@ -210,6 +211,20 @@ class Model(Frozen):
         mix = self.sizes.experts if self.sizes else None
         beside = mix is not None and mix.beside_dense
         return self.quantization.format_of(tensor, place, beside_mlp=beside)
+
+    def stored_bytes(self) -> int | None:
+        """Bytes of its checkpoint as published, MTP layers apart; None where no rule is known.
+
+        Raises:
+            UnsupportedError: how its quantisation stores a tensor is not known.
+        """
+        from kvcalc.parameters.checkpoint import stored_bytes
+
+        if self.tensors is None:
+            return None
+        group = self.quantization.group_size if self.quantization else None
+        element = dtype(self.dtype).row_bytes(1)
+        return stored_bytes(self.tensors, self.format_of, group or 128, element)
 
     @cached_property
     def counted(self) -> "Parameters | None":

@@ -28,13 +28,21 @@ class ShownLayers:
 
 @dataclass(frozen=True)
 class Shown:
-    """A model as it was read; `origins` says where each fact stood."""
+    """A model as it was read; `origins` says where each fact stood.
+
+    Parameters are counted of its tensors, by component; of a model without a rule for them they are
+    those that were read, if any. `mtp_parameters` are apart from `parameters`.
+    """
 
     model: str
     source: str
     model_type: str | None
     dtype: str
     max_context: int | None
+    parameters: int | None
+    active_parameters: int | None
+    mtp_parameters: int | None
+    components: Mapping[str, int]
     layers: tuple[ShownLayers, ...]
     origins: Mapping[str, str]
 
@@ -62,12 +70,17 @@ def show(source: str | Path | Reading) -> Shown:
                 fixed_bytes=sum(r.row_bytes * r.tokens for r in kept if isinstance(r.tokens, int)),
             )
         )
+    counted = model.counted
     return Shown(
         model=model.name,
         source=reading.source,
         model_type=model.model_type,
         dtype=model.dtype,
         max_context=model.max_context,
+        parameters=counted.total if counted else model.parameters,
+        active_parameters=counted.active if counted else model.active_parameters,
+        mtp_parameters=counted.mtp if counted else None,
+        components={str(part): n for part, n in counted.components.items()} if counted else {},
         layers=tuple(groups),
         origins=dict(reading.origins),
     )

@@ -1,12 +1,15 @@
 """The tensors of a published checkpoint, listed from a model's layers and sizes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.layer import Layer
 from kvcalc.parameters import attention, mlp, recurrent
 from kvcalc.parameters.parts import Part
+from kvcalc.parameters.quantization import LINEAR, Format
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Tensor
 from kvcalc.parameters.tower import tower_tensors
@@ -24,6 +27,34 @@ MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "no_cache": lambda layer, sizes: iter(()),
 }
 """The rules by kind of layer."""
+
+
+def stored_bytes(
+    tensors: Iterable[Tensor],
+    format_of: Callable[[Tensor, int | None], Format | None],
+    group: int,
+    element: int,
+) -> int:
+    """Bytes of a checkpoint's own tensors, its MTP layers apart: each in its format.
+
+    `format_of` gives that of a tensor in a layer; `group` elements share a scale, and an `element`
+    of a plain tensor takes so many bytes.
+
+    Raises:
+        UnsupportedError: how a tensor is stored is not known.
+    """
+    total = 0
+    for tensor in tensors:
+        if tensor.component == "mtp":
+            continue
+        forms = Counter(format_of(tensor, place) for place in tensor.layers or (None,))
+        *outer, rows, columns = (1, 1, *tensor.shape)
+        for kind, times in forms.items():
+            one = rows * columns * (4 if tensor.component == "buffers" else element)
+            if kind is not None:
+                one = LINEAR[kind](rows, columns, group)
+            total += tensor.copies * times * prod(outer) * one
+    return total
 
 
 def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:

@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
 from kvcalc.dtypes import dtype as dtype_of
-from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
+from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers import safetensors
@@ -24,21 +24,19 @@ PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
 """The end of the name of the first part of a split GGUF file."""
 
 
-PACKED = ("mxfp4",)
-"""Formats in which only some layers are stored, with scales beside them."""
-
-
 @dataclass(frozen=True)
 class Weights:
     """Bytes of all weights, their element type as their source writes it, and what that source is.
 
-    `parameters` is their number, if the source gives it.
+    `parameters` is their number, if the source gives it. `published` ones are as the checkpoint
+    has them, so that what an engine loads of its tensors is known.
     """
 
     bytes: int
     dtype: str
     source: str
     parameters: int | None = None
+    published: bool = False
 
 
 def weights_of(model: Model, given: Weights | int | None) -> Weights:
@@ -48,7 +46,7 @@ def weights_of(model: Model, given: Weights | int | None) -> Weights:
         RequestError: the weights given are not valid, or their size is not known.
     """
     if given is None:
-        return of_parameters(model)
+        return of_shape(model)
     if isinstance(given, Weights):
         return given
     if type(given) is not int or given < 0:
@@ -73,33 +71,59 @@ def read_weights(
         return Weights(parse_memory(given, "--weights"), "", "as given")
     found = _of_files(source) if source else None
     if found is not None and weights_dtype is None:
-        return found
-    return of_parameters(model, weights_dtype, found.parameters if found else None)
+        return replace(found, published=_as_published(found, model))
+    return of_shape(model, weights_dtype, found.parameters if found else None)
 
 
-def of_parameters(
-    model: Model, weights_dtype: str | None = None, counted: int | None = None
-) -> Weights:
-    """Count a model's parameters, each an element of a type, by default the published one.
+CLOSE = 1_000
+"""A checkpoint is as published if its bytes are the rule's to one part in so many."""
+
+
+def _as_published(found: Weights, model: Model) -> bool:
+    """Whether files hold what the rule says of the checkpoint: then an engine's own rule holds."""
+    try:
+        expected = model.stored_bytes()
+    except UnsupportedError:
+        return False
+    return expected is not None and abs(found.bytes - expected) * CLOSE <= expected
+
+
+def of_shape(model: Model, weights_dtype: str | None = None, counted: int | None = None) -> Weights:
+    """Add up a model's tensors as published, or count its parameters in an element type.
 
     Raises:
         RequestError: the number of parameters or the element type is not known.
     """
-    parameters = model.parameters or counted
-    if parameters is None:
-        raise RequestError.about(
-            "weights", f"{model.name} does not say how many parameters it has; give --weights 240GB"
+    total = model.counted.total if model.counted else model.parameters or counted
+    if total is None:
+        ruled = (
+            f", and no rule counts those of {quote(model.model_type)}" if model.model_type else ""
         )
-    published = weights_dtype or model.weights_dtype or model.dtype
-    if weights_dtype is None and published in PACKED:
         raise RequestError.about(
             "weights",
-            f"{model.name} is published in {published}, whose bytes the number of parameters "
-            "does not tell; give --weights 14GB, or --weights-dtype",
+            f"{model.name} does not say how many parameters it has{ruled}; give --weights 240GB",
         )
+    count = f"{total:,} parameters"
+    own = (
+        weights_dtype and model.quantization is None and dtype_of(weights_dtype).name == model.dtype
+    )
+    if model.counted and (weights_dtype is None or own):
+        return _stored(model, total, count)
+    published = weights_dtype or model.weights_dtype or model.dtype
     element = dtype_of(published)
-    count = f"{parameters:,} parameters"
-    return Weights(element.row_bytes(parameters), element.name, count, parameters)
+    return Weights(element.row_bytes(total), element.name, count, total)
+
+
+def _stored(model: Model, total: int, count: str) -> Weights:
+    """A checkpoint as published: quantised as its file says, else in the model's own type."""
+    try:
+        stored = model.stored_bytes()
+    except UnsupportedError as error:
+        raise RequestError(
+            f"{error}; give --weights 240GB, or --weights-dtype", field="weights"
+        ) from None
+    method = model.quantization.method if model.quantization else model.dtype
+    return Weights(stored or 0, method, count, total, published=True)
 
 
 def _of_files(source: str) -> Weights | None:

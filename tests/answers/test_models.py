@@ -24,4 +24,4 @@ def test_a_record_says_layers_by_kind_and_sizes() -> None:
     (kexaone,) = [row for row in models() if row.model == "k-exaone-236b-a23b"]
     assert kexaone.layers == "36 sliding + 12 full"
     assert kexaone.max_context == 262_144
-    assert (kexaone.parameters, kexaone.active_parameters) == (236 * 10**9, 23 * 10**9)
+    assert (kexaone.parameters, kexaone.active_parameters) == (236_533_401_600, 23_630_530_560)

@@ -40,10 +40,10 @@ def test_json_is_the_contracts_object(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("engine", "dtype", "sequences", "spare"),
     [
-        ("vllm", "bf16", 5, 1_541_603_328),
-        ("vllm", "fp8", 20, 3_083_796_480),
-        ("sglang", "bf16", 1, 4_794_485_350),
-        ("sglang", "fp8", 5, 12_254_877_798),
+        ("vllm", "bf16", 5, 1_151_336_448),
+        ("vllm", "fp8", 20, 2_950_496_256),
+        ("sglang", "bf16", 1, 4_527_778_534),
+        ("sglang", "fp8", 5, 12_121_527_398),
     ],
 )
 def test_k_exaone_on_4_h200_with_tensor_parallel_at_256k(
@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_a_sentence_and_exit_1(cli: Cli) -> None:
         outcome = cli("fit", *FOUR_H200, "-n", "16", "-f", form)
         assert outcome.code == 1
         assert "does not fit" in outcome.err
-        assert "-c 162K, or 10 sequences, or --kv-cache-dtype fp8, or --gpus 8" in outcome.err
+        assert "-c 160K, or 10 sequences, or --kv-cache-dtype fp8, or --gpus 8" in outcome.err
         assert outcome.err.count("\n") == 1
 
 
@@ -91,7 +91,7 @@ def test_the_table_says_where_its_figures_come_from(cli: Cli) -> None:
     assert "gpu_memory_utilization 0.9 of the memory; vLLM 0.19.1, config/cache.py" in older
     assert "reserve: 0: vLLM measures activations and graphs when it starts" in out
     assert "the memory is the driver's figure: what a framework sees is up to 1.8 % less" in out
-    assert "23,000,000,000 parameters are active per token (9.7 %); all must fit." in out
+    assert "23,630,530,560 parameters are active per token (10.0 %); all must fit." in out
     assert (
         "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-model-len 262144 --max-num-seqs 5" in out
     )

@@ -36,7 +36,7 @@ def test_a_repositorys_index_header_or_tensor_table_says_its_size(
     assert read_weights("org/sharded", MODEL).bytes == 999
     assert read_weights("org/single", MODEL).bytes == 64
     assert read_weights("org/gguf", MODEL).bytes == 64 + 68
-    assert read_weights("org/none", K_EXAONE).bytes == 472 * 10**9
+    assert read_weights("org/none", K_EXAONE).bytes == 473_066_827_264
     assert all(r.range for r in server.requests if "resolve" in r.path and r.method == "GET")
 
 

@@ -12,12 +12,18 @@ from gguf import GGMLQuantizationType, GGUFWriter
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import load
 from kvcalc.readers.gguf.tensors import TYPES, read_tensors
+from kvcalc.readers.huggingface import reading_of
 from kvcalc.readers.safetensors import INDEX
-from kvcalc.readers.weights import Weights, of_parameters, read_weights
+from kvcalc.readers.weights import Weights, of_shape, read_weights
 from tests import shapes
 
 K_EXAONE = load("k-exaone-236b-a23b")
+TOTAL = 236_533_401_600
+K_EXAONE_BYTES = 2 * TOTAL + 4 * 128 * 47
+"""In bfloat16, and in float32 a value for each expert of 47 layers (e_score_correction_bias)."""
+
 MODEL = shapes.model()
+ORACLES = Path(__file__).parents[1] / "oracles"
 
 
 def header(tensors: dict[str, Any]) -> bytes:
@@ -35,14 +41,12 @@ OTHER = header({"b": tensor("F8_E4M3", [100], 100), "c": tensor("F32", [2], 8)})
 
 def test_a_preset_counts_all_its_parameters_not_the_active_ones() -> None:
     found = read_weights("k-exaone-236b-a23b", K_EXAONE)
-    assert found == Weights(472 * 10**9, "bfloat16", "236,000,000,000 parameters", 236_000_000_000)
+    assert found == Weights(K_EXAONE_BYTES, "bfloat16", "236,533,401,600 parameters", TOTAL, True)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "size"), [("fp8", 236), ("int4", 118), ("float32", 944), ("bf16", 472)]
-)
-def test_another_element_type_is_arithmetic(dtype: str, size: int) -> None:
-    assert read_weights("k-exaone-236b-a23b", K_EXAONE, dtype).bytes == size * 10**9
+@pytest.mark.parametrize(("dtype", "bits"), [("fp8", 8), ("int4", 4), ("float32", 32)])
+def test_another_element_type_is_arithmetic(dtype: str, bits: int) -> None:
+    assert read_weights("k-exaone-236b-a23b", K_EXAONE, dtype).bytes == TOTAL * bits // 8
 
 
 def test_a_size_that_is_given_comes_before_all() -> None:
@@ -66,11 +70,11 @@ def test_an_index_says_the_total_where_there_are_no_files(tmp_path: Path) -> Non
 
 
 def test_a_folder_without_weights_counts_parameters(tmp_path: Path) -> None:
-    assert read_weights(str(tmp_path), K_EXAONE).bytes == 472 * 10**9
+    assert read_weights(str(tmp_path), K_EXAONE).bytes == K_EXAONE_BYTES
     with pytest.raises(KvcalcError, match="does not say how many parameters"):
         read_weights(str(tmp_path), MODEL)
     with pytest.raises(KvcalcError, match="give --weights 240GB"):
-        of_parameters(MODEL)
+        of_shape(MODEL)
 
 
 @pytest.mark.parametrize(
@@ -164,12 +168,37 @@ def test_a_hostile_tensor_table_is_one_sentence(
         read_weights(str(path), MODEL)
 
 
-def test_weights_published_in_another_type_are_counted_in_it() -> None:
-    found = of_parameters(load("deepseek-v3"))
-    assert (found.bytes, found.dtype) == (671_000_000_000, "fp8")
+@pytest.mark.parametrize(
+    ("name", "total_size"), [("gpt-oss-20b", 13_761_264_768), ("gpt-oss-120b", 65_248_815_744)]
+)
+def test_a_quantised_checkpoint_is_its_tensors_each_in_its_format(
+    name: str, total_size: int
+) -> None:
+    """Of OpenAI's files, the total_size that their model.safetensors.index.json says."""
+    found = of_shape(load(name))
+    assert (found.bytes, found.published) == (total_size, True)
 
 
-def test_a_packed_format_is_not_counted_by_parameters() -> None:
-    with pytest.raises(KvcalcError, match="gpt-oss-20b is published in mxfp4, whose bytes"):
-        of_parameters(load("gpt-oss-20b"))
-    assert of_parameters(load("gpt-oss-20b"), "bf16").bytes == 42_000_000_000
+@pytest.mark.parametrize("name", ["deepseek-v3", "kimi-k2", "minimax-m2.5"])
+def test_a_block_of_fp8_has_a_scale_and_what_is_kept_two_bytes(name: str) -> None:
+    model = load(name)
+    assert model.counted is not None
+    least = model.counted.total * (1 + 4 / 128**2)
+    assert 1 < of_shape(model).bytes / least < 1.01
+
+
+def test_a_quantisation_that_is_not_known_asks_for_the_size() -> None:
+    config = ORACLES / "configs" / "checkpoints" / "Llama-3.1-8B-FP8-KV.json"
+    table = json.loads(config.read_text())
+    table["quantization_config"] = {"quant_method": "brand_new"}
+    model = reading_of(table, "a model", "a test").model
+    with pytest.raises(KvcalcError, match="how 'brand_new' stores them here is not known; give"):
+        of_shape(model)
+    assert of_shape(model, "fp8").bytes == 8_030_261_248
+
+
+def test_files_that_hold_what_the_rule_says_are_as_published(tmp_path: Path) -> None:
+    for size, published in ((K_EXAONE_BYTES, True), (K_EXAONE_BYTES // 2, False)):
+        (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": size}}))
+        found = read_weights(str(tmp_path), K_EXAONE)
+        assert (found.bytes, found.published) == (size, published)

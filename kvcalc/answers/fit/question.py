@@ -6,8 +6,9 @@ from typing import Any
 
 from kvcalc import engines
 from kvcalc.engines import request
-from kvcalc.engines.engine import Engine
+from kvcalc.engines.engine import Engine, Settings
 from kvcalc.engines.memory import Card, Memory
+from kvcalc.engines.weights import Loaded
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, weights_of
@@ -28,6 +29,15 @@ class Question:
     reserve: int
     share: object
     settings: Mapping[str, Any]
+
+    def loaded(self, settings: Settings) -> Loaded | None:
+        """What the engine loads on a rank; None where the weights' even share stands for it.
+
+        Raises:
+            UnsupportedError: the ranks do not divide the model.
+        """
+        weigh = self.engine.weights if self.weights.published else None
+        return weigh(self.model, settings) if weigh else None
 
     def with_settings(self, **settings: Any) -> "Question":
         """The same question with other settings of the engine."""

@@ -11,6 +11,7 @@ from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory import Budget
+from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.pools import Pool
@@ -31,7 +32,8 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
 class Replica:
     """A copy of a model on `ranks` GPUs; `weights` are bytes on each GPU.
 
-    `parsed` are the settings as the engine reads them.
+    `parsed` are the settings as the engine reads them; `loaded` is what it loads on a GPU part by
+    part, None where the weights' even share stands for it.
     """
 
     question: Question
@@ -41,6 +43,7 @@ class Replica:
     ranks: int
     weights: int
     budget: Budget
+    loaded: Loaded | None = None
 
     @classmethod
     def of(cls, question: Question, cards: int) -> "Replica":
@@ -56,11 +59,12 @@ class Replica:
         values = parsed.model_dump()
         split = values[spread.setting]
         share = spread.fullest(split) / (values.get("pipeline_parallel_size") or 1)
-        weights = ceil(question.weights.bytes * share)
+        loaded = question.loaded(parsed)
+        weights = loaded.bytes if loaded else ceil(question.weights.bytes * share)
         taken = question.memory.taken(question.share, question.card, values, parsed.standing)
         budget = question.memory.budget(question.card, weights, question.reserve, taken)
         gpus = spread.cards(split) * product(values, BESIDE)
-        return cls(question, given, parsed, cost, gpus, weights, budget)
+        return cls(question, given, parsed, cost, gpus, weights, budget, loaded)
 
     @property
     def cards(self) -> int:

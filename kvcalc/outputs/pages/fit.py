@@ -109,7 +109,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     notes = [
         f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
         _reserve_note(asked.reserve, own),
-        weights_note(weights),
+        weights_note(weights, answer.replica.loaded, fit.engine),
         *(f"{note}." for note in asked.card.notes),
     ]
     if weights.parameters and active:

@@ -1,6 +1,6 @@
 """What was read about a model, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kvcalc.answers.show import Shown
@@ -25,8 +25,22 @@ def show_page(shown: Shown) -> Page:
             for group in shown.layers
         ),
         text_columns=2,
-        notes=("where each fact came from", *origins),
+        notes=(*_parameters(shown), "where each fact came from", *origins),
     )
+
+
+def _parameters(shown: Shown) -> Iterator[str]:
+    """Lines of how many parameters there are, and in what."""
+    if shown.parameters is None:
+        yield "parameters: no rule counts those of this model type, and the file does not say them"
+        return
+    active = shown.active_parameters
+    of_token = f", {active:,} of them for a token" if active not in (None, shown.parameters) else ""
+    yield f"parameters: {shown.parameters:,}{of_token}"
+    for component, count in sorted(shown.components.items(), key=lambda part: -part[1]):
+        yield f"  {component.replace('_', ' ')}: {count:,}"
+    if shown.mtp_parameters:
+        yield f"  apart, of the layers that draft (MTP): {shown.mtp_parameters:,}"
 
 
 def _written(shape: Mapping[str, Any]) -> str:

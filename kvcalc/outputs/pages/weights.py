@@ -1,12 +1,17 @@
-"""The note on a model's weights, beside figures that include them."""
+"""How many bytes weights take, and where that figure comes from, in one note."""
 
+from kvcalc.engines.weights import Loaded
 from kvcalc.readers.weights import Weights
 
 
-def weights_note(weights: Weights) -> str:
-    """Say how large the weights are, by which source, and what is not modelled."""
+def weights_note(weights: Weights, loaded: Loaded | None = None, engine: str = "") -> str:
+    """Say how large the weights are, by which source, and what a GPU has of them.
+
+    `loaded` is what the `engine` loads on a GPU, where that is known part by part.
+    """
     of_type = f" of {weights.dtype}" if weights.dtype else ""
-    return (
-        f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}, divided evenly; what an "
-        "engine copies to every rank is not modelled."
-    )
+    whole = f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}"
+    if loaded is None:
+        return f"{whole}, divided evenly; what an engine copies to every rank is not modelled."
+    parts = ", ".join(f"{name} {size:,}" for name, size in loaded.parts.items() if size)
+    return f"{whole}; on a GPU, as {engine} loads them: {parts}."
