@@ -8,7 +8,7 @@ or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -145,6 +145,18 @@ class Releases(NamedTuple):
             )
             version = used
         return self._standing(nearest, version)
+
+    def that(self, holds: Callable[[str], bool]) -> str | None:
+        """Name the newest releases in a row for which something holds; None if there are none."""
+        versions = [row.version for row in self.rows]
+        agree = [holds(version) for version in versions]
+        if True not in agree:
+            return None
+        end = len(agree) - agree[::-1].index(True)
+        start = end - next((n for n, held in enumerate(agree[end - 1 :: -1]) if not held), end)
+        since = f" from {versions[start]} on" if start else ""
+        until = f" before {versions[end]}" if end < len(versions) else ""
+        return f"{self.engine}{since}{' and' if since and until else ''}{until}"
 
     def _standing(self, key: tuple[int, ...], version: str) -> Standing:
         rules: dict[str, Change] = {}

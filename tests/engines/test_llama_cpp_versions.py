@@ -13,7 +13,7 @@ from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.rules import Rules
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.log import AGREES, LOGGED
+from kvcalc.engines.log import AGREES, DIFFERS, LOGGED
 from kvcalc.engines.releases import Change, ReleaseWarning, numbers
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError, UnsupportedError
@@ -340,3 +340,36 @@ def test_the_first_row_has_every_rule_and_rows_stand_in_order() -> None:
 def test_diff_tells_what_an_upgrade_gave_back() -> None:
     told = kvcalc.diff(GEMMA, "llama.cpp@b5308", "llama.cpp", context=32_768)
     assert [cause.release for cause in told.causes] == ["b5429", "b5554"]
+
+
+EXPLAINED = {
+    "before b7832": (
+        DEEPSEEK,
+        "llama_kv_cache: size =  518.50 MiB (  4096 cells,  61 layers,  1/1 seqs), "
+        "K (f16):  274.50 MiB, V (f16):  244.00 MiB",
+    ),
+    "from b9523 on and before b11312": (
+        K_EXAONE,
+        "llama_kv_cache_iswa: creating non-SWA KV cache, size = 8192 cells\n"
+        "llama_kv_cache: size = 416.00 MiB (  8192 cells,  13 layers,  1/1 seqs), "
+        "K (f16):  208.00 MiB, V (f16):  208.00 MiB",
+    ),
+    "from b5429 on and before b5554": (
+        GEMMA,
+        "llama_context: n_seq_max = 1\nllama_context: n_ubatch = 512\n"
+        "llama_kv_cache_unified_iswa: creating non-SWA KV cache, size = 8192 cells\n"
+        "llama_kv_cache_unified_iswa: creating SWA KV cache, size = 3072 cells",
+    ),
+}
+"""Logs that name no build, and the builds that print such figures."""
+
+
+@pytest.mark.parametrize(("builds", "model", "log"), [(k, *v) for k, v in EXPLAINED.items()])
+def test_a_log_without_a_build_is_told_which_builds_print_it(
+    builds: str, model: Model, log: str
+) -> None:
+    whys = [row.why for row in checked(log.splitlines(), model, {}) if row.verdict == DIFFERS]
+    assert whys
+    assert all(f"llama.cpp {builds} would explain it" in why for why in whys)
+    named = [row.why for row in checked(log.splitlines(), model, {"release": "b11312"})]
+    assert not any("would explain it" in why for why in named)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import product
+from typing import Any
 
 from kvcalc.engines.llama_cpp import log_buffers, log_contexts, log_old, log_ollama
 from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, FULL, SLIDING, Run, single_mib
@@ -136,14 +137,17 @@ def _sliding(run: Run, printed: Printed) -> Checked:
         why = "all cells (swa_full)"
 
     def explain(printed: Printed) -> str | None:
-        return first_that_agrees(
+        of_release = run.release_that(
+            lambda changes: printed.agrees_with(run.sliding_cells(changes, run.sequences))
+        )
+        return of_release or first_that_agrees(
             printed,
             (
                 (
                     _change(tokens, count),
                     partial(run.sliding_cells, _settings(tokens, count), count),
                 )
-                for count, tokens in product(SEQUENCES, UBATCHES)
+                for count, tokens in product(*run.open_amounts(SEQUENCES, UBATCHES))
             ),
         )
 
@@ -181,14 +185,21 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
         type_v = type_k
     types = {"cache_type_k": type_k, "cache_type_v": type_v}
     yield from log_buffers.held(run, memory, streams * cells, types)
-    rows = run.rows(memory, types)
-    ours = {name: streams * cells * rows.get(name.upper(), 0) for name in ("k", "v")}
-    ours["size"] = sum(ours.values())
+
+    def ours(name: str, changes: Mapping[str, Any]) -> Fraction:
+        rows = run.rows(memory, {**types, **changes})
+        parts = ("K", "V") if name == "size" else (name.upper(),)
+        return single_mib(streams * cells * sum(rows.get(part, 0) for part in parts))
+
     layers = sum(layers for _, layers in run.tensors(memory, types))
     why = f"{streams} streams x {cells} cells x {layers} {run.words(memory)}"
     for name, each in printed.items():
         of = {"size": f"{type_k} and {type_v}", "k": type_k, "v": type_v}[name]
-        yield each.held(single_mib(ours[name]), f"{why}, {of}")
+
+        def explain(each: Printed, name: str = name) -> str | None:
+            return run.release_that(lambda changes: each.agrees_with(ours(name, changes)))
+
+        yield each.held(ours(name, {}), f"{why}, {of}", explain)
 
 
 def _states(run: Run, line: Found) -> Iterator[Checked]:

@@ -1,6 +1,6 @@
 """What a llama.cpp log says of its run, and what its memories hold of the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -11,8 +11,10 @@ from kvcalc.engines.llama_cpp.devices import single
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, by_memory
+from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.log import Found, Subject, number
+from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
 
 FULL, SLIDING = "kv", "swa"
@@ -94,8 +96,12 @@ class Run:
         Raises:
             KvcalcError: llama.cpp has no such layers, or no such rows.
         """
-        rules = LayerRules(self.loaded, self.settings(changes or {}))
-        shares = ((one, n) for layer, n in self.loaded.counted for one in rules.of(layer))
+        loaded, settings = self.loaded, self.settings(changes or {})
+        if "release" in (changes or {}):
+            assert self.subject.model is not None
+            loaded = load(self.subject.model, settings)
+        rules = LayerRules(loaded, settings)
+        shares = ((one, n) for layer, n in loaded.counted for one in rules.of(layer))
         return by_memory(shares).get(memory, [])
 
     def rows(self, memory: str, changes: Mapping[str, Any]) -> dict[str, int]:
@@ -106,6 +112,29 @@ class Run:
                 size = layers * self.cells_of(one, 1) * row.bytes
                 rows[row.tensor] = rows.get(row.tensor, 0) + size
         return rows
+
+    def release_that(self, prints: Callable[[Mapping[str, Any]], bool]) -> str | None:
+        """Name releases under which a figure is as printed; None where the release is said."""
+        if "release" in self.subject.settings:
+            return None
+
+        def holds(release: str) -> bool:
+            try:
+                return prints({"release": release})
+            except KvcalcError:
+                return False
+
+        return RELEASES.that(holds)
+
+    def open_amounts(
+        self, sequences: Sequence[int], ubatches: Sequence[int]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """The sequences and micro-batches that may explain a figure: only those said, if any."""
+        if self.subject.sequences or "n_seq_max" in self.facts:
+            sequences = (self.sequences,)
+        if "ubatch_size" in self.subject.settings or "n_ubatch" in self.facts:
+            ubatches = (self.settings({}).ubatch_size,)
+        return sequences, ubatches
 
     def cells_of(self, one: LayerCells, count: int) -> int:
         """Rows of a tensor: its cells in all streams, or so many streams of a compressor's."""
@@ -132,7 +161,8 @@ class Run:
         """Cells of a sliding cache beside a full one."""
         settings = self.settings(changes)
         context = self.context_cells // (sequences if settings.own("kv_unified") else 1)
-        cells = self.tensors(SLIDING, changes)[0][0].cells
+        held = self.tensors(SLIDING, changes)
+        cells = held[0][0].cells if held else 0
         return self._evaluated(cells, max(context, 1), sequences, changes)
 
     def _evaluated(

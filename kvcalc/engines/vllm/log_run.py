@@ -197,15 +197,7 @@ class Run:
         """The newest releases in a row with which a figure is as printed."""
         if "release" in self.settings:
             return None
-        versions = [row.version for row in RELEASES.rows]
-        agree = [self._holds({"release": version}, value) for version in versions]
-        if True not in agree:
-            return None
-        end = len(agree) - agree[::-1].index(True)
-        start = end - next((n for n, held in enumerate(agree[end - 1 :: -1]) if not held), end)
-        since = f" from {versions[start]} on" if start else ""
-        until = f" before {versions[end]}" if end < len(versions) else ""
-        return f"vllm{since}{' and' if since and until else ''}{until}"
+        return RELEASES.that(lambda version: self._holds({"release": version}, value))
 
     def _holds(self, changes: Mapping[str, Any], value: Callable[[RunPool], bool]) -> bool:
         try:
