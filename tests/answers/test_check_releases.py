@@ -192,6 +192,30 @@ def test_the_draft_and_the_arguments_that_the_log_states_are_used(lines: str) ->
     assert rows[0].engine_version == "0.22.0"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("", 14.27),
+        (
+            "'data_parallel_size': 8, 'enable_expert_parallel': True, 'all2all_backend': "
+            "'deepep_low_latency'",
+            12.09,
+        ),
+        ("'runner': 'pooling'", 13.14),
+        ("'enable_chunked_prefill': False", 48.0),
+    ],
+)
+def test_the_arguments_that_decide_a_batch_are_used(arguments: str, needed: float) -> None:
+    """A batch of 8,192 twice in flight, of 256 twice, one batch alone, and the whole context."""
+    log = (
+        f"non-default args: {{'model': 'm', {arguments}}}\nValueError: To serve at least one "
+        f"request with the model's max seq len (262144), {needed} GiB KV cache is needed, which is "
+        "larger than the available KV cache memory (1.0 GiB). \n"
+    )
+    (row,) = checked(log, "exaone")
+    assert (row.printed, row.verdict) == (needed, AGREES), row
+
+
 def test_no_cause_contradicts_the_log_or_the_user() -> None:
     wrong = POOL.replace("620,944", "123,456").replace("2.37x", "0.47x")
     for row in checked(CLUB_295 + ENGINE + wrong, "qwen"):

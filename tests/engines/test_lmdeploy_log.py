@@ -7,6 +7,7 @@ bytes, 8 MiB. Sizes are rounded down to MiB, and --cache-max-entry-count takes a
 import pytest
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
+from kvcalc.errors import RequestError
 from tests.engines.log_lines import checked, load, misprinted
 
 LLAMA = load("llama-3.1-8b")
@@ -71,6 +72,12 @@ def test_the_block_is_the_one_that_the_models_kernels_take() -> None:
     for tokens, verdict in ((256, AGREES), (64, DIFFERS)):
         row, _ = checked([cache(1000, tokens=tokens)], DEEPSEEK)
         assert row.verdict == verdict
+
+
+def test_a_share_that_is_no_number_is_refused() -> None:
+    arguments = ARGUMENTS.format(tp=1, policy=NONE).replace("count=0.8", "count=1e99")
+    with pytest.raises(RequestError, match="cache_max_entry_count: found '1e99'"):
+        checked([arguments, *MEMORY, cache(BLOCKS)], LLAMA)
 
 
 def test_pools_beside_states_are_not_held() -> None:

@@ -4,6 +4,7 @@ Read in LMDeploy 0.18.0 (pytorch/engine/executor/base.py, serve/core/async_engin
 0.16.0 and 0.17.0, whose lines are the same. Memory is printed at the level DEBUG alone.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,6 +16,7 @@ from kvcalc.engines.lmdeploy.settings import LmdeploySettings
 from kvcalc.engines.log import (
     AGREES,
     NO_MODEL,
+    SIZE,
     Checked,
     EngineLog,
     Found,
@@ -23,7 +25,7 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.errors import UnsupportedError
+from kvcalc.errors import RequestError, UnsupportedError
 
 COUNT = "[0-9]{1,15}"
 
@@ -33,7 +35,7 @@ PATTERNS = (
         "cache",
         "CacheConfig(max_batches=",
         rf"block_size=(?P<tokens>{COUNT}),.{{0,60}}?num_gpu_blocks=(?P<blocks>{COUNT}),.{{0,200}}?"
-        r"cache_max_entry_count=(?P<share>[0-9.]{1,20}),"
+        rf"cache_max_entry_count=(?P<share>{SIZE})[0-9]*,"
         rf"(?:.{{0,300}}?quant_policy=(?:<[A-Za-z0-9_.]{{1,60}}: )?(?P<policy>{COUNT}))?",
     ),
     pattern("free", "minimal free gpu memory", rf"minimal free gpu memory: (?P<mib>{COUNT}) mb"),
@@ -54,7 +56,10 @@ class Run:
         self.model = subject.model
         self.settings = dict(subject.settings)
         cache = values.get("cache", {})
-        self.share = Fraction(self.settings.pop("cache_max_entry_count", cache.get("share", "0.8")))
+        given = self.settings.pop("cache_max_entry_count", cache.get("share", "0.8"))
+        if not re.fullmatch(SIZE, str(given)):
+            raise RequestError.of("cache_max_entry_count", given, "a number")
+        self.share = Fraction(str(given))
         if "policy" in cache:
             self.settings.setdefault("quant_policy", cache["policy"])
         memory = [values.get(kind, {}).get("mib") for kind in ("free", "runtime")]

@@ -24,7 +24,7 @@ from kvcalc.engines.log import (
     ruled,
 )
 from kvcalc.engines.vllm import log_config, log_layout, log_memory, log_refused
-from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint
+from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -128,7 +128,7 @@ def _without_model(run: Run, printed: Printed) -> Checked:
 def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "maximum concurrency (x)", line.values["times"])
     text = line.values.get("context")
-    context = number(text) if text else run.context
+    context = length(text) if text else run.context
     if context is None:
         yield printed.cannot(NO_CONTEXT)
         return
@@ -144,8 +144,7 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
         request = pool.request(context)
         last = int((printed.value + printed.half_step) * request)
         first = int((printed.value - printed.half_step) * request)
-        blocks = run.narrowed(pool)
-        near = (count for count in reversed(range(first, last + 2)) if count in blocks)
+        near = (count for count in reversed(run.narrowed(pool)) if first <= count <= last + 1)
         return next((n for n in near if printed.agrees_with(Fraction(n, request))), None)
 
     found = agreeing(run.pool)

@@ -1,5 +1,6 @@
 """What a vLLM log says of its run, and the plans of the pool that follow from it."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -14,6 +15,8 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 
 NO_MEMORY = "the available memory is missing from the log"
+
+MOST_TOKENS = 2**40
 
 GIB = 2**30
 GIB_PLACES = 2
@@ -79,9 +82,9 @@ class Run:
             self.settings.setdefault("max_num_batched_tokens", number(batch))
         concurrency = [f.values["context"] for f in found if "context" in f.values]
         fitted = last(found, "fitted", "fitted")
-        self.context = number(fitted) if fitted else subject.context
+        self.context = length(fitted) if fitted else subject.context
         if self.context is None and concurrency:
-            self.context = number(concurrency[-1])
+            self.context = length(concurrency[-1])
         if self.context is None and subject.model is not None:
             self.context = subject.model.max_context
         memories = [f.values["gib"] for f in found if f.kind == "available"]
@@ -163,13 +166,19 @@ class Run:
         if self.tokens is None or self.times is None or self.context is None:
             return
         times, request = Printed(0, "", self.times), pool.request(self.context)
-        first = int((times.value - times.half_step) * request)
-        last = int((times.value + times.half_step) * request)
-        for count in range(max(0, first), last + 2):
-            if not times.agrees_with(Fraction(count, request)):
-                continue
-            for label, labelled in pool.labels(count, self.context):
-                if labelled == number(self.tokens):
+        first = max(0, int((times.value - times.half_step) * request))
+        counts = range(first, int((times.value + times.half_step) * request) + 2)
+        wanted = number(self.tokens)
+        for place, (label, _) in enumerate(pool.labels(first, self.context)):
+
+            def labelled(count: int, place: int = place) -> int:
+                """The tokens by this label, which grow with the blocks."""
+                return [*pool.labels(count, self.context)][place][1]
+
+            for count in counts[bisect_left(counts, wanted, key=labelled) :]:
+                if labelled(count) != wanted:
+                    break
+                if times.agrees_with(Fraction(count, request)):
                     yield count, label
 
     def narrowed(self, pool: RunPool) -> Sequence[int]:
@@ -204,6 +213,12 @@ class Run:
             return value(self.changed(changes))
         except KvcalcError:
             return False
+
+
+def length(text: str) -> int | None:
+    """The tokens of a request; None for none, or for more than any model takes."""
+    tokens = number(text)
+    return tokens if 0 < tokens <= MOST_TOKENS else None
 
 
 def last(found: Sequence[Found], kind: str, name: str) -> str | None:

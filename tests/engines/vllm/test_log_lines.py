@@ -11,8 +11,6 @@ from tests.engines.vllm.test_log import gib
 
 QWEN = load("qwen3-8b")
 GEMMA_3 = load("gemma-3-27b")
-GEMMA_4 = load("tests/oracles/configs/google--gemma-4-31B.json")
-HYBRID = load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
 SIZE = "GPU KV cache size: 72,816 tokens, Maximum concurrency for 1,024 tokens per request: 71.11x"
 
 
@@ -157,6 +155,24 @@ def test_a_length_that_was_fitted_is_the_longest(line: str) -> None:
     for changed in ("4048", "4079", "4096"):
         (row,) = checked([line.replace("4080", changed)], QWEN, exact)
         assert row.verdict == DIFFERS
+
+
+@pytest.mark.parametrize("context", ["0", "999,999,999,999,999"])
+def test_a_length_that_is_none_is_missing(context: str) -> None:
+    line = f"GPU KV cache size: 123 tokens, Maximum concurrency for {context} tokens per request: "
+    rows = checked(["Available KV cache memory: 10.0 GiB", f"{line}1.5x"], QWEN)
+    assert found(rows) == [(TOKENS, DIFFERS), (TIMES, CANNOT)]
+    assert [row.verdict for row in checked([f"{line}1.5x"], GEMMA_3)] == [CANNOT, CANNOT]
+
+
+def test_tokens_of_very_long_requests_are_paired_at_once() -> None:
+    """Without a memory: 2**39 tokens are 2**35 blocks of 16, and 1.50 of them 51,539,607,552."""
+    context, blocks = 2**39, 3 * 2**34
+    line = f"GPU KV cache size: {blocks * 16:,} tokens, Maximum concurrency for {context:,} tokens"
+    rows = checked([f"{line} per request: 1.50x"], QWEN)
+    assert found(rows) == BOTH_AGREE
+    rows = checked([f"{line} per request: 1.60x"], QWEN)
+    assert [row.verdict for row in rows] == [CANNOT, CANNOT]
 
 
 def test_the_lines_behind_are_of_the_length_that_was_fitted() -> None:
