@@ -42,7 +42,6 @@ SPELLINGS = {
     "prefix_caching": "enable_prefix_caching",
     "max_model_len": "context",
     "max_seq_len": "context",
-    "max_num_seqs": "sequences",
     "cache_dtype": "kv_cache_dtype",
     "method": "speculative_method",
     "speculative_config": "speculative_method",
