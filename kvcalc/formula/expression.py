@@ -210,6 +210,7 @@ def _joined(a: Value, numbers: Numbers, b: Value, sign: int) -> tuple[Value, Num
         number, core = pending.pop()
         if core not in numbers:
             numbers[core] = number
+            merges |= number == 0  # the 0 of 0 - x
             continue
         merges = True
         number += numbers[core]
@@ -242,12 +243,11 @@ def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
     left = [(sign, value)]
     while left:
         sign, value = left.pop()
-        number, core = (sign, value) if _is_sum(value) else _parted(value, sign)
-        if isinstance(core, Expression) and _is_sum(core) and abs(number) == 1:
-            a, b = core.operands
-            left += [(number if core.kind == "add" else -number, b), (number, a)]
+        if isinstance(value, Expression) and _is_sum(value):
+            a, b = value.operands
+            left += [(sign if value.kind == "add" else -sign, b), (sign, a)]
         else:
-            found.append((number, core))
+            found.append(_parted(value, sign))
     return found
 
 
@@ -292,7 +292,8 @@ def _scaled(number: int, core: Value) -> Value:
 def _multiply(a: Value, b: Value) -> Value:
     """Multiply, with the ints of 12 * x * 4096 gathered where the first stood.
 
-    An int stands before a name or a call and behind a sum: 12*context, (x + y) * 4096.
+    An int stands before a name or a call and behind a sum: 12*context, (x + y) * 4096. A sum
+    times -1 is a sum again, whose terms merge with others.
     """
     number, other = (a, b) if isinstance(a, int) else (b, a)
     if not isinstance(number, int) or isinstance(other, int):
@@ -305,9 +306,11 @@ def _multiply(a: Value, b: Value) -> Value:
             return Expression("mul", (left * number, right))
         if isinstance(right, int):
             return Expression("mul", (left, right * number))
-    if other.kind in ("add", "sub"):
-        return Expression("mul", (other, number))
-    return Expression("mul", (number, other))
+    if not _is_sum(other):
+        return Expression("mul", (number, other))
+    if number == -1:
+        return _sum({core: -times for core, times in _numbers(other).items()})
+    return Expression("mul", (other, number))
 
 
 CONDITION, SUM, FLOOR, PRODUCT, ATOM = 0, 1, 2, 3, 4

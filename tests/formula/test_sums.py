@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import kvcalc
@@ -106,6 +106,7 @@ drawn = st.lists(
 
 
 @settings(max_examples=500)
+@example([(2, ["sum"]), (-1, ["sum"])], [(0, [])], dict.fromkeys(NAMES, 1))
 @given(drawn, drawn, st.fixed_dictionaries(dict.fromkeys(NAMES, st.integers(1, 50))))
 def test_a_merged_sum_has_the_value_of_its_terms(
     left: list[tuple[int, list[str]]], right: list[tuple[int, list[str]]], row: dict[str, int]

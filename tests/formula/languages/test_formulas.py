@@ -157,6 +157,8 @@ def test_a_division_by_0_is_refused(expression: object, sentence: str) -> None:
     [
         (2**53 * variable("context") + 1, r"past 2\^53 from the first token on"),
         ((2**50 + variable("context")) // 16, r"divides more than 2\^47 from the first token on"),
+        # Dividing by 7, so that a quotient is rounded up, adds 6 to what is divided.
+        ((2**47 - 6) * variable("context") // 7, r"divides more than 2\^47"),
     ],
 )
 def test_a_spreadsheet_refuses_what_no_double_holds(expression: object, sentence: str) -> None:
@@ -165,9 +167,21 @@ def test_a_spreadsheet_refuses_what_no_double_holds(expression: object, sentence
 
 
 @pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (2**53 * variable("context"), "=(9007199*1000000000 + 254740992)*context"),
+        ((2**47 - 7) * variable("context") // 7, "=INT(140737488355321*context/7)"),
+    ],
+)
+def test_a_spreadsheet_takes_what_a_double_just_holds(expression: object, text: str) -> None:
+    assert written(Formula(expression, {"sequences": 1}), "excel").text == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("number", "text"),
     [
         (10**15 - 1, "=context + 999999999999999"),
+        (10**15, "=context + (1000000*1000000000 + 0)"),
         (10**15 + 7, "=context + (1000000*1000000000 + 7)"),
     ],
 )
