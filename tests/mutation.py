@@ -188,13 +188,21 @@ def swaps(fault: Fault) -> list[tuple[CodeType, CodeType]]:
                 differs |= (a, type(a)) != (b, type(b))
             elif a != b and a.co_name in COMPREHENSIONS:
                 differs = True
-            elif a != b and a.co_flags & inspect.CO_OPTIMIZED:  # a function, with those in it
-                found.append((a, b))
+            elif a != b and a.co_flags & inspect.CO_OPTIMIZED:
+                found.extend(_with_those_in_it(a, b))
             elif a != b:
                 differs |= compare(a, b)
         return differs
 
     return [] if compare(before, after) else found
+
+
+def _with_those_in_it(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
+    """A function that changes, and those in it that do: some were made at import."""
+    yield old, new
+    for a, b in zip(old.co_consts, new.co_consts, strict=False):
+        if isinstance(a, CodeType) and isinstance(b, CodeType) and a != b:
+            yield from _with_those_in_it(a, b)
 
 
 def swap(pairs: Sequence[tuple[CodeType, CodeType]]) -> None:
