@@ -12,6 +12,13 @@ MAX_LINE_BYTES = 2**16
 """A longer line is searched in pieces of this length."""
 MAX_MATCHES = 10_000
 
+SHARED = (
+    *(b"memory", b" size", b"block", b"config", b"args", b"pool", b"max_", b"Cache", b"SWA"),
+    *(b"n_ctx", b"llama_", b"draft"),
+)
+"""Parts that several needles share, and that hardly a line of a running server has: one search
+through a log finds the lines of all of them."""
+
 COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 
 
@@ -51,7 +58,8 @@ def read_log(stream: BinaryIO, name: str, patterns: Sequence[P]) -> list[Match[P
     for pattern in patterns:
         needles.setdefault(pattern.needle, []).append(pattern)
     found: list[Match[P]] = []
-    for number, text in _candidates(stream, name, needles):
+    parts = {next((part for part in SHARED if part in needle), needle) for needle in needles}
+    for number, text in _candidates(stream, name, parts):
         line = COLOURS.sub("", text.decode(errors="replace"))
         for needle, wanted in needles.items():
             if needle in text:
@@ -72,7 +80,7 @@ def _matches(line: str, number: int, patterns: Iterable[P]) -> Iterator[Match[P]
 def _candidates(
     stream: BinaryIO, name: str, needles: Iterable[bytes]
 ) -> Iterator[tuple[int, bytes]]:
-    """Go through the lines that contain a needle, each with its number."""
+    """Go through the lines that contain one of the needles, each with its number."""
     rest, number = b"", 1
     first = True
     while piece := stream.read(CHUNK):
