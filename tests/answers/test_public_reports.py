@@ -70,17 +70,17 @@ CHECKED: dict[str, tuple[str, str, dict[str, Any], Figures]] = {
     ),
     "vllm-project/vllm#49011": (
         "INFO 07-25 13:41:23 [api_utils.py:339]  version 0.25.1\n"
-        "GPU KV cache size: 1,823,372 tokens",
+        "Add 3 padding layers, may waste at most 6.25% KV cache memory\n"
+        "GPU KV cache size: 1,823,372 tokens\n"
+        "Maximum concurrency for 1,048,576 tokens per request: 1.74x",
         QWEN_27B,
         {
             "kv_cache_dtype": "nvfp4",
             "speculative_method": "mtp",
             "num_speculative_tokens": 2,
             "enable_prefix_caching": True,
-            "max_model_len": 2**20,
-            "kv_cache_memory_bytes": 666 * 55_461_888,
         },
-        exact(1_823_372),
+        [*exact(3, 6.25, 1_823_372), (1.74, 1.7389, AGREES)],
     ),
     "vllm-project/vllm#46329": (
         "GPU KV cache size: 264,640 tokens\n"
@@ -94,6 +94,28 @@ CHECKED: dict[str, tuple[str, str, dict[str, Any], Figures]] = {
             "enable_prefix_caching": True,
         },
         [*exact(264_640), (1.01, 1.0095, AGREES)],
+    ),
+    "vllm-project/vllm#29303, before its release": (
+        "Add 17 padding layers, may waste at most 89.47% KV cache memory",
+        "gpt-oss-120b",
+        {"release": "0.11.2", "speculative_method": "eagle3"},
+        [*exact(17), (89.47, 89.4737, AGREES)],
+    ),
+    "vllm-project/vllm#29303, after it": (
+        "Add 1 padding layers, may waste at most 5.56% KV cache memory",
+        "gpt-oss-120b",
+        {"release": "0.12.0", "speculative_method": "eagle3"},
+        [*exact(1), (5.56, 5.5556, AGREES)],
+    ),
+    # Of a build in which each worker was looked at, as releases do from 0.17.0 on.
+    "vllm-project/vllm#29431, Llama 4 Scout over two stages": (
+        "Available KV cache memory: 36.20 GiB\n"
+        "Hybrid KV cache manager is disabled for this hybrid model\n"
+        "Auto-fit max_model_len: reduced from 10485760 to 324640 to fit in available GPU memory "
+        "(29.72 GiB available for KV cache)",
+        "llama-4-scout",
+        {"release": "0.17.0", "pp": 2},
+        exact(324_640),
     ),
     "alvarobartt/hf-mem#60, before 0.20.1": (
         'level=INFO name=vllm.v1.worker.gpu_worker msg="Available KV cache memory: 5.38 GiB"\n'

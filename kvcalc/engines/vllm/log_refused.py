@@ -4,6 +4,7 @@ v1/core/kv_cache_planning.py of 0.33.0, and as older versions had it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool
+from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 
@@ -109,18 +110,18 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
     yield needed.held(asked.gib(context), why, explain)
     if longest:
         memory = Printed(0, "", values["gib"], GIB_PLACES)
-        yield _estimated(run, estimate, memory, asked, context)
+        yield _estimated(run, run.pool, estimate, memory, asked, context)
 
 
 def _estimated(
-    run: Run, printed: Printed, memory: Printed, asked: StartUpCheck, context: int
+    run: Run, pool: RunPool, printed: Printed, memory: Printed, asked: StartUpCheck, context: int
 ) -> Checked:
     """The longest request that fits, which the one asked for did not.
 
     Versions differ in whether they leave a block out of the memory.
     """
     low, high = run.bytes_of(memory)
-    low -= run.pool.block
+    low -= pool.block
     wanted = number(printed.text)
     why = f"the longest that fits {memory.text} GiB"
     if 0 < wanted < context:
@@ -141,13 +142,32 @@ def _auto_fit(run: Run, line: Found) -> Iterator[Checked]:
         yield printed.cannot(NO_MODEL if run.subject.model is None else NO_MEMORY)
         return
     memory = Printed(0, "", text or "0", GIB_PLACES)
-    if asked := values.get("asked"):
-        rows = [_estimated(run, printed, memory, one, number(asked)) for one in _checks(run.pool)]
-        yield next((row for row in rows if row.verdict == AGREES), rows[0])
-        return
-    fitted, most = number(printed.text), run.bytes_of(memory)[1]
-    ours = max(one.longest(fitted, most) for one in _checks(run.pool))
-    yield printed.held(ours, f"the longest, up to that, that fits {memory.text} GiB")
+
+    def fitted(pool: RunPool) -> Checked:
+        """The row by the check that has it as printed, else by the first."""
+        rows = [_fitted(run, pool, printed, memory, one, values) for one in _checks(pool)]
+        return next((row for row in rows if row.verdict == AGREES), rows[0])
+
+    row = fitted(run.pool)
+    if row.verdict == DIFFERS:
+        cause = run.explain(lambda pool: fitted(pool).verdict == AGREES)
+        row = replace(row, why=f"{row.why}{hint(cause)}")
+    yield row
+
+
+def _fitted(
+    run: Run,
+    pool: RunPool,
+    printed: Printed,
+    memory: Printed,
+    asked: StartUpCheck,
+    values: Mapping[str, str],
+) -> Checked:
+    """A length that was reduced so as to fit, or the whole one, which fitted."""
+    if text := values.get("asked"):
+        return _estimated(run, pool, printed, memory, asked, number(text))
+    ours = asked.longest(number(printed.text), run.bytes_of(memory)[1])
+    return printed.held(ours, f"the longest, up to that, that fits {memory.text} GiB")
 
 
 def _stored(run: Run, line: Found) -> Iterator[Checked]:
