@@ -193,10 +193,17 @@ class Model(Frozen):
     @cached_property
     def tensors(self) -> "tuple[Tensor, ...] | None":
         """What the published checkpoint holds; None where no rule is known."""
-        from kvcalc.parameters.checkpoint import tensors_of
+        from kvcalc.parameters.checkpoint import mtp_tensors, tensors_of
 
+        if self.sizes is None:
+            return None
+        last = [layer for layer in self.layers if layer.kind.endswith("_attention")][-1:]
+        drafting = self.mtp_layers or (*last,) * (self.num_nextn_predict_layers or 0)
         try:
-            return None if self.sizes is None else tensors_of(self.layers, self.sizes)
+            return (
+                *tensors_of(self.layers, self.sizes),
+                *mtp_tensors(drafting, self.sizes, len(self.layers)),
+            )
         except UnsupportedError:
             return None
 
@@ -212,8 +219,10 @@ class Model(Frozen):
         beside = mix is not None and mix.beside_dense
         return self.quantization.format_of(tensor, place, beside_mlp=beside)
 
-    def stored_bytes(self) -> int | None:
-        """Bytes of its checkpoint as published, MTP layers apart; None where no rule is known.
+    def stored_bytes(self, *, mtp: bool = False) -> int | None:
+        """Bytes of its checkpoint as published, without MTP layers unless they are asked for.
+
+        None where no rule is known.
 
         Raises:
             UnsupportedError: how its quantisation stores a tensor is not known.
@@ -222,9 +231,10 @@ class Model(Frozen):
 
         if self.tensors is None:
             return None
+        own = [one for one in self.tensors if mtp or one.component != "mtp"]
         group = self.quantization.group_size if self.quantization else None
         element = dtype(self.dtype).row_bytes(1)
-        return stored_bytes(self.tensors, self.format_of, group or 128, element)
+        return stored_bytes(own, self.format_of, group or 128, element)
 
     @cached_property
     def counted(self) -> "Parameters | None":

@@ -10,9 +10,13 @@ from kvcalc.model import Model
 
 @dataclass(frozen=True)
 class Loaded:
-    """Bytes on one rank of each stage, by part: components of the weights, and kept buffers."""
+    """Bytes on one rank of each stage, by part: components of the weights, and kept buffers.
+
+    `note` says what is loaded beside them and is not counted.
+    """
 
     stages: tuple[Mapping[str, int], ...]
+    note: str = ""
 
     @property
     def bytes(self) -> int:

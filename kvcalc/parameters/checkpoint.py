@@ -35,7 +35,7 @@ def stored_bytes(
     group: int,
     element: int,
 ) -> int:
-    """Bytes of a checkpoint's own tensors, its MTP layers apart: each in its format.
+    """Bytes of a checkpoint's tensors, each in its format.
 
     `format_of` gives that of a tensor in a layer; `group` elements share a scale, and an `element`
     of a plain tensor takes so many bytes.
@@ -45,8 +45,6 @@ def stored_bytes(
     """
     total = 0
     for tensor in tensors:
-        if tensor.component == "mtp":
-            continue
         forms = Counter(format_of(tensor, place) for place in tensor.layers or (None,))
         *outer, rows, columns = (1, 1, *tensor.shape)
         for kind, times in forms.items():
@@ -81,6 +79,32 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
         Tensor("embedding", "embedding", (vocabulary, hidden)),
         *inner,
         *_ends(sizes),
+    )
+
+
+def mtp_tensors(layers: Sequence[Layer], sizes: Sizes, start: int) -> tuple[Tensor, ...]:
+    """List the tensors of layers that draft (MTP), the first at the place `start`.
+
+    Each has a projection of the token's row and the hidden state, and three norms of its own; the
+    embedding and the head are the model's.
+
+    Raises:
+        UnsupportedError: as `tensors_of`.
+    """
+    hidden, kind = sizes.hidden_size, sizes.mtp_mlp
+    if kind is None:
+        return ()
+    own = Part("mtp_projection", "mtp", (hidden, 2 * hidden)), Part("norm", "norm", (hidden,), 3)
+    return tuple(
+        Tensor(
+            part.role,
+            "buffers" if part.component == "buffers" else "mtp",
+            part.shape,
+            (place,),
+            part.copies,
+        )
+        for place, layer in enumerate(layers, start)
+        for part in (*own, *_layer(layer, sizes, kind == "experts", kind == "dense"))
     )
 
 

@@ -80,6 +80,7 @@ class Sizes(Frozen):
     layer of a model without experts. `attention_bias` names the projections with a bias;
     `qk_norm` normalises queries and keys by the head or by the whole row; `output_gate` scales
     attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
+    `mtp_mlp` is the MLP of a layer that drafts tokens (MTP); None where such layers are not known.
     `ropes` are the tables of rotary positions, each distinct one: how many positions, and how many
     elements of a head turn.
     """
@@ -110,6 +111,7 @@ class Sizes(Frozen):
     o_groups: Size | None = None
     o_lora_rank: Size | None = None
     hc_mult: Size | None = None
+    mtp_mlp: Literal["dense", "experts"] | None = None
     experts: Experts | None = None
     tower: Tower | None = None
 

@@ -64,9 +64,19 @@ def test_a_model_type_without_a_rule_is_not_counted() -> None:
     assert (model.model_type, model.tensors, model.counted) == ("kimi_k3", None, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "drafting"), [("k-exaone-236b-a23b", 490_764_544), ("kimi-k2", 0), ("llama-3.1-8b", 0)]
+)
+def test_layers_that_draft_are_counted_apart(name: str, drafting: int) -> None:
+    found = kvcalc.load(name).counted
+    assert found is not None
+    assert (found.mtp, "mtp" in found.components) == (drafting, False)
+
+
 def test_tensors_say_where_they_stand() -> None:
     tensors = kvcalc.load("k-exaone-236b-a23b").tensors
     assert tensors is not None
+    tensors = tuple(tensor for tensor in tensors if tensor.component != "mtp")
     (gate,) = [tensor for tensor in tensors if tensor.role == "gate"]
     assert (gate.component, gate.shape, gate.layers) == ("mlp", (16_384, 6_144), (0,))
     (router,) = [tensor for tensor in tensors if tensor.role == "router"]

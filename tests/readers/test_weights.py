@@ -202,3 +202,9 @@ def test_files_that_hold_what_the_rule_says_are_as_published(tmp_path: Path) -> 
         (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": size}}))
         found = read_weights(str(tmp_path), K_EXAONE)
         assert (found.bytes, found.published) == (size, published)
+
+
+def test_files_may_hold_layers_that_draft_with_ends_of_their_own(tmp_path: Path) -> None:
+    """DeepSeek-V3's index says 688,586,727,753 bytes: 11.6 of them are its MTP layer's."""
+    (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": 688_586_727_753}}))
+    assert read_weights(str(tmp_path), load("deepseek-v3")).published

@@ -14,4 +14,5 @@ def weights_note(weights: Weights, loaded: Loaded | None = None, engine: str = "
     if loaded is None:
         return f"{whole}, divided evenly; what an engine copies to every rank is not modelled."
     parts = ", ".join(f"{name} {size:,}" for name, size in loaded.parts.items() if size)
-    return f"{whole}; on a GPU, as {engine} loads them: {parts}."
+    beside = f"; {loaded.note}" if loaded.note else ""
+    return f"{whole}; on a GPU, as {engine} loads them: {parts}{beside}."

@@ -46,9 +46,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Usual quantisations that a published shape was built with."""
 
-READ = names(
-    "down_bias gate_a gate_b head_gate k_norm latent_down latent_up mtp_projection q_norm up_bias"
-)
+READ = names("down_bias gate_a gate_b head_gate k_norm latent_down latent_up q_norm up_bias")
 """Roles of no measured model: their parts are read in vLLM's files."""
 
 GPUS = {"8.0": "a100-80gb", "9.0": "h200", "10.0": "b200"}
@@ -79,6 +77,41 @@ def test_a_rank_loads_what_vllms_own_classes_hold(case: Mapping[str, Any]) -> No
     loaded = weigh(published(case["model"], case["variant"]), settings_of(case))
     assert loaded is not None
     assert sum(loaded.stages[case["stage"]].values()) == case["bytes"]
+
+
+@pytest.mark.parametrize(
+    "draft", TABLE["drafts"], ids=lambda draft: "-".join(map(str, draft.values()))
+)
+def test_a_draft_adds_what_its_class_holds(draft: Mapping[str, Any]) -> None:
+    settings = VllmSettings(
+        tensor_parallel_size=draft["tensor_parallel_size"],
+        speculative_method="mtp",
+        max_num_batched_tokens=8_192,
+    )
+    loaded = weigh(published(draft["model"], ""), settings)
+    assert loaded is not None
+    assert loaded.parts["draft"] == draft["bytes_added"]
+
+
+def test_past_a_stage_a_draft_has_an_embedding_of_its_own() -> None:
+    model = published("LGAI-EXAONE--K-EXAONE-236B-A23B", "")
+    one, two = (
+        weigh(model, VllmSettings(speculative_method="mtp", pipeline_parallel_size=stages))
+        for stages in (1, 2)
+    )
+    assert one is not None
+    assert two is not None
+    assert two.stages[1]["draft"] - one.stages[0]["draft"] == 153_600 * 6_144 * 2
+    assert "draft" not in two.stages[0]
+
+
+def test_a_draft_that_is_not_known_is_said_or_not_weighed() -> None:
+    llama = published("meta-llama--Meta-Llama-3.1-8B", "")
+    loaded = weigh(llama, VllmSettings(speculative_method="eagle"))
+    assert loaded is not None
+    assert "EAGLE" in loaded.note
+    minimax = published("MiniMaxAI--MiniMax-M2.5", "")
+    assert weigh(minimax, VllmSettings(speculative_method="mtp")) is None
 
 
 def test_the_fullest_stage_counts_and_its_parts_are_named() -> None:

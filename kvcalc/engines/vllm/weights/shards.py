@@ -97,14 +97,11 @@ SHARDS: Mapping[Role, Callable[[Tensor, Ranks, int], Shape]] = {
     **dict.fromkeys(("index_compressor", "index_ape", "compressor", "compressor_ape"), _whole),
     **dict.fromkeys(("router", "router_bias", "router_correction", "router_scale"), _whole),
     **dict.fromkeys(("router_table", "shared_expert_gate", "latent_down", "latent_up"), _whole),
-    **dict.fromkeys(("hyper_connection", "mtp_projection"), _whole),
+    "hyper_connection": _whole,
+    "mtp_projection": _rows,
     **dict.fromkeys(("vision_row_bias", "vision_whole"), _whole),
 }
 """The rule of each role."""
-
-
-WHOLE: Mapping[str, frozenset[Role]] = {"deepseek_v4": frozenset({"sinks"})}
-"""What a model type keeps whole on each rank all the same."""
 
 
 def on_rank(tensor: Tensor, ranks: Ranks, heads: int) -> Shape:

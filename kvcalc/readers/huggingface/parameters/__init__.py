@@ -73,6 +73,7 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
         v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
         experts=mix,
         ropes=ropes_of(keys),
+        mtp_mlp=traits.mtp,
         tower=tower,
         **optional,
         **_traits(keys, traits),

@@ -6,7 +6,7 @@ row's default configuration by the class itself, on the meta device.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Mix(NamedTuple):
@@ -27,13 +27,15 @@ class Traits(NamedTuple):
     """A model type's row: `fixed` fields of `Sizes`, and `keys` that give others.
 
     A key that holds a flag gives the value beside it where it is true. `dense` is the key of a
-    dense MLP's width. Where one of the keys of `unless` is set, the rule does not hold.
+    dense MLP's width, `mtp` the MLP of a layer that drafts. Where one of the keys of `unless` is
+    set, the rule does not hold.
     """
 
     fixed: Mapping[str, Any] = {}
     keys: Mapping[str, tuple[str, Any]] = {}
     mix: Mix | None = None
     dense: str = "intermediate_size"
+    mtp: Literal["dense", "experts"] | None = None
     unless: tuple[str, ...] = ()
 
     def but(self, mix: Mix | None = None, /, **fixed: Any) -> "Traits":
@@ -118,8 +120,10 @@ TRAITS: Mapping[str, Traits] = {
     **dict.fromkeys(("qwen3", "qwen3_vl_text"), QWEN3),
     **dict.fromkeys(("qwen3_moe", "qwen3_vl_moe_text"), QWEN3.but(QWEN3_MIX)),
     "mellum": QWEN3.but(Mix("mlp_layer_types")),
-    "qwen3_5_text": QWEN3_NEXT,
-    **dict.fromkeys(("qwen3_next", "qwen3_5_moe_text"), QWEN3_NEXT.but(QWEN_SHARED)),
+    "qwen3_5_text": QWEN3_NEXT._replace(mtp="dense"),
+    **dict.fromkeys(
+        ("qwen3_next", "qwen3_5_moe_text"), QWEN3_NEXT.but(QWEN_SHARED)._replace(mtp="experts")
+    ),
     "mixtral": Traits(mix=WIDE),
     "phimoe": Traits({"norm_bias": True}, {**BIASED, "lm_head_bias": ("lm_head_bias", True)}, WIDE),
     **dict.fromkeys(("granitemoe", "granitemoeshared"), Traits({}, BIASED, GRANITE_MIX)),
@@ -156,7 +160,7 @@ TRAITS: Mapping[str, Traits] = {
     "gpt_oss": Traits(
         {"sinks": "all"}, BIASED, WIDE._replace(fixed={"bias": True, "router_bias": True})
     ),
-    "exaone_moe": Traits({"qk_norm": "head"}, {}, EXAONE_MIX),
+    "exaone_moe": Traits({"qk_norm": "head"}, {}, EXAONE_MIX, mtp="dense"),
     "llama4_text": Traits(
         {},
         BIASED,
@@ -204,7 +208,7 @@ TRAITS: Mapping[str, Traits] = {
     "deepseek_v2": LATENT.but(DEEPSEEK_MIX._replace(fixed={})),
     **dict.fromkeys(
         ("deepseek_v3", "kimi_k2", "deepseek_v32", "glm_moe_dsa", "glm4_moe_lite", "mistral4"),
-        LATENT.but(DEEPSEEK_MIX),
+        LATENT.but(DEEPSEEK_MIX)._replace(mtp="experts"),
     ),
     "sarvam_mla": LATENT.but(EXAONE_MIX),
     "axk1": LATENT.but(DEEPSEEK_MIX._replace(fixed={"correction": True, "norms": 1})),
@@ -212,7 +216,10 @@ TRAITS: Mapping[str, Traits] = {
     "youtu": LATENT,
     "deepseek_v4": Traits({"sinks": "all"}, BIASED, DEEPSEEK_MIX),
     "mimo_v2_flash": Traits(
-        {"sinks": "sliding"}, BIASED, Mix("moe_layer_freq", fixed={"correction": True})
+        {"sinks": "sliding"},
+        BIASED,
+        Mix("moe_layer_freq", fixed={"correction": True}),
+        mtp="dense",
     ),
     "nemotron_h": Traits(
         {"layer_norms": 1, "gated_mlp": False},

@@ -1,0 +1,77 @@
+"""Bytes of one tensor's part on a rank: how it is divided, and in what it is stored."""
+
+from collections.abc import Mapping
+from math import prod
+
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.weights.elements import element_bytes
+from kvcalc.engines.vllm.weights.formats import HOPPER, expert_bias, quantised
+from kvcalc.engines.vllm.weights.shards import Ranks, on_rank
+from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+from kvcalc.parameters.quantization import Format
+from kvcalc.parameters.sizes import Sizes
+from kvcalc.parameters.tensor import Role, Tensor
+
+WHOLE_TOWERS = frozenset({"gemma4"})
+"""Towers that transformers' classes build: whole on every rank (models/gemma4_mm.py)."""
+
+WHOLE: Mapping[str, frozenset[Role]] = {"deepseek_v4": frozenset({"sinks"})}
+"""What a model type keeps whole on each rank, where others divide it."""
+
+SPLIT_PROJECTION = frozenset({"exaone_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe"})
+"""Model types whose drafts divide their projection; others have it whole (models/*_mtp.py)."""
+
+
+def bytes_on_rank(
+    tensor: Tensor, kind: Format | None, layer: Layer | None, model: Model, settings: VllmSettings
+) -> int:
+    """Bytes of one tensor's part on a rank; `layer` is the one that it stands in, if any.
+
+    Raises:
+        UnsupportedError: the ranks do not divide it.
+    """
+    sizes = model.sizes
+    assert sizes is not None
+    over = 1 if _is_whole(tensor, model, sizes) else settings.tensor_parallel_size
+    all_ranks = settings.tensor_parallel_size * settings.data_parallel_size
+    ranks = Ranks(over, all_ranks, settings.enable_expert_parallel)
+    shape = on_rank(tensor, ranks, _kv_heads(layer))
+    if kind is not None and model.quantization is not None:
+        own = quantised(tensor, kind, shape, model.quantization, sizes, settings.generation)
+        if tensor.role == "kv_b":
+            own += 2 * prod(shape)  # W_UK and W_UV in bfloat16 (attention/mla_attention.py)
+        return own
+    if tensor.role in ("expert_up_bias", "expert_down_bias") and "mxfp4" in expert_formats(model):
+        generation = HOPPER if settings.generation is None else settings.generation
+        return expert_bias(tensor.role, shape, generation)
+    count = prod(shape)
+    if sizes.values_are_keys and tensor.role == "k" and isinstance(layer, FullAttention):
+        count *= 2  # a projection of values is made though the file has none (models/gemma4.py)
+    return count * element_bytes(tensor, model)
+
+
+def _is_whole(tensor: Tensor, model: Model, sizes: Sizes) -> bool:
+    """Whether a rank has all of a tensor that others divide by its role."""
+    own = model.model_type or ""
+    if tensor.role == "mtp_projection":
+        return own not in SPLIT_PROJECTION
+    if tensor.component == "vision":
+        return sizes.tower is not None and sizes.tower.kind in WHOLE_TOWERS
+    return tensor.role in WHOLE.get(own, ())
+
+
+def _kv_heads(layer: Layer | None) -> int:
+    """The KV heads of a layer; 1 where it has none."""
+    caches = layer.caches if layer else ()
+    return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
+
+
+def expert_formats(model: Model) -> set[Format | None]:
+    """The formats of a model's experts."""
+    return {
+        model.format_of(tensor, tensor.layers[0])
+        for tensor in model.tensors or ()
+        if tensor.role == "expert_down"
+    }
