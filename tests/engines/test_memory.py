@@ -73,6 +73,26 @@ def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
         ("b200", {}, 512 + 24576 + 128 + 2 * 512),
         ("h100", {"chunked_prefill_size": 1024, "max_running_requests": 8}, 10 * 1024),
         ("h100", {"chunked_prefill_size": 16384}, 512 + 24576 + 128 + 2 * 256),
+        # Prompts that are not cut are counted as max_prefill_tokens, 16,384.
+        ("h100", {"chunked_prefill_size": -1}, 512 + 24576 + 128 + 2 * 256),
+        ("h100", {"chunked_prefill_size": 0}, 512 + 24576 + 128 + 2 * 256),
+        *(
+            ("l40s", {"tensor_parallel_size": ranks}, 512 + 6144 + 128 * ranks + 2 * batch)
+            for ranks, batch in ((3, 32), (4, 160))
+        ),
+        (
+            "h100",
+            {"tensor_parallel_size": 2, "attn_dp_size": 2},
+            512 + 12288 + 256 + 2 * 256 + 256 * 2 * 3,
+        ),
+        *(
+            (
+                "b200",
+                {"attn_dp_size": 2, "max_running_requests": batch},
+                512 + 24576 + 128 + 2 * batch + batch * padding,
+            )
+            for batch, padding in ((300, 2 * 3), (301, 9))
+        ),
         (
             "h100",
             {"tensor_parallel_size": 8, "attn_dp_size": 8},

@@ -13,6 +13,7 @@ from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (
     CarriedRow,
+    Convolved,
     KimiDeltaAttention,
     LightningAttention,
     Mamba,
@@ -41,6 +42,9 @@ def pool(model: Model, memory: Any = 50 * GIB, **settings: Any) -> kvcalc.Pool:
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
 WHAT_IF = typed(None, *EXAONE.layers, max_context=262_144)
 """K-EXAONE's shape without its model type, which SGLang gives a window pool."""
+
+SPARSE = LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128)
+DEEPSEEK = typed("deepseek_v3", latent(**DEEPSEEK_ROW))
 
 
 @pytest.mark.parametrize("window", [128, 4096])
@@ -159,6 +163,51 @@ def test_requests_share_the_window_pool_while_one_reads_its_prompt() -> None:
         held.per_request  # noqa: B018
 
 
+def test_each_attention_group_has_a_window_pool_of_its_own() -> None:
+    """Of 5 requests two groups have 3 and 2, and in each group one reads its prompt."""
+    given = {"chunked_prefill_size": 8192, "disable_radix_cache": True}
+    held = cost(WHAT_IF, tensor_parallel_size=2, attn_dp_size=2, **given)
+    # Each group's chunks are half as long.
+    window = (2 * 256 + 128 + 2 * 4096) + (256 + 128 + 2 * 4096)
+    assert held(262_144, sequences=5) == 4096 * (5 * 12 * 262_144 + 36 * window)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "why"),
+    [
+        (
+            WHAT_IF,
+            {"chunked_prefill_size": 8192, "disable_radix_cache": True},
+            "16,512 tokens per sliding layer while a prompt is read, not 128",
+        ),
+        (WHAT_IF, {"chunked_prefill_size": -1}, "a sliding layer holds the whole prompt"),
+        (WHAT_IF, {"chunked_prefill_size": 0}, "a sliding layer holds the whole prompt"),
+        (
+            typed("qwen3_next", Mamba(kernel=4, inner=8, state=2)),
+            {},
+            "5 slots of recurrent state per request",
+        ),
+        (DEEPSEEK, {}, "one token per page: no more than attention itself needs"),
+        (DEEPSEEK, {"page_size": 16}, "whole pages of 16 tokens"),
+        (DEEPSEEK, {"tensor_parallel_size": 2}, "the latent row, whole on each of 2 ranks"),
+        (typed("deepseek_v32", SPARSE), {}, "an indexer's key beside each latent row"),
+        (
+            typed("deepseek_v32", SPARSE),
+            {"tensor_parallel_size": 2},
+            "an indexer's key beside each latent row, whole on each of 2 ranks",
+        ),
+        (typed("llama", full()), {}, "one token per page: no more than attention itself needs"),
+        (
+            typed("llama", full()),
+            {"tensor_parallel_size": 2, "page_size": 2},
+            "whole pages of 2 tokens",
+        ),
+    ],
+)
+def test_a_cost_says_what_makes_it(model: Model, settings: dict[str, Any], why: str) -> None:
+    assert cost(model, **settings).why == why
+
+
 def test_a_prompt_read_whole_is_held_whole() -> None:
     assert cost(WHAT_IF, chunked_prefill_size=-1)(50_000) == 48 * 4096 * 50_000
 
@@ -179,9 +228,6 @@ def test_latent_rows_are_whole_on_every_rank() -> None:
     held = cost(typed("deepseek_v3", latent(**DEEPSEEK_ROW)), tensor_parallel_size=8)
     assert held.per_gpu(1000) == 1000 * 1152
     assert held(1000) == 8 * held.per_gpu(1000)
-
-
-SPARSE = LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +294,19 @@ def test_a_slot_of_state(layer: Layer, columns: int, state: int) -> None:
     assert cost(model, disable_overlap_schedule=True, page_size=2)(10) == 4 * slot + 10 * 4096
     halves = cost(model, disable_radix_cache=True, tensor_parallel_size=2)
     assert halves.per_gpu(10) == slot // 2 + 10 * 2048
+
+
+@pytest.mark.parametrize(("layer", "columns", "state"), STATES, ids=lambda one: type(one).__name__)
+def test_a_request_that_drafts_keeps_the_states_of_its_drafts_beside_its_slots(
+    layer: Layer, columns: int, state: int
+) -> None:
+    """srt/mem_cache/memory_pool.py: each drafted state whole; their columns overlap, but Kimi's."""
+    channels = layer.channels if isinstance(layer, Convolved) else 0
+    overlapping = columns + 2 * channels if columns else 0
+    between = 3 * columns if isinstance(layer, KimiDeltaAttention) else overlapping
+    drafted = 2 * between + 3 * 4 * state
+    held = cost(typed(None, layer, full()), speculative_num_draft_tokens=3)
+    assert held(10, sequences=2) == 2 * (5 * (2 * columns + 4 * state) + drafted + 10 * 4096)
 
 
 def test_a_mamba_group_is_copied_where_ranks_do_not_divide_groups() -> None:
@@ -319,6 +378,21 @@ def test_the_page_that_a_backend_wants_on_blackwell(
             },
             2 * 4 * 2 * 16 + 15,
         ),
+        # A branch of one step fills a page more where it starts at the end of one.
+        *(
+            (
+                {
+                    "speculative_num_draft_tokens": 8,
+                    "speculative_num_steps": steps,
+                    "speculative_eagle_topk": 4,
+                    "page_size": 16,
+                },
+                2 * 4 * pages * 16 + 15,
+            )
+            for steps, pages in ((1, 1), (2, 2), (17, 2), (18, 3))
+        ),
+        # One step unless more are asked for.
+        ({"speculative_num_draft_tokens": 1, "page_size": 16}, 2 * 1 + 15),
     ],
 )
 def test_a_draft_widens_the_request_table(settings: dict[str, Any], columns: int) -> None:
@@ -611,6 +685,22 @@ def test_a_window_pool_that_holds_one_request_and_a_page_is_too_small() -> None:
     assert pool(WHAT_IF, max_total_tokens=163).figures["swa_tokens"] == 130
     with pytest.raises(kvcalc.KvcalcError, match="the window pool gets 129 tokens"):
         pool(WHAT_IF, max_total_tokens=162)
+
+
+@pytest.mark.parametrize(("v_head_dim", "more"), [(128, 8 * 2 * 2048), (64, 0)])
+def test_keys_and_values_of_one_size_are_stored_in_whole_pages(v_head_dim: int, more: int) -> None:
+    """1,000 tokens and 16 to spare lack 8 of whole pages (memory_pool.py, MHATokenToKVPool)."""
+    model = typed(None, sliding(v_head_dim=v_head_dim), full(v_head_dim=v_head_dim))
+    figures = pool(
+        model,
+        context=1000,
+        page_size=16,
+        max_total_tokens=1000,
+        disable_radix_cache=True,
+        max_running_requests=64,
+    ).figures
+    assert (figures["full_tokens"], figures["swa_tokens"]) == (992, 1000)
+    assert figures["kv_storage_bytes"] - figures["kv_bytes"] == more
 
 
 def test_the_rank_with_the_least_memory_decides() -> None:

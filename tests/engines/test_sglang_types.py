@@ -125,6 +125,9 @@ def test_states_are_stored_as_the_lists_of_classes_say(name: str) -> None:
     assert rules.extra_buffer == (STATES[name] in names("sglang", "extra buffer"))
     if not name.startswith("lfm2"):  # whose state is a convolution alone
         assert rules.own_dtype == (name not in ALWAYS_FLOAT32)
+        halves = Mamba(kernel=4, inner=8, state=2, state_dtype="bfloat16")
+        slot = kvcalc.cost(typed(name, halves), "sglang", disable_radix_cache=True)
+        assert slot(1) == 2 * 3 * 8 + 8 * 2 * (4 if name in ALWAYS_FLOAT32 else 2)
     assert STATES.keys() == architectures.RECURRENT.keys()
 
 

@@ -138,8 +138,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
         ranks=settings.tensor_parallel_size // settings.attn_dp_size,
         groups=settings.attn_dp_size,
         max_running_requests=settings.max_running_requests or _requests(traits, settings),
-        overlap=not settings.disable_overlap_schedule
-        and not (strategy is not None and strategy.without_overlap),
+        overlap=not settings.disable_overlap_schedule,
         strategy=strategy,
         drafts=Drafts(
             settings.speculative_num_draft_tokens,

@@ -16,11 +16,10 @@ BASE = 3
 
 
 class Strategy(NamedTuple):
-    """The strategy's name, slots of state that a running request counts for, what it excludes."""
+    """The strategy's name, and slots of state that a running request counts for."""
 
     name: str
     slots_a_request: int
-    without_overlap: bool = False
 
     @property
     def extra_buffer(self) -> bool:
@@ -61,7 +60,7 @@ def strategy_of(model: Model, settings: SglangSettings, recurrent: bool) -> Stra
         raise UnsupportedError.of(
             "mamba_radix_cache_strategy", f"no_buffer needs {wanted} on sglang"
         )
-    return Strategy("no_buffer", BASE, without_overlap=True)
+    return Strategy("no_buffer", BASE)
 
 
 def _buffered(model: Model, settings: SglangSettings, name: str, overlap: bool) -> Strategy:
