@@ -320,8 +320,8 @@ def test_the_ranks_of_the_attention(line: str, ranks: int) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("--tp 4 --dp 3", "--dp: found 3, expected a divisor of the 4 ranks"),
-        ("--ep many", "--ep: found 'many', expected a positive number"),
+        ("--tp 4 --dp 3", "dp: found 3, expected a divisor of the 4 ranks"),
+        ("--ep many", "ep: found 'many', expected a positive number"),
         ("--hf-overrides '{\"head_dim\": 64}'", "'head_dim' may change what the model caches"),
     ],
 )

@@ -43,6 +43,23 @@ def test_the_arguments_say_how_states_are_followed(arguments: str) -> None:
     assert verdicts(checked([arguments.format(text), line], QWEN)) == [AGREES, AGREES]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        ("tp_size=8, dp_size=1, enable_dp_attention=False", "1.00"),
+        ("tp_size=8, dp_size=8, enable_dp_attention=False", "1.00"),
+        ("tp_size=8, dp_size=8, enable_dp_attention=True", "8.00"),
+        ("tp_size=8, attn_dp_size=8, dp_size=1, enable_dp_attention=True", "8.00"),
+    ],
+)
+def test_groups_of_the_attention_are_read_in_either_spelling(arguments: str, size: str) -> None:
+    """8 KV heads over 8 ranks, or all of them on each."""
+    line = "KV Cache is allocated. dtype: torch.bfloat16, #tokens: 131071, "
+    line += f"K size: {size} GB, V size: {size} GB"
+    rows = checked([f"server_args=ServerArgs({arguments})", line], LLAMA)
+    assert verdicts(rows) == [AGREES, AGREES], rows
+
+
 @pytest.mark.parametrize("allocated", ["is allocated", "VA upper bound"])
 def test_a_pool_whose_addresses_are_reserved_is_read_as_one_that_is_allocated(
     allocated: str,

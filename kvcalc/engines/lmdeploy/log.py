@@ -12,6 +12,7 @@ from typing import Any
 
 from kvcalc.engines.lmdeploy.layout import Layout, layout
 from kvcalc.engines.lmdeploy.pool import LEAST_BLOCKS
+from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings
 from kvcalc.engines.log import (
     AGREES,
@@ -55,6 +56,8 @@ class Run:
         values = {line.kind: line.values for line in found}
         self.model = subject.model
         self.settings = dict(subject.settings)
+        ranks = {name: self.settings.pop(name, "1") for name in RANKS}
+        self.settings["tensor_parallel_size"], _ = attention_ranks(ranks)
         cache = values.get("cache", {})
         given = self.settings.pop("cache_max_entry_count", cache.get("share", "0.8"))
         if not re.fullmatch(SIZE, str(given)):
@@ -159,7 +162,7 @@ LOG = EngineLog(
         "session_len": "context",
         "max_batch_size": "sequences",
     },
-    beside=frozenset({"cache_max_entry_count"}),
-    configured=("tp", "dtype", "quant_policy", "cache_max_entry_count", "block_size"),
+    beside=frozenset({"cache_max_entry_count", "dp", "ep"}),
+    configured=("tp", "dp", "ep", "dtype", "quant_policy", "cache_max_entry_count", "block_size"),
     values={"dtype": _element},
 )

@@ -1,13 +1,11 @@
 """The command line of `lmdeploy serve api_server` (0.18.0: cli/serve.py, cli/utils.py)."""
 
-import re
-
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
+from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
 from kvcalc.engines.lmdeploy.settings import BY_NAME
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
-from kvcalc.errors import RequestError
 
 
 def finish(asked: Asked) -> Asked:
@@ -26,26 +24,13 @@ def finish(asked: Asked) -> Asked:
 
 
 def _attention_ranks(asked: Asked) -> None:
-    """Make the ranks that share the attention of --tp, --ep and --dp (pytorch/config.py).
-
-    Raises:
-        RequestError: one is not a positive number, or they do not divide evenly.
-    """
-    counts = {"tensor_parallel_size": 1, "ep": 1, "dp": 1}
-    for name in counts:
-        text = str(asked.settings.pop(name, "1"))
-        if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
-            raise RequestError.of(f"--{name}", text, "a positive number")
-        counts[name] = int(text)
-    ranks, experts, replicas = counts.values()
-    world = experts if experts > 1 else ranks
-    if world % replicas:
-        raise RequestError.of("--dp", replicas, f"a divisor of the {world} ranks")
-    if world // replicas > 1:
-        asked.settings["tensor_parallel_size"] = str(world // replicas)
-    if replicas > 1:
+    given = {name: asked.settings.pop(name, "1") for name in RANKS}
+    ranks, groups = attention_ranks(given)
+    if ranks > 1:
+        asked.settings["tensor_parallel_size"] = str(ranks)
+    if groups > 1:
         asked.notes.append(
-            f"lmdeploy: --dp {replicas} makes so many groups, each with caches of its own; the "
+            f"lmdeploy: --dp {groups} makes so many groups, each with caches of its own; the "
             "answer is one's"
         )
 

@@ -26,7 +26,7 @@ from kvcalc.engines.log import (
     ruled,
 )
 from kvcalc.engines.sglang import log_compressed, log_states
-from kvcalc.engines.sglang.log_run import GIB, POOLS, Part, Run
+from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
 from kvcalc.errors import RequestError
@@ -187,7 +187,9 @@ LOG = EngineLog(
         "dp_attention": "attn_dp_size",
         "context_length": "context",
     },
+    beside=frozenset(ATTENTION_GROUPS),
     configured=(
+        *ATTENTION_GROUPS,
         *("tp_size", "attn_dp_size", "page_size", "kv_cache_dtype", "swa_full_tokens_ratio"),
         *("context_length", "mamba_ssm_dtype", "mamba_radix_cache_strategy", "max_total_tokens"),
         *("disable_radix_cache", "disable_overlap_schedule", "max_running_requests"),

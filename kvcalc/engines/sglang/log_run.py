@@ -1,6 +1,7 @@
 """What an SGLang log says of its run, and the buffers of pools of so many tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -36,6 +37,10 @@ other has the same name."""
 
 BLACKWELL = {"gpu": "b200"}
 """A GPU of the generation on which SGLang stores rows of sparse attention otherwise."""
+
+
+ATTENTION_GROUPS = ("dp_size", "enable_dp_attention")
+"""How many replicas there are, and whether they are groups of the attention's ranks alone."""
 
 
 class Part(NamedTuple):
@@ -86,7 +91,7 @@ class Run:
     """The model and settings of a log, and the tokens of its pool, or of two."""
 
     def __init__(self, found: Sequence[Found], subject: Subject) -> None:
-        self.subject = subject
+        self.subject = replace(subject, settings=_with_attention_groups(subject.settings))
         self.pools = {
             name: number(line.values[name])
             for line in found
@@ -169,6 +174,15 @@ class Run:
         except KvcalcError:
             return False
         return "full.index_k" in other.buffers() and "full.kv_buffer" in other.buffers()
+
+
+def _with_attention_groups(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with the groups of attention as releases before 0.5.23 spell them."""
+    own = {name: value for name, value in given.items() if name not in ATTENTION_GROUPS}
+    groups, attention = (given.get(name) for name in ATTENTION_GROUPS)
+    if str(attention).lower() == "true" and groups is not None:
+        own.setdefault("attn_dp_size", groups)
+    return own
 
 
 def _last(found: Sequence[Found], kind: str, name: str) -> str | None:
