@@ -67,7 +67,7 @@ def estimate(
 
 
 def estimate_of(cost: Cost, context: int, sequences: int) -> Estimate:
-    """Evaluate a cost for so many sequences of so many tokens."""
+    """Evaluate a cost for that many sequences of that many tokens."""
     return Estimate(**answer(cost, context, sequences))
 
 

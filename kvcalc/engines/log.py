@@ -1,4 +1,4 @@
-"""What an engine's start-up lines mean: how they look, and what their figures are held against."""
+"""What an engine's start-up lines mean: how they look, and what their figures are checked by."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

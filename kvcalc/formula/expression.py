@@ -252,7 +252,7 @@ def _terms(value: Value, sign: int) -> list[tuple[int, Value]]:
 
 
 def _parted(value: Value, times: int = 1) -> tuple[int, Value]:
-    """Split a product, so many times, into its number and the rest: 12*x*y is 12 and x*y."""
+    """Split a product, that many times, into its number and the rest: 12*x*y is 12 and x*y."""
     if isinstance(value, int):
         return times * value, 1
     if value.kind != "mul":

@@ -38,7 +38,7 @@ def stored_bytes(
     """Bytes of a checkpoint's tensors, each in its format.
 
     `format_of` gives that of a tensor in a layer; `group` elements share a scale, and an `element`
-    of a plain tensor takes so many bytes.
+    of a plain tensor takes that many bytes.
 
     Raises:
         UnsupportedError: how a tensor is stored is not known.

@@ -76,7 +76,7 @@ def read_weights(
 
 
 CLOSE = 1_000
-"""A checkpoint is as published if its bytes are the rule's to one part in so many."""
+"""A checkpoint is as published if its bytes are the rule's to one part in this many."""
 
 
 def _as_published(found: Weights, model: Model) -> bool:

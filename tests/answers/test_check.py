@@ -1,4 +1,4 @@
-"""Start-up logs that users posted, held against our figures."""
+"""Start-up logs that users posted, checked against our figures."""
 
 import io
 import json

@@ -315,7 +315,7 @@ def test_the_drafts_of_a_models_own_head_are_llama_servers_mtp() -> None:
         ("vllm serve m --config x.yaml", "what stands in that file is not read"),
         ("sglang serve m --enable-hierarchical-cache", "copies of the cache take main memory"),
         ("sglang serve m --lora-paths a b", "the adapters' weights and buffers take memory"),
-        ("llama-server -m m -np 1 -c 1 --cache-ram 1024", "so many MiB of main memory on top"),
+        ("llama-server -m m -np 1 -c 1 --cache-ram 1024", "that many MiB of main memory on top"),
         ("llama-server -m m -np 1 -c 1 -ctxcp 8", "copies of its states or windows"),
         ("lmdeploy serve api_server m --backend pytorch --adapters a", "the adapters' weights"),
         ("lmdeploy serve api_server m", "LMDeploy's PyTorch engine (--backend pytorch), not"),

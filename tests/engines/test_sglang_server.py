@@ -47,7 +47,7 @@ def test_running_requests_are_the_sequences_and_a_setting() -> None:
             {"tensor_parallel_size": "8", "attn_dp_size": "4"},
             None,
         ),
-        ("--dp 4", {}, "starts so many replicas"),
+        ("--dp 4", {}, "starts that many replicas"),
         ("--pp-size 1 --dcp-size 1 --attn-cp-size 1", {}, None),
         ("--pipeline-parallel-size 2", {}, "each stage holds its own layers alone"),
         (

@@ -34,7 +34,7 @@ class BlockType(NamedTuple):
         """Refuse what is not whole blocks.
 
         Raises:
-            UnsupportedError: `what` of so many elements is not.
+            UnsupportedError: `what` of that many elements is not.
         """
         if elements % self.block:
             raise UnsupportedError(

@@ -117,10 +117,10 @@ IGNORED = {
 """By reason, and by how many values each takes; -1: as many as follow."""
 
 SAID = {
-    "prompts that ran before take so many MiB of main memory on top, 8,192 unless it is given": {
+    "prompts that ran before take that many MiB of main memory on top, 8,192 unless it is given": {
         1: "--cache-ram -cram",
     },
-    "a slot keeps so many copies of its states or windows in main memory on top, 32 unless given": {
+    "a slot keeps that many copies of its states or windows in main memory on top, 32 by default": {
         1: "--ctx-checkpoints --swa-checkpoints -ctxcp",
     },
     "a draft's context is the model's own, whatever it says; llama.cpp has no such flag any more": {

@@ -32,7 +32,7 @@ MIB = 2**20
 
 
 def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Iterator[Checked]:
-    """Hold the buffers read last against a memory of so many cells in all its streams.
+    """Hold the buffers read last against a memory of that many cells in all its streams.
 
     Where the settings say how layers are dealt, each against its device's; else all together.
     """

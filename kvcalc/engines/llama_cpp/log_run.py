@@ -137,7 +137,7 @@ class Run:
         return sequences, ubatches
 
     def cells_of(self, one: LayerCells, count: int) -> int:
-        """Rows of a tensor: its cells in all streams, or so many streams of a compressor's."""
+        """Rows of a tensor: its cells in all streams, or that many streams of a compressor's."""
         if one.memory not in COMPRESSORS.values():
             return count
         assert isinstance(one.cells, int)

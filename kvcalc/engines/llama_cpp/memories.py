@@ -30,7 +30,7 @@ class CellRow(NamedTuple):
 
 
 class LayerCells(NamedTuple):
-    """The cells of one layer in one memory: in each of `streams` so many, of its rows each."""
+    """The cells of one layer in one memory: in each of `streams` that many, of its rows each."""
 
     memory: str
     streams: Value

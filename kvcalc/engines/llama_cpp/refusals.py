@@ -61,7 +61,7 @@ def _heads(cache: Layer) -> tuple[int, int]:
 
 
 def limits(loaded: Loaded, settings: LlamaCppSettings) -> tuple[Limit, ...]:
-    """What llama.cpp runs: so many sequences, and of some architectures not every number."""
+    """What llama.cpp runs: that many sequences, and of some architectures not every number."""
     most = settings.rules.max_sequences
     at_once = Limit("sequences", SEQUENCES, most, f"at most {most}")
     name = loaded.architecture

@@ -42,7 +42,7 @@ SAID = {
     "what a diffusion model keeps of the block that it works on is not counted": {
         1: "--dllm-unmasking-strategy",
     },
-    "so many slots of recurrent state come on top": {1: "--prefix-cache-state-budget"},
+    "that many slots of recurrent state come on top": {1: "--prefix-cache-state-budget"},
     "copies of the cache take memory outside the GPU on top": {1: "--kv-transfer-config"},
     "ranks share a context on TurboMind alone, whose cache is not counted": {1: "--cp"},
 }

@@ -30,7 +30,7 @@ def _attention_ranks(asked: Asked) -> None:
         asked.settings["tensor_parallel_size"] = str(ranks)
     if groups > 1:
         asked.notes.append(
-            f"lmdeploy: --dp {groups} makes so many groups, each with caches of its own; the "
+            f"lmdeploy: --dp {groups} makes that many groups, each with caches of its own; the "
             "answer is one's"
         )
 

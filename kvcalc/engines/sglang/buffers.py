@@ -54,7 +54,7 @@ class TokenRow(NamedTuple):
     bytes: int
 
     def in_pages(self, pool: str, page: int) -> BufferBytes:
-        """The buffer in a pool that hands out pages of so many tokens; one page is spare."""
+        """The buffer in a pool that hands out pages of that many tokens; one page is spare."""
         working = self.working if page == 1 else f"{page} tokens x {self.working}"
         size = self.bytes * page
         return BufferBytes(pool, f"{pool}.{self.buffer}", working, size, size)

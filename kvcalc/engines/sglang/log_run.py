@@ -1,4 +1,4 @@
-"""What an SGLang log says of its run, and the buffers of pools of so many tokens."""
+"""What an SGLang log says of its run, and the buffers of pools of that many tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -127,7 +127,7 @@ class Run:
         changes: Mapping[str, Any],
         slots: int | None = None,
     ) -> Allocated:
-        """The buffers of pools of so many tokens, and slots, on one rank.
+        """The buffers of pools of that many tokens, and slots, on one rank.
 
         Raises:
             KvcalcError: SGLang refuses the model or the settings.

@@ -60,7 +60,7 @@ class PoolSizer:
     context: int
 
     def sizes(self, memory: int) -> PoolSizes:
-        """Divide so many bytes among the pools.
+        """Divide that many bytes among the pools.
 
         Raises:
             TooLittleMemoryError: they are too few.
@@ -114,7 +114,7 @@ class PoolSizer:
         return tokens, self._of_full(tokens)
 
     def window_beside(self, full: int) -> int:
-        """Tokens of the window pool beside so many of the full pool."""
+        """Tokens of the window pool beside that many of the full pool."""
         if not self._request_capped:
             return self._of_full(full)
         most = self.settings.max_total_tokens

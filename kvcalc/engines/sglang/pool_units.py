@@ -24,7 +24,7 @@ class PoolUnits(NamedTuple):
         return cdiv(CONTEXT, self.resolved.page)
 
     def of_group(self, pool: str, sequences: Value) -> Value:
-        """Units that so many requests of one attention group take."""
+        """Units that that many requests of one attention group take."""
         if pool == WINDOW:
             assert self.layout.window is not None
             return self.window_pool.pages(self.pages, sequences, self.layout.window)
@@ -51,7 +51,7 @@ class PoolUnits(NamedTuple):
         return self.of_group(pool, cdiv(SEQUENCES, self.resolved.groups))
 
     def total(self, bytes_of: Callable[[str], int], ranks: int, fullest: bool) -> Value:
-        """Bytes on so many ranks, of layers that store `bytes_of` per unit of each pool."""
+        """Bytes on that many ranks, of layers that store `bytes_of` per unit of each pool."""
         units = self.on_fullest if fullest else self.on_all
         total: Value = 0
         for pool in (FULL, WINDOW):

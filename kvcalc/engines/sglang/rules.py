@@ -23,16 +23,16 @@ def a_window_and_a_page(window: Value, page: int, interval: int, radix_cache: bo
 
 
 def an_interval_and_a_page(window: Value, page: int, interval: int, radix_cache: bool) -> Value:
-    """Once in so many steps of the server; with the radix cache a page more is kept."""
+    """Once in that many steps of the server; with the radix cache a page more is kept."""
     return interval + (page if radix_cache else 0) + page - 1
 
 
 def an_interval(window: Value, page: int, interval: int, radix_cache: bool) -> Value:
-    """Once in so many steps of the server; with the radix cache at least a page is kept."""
+    """Once in that many steps of the server; with the radix cache at least a page is kept."""
     least = maximum(window, page) - window if radix_cache else 0
     return least + (interval + page - 1)
 
 
 def an_interval_of_its_own(window: Value, page: int, interval: int, radix_cache: bool) -> Value:
-    """As soon as so many tokens of a request have left the window."""
+    """As soon as that many tokens of a request have left the window."""
     return max(interval, page)

@@ -155,7 +155,7 @@ def _data_parallel(asked: Asked) -> None:
             settings.setdefault("attn_dp_size", replicas)
         elif int(replicas) > 1:
             asked.notes.append(
-                f"sglang: --dp-size {int(replicas)} starts so many replicas; the answer is one's"
+                f"sglang: --dp-size {int(replicas)} starts that many replicas; the answer is one's"
             )
 
 

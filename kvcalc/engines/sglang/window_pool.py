@@ -102,7 +102,7 @@ class WindowPool:
         return self.beside(window, self.page, self.interval, self.radix_cache)
 
     def pages(self, request: Value, sequences: Value, window: Value) -> Value:
-        """Pages of so many requests at their peak, where all tokens of one are `request` pages.
+        """Pages of that many requests at their peak, where all tokens of one are `request` pages.
 
         One reads its prompt while the others generate.
         """
@@ -117,7 +117,7 @@ class WindowPool:
         return minimum(whole, (sequences - 1) * decoding + reading)
 
     def most(self, pages: int, request: int, window: int) -> int:
-        """How many requests of `request` pages each a window pool of so many pages has room for."""
+        """How many requests of `request` pages each fit in a window pool of that many pages."""
         whole = pages // request
         reading, decoding = self.reading(window), self.decoding(window)
         if reading is None:
@@ -128,7 +128,7 @@ class WindowPool:
         return max(whole, (pages - first) // decoding + 1 if pages >= first else 0)
 
     def cap(self, window: int, requests: int) -> int:
-        """Tokens that SGLang sets aside for so many running requests (compute_swa_request_cap)."""
+        """Tokens that SGLang sets aside for running requests (compute_swa_request_cap)."""
         assert self.chunk is not None
         a_request = window + self._beside_the_window
         return a_request * requests + self.chunks_in_flight * self.chunk + self.page

@@ -69,7 +69,7 @@ def _bound(planned: Plan) -> str:
 
 
 def _scaled(planned: Plan, size: int) -> Value:
-    """Bytes of a block, as so many a token where the plan holds for any block size."""
+    """Bytes of a block, as a number per token where the plan holds for any block size."""
     return BLOCK * (size // planned.block_size) if planned.scales else size
 
 

@@ -34,18 +34,18 @@ class Backend(NamedTuple):
         return KERNEL_BLOCK if self.takes(KERNEL_BLOCK) else min(self.kernel_blocks)
 
     def takes(self, block: int) -> bool:
-        """Whether blocks of so many tokens can be cut into its kernels' own."""
+        """Whether blocks of that many tokens can be cut into its kernels' own."""
         return any(block % kernel == 0 for kernel in self.kernel_blocks)
 
     def longest_block(self, tokens: int) -> int:
-        """The longest of its kernels' blocks of at most so many tokens, else the shortest."""
+        """The longest of its kernels' blocks of at most that many tokens, else the shortest."""
         shortest = min(self.kernel_blocks)
         if not self.exact:
             return max(shortest, tokens // shortest * shortest)
         return max((kernel for kernel in self.kernel_blocks if kernel <= tokens), default=shortest)
 
     def stride(self, block: int, token: int) -> int:
-        """Bytes that blocks of tokens of so many bytes must begin at multiples of.
+        """Bytes that blocks of tokens of that many bytes must begin at multiples of.
 
         An exact kernel cuts a longer block into its own, which packed blocks must keep whole.
         """

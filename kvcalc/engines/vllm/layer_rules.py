@@ -168,7 +168,7 @@ ROWS_OF_A_PAGE = {
     "FLASH_ATTN_MLA_SPARSE_FA4": 64,
     "ROCM_AITER_MLA_SPARSE": 1,
 }
-"""Backends of sparse attention that read rows as pages of so many, whatever their format."""
+"""Backends of sparse attention that read rows as pages of that many, whatever their format."""
 
 
 def _row_stride(rank: PlanContext, layer: "LatentAttention", form: str, row: int) -> int:

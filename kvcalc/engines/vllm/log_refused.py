@@ -63,11 +63,11 @@ class StartUpCheck(NamedTuple):
     why: str
 
     def gib(self, context: int) -> Fraction:
-        """GiB that a request of so many tokens needs."""
+        """GiB that a request of that many tokens needs."""
         return Fraction(self.needs(context), GIB)
 
     def longest(self, context: int, size: int) -> int:
-        """The longest request of at most `context` tokens that so many bytes hold."""
+        """The longest request of at most `context` tokens that that many bytes hold."""
         return longest_request(lambda tokens: self.needs(tokens) <= size, context)
 
 

@@ -52,13 +52,13 @@ class RunPool:
         self._requests: dict[int, int] = {}
 
     def request(self, context: int) -> int:
-        """Blocks of one request of so many tokens."""
+        """Blocks of one request of that many tokens."""
         if context not in self._requests:
             self._requests[context] = self._blocks(context)
         return self._requests[context]
 
     def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
-        """What the log may call the tokens of so many blocks, by the versions of the label."""
+        """What the log may call the tokens of that many blocks, by the versions of the label."""
         if context is not None:
             yield NEW_LABEL, capacity_tokens(blocks, self.request(context), context)
         yield OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks, context)

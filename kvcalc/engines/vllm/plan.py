@@ -222,7 +222,7 @@ def _windows(cache: Cache) -> tuple[tuple[str, int], ...]:
 def stage_members(
     groups: Sequence[PlannedGroup], stages: Sequence[int]
 ) -> list[list[list[Placed]]]:
-    """The members of each group on each stage, which are dealt so many layers."""
+    """The members of each group on each stage, which are dealt that many layers."""
     found = []
     start = 0
     for size in stages:

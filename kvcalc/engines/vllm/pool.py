@@ -139,7 +139,7 @@ COUNTED: Mapping[StartUp, str] = {
 
 
 def capacity_tokens(blocks: int, request: int, context: int) -> int:
-    """Tokens that so many blocks hold, as the log has them from 0.20.1 on, by vLLM's own float.
+    """Tokens that that many blocks hold, as the log has them from 0.20.1 on, by vLLM's own float.
 
     A request of `context` tokens takes `request` blocks.
     """
@@ -147,7 +147,7 @@ def capacity_tokens(blocks: int, request: int, context: int) -> int:
 
 
 def capacity_tokens_up_to_0_20(planned: Plan, blocks: int, context: int | None) -> int:
-    """Tokens that so many blocks hold, as the log had them up to 0.20.0.
+    """Tokens that that many blocks hold, as the log had them up to 0.20.0.
 
     The least block counts, that of states too, which is the context where one holds them all.
     """
@@ -183,5 +183,5 @@ def longest_request(passes: Callable[[int], bool], context: int) -> int:
 
 
 def _passes(needs: Needs, stage: int, size: int) -> Callable[[int], bool]:
-    """Whether requests of so many tokens pass the check of a stage."""
+    """Whether requests of that many tokens pass the check of a stage."""
     return lambda context: needs(context)[stage] <= size

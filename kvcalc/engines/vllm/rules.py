@@ -42,7 +42,7 @@ StatesMode = Literal["none", "align", "all"]
 
 
 class Batch(NamedTuple):
-    """From so many MiB of GPU memory on, so many tokens and sequences a batch (API server)."""
+    """From that many MiB of GPU memory on, that many tokens and sequences a batch (API server)."""
 
     memory: int
     tokens: int

@@ -169,8 +169,8 @@ def finish(asked: Asked) -> Asked:
     replicas = settings.get("data_parallel_size", "1")
     if replicas != "1":
         asked.notes.append(
-            f"vllm: --data-parallel-size {quote(replicas)} starts so many replicas; the answer is "
-            "one's"
+            f"vllm: --data-parallel-size {quote(replicas)} starts that many replicas; the answer "
+            "is one's"
         )
     return asked
 

@@ -17,7 +17,7 @@ Needs = Callable[[int], tuple[int, ...]]
 
 
 def start_up_needs(planned: Plan) -> Needs:
-    """What the check asks for, on a rank of each stage, to let requests of so many tokens in."""
+    """What the check asks for, on a rank of each stage, to let requests of that many tokens in."""
     settings = planned.settings
     varying = variables(settings, planned.block_size, planned.scales)
     per_page = formula(planned.model, ADDED_UP[settings.rules.start_up](planned), varying)

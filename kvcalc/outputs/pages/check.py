@@ -12,7 +12,7 @@ KNOWN = {
     GIVEN: "as given",
     ASSUMED: "assumed, for no line that is read names a release",
 }
-"""How the release is known that figures are held against."""
+"""How the release is known that figures are checked against."""
 
 
 def check_page(rows: Sequence[Checked], name: str) -> Page:
@@ -42,6 +42,6 @@ def check_page(rows: Sequence[Checked], name: str) -> Page:
 
 
 def _against(row: Checked) -> str:
-    """Say which release the figures are held against, and how it is known."""
+    """Say which release the figures are checked against, and how it is known."""
     release = at_version(row.engine, row.engine_version)
-    return f"held against {release}, {KNOWN[row.version_source]}."
+    return f"checked against {release}, {KNOWN[row.version_source]}."

@@ -93,7 +93,7 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
             "sequences_per_copy)",
             needs,
             "for Plan's sequences, spare ones counted",
-            "The copies that hold so many sequences, times their ranks, and the spare ones.",
+            "The copies that hold that many sequences, times their ranks, and the spare ones.",
         ),
         Answer(
             "cost_month",

@@ -1,4 +1,4 @@
-"""How many GPUs hold a trace's peak beside the weights, held against a sweep by hand."""
+"""How many GPUs hold a trace's peak beside the weights, checked against a sweep by hand."""
 
 from typing import Any
 

@@ -176,7 +176,7 @@ def test_what_is_given_together_is_taken_apart(
             )
             for key in ("cpu_bytes_to_use", "num_cpu_blocks")
         ),
-        ({"data_parallel_size": "8"}, "starts so many replicas; the answer is one's"),
+        ({"data_parallel_size": "8"}, "starts that many replicas; the answer is one's"),
         (
             {"kv_offloading_size": "64", "kv_offloading_backend": "lmcache"},
             "--kv-offloading-size: copies",

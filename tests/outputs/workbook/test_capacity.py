@@ -1,4 +1,4 @@
-"""*Plan*'s answers about GPUs, recalculated by LibreOffice and held against `kvcalc fit`."""
+"""*Plan*'s answers about GPUs, recalculated by LibreOffice and checked against `kvcalc fit`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Workbooks changed by openpyxl and recalculated by LibreOffice, held against the library."""
+"""Workbooks changed by openpyxl and recalculated by LibreOffice, checked against the library."""
 
 import random
 from pathlib import Path

@@ -95,7 +95,7 @@ def non_torch(profile: Profile) -> MemoryPart:
     """Look up what is outside of PyTorch.
 
     Raises:
-        UnsupportedError: no log tells of so many ranks on such a GPU.
+        UnsupportedError: no log tells of that many ranks on such a GPU.
     """
     card = CARDS.get(profile.capability, OTHERS)
     ranks = profile.ranks
