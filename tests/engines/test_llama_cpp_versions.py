@@ -1,4 +1,4 @@
-"""llama.cpp b5308 to b11312: what two old builds allocated, and what each changed rule does."""
+"""llama.cpp b5308 to b11312: what old builds allocated, and what each changed rule does."""
 
 import json
 import warnings
@@ -21,6 +21,7 @@ from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
 from tests.engines.log_lines import checked
+from tests.engines.test_llama_cpp import from_gguf
 
 MEASURED = json.loads(
     (Path(__file__).parents[1] / "oracles" / "llama_cpp_versions.json").read_text()
@@ -52,6 +53,22 @@ def test_an_old_build_allocated_as_much_to_the_byte(measured: dict[str, Any]) ->
         assert found.formula(context, sequences=sequences) == size, (case, context, sequences)
 
 
+@pytest.mark.parametrize("shape", MEASURED["published"]["shapes"], ids=lambda one: str(one["name"]))
+def test_a_published_shape_took_as_much_in_b8475(shape: dict[str, Any]) -> None:
+    of = MEASURED["published"]
+    model = from_gguf(shape["name"])
+    for row in shape["cases"]:
+        case = dict(zip(of["columns"], row, strict=True))
+        size, n_ctx, sequences = (case.pop(one) for one in ("bytes", "n_ctx", "sequences"))
+        settings = LlamaCppSettings(release=of["release"], **case)
+        context = -(-n_ctx // sequences) if case["kv_unified"] else n_ctx // sequences
+        try:
+            settings.require_model(model)
+            assert cost(model, settings).formula(context, sequences=sequences) == size
+        except KvcalcError:
+            assert size is None
+
+
 EXAONE_ROW = 2 * 8 * 128 * 2
 GLM = kvcalc.load("tests/oracles/configs/zai-org--GLM-5.json")
 
@@ -66,7 +83,9 @@ GLM = kvcalc.load("tests/oracles/configs/zai-org--GLM-5.json")
         ("b5428", GEMMA, 62 * 8192 * 8192),
         ("b5429", GEMMA, (52 * (1024 + 2048) + 10 * 8192) * 8192),
         ("b5554", GEMMA, (52 * (1024 + 512) + 10 * 8192) * 8192),
-        # K-EXAONE's NextN layer: the 49th of a pattern of 4 slides, then sees all, then is left out
+        # K-EXAONE: the NextN layer, 49th by a pattern of 4, slides, then sees all, then is none.
+        # b8475's own create_memory gives the first of these: 519,045,120.
+        ("b8475", K_EXAONE, 519_045_120),
         ("b9522", K_EXAONE, (37 * 768 + 12 * 8192) * EXAONE_ROW),
         ("b9523", K_EXAONE, (36 * 768 + 13 * 8192) * EXAONE_ROW),
         ("b11312", K_EXAONE, (36 * 768 + 12 * 8192) * EXAONE_ROW),
