@@ -100,6 +100,8 @@ class Splitter:
         elif letter.isspace():
             self.place += 1
             yield from self._end()
+        elif self.text.startswith("> ", self.place) and self._is_prompt():
+            self.place += 1
         elif letter in "<>" and (self.word is None or self.word.isdecimal()):
             self.word = None
             yield from self._redirected()
@@ -112,7 +114,7 @@ class Splitter:
             self._add(self._quoted(letter))
 
     def _is_prompt(self) -> bool:
-        """Whether a # is root's prompt: at the beginning of a text of one line."""
+        """Whether a # or > is a prompt: at the beginning of a text of one line."""
         return not self.text[: self.place].strip() and "\n" not in self.text.strip()
 
     def _operator(self) -> Iterator[str | None]:

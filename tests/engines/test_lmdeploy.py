@@ -153,6 +153,11 @@ def test_a_delta_nets_state_is_kept_in_two_bytes() -> None:
     halves = cost(load("Qwen--Qwen3.5-27B"), tensor_parallel_size=2)
     assert halves(64) == qwen(64)
     assert qwen.why == "blocks of 64 tokens, each tensor rounded up to 256 bytes"
+    longer = cost(load("Qwen--Qwen3.5-27B"), fp32_mamba_ssm_dtype=True)
+    assert longer(64) - qwen(64) == 48 * 2 * state
+    line = "LMDEPLOY_FP32_MAMBA_SSM_DTYPE=1 lmdeploy serve api_server m --backend pytorch"
+    asked = read(line)[1]
+    assert (asked.settings, asked.notes) == ({"fp32_mamba_ssm_dtype": "1"}, [])
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "lmdeploy": {
         "kv_cache_dtype": st.sampled_from(find("lmdeploy").dtypes),
+        "fp32_mamba_ssm_dtype": st.booleans(),
         "tensor_parallel_size": POWERS,
         "quant_policy": st.sampled_from([0, 4, 8, 16, 17, 42]),
         "cache_block_seq_len": COUNTS,

@@ -57,7 +57,7 @@ def layout(model: Model, settings: LmdeploySettings) -> Layout:
         ranks=ranks,
         block_tokens=tokens,
         layers=layers,
-        state=in_state(model, window, ranks),
+        state=in_state(model, window, ranks, 4 if settings.fp32_mamba_ssm_dtype else 2),
         blocks=_blocks(model, tokens),
     )
 

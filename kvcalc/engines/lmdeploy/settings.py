@@ -56,6 +56,12 @@ class LmdeploySettings(ReleasedSettings):
         BeforeValidator(_policy),
         About("0 none, 4 int4, 8 int8, 16 fp8, 17 fp8_e5m2, 42 turbo_quant", "messages.py"),
     ] = 0
+    fp32_mamba_ssm_dtype: Annotated[
+        bool,
+        About(
+            "true: recurrent states in float32 (LMDEPLOY_FP32_MAMBA_SSM_DTYPE)", "pytorch/envs.py"
+        ),
+    ] = False
     cache_block_seq_len: Annotated[Count, About("tokens per block (block_size)", "messages.py")] = (
         64
     )

@@ -131,8 +131,10 @@ def _index(rows: int, size: int) -> Tensor:
     return Tensor("an indexer's keys", working, rows * (size + SCALE))
 
 
-def in_state(model: Model, window: Value, ranks: int) -> list[Tensor]:
+def in_state(model: Model, window: Value, ranks: int, size: int) -> list[Tensor]:
     """The tensors of one sequence's state, each over all layers that have it.
+
+    An element of a recurrent state takes `size` bytes.
 
     Raises:
         UnsupportedError: states of different shapes, or heads that the ranks cannot share.
@@ -143,7 +145,7 @@ def in_state(model: Model, window: Value, ranks: int) -> list[Tensor]:
             "lmdeploy does not support gated_delta_net layers of several shapes",
             what="gated_delta_net layers of several shapes",
         )
-    tensors = [tensor for layer, n in delta for tensor in _delta_net(layer, n, ranks)]
+    tensors = [tensor for layer, n in delta for tensor in _delta_net(layer, n, ranks, size)]
     near = [(layer, n) for layer, n in model.groups if isinstance(layer, CompressedAttention)]
     if near:
         layers = sum(n for _, n in near)
@@ -154,8 +156,8 @@ def in_state(model: Model, window: Value, ranks: int) -> list[Tensor]:
     return tensors
 
 
-def _delta_net(layer: GatedDeltaNet, layers: int, ranks: int) -> list[Tensor]:
-    """All the convolution's columns, and the states; both in 2 bytes (qwen3_5.py)."""
+def _delta_net(layer: GatedDeltaNet, layers: int, ranks: int, size: int) -> list[Tensor]:
+    """All the convolution's columns, in 2 bytes, and the states (configurations/qwen3_5.py)."""
     for heads in (layer.key_heads, layer.value_heads):
         if heads % ranks:
             raise UnsupportedError.of(
@@ -165,8 +167,8 @@ def _delta_net(layer: GatedDeltaNet, layers: int, ranks: int) -> list[Tensor]:
     columns = layer.channels // ranks * layer.kernel
     states = layer.state_elements // ranks
     return [
-        Tensor(what, f"{layers} layers x {size} elements of 2 bytes", layers * size * 2)
-        for what, size in (("convolutions", columns), ("states", states))
+        Tensor(what, f"{layers} layers x {count} elements of {each} bytes", layers * count * each)
+        for what, count, each in (("convolutions", columns, 2), ("states", states, size))
     ]
 
 
