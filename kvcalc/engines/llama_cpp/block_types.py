@@ -25,7 +25,7 @@ class BlockType(NamedTuple):
         """Bytes of a row of `elements`.
 
         Raises:
-            KvcalcError: the row is not whole blocks.
+            UnsupportedError: the row is not whole blocks.
         """
         self.require_whole(elements, "a row")
         return elements // self.block * self.block_bytes

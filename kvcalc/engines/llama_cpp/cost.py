@@ -30,7 +30,7 @@ def cost(model: Model, settings: LlamaCppSettings) -> Cost:
     """Work out what llama.cpp's context allocates for its memory.
 
     Raises:
-        KvcalcError: a layer kind, an element type, windows or a draft that llama.cpp has not.
+        UnsupportedError: a layer kind, an element type, windows or a draft that llama.cpp has not.
     """
     loaded = load(model, settings)
     cells = _cells(loaded, settings)

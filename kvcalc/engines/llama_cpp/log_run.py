@@ -78,7 +78,8 @@ class Run:
         """The settings of the run, with changes.
 
         Raises:
-            KvcalcError: llama.cpp refuses one.
+            RequestError: one is not a valid setting.
+            UnsupportedError: the release does not have one.
         """
         return LlamaCppSettings(**{**self.own_settings, **changes})
 
@@ -94,7 +95,7 @@ class Run:
         """What the layers hold in a memory, each with how many hold it.
 
         Raises:
-            KvcalcError: llama.cpp has no such layers, or no such rows.
+            UnsupportedError: llama.cpp has no such layers, or no such rows.
         """
         loaded, settings = self.loaded, self.settings(changes or {})
         if "release" in (changes or {}):

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvcalc.catalogue.gguf import DESCRIBES_LAYERS, FREE
 from kvcalc.catalogue.gguf_keys import CANNOT_MATTER, READ
-from kvcalc.errors import KvcalcError, SourceError, quote
+from kvcalc.errors import SourceError, quote
 from kvcalc.layers.layer import MAX_SIZE
 from kvcalc.model import MAX_LAYERS
 
@@ -31,7 +31,7 @@ class Keys:
         found = sorted(self._read & self._values.keys())
         return {key.removeprefix(self._prefix): f"key {key}" for key in found}
 
-    def error(self, key: str, found: object, expected: str) -> KvcalcError:
+    def error(self, key: str, found: object, expected: str) -> SourceError:
         """Say what was found at a key and what was expected."""
         what = "nothing" if found is None else quote(found)
         return SourceError(f"{quote(self._prefix + key, 120)}: found {what}, expected {expected}")

@@ -7,7 +7,7 @@ Nothing is trusted: every length is bounded before it is used, and what does not
 from struct import Struct, unpack
 from typing import Any, Protocol
 
-from kvcalc.errors import KvcalcError, SourceError, quote
+from kvcalc.errors import SourceError, quote
 
 CHUNK = 2**18
 MAX_BYTES = 2**30
@@ -85,7 +85,7 @@ class Source:
         self.texts = self.items = self.strings = 0
         self.key = "header"
 
-    def error(self, problem: str) -> KvcalcError:
+    def error(self, problem: str) -> SourceError:
         """Say what is wrong at the key that is being read."""
         return SourceError(f"{self.key}: {problem}")
 
