@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.llama_cpp.server import PRESETS, SERVER, SWITCHES, VALUES, finish
+from kvcalc.engines.llama_cpp.server import PRESETS, SERVER, SWITCHES, VALUES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.slots import finish
 from kvcalc.engines.server import Asked
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError

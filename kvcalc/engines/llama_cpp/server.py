@@ -7,41 +7,13 @@ tools/server/server.cpp. Flags that change what is loaded in ways not followed h
 
 import re
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from kvcalc.engines.llama_cpp.ignored_flags import HARMLESS_VARIABLES, IGNORED, SAID
 from kvcalc.engines.llama_cpp.option_values import TAKES
-from kvcalc.engines.llama_cpp.rules import Rules, one_slot
-from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.server import MODEL, Asked, Beside, Server, Wanted
-from kvcalc.errors import RequestError, quote
+from kvcalc.engines.llama_cpp.slots import finish, finish_alone
+from kvcalc.engines.server import MODEL, Server, Wanted
 from kvcalc.model import Model
-
-CONTEXT = 4096
-"""Tokens without -c before --fit (common/common.h, n_ctx)."""
-
-MAIN_MEMORY = frozenset({"--cache-ram", "-cram", "--ctx-checkpoints", "-ctxcp"})
-"""Flags of which a note says what they keep in main memory."""
-
-IN_MAIN_MEMORY = (
-    "llama-server: main memory holds earlier prompts on top, up to 8,192 MiB (--cache-ram), and of "
-    "each slot checkpoints of states and windows (--ctx-checkpoints)"
-)
-
-DRAFTED = 3
-"""Tokens that a draft is asked for unless --spec-draft-n-max says otherwise (common/common.h)."""
-
-TRUE = {"on", "enabled", "true", "1"}
-"""What common/arg.cpp takes for true."""
-
-TYPES = ("kv_cache_dtype", "cache_type_k", "cache_type_v")
-"""Settings of the model's element types, which a draft does not share."""
-
-DRAFT_TYPES = {"cache_type_k": "spec_draft_type_k", "cache_type_v": "spec_draft_type_v"}
-"""Settings of a draft's element types, and what its flags give."""
-
-ROLLS_BACK = frozenset({"draft-mtp", "draft-eagle3", "draft-dflash", "draft-dspark"})
-"""Kinds of speculative decoding that want spare recurrent states (need_n_rs_seq)."""
 
 
 def _values(names: dict[str, str]) -> dict[str, str]:
@@ -71,7 +43,7 @@ VALUES = _values(
         "--spec-draft-n-max --draft --draft-n --draft-max": "spec_draft_n_max",
     }
 )
-"""What each flag with a value gives; `finish` makes n_rs_seq of the last two."""
+"""What each flag with a value gives; `slots` and `drafts` make settings of those that are none."""
 
 SWITCHES = {
     "--swa-full": ("swa_full", True),
@@ -149,151 +121,6 @@ ENVIRONMENT = {
     }.items()
 }
 """Variables of the environment (set_env of common/arg.cpp): what each gives."""
-
-
-ANY_SLOT = "any of them may use all of it"
-"""What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
-
-
-class Started(NamedTuple):
-    """A program of llama.cpp at its release.
-
-    `unified` says whether its sequences share a buffer, `fits` whether --fit is on; a stream is
-    whole `pad` cells.
-    """
-
-    name: str
-    rules: Rules
-    unified: bool
-    pad: int
-    fits: bool
-
-
-def finish(asked: Asked) -> Asked:
-    """Make of what was asked what llama-server makes of it.
-
-    Raises:
-        RequestError: more slots than tokens, or a count below 1.
-    """
-    started = _started(asked, "llama-server")
-    drafts = any(asked.settings.get(name) for name in ("spec_draft_model", "spec_draft_hf"))
-    wanted = asked.sequences
-    asked.sequences, unified = started.rules.slots(wanted, started.unified, drafts)
-    if unified and not started.unified:
-        asked.settings["kv_unified"] = True
-        given = "without -np" if wanted is None or wanted < 0 else f"with -np {wanted}"
-        asked.notes.append(
-            f"llama-server: {given} it makes {asked.sequences} slots in one unified buffer"
-        )
-    asked = _contexts(asked, started._replace(unified=unified))
-    if started.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
-        asked.notes.append(IN_MAIN_MEMORY)
-    return asked
-
-
-def finish_alone(asked: Asked) -> Asked:
-    """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
-    asked.sequences = max(1, asked.sequences or 1)
-    return _contexts(asked, _started(asked, "llama.cpp"))
-
-
-def _started(asked: Asked, program: str) -> Started:
-    settings = asked.settings
-    known = ("release", "kv_unified", "flash_attn")
-    own = LlamaCppSettings(**{name: settings[name] for name in known if name in settings})
-    fits = str(settings.pop("fit", "on")).lower() in TRUE
-    pad = own.rules.padding(own.own("flash_attn"))
-    return Started(program, own.rules, own.own("kv_unified"), pad, fits)
-
-
-def _contexts(asked: Asked, started: Started) -> Asked:
-    """Part -c among the slots; without it they have the model's own context, each or together."""
-    if asked.sequences is None or asked.sequences < 1:
-        raise RequestError.about(
-            "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
-        )
-    limit = asked.settings.pop("kv_unified_per_slot", None)
-    if limit is not None and not asked.context:
-        asked.context = asked.sequences * _count(limit)
-    elif asked.context is None and started.rules.without_context == "4096":
-        asked.context = CONTEXT
-        asked.notes.append(f"{started.name}: without -c it takes {CONTEXT:,} tokens")
-    if not asked.context:
-        asked.context = None
-        _without_context(asked, started)
-    elif asked.context > 0:
-        of_all = asked.context
-        asked.context = _of_one(of_all, asked.sequences, started)
-        each = f"each of {asked.sequences} gets {asked.context:,} tokens"
-        if started.unified and started.rules.slots is not one_slot:
-            each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
-        if asked.sequences > 1:
-            asked.notes.append(f"{started.name}: -c {of_all:,} counts all slots, so {each}")
-    _drafted(asked)
-    return asked
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,10}", str(text)):
-        raise RequestError.of("--kv-unified-per-slot", text, "a whole number")
-    return int(text)
-
-
-def _without_context(asked: Asked, started: Started) -> None:
-    """Without -c: one buffer is the model's own context; --fit gives each slot's stream as much.
-
-    Without --fit, and before it knew of streams, all slots share it (common/fit.cpp).
-    """
-    each = started.fits and not started.unified and started.rules.without_context == "each"
-    asked.shares_maximum = not each
-    if asked.sequences == 1:
-        said = "the context is the model's own"
-    elif each:
-        said = "each slot has the model's own context (--fit)"
-    else:
-        said = "its slots share the model's own context"
-    asked.notes.append(
-        f"{started.name}: without -c {said}, or less to fit the memory"
-        + (f"; {ANY_SLOT}" if started.unified else "")
-    )
-
-
-def _drafted(asked: Asked) -> None:
-    """Read the draft: states that are rolled back, and a context of its own beside the model's.
-
-    That has the model's whole context, streams and batches, but no spare states, and f16 whatever
-    the model's types are (common/speculative.cpp, common_base_params_to_speculative).
-    """
-    settings = asked.settings
-    kinds = set(str(settings.pop("spec_type", "")).split(","))
-    drafted = settings.pop("spec_draft_n_max", DRAFTED)
-    file, repository = settings.pop("spec_draft_model", None), settings.pop("spec_draft_hf", None)
-    own = {
-        name: settings.pop(flag)
-        for name, flag in DRAFT_TYPES.items()
-        if settings.get(flag) is not None
-    }
-    alike = {name: value for name, value in settings.items() if name not in TYPES}
-    mtp = "draft-mtp" in kinds
-    draft = repository or file
-    if draft is not None or mtp:
-        of_mtp = {"ctx_type": "mtp"} if mtp else {}
-        what = f"the draft {quote(draft)}" if draft else "the context of the model's NextN layers"
-        told_by = ("ctx_type", "mtp") if mtp and draft is None else None
-        asked.beside.append(Beside(what, draft, alike | own | of_mtp, told_by))
-    if ROLLS_BACK & kinds:
-        settings["n_rs_seq"] = drafted
-
-
-def _of_one(context: int, sequences: int, started: Started) -> int:
-    """Part -c among slots: the tokens of one that take the cells which -c takes of all."""
-    down, pad = context // sequences, started.pad
-    padded = -(-context // pad) * pad
-    if started.unified:
-        same = -(-down * sequences // pad) * pad == padded
-    else:
-        same = -(-down // pad) == -(-(padded // sequences) // pad)
-    return down if down and same else down + 1
 
 
 def prepare(wanted: Wanted) -> Wanted:

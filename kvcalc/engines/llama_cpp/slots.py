@@ -1,0 +1,141 @@
+"""What llama.cpp's programs make of -np and -c: how many sequences, and how long each may be."""
+
+import re
+from typing import NamedTuple
+
+from kvcalc.engines.llama_cpp.drafts import read_draft
+from kvcalc.engines.llama_cpp.rules import Rules, one_slot
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.server import Asked
+from kvcalc.errors import RequestError
+
+CONTEXT = 4096
+"""Tokens without -c before --fit (common/common.h, n_ctx)."""
+
+MAIN_MEMORY = frozenset({"--cache-ram", "-cram", "--ctx-checkpoints", "-ctxcp"})
+"""Flags of which a note says what they keep in main memory."""
+
+IN_MAIN_MEMORY = (
+    "llama-server: main memory holds earlier prompts on top, up to 8,192 MiB (--cache-ram), and of "
+    "each slot checkpoints of states and windows (--ctx-checkpoints)"
+)
+
+TRUE = {"on", "enabled", "true", "1"}
+"""What common/arg.cpp takes for true."""
+
+ANY_SLOT = "any of them may use all of it"
+"""What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
+
+
+class Started(NamedTuple):
+    """A program of llama.cpp at its release.
+
+    `unified` says whether its sequences share a buffer, `fits` whether --fit is on; a stream is
+    whole `pad` cells.
+    """
+
+    name: str
+    rules: Rules
+    unified: bool
+    pad: int
+    fits: bool
+
+
+def finish(asked: Asked) -> Asked:
+    """Make of what was asked what llama-server makes of it.
+
+    Raises:
+        RequestError: more slots than tokens, or a count below 1.
+    """
+    started = _started(asked, "llama-server")
+    drafts = any(asked.settings.get(name) for name in ("spec_draft_model", "spec_draft_hf"))
+    wanted = asked.sequences
+    asked.sequences, unified = started.rules.slots(wanted, started.unified, drafts)
+    if unified and not started.unified:
+        asked.settings["kv_unified"] = True
+        given = "without -np" if wanted is None or wanted < 0 else f"with -np {wanted}"
+        asked.notes.append(
+            f"llama-server: {given} it makes {asked.sequences} slots in one unified buffer"
+        )
+    asked = _contexts(asked, started._replace(unified=unified))
+    if started.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
+        asked.notes.append(IN_MAIN_MEMORY)
+    return asked
+
+
+def finish_alone(asked: Asked) -> Asked:
+    """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
+    asked.sequences = max(1, asked.sequences or 1)
+    return _contexts(asked, _started(asked, "llama.cpp"))
+
+
+def _started(asked: Asked, program: str) -> Started:
+    settings = asked.settings
+    known = ("release", "kv_unified", "flash_attn")
+    own = LlamaCppSettings(**{name: settings[name] for name in known if name in settings})
+    fits = str(settings.pop("fit", "on")).lower() in TRUE
+    pad = own.rules.padding(own.own("flash_attn"))
+    return Started(program, own.rules, own.own("kv_unified"), pad, fits)
+
+
+def _contexts(asked: Asked, started: Started) -> Asked:
+    """Part -c among the slots; without it they have the model's own context, each or together."""
+    if asked.sequences is None or asked.sequences < 1:
+        raise RequestError.about(
+            "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
+        )
+    limit = asked.settings.pop("kv_unified_per_slot", None)
+    if limit is not None and not asked.context:
+        asked.context = asked.sequences * _count(limit)
+    elif asked.context is None and started.rules.without_context == "4096":
+        asked.context = CONTEXT
+        asked.notes.append(f"{started.name}: without -c it takes {CONTEXT:,} tokens")
+    if not asked.context:
+        asked.context = None
+        _without_context(asked, started)
+    elif asked.context > 0:
+        of_all = asked.context
+        asked.context = _of_one(of_all, asked.sequences, started)
+        each = f"each of {asked.sequences} gets {asked.context:,} tokens"
+        if started.unified and started.rules.slots is not one_slot:
+            each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
+        if asked.sequences > 1:
+            asked.notes.append(f"{started.name}: -c {of_all:,} counts all slots, so {each}")
+    read_draft(asked)
+    return asked
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,10}", str(text)):
+        raise RequestError.of("--kv-unified-per-slot", text, "a whole number")
+    return int(text)
+
+
+def _without_context(asked: Asked, started: Started) -> None:
+    """Without -c: one buffer is the model's own context; --fit gives each slot's stream as much.
+
+    Without --fit, and before it knew of streams, all slots share it (common/fit.cpp).
+    """
+    each = started.fits and not started.unified and started.rules.without_context == "each"
+    asked.shares_maximum = not each
+    if asked.sequences == 1:
+        said = "the context is the model's own"
+    elif each:
+        said = "each slot has the model's own context (--fit)"
+    else:
+        said = "its slots share the model's own context"
+    asked.notes.append(
+        f"{started.name}: without -c {said}, or less to fit the memory"
+        + (f"; {ANY_SLOT}" if started.unified else "")
+    )
+
+
+def _of_one(context: int, sequences: int, started: Started) -> int:
+    """Part -c among slots: the tokens of one that take the cells which -c takes of all."""
+    down, pad = context // sequences, started.pad
+    padded = -(-context // pad) * pad
+    if started.unified:
+        same = -(-down * sequences // pad) * pad == padded
+    else:
+        same = -(-down // pad) == -(-(padded // sequences) // pad)
+    return down if down and same else down + 1
