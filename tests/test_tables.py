@@ -122,7 +122,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     },
     "names of kvcalc's own: tests go by the line, the column or the formula behind each": {
         "engines/sglang/formats.py": "SCALES",
-        "engines/vllm/log.py": "PATTERNS:override RULES:override",
+        "engines/vllm/log_blocks.py": "PATTERNS:override RULES:override",
         "engines/llama_cpp/log_ollama.py": "PATTERNS RULES",
         "formula/expression.py": "ARITHMETIC:at_most",
         "readers/traces/formats.py": "FORMATS",

@@ -1,4 +1,4 @@
-"""vLLM's start-up lines: blocks of the pool, tokens, concurrency, and the start-up error's.
+"""vLLM's start-up lines: the tokens of the pool and its concurrency, beside those of other files.
 
 Read in vLLM 0.33.0 (v1/core/kv_cache_utils.py, v1/core/kv_cache_planning.py,
 v1/worker/gpu_worker.py, platforms/interface.py), and as older versions had them.
@@ -23,8 +23,8 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.engines.vllm import log_config, log_layout, log_memory, log_refused
-from kvcalc.engines.vllm.log_run import NO_MEMORY, Run, RunPool, hint, length
+from kvcalc.engines.vllm import log_blocks, log_config, log_layout, log_memory, log_refused
+from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -34,36 +34,14 @@ PATTERNS = (
         rf"Maximum concurrency(?: for (?P<context>{COUNT}) tokens per request)? [:=] "
         rf"(?P<times>{SIZE})x",
     ),
-    pattern(
-        "mamba blocks",
-        "available Mamba cache blocks",
-        rf"max_num_seqs \((?P<sequences>{COUNT})\) exceeds available Mamba cache blocks "
-        rf"\((?P<blocks>{COUNT})\)",
-    ),
-    pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
-    pattern(
-        "override",
-        "num_gpu_blocks_override",
-        rf"Overriding num_gpu_blocks=(?P<blocks>{COUNT}) with "
-        rf"num_gpu_blocks_override=(?P<override>{COUNT})",
-    ),
-    pattern("blocks", "cache_config_info{", rf'num_gpu_blocks="(?P<blocks>{COUNT})"'),
     pattern("tokens", "cache_config_info{", rf'kv_cache_size_tokens="(?P<tokens>{COUNT})"'),
     pattern(
         "concurrency",
         "cache_config_info{",
         r'kv_cache_max_concurrency="(?P<times>[0-9]{1,9}\.[0-9]{1,20})"',
     ),
-    pattern(
-        "blocks",
-        "cache_config_info with",
-        rf"Engine [0-9]{{1,6}}: vllm cache_config_info with initialization after "
-        rf"num_gpu_blocks is: (?P<blocks>{COUNT})",
-    ),
     pattern("host pool", "host KV cache size", r"\+ host KV cache size"),
 )
-
-NO_CONTEXT = "the context is missing: give --set max_model_len=N"
 
 HOST_POOL = "HiSparse keeps rows in main memory, too, and kvcalc does not count its pools"
 
@@ -196,42 +174,11 @@ def _of_pair(run: Run, printed: Printed, context: int) -> Checked:
     return printed.cannot(_no_pair(run))
 
 
-def _blocks(run: Run, line: Found) -> Iterator[Checked]:
-    """Blocks that the memory gives; where it is not printed, those that one request takes."""
-    text = line.values["blocks"]
-    printed = Printed(line.line, "blocks (blocks)", text)
-    if run.subject.model is None:
-        yield printed.cannot(NO_MODEL)
-        return
-    blocks = run.blocks_in_memory(run.pool)
-    if blocks is not None:
-        of = f"{run.memory_bytes:,} B" if run.memory_bytes else f"{run.memory} GiB"
-        why = f"{of} / {run.pool.block:,} B a block"
-        ours = number(text) if number(text) in blocks else blocks[-1]
-        yield printed.held(ours, why)
-    elif line.kind in ("blocks", "mamba blocks"):
-        yield printed.cannot(NO_MEMORY)
-    elif run.context is None:
-        yield printed.cannot(NO_CONTEXT)
-    else:
-        why = f"blocks of one request of {run.context:,} tokens"
-        yield printed.held(run.pool.request(run.context), why)
-
-
-def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:
-    """The error of more sequences than there are blocks for their states."""
-    most = f"num_gpu_blocks; it starts with --max-num-seqs {line.values['blocks']}"
-    for row in _blocks(run, line):
-        yield replace(row, why=f"{row.why}; {most}")
-
-
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "tokens": _tokens,
     "concurrency": _concurrency,
     **log_refused.RULES,
-    "blocks": _blocks,
-    "mamba blocks": _mamba_blocks,
-    "override": _blocks,
+    **log_blocks.RULES,
     **log_layout.RULES,
     **log_memory.RULES,
 }
@@ -239,7 +186,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
 
 LOG = EngineLog(
     patterns=(
-        *(*PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
+        *(*log_blocks.PATTERNS, *PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
         *(*log_config.PATTERNS, *log_refused.PATTERNS),
     ),
     check=check,

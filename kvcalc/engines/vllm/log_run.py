@@ -14,6 +14,7 @@ from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 
+NO_CONTEXT = "the context is missing: give --set max_model_len=N"
 NO_MEMORY = "the available memory is missing from the log"
 
 MOST_TOKENS = 2**40
