@@ -1,5 +1,7 @@
 """What answers are made of: records that can be unfolded, and objects short to print."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 from io import BytesIO
@@ -89,6 +91,29 @@ def test_a_preset_and_what_every_engine_makes_of_it_are_short_to_print(name: str
             except kvcalc.KvcalcError:
                 continue
             assert len(repr(found)) <= MOST
+
+
+BEING_READ = {"Asked", "Beside", "Launch", "Wanted"}
+"""What a command line comes to, gathered flag by flag."""
+
+
+def test_every_dataclass_is_frozen_but_a_commands_options_and_what_is_being_read() -> None:
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(kvcalc.__path__, "kvcalc.")
+        if not module.name.startswith(("kvcalc.cli", "kvcalc.__main__"))
+    ]
+    mutable = {
+        one.__name__
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type)
+        and is_dataclass(one)
+        and one.__module__.startswith("kvcalc.")
+        and not one.__module__.startswith("kvcalc.cli")
+        and not one.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    }
+    assert mutable == BEING_READ
 
 
 def test_a_cost_and_a_pool_are_keys_of_a_dictionary() -> None:

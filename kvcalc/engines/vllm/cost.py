@@ -90,19 +90,16 @@ def _fixed(planned: Plan) -> Mapping[str, str]:
 
 
 def _groups(planned: Plan, bound: Formula, all_ranks: int) -> Iterator[Group]:
-    """Gather the groups of one kind that take the same blocks."""
+    """Gather the groups of one kind that take the same blocks, and so have one window."""
     alike: dict[tuple[str, Value], list[PlannedGroup]] = {}
     for group in planned.groups:
         alike.setdefault((group.cache.layer, group.blocks), []).append(group)
     for (kind, blocks), groups in alike.items():
-        members = [member for group in groups for member in group.members]
-        windows = {getattr(cache, "window", None) for _, cache in members}
-        window = windows.pop() if len(windows) == 1 else None
         share = blocks * len(groups) * _scaled(planned, all_ranks) * SEQUENCES
         yield Group(
             kind=kind,
-            layers=len({place for place, _ in members}),
-            window=window,
+            layers=len({place for group in groups for place, _ in group.members}),
+            window=getattr(groups[0].cache, "window", None),
             formula=Formula(share, bound.variables),
             steps=tuple(_group_steps(planned, groups, blocks, share)),
         )

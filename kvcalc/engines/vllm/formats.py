@@ -30,7 +30,17 @@ class Heads(NamedTuple):
 
 def _with_scales(bits: int) -> Callable[[Heads], int]:
     """Keys and values of `bits` per element, and a float32 scale for each."""
-    return lambda heads: heads.kv_heads * ((heads.key + heads.value) * bits // 8 + 8)
+    return lambda heads: heads.kv_heads * (heads.key * bits // 8 + heads.value * bits // 8 + 8)
+
+
+def _one_size(form: str, heads: Heads) -> int:
+    """The elements of a key, which are those of a value."""
+    if heads.key != heads.value:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"{form} needs keys and values of one size, found {heads.key} and {heads.value}",
+        )
+    return heads.key
 
 
 NVFP4_SCALED = 16
@@ -39,25 +49,22 @@ NVFP4_SCALED = 16
 
 def _nvfp4(heads: Heads) -> int:
     """Half a byte per element, and a byte of scale for those that share one."""
-    if heads.key != heads.value:
+    size = _one_size("nvfp4", heads)
+    if size < NVFP4_SCALED:
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"nvfp4 needs keys and values of one size, found {heads.key} and {heads.value}",
+            f"nvfp4 needs heads of {NVFP4_SCALED} elements or more, found {size}",
         )
-    if heads.key < NVFP4_SCALED:
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            f"nvfp4 needs heads of {NVFP4_SCALED} elements or more, found {heads.key}",
-        )
-    return 2 * heads.kv_heads * (heads.key // 2 + heads.key // NVFP4_SCALED)
+    return 2 * heads.kv_heads * (size // 2 + size // NVFP4_SCALED)
 
 
 def _turboquant(key_bits: int | None, value_bits: int) -> Callable[[Heads], int]:
     """A key of `key_bits` per element and its norm (None: a byte each), a value with two."""
 
     def slot(heads: Heads) -> int:
-        key = heads.key if key_bits is None else -(-heads.key * key_bits // 8) + 2
-        value = -(-heads.value * value_bits // 8) + 4
+        size = _one_size("turboquant", heads)
+        key = size if key_bits is None else -(-size * key_bits // 8) + 2
+        value = -(-size * value_bits // 8) + 4
         return heads.kv_heads * (-(-(key + value) // 2) * 2)
 
     return slot

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines.vllm import formats
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Mamba2
@@ -14,6 +16,7 @@ from kvcalc.model import Model
 
 CONFIGS = "tests/oracles/configs"
 LLAMA = kvcalc.load("llama-3.1-8b")
+SCALED = {"int8_per_token_head", "fp8_per_token_head", "int4_per_token_head"}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,37 @@ def test_blocks_grow_as_if_values_were_as_long_as_keys() -> None:
 def test_bytes_of_a_head(form: str, head_dim: int, head_bytes: int) -> None:
     model = Model(name="m", layers=(FullAttention(kv_heads=1, head_dim=head_dim),))
     assert kvcalc.cost(model, "vllm", kv_cache_dtype=form)(1) == 16 * head_bytes
+
+
+PACKED: dict[str, dict[tuple[int, int], int]] = {
+    "int8_per_token_head": {(64, 64): 136, (192, 128): 328},
+    "fp8_per_token_head": {(64, 64): 136, (192, 128): 328},
+    "int4_per_token_head": {(64, 64): 72, (192, 128): 168, (81, 81): 88},
+    "nvfp4": {(16, 16): 18, (64, 64): 72, (80, 80): 90, (100, 100): 112},
+    "nvfp4_4over6": {(64, 64): 72},
+    "turboquant_k8v4": {(64, 64): 100, (84, 84): 130, (100, 100): 154},
+    "turboquant_4bit_nc": {(64, 64): 70, (84, 84): 90, (100, 100): 106},
+    "turboquant_k3v4_nc": {(64, 64): 62, (84, 84): 80, (100, 100): 94},
+    "turboquant_3bit_nc": {(64, 64): 54, (84, 84): 70, (100, 100): 82},
+    "ultraquant_4bit": {(64, 64): 68, (96, 96): 102},
+    "octave_k3v3_compact": {(64, 64): 52, (128, 128): 100},
+}
+"""Bytes of a head's slot by the elements of a key and of a value: what customize_spec of 0.33.0
+makes of them (v1/attention/backends, turboquant/config.py's slot_size_aligned)."""
+
+
+@pytest.mark.parametrize("form", formats.PACKED)
+def test_a_heads_slot_is_what_its_backend_says(form: str) -> None:
+    for (key, value), slot in PACKED[form].items():
+        assert formats.token_bytes(formats.Heads(1, key, value), form) == slot
+        assert formats.token_bytes(formats.Heads(3, key, value), form) == 3 * slot
+
+
+@pytest.mark.parametrize("form", sorted({*PACKED} - SCALED))
+def test_other_slots_hold_keys_and_values_of_one_size(form: str) -> None:
+    """vLLM reads values in the shape of keys there, or asserts it."""
+    with pytest.raises(UnsupportedError, match="needs keys and values of one size"):
+        formats.token_bytes(formats.Heads(1, 128, 64), form)
 
 
 @pytest.mark.parametrize(("elements", "row_bytes"), [(64, 64), (128, 132), (256, 264)])

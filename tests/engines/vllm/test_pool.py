@@ -10,6 +10,7 @@ from kvcalc.model import Model
 CONFIGS = "tests/oracles/configs"
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 QWEN = kvcalc.load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json")
+UNEVEN = {"pipeline_parallel_size": 2, "pp_layer_partition": "20,28"}
 
 
 def test_memory_of_exactly_one_request_is_one_block_short() -> None:
@@ -27,15 +28,35 @@ def test_memory_of_exactly_one_request_is_one_block_short() -> None:
     [
         # The block held back is seen where blocks are large.
         (QWEN, 8 * 2**30, {}, 16.32, 7.95),
-        # The check is stage by stage.
+        # The check is stage by stage, and ends at the first that is short.
         (KEXAONE, 4 * 2**30, {"pipeline_parallel_size": 2}, 7.7, 4.0),
+        (KEXAONE, (4 * 2**30, 2**30), UNEVEN, 6.41, 4.0),
+        (KEXAONE, (9 * 2**30, 2**30), UNEVEN, 8.98, 1.0),
+        # Where none is, the figures are of the stage with the largest blocks.
+        (KEXAONE, (16 * 2**30, 20 * 2**30), UNEVEN, 8.98, 20.0),
     ],
 )
 def test_what_the_start_up_check_prints(
-    model: Model, memory: int, settings: dict[str, Any], needed: float, available: float
+    model: Model, memory: Any, settings: dict[str, Any], needed: float, available: float
 ) -> None:
     figures = kvcalc.pool(model, "vllm", memory=memory, context=262_144, **settings).figures
     assert (figures["needed_gib"], figures["available_gib"]) == (needed, available)
+
+
+@pytest.mark.parametrize(
+    ("memory", "length"),
+    [
+        # Beside the null block: no memory at all, too little for a token, and more than enough.
+        (786_432, None),
+        (786_433, 0),
+        (2**40, 4096),
+    ],
+)
+def test_the_longest_request_that_the_check_lets_in(memory: int, length: int | None) -> None:
+    """v1/core/kv_cache_planning.py: without memory it says so and estimates nothing."""
+    figures = kvcalc.pool(KEXAONE, "vllm", memory=memory, context=4096).figures
+    assert figures["estimated_max_model_len"] == length
+    assert figures["fits"] == (length == 4096)
 
 
 @pytest.mark.parametrize(

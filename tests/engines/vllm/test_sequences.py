@@ -37,6 +37,12 @@ def test_from_which_release_on(release: str, most: int | None) -> None:
     assert bool(kvcalc.cost(QWEN35, f"vllm@{release}").note) == (most is not None)
 
 
+@pytest.mark.parametrize(("blocks", "starts"), [(1023, False), (1024, True)])
+def test_as_many_sequences_as_blocks_are_let_in(blocks: int, starts: bool) -> None:
+    pool = kvcalc.pool(QWEN35, "vllm@0.28.0", memory=blocks * 51_380_224, context=1000)
+    assert (pool.note == "") == starts
+
+
 def test_a_card_that_runs_256_by_itself_starts() -> None:
     assert on_h100(gpu="a100-80gb").note == ""
     assert on_h100(gpu="rtx-5090").note == ""

@@ -19,7 +19,13 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.model import Model
 from tests.engines.vllm.figures import MEMORY
-from tests.engines.vllm.measured import ORACLES, VERSIONS, Case, recurrent_model
+from tests.engines.vllm.measured import (
+    ORACLES,
+    VERSIONS,
+    Case,
+    more_model,
+    recurrent_model,
+)
 
 SPECS = {
     "full_attention": "FullAttention",
@@ -291,9 +297,73 @@ def test_the_share_of_the_memory(version: str, share: str) -> None:
     assert own == given
 
 
-@pytest.mark.parametrize(("version", "batch"), [("0.27.1", 8_192), ("0.28.0", 16_384)])
-def test_the_batch_of_a_large_gpu(version: str, batch: int) -> None:
-    assert VllmSettings(release=version, gpu="b200").batch == batch
+BATCHES = [(70, 8_192, 1_024), (0, 2_048, 256)]
+LARGER_BATCHES = [(160, 16_384, 1_024), *BATCHES]
+"""From how many GiB of GPU memory on which batch and sequences (engine/arg_utils.py of 0.11.2 and
+0.28.0, get_batch_defaults for the server)."""
+
+
+@pytest.mark.parametrize(
+    ("version", "batches"),
+    [("0.11.2", BATCHES), ("0.27.1", BATCHES), ("0.28.0", LARGER_BATCHES), (None, LARGER_BATCHES)],
+)
+def test_the_batch_by_the_memory_of_a_gpu(
+    version: str | None, batches: list[tuple[int, int, int]]
+) -> None:
+    rows = VllmSettings(release=version).rules.batches
+    assert [(row.memory / 1024, row.tokens, row.sequences) for row in rows] == batches
+    t4, b200 = (VllmSettings(release=version, gpu=gpu).batch for gpu in ("t4", "b200"))
+    assert (t4, b200) == (batches[-1][1], batches[0][1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "batch"),
+    [
+        ({"data_parallel_size": 2, "enable_expert_parallel": True}, 256),
+        ({"data_parallel_size": 1, "enable_expert_parallel": True}, 8_192),
+        ({"data_parallel_size": 2}, 8_192),
+        ({"data_parallel_size": 2, "enable_expert_parallel": True, "release": "0.19.1"}, 8_192),
+        (
+            {
+                "data_parallel_size": 2,
+                "enable_expert_parallel": True,
+                "performance_mode": "throughput",
+            },
+            512,
+        ),
+    ],
+)
+def test_kernels_for_small_batches_have_one(settings: dict[str, Any], batch: int) -> None:
+    """Over several replicas alone (engine/arg_utils.py; config/parallel.py, from 0.20.0 on)."""
+    assert VllmSettings(all2all_backend="nixl_ep", **settings).batch == batch
+
+
+@pytest.mark.parametrize(
+    ("version", "cached"), [("0.11.2", False), ("0.27.1", False), ("0.28.0", True)]
+)
+def test_whether_recurrent_layers_have_prefix_caching_unless_asked(
+    version: str, cached: bool
+) -> None:
+    model, engine = model_of("qwen3-next-80b"), f"vllm@{version}"
+    given = kvcalc.cost(model, engine, enable_prefix_caching=cached)
+    assert kvcalc.cost(model, engine)(8192) == given(8192)
+
+
+@pytest.mark.parametrize(
+    ("version", "asked", "block"),
+    [
+        ("0.19.1", 128, 544),
+        ("0.20.0", 128, 640),
+        ("0.20.0", 16, 544),
+        *((version, asked, asked) for version in ("0.19.1", "0.20.0") for asked in (640, 1024)),
+    ],
+)
+def test_the_step_in_which_a_block_grows_to_a_state(version: str, asked: int, block: int) -> None:
+    """34 blocks of 16 tokens, or 5 of 128 where that is asked for (platforms/interface.py)."""
+    planned = plan(
+        more_model("Qwen3-Next-80B-A3B"), VllmSettings(release=version, block_size=asked)
+    )
+    assert planned.block_size == block
 
 
 @pytest.mark.parametrize(

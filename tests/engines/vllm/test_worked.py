@@ -251,3 +251,47 @@ def test_the_derivation_says_the_padding(
     cost = kvcalc.cost(model, "vllm", **settings)
     steps = [step for group in cost.groups for step in group.steps]
     assert [step.value for step in steps if step.name == "padding"] == padding
+
+
+V4 = [(43, 128), (41, None), (21, 8), (20, 128)]
+
+
+def layer(window: int) -> SlidingAttention:
+    return SlidingAttention(kv_heads=8, head_dim=128, window=window)
+
+
+@pytest.mark.parametrize(
+    ("model", "groups"),
+    [
+        (KEXAONE, [("sliding_attention", 36, 128), ("full_attention", 12, None)]),
+        (
+            Model(name="m", layers=(layer(127), layer(128), layer(128))),
+            [("sliding_attention", 1, 127), ("sliding_attention", 2, 128)],
+        ),
+        # DeepSeek V4: windows, rows beside an indexer's, and two kinds of waiting states.
+        (
+            kvcalc.load(f"{CONFIGS}/deepseek-ai--DeepSeek-V4-Flash.json"),
+            [("compressed_attention", layers, window) for layers, window in V4],
+        ),
+    ],
+)
+def test_the_layers_of_a_cost_are_told_by_kind_and_window(
+    model: Model, groups: list[tuple[str, int, int | None]]
+) -> None:
+    found = kvcalc.cost(model, "vllm").groups
+    assert [(group.kind, group.layers, group.window) for group in found] == groups
+
+
+@pytest.mark.parametrize(
+    ("settings", "ranks"),
+    [
+        ({}, []),
+        ({"tensor_parallel_size": 2}, ["1 stage of 2 ranks"]),
+        ({"pipeline_parallel_size": 2}, ["2 stages of 1 rank"]),
+    ],
+)
+def test_a_block_is_added_up_where_there_are_several_ranks(
+    settings: dict[str, Any], ranks: list[str]
+) -> None:
+    steps = kvcalc.cost(KEXAONE, "vllm", **settings).steps
+    assert [step.working for step in steps if step.name == "bytes per block, all ranks"] == ranks
