@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from kvcalc.model import Model
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Bytes on one rank of each stage, by part: components of the weights, and kept buffers.
+    """Bytes on one rank of each stage, or on each device, by part.
 
+    Parts are components of the weights, and kept buffers.
     `note` says what is loaded beside them and is not counted.
     """
 
@@ -30,5 +28,6 @@ class Loaded:
         return dict(Counter(fullest).most_common())
 
 
-Weigh = Callable[[Model, Any], "Loaded | None"]
-"""What is loaded of a model with an engine's settings; None where no rule is known for it."""
+Weigh = Callable[..., "Loaded | None"]
+"""What is loaded of a model with an engine's settings and, if a file's tensors are at hand, those
+(`Stored`, in a third place); None where no rule is known."""

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +12,11 @@ from kvcalc.dtypes import dtype as dtype_of
 from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
 from kvcalc.readers import safetensors
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kvcalc.readers.gguf.tensors import Tensor as GgufTensor
     from kvcalc.readers.hub import HubId
 
 PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
@@ -29,7 +28,8 @@ class Weights:
     """Bytes of all weights, their element type as their source writes it, and what that source is.
 
     `parameters` is their number, if the source gives it. `published` ones are as the checkpoint
-    has them, so that what an engine loads of its tensors is known.
+    has them, so that what an engine loads of its tensors is known; `tensors` are those of a GGUF
+    file, one by one.
     """
 
     bytes: int
@@ -37,6 +37,7 @@ class Weights:
     source: str
     parameters: int | None = None
     published: bool = False
+    tensors: tuple[Stored, ...] = ()
 
 
 def weights_of(model: Model, given: Weights | int | None) -> Weights:
@@ -168,7 +169,7 @@ def _of_gguf(path: Path) -> Weights:
 
     match = PART.search(path.name)
     parts = int(match["parts"]) if match else 1
-    tensors: list[GgufTensor] = []
+    tensors: list[Stored] = []
     for number in range(1, parts + 1):
         name = PART.sub(f"-{number:05}-of-{parts:05}.gguf", path.name) if match else path.name
         with opened(path.with_name(name)) as file:
@@ -176,7 +177,7 @@ def _of_gguf(path: Path) -> Weights:
                 tensors += read_tensors(file)
             except KvcalcError as error:
                 raise SourceError.of(path, error) from None
-    return _summed(tensors, f"the tensor table of {path.name}")
+    return replace(_summed(tensors, f"the tensor table of {path.name}"), tensors=tuple(tensors))
 
 
 def _of_hub(hub_id: "HubId") -> Weights | None:
@@ -204,10 +205,11 @@ def _of_hub(hub_id: "HubId") -> Weights | None:
             raise RequestError.about(
                 "weights", f"{quote(stream.name)} is split; give --weights 240GB"
             )
-        return _summed(read_tensors(stream), f"the tensor table of {stream.name}")
+        stored = tuple(read_tensors(stream))
+        return replace(_summed(stored, f"the tensor table of {stream.name}"), tensors=stored)
 
 
-def _summed(tensors: "Iterable[safetensors.Tensor | GgufTensor]", source: str) -> Weights:
+def _summed(tensors: Iterable[safetensors.Tensor | Stored], source: str) -> Weights:
     sizes: Counter[str] = Counter()
     elements = 0
     for tensor in tensors:

@@ -146,6 +146,7 @@ SWITCHED = {
     "-nkvo": ("offload_kqv", False),
     "--no-kv-offload": ("offload_kqv", False),
     "-no-kvu": ("kv_unified", False),
+    **dict.fromkeys(("-cmoe", "--cpu-moe"), ("n_cpu_moe", 2**20)),
 }
 """Switches whose flag does not say it all."""
 

@@ -108,6 +108,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "split_mode": st.sampled_from(["layer", "row", "none", "tensor"]),
         "tensor_split": st.lists(st.floats(0.001, 1e9), min_size=1, max_size=16).map(tuple),
         "n_gpu_layers": st.integers(0, 64),
+        "n_cpu_moe": st.integers(0, 64),
+        "override_tensor": st.sampled_from([("exps=CPU",), ("blk\\.1=CUDA1", "ffn=CPU")]),
         "offload_kqv": BOOLS,
         "release": st.sampled_from(["b11312", "b6170"]),
         "strict_version": BOOLS,

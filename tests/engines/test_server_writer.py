@@ -264,6 +264,8 @@ def test_an_option_writes_what_it_takes(
         ("llama.cpp", "context", 2**31 - 1, 2**31),
         ("llama.cpp", "sequences", 2**31 - 1, 2**31),
         ("llama.cpp", "n_gpu_layers", 0, -1),
+        ("llama.cpp", "n_cpu_moe", 0, -1),
+        ("llama.cpp", "override_tensor", ["exps=CPU"], ["exps"]),
         ("llama.cpp", "spec_draft_n_max", 0, -1),
         ("mlx", "kv_bits", 8, 7),
         ("mlx", "kv_group_size", 32, 16),

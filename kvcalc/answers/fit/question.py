@@ -36,8 +36,9 @@ class Question:
         Raises:
             UnsupportedError: the ranks do not divide the model.
         """
-        weigh = self.engine.weights if self.weights.published else None
-        return weigh(self.model, settings) if weigh else None
+        known = self.weights.published or self.weights.tensors
+        weigh = self.engine.weights if known else None
+        return weigh(self.model, settings, self.weights.tensors) if weigh else None
 
     def with_settings(self, **settings: Any) -> "Question":
         """The same question with other settings of the engine."""

@@ -51,9 +51,8 @@ IGNORED = {
         "--xtc-threshold -l -s",
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
-        0: "--check-tensors --cpu-moe --offline --[no-]repack -cmoe -nr",
-        1: "--hf-token --lazy-mode --load-mode --n-cpu-ffn --n-cpu-moe --override-tensor -hft "
-        "-lm -lzm -ncffn -ncmoe -ot",
+        0: "--check-tensors --offline --[no-]repack -nr",
+        1: "--hf-token --lazy-mode --load-mode --n-cpu-ffn -hft -lm -lzm -ncffn",
     },
     "where the server listens, whom it lets in, and its own processes": {
         0: "--[no-]cors-credentials --no-host --reuse-port --[no-]ui --[no-]webui",

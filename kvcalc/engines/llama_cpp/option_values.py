@@ -34,6 +34,8 @@ TAKES: Mapping[str, Takes] = {
         most=15,
     ),
     "n_gpu_layers": Whole(f"{ARG}, --gpu-layers, std::stoi", least=0, most=INT32),
+    "n_cpu_moe": Whole(f"{ARG}, --n-cpu-moe, a C++ int", least=0, most=INT32),
+    "override_tensor": Listed(f"{ARG}, --override-tensor", pattern="[^,]+=[A-Za-z0-9]+", joint=","),
     "spec_type": Choices("common/speculative.cpp, names of the types", ("draft-mtp",)),
     "spec_draft_n_max": Whole(f"{ARG}, --spec-draft-n-max", least=0, most=INT32),
 }

@@ -13,7 +13,7 @@ from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.rules import Rules, Windows
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
-from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.model import Model
 
 MAX_DEVICES = 16
@@ -62,6 +62,25 @@ def _layers(value: object) -> object:
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
+
+
+def _overrides(value: object) -> object:
+    """Take pairs of an expression and a place as a list, or as a text with commas between them."""
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+def _override(pair: str) -> str:
+    expression, equals, _ = pair.rpartition("=")
+    try:
+        re.compile(expression)
+    except re.error:
+        equals = ""
+    if not (equals and expression):
+        raise ValueError(f"found {quote(pair)}, expected an expression and a place, as exps=CPU")
+    return pair
+
+
+Override = Annotated[str, Field(min_length=3, max_length=1_000), AfterValidator(_override)]
 
 
 def _alone(ranks: object) -> object:
@@ -142,9 +161,26 @@ class LlamaCppSettings(ReleasedSettings):
         BeforeValidator(_layers),
         About("layers on devices, the output's included; not given: all", "include/llama.h"),
     ] = None
+    n_cpu_moe: Annotated[
+        int,
+        BeforeValidator(whole),
+        Field(ge=0, le=2**20),
+        About("first layers whose experts stay in main memory", "common/arg.cpp"),
+    ] = 0
+    override_tensor: Annotated[
+        Annotated[tuple[Override, ...], Field(min_length=1, max_length=1_000)] | None,
+        BeforeValidator(_overrides),
+        About("expressions of tensors' names and where they go, as exps=CPU", "common/arg.cpp"),
+    ] = None
     offload_kqv: Annotated[
         Truth, About("false: the cache stays in main memory", "include/llama.h")
     ] = True
+
+    @property
+    def overrides(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of `override_tensor`: an expression, and the place of what it finds."""
+        pairs = (pair.rpartition("=") for pair in self.override_tensor or ())
+        return tuple((expression, place) for expression, _, place in pairs)
 
     def require_model(self, model: Model) -> None:
         """Refuse a model that the release has no code for, or whose cache in it was not read.

@@ -1,8 +1,8 @@
 """GGUF's tensor table: how many bytes the weights take, without reading any of them."""
 
 from math import prod
-from typing import NamedTuple
 
+from kvcalc.parameters.stored import Stored
 from kvcalc.readers.gguf.metadata import Source, Stream, read_head
 
 MAX_TENSORS = 2**20
@@ -48,15 +48,7 @@ TYPES = {
 """Each ggml type: its name, and the elements and bytes of a block (gguf 0.19.0, constants.py)."""
 
 
-class Tensor(NamedTuple):
-    """A tensor of the table: its ggml type, its elements and its bytes."""
-
-    dtype: str
-    elements: int
-    bytes: int
-
-
-def read_tensors(stream: Stream) -> list[Tensor]:
+def read_tensors(stream: Stream) -> list[Stored]:
     """Read the tensor table that follows the metadata of a GGUF stream.
 
     Raises:
@@ -70,11 +62,12 @@ def read_tensors(stream: Stream) -> list[Tensor]:
     return [_tensor(source) for _ in range(count)]
 
 
-def _tensor(source: Source) -> Tensor:
-    source.text(MAX_NAME_BYTES)
+def _tensor(source: Source) -> Stored:
+    own = source.text(MAX_NAME_BYTES)
     if (dimensions := source.number("I")) > MAX_DIMENSIONS:
         raise source.error(f"found {dimensions:,} dimensions, expected at most {MAX_DIMENSIONS}")
-    elements = prod(source.number("Q") for _ in range(dimensions))
+    shape = [source.number("Q") for _ in range(dimensions)]
+    elements = prod(shape)
     if elements > MAX_ELEMENTS:
         raise source.error(f"found a tensor of {elements:,} elements, expected fewer")
     kind = source.number("I")
@@ -82,4 +75,5 @@ def _tensor(source: Source) -> Tensor:
     if kind not in TYPES:
         raise source.error(f"found the tensor type {kind}, expected one that gguf knows")
     name, block_elements, block_bytes = TYPES[kind]
-    return Tensor(name, elements, -(-elements // block_elements) * block_bytes)
+    size = -(-elements // block_elements) * block_bytes
+    return Stored(own, name, shape[0] if shape else 1, elements, size)

@@ -5,7 +5,7 @@ bytes that follow, `kept` the tables and buffers, `draft` what MTP's layers add.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -20,6 +20,7 @@ from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Format
 from kvcalc.parameters.sizes import Sizes
+from kvcalc.parameters.stored import Stored
 from kvcalc.parameters.tensor import Tensor
 
 ENDS_EVERYWHERE = frozenset({"gpt_oss"})
@@ -37,13 +38,15 @@ class Stage(NamedTuple):
     last: bool
 
 
-def weigh(model: Model, settings: VllmSettings) -> Loaded | None:
+def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -> Loaded | None:
     """What a rank of each stage loads; None where no rule is known for the model or its format.
+
+    Of a GGUF file, whose tensors are `stored`, none is.
 
     Raises:
         UnsupportedError: the ranks do not divide the model.
     """
-    if model.tensors is None or model.sizes is None:
+    if model.tensors is None or model.sizes is None or stored:
         return None
     if {(kind, settings.generation) for kind in expert_formats(model)} & UNKNOWN:
         return None

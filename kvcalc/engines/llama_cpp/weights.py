@@ -1,0 +1,121 @@
+"""Which device holds which of a GGUF file's tensors, and what stays in main memory.
+
+llama.cpp of 2026-10-01 (commit 0c1e570): src/llama-model.cpp (load_tensors),
+src/llama-model-loader.cpp (create_tensor), ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size). The
+rules are read, not measured.
+"""
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+
+from kvcalc.engines.llama_cpp.devices import single
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.weights import Loaded, Weigh
+from kvcalc.errors import RequestError
+from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
+
+BLOCK = re.compile(r"blk\.([0-9]{1,6})\.")
+INPUT = re.compile(r"(token_embd|token_embd_norm|token_types|position_embd)\.")
+"""Tensors of the input, which stay in main memory."""
+
+HEAD, EMBEDDING = "output.weight", "token_embd.weight"
+EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")
+"""Routed experts (common/common.h, LLM_FFN_EXPS_REGEX): not the shared ones, nor the router."""
+
+PLAIN = re.compile(r"(B?F|I)[0-9]+")
+"""Element types whose rows are not padded."""
+
+PARTS = (
+    (EXPERTS, "experts"),
+    (re.compile("attn|ssm|shortconv"), "attention and states"),
+    (re.compile("ffn"), "mlp"),
+    (re.compile("output"), "lm_head"),
+    (re.compile(""), "other"),
+)
+"""What a tensor is a part of, by the first expression that its name holds."""
+
+ALIGNMENT, ROW = 128, 512
+"""Bytes that a tensor begins at multiples of on CUDA, and elements that it pads rows to."""
+
+MAIN_MEMORY = None
+
+
+def weigh(model: Model, settings: LlamaCppSettings, stored: Sequence[Stored] = ()) -> Loaded | None:
+    """What each device loads of a GGUF file's tensors; None without them.
+
+    Rows that devices share (--split-mode row, tensor) are dealt in ways that were not read.
+
+    Raises:
+        RequestError: --override-tensor names a place that is not known.
+    """
+    if not stored or settings.split_mode in ("row", "tensor"):
+        return None
+    names = {tensor.name for tensor in stored}
+    blocks = 1 + max((int(found[1]) for name in names if (found := BLOCK.match(name))), default=0)
+    devices: list[Counter[str]] = [Counter() for _ in _shares(settings)]
+    host = 0
+    for tensor in stored:
+        again = tensor.name == EMBEDDING and HEAD not in names
+        for name in (tensor.name, *((HEAD,) if again else ())):
+            device = _device(name, blocks, settings)
+            if device is MAIN_MEMORY:
+                host += tensor.bytes
+            else:
+                devices[device][_part(name)] += _on_a_device(tensor)
+    note = f"{host:,} bytes of them stay in main memory" if host else ""
+    return Loaded(tuple(map(dict, devices)), note)
+
+
+def _shares(settings: LlamaCppSettings) -> tuple[float, ...]:
+    """The share of each device: one of all where the model is not split."""
+    split = settings.tensor_split if settings.split_mode != "none" else None
+    return split or (1.0,)
+
+
+def _device(name: str, blocks: int, settings: LlamaCppSettings) -> int | None:
+    """The device of a tensor; None is main memory. The head is one layer more."""
+    for pattern, place in settings.overrides:
+        if re.search(pattern, name):
+            return _named(place, len(_shares(settings)))
+    found = BLOCK.match(name)
+    if INPUT.match(name):
+        return MAIN_MEMORY
+    layer = int(found[1]) if found else blocks
+    if found and layer < settings.n_cpu_moe and EXPERTS.search(name):
+        return MAIN_MEMORY
+    asked = blocks + 1 if settings.n_gpu_layers is None else settings.n_gpu_layers
+    start = max(blocks + 1 - asked, 0)
+    if layer < start:
+        return MAIN_MEMORY
+    sums = [single(float(share)) for share in accumulate(_shares(settings))]
+    points = [single(point / sums[-1]) for point in sums]
+    return bisect_right(points, single((layer - start) / min(asked, blocks + 1)))
+
+
+def _named(place: str, devices: int) -> int | None:
+    """A buffer type of --override-tensor: CPU, or a device's, as CUDA1."""
+    number = re.fullmatch(r"(?:CUDA|Vulkan|ROCm|Metal|SYCL)([0-9]{0,2})", place)
+    if number is None and place != "CPU":
+        raise RequestError.of("override_tensor", place, "CPU or a device, as CUDA0")
+    device = MAIN_MEMORY if number is None else int(number[1] or 0)
+    if device is not MAIN_MEMORY and device >= devices:
+        raise RequestError.of("override_tensor", place, f"one of the {devices} devices")
+    return device
+
+
+def _part(name: str) -> str:
+    return next(part for expression, part in PARTS if expression.search(name))
+
+
+def _on_a_device(tensor: Stored) -> int:
+    """Bytes of a tensor in a device's buffer: the rest of a quantised row is there too."""
+    rest = -tensor.row % ROW if PLAIN.fullmatch(tensor.dtype) is None else 0
+    size = tensor.bytes + rest * tensor.bytes // tensor.elements
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+WEIGHTS: Weigh = weigh

@@ -1,0 +1,126 @@
+"""Where llama.cpp puts a GGUF file's tensors: by hand, from its loader's own rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import kvcalc
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.llama_cpp.weights import weigh
+from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.parameters.stored import Stored
+from tests.shapes import full, model
+
+MODEL = model(*[full()] * 4)
+
+
+def stored(name: str, dtype: str = "F16", row: int = 1024, rows: int = 64) -> Stored:
+    elements = row * rows
+    size = {"F16": 2 * elements, "F32": 4 * elements, "Q8_0": elements // 32 * 34}[dtype]
+    return Stored(name, dtype, row, elements, size)
+
+
+SIZE = 1024 * 64 * 2
+LAYERS = [
+    stored(f"blk.{layer}.{name}.weight")
+    for layer in range(4)
+    for name in ("attn_q", "ffn_gate_exps", "ffn_gate_shexp")
+]
+FILE = (stored("token_embd.weight"), *LAYERS, stored("output_norm.weight"), stored("output.weight"))
+TIED = tuple(tensor for tensor in FILE if tensor.name != "output.weight")
+
+
+def loaded(file: tuple[Stored, ...], **settings: Any) -> tuple[list[int], str]:
+    """Tensors on each device, and what is said of main memory."""
+    found = weigh(MODEL, LlamaCppSettings(**settings), file)
+    assert found is not None
+    return [sum(parts.values()) // SIZE for parts in found.stages], found.note
+
+
+def host(tensors: int) -> str:
+    return f"{tensors * SIZE:,} bytes of them stay in main memory"
+
+
+@pytest.mark.parametrize(
+    ("settings", "devices", "tensors_in_main_memory"),
+    [
+        ({}, [14], 1),
+        ({"n_gpu_layers": 5}, [14], 1),
+        ({"n_gpu_layers": 4}, [11], 4),
+        ({"n_gpu_layers": 1}, [2], 13),
+        ({"n_gpu_layers": 0}, [0], 15),
+        # Five layers with the head's: 0, 1/5 and 2/5 of them lie before the half.
+        ({"tensor_split": (1, 1)}, [9, 5], 1),
+        ({"tensor_split": (3, 1)}, [12, 2], 1),
+        ({"tensor_split": (1, 1), "n_gpu_layers": 4}, [6, 5], 4),
+        ({"tensor_split": (1, 1), "split_mode": "none"}, [14], 1),
+        ({"n_cpu_moe": 3}, [11], 4),
+        ({"n_cpu_moe": 2**20}, [10], 5),
+        ({"override_tensor": ("exps=CPU",)}, [10], 5),
+        ({"override_tensor": ("shexp=CPU", r"blk\.0\.=CPU")}, [8], 7),
+        ({"override_tensor": ("token_embd=CUDA0",)}, [15], 0),
+        ({"override_tensor": ("exps=CUDA1",), "tensor_split": (1, 1)}, [6, 8], 1),
+    ],
+)
+def test_tensors_stand_where_their_layer_does(
+    settings: Mapping[str, Any], devices: list[int], tensors_in_main_memory: int
+) -> None:
+    said = host(tensors_in_main_memory) if tensors_in_main_memory else ""
+    assert loaded(FILE, **settings) == (devices, said)
+
+
+def test_a_tied_embedding_is_held_twice() -> None:
+    assert loaded(TIED) == loaded(FILE)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "size"),
+    [
+        (stored("blk.0.attn_q.weight", "Q8_0", 1024), 1024 * 64 // 32 * 34),
+        # 32 of 544 elements stand past 512: 480 more are padded, 34 bytes for each 32 of them.
+        (stored("blk.0.attn_q.weight", "Q8_0", 544), 544 * 64 // 32 * 34 + 480 // 32 * 34 + 2),
+        (stored("blk.0.attn_q.weight", "F16", 544), 544 * 64 * 2),
+        (stored("blk.0.attn_norm.weight", "F32", 3, 1), 128),
+    ],
+)
+def test_rows_and_tensors_are_padded_as_cuda_pads_them(tensor: Stored, size: int) -> None:
+    found = weigh(MODEL, LlamaCppSettings(), (tensor,))
+    assert found is not None
+    assert found.bytes == size
+
+
+def test_parts_are_named() -> None:
+    found = weigh(MODEL, LlamaCppSettings(), FILE)
+    assert found is not None
+    assert found.parts == {
+        "attention and states": 4 * SIZE,
+        "experts": 4 * SIZE,
+        "mlp": 4 * SIZE,
+        "lm_head": 2 * SIZE,
+    }
+
+
+@pytest.mark.parametrize("mode", ["row", "tensor"])
+def test_rows_that_devices_share_are_not_dealt(mode: Any) -> None:
+    assert weigh(MODEL, LlamaCppSettings(split_mode=mode), FILE) is None
+    assert weigh(MODEL, LlamaCppSettings()) is None
+
+
+@pytest.mark.parametrize("place", ["CUDA1", "RPC0", "cpu"])
+def test_a_place_that_is_not_there_is_named(place: str) -> None:
+    with pytest.raises(RequestError, match=f"override_tensor: found '{place}', expected"):
+        weigh(MODEL, LlamaCppSettings(override_tensor=(f"exps={place}",)), FILE)
+
+
+@pytest.mark.parametrize("pair", ["exps", "=CPU", "([=CPU"])
+def test_an_expression_and_a_place_are_expected(pair: str) -> None:
+    with pytest.raises(KvcalcError, match="override_tensor"):
+        kvcalc.cost(MODEL, "llama.cpp", override_tensor=(pair,))
+
+
+@pytest.mark.parametrize("kind", ["attn", "ssm", "shortconv"])
+def test_what_mixes_tokens_is_one_part(kind: str) -> None:
+    found = weigh(MODEL, LlamaCppSettings(), (stored(f"blk.0.{kind}_in.weight"),))
+    assert found is not None
+    assert found.parts == {"attention and states": SIZE}
