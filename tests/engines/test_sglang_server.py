@@ -49,7 +49,24 @@ def test_running_requests_are_the_sequences_and_a_setting() -> None:
         ),
         ("--dp 4", {}, "starts that many replicas"),
         ("--pp-size 1 --dcp-size 1 --attn-cp-size 1", {}, None),
-        ("--pipeline-parallel-size 2", {}, "each stage holds its own layers alone"),
+        (
+            "--pipeline-parallel-size 2",
+            {"disable_overlap_schedule": True},
+            "each stage holds its own layers alone",
+        ),
+        ("--enable-mis", {"disable_radix_cache": True, "chunked_prefill_size": -1}, None),
+        (
+            "--disaggregation-mode decode",
+            {"disable_radix_cache": True},
+            "slots for requests on their way",
+        ),
+        (
+            "--disaggregation-mode decode --disaggregation-decode-enable-radix-cache",
+            {},
+            "slots for requests on their way",
+        ),
+        ("--disaggregation-mode prefill", {}, "slots for requests on their way"),
+        ("--enable-deterministic-inference", {}, "run without the radix cache"),
         (
             "--prefill-attention-backend fa3 --decode-attention-backend fa3",
             {"attention_backend": "fa3"},

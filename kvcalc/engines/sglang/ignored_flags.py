@@ -23,11 +23,11 @@ IGNORED = {
     "the text of requests and answers: its tokens are the context": {
         0: "--allow-auto-truncate --constrained-json-disable-any-whitespace "
         "--disable-outlines-disk-cache --disable-tokenizer-batch-decode "
-        "--enable-dynamic-batch-tokenizer --enable-mis --enable-response-store "
-        "--enable-strict-thinking --enable-tokenizer-batch-encode "
-        "--incremental-streaming-output --is-embedding --return-input-ids --return-output-ids "
-        "--skip-server-warmup --skip-tokenizer-init --stream-response-default-include-usage "
-        "--strip-thinking-cache --trust-request-chat-template",
+        "--enable-dynamic-batch-tokenizer --enable-response-store --enable-strict-thinking "
+        "--enable-tokenizer-batch-encode --incremental-streaming-output --is-embedding "
+        "--return-input-ids --return-output-ids --skip-server-warmup --skip-tokenizer-init "
+        "--stream-response-default-include-usage --strip-thinking-cache "
+        "--trust-request-chat-template",
         1: "--chat-template --completion-template --constrained-json-max-whitespace-cnt "
         "--constrained-json-whitespace-pattern --default-chat-template-kwargs "
         "--detokenizer-worker-num --dynamic-batch-tokenizer-batch-size "
@@ -88,8 +88,8 @@ IGNORED = {
         "--disable-custom-all-reduce --disable-decode-cuda-graph --disable-flashinfer-autotune "
         "--disable-prefill-cuda-graph --enable-aiter-allreduce-fusion --enable-amd-monokernel "
         "--enable-attn-tp-input-scattered --enable-cudagraph-gc --enable-dense-mlp-attn-tp "
-        "--enable-deterministic-inference --enable-dp-attention-local-control-broadcast "
-        "--enable-dp-lm-head --enable-flashinfer-allreduce-fusion --enable-fp32-lm-head "
+        "--enable-dp-attention-local-control-broadcast --enable-dp-lm-head "
+        "--enable-flashinfer-allreduce-fusion --enable-fp32-lm-head "
         "--[no-]enable-fused-qk-norm-rope --enable-layernorm-sp --enable-lean-attention "
         "--enable-mscclpp --enable-nccl-nvls --enable-nvidia-megakernel --enable-p2p-check "
         "--enable-quant-communications --enable-single-batch-overlap --enable-symm-mem "

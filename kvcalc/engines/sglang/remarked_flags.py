@@ -55,6 +55,9 @@ SAID = {
     "a window pool that is sized by the running requests is larger by these tails": {
         1: "--swa-prefix-tails",
     },
+    "attention backends that it does not support run without the radix cache; with it is counted": {
+        0: "--enable-deterministic-inference",
+    },
     "what stands in that file is not read": {1: "--config"},
     "the layers of a draft model whose window it is are counted whole": {
         1: "--speculative-dflash-draft-window-size",

@@ -63,6 +63,9 @@ VALUES = {
 --mamba-scheduler-strategy is an older name (up to 0.5.18).
 """
 
+BUNDLES = {"--enable-mis": {"disable_radix_cache": True, "chunked_prefill_size": -1}}
+"""Flags that set several at once (srt/arg_groups/attention_hook.py)."""
+
 SHARED = {
     "dcp_size": "ranks share the tokens of a context",
     "attn_cp_size": "ranks share the tokens of a prompt, and each holds more heads",
@@ -120,6 +123,7 @@ def finish(asked: Asked) -> Asked:
         settings.setdefault("kv_cache_dtype", own)
     _data_parallel(asked)
     _shared(asked)
+    _decoding_alone(asked)
     _of_phases(asked)
     if (overrides := settings.pop("json_model_override_args", None)) is not None:
         read_overrides("--json-model-override-args", overrides, asked)
@@ -160,7 +164,7 @@ def _data_parallel(asked: Asked) -> None:
 
 
 def _shared(asked: Asked) -> None:
-    """Refuse ranks that share a context's tokens; say of stages that they are not counted."""
+    """Refuse ranks that share a context's tokens; stages run without overlap, and are said."""
     for name, why in SHARED.items():
         if (ranks := asked.settings.pop(name, "1")) != "1":
             raise RequestError.about(
@@ -169,10 +173,18 @@ def _shared(asked: Asked) -> None:
                 "count",
             )
     if (stages := asked.settings.pop("pp_size", "1")) != "1":
+        asked.settings["disable_overlap_schedule"] = True
         asked.notes.append(
             f"sglang: of --pp-size {quote(stages)} each stage holds its own layers alone; here "
             "every GPU holds them all"
         )
+
+
+def _decoding_alone(asked: Asked) -> None:
+    """Turn the radix cache off on a server that decodes what others have read."""
+    decodes = asked.passed.get("--disaggregation-mode") == "decode"
+    if decodes and "--disaggregation-decode-enable-radix-cache" not in asked.passed:
+        asked.settings["disable_radix_cache"] = True
 
 
 def _of_phases(asked: Asked) -> None:
@@ -214,6 +226,7 @@ SERVER = Server(
         **{_flag(name): (name, True) for name in SWITCHES},
         "--enable-dp-attention": ("enable_dp_attention", True),
     },
+    bundles=BUNDLES,
     environment=ENVIRONMENT,
     harmless=IGNORED,
     said=SAID,

@@ -8,24 +8,22 @@ IGNORED = {
         0: "--[no-]allow-credentials --[no-]disable-fastapi-docs --[no-]enable-offline-docs "
         "--[no-]enable-ssl-refresh --[no-]enable-tokenizer-info-endpoint "
         "--[no-]fail-on-environ-validation --grpc --headless",
-        1: "--api-server-count --grpc-port --h11-max-header-count "
-        "--h11-max-incomplete-event-size --host --port --root-path "
-        "--sse-keep-alive-interval --ssl-ca-certs --ssl-cert-reqs --ssl-certfile "
-        "--ssl-ciphers --ssl-keyfile --uds -asc",
+        1: "--api-server-count --grpc-port --h11-max-header-count --h11-max-incomplete-event-size "
+        "--host --port --root-path --sse-keep-alive-interval --ssl-ca-certs --ssl-cert-reqs "
+        "--ssl-certfile --ssl-ciphers --ssl-keyfile --uds -asc",
         -1: "--allowed-headers --allowed-methods --allowed-origins --api-key --middleware",
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--[no-]allow-deprecated-quantization --[no-]enable-cumem-allocator "
-        "--[no-]enable-sleep-mode --[no-]sleep-mode-offload-cudagraph "
-        "--[no-]trust-remote-code --[no-]use-tqdm-on-load",
+        "--[no-]enable-sleep-mode --[no-]sleep-mode-offload-cudagraph --[no-]trust-remote-code "
+        "--[no-]use-tqdm-on-load",
         1: "--code-revision --config-format --cpu-offload-gb --download-dir --engram-config "
-        "--hf-token --load-format --max-parallel-loading-workers "
-        "--model-impl --model-loader-extra-config --offload-backend "
-        "--offload-group-size --offload-num-in-group --offload-prefetch-step "
+        "--hf-token --load-format --max-parallel-loading-workers --model-loader-extra-config "
+        "--offload-backend --offload-group-size --offload-num-in-group --offload-prefetch-step "
         "--pt-load-map-location --quantization --quantization-config "
         "--safetensors-load-strategy --safetensors-prefetch-block-size "
-        "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config "
-        "-q -r",
+        "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config -q "
+        "-r",
         -1: "--cpu-offload-params --ignore-patterns --offload-params "
         "--sleep-preserve-parameter-names",
     },
@@ -34,23 +32,20 @@ IGNORED = {
         "--[no-]enable-prompt-embeds --[no-]enable-request-id-headers "
         "--[no-]exclude-tools-when-tool-choice-none --[no-]return-tokens-as-token-ids "
         "--[no-]skip-tokenizer-init --[no-]tokens-only --[no-]trust-request-chat-template",
-        1: "--anthropic-disabled-thinking-effort --chat-template "
-        "--chat-template-content-format --cohere-format "
-        "--default-chat-template-kwargs --diffusion-config --fingerprint-mode "
-        "--fingerprint-value --generation-config --io-processor-plugin "
-        "--override-generation-config --pooler-config --reasoning-config "
-        "--reasoning-effort-map --reasoning-parser --reasoning-parser-plugin "
-        "--renderer-num-workers --response-role --structured-outputs-config "
-        "--tokenizer --tokenizer-mode --tokenizer-revision --tool-call-parser "
-        "--tool-parser-plugin --tool-server --tool-strict-level -dc",
+        1: "--anthropic-disabled-thinking-effort --chat-template --chat-template-content-format "
+        "--cohere-format --default-chat-template-kwargs --fingerprint-mode --fingerprint-value "
+        "--generation-config --io-processor-plugin --override-generation-config "
+        "--pooler-config --reasoning-config --reasoning-effort-map --reasoning-parser "
+        "--reasoning-parser-plugin --renderer-num-workers --response-role "
+        "--structured-outputs-config --tokenizer --tokenizer-mode --tokenizer-revision "
+        "--tool-call-parser --tool-parser-plugin --tool-server --tool-strict-level",
         -1: "--logits-processors --served-model-name",
     },
     "what is logged, measured, traced or checked": {
         0: "--aggregate-engine-logging --[no-]cudagraph-metrics --disable-log-requests "
-        "--disable-log-stats --[no-]disable-uvicorn-access-log "
-        "--[no-]enable-fault-tolerance --[no-]enable-force-include-usage "
-        "--[no-]enable-layerwise-nvtx-tracing --[no-]enable-log-deltas "
-        "--[no-]enable-log-outputs --[no-]enable-log-requests "
+        "--disable-log-stats --[no-]disable-uvicorn-access-log --[no-]enable-fault-tolerance "
+        "--[no-]enable-force-include-usage --[no-]enable-layerwise-nvtx-tracing "
+        "--[no-]enable-log-deltas --[no-]enable-log-outputs --[no-]enable-log-requests "
         "--[no-]enable-logging-iteration-details --[no-]enable-mfu-metrics "
         "--[no-]enable-per-request-metrics --[no-]enable-prompt-tokens-details "
         "--[no-]enable-return-routed-experts --[no-]enable-server-load-tracking "
@@ -58,9 +53,9 @@ IGNORED = {
         "--[no-]log-error-stack --[no-]ray-workers-use-nsight",
         1: "--aux-output-config --custom-histogram-buckets --disable-access-log-for-endpoints "
         "--fault-tolerance-config --jit-monitor-mode --kv-cache-metrics-sample "
-        "--log-config-file --log-level --logging-config --max-log-len "
-        "--otlp-traces-endpoint --per-request-spec-decode-metrics --profiler-config "
-        "--show-hidden-metrics-for-version --uvicorn-log-level --watchdog-config",
+        "--log-config-file --log-level --logging-config --max-log-len --otlp-traces-endpoint "
+        "--per-request-spec-decode-metrics --profiler-config --show-hidden-metrics-for-version "
+        "--uvicorn-log-level --watchdog-config",
         -1: "--collect-detailed-traces",
     },
     "replicas of the whole server: the answer is one's": {
@@ -68,39 +63,35 @@ IGNORED = {
         "--data-parallel-multi-port-external-lb --[no-]enable-elastic-ep "
         "--[no-]enable-scale-out -dpe -dph -dpm",
         1: "--data-parallel-address --data-parallel-backend --data-parallel-rank "
-        "--data-parallel-rpc-port --data-parallel-size-local "
-        "--data-parallel-start-rank --data-parallel-supervisor-port "
-        "--dp-supervisor-probe-failure-threshold --dp-supervisor-probe-interval-s "
-        "--dp-supervisor-probe-timeout-s --dp-sync-interval --elastic-ep-max-dp-size "
-        "-dpa -dpb -dpl -dpn -dpp -dpr",
+        "--data-parallel-rpc-port --data-parallel-size-local --data-parallel-start-rank "
+        "--data-parallel-supervisor-port --dp-supervisor-probe-failure-threshold "
+        "--dp-supervisor-probe-interval-s --dp-supervisor-probe-timeout-s --dp-sync-interval "
+        "--elastic-ep-max-dp-size -dpa -dpb -dpl -dpn -dpp -dpr",
     },
     "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
-        0: "--[no-]dcp-q-replicate --[no-]disable-cascade-attn "
-        "--[no-]disable-custom-all-reduce --[no-]enable-dbo "
-        "--[no-]enable-flash-late-interaction --[no-]enable-flashinfer-autotune "
-        "--[no-]enable-hc-sp --[no-]enable-mamba-cache-stochastic-rounding "
-        "--[no-]monokernel -O0 -O1 -O2 -O3",
-        1: "--compilation-config --dbo-decode-token-threshold "
-        "--dbo-prefill-token-threshold --dcp-comm-backend --gdn-prefill-backend "
-        "--ir-op-priority --kda-decode-backend --kda-prefill-backend --kernel-config "
-        "--linear-backend --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm "
-        "--optimization-level --sparse-indexer-topk-backend "
-        "--ubatch-size -O -cc",
+        0: "--[no-]dcp-q-replicate --[no-]disable-cascade-attn --[no-]disable-custom-all-reduce "
+        "--[no-]enable-dbo --[no-]enable-flash-late-interaction "
+        "--[no-]enable-flashinfer-autotune --[no-]enable-hc-sp "
+        "--[no-]enable-mamba-cache-stochastic-rounding --[no-]monokernel -O0 -O1 -O2 -O3",
+        1: "--compilation-config --dbo-decode-token-threshold --dbo-prefill-token-threshold "
+        "--dcp-comm-backend --gdn-prefill-backend --ir-op-priority --kda-decode-backend "
+        "--kda-prefill-backend --kernel-config --linear-backend --mamba-backend "
+        "--mamba-cache-philox-rounds --mamba-ssu-algorithm --optimization-level "
+        "--sparse-indexer-topk-backend --ubatch-size -O -cc",
         -1: "--cudagraph-capture-sizes",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
-        0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds "
-        "--[no-]interleave-mm-strings "
+        0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds --[no-]interleave-mm-strings "
         "--[no-]mm-device-do-normalize --[no-]mm-encoder-only --[no-]skip-mm-profiling "
         "--[no-]trust-request-mm-kwargs",
         1: "--allowed-local-media-path --ec-manager-config --ec-transfer-config "
         "--limit-mm-per-prompt --media-io-kwargs --mm-encoder-attn-backend "
         "--mm-encoder-attn-dtype --mm-encoder-fp8-scale-path "
         "--mm-encoder-fp8-scale-save-margin --mm-encoder-fp8-scale-save-path "
-        "--mm-encoder-tp-mode --mm-hasher-algorithm --mm-ipc-gpu-memory-gb "
-        "--mm-processor-cache-gb --mm-processor-cache-type --mm-processor-device "
-        "--mm-processor-kwargs --mm-shm-cache-max-object-size-mb --mm-tensor-ipc "
-        "--video-pruning-method --video-pruning-rate",
+        "--mm-encoder-tp-mode --mm-hasher-algorithm --mm-processor-cache-gb "
+        "--mm-processor-cache-type --mm-processor-device --mm-processor-kwargs "
+        "--mm-shm-cache-max-object-size-mb --mm-tensor-ipc --video-pruning-method "
+        "--video-pruning-rate",
         -1: "--allowed-media-domains",
     },
     "how processes and nodes find each other, and which devices they take": {
@@ -121,11 +112,11 @@ IGNORED = {
         1: "--eplb-config --expert-placement-strategy --moe-backend",
     },
     "LoRA adapters: their weights stand beside the cache": {
-        0: "--no-enable-lora --[no-]enable-mixed-moe-lora-format "
-        "--[no-]enable-moe-shared-loras --[no-]enable-tower-connector-lora "
-        "--[no-]fully-sharded-loras --[no-]specialize-active-lora",
-        1: "--default-mm-loras --lora-dtype --max-cpu-loras --max-lora-cls-labels "
-        "--max-lora-rank --max-loras",
+        0: "--no-enable-lora --[no-]enable-mixed-moe-lora-format --[no-]enable-moe-shared-loras "
+        "--[no-]enable-tower-connector-lora --[no-]fully-sharded-loras "
+        "--[no-]specialize-active-lora",
+        1: "--default-mm-loras --lora-dtype --max-cpu-loras --max-lora-cls-labels --max-lora-rank "
+        "--max-loras",
         -1: "--lora-modules --lora-target-modules",
     },
     "which requests run when, and in what pieces: not what one of them holds": {
@@ -136,7 +127,7 @@ IGNORED = {
     },
     "how large the pool is, not what a request takes of it: memory is asked for by itself": {
         0: "--[no-]scheduler-reserve-full-isl",
-        1: "--num-gpu-blocks-override --watermark",
+        1: "--mm-ipc-gpu-memory-gb --num-gpu-blocks-override --watermark",
     },
     "what holds without the flag, too": {
         0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "
@@ -170,6 +161,8 @@ SAID = {
         1: "--hf-config-path --model-class-overrides",
     },
     "what a plugin does with it is not known": {1: "--additional-config"},
+    "what a diffusion model keeps of its canvas is not counted": {1: "--diffusion-config -dc"},
+    "the caches of vLLM's own implementation of the model are counted": {1: "--model-impl"},
     "what stands in that file is not read": {1: "--config"},
     "layers that share another's cache are counted as without it": {
         0: "--kv-sharing-fast-prefill",
