@@ -45,7 +45,7 @@ class Release(NamedTuple):
     `rules` are the engine's own, by their names, `defaults` those of settings. `settings` came
     with this release: before it they have the first of the neutral values given here.
     `values` of a setting came with it, `without` are gone from it on. `models` are the
-    model types that came with it.
+    model types that came with it, `unserved` those that it does not have from it on.
     """
 
     version: str
@@ -55,6 +55,7 @@ class Release(NamedTuple):
     values: Mapping[str, tuple[Any, ...]] = EMPTY
     without: Mapping[str, tuple[Any, ...]] = EMPTY
     models: tuple[str, ...] = ()
+    unserved: tuple[str, ...] = ()
 
 
 class Standing(NamedTuple):
@@ -173,7 +174,7 @@ class Releases(NamedTuple):
                 neutral |= row.settings
             for name, values in (row.without if stands else row.values).items():
                 absent[name] = (*absent.get(name, ()), *values)
-            without |= set() if stands else {*row.models}
+            without |= {*row.unserved} if stands else {*row.models}
         return Standing(self.engine, version, rules, defaults, neutral, absent, frozenset(without))
 
 

@@ -16,6 +16,7 @@ from kvcalc.engines.sglang.rules import (
     an_interval_and_a_page,
     an_interval_of_its_own,
 )
+from kvcalc.engines.sglang.unserved import UNSERVED
 
 BATCH = "managers/schedule_batch.py (maybe_evict_swa)"
 FREED = "mem_cache/common.py (free_swa_out_of_window_slots)"
@@ -34,6 +35,7 @@ FIRST = Release(
             False, "pools, states, compressed and sparse rows and drafts were not read", BATCH
         ),
     },
+    unserved=UNSERVED,
 )
 
 ROWS = (

@@ -31,6 +31,7 @@ from kvcalc.engines.vllm.sparse_backends import (
     WITH_12,
     WITH_AITER,
 )
+from kvcalc.engines.vllm.unserved import UNSERVED
 
 PLANNING = "v1/core/kv_cache_utils.py"
 SPECS = "v1/kv_cache_interface.py"
@@ -179,6 +180,7 @@ FIRST = Release(
             False, "prefix caching of models with recurrent layers is off", ARGUMENTS
         ),
     },
+    unserved=UNSERVED,
 )
 
 ROWS = (
@@ -444,6 +446,7 @@ ROWS = (
         },
         settings={"indexer_kv_dtype": ("auto",)},
         models=("diffusion_gemma", "hrm_text", "minimax_m3", "minimax_m3_vl"),
+        unserved=("bamba", "minimax"),
     ),
     Release(
         "0.25.0",
@@ -558,6 +561,7 @@ ROWS = (
             *("granite_swa", "granitemoe_swa", "hy_v4", "nemotron_h_omni"),
             *("qwen4_exp", "qwen4_exp_text"),
         ),
+        unserved=("mpt",),
     ),
     Release(
         "0.30.0",
