@@ -21,6 +21,7 @@ POWERSHELL = re.compile(r"\$env:([A-Za-z_]\w*)[ \t]*=[ \t]*", re.IGNORECASE)
 
 OPERATOR = re.compile(r"&&|\|\||[;&|\n()]")
 REDIRECTION = re.compile(r"(?:[0-9]|&)?(?:>>?|<<?<?)&?[ \t]*(?:[0-9](?=\s|$)|-)?")
+REDIRECTED = re.compile(rf"{REDIRECTION.pattern}[^\s;&|]*")
 PLACEHOLDER = re.compile(r"<[A-Za-z_][^<>\s]*>")
 EXPANSION = re.compile(
     r"\$(?:\(\((?P<sum>[^()]*(?:\([^()]*\)[^()]*)*)\)\)"
@@ -135,12 +136,8 @@ class Splitter:
             self.place = placeholder.end()
             self._add(placeholder[0])
             return
-        match = REDIRECTION.match(self.text, self.place)
-        whole = match is not None and match[0][-1:].isdigit()
+        match = REDIRECTED.match(self.text, self.place)
         self.place = match.end() if match else self.place + 1
-        if not whole:
-            file = re.compile(r"[^\s;&|]*").match(self.text, self.place)
-            self.place = file.end() if file else self.place
         yield from self._end()
 
     def _quoted(self, letter: str) -> str:

@@ -1,5 +1,6 @@
 """What people paste before and around a server's own words."""
 
+import shlex
 from typing import Any
 
 import pytest
@@ -155,6 +156,36 @@ def test_what_starts_no_engine_is_named(line: str, sentence: str) -> None:
     with pytest.raises(KvcalcError) as caught:
         read(line)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("deep", range(5))
+def test_a_shell_in_a_shell_is_read_three_deep(deep: int) -> None:
+    line = "vllm serve m"
+    for _ in range(deep):
+        line = f"bash -c {shlex.quote(line)}"
+    if deep <= 3:
+        assert read(line)[1].model == "m"
+        return
+    with pytest.raises(KvcalcError, match="found 'bash', expected one of"):
+        read(line)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--enable-prefix-caching m", "--trust-remote-code m", "--swap-space 4 m"),
+        # Of a flag that is not known one word is taken for its value.
+        *("--not-known 4 m", "--not-known=4 m", "m --not-known 4 5", "m --not-known"),
+        *("--served-model-name a b -tp 2 m", "m --served-model-name a b"),
+    ],
+)
+def test_the_model_is_the_first_word_that_is_no_flags_value(words: str) -> None:
+    assert read(f"vllm serve {words}")[1].model == "m"
+
+
+@pytest.mark.parametrize("sequences", ["", "-np -1", "-np 0", "-np 1"])
+def test_programs_of_one_sequence_run_one(sequences: str) -> None:
+    assert read(f"llama-cli -m m.gguf -c 8192 {sequences}")[1].sequences == 1
 
 
 def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:

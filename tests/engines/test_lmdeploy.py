@@ -80,8 +80,10 @@ def test_llama_at_131072_tokens_is_the_ideal() -> None:
     [
         (64, 256, 987_904),
         (256, 256, 987_904),
+        (257, 384, 1_481_984),
         (300, 384, 1_481_984),
         (384, 384, 1_481_984),
+        (385, 512, 1_975_808),
         (512, 512, 1_975_808),
     ],
 )
@@ -102,6 +104,47 @@ def test_a_tensor_is_rounded_up_by_itself() -> None:
     # 16 tokens of 2 elements in int8 are 32 bytes, their 2 scales 64; 4 tensors of 256.
     assert cost(odd, quant_policy=8, cache_block_seq_len=16)(1) == 4 * 256
     assert cost(odd, cache_block_seq_len=16)(1) == 2 * 256
+
+
+@pytest.mark.parametrize(
+    ("ranks", "working"), [(1, "32 layers x sequences"), (2, "32 layers x 2 ranks x sequences")]
+)
+def test_a_group_is_worked_out_over_all_ranks(ranks: int, working: str) -> None:
+    (group,) = cost(load("meta-llama--Meta-Llama-3.1-8B"), tensor_parallel_size=ranks).groups
+    assert group.steps[-1].working == working
+    assert group.formula(64) == 8_388_608
+
+
+@pytest.mark.parametrize(("blocks", "starts"), [(2, False), (3, True)])
+def test_a_pool_of_fewer_than_three_blocks_does_not_start(blocks: int, starts: bool) -> None:
+    """pytorch/engine/executor/base.py; one is held back."""
+    llama, memory = load("meta-llama--Meta-Llama-3.1-8B"), blocks * 8_388_608
+    if starts:
+        pool = kvcalc.pool(llama, "lmdeploy", memory=memory, context=64)
+        assert (pool.max_sequences, pool.capacity_tokens) == (2, 128)
+        return
+    with pytest.raises(kvcalc.KvcalcError, match="room for 2 blocks of 8,388,608 bytes"):
+        kvcalc.pool(llama, "lmdeploy", memory=memory, context=64)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("none", 0),
+        ("int4", 4),
+        ("int8", 8),
+        ("fp8", 16),
+        ("fp8_e4m3", 16),
+        ("FP8_E5M2", 17),
+        ("turbo_quant", 42),
+        ("16", 16),
+    ],
+)
+def test_a_policy_goes_by_its_name_or_number(name: str, number: int) -> None:
+    """cli/utils.py, parse_quant_policy; messages.py, QuantPolicy."""
+    llama = load("meta-llama--Meta-Llama-3.1-8B")
+    assert cost(llama, quant_policy=name) == cost(llama, quant_policy=number)
+    assert read(f"lmdeploy serve api_server m --quant-policy {name}")[1].settings
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from kvcalc.engines.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, NO_VAL
 from kvcalc.engines.launchers import SHELLS, WRAPPED, WRAPPERS
 from kvcalc.engines.llama_cpp import ignored_flags as llama_flags
 from kvcalc.engines.llama_cpp.server import PRESETS
-from kvcalc.engines.programs import ALSO
+from kvcalc.engines.programs import ALSO, BEGUN
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm import ignored_flags as vllm_flags
-from kvcalc.errors import UnsupportedError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.readers.line_files import SCRIPTS, names_a_file
 
 IMAGE = "vllm/vllm-openai:v0.25.1 --model org/x --max-model-len 8192"
@@ -36,6 +36,13 @@ def test_each_wrapper_is_looked_through_with_its_options(wrapper: str) -> None:
     for option in ["", *WRAPPERS[wrapper].split()]:
         line = f"{wrapper} {option and f'{option} 1'} {alone} vllm serve org/x"
         assert read(line)[1].model == "org/x"
+
+
+@pytest.mark.parametrize("program", sorted(BEGUN))
+def test_a_program_of_several_uses_starts_nothing_by_another_word(program: str) -> None:
+    for line in (f"{program} x", f"{program} x --model org/x"):
+        with pytest.raises(KvcalcError, match=f"found '{program} x.*', which starts no server"):
+            read(line)
 
 
 @pytest.mark.parametrize("words", ALSO)

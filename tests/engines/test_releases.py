@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines.releases import Change, Release, Releases, ReleaseWarning, numbers, parsed
+from kvcalc.engines.request import release_of
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
@@ -194,3 +196,19 @@ def test_several_releases_are_compared(cli: Cli) -> None:
     rows = [line.split(",") for line in outcome.out.splitlines()]
     place = rows[0].index("engine_version")
     assert [row[place] for row in rows[1:]] == ["0.25.1", "0.33.0"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "given", "release"),
+    [
+        ("vllm", {}, "0.33.0"),
+        ("vllm@0.25.1", {}, "0.25.1"),
+        ("vllm", {"release": "0.20.0"}, "0.20.0"),
+        ("vllm@0.25.1", {"block_size": 7}, "0.25.1"),
+        ("mlx", {}, "0.32.2"),
+    ],
+)
+def test_a_release_is_named_whether_or_not_its_engine_answers(
+    engine: str, given: dict[str, Any], release: str
+) -> None:
+    assert release_of(engine, given) == (engine.partition("@")[0], release)

@@ -55,7 +55,7 @@ def kinds(model: Model, settings: Settings) -> dict[str, RowRule]:
         return [TokenRows("a row of a layer", working, row, near + far)]
 
     def recurrent(layer: "Recurrent") -> list[TokenRows]:
-        columns = layer.channels * max(0, layer.taps - 1)
+        columns = layer.channels * (layer.taps - 1)
         elements = share_per_rank(columns + layer.shift_elements + layer.state_elements, ranks)
         working = f"{elements} elements of {own.name}"
         return [TokenRows("the state of a layer", working, own.row_bytes(elements), 1)]

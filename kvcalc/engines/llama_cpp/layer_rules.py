@@ -160,7 +160,7 @@ class LayerRules:
 
     def recurrent(self, layer: "Recurrent") -> list[LayerCells]:
         """A state per sequence and a spare one per drafted token, always in f32."""
-        r = layer.shift_elements + layer.channels * max(layer.taps - 1, 0)
+        r = layer.shift_elements + layer.channels * (layer.taps - 1)
         s = layer.state_elements
         rows = (
             CellRow("R", f"{r:,} elements of f32", F32.row_bytes(r)),

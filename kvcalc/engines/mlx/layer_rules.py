@@ -116,7 +116,7 @@ class LayerRules(NamedTuple):
 
     def recurrent(self, layer: "Recurrent") -> list[TokenRows]:
         """A convolution's last inputs and a state, of fixed size."""
-        columns = layer.channels * max(0, layer.taps - 1)
+        columns = layer.channels * (layer.taps - 1)
         elements = layer.state_elements
         convolution = self.element.row_bytes(columns)
         return [

@@ -269,6 +269,8 @@ def test_one_sentence_says_why(model: Model, settings: dict[str, Any], sentence:
         (-1, "memory: found -1, expected bytes"),
         ((), "memory: found (), expected bytes"),
         (1.5, "memory: found 1.5, expected bytes"),
+        ((1, -1), "memory: found (1, -1), expected bytes"),
+        ((1, True), "memory: found (1, True), expected bytes"),
     ],
 )
 def test_memories_that_are_none(memory: Any, sentence: str) -> None:
