@@ -231,7 +231,7 @@ class Model(Frozen):
 
         if self.tensors is None:
             return None
-        own = [one for one in self.tensors if mtp or one.component != "mtp"]
+        own = [one for one in self.tensors if mtp or max(one.layers, default=0) < len(self.layers)]
         group = self.quantization.group_size if self.quantization else None
         element = dtype(self.dtype).row_bytes(1)
         return stored_bytes(own, self.format_of, group or 128, element)

@@ -80,7 +80,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "readers/line_files.py": "SCRIPTS",
     },
     "tests/engines/vllm/test_weights.py says of each role whether it is measured": {
-        "engines/vllm/weights/shards.py": "SHARDS",
+        "engines/shards.py": "SHARDS",
         "engines/vllm/weights/elements.py": "FLOAT32_ROLES INT32",
         "engines/vllm/weights/formats.py": "SCALARS EXPERT_SCALARS FOLLOWING EXPERTS",
     },

@@ -42,7 +42,7 @@ def test_json_is_the_contracts_object(cli: Cli) -> None:
     [
         ("vllm", "bf16", 5, 1_151_336_448),
         ("vllm", "fp8", 20, 2_950_496_256),
-        ("sglang", "bf16", 1, 4_527_778_534),
+        ("sglang", "bf16", 1, 4_337_186_918),
         ("sglang", "fp8", 5, 12_121_527_398),
     ],
 )

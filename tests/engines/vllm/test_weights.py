@@ -10,9 +10,9 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.engine import names
+from kvcalc.engines.shards import SHARDS
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh
-from kvcalc.engines.vllm.weights.shards import SHARDS
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of

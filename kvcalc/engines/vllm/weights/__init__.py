@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kvcalc.engines.shards import divided
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.engines.vllm.weights import kept
 from kvcalc.engines.vllm.weights.draft import draft_bytes
 from kvcalc.engines.vllm.weights.formats import UNKNOWN
-from kvcalc.engines.vllm.weights.shards import divided
 from kvcalc.engines.vllm.weights.tensors import bytes_on_rank, expert_formats
 from kvcalc.engines.weights import Loaded, Weigh
 from kvcalc.layers.attention import Attention

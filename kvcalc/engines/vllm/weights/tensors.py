@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from math import prod
 
+from kvcalc.engines.shards import Ranks, on_rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights.elements import element_bytes
 from kvcalc.engines.vllm.weights.formats import HOPPER, expert_bias, quantised
-from kvcalc.engines.vllm.weights.shards import Ranks, on_rank
 from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model

@@ -1,7 +1,7 @@
-"""How vLLM divides a tensor over the ranks of a stage, by what the tensor does.
+"""How engines divide a tensor over the ranks of a stage, by what the tensor does.
 
 vLLM 0.33.0, model_executor/layers/linear.py, vocab_parallel_embedding.py and fused_moe; each rule
-is measured (tests/oracles/vllm_weights.json).
+is measured (tests/oracles/vllm_weights.json). SGLang 0.5.23 has the same layers (srt/layers).
 """
 
 from collections.abc import Callable, Mapping
