@@ -22,6 +22,7 @@ from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
 from tests.engines.log_lines import checked
 from tests.engines.test_llama_cpp import from_gguf
+from tests.shapes import full, model
 
 MEASURED = json.loads(
     (Path(__file__).parents[1] / "oracles" / "llama_cpp_versions.json").read_text()
@@ -30,6 +31,7 @@ GEMMA = kvcalc.load("gemma-3-27b")
 DEEPSEEK = kvcalc.load("deepseek-v3")
 K_EXAONE = kvcalc.load("k-exaone-236b-a23b")
 MIB = 2**20
+MINISTRAL = model(full(), model_type="ministral3")
 DEEPSEEK_32 = kvcalc.load("tests/oracles/configs/deepseek-ai--DeepSeek-V3.2.json")
 V4 = "tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json"
 FLASH_NEXT = "tests/oracles/configs/checkpoints/Qwen3.8-Flash-Next.json"
@@ -175,6 +177,7 @@ def test_olmo_slides_from_a_build_on() -> None:
             {},
             "what llama.cpp b10243 keeps for minimax-m3",
         ),
+        ("b7215", MINISTRAL, {}, "does not have the model type 'ministral3'"),
         ("b10659", FLASH_NEXT, {}, "does not have the model type 'qwen4exp'"),
         ("b11311", FLASH_NEXT, {}, "what llama.cpp b11311 keeps for qwen4exp"),
         ("b5308", "gemma-3-27b", {"swa_full": False}, "swa_full: found False"),
@@ -186,10 +189,11 @@ def test_olmo_slides_from_a_build_on() -> None:
     ],
 )
 def test_what_a_build_does_not_have_is_refused_by_name(
-    release: str, model: str, asked: dict[str, Any], named: str
+    release: str, model: Model | str, asked: dict[str, Any], named: str
 ) -> None:
+    of = model if isinstance(model, Model) else kvcalc.load(model)
     with pytest.raises(UnsupportedError, match=named):
-        kvcalc.cost(kvcalc.load(model), f"llama.cpp@{release}", **asked)
+        kvcalc.cost(of, f"llama.cpp@{release}", **asked)
 
 
 @pytest.mark.parametrize(("release", "most"), [("b6506", 64), ("b6507", 256)])

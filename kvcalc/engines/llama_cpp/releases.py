@@ -7,8 +7,9 @@ b8475 (0.3.17), b9445 (0.3.24), b9976 (0.3.34) and b10454 (0.3.35). A row stands
 which the change was merged, with its pull request, up to b10587; what changed after that stands at
 b11312, where it was read. Files are below src/ unless they say otherwise.
 
-`models` are GGUF architectures by the build that knows them. A model type that a later converter
-made one of an older architecture is not refused.
+`models` are GGUF architectures by the build that knows them, or model types, where files of others
+have the architecture too. A model type that a later converter made one of an older architecture is
+not refused.
 """
 
 from kvcalc.engines.engine import names
@@ -208,7 +209,7 @@ ROWS = (
     Release("b7061", models=("afmoe",)),
     Release("b7140", models=("rnd1",)),
     Release("b7186", models=("qwen3next",)),
-    Release("b7216", models=("mistral3",)),
+    Release("b7216", models=("ministral3",)),
     Release(
         "b7407",
         rules={
