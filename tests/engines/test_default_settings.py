@@ -38,6 +38,8 @@ OF_THE_SOURCE: dict[str, dict[str, object]] = {
         "offload_kqv": True,
     },
     "lmdeploy": {"cache_block_seq_len": 64},  # messages.py, CacheConfig.block_size
+    # generation/utils.py, _prepare_cache_for_generation: a DynamicCache
+    "transformers": {"cache_implementation": "dynamic"},
     "vllm": {"performance_mode": "balanced"},  # config/vllm.py
 }
 """The numbers and words that an engine's own source gives where nothing is set."""

@@ -116,6 +116,12 @@ LINES: dict[str, tuple[Model | str, str, float]] = {
 }
 
 
+def test_a_static_cache_of_transformers_is_counted() -> None:
+    """huggingface/transformers#46424: 32 layers of 8 heads of 128, for 8,192 tokens."""
+    llama = kvcalc.load("llama-3.1-8b")
+    assert kvcalc.cost(llama, "transformers", cache_implementation="static")(8192) == 2**30
+
+
 @pytest.mark.parametrize(("of", "line", "mib"), LINES.values(), ids=LINES)
 def test_a_line_takes_what_its_engine_took(of: Model | str, line: str, mib: float) -> None:
     assert bytes_of(loaded(of), line) == mib * MIB

@@ -8,7 +8,8 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.transformers.types import TYPES, UNMEASURED
-from kvcalc.layers.attention import CrossAttention, SlidingAttention
+from kvcalc.errors import UnsupportedError
+from kvcalc.layers.attention import ChunkedAttention, CrossAttention, SlidingAttention
 from kvcalc.layers.latent import CompressedAttention
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import families, reading_of
@@ -117,6 +118,43 @@ def test_right_after_the_prompt_the_window_saves_nothing() -> None:
     model = kvcalc.load("k-exaone-236b-a23b")
     cost = kvcalc.cost(model, engine="transformers", after_prompt=True)
     assert cost(context=5000) == 48 * 5000 * 4096
+
+
+@pytest.mark.parametrize("after_prompt", [False, True])
+@pytest.mark.parametrize(
+    ("model", "held"),
+    [
+        # max_cache_len of StaticLayer, StaticSlidingWindowLayer: at most the window
+        ("k-exaone-236b-a23b", (36 * 128 + 12 * 5000) * 4096),
+        ("llama-4-scout", 48 * 5000 * 4096),
+        ("deepseek-v3", 61 * 5000 * 576 * 2),
+    ],
+)
+def test_a_static_cache_has_the_whole_window(model: str, held: int, after_prompt: bool) -> None:
+    of = kvcalc.load(model)
+    cost = kvcalc.cost(
+        of, engine="transformers", cache_implementation="static", after_prompt=after_prompt
+    )
+    windows = {"window": 128} if of.sliding_windows else {}
+    assert cost(context=5000, **windows) == held
+
+
+def test_a_static_cache_of_chunks_has_a_chunk() -> None:
+    layer = ChunkedAttention(kv_heads=8, head_dim=128, chunk=512)
+    static, dynamic = (
+        kvcalc.cost(
+            Model(name="chunks", layers=(layer,)), "transformers", cache_implementation=name
+        )
+        for name in ("static", "dynamic")
+    )
+    assert (static(5000), dynamic(5000)) == (512 * 4096, 511 * 4096)
+
+
+@pytest.mark.parametrize("name", ["deepseek-ai--DeepSeek-V4-Flash", "checkpoints/GLM-5.3-Flash"])
+def test_a_static_cache_of_layers_without_one_is_refused(name: str) -> None:
+    model = kvcalc.load(f"tests/oracles/configs/{name}.json")
+    with pytest.raises(UnsupportedError, match="cache_implementation: found static"):
+        kvcalc.cost(model, engine="transformers", cache_implementation="static")
 
 
 def test_cross_attention_holds_the_source_once_there_is_one() -> None:

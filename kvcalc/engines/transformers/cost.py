@@ -3,7 +3,7 @@
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
-from kvcalc.engines.transformers.layer_rules import Cache
+from kvcalc.engines.transformers.layer_rules import POOLED_INDEX, Cache
 from kvcalc.engines.transformers.settings import TransformersSettings
 from kvcalc.engines.transformers.types import TYPES, UNMEASURED
 from kvcalc.errors import UnsupportedError, quote
@@ -12,6 +12,16 @@ from kvcalc.model import Model
 ONE_WINDOW = {"exaone_moe"}
 """Model types whose class reads sliding_window alone, not a list of them
 (models/exaone_moe/configuration_exaone_moe.py)."""
+
+
+WHY = {
+    "dynamic": "a sliding layer keeps its window less one token, between two steps",
+    "static": "all tokens of max_cache_len are there from the start, of a sliding layer its window",
+}
+"""What makes each cache differ from the least that attention needs."""
+
+NOT_STATIC = frozenset({"compressed_attention", "ngram_embedding"})
+"""Kinds of layers without a static class (cache_utils.py, STATIC_LAYER_TYPE_MAPPING)."""
 
 
 def cost(model: Model, settings: TransformersSettings) -> Cost:
@@ -30,15 +40,34 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         )
     if 1 in model.sliding_windows:
         raise UnsupportedError.of("window", "found 1, expected at least 2 on transformers")
+    static = settings.cache_implementation == "static"
+    if static:
+        _require_static(model)
     element = dtype(settings.kv_cache_dtype or model.dtype)
     return additive_cost(
         "transformers",
         model,
         settings,
         element.name,
-        Cache(model, element, settings.after_prompt).kinds(),
-        why="a sliding layer keeps its window less one token, between two steps",
+        Cache(model, element, settings.after_prompt, static).kinds(),
+        why=WHY[settings.cache_implementation],
     )
+
+
+def _require_static(model: Model) -> None:
+    """Refuse a static cache of layers that have none.
+
+    Raises:
+        UnsupportedError: there is such a layer; the sentence names its kind.
+    """
+    for cache, _ in model.caches:
+        pooled = dict(cache).get("index_head_dim") and model.model_type in POOLED_INDEX
+        if cache.kind in NOT_STATIC or pooled:
+            raise UnsupportedError.of(
+                "cache_implementation",
+                f"found static, which transformers does not have for the {cache.kind} layers of "
+                f"{model.name}",
+            )
 
 
 def _require_class(model: Model) -> None:

@@ -1,6 +1,7 @@
 """What transformers keeps of each kind of layer (5.24.0, cache_utils.py).
 
-A sliding layer keeps window - 1 tokens beside the one being computed, a chunked one chunk - 1.
+A sliding layer keeps window - 1 tokens beside the one being computed, a chunked one chunk - 1; a
+static cache keeps the window or the chunk.
 A convolution keeps `kernel` columns; states are float32 unless their kind says otherwise.
 """
 
@@ -37,13 +38,14 @@ class Cache(NamedTuple):
     model: Model
     element: Dtype
     after_prompt: bool
+    static: bool = False
 
     def in_window(self, window: int) -> Value:
         """Tokens a layer keeps of those in its window."""
-        if self.after_prompt:
+        if self.after_prompt and not self.static:
             return CONTEXT
-        shorter = window_of(self.model, window) + (0 if self.model.model_type in ONE_MORE else -1)
-        return minimum(CONTEXT, shorter)
+        more = (self.model.model_type in ONE_MORE) - (not self.static)
+        return minimum(CONTEXT, window_of(self.model, window) + more)
 
     def keys_and_values(self, layer: "Attention", tokens: Value) -> list[TokenRows]:
         """A key and a value per KV head."""
@@ -75,6 +77,8 @@ class Cache(NamedTuple):
 
     def chunked(self, layer: "ChunkedAttention") -> list[TokenRows]:
         """The chunk's tokens."""
+        if self.static:
+            return self.keys_and_values(layer, minimum(CONTEXT, layer.chunk))
         return self.keys_and_values(
             layer, CONTEXT if self.after_prompt else minimum(CONTEXT, layer.chunk - 1)
         )
