@@ -66,6 +66,19 @@ def _all_indexed(keys: Keys) -> Mapping[str, Any]:
     return {"layer_types": [INDEXED if kind == FULL else kind for kind in listed]}
 
 
+def _mistral_large4(keys: Keys) -> Mapping[str, Any]:
+    """Each fourth layer, or each that the file says, has rows without a rotary part."""
+    layers = keys.size("num_hidden_layers")
+    every = keys.size("no_rope_layer_interval") if keys.in_file("no_rope_layer_interval") else 4
+    if layers > MAX_LAYERS:
+        raise SourceError(f"num_hidden_layers: found {layers}, expected at most {MAX_LAYERS:,}")
+    rotary = keys.list_of("no_rope_layers", int) or [(place + 1) % every for place in range(layers)]
+    if len(rotary) != layers:
+        raise SourceError(f"no_rope_layers: found {len(rotary)}, expected {layers}")
+    without = {str(place): {"qk_rope_head_dim": 0} for place, one in enumerate(rotary) if not one}
+    return {"per_layer_config": without}
+
+
 MAX_LAYERS = 100_000
 
 CLASSES: dict[str, Callable[[Keys], Mapping[str, Any]]] = {
@@ -73,6 +86,8 @@ CLASSES: dict[str, Callable[[Keys], Mapping[str, Any]]] = {
     "glm5_next": _all_indexed,
     "glm5_next_text": _all_indexed,
     "mimo_v2_flash": _mimo_v2_flash,
+    "mistral_large4": _mistral_large4,
+    "mistral_large4_text": _mistral_large4,
     "qwen4_exp": _all_indexed,
     "qwen4_exp_text": _all_indexed,
 }

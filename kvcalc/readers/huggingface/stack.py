@@ -115,13 +115,30 @@ def _embed(keys: Keys, layers: list[Layer]) -> None:
 
 
 def _share(keys: Keys, layers: list[Layer]) -> None:
-    """Let the last layers read the cache of earlier layers (Gemma 3n, Gemma 4)."""
+    """Let layers read the cache of earlier ones (Gemma 3n, Gemma 4; Mistral Large 4)."""
     shared = keys.count("num_kv_shared_layers")
     if shared >= len(layers):
         raise SourceError(
             f"num_kv_shared_layers: found {quote(shared)}, expected less than the layers"
         )
     for place in range(len(layers) - shared, len(layers)):
+        layers[place] = SharedCache()
+    sources = keys.list_of("kv_source_layers", int) or range(len(layers))
+    if len(sources) != len(layers):
+        raise SourceError(f"kv_source_layers: found {len(sources)}, expected {len(layers)}")
+    for place, source in enumerate(sources):
+        if source == place:
+            continue
+        if not 0 <= source < place or sources[source] != source:
+            raise SourceError(
+                f"kv_source_layers: found {source} for layer {place}, expected an earlier layer "
+                "that reads its own"
+            )
+        if getattr(layers[place], "index_head_dim", None):
+            raise SourceError(
+                f"kv_source_layers: layer {place} reads the rows of layer {source} and keeps an "
+                "indexer's keys alone, which no kind of layer does"
+            )
         layers[place] = SharedCache()
 
 

@@ -34,6 +34,7 @@ READ = {
     "attention_other_setting",
     "cross_attention_layers",
     "full_attn_idxs",
+    "kv_source_layers",
     "ple_layer_ids",
     "prefix_dense_sliding_window_pattern",
 }
