@@ -188,6 +188,11 @@ def test_programs_of_one_sequence_run_one(sequences: str) -> None:
     assert read(f"llama-cli -m m.gguf -c 8192 {sequences}")[1].sequences == 1
 
 
+def test_fewer_sequences_than_none_are_refused() -> None:
+    with pytest.raises(KvcalcError, match="-np: found -2, expected at least 1 slot"):
+        read("llama-cli -m m.gguf -c 8192 -np -2")
+
+
 def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
     assert read("--model m -tp 2", "vllm")[1].settings == {"tensor_parallel_size": "2"}
     assert read("docker run me/x --model m -tp 2", "vllm")[1].model == "m"

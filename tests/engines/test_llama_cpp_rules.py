@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.costs import Cost
 from kvcalc.engines.llama_cpp.devices import devices
-from kvcalc.engines.llama_cpp.loading import load
+from kvcalc.engines.llama_cpp.loading import last_attention, load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.attention import CrossAttention
@@ -212,6 +212,21 @@ def test_qwen3_nexts_draft_is_one_layer_that_its_file_does_not_count() -> None:
     of = model(full(), full(), model_type="qwen3_next")
     assert of.num_nextn_predict_layers is None
     assert cost(of, ctx_type="mtp")(256) == 256 * 4096
+
+
+@pytest.mark.parametrize(
+    ("trunk", "drafts"),
+    [
+        ((full(kv_heads=2), sliding(kv_heads=4)), full(kv_heads=2)),
+        ((full(kv_heads=2), full(kv_heads=4), NoCache()), full(kv_heads=4)),
+        ((sliding(kv_heads=2), sliding(kv_heads=4)), full(kv_heads=4)),
+        ((NoCache(), sliding(kv_heads=4)), full(kv_heads=4)),
+    ],
+)
+def test_a_draft_is_the_last_layer_that_sees_all_or_else_the_last_that_slides(
+    trunk: tuple[Layer, ...], drafts: Layer
+) -> None:
+    assert last_attention(trunk) == drafts
 
 
 def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import kvcalc
+from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.prefill import AfterSingles, CallEnd, after_prompt
 from kvcalc.formula.expression import Value
 from kvcalc.formula.formula import Formula
@@ -217,6 +218,31 @@ def test_packed_elements_have_a_scale_and_a_bias_a_group() -> None:
     assert cost(model(full()), kv_bits=4, quantized_kv_start=0)(256) == 256 * 8 * 2 * (64 + 8)
 
 
+@given(
+    step=st.sampled_from([128, 256, 512, 1000, 1300]),
+    start=st.integers(0, 4000),
+    prompt=st.integers(1, 6000),
+    generated=st.integers(1, 300),
+)
+@example(step=512, start=600, prompt=3000, generated=1)
+def test_at_the_peak_a_call_finds_caches_that_are_not_packed_yet(
+    step: int, start: int, prompt: int, generated: int
+) -> None:
+    """Caches are packed after a call that ends at the start or later (maybe_quantize_kv_cache)."""
+    asked = {"prefill_step_size": step, "quantized_kv_start": start, "generated_tokens": generated}
+    held = cost(model(full()), kv_bits=4, **asked)
+    whole, rest = divmod(prompt - 1, step)
+    calls = [step] * whole + [rest] * (rest > 0) + [1] * (generated + 1)
+    plain, packed = 4096, 8 * 2 * (64 + 8)
+    before, peak = 0, 0
+    for size, (room, _, _) in zip(calls, replayed(calls, 1, 1), strict=True):
+        peak = max(peak, room * (packed if before >= max(1, start) else plain))
+        before += size
+    context = prompt + generated
+    assert held(context) == room * (packed if context >= max(1, start) else plain)
+    assert held.peak(context) == max(peak, held(context))
+
+
 def test_what_stands_in_a_list_is_not_packed() -> None:
     indexed = model(full(), FullAttention(**HEADS, index_head_dim=128))
     sparse = model(LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128))
@@ -269,6 +295,11 @@ def test_only_llama_4_drops_chunks() -> None:
         (model(Mamba(kernel=4, inner=8, state=16)), {}, "mlx does not support mamba layers"),
         (typed("deepseek_v2", latent()), {}, "expands the latent rows of deepseek_v2"),
         (typed("step3p7", full()), {}, "no rule for the model type 'step3p7'"),
+        *(
+            (typed(kind, full(), *windows), {}, f"window: found {len(windows)} of them")
+            for kind in sorted(models.ONE_WINDOW)
+            for windows in ((sliding(1), sliding(2)), (sliding(1), sliding(2), sliding(3)))
+        ),
         (model(), {"block_size": 16}, "mlx has no setting 'block_size'; it has .*kv_bits"),
     ],
 )

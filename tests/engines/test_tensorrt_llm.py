@@ -3,8 +3,12 @@
 import pytest
 
 import kvcalc
+from kvcalc.engines.log import AGREES, DIFFERS
 from kvcalc.model import Model
+from tests.engines.log_lines import checked
 from tests.shapes import full, model, sliding
+
+LLAMA = kvcalc.load("llama-3.1-8b")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,32 @@ from tests.shapes import full, model, sliding
 def test_it_refuses_with_what_its_source_says(of: Model, advice: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=f"^not measured, .*: {advice}"):
         kvcalc.cost(of, engine="tensorrt-llm")
+
+
+TAKEN = "Memory usage when calculating max tokens in paged kv cache: total: 39.39 GiB, available: "
+
+
+@pytest.mark.parametrize(
+    ("said", "tokens", "blocks"),
+    [
+        (["tokens per block: 32"], 32, (2302, 2306)),
+        (["tokens per block: 64"], 64, (1151, 1153)),
+        # The size of a block is one of three where the log does not say it.
+        ([], 128, (575, 577)),
+    ],
+)
+def test_blocks_are_cut_from_a_share_of_a_memory_that_is_printed_to_two_places(
+    said: list[str], tokens: int, blocks: tuple[int, int]
+) -> None:
+    """0.9 of 9.995 to 10.005 GiB, in blocks of 128 KiB a token."""
+    fewest, most = blocks
+    for printed in range(fewest - 2, most + 3):
+        line = f"Number of blocks in KV cache primary pool: {printed}"
+        (row,) = checked([f"{TAKEN}10.00 GiB", *said, line], LLAMA)
+        agrees = fewest <= printed <= most
+        assert row.verdict == (AGREES if agrees else DIFFERS), row
+        if said and not agrees:
+            assert row.ours == most
 
 
 def test_it_has_no_pool() -> None:

@@ -65,7 +65,7 @@ def finish(asked: Asked) -> Asked:
 
 def finish_alone(asked: Asked) -> Asked:
     """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
-    asked.sequences = max(1, asked.sequences or 1)
+    asked.sequences = asked.sequences or 1
     return _contexts(asked, _started(asked, "llama.cpp"))
 
 
