@@ -76,11 +76,9 @@ def _read_file(path: Path) -> Reading:
 
         return gguf.read(path)
     if path.is_dir() and not (path / "config.json").exists():
-        raise SourceError(
-            f"{quote(str(path), 300)} is a folder without a config.json; expected a preset's name, "
-            "a model's folder or a file",
-            source=str(path),
-        )
+        from kvcalc.readers import folders
+
+        raise folders.refusal(path)
     from kvcalc.readers import huggingface
 
     return huggingface.read(path)
