@@ -148,6 +148,29 @@ def test_what_changes_the_cache_otherwise_is_refused(line: str, sentence: str) -
     assert sentence in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SGLANG_MAMBA_CONV_DTYPE=float32",
+        "SGLANG_OPT_MAMBA_SKIP_DECODE_LOCK=1",
+        "SGLANG_OPT_USE_ONLINE_COMPRESS=1",
+        "SGLANG_DSV4_UNIFIED_KV_FP8=1",
+        "SGLANG_DSV4_COMPRESSED_KV_LAYOUT=x",
+        "SGLANG_USE_HND_KVCACHE=1",
+    ],
+)
+def test_a_variable_that_changes_what_is_held_is_refused(variable: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match="is not known, and may say how much is held"):
+        read(f"{variable} sglang serve m")
+
+
+def test_a_variable_gives_the_type_of_states_where_no_flag_does() -> None:
+    line = "SGLANG_MAMBA_SSM_DTYPE=bfloat16 sglang serve m"
+    assert read(line)[1].settings == {"mamba_ssm_dtype": "bfloat16"}
+    flag = read(f"{line} --mamba-ssm-dtype float32")[1]
+    assert flag.settings == {"mamba_ssm_dtype": "float32"}
+
+
 def test_a_count_of_replicas_that_is_none_is_refused() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="--dp-size: found 'many'"):
         asked("--dp-size many")

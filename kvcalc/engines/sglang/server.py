@@ -77,9 +77,16 @@ PHASES = ("prefill_attention_backend", "decode_attention_backend")
 
 ENVIRONMENT = {
     "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
+    "SGLANG_MAMBA_SSM_DTYPE": "mamba_ssm_dtype",
     "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": PAST_MAXIMUM,
 }
 """Variables of the environment (srt/environ.py): the setting of each."""
+
+CHANGES_CACHE = (
+    "^sglang_(mamba_conv_dtype|opt_mamba_skip_decode_lock|opt_use_online_compress|use_hnd_kvcache"
+    "|dsv4_(unified_kv.*|(compressed_)?kv_layout))$"
+)
+"""Variables that change what is held in ways that are not counted (srt/environ.py)."""
 
 COUNT = r"0*[1-9][0-9]{0,8}"
 
@@ -233,6 +240,7 @@ SERVER = Server(
     refused=REFUSED,
     positional_model=True,
     abbreviates=True,
+    decides=CHANGES_CACHE,
     number=human_readable_int,
     finish=finish,
     prepare=prepare,
