@@ -43,6 +43,11 @@ def test_without_c_a_slot_of_the_unified_buffer_may_use_the_models_context() -> 
     assert not finish(Asked(model="x.gguf", sequences=2)).notes[0].endswith("all of it")
 
 
+def test_c_0_is_the_models_own_context_whatever_the_memory() -> None:
+    notes = finish(Asked(model="x.gguf", context=0, sequences=2)).notes
+    assert notes[0] == "llama-server: by -c 0 each slot has the model's own context (--fit)"
+
+
 def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:
     asked = finish(Asked(model="x.gguf", context=65_536))
     assert (asked.sequences, asked.context) == (4, 16_384)
@@ -62,10 +67,10 @@ def test_with_np_each_slot_has_a_stream() -> None:
 
 
 def test_without_c_the_context_is_left_open() -> None:
-    for context in (None, 0):
+    for context, words in ((None, "without -c the"), (0, "by -c 0 the")):
         asked = finish(Asked(context=context, sequences=1))
         assert asked.context is None
-        assert "without -c" in asked.notes[0]
+        assert words in asked.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ LINES: dict[str, tuple[Model | str, str, float]] = {
     "shell arithmetic, a bare -fa": (TINY, "llama-server -fa -m t.gguf -np 1 -c $((4 * 1024))", 2),
     "a bundle": (TINY, "llama-server --gpt-oss-20b-default", 128),
     "--kv-unified-per-slot": (TINY, "llama-server -m t.gguf -np 4 --kv-unified-per-slot 4096", 8),
+    "-c 0": (TINY, "llama-server -m t.gguf -np 4 -c 0 --kv-unified-per-slot 4096", 16),
     "Ollama's variables": (
         TINY,
         "OLLAMA_CONTEXT_LENGTH=8192 OLLAMA_NUM_PARALLEL=4 OLLAMA_KV_CACHE_TYPE=q8_0 "

@@ -85,13 +85,12 @@ def _contexts(asked: Asked, started: Started) -> Asked:
             "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
         )
     limit = asked.settings.pop("kv_unified_per_slot", None)
-    if limit is not None and not asked.context:
+    if limit is not None and asked.context is None:
         asked.context = asked.sequences * _count(limit)
     elif asked.context is None and started.rules.without_context == "4096":
         asked.context = CONTEXT
         asked.notes.append(f"{started.name}: without -c it takes {CONTEXT:,} tokens")
     if not asked.context:
-        asked.context = None
         _without_context(asked, started)
     elif asked.context > 0:
         of_all = asked.context
@@ -112,7 +111,7 @@ def _count(text: str) -> int:
 
 
 def _without_context(asked: Asked, started: Started) -> None:
-    """Without -c: one buffer is the model's own context; --fit gives each slot's stream as much.
+    """Without -c, or by -c 0: one buffer is the model's own context; --fit gives each stream that.
 
     Without --fit, and before it knew of streams, all slots share it (common/fit.cpp).
     """
@@ -124,9 +123,10 @@ def _without_context(asked: Asked, started: Started) -> None:
         said = "each slot has the model's own context (--fit)"
     else:
         said = "its slots share the model's own context"
+    less = "without -c {}, or less to fit the memory" if asked.context is None else "by -c 0 {}"
+    asked.context = None
     asked.notes.append(
-        f"{started.name}: without -c {said}, or less to fit the memory"
-        + (f"; {ANY_SLOT}" if started.unified else "")
+        f"{started.name}: {less.format(said)}" + (f"; {ANY_SLOT}" if started.unified else "")
     )
 
 
