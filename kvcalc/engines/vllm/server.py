@@ -115,6 +115,9 @@ SWITCHES: dict[str, tuple[str, Any]] = {
 }
 """Flags without a value: the setting of each; --enable-x pairs with --disable-x."""
 
+CHANGES_CACHE = "^vllm_(mla_disable|allow_chunked_local_attn_with_hybrid_kv_cache)$"
+"""Variables that change what is kept in ways that are not counted (envs.py)."""
+
 OF_SOME_RELEASES = ("VLLM_ATTENTION_BACKEND",)
 """Variables of the environment that not every release reads (`Rules.variables`)."""
 
@@ -242,6 +245,7 @@ SERVER = Server(
     positional_model=True,
     dotted=True,
     abbreviates=True,
+    decides=CHANGES_CACHE,
     number=human_readable_int,
     finish=finish,
     prepare=prepare,

@@ -345,6 +345,15 @@ def test_a_variable_is_taken_by_the_releases_that_read_it(
     assert read(line)[1].settings.get("attention_backend") == ("FLASHINFER" if reads else flag)
 
 
+@pytest.mark.parametrize(
+    "variable",
+    ["VLLM_MLA_DISABLE=1", "VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE=0"],
+)
+def test_a_variable_that_changes_what_is_kept_is_refused(variable: str) -> None:
+    with pytest.raises(KvcalcError, match="is not known, and may say how much is held"):
+        read(f"{variable} vllm serve m")
+
+
 @pytest.mark.parametrize("flag", ["attention_config", "speculative_config"])
 @pytest.mark.parametrize("text", ["{", "8", "[]", "[" * 50_000])
 def test_what_is_no_json_is_one_sentence(flag: str, text: str) -> None:
