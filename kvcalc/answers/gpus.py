@@ -9,7 +9,7 @@ from kvcalc.catalogue.gpus import catalogue
 class GpuRow:
     """A GPU: what its driver reports, if anything, in MiB and bytes.
 
-    `framework_visible_bytes` is the least that a framework sees. `single_source` marks a memory
+    `framework_visible_bytes` is what a framework mostly sees. `single_source` marks a memory
     that only one source has; `compute_capability` is NVIDIA's.
     """
 

@@ -21,10 +21,14 @@ VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 
 
 class Visible(Frozen):
-    """What a framework was seen to report as a GPU's whole memory, in GiB as printed."""
+    """What a framework was seen to report as a GPU's whole memory, in GiB as printed.
+
+    `public_files` counts public files without a known repository that print it.
+    """
 
     gib: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,3}$")]
     reported_by: Text
+    public_files: Annotated[int, Field(ge=0)] = 0
 
     @property
     def bytes(self) -> int:
@@ -38,10 +42,10 @@ class Gpu(Frozen):
     """A GPU: `name` is that of its preset, `product` the exact product, settings included.
 
     `memory_mib` is what the driver reports, in MiB, None where it reports nothing, as of memory
-    that is shared with the processor. `visible` is what frameworks were seen
-    to report. `compute_capability` is from NVIDIA's list, None for a GPU that is not on it. Beside
-    `sources`, `other_public_files` counts public files without a known repository that print the
-    same `memory_mib`.
+    that is shared with the processor. `visible` is what frameworks were seen to report, the usual
+    figure first: an older driver's may be another. `compute_capability` is from NVIDIA's list,
+    None for a GPU that is not on it. Beside `sources`, `other_public_files` counts public files
+    without a known repository that print the same `memory_mib`.
     """
 
     name: Text
@@ -56,7 +60,10 @@ class Gpu(Frozen):
 
     @model_validator(mode="after")
     def _every_fact_has_a_source(self) -> Self:
-        require_sources([{fact} for fact in FACTS & self.model_fields_set], self.sources)
+        told = FACTS & self.model_fields_set
+        if all(seen.public_files > 1 for seen in self.visible):
+            told -= {"visible"}
+        require_sources([{fact} for fact in told], self.sources)
         return self
 
     @model_validator(mode="after")
@@ -77,8 +84,14 @@ class Gpu(Frozen):
 
     @property
     def framework_visible(self) -> int | None:
-        """The least that a framework was seen to report, in bytes; None if none was seen."""
-        return min((visible.bytes for visible in self.visible), default=None)
+        """What a framework mostly reports, in bytes; None if none was seen."""
+        return self.visible[0].bytes if self.visible else None
+
+    @property
+    def least_bytes(self) -> int:
+        """The least that a framework was seen to report, else the driver's figure."""
+        seen = [visible.bytes for visible in self.visible]
+        return min(seen, default=self.usable_bytes)
 
     @property
     def usable_bytes(self) -> int:

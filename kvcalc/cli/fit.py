@@ -12,6 +12,7 @@ import typer
 from kvcalc.answers.fit import Answer, Fit, solve
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, holding_more, verdict
+from kvcalc.answers.fit.levers import giving_back
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
@@ -76,6 +77,13 @@ class CardOptions:
         list[str] | None,
         typer.Option(metavar="GPU=PRICE", help="Price per GPU and hour, as h200=3.5; repeatable."),
     ] = None
+    optimistic: Annotated[
+        bool,
+        typer.Option(
+            "--optimistic",
+            help="Leave out what the engine's start takes beside weights and cache.",
+        ),
+    ] = False
     spare: Annotated[int, typer.Option(min=0, help="Spare GPUs to add to those needed.")] = 0
 
     def cards(self) -> "list[Card]":
@@ -142,7 +150,6 @@ def fit(
         typer.Option(
             "-n",
             "--sequences",
-            "--max-num-seqs",
             "--parallel",
             help="Sequences at once, as 1,16; repeatable.",
         ),
@@ -187,6 +194,10 @@ def _placings(
 ) -> list[Placing]:
     """Place a model on each kind of GPU."""
     weights, reserve = load.read_weights(source, model), load.reserve_bytes
+    if on.optimistic and reserve is not None:
+        raise RequestError.about("--optimistic", "found beside --reserve; give one")
+    if on.optimistic:
+        reserve = 0
     settings = engine.settings()
     if on.gpu is not None and "gpu" in settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")
@@ -228,7 +239,9 @@ def _watched(jobs: list[Job]) -> Iterable[Job]:
 def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
     """Write one answer, and on stderr why it does not fit and what would."""
     near = changes(job.placing, answer)
-    output.write_one(row, lambda: fit_page(answer, row, near, holding_more(answer)))
+    output.write_one(
+        row, lambda: fit_page(answer, row, near, holding_more(answer), giving_back(answer))
+    )
     if not row.fits:
         hint = f"; what would fit: {', or '.join(near)}" if near else ""
         note_on_stderr(verdict(answer) + hint)

@@ -21,8 +21,12 @@ class LoadOptions:
         str | None, typer.Option(help="Element type of the weights.  [default: as published]")
     ] = None
     reserve: Annotated[
-        str, typer.Option(help="Memory per GPU for activations and graphs, as 4GiB.")
-    ] = "0"
+        str | None,
+        typer.Option(
+            help="Memory per GPU for activations and graphs, as 4GiB.",
+            show_default=False,
+        ),
+    ] = None
 
     @property
     def given(self) -> str | None:
@@ -31,9 +35,9 @@ class LoadOptions:
         return next(("--" + field.name.replace("_", "-") for field in own), None)
 
     @property
-    def reserve_bytes(self) -> int:
-        """Bytes that are held back on each GPU."""
-        return parse_memory(self.reserve, "--reserve")
+    def reserve_bytes(self) -> int | None:
+        """Bytes that are held back on each GPU, if any are given."""
+        return None if self.reserve is None else parse_memory(self.reserve, "--reserve")
 
     def read_weights(self, source: str | None, model: "Model") -> "Weights":
         """Find the bytes of a model's weights; `source` is its name on the command line."""

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from math import ceil, floor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
@@ -17,17 +19,28 @@ ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
 """What an engine takes its share of: all of a card's memory, rounded down or up to whole bytes, or
 what weights and reserve leave free of it."""
 
-Usable = Callable[[Model, Any, int], int]
-"""What requests can use, in bytes on one GPU: of the model, the engine's settings, the budget."""
+Bytes = int | tuple[int, ...]
+"""Bytes on one GPU, or on one of each pipeline stage."""
+
+Usable = Callable[[Model, Any, Any], int]
+"""What requests can use, in bytes on the fullest GPU: of the model, the engine's settings, and the
+budget, which is `Bytes` for an engine with stages."""
+
+Parts = Callable[[Model, Any, "Card"], tuple[tuple[MemoryPart, ...], ...]]
+"""What a start takes of a card beside weights and cache, part by part, of each pipeline stage."""
 
 
 class Card(NamedTuple):
-    """One GPU: its name, the memory to start from, what its driver reports, both in bytes."""
+    """One GPU: its name, the memory to start from, what its driver reports, both in bytes.
+
+    `least_memory` is the least that was seen to start from, where that is less.
+    """
 
     name: str
     memory: int
     driver_memory: int
     notes: tuple[str, ...] = ()
+    least_memory: int | None = None
 
 
 class Budget(NamedTuple):
@@ -47,10 +60,10 @@ def whole_budget(model: Model, settings: Any, budget: int) -> int:
     return budget
 
 
-def whole_blocks(pool: "Callable[[Model, Any, int, int], Pool]", held_back: int) -> Usable:
+def whole_blocks(pool: "Callable[[Model, Any, Any, int], Pool]", held_back: int) -> Usable:
     """Requests can use a pool's blocks, but for those that the engine never hands out."""
 
-    def usable(model: Model, settings: Any, budget: int) -> int:
+    def usable(model: Model, settings: Any, budget: Bytes) -> int:
         figures = pool(model, settings, budget, model.max_context or 1).figures
         blocks: int = figures["num_gpu_blocks"] - held_back
         block: int = figures["bytes_per_block"]
@@ -108,6 +121,11 @@ class Memory(NamedTuple):
     held_back_blocks: int = 0
     several_pools: bool = False
     spread: Spread = RANKS
+    parts: Parts | None = None
+    pool_setting: str | None = None
+    cap: Callable[[Any], int] | None = None
+    levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    tested: str | None = None
 
     def taken(
         self,

@@ -5,8 +5,8 @@ from typing import Literal
 
 from kvcalc.errors import UnsupportedError
 
-Kind = Literal["derived", "table", "estimate"]
-"""How a figure is known: it follows from the source, it was measured, or it is estimated."""
+Kind = Literal["derived", "table", "estimate", "given"]
+"""How a figure is known: it follows from the source, it was measured, it is estimated, or given."""
 
 INSTEAD = "give --reserve with what a log shows, or --optimistic to leave it out"
 

@@ -27,6 +27,10 @@ class ReleaseWarning(UserWarning):
     """A version that was not measured is answered by the nearest that was."""
 
 
+class UntestedWarning(UserWarning):
+    """A release is newer than any whose logs tested a rule."""
+
+
 class Change(NamedTuple):
     """What a rule or a default is from a release on: its value, in words, and the file it is in.
 

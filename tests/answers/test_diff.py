@@ -178,11 +178,13 @@ def test_two_models_on_one_engine() -> None:
 
 def test_the_fewest_gpus_are_those_of_the_old_side() -> None:
     found = kvcalc.diff(EXAONE, "vllm@0.25.1", "vllm", gpu="h200")
-    fewest = kvcalc.fit(EXAONE, gpu="h200", engine="vllm@0.25.1").gpus
+    fewest = kvcalc.fit(EXAONE, gpu="h200", engine="vllm@0.25.1", reserve=0).gpus
     assert (found.gpu, found.gpus) == ("h200", fewest)
     assert (
         found.old.max_sequences
-        == kvcalc.fit(EXAONE, gpu="h200", gpus=fewest, engine="vllm@0.25.1").max_sequences
+        == kvcalc.fit(
+            EXAONE, gpu="h200", gpus=fewest, engine="vllm@0.25.1", reserve=0
+        ).max_sequences
     )
 
 

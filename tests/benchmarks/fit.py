@@ -40,7 +40,7 @@ def grid(engine: str, number: int) -> tuple[int, float]:
     rows = 0
     for model in models:
         for gpu in names()[: 3 * number]:
-            placing = Placing(question(model, on=card(gpu), engine=engine))
+            placing = Placing(question(model, on=card(gpu), engine=engine, reserve=0))
             for thousands in range(8, 88, 8):
                 for gpus in (1, 2, 4, 8):
                     solve(placing, gpus=gpus, context=1024 * thousands)

@@ -69,19 +69,34 @@ def test_no_name_or_alias_means_two_cards() -> None:
     assert len({find(name).name + name for name in spelled}) == len(set(spelled)) == len(spelled)
 
 
-def test_the_memory_is_the_drivers_and_the_least_a_framework_saw() -> None:
-    h100, rtx_5090, h200 = find("h100"), find("rtx-5090"), find("h200")
+def test_the_memory_is_the_drivers_and_what_frameworks_saw_mostly_and_at_least() -> None:
+    h100, rtx_5090, h20 = find("h100"), find("rtx-5090"), find("h20")
     assert h100.memory_bytes == 81_559 * 2**20
-    assert h100.framework_visible == 7_910 * 2**30 // 100
-    assert rtx_5090.framework_visible == 314 * 2**30 // 10
-    assert h200.framework_visible is None
+    assert h100.framework_visible == 7_919 * 2**30 // 100
+    assert h100.least_bytes == 7_910 * 2**30 // 100
+    assert rtx_5090.framework_visible == rtx_5090.least_bytes == 3_136 * 2**30 // 100
+    assert h20.framework_visible is None
+    assert h20.least_bytes == h20.memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "gib"),
+    [
+        *(("h100", "79.19"), ("h200", "139.80"), ("a100-80gb", "79.25"), ("l40s", "44.39")),
+        *(("l4", "22.03"), ("rtx-4090", "23.53"), ("rtx-5090", "31.36")),
+        *(("rtx-pro-6000", "94.97"), ("b200", "178.35")),
+    ],
+)
+def test_the_total_that_start_ups_print(name: str, gib: str) -> None:
+    """As vLLM's and PyTorch's own lines have it, to .02 GiB."""
+    assert find(name).usable_bytes == int(Fraction(gib) * 2**30)
 
 
 def test_a_framework_sees_at_most_what_the_driver_reports_and_little_less() -> None:
     for gpu in catalogue():
         for visible in gpu.visible if gpu.memory_bytes else ():
             assert gpu.memory_bytes
-            assert 982 * gpu.memory_bytes <= 1000 * visible.bytes <= 1000 * gpu.memory_bytes
+            assert 979 * gpu.memory_bytes <= 1000 * visible.bytes <= 1000 * gpu.memory_bytes
 
 
 def test_cards_with_one_source_are_marked() -> None:

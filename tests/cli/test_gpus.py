@@ -15,7 +15,7 @@ def test_every_gpu_has_a_row(cli: Cli) -> None:
         "product": "H100 80GB HBM3 (SXM)",
         "memory_mib": 81_559,
         "memory_bytes": 85_520_809_984,
-        "framework_visible_bytes": 84_932_978_278,
+        "framework_visible_bytes": 85_029_615_042,
         "compute_capability": "9.0",
         "single_source": False,
         "note": None,

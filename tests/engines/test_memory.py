@@ -36,11 +36,11 @@ def test_vllm_takes_92_percent_of_the_whole_card_less_weights_and_reserve() -> N
     """vLLM 0.33.0: requested_memory = ceil(total_memory * gpu_memory_utilization), 0.92 unless
     asked otherwise (config/cache.py, v1/worker/utils.py); the cache gets what the weights and the
     profiled rest leave of it (v1/worker/gpu_worker.py, determine_available_memory).
-    An H200's 143,771 MiB are 150,754,820,096 bytes; 92 % of them 138,694,434,488.32, rounded up."""
+    An H200's 139.80 GiB are 150,109,106,995 bytes; 92 % of them 138,100,378,435.4, rounded up."""
     h200 = card("h200")
     taken = rule("vllm").taken(None, h200, {})
     made = rule("vllm").budget(h200, 118 * GB, 5 * GB, taken)
-    assert made.cache == 138_694_434_489 - 118 * GB - 5 * GB
+    assert made.cache == 138_100_378_436 - 118 * GB - 5 * GB
     assert made.reserve == 5 * GB
 
 
@@ -53,7 +53,7 @@ def test_sglang_keeps_back_what_mem_fraction_static_leaves_of_the_free_memory() 
     taken = rule("sglang").taken(None, h200, {"tensor_parallel_size": 4})
     made = rule("sglang").budget(h200, 118 * GB, 0, taken)
     assert taken == Fraction(9, 10)
-    assert made.cache == 150_754_820_096 * 9 // 10 - 118 * GB
+    assert made.cache == 150_109_106_995 * 9 // 10 - 118 * GB
     assert made.cache + made.reserve + 118 * GB == h200.memory
 
 

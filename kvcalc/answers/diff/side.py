@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import Question
 from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.fit.room import rooms
 from kvcalc.engines import request
 from kvcalc.engines.memory import ALL, Card, Memory
 from kvcalc.engines.released import ReleasedSettings
@@ -106,9 +107,9 @@ def under(replica: Replica, standing: Standing) -> Replica:
     assert isinstance(replica.parsed, ReleasedSettings)
     parsed = replica.parsed.under(standing)
     taken = asked.memory.taken(asked.share, asked.card, parsed.model_dump(), standing)
-    budget = asked.memory.budget(asked.card, replica.weights, asked.reserve, taken)
+    made = rooms(asked, parsed, replica.weighed, taken)
     cost = asked.engine.cost(asked.model, parsed)
-    return replace(replica, parsed=parsed, cost=cost, budget=budget)
+    return replace(replica, parsed=parsed, cost=cost, taken=taken, rooms=made)
 
 
 def with_setting(replica: Replica, name: str, value: Any) -> Replica:

@@ -1,5 +1,6 @@
 """What fits beside the weights: sequences, context or GPUs, whichever is not given."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
+from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.releases import UntestedWarning, numbers
 from kvcalc.engines.server_writer import write
 from kvcalc.errors import RequestError, quote
 from kvcalc.html_table import html_table
@@ -30,6 +33,11 @@ class Fit:
     over all copies, and so are `max_sequences`, at this context; `max_context` is for these
     sequences. `binding` is the limit that stops more. `settings` are those that differ from
     the engine's defaults; `flags` are the engine's flags for them.
+
+    `parts` take a GPU's memory beside the cache. `max_sequences` and `cache_memory_per_gpu` are the
+    likely figures, of the likely bytes of each part; `promised_sequences` and
+    `promised_cache_memory_per_gpu` are the promise, of the most that each may take, which `fits`
+    and `max_context` follow.
     """
 
     model: str
@@ -43,11 +51,14 @@ class Fit:
     sequences: int
     fits: bool
     max_sequences: int
+    promised_sequences: int
     max_context: int
     cache_memory_per_gpu: int
+    promised_cache_memory_per_gpu: int
     bytes_per_gpu_per_sequence: int
     weights_per_gpu: int
     reserve_per_gpu: int
+    parts: list[MemoryPart]
     binding: str
     settings: Mapping[str, Any]
     flags: str
@@ -56,7 +67,8 @@ class Fit:
         return (
             f"Fit(model={quote(self.model)}, engine={self.engine!r}, gpu={quote(self.gpu)}, "
             f"gpus={self.gpus}, context={self.context}, sequences={self.sequences}, "
-            f"fits={self.fits}, max_sequences={self.max_sequences}, binding={self.binding!r})"
+            f"fits={self.fits}, max_sequences={self.max_sequences}, "
+            f"promised_sequences={self.promised_sequences}, binding={self.binding!r})"
         )
 
     def _repr_html_(self) -> str:
@@ -82,14 +94,15 @@ def fit(
     sequences: int | None = None,
     engine: str = "ideal",
     weights: Weights | int | None = None,
-    reserve: int = 0,
+    reserve: int | None = None,
     settings: Settings | None = None,
     **given: Any,
 ) -> Fit:
     """Answer what fits on GPUs of one kind, solving for what is not given.
 
     `context` is tokens of one sequence; `gpu_memory` and `reserve` are bytes per GPU; `weights` are
-    bytes in all, by default counted from the model's parameters. Without `gpus`, the fewest are
+    bytes in all, by default counted from the model's parameters. A `reserve` stands for what the
+    engine's start takes beside weights and cache; 0 leaves that out. Without `gpus`, the fewest are
     found; else without `context`, the longest for these `sequences`; else the most sequences.
     Settings are given as to `kvcalc.cost`.
 
@@ -132,11 +145,26 @@ def solve(
     copies = gpus // replica.ranks
     if context is None and sequences is not None:
         solved = "context"
-        context = max(1, replica.longest_context(-(-sequences // copies)))
+        context = max(1, replica.promised.longest_context(-(-sequences // copies)))
     context = context or placing.question.model.longest_context
-    most = copies * replica.most_sequences(context)
-    sequences = sequences or max(1, most)
-    return Answer(_answer(replica, gpus, context, sequences, most, solved, source), replica, solved)
+    sequences = sequences or max(1, copies * replica.promised.most_sequences(context))
+    _warn_untested(replica)
+    return Answer(_answer(replica, gpus, context, sequences, solved, source), replica, solved)
+
+
+def _warn_untested(replica: Replica) -> None:
+    """Warn of parts of a release that no log tested."""
+    asked, standing = replica.question, replica.parsed.standing
+    tested = asked.memory.tested
+    if tested is None or asked.reserve is not None or standing is None:
+        return
+    if numbers(standing.version) > numbers(tested):
+        warnings.warn(
+            f"no log has tested what a start of {asked.engine.name} {standing.version} takes, only "
+            f"those up to {tested}: the parts are as its source has them",
+            UntestedWarning,
+            stacklevel=3,
+        )
 
 
 def _answer(
@@ -144,23 +172,23 @@ def _answer(
     gpus: int,
     context: int,
     sequences: int,
-    most: int,
     solved: str,
     source: str | None,
 ) -> Fit:
-    asked = replica.question
+    asked, promised = replica.question, replica.promised
     copies = gpus // replica.ranks
-    longest = replica.longest_context(-(-sequences // copies), context)
+    most = copies * promised.most_sequences(context)
+    longest = promised.longest_context(-(-sequences // copies), context)
     at_maximum = longest == asked.model.max_context
     settings = dict(replica.cost.settings)
     if asked.settings.get("kv_cache_dtype") is not None:
         settings["kv_cache_dtype"] = replica.cost.kv_cache_dtype
-    if replica.budget.cache <= 0:
+    if promised.budget.cache <= 0:
         binding = WEIGHTS
     elif solved == "context" and at_maximum:
         binding = MODEL_CONTEXT
     else:
-        binding = CACHE_MEMORY if replica.needs_more(context, most // copies) else ENGINE_LIMIT
+        binding = CACHE_MEMORY if promised.needs_more(context, most // copies) else ENGINE_LIMIT
     return Fit(
         model=asked.model.name,
         engine=asked.engine.name,
@@ -172,12 +200,15 @@ def _answer(
         context=context,
         sequences=sequences,
         fits=sequences <= most,
-        max_sequences=most,
+        max_sequences=copies * replica.most_sequences(context),
+        promised_sequences=most,
         max_context=longest,
         cache_memory_per_gpu=replica.cache,
+        promised_cache_memory_per_gpu=promised.cache,
         bytes_per_gpu_per_sequence=replica.need(context, 1),
         weights_per_gpu=replica.weights,
         reserve_per_gpu=replica.budget.reserve,
+        parts=list(replica.room.parts),
         binding=binding,
         settings=settings,
         flags=write(
@@ -185,7 +216,7 @@ def _answer(
             replica.parsed,
             asked.model,
             context=context,
-            sequences=-(-sequences // copies),
+            sequences=None if replica.cap else -(-sequences // copies),
             share=replica.budget.share,
             source=source,
         ),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kvcalc.answers.fit import SEQUENCES, WEIGHTS, Answer
+from kvcalc.answers.fit import ENGINE_LIMIT, SEQUENCES, WEIGHTS, Answer
 from kvcalc.answers.fit.placing import Placing, divisors
+from kvcalc.answers.fit.replica import BOUND
 from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError
 from kvcalc.units import at_version, format_bytes, plural
@@ -18,17 +19,19 @@ MORE_STAGES = (2, 4)
 
 
 def margin(answer: Answer) -> int:
-    """Bytes that are left on one GPU; below 0, bytes that are missing."""
+    """Bytes that are sure to be left on one GPU; below 0, bytes that may be missing."""
     fit, replica = answer.fit, answer.replica
     if fit.binding == WEIGHTS:
-        return min(replica.budget.cache, -1)
-    return fit.cache_memory_per_gpu - replica.need(fit.context, -(-fit.sequences // fit.replicas))
+        return min(replica.promised.budget.cache, -1)
+    return fit.promised_cache_memory_per_gpu - replica.need(
+        fit.context, -(-fit.sequences // fit.replicas)
+    )
 
 
 def verdict(answer: Answer) -> str:
     """Say in one sentence whether it fits and by how much."""
     fit, left = answer.fit, margin(answer)
-    what = f"{plural(fit.sequences, 'sequence')} of {fit.context:,} tokens"
+    what = f"{_counted(answer)} of {fit.context:,} tokens"
     where = f"{fit.gpus} {fit.gpu} on {at_version(fit.engine, fit.engine_version)}"
     if fit.fits:
         return (
@@ -36,9 +39,19 @@ def verdict(answer: Answer) -> str:
         )
     if fit.binding == WEIGHTS:
         why = f"its weights and reserve are {format_bytes(-left)} per GPU too large"
+    elif left >= 0:
+        why = f"the engine runs {plural(fit.promised_sequences, 'sequence')} at once"
     else:
         why = f"{format_bytes(-left)} per GPU are missing"
     return f"{what} of {fit.model}: does not fit on {where}: {why}"
+
+
+def _counted(answer: Answer) -> str:
+    """Say how many sequences are asked about, or are promised and likely."""
+    fit = answer.fit
+    if answer.solved != SEQUENCES or fit.max_sequences <= fit.sequences or not fit.fits:
+        return plural(fit.sequences, "sequence")
+    return f"at least {fit.sequences:,}, likely {plural(fit.max_sequences, 'sequence')}"
 
 
 def changes(placing: Placing, answer: Answer) -> list[str]:
@@ -53,8 +66,11 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
     found = []
     if fit.max_context:
         found.append(f"-c {_rounded_down(answer)}")
-    if fit.max_sequences:
-        found.append(plural(fit.max_sequences, "sequence"))
+    if fit.promised_sequences:
+        found.append(plural(fit.promised_sequences, "sequence"))
+    each = -(-fit.sequences // fit.replicas)
+    if fit.binding == ENGINE_LIMIT and _runs_more(answer, each):
+        found.append(f"--set {BOUND}={each}")
     if (smaller := _with_smaller_type(answer)) is not None:
         found.append(f"--kv-cache-dtype {smaller}")
     others = list(_other_places(answer))
@@ -73,7 +89,7 @@ def holding_more(answer: Answer) -> list[str]:
     best: dict[str, Place] = {}
     for one in _other_places(answer):
         if one.sequences > max(
-            fit.max_sequences, best[one.kind].sequences if one.kind in best else 0
+            fit.promised_sequences, best[one.kind].sequences if one.kind in best else 0
         ):
             best[one.kind] = one
     return [f"{one.words} ({plural(one.sequences, 'sequence')})" for one in best.values()]
@@ -125,12 +141,24 @@ def _more_gpus(placing: Placing, answer: Answer) -> list[str]:
     return words
 
 
+def _runs_more(answer: Answer, each: int) -> bool:
+    """Whether a copy holds so many sequences if the engine is told to run them."""
+    asked = answer.replica.question
+    if answer.replica.cap is None:
+        return False
+    other = Placing(asked.with_settings(**{BOUND: each}))
+    return other.holds(answer.fit.gpus, answer.fit.context) >= answer.fit.sequences
+
+
 def _rounded_down(answer: Answer) -> str:
     """The longest context, rounded down to a whole K if that is not 0."""
     fit, longest = answer.fit, answer.fit.max_context
     thousands = longest // 1024
     each = -(-fit.sequences // fit.replicas)
-    if thousands and answer.replica.need(1024 * thousands, each) <= fit.cache_memory_per_gpu:
+    if (
+        thousands
+        and answer.replica.need(1024 * thousands, each) <= fit.promised_cache_memory_per_gpu
+    ):
         return f"{thousands}K"
     return f"{longest}"
 

@@ -67,7 +67,7 @@ class Placing:
     def fewest(self, enough: Callable[[Replica, int], bool], most: int = MAX_GPUS) -> int:
         """Find the fewest GPUs whose copies are enough; if none are, the most that were tried.
 
-        `enough` is called with a copy and the number of copies.
+        `enough` is called with a copy, in the room that can be promised, and the number of copies.
 
         Raises:
             KvcalcError: the engine refuses the model on any number of GPUs.
@@ -82,7 +82,7 @@ class Placing:
                 refused = error
                 continue
             last = gpus
-            if enough(replica, gpus // replica.ranks) or self._copies_never_do(replica):
+            if enough(replica.promised, gpus // replica.ranks) or self._copies_never_do(replica):
                 break
         if last is None:
             raise refused or RequestError.about("gpus", f"none of up to {most:,} can be divided so")
@@ -103,12 +103,12 @@ class Placing:
         )
 
     def holds(self, gpus: int, context: int) -> int:
-        """How many sequences of this context fit on the GPUs; 0 if the engine refuses them."""
+        """How many sequences of this context can be promised; 0 if the engine refuses the GPUs."""
         try:
             replica = self.on(gpus)
         except KvcalcError:
             return 0
-        return gpus // replica.ranks * replica.most_sequences(context)
+        return gpus // replica.ranks * replica.promised.most_sequences(context)
 
     def _share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, as every engine with ranks demands.

@@ -18,7 +18,8 @@ from kvcalc.readers.weights import Weights, weights_of
 class Question:
     """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 
-    `share` is the engine's share of the memory as given; `reserve` is bytes per GPU.
+    `share` is the engine's share of the memory as given; `reserve` is bytes per GPU, in place of
+    what the engine's start is known to take beside the weights, None for that.
     """
 
     model: Model
@@ -26,7 +27,7 @@ class Question:
     memory: Memory
     card: Card
     weights: Weights
-    reserve: int
+    reserve: int | None
     share: object
     settings: Mapping[str, Any]
 
@@ -51,7 +52,7 @@ def question(
     on: Card,
     engine: str = "ideal",
     weights: Weights | int | None = None,
-    reserve: int = 0,
+    reserve: int | None = None,
     **settings: Any,
 ) -> Question:
     """Gather what is asked of a model on a kind of GPU; settings are the engine's own.

@@ -1,20 +1,26 @@
 """One copy of a model on the GPUs that share it: what its cache may take, and what fits there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from math import ceil
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
+from kvcalc.answers.fit.room import WEIGHTS, Room, rooms, weights_of_stages
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory import Budget
+from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.pools import Pool
+
+BOUND = "max_num_seqs"
+"""The setting, and the figure of a pool, that states beside attention bound."""
 
 BESIDE = ("pipeline_parallel_size", "prefill_context_parallel_size")
 """Settings that multiply the GPUs of one copy of the model, beside what spreads it."""
@@ -30,10 +36,11 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 @dataclass(frozen=True)
 class Replica:
-    """A copy of a model on `ranks` GPUs; `weights` are bytes on each GPU.
+    """A copy of a model on `ranks` GPUs; `rooms` are a GPU's of each pipeline stage.
 
-    `parsed` are the settings as the engine reads them; `loaded` is what it loads on a GPU part by
-    part, None where the weights' even share stands for it.
+    `parsed` are the settings as the engine reads them, `taken` its share of the memory. Figures are
+    the likely ones, of a `promise` those that its start leaves at the least. `loaded` is what it
+    loads on a GPU part by part, None where the weights' even share stands for it.
     """
 
     question: Question
@@ -41,17 +48,29 @@ class Replica:
     parsed: Settings
     cost: Cost
     ranks: int
-    weights: int
-    budget: Budget
+    taken: Fraction
+    rooms: tuple[Room, ...]
+    promise: bool = False
     loaded: Loaded | None = None
 
     @classmethod
     def of(cls, question: Question, cards: int) -> "Replica":
         """Spread one copy of the model over this many cards, times its pipeline stages.
 
+        Where the engine runs no more sequences than its pool has blocks, and is not told how many,
+        it is told as many.
+
         Raises:
             KvcalcError: the engine refuses the model, a setting or the cards.
         """
+        found = cls._of(question, cards)
+        bound, own = found.bound, found.parsed
+        if bound is None or getattr(own, BOUND) is not None or found.cap in (None, bound):
+            return found
+        return cls._of(question.with_settings(**{BOUND: bound}), cards)
+
+    @classmethod
+    def _of(cls, question: Question, cards: int) -> "Replica":
         spread = question.memory.spread
         given = {spread.setting: spread.over(cards), **question.settings}
         cost = request.cost(question.model, question.engine.name, **given)
@@ -60,11 +79,62 @@ class Replica:
         split = values[spread.setting]
         share = spread.fullest(split) / (values.get("pipeline_parallel_size") or 1)
         loaded = question.loaded(parsed)
-        weights = loaded.bytes if loaded else ceil(question.weights.bytes * share)
+        even = ceil(question.weights.bytes * share)
+        parts = weights_of_stages(loaded, even, question.weights)
         taken = question.memory.taken(question.share, question.card, values, parsed.standing)
-        budget = question.memory.budget(question.card, weights, question.reserve, taken)
         gpus = spread.cards(split) * product(values, BESIDE)
-        return cls(question, given, parsed, cost, gpus, weights, budget, loaded)
+        made = rooms(question, parsed, parts, taken)
+        return cls(question, given, parsed, cost, gpus, taken, made, loaded=loaded)
+
+    @cached_property
+    def promised(self) -> "Replica":
+        """The same copy in the room that can be promised."""
+        same = all(room.likely == room.promised for room in self.rooms)
+        return self if same or self.promise else replace(self, promise=True)
+
+    @property
+    def caches(self) -> tuple[int, ...]:
+        """Bytes for the cache on a GPU of each stage; below 0 where nothing is left."""
+        return tuple(room.promised if self.promise else room.likely for room in self.rooms)
+
+    @property
+    def room(self) -> Room:
+        """The room of the stage with the least for its cache."""
+        return self.rooms[self.caches.index(min(self.caches))]
+
+    @property
+    def weighed(self) -> tuple[MemoryPart, ...]:
+        """The weights on a GPU of each stage."""
+        return tuple(part for room in self.rooms for part in room.parts if part.name == WEIGHTS)
+
+    @property
+    def weights(self) -> int:
+        """Bytes of weights on a GPU of the fullest stage."""
+        return max(part.bytes for part in self.weighed)
+
+    @property
+    def budget(self) -> Budget:
+        """What the cache gets on a GPU, what is held back, and the engine's share."""
+        share = self.taken if self.question.memory.share else None
+        return Budget(min(self.caches), self.room.reserve, share)
+
+    @property
+    def bound(self) -> int | None:
+        """The most sequences with which the engine starts in its pool; None where none is known."""
+        if BOUND not in type(self.parsed).model_fields or self.budget.cache <= 0:
+            return None
+        try:
+            figures = self.pool(1).figures
+        except TooLittleMemoryError:
+            return None
+        most: int | None = figures[BOUND]
+        return None if most is None or self.cap is None else max(1, min(most, self.cap))
+
+    @property
+    def cap(self) -> int | None:
+        """How many sequences the engine runs at once; None where its memory alone decides."""
+        cap = self.question.memory.cap
+        return None if cap is None else cap(self.parsed)
 
     @property
     def cards(self) -> int:
@@ -80,7 +150,12 @@ class Replica:
         """
         cut = self.question.engine.pool
         assert cut is not None
-        return cut(self.question.model, self.parsed, self.budget.cache, context)
+        return cut(self.question.model, self.parsed, self._memory, context)
+
+    @property
+    def _memory(self) -> Any:
+        """What the cache gets, as an engine takes it: one figure, or one for each stage."""
+        return self.caches[0] if len(self.caches) == 1 else self.caches
 
     def note(self, context: int) -> str:
         """What the engine's own pool says beside its figures; "" where it has none."""
@@ -98,7 +173,7 @@ class Replica:
             return 0
         asked = self.question
         try:
-            return max(0, asked.memory.usable(asked.model, self.parsed, self.budget.cache))
+            return max(0, asked.memory.usable(asked.model, self.parsed, self._memory))
         except TooLittleMemoryError:
             return 0
 
@@ -113,7 +188,11 @@ class Replica:
         return size
 
     def most_sequences(self, context: int) -> int:
-        """How many sequences of this context fit."""
+        """How many sequences of this context fit, and the engine runs."""
+        held = self._held(context)
+        return held if self.cap is None else min(self.cap, held)
+
+    def _held(self, context: int) -> int:
         if self.budget.cache <= 0:
             return 0
         if self.question.memory.several_pools:
@@ -149,6 +228,8 @@ class Replica:
 
     def needs_more(self, context: int, sequences: int) -> bool:
         """Whether one sequence more would not fit, rather than not be run by the engine."""
+        if self.cap is not None and sequences >= self.cap:
+            return False
         try:
             return self.need(context, sequences + 1) > self.cache
         except KvcalcError:

@@ -65,7 +65,7 @@ class Gpus:
 
         gpus = placing.fewest(enough)
         replica = placing.on(gpus)
-        fit = enough(replica, gpus // replica.ranks)
+        fit = enough(replica.promised, gpus // replica.ranks)
         return TraceRowOnGpus(
             **asdict(row),
             gpu=self._card.name,

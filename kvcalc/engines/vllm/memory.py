@@ -1,6 +1,7 @@
 """What vLLM gives its cache of a GPU's memory, by release."""
 
 from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
+from kvcalc.engines.vllm.budget import parts
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.releases import RELEASES
 
@@ -12,12 +13,20 @@ RULE = "memory_share"
 
 MEMORY = Memory(
     source="vLLM {version}, config/cache.py, v1/worker/gpu_worker.py",
-    reserve_source="vLLM measures activations and graphs when it starts "
-    "(v1/worker/gpu_worker.py) and no figure of them is published; give what its log shows",
+    reserve_source="what a start takes beside (v1/worker/gpu_worker.py) is left out",
     share="gpu_memory_utilization",
     of=ALL_ROUNDED_UP,
     default=RELEASES.at(None).rules[RULE].value,
     rule=RULE,
     usable=whole_blocks(pool, NULL_BLOCKS),
     held_back_blocks=NULL_BLOCKS,
+    parts=parts,
+    pool_setting="kv_cache_memory_bytes",
+    cap=lambda settings: settings.sequences_at_once,
+    levers={
+        "max_num_seqs": (256, 64, 16),
+        "max_num_batched_tokens": (2_048,),
+        "enforce_eager": (True,),
+    },
+    tested="0.31.0",
 )

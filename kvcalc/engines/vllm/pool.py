@@ -93,13 +93,15 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
 
 def _note(planned: Plan, blocks: int, needed: int, context: int) -> str:
     """Say what the start-up check lets in and what comes to nothing all the same."""
-    own = planned.settings.own_sequences
+    settings = planned.settings
+    asked = settings.sequences_at_once
     if blocks <= needed:
         return _never_finishes(planned, blocks, needed, context)
-    if planned.bounds_sequences and own > blocks:
+    if planned.bounds_sequences and asked > blocks:
+        whose = "its own " if settings.max_num_seqs is None else ""
         return (
-            f"vllm {planned.settings.standing.version} does not start with its own max_num_seqs, "
-            f"{own:,}: beside recurrent layers it may be at most {blocks:,}, num_gpu_blocks"
+            f"vllm {settings.standing.version} does not start with {whose}max_num_seqs, "
+            f"{asked:,}: beside recurrent layers it may be at most {blocks:,}, num_gpu_blocks"
         )
     return ""
 

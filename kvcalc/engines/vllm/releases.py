@@ -73,6 +73,9 @@ FIRST = Release(
         "penalty_tables_are_charged": Change(
             False, "what stays after the profile run is not charged", WORKER
         ),
+        "large_blocks_are_whole": Change(
+            False, "PyTorch cuts the segments that weights are loaded into", WORKER
+        ),
         "cublas_is_charged": Change(True, "cuBLAS's workspace is part of the peak", WORKER),
         "batches_in_flight": Change(
             one_batch, "one batch in flight is charged to a sliding or chunked layer", SPECS
@@ -372,6 +375,9 @@ ROWS = (
     Release(
         "0.21.0",
         rules={
+            "large_blocks_are_whole": Change(
+                True, "segments over 20 MiB are left whole as weights are loaded", WORKER
+            ),
             "sampling": Change(
                 {"V1": "masked"}, "FlashInfer samples: 14 bytes of each logit", SAMPLER
             ),

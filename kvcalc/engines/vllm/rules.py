@@ -109,6 +109,7 @@ class Rules(NamedTuple):
     moe_workspace_is_kept: bool
     penalty_tables_are_charged: bool
     cublas_is_charged: bool
+    large_blocks_are_whole: bool
     variables: Mapping[str, str]
 
 

@@ -5,33 +5,41 @@ from collections.abc import Sequence
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import verdict
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
+from kvcalc.answers.fit.room import WEIGHTS
 from kvcalc.engines.memory import ALL, FREE, Memory
+from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
-from kvcalc.units import at_version, format_bytes, percent, plural
+from kvcalc.units import at_version, binary_size, format_bytes, percent, plural
 
 
 def fit_page(
-    answer: Answer, fit: Fit, changes: Sequence[str], holding_more: Sequence[str] = ()
+    answer: Answer,
+    fit: Fit,
+    changes: Sequence[str],
+    holding_more: Sequence[str] = (),
+    giving_back: Sequence[str] = (),
 ) -> Page:
     """Lay out one answer: its figures, where they come from and what would make it fit."""
     words, cards = answer.replica.question.memory.spread.words, answer.replica.cards
     copies = plural(fit.replicas, "copy").replace("copys", "copies")
     rows = [
-        ("max sequences", f"{fit.max_sequences:,}"),
+        ("max sequences", _promised(fit)),
         (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
         ("GPUs", f"{fit.gpus:,}"),
         (words, f"{cards}, {copies} of the model"),
         ("memory of a GPU", bytes_cell(answer.replica.question.card.memory)),
-        ("weights", bytes_cell(fit.weights_per_gpu)),
-        ("reserve", bytes_cell(fit.reserve_per_gpu)),
+        *((part.name, bytes_cell(part.bytes)) for part in fit.parts if part.bytes),
         ("cache memory", bytes_cell(fit.cache_memory_per_gpu)),
+        *_promise_row(fit),
         (f"a sequence of {fit.context:,} tokens", bytes_cell(fit.bytes_per_gpu_per_sequence)),
         ("binding", fit.binding),
     ]
     if isinstance(fit, PricedFit):
         rows += _price_rows(fit)
     hint = (f"what would fit: {', or '.join(changes)}",) if changes else ()
+    if giving_back:
+        hint = (*hint, f"what gives most back: {', '.join(giving_back)}")
     if holding_more:
         hint = (*hint, f"what would hold more on these GPUs: {', or '.join(holding_more)}")
     return Page(
@@ -81,6 +89,27 @@ def grid_page(rows: Sequence[Fit]) -> Page:
     )
 
 
+def _promised(fit: Fit) -> str:
+    """The most sequences: how many are promised, and how many are likely if that is more."""
+    if fit.promised_sequences == fit.max_sequences:
+        return f"{fit.max_sequences:,}"
+    return f"at least {fit.promised_sequences:,}, likely {fit.max_sequences:,}"
+
+
+def _promise_row(fit: Fit) -> tuple[tuple[str, str], ...]:
+    if fit.promised_cache_memory_per_gpu == fit.cache_memory_per_gpu:
+        return ()
+    return (("promised cache memory", bytes_cell(fit.promised_cache_memory_per_gpu)),)
+
+
+def _part_note(part: MemoryPart) -> str:
+    """Say of a part how it is known, how far it may be off, and by which source."""
+    band = ""
+    if part.low != part.high:
+        band = f", {binary_size(part.low)} to {binary_size(part.high)}"
+    return f"{part.name}: {part.kind}{band}; {part.source}."
+
+
 def _price_rows(fit: PricedFit) -> list[tuple[str, str]]:
     rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}")]
     if fit.cost_hour is not None:
@@ -93,10 +122,19 @@ def _money(amount: float | None) -> str:
     return "" if amount is None else f"{amount:,.2f}"
 
 
-def _reserve_note(given: int, own: Memory) -> str:
+def _reserve_note(given: int | None, own: Memory) -> str:
     """Say what is held back, and why the engine's own rule holds back no more."""
     taken = format_bytes(given) + ", as given" if given else "" if own.of == ALL else "0"
     return f"reserve: {taken}{': ' if taken else ''}{own.reserve_source}."
+
+
+def _beside(answer: Answer, fit: Fit) -> list[str]:
+    """Notes on what is held back beside the weights: a reserve, or each part of the start."""
+    asked = answer.replica.question
+    if asked.reserve is not None or asked.memory.parts is None:
+        return [_reserve_note(asked.reserve, asked.memory)]
+    own = [part for part in fit.parts if part.name != WEIGHTS]
+    return [_part_note(part) for part in own]
 
 
 def _notes(answer: Answer, fit: Fit) -> list[str]:
@@ -108,7 +146,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     active = asked.model.active_parameters
     notes = [
         f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
-        _reserve_note(asked.reserve, own),
+        *_beside(answer, fit),
         weights_note(weights, answer.replica.loaded, fit.engine),
         *(f"{note}." for note in asked.card.notes),
     ]

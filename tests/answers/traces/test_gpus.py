@@ -30,7 +30,7 @@ def counted(model: Model, **asked: Any) -> list[TraceRowOnGpus]:
 
 def held_by(gpus: int, model: Model, engine: str, gpu: str, weights: int) -> tuple[bool, int]:
     """Whether so many GPUs hold the peak at full length, on how many ranks a copy, by hand."""
-    asked = question(model, on=card(gpu), engine=engine, weights=weights)
+    asked = question(model, on=card(gpu), engine=engine, weights=weights, reserve=0)
     try:
         copy = Placing(asked).on(gpus)
     except KvcalcError:

@@ -109,6 +109,7 @@ def model_of(row: Row) -> Model:
             attention_bias="qkv" if facts.get("bias") else "",
             qk_norm="head" if facts.get("qknorm") else None,
             experts=experts,
+            ropes=((facts["pos"], facts["d"]),),
             tower=TOWER if facts.get("mm") else None,
         ),
     )

@@ -67,9 +67,12 @@ def test_a_cost_says_what_vllms_own_sequences_take() -> None:
 @pytest.mark.parametrize("model", [QWEN35, NEMOTRON], ids=lambda model: model.name)
 @given(memory=st.integers(2 * GIB, 90 * GIB), context=st.integers(1, 262_144))
 def test_what_fits_keeps_it(model: kvcalc.Model, memory: int, context: int) -> None:
-    found = fit(model, gpu_memory=memory, gpus=1, context=context, engine="vllm", weights=1)
+    found = fit(
+        model, gpu_memory=memory, gpus=1, context=context, engine="vllm", weights=1, reserve=0
+    )
     if not found.max_sequences:
         return
     pool = kvcalc.pool(model, "vllm", memory=found.cache_memory_per_gpu, context=context)
-    assert found.sequences <= pool.figures["max_num_seqs"]
-    assert f"--max-num-seqs {found.sequences} " in found.flags
+    most = pool.figures["max_num_seqs"] + 1  # the null block, which no request gets
+    assert found.max_sequences <= most
+    assert (f" --max-num-seqs {most}" in found.flags) == (most < 1024)

@@ -1,9 +1,9 @@
 """What vLLM's start takes of a GPU's memory beside the weights, part by part, stage by stage.
 
 A start measures these (v1/worker/gpu_worker.py, determine_available_memory); here they follow from
-shapes, settings and the release. `profile` is what the profile run is over, `activations` and
-`sampler` its two peaks, `kept` the buffers that stay, `non_torch` and `graphs` what was measured,
-`refusals` what is not known.
+shapes, settings and the release. `rounding` is what weights take beyond their bytes, `profile` is
+what the profile run is over, `activations`, `multimodal` and `sampler` its peaks, `kept` the
+buffers that stay, `non_torch` and `graphs` what was measured, `refusals` what is not known.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from kvcalc.engines.vllm.budget import graphs, kept
 from kvcalc.engines.vllm.budget.non_torch import non_torch
 from kvcalc.engines.vllm.budget.peak import peak
 from kvcalc.engines.vllm.budget.profile import Profile, profiles
+from kvcalc.engines.vllm.budget.rounding import rounding
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 
@@ -24,13 +25,17 @@ def parts(model: Model, settings: VllmSettings, card: Card) -> tuple[tuple[Memor
     Raises:
         UnsupportedError: a part is not known; the sentence names it, and what to give instead.
     """
+    profiled = profiles(model, settings, card)
+    rounded = rounding(model, settings) or (None,) * len(profiled)
     return tuple(
-        tuple(part for part in _parts(profile) if part.high)
-        for profile in profiles(model, settings, card)
+        tuple(part for part in _parts(profile, over) if part.high)
+        for profile, over in zip(profiled, rounded, strict=True)
     )
 
 
-def _parts(profile: Profile) -> Iterator[MemoryPart]:
+def _parts(profile: Profile, rounded: MemoryPart | None) -> Iterator[MemoryPart]:
+    if rounded is not None:
+        yield rounded
     yield peak(profile)
     yield kept.moe_workspace(profile)
     yield kept.penalty_tables(profile)

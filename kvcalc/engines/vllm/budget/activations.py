@@ -22,7 +22,8 @@ HALF_A_GATE = 2
 """Widths of an MLP without a gate: its row, and what the activation makes of it."""
 
 ROWS = 3
-"""Hidden states alive beside an MLP: what came in, the residual, and what goes out."""
+"""Hidden states alive beside an MLP: what came in, the residual, and what goes out. One more
+where images are read: what is embedded is passed in."""
 
 
 def forward(profile: Profile) -> int:
@@ -30,7 +31,8 @@ def forward(profile: Profile) -> int:
     widths = (HALF_A_GATE + profile.sizes.gated_mlp) * profile.width * profile.element
     quantised = profile.width if profile.quantised_activations else 0
     fresh = 0 if profile.settings.enforce_eager else TIMING
-    return profile.tokens * (widths + quantised + ROWS * profile.row) + fresh
+    rows = ROWS + (profile.sizes.tower is not None)
+    return profile.tokens * (widths + quantised + rows * profile.row) + fresh
 
 
 def moe_workspace(profile: Profile) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
+from kvcalc.engines.vllm.budget.towers import TOKENS_OF_AN_IMAGE
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 
@@ -21,10 +22,11 @@ NOT_MODELLED: Mapping[str, Callable[[Model, VllmSettings], bool]] = {
         lambda model, settings: settings.prefill_context_parallel_size > 1
     ),
     "a pooling model": lambda model, settings: settings.runner == "pooling",
-    "a tower for images": (
-        lambda model, settings: bool(
-            model.sizes and model.sizes.tower and not settings.language_model_only
-        )
+    "a tower for images of this kind": lambda model, settings: bool(
+        model.sizes
+        and model.sizes.tower
+        and model.sizes.tower.kind not in TOKENS_OF_AN_IMAGE
+        and not settings.language_model_only
     ),
     "an indexer": lambda model, settings: any(
         getattr(cache, "index_head_dim", None) for cache, _ in model.caches

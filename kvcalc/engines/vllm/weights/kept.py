@@ -6,6 +6,7 @@ vLLM 0.33.0, measured (tests/oracles/vllm_weights.json).
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from kvcalc.dtypes import dtype
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import Attention, ChunkedAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
@@ -17,7 +18,7 @@ SCALE_BYTES = 24
 """Six float32 scales of each attention layer (attention/layer.py)."""
 
 WIDE_ROPES = frozenset({"gpt_oss", "deepseek_v4"})
-"""Model types whose tables of rotary positions are float32; of the others bfloat16."""
+"""Model types whose tables of rotary positions are float32; of the others the model's type."""
 
 ROPE_TABLE, BUFFERS = "rope table", "buffers"
 
@@ -79,7 +80,7 @@ VISION_ROPE = 8_192 * 36 * 2
 
 def buffers(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buffer]:
     """What each stage keeps, and what the first alone."""
-    element = 4 if model.model_type in WIDE_ROPES else 2
+    element = 4 if model.model_type in WIDE_ROPES else dtype(model.dtype).row_bytes(1)
     for positions, width in sizes.ropes:
         yield Buffer(ROPE_TABLE, positions * width * element)
     if sizes.index_topk:

@@ -1,0 +1,44 @@
+"""Which settings give a GPU's memory back that the engine's start takes."""
+
+from kvcalc.answers.fit import Answer
+from kvcalc.answers.fit.replica import BOUND, Replica
+from kvcalc.engines import server_writer
+from kvcalc.engines.server import Wanted
+from kvcalc.errors import KvcalcError
+from kvcalc.units import binary_size
+
+WORTH = 2**28
+"""Bytes from which a setting is named."""
+
+
+def giving_back(answer: Answer) -> list[str]:
+    """Name settings with which parts are smaller, and by how much, what gives most back first.
+
+    No setting is named that was given, or that would not run the sequences that are likely.
+    """
+    fit, replica = answer.fit, answer.replica
+    asked, most = replica.question, -(-max(fit.max_sequences, fit.sequences) // fit.replicas)
+    now = sum(part.bytes for part in replica.room.parts)
+    found: list[tuple[int, str]] = []
+    for name, values in asked.memory.levers.items() if asked.reserve is None else ():
+        value = next((value for value in values if name != BOUND or value >= most), None)
+        words = None if value is None else _flag(replica, name, value)
+        if words is None or asked.settings.get(name) is not None:
+            continue
+        try:
+            other = Replica.of(asked.with_settings(**{name: value}), replica.cards)
+        except KvcalcError:
+            continue
+        if (back := now - sum(part.bytes for part in other.room.parts)) >= WORTH:
+            found.append((back, f"{words}: {binary_size(back)} a GPU"))
+    return [words for _, words in sorted(found, reverse=True)]
+
+
+def _flag(replica: Replica, name: str, value: object) -> str | None:
+    """The engine's own flag for a setting; None where it has none."""
+    server = replica.question.engine.server
+    if server is None:
+        return None
+    given = server.prepare(Wanted(replica.question.model, {name: value})).given
+    (spelled, said), *_ = given.items()
+    return server_writer.flag(server, spelled, said)

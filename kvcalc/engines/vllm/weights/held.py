@@ -1,0 +1,86 @@
+"""Which tensors a rank of each pipeline stage has, and how often."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.engines.vllm.stages import stage_sizes
+from kvcalc.engines.vllm.weights.tensors import bytes_on_rank
+from kvcalc.layers.layer import Layer
+from kvcalc.model import Model
+from kvcalc.parameters.quantization import Format
+from kvcalc.parameters.sizes import Sizes
+from kvcalc.parameters.tensor import Tensor
+
+ENDS_EVERYWHERE = frozenset({"gpt_oss"})
+"""Model types whose embedding, head and last norm each stage holds (models/gpt_oss.py)."""
+
+
+class Stage(NamedTuple):
+    """The places of a pipeline stage's layers, and whether it is the first and the last."""
+
+    places: range
+    first: bool
+    last: bool
+
+
+class Held(NamedTuple):
+    """A tensor as a rank has it: its bytes, and how often it is there."""
+
+    tensor: Tensor
+    bytes: int
+    times: int
+
+
+def held(model: Model, settings: VllmSettings) -> Iterator[list[Held]]:
+    """List the tensors on a rank of each stage, without a draft's; none of an unknown model.
+
+    Raises:
+        UnsupportedError: the ranks do not divide the model, or a tensor's format is not known.
+    """
+    left_out = {"mtp", "vision"} if settings.language_model_only else {"mtp"}
+    tensors = [tensor for tensor in model.tensors or () if tensor.component not in left_out]
+    for stage in stages_of(model, settings):
+        yield [
+            Held(tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, settings), times)
+            for tensor in tensors
+            if model.sizes is not None
+            for kind, times in _stored(tensor, stage, model, model.sizes).items()
+        ]
+
+
+def stages_of(model: Model, settings: VllmSettings) -> Iterator[Stage]:
+    """The stages that the layers are dealt to."""
+    sizes = stage_sizes(
+        len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
+    )
+    start = 0
+    for place, size in enumerate(sizes):
+        yield Stage(range(start, start + size), place == 0, place == len(sizes) - 1)
+        start += size
+
+
+def _layer(tensor: Tensor, model: Model) -> Layer | None:
+    return model.layers[tensor.layers[0]] if tensor.layers else None
+
+
+def _stored(
+    tensor: Tensor, stage: Stage, model: Model, sizes: Sizes
+) -> Mapping[Format | None, int]:
+    """How often a stage has a tensor, by the format in which it is stored.
+
+    A tied embedding stands at both ends of the pipeline.
+    """
+    stored: Counter[Format | None] = Counter()
+    if tensor.layers:
+        for place in tensor.layers:
+            if place in stage.places:
+                stored[model.format_of(tensor, place)] += tensor.copies
+        return stored
+    here = stage.first if tensor.component == "vision" else stage.last
+    if tensor.component == "embedding":
+        here = stage.first or (sizes.tie_word_embeddings and stage.last)
+    if tensor.component != "vision" and model.model_type in ENDS_EVERYWHERE:
+        here = True
+    return {model.format_of(tensor, None): tensor.copies} if here else {}
