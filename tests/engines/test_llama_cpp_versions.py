@@ -299,6 +299,7 @@ PRINTED = {
         [
             "main: build = 5308 (8733e0cf)",
             "llama_context: n_ctx = 4096",
+            "llama_kv_cache_unified:        CPU KV buffer size =   518.50 MiB",
             "llama_kv_cache_unified: KV self size  =  518.50 MiB, K (f16):  274.50 MiB, "
             "V (f16):  244.00 MiB",
         ],

@@ -45,14 +45,19 @@ def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Itera
             yield _held(_printed(line), Fraction(size, MIB), _why(run, memory, cells, layers))
     elif lines:
         layers = run.loaded.layers
-        ours = Fraction(_bytes(run, memory, cells, settings, layers, lines[0]), MIB)
-        total = sum(Fraction(line.values["size"]) for line in lines)
-        printed = _printed(lines[-1])._replace(text=f"{float(total):.2f}")
-        why = f"{len(lines)} buffers together, {_why(run, memory, cells, layers)}"
-        if abs(total - ours) <= len(lines) * printed.half_step:
-            yield printed.row(ours, AGREES, why)
-        else:
-            yield _held(printed, ours, why)
+        ours = _bytes(run, memory, cells, settings, layers, lines[0])
+        yield together(lines, ours, _why(run, memory, cells, layers))
+
+
+def together(lines: Sequence[Found], size: int, why: str) -> Checked:
+    """Hold several buffers against a size in bytes."""
+    ours = Fraction(size, MIB)
+    total = sum(Fraction(line.values["size"]) for line in lines)
+    printed = _printed(lines[-1])._replace(text=f"{float(total):.2f}")
+    why = f"{len(lines)} buffers together, {why}"
+    if abs(total - ours) <= len(lines) * printed.half_step:
+        return printed.row(ours, AGREES, why)
+    return _held(printed, ours, why)
 
 
 def _held(printed: Printed, ours: Fraction, why: str) -> Checked:

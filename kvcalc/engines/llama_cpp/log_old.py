@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kvcalc.engines.llama_cpp import log_buffers
 from kvcalc.engines.llama_cpp.block_types import block_type
 from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run, single_mib
 from kvcalc.engines.log import NO_MODEL, SIZE, Checked, Found, figures, pattern
@@ -48,6 +49,9 @@ def _self_size(run: Run, line: Found) -> Iterator[Checked]:
         why += f", as {MLA_V}"
     if not typed and printed["size"].agrees_with(single_mib(2 * (k + v))):
         k, v, why = 2 * k, 2 * v, f"{why}, doubled: {OLD_DEFAULT}"
+    buffers, run.buffered = run.buffered, []
+    if buffers:
+        yield log_buffers.together(buffers, k + v, why)
     ours = {"size": k + v, "k": k, "v": v, "c": k}
     for name, each in printed.items():
         yield each.held(single_mib(ours[name]), why)
