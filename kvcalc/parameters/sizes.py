@@ -45,7 +45,15 @@ class Experts(Frozen):
 
 
 TowerKind = Literal[
-    "gemma3", "gemma4", "kimi_k25", "llama4", "minimax_m3_vl", "qwen3_vl", "step3p7"
+    "gemma3",
+    "gemma4",
+    "kimi_k25",
+    "llama4",
+    "minimax_m3_vl",
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "qwen3_vl",
+    "step3p7",
 ]
 
 

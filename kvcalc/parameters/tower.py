@@ -23,6 +23,8 @@ class Block(NamedTuple):
 
 
 BLOCKS: Mapping[str, Block] = {
+    "qwen2_vl": Block(),
+    "qwen2_5_vl": Block(gated=True, norm_bias=False),
     "qwen3_vl": Block(),
     "gemma3": Block(),
     "gemma4": Block(bias=False, gated=True, norms=4, norm_bias=False, head_norm=True),
@@ -82,6 +84,15 @@ def _grid(tower: Tower) -> int:
     return ((tower.image_size or 0) // tower.patch_size) ** 2
 
 
+def _qwen2_vl(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """Patches are merged by a projector of two linears, after a norm as the layers' own."""
+    merged = tower.hidden_size * tower.merge_size**2
+    yield from _patch(tower, bias=False)
+    yield _whole(tower.hidden_size, copies=1 + BLOCKS[tower.kind].norm_bias)
+    yield from _linear("vision_column", merged, merged)
+    yield from _linear("vision_row", tower.out_hidden_size or hidden, merged)
+
+
 def _qwen3_vl(tower: Tower, hidden: int) -> Iterator[Tensor]:
     """Patches are merged by a projector of two linears; some layers have one of their own."""
     merged = tower.hidden_size * tower.merge_size**2
@@ -122,12 +133,14 @@ def _llama4(tower: Tower, hidden: int) -> Iterator[Tensor]:
 
 
 def _kimi(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """A projector that engines keep whole on each rank."""
     merged = tower.hidden_size * tower.merge_size**2
     yield from _patch(tower, bias=True)
     yield _whole(tower.positions or 0, tower.hidden_size)
     yield _whole(tower.hidden_size, copies=4)
-    yield from _linear("vision_column", merged, merged)
-    yield from _linear("vision_row", hidden, merged)
+    for rows in (merged, hidden):
+        yield _whole(rows, merged)
+        yield _whole(rows)
 
 
 def _minimax(tower: Tower, hidden: int) -> Iterator[Tensor]:
@@ -154,6 +167,8 @@ def _step(tower: Tower, hidden: int) -> Iterator[Tensor]:
 
 
 ENDS: Mapping[str, Callable[[Tower, int], Iterator[Tensor]]] = {
+    "qwen2_vl": _qwen2_vl,
+    "qwen2_5_vl": _qwen2_vl,
     "qwen3_vl": _qwen3_vl,
     "gemma3": _gemma3,
     "gemma4": _gemma4,

@@ -59,6 +59,14 @@ def test_a_preset_says_what_its_sizes_count(name: str) -> None:
     assert model.active_parameters == (None if found.active == found.total else found.active)
 
 
+def test_a_text_of_its_own_is_the_text_beside_a_tower() -> None:
+    """MiniMax-M3 has no class of its own: its form with a tower has, which holds the same text."""
+    whole = MEASURED["nvidia--MiniMax-M3-NVFP4"]
+    found = published("MiniMaxAI--MiniMax-M3").counted
+    assert found is not None
+    assert found.total == whole["total"] - whole["components"]["vision"]
+
+
 def test_a_model_type_without_a_rule_is_not_counted() -> None:
     model = published("moonshotai--Kimi-K3")
     assert (model.model_type, model.tensors, model.counted) == ("kimi_k3", None, None)

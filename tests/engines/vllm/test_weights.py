@@ -138,6 +138,16 @@ def test_ranks_that_do_not_divide_the_heads_are_refused() -> None:
         weigh(qwen, VllmSettings(tensor_parallel_size=3))
 
 
+@pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
+def test_tables_of_positions_that_videos_reach_are_four_times_as_long(model_type: str) -> None:
+    found = reading_of({"model_type": model_type}, "a model", "a test").model
+    loaded = weigh(found, VllmSettings())
+    assert loaded is not None
+    assert found.sizes is not None
+    ((positions, width),) = found.sizes.ropes
+    assert loaded.parts["rope table"] == 4 * positions * width * 2
+
+
 def test_a_group_of_scales_that_ranks_would_cut_is_refused() -> None:
     qwen = published("Qwen--Qwen3-30B-A3B", "w4a16")
     with pytest.raises(UnsupportedError, match="192 columns of an expert, expected a multiple of"):

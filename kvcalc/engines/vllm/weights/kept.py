@@ -20,6 +20,10 @@ SCALE_BYTES = 24
 WIDE_ROPES = frozenset({"gpt_oss", "deepseek_v4"})
 """Model types whose tables of rotary positions are float32; of the others the model's type."""
 
+ROPE_TIMES: Mapping[str, int] = {"qwen2_vl": 4, "qwen2_5_vl": 4}
+"""Tables that are longer than the model's positions, for those of videos
+(model_executor/layers/rotary_embedding/mrope.py, positions_factor; read)."""
+
 ROPE_TABLE, BUFFERS = "rope table", "buffers"
 
 
@@ -81,8 +85,9 @@ VISION_ROPE = 8_192 * 36 * 2
 def buffers(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buffer]:
     """What each stage keeps, and what the first alone."""
     element = 4 if model.model_type in WIDE_ROPES else dtype(model.dtype).row_bytes(1)
+    times = ROPE_TIMES.get(model.model_type or "", 1)
     for positions, width in sizes.ropes:
-        yield Buffer(ROPE_TABLE, positions * width * element)
+        yield Buffer(ROPE_TABLE, times * positions * width * element)
     if sizes.index_topk:
         yield Buffer(BUFFERS, settings.batch * sizes.index_topk * 4)
     if sizes.hc_mult:

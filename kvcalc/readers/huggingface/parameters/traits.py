@@ -115,7 +115,7 @@ TRAITS: Mapping[str, Traits] = {
     "glm4": Traits({"layer_norms": 4}, QKV_BIASED),
     "seed_oss": Traits({}, QKV_BIASED, unless=("attention_out_bias", "mlp_bias")),
     "exaone4": Traits({"qk_norm": "head"}),
-    "qwen2": QWEN2,
+    **dict.fromkeys(("qwen2", "qwen2_vl_text", "qwen2_5_vl_text"), QWEN2),
     "qwen2_moe": QWEN2.but(QWEN_SHARED),
     **dict.fromkeys(("qwen3", "qwen3_vl_text"), QWEN3),
     **dict.fromkeys(("qwen3_moe", "qwen3_vl_moe_text"), QWEN3.but(QWEN3_MIX)),
@@ -147,15 +147,18 @@ TRAITS: Mapping[str, Traits] = {
     ),
     "minimax": Traits(mix=WIDE),
     "minimax_m2": Traits({"qk_norm": "row"}, mix=WIDE._replace(fixed={"correction": True})),
-    "minimax_m3_vl_text": Traits(
-        {"qk_norm": "head"},
-        mix=Mix(
-            "moe_layer_freq",
-            "intermediate_size",
-            ("shared_intermediate_size",),
-            {"correction": True},
+    **dict.fromkeys(
+        ("minimax_m3", "minimax_m3_vl_text"),
+        Traits(
+            {"qk_norm": "head"},
+            mix=Mix(
+                "moe_layer_freq",
+                "intermediate_size",
+                ("shared_intermediate_size",),
+                {"correction": True},
+            ),
+            dense="dense_intermediate_size",
         ),
-        dense="dense_intermediate_size",
     ),
     "gpt_oss": Traits(
         {"sinks": "all"}, BIASED, WIDE._replace(fixed={"bias": True, "router_bias": True})

@@ -30,14 +30,19 @@ USUAL = {
     for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "patch_size")
 }
 SQUARE = {**USUAL, "num_channels": ("num_channels",), "image_size": ("image_size",)}
+MERGED = {
+    "num_hidden_layers": ("depth",),
+    "patch_size": ("patch_size",),
+    "num_channels": ("in_channels",),
+    "temporal_patch_size": ("temporal_patch_size",),
+    "merge_size": ("spatial_merge_size",),
+}
+
 QWEN3_VL = Vision(
     "qwen3_vl",
     {
         **USUAL,
-        "num_hidden_layers": ("depth",),
-        "num_channels": ("in_channels",),
-        "temporal_patch_size": ("temporal_patch_size",),
-        "merge_size": ("spatial_merge_size",),
+        **MERGED,
         "positions": ("num_position_embeddings",),
         "out_hidden_size": ("out_hidden_size",),
         "deepstack": ("deepstack_visual_indexes",),
@@ -45,6 +50,24 @@ QWEN3_VL = Vision(
 )
 
 VISION: Mapping[str, Vision] = {
+    "qwen2_vl": Vision(
+        "qwen2_vl",
+        {
+            **MERGED,
+            "hidden_size": ("embed_dim",),
+            "intermediate_size": ("embed_dim", "mlp_ratio"),
+            "out_hidden_size": ("hidden_size",),
+        },
+    ),
+    "qwen2_5_vl": Vision(
+        "qwen2_5_vl",
+        {
+            **MERGED,
+            "hidden_size": ("hidden_size",),
+            "intermediate_size": ("intermediate_size",),
+            "out_hidden_size": ("out_hidden_size",),
+        },
+    ),
     "qwen3_vl": QWEN3_VL,
     "qwen3_vl_moe": QWEN3_VL,
     "qwen3_5": QWEN3_VL,
