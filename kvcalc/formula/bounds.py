@@ -36,10 +36,9 @@ def extent(value: Value, variables: Mapping[str, Bounds]) -> Extent:
     if isinstance(value, int):
         return Extent(Bounds(value, value), abs(value), 0, 0)
     if value.kind == "variable":
-        name = value.operands[0]
-        if name not in variables:
-            raise RequestError.about(name, "has no bounds")
-        own = variables[name]
+        if value.name not in variables:
+            raise RequestError.about(value.name, "has no bounds")
+        own = variables[value.name]
         return Extent(own, max(map(abs, own)), 0, 0)
     parts = [extent(operand, variables) for operand in value.operands]
     (low, high), (other_low, other_high) = (part.value for part in parts)

@@ -33,6 +33,12 @@ class Expression:
         # Kept, as sums may be deeper than Python's calls go.
         object.__setattr__(self, "_hash", hash((self.kind, self.operands)))
 
+    @property
+    def name(self) -> str:
+        """A variable's name."""
+        (name,) = self.operands
+        return str(name)
+
     def __hash__(self) -> int:
         kept: int = self.__dict__["_hash"]
         return kept
@@ -123,7 +129,7 @@ def substituted(value: Value, values: Mapping[str, "Value"]) -> Value:
     if isinstance(value, int):
         return value
     if value.kind == "variable":
-        return values.get(value.operands[0], value)
+        return values.get(value.name, value)
     if _is_sum(value):
         return _substituted_sum(value, values)
     return BUILD[value.kind](*(substituted(operand, values) for operand in value.operands))
@@ -158,7 +164,7 @@ def evaluated(value: Value, values: Mapping[str, int]) -> int:
     if isinstance(value, int):
         return value
     if value.kind == "variable":
-        return values[value.operands[0]]
+        return values[value.name]
     a, b = value.operands
     number = BUILD[value.kind](evaluated(a, values), evaluated(b, values))
     assert isinstance(number, int)
@@ -170,7 +176,7 @@ def variables_of(value: Value) -> set[str]:
     if isinstance(value, int):
         return set()
     if value.kind == "variable":
-        return {value.operands[0]}
+        return {value.name}
     return set().union(*map(variables_of, value.operands))
 
 
@@ -359,7 +365,7 @@ def _render(value: Value, target: Target) -> tuple[str, int]:
     if isinstance(value, int):
         return (target.literal(value), ATOM) if value >= 0 else (f"-{target.literal(-value)}", SUM)
     if value.kind == "variable":
-        return target.variable(value.operands[0]), ATOM
+        return target.variable(value.name), ATOM
     rule = target.rules.get(value.kind)
     if rule is None:
         raise RequestError(f"{target.name} has no form for {value.kind!r}", field="target")

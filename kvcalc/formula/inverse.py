@@ -116,5 +116,5 @@ def _varies(value: Value) -> bool:
     if isinstance(value, int):
         return False
     if value.kind == "variable":
-        return bool(value.operands[0] == "context")
+        return value.name == "context"
     return any(map(_varies, value.operands))

@@ -22,9 +22,12 @@ from kvcalc.engines.llama_cpp.refusals import refuse
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
+from kvcalc.layers.composed import NoCache
+from kvcalc.layers.layer import Layer
+from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
 from tests.engines.log_lines import any_model, checked, load, misprinted
-from tests.shapes import full, latent
+from tests.shapes import full, latent, sliding
 from tests.shapes import model as shape
 
 requests = st.fixed_dictionaries(
@@ -313,3 +316,22 @@ def test_what_ollama_requires_is_all_tokens_of_each_layer(unit: str, size: str, 
     assert (row.verdict, row.figure) == (AGREES, f"memory.required.kv ({unit})"), row
     (other,) = checked([lines[0].replace(size, f"{size[:-1]}9"), lines[1]], load("qwen3-8b"), {})
     assert other.verdict == DIFFERS
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (full(), 128),  # a token of 4,096 bytes
+        (sliding(window=512), 4),  # a window and a batch of tokens
+        (latent(), 36),  # a row of 576 elements, K alone
+        (Mamba(kernel=4, inner=8, state=16), 0),
+        (NoCache(), 0),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_what_ollama_requires_of_each_kind_of_layer(layer: Layer, size: int) -> None:
+    lines = [
+        f'msg=offload memory.required.kv="{128 + size}.0 MiB"',
+        "runner --ctx-size 32768 --batch-size 512 --parallel 1",
+    ]
+    assert [row.verdict for row in checked(lines, shape(full(), layer), {})] == [AGREES]

@@ -45,6 +45,20 @@ def test_arrays_go_together_as_numpys_do() -> None:
     ]
 
 
+def test_no_amounts_at_all_are_answered_by_none() -> None:
+    none = numpy.array([], dtype=int)
+    for beside in ({}, {"sequences": none}, {"block_size": none}):
+        assert COST(none, **beside).tolist() == []
+
+
+@pytest.mark.parametrize("dtype", ["int64", "object"])
+@pytest.mark.parametrize("past", [0, -1])
+def test_the_least_amount_is_one(dtype: str, past: int) -> None:
+    assert COST(numpy.array([1, 2], dtype)).tolist() == [COST(1), COST(2)]
+    with pytest.raises(KvcalcError, match=r"^context: found .*, expected positive ints"):
+        COST(numpy.array([past, 2], dtype))
+
+
 def test_a_long_array_is_answered_in_pieces() -> None:
     contexts = numpy.arange(1, 200_000)
     assert COST(contexts)[[0, 65_535, 65_536, -1]].tolist() == [

@@ -172,6 +172,11 @@ def test_a_value_past_a_limit_is_refused_where_a_formula_is_written() -> None:
     past = Formula(FORMULA, {"sequences": 1, "width": 300}, limits=limits)
     assert refusal(past.polars)[0] == "width: found 300, expected at most 256"
     assert refusal(lambda: written(past, "sql"))[0] == "width: found 300, expected at most 256"
+    most = (Limit("width", CONTEXT * 0 + 256, 256, "at most 256"),)
+    at_most_256 = Formula(FORMULA, {"sequences": 1, "width": 256}, limits=most)
+    assert (
+        written(at_most_256, "sql").text == written(Formula(FORMULA, {"sequences": 1}), "sql").text
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)

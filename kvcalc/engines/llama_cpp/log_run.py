@@ -192,11 +192,11 @@ class Run:
         holding = {memory: self.tensors(memory) for memory in CACHES}
         known = [memory for memory, tensors in holding.items() if tensors]
         alike = [memory for memory in known if sum(n for _, n in holding[memory]) == layers]
-        if len(known) == 1 or len(alike) == 1:
-            return (alike or known)[0] if len(alike) == 1 else known[0]
-        if {FULL, SLIDING} <= {*known}:
-            return FULL if cells >= self.context_cells else SLIDING
-        return FULL
+        for found in (alike, known):
+            if len(found) == 1:
+                return found[0]
+        slides = {FULL, SLIDING} <= {*known} and cells < self.context_cells
+        return SLIDING if slides else FULL
 
     def type_of(self, line: Found, name: str) -> str:
         """A cache's element type: as printed, as given, or f16."""

@@ -12,5 +12,5 @@ def _strict(value: Value) -> set[str]:
     if isinstance(value, int) or value.kind in ("min", "max"):
         return set()
     if value.kind == "variable":
-        return {value.operands[0]}
+        return {value.name}
     return set().union(*map(_strict, value.operands))

@@ -61,7 +61,7 @@ def _degree(value: Value, name: str) -> int:
     if isinstance(value, int):
         return 0
     if value.kind == "variable":
-        return int(value.operands[0] == name)
+        return int(value.name == name)
     left, right = (_degree(operand, name) for operand in value.operands)
     if value.kind in ("add", "sub"):
         return max(left, right)
