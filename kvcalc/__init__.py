@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
     from kvcalc.outputs.workbook.sheet import sheet as sheet
+    from kvcalc.parameters.stored import Stored as Stored
     from kvcalc.pools import Pool as Pool
     from kvcalc.readers import load as load
     from kvcalc.readers import read as read
@@ -136,6 +137,7 @@ _HOMES = {
     "formula.languages.language": "Written",
     "model": "Model",
     "outputs.workbook.sheet": "sheet",
+    "parameters.stored": "Stored",
     "pools": "Pool",
     "readers": "load read",
     "readers.reading": "Reading",
