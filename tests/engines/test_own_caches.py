@@ -54,7 +54,10 @@ def test_no_module_of_vllms_registry_is_left_out() -> None:
     own = {module for module in modules if STATED.search(text(module))}
     known = {row.file for row in VLLM}
     assert own <= known
-    assert known - own <= {"rswa_attention", "vllm.models.deepseek_v32"}  # another module's classes
+    # Of another module's classes, or without a cache of their own, which latent rows would be.
+    assert known - own <= {
+        *("rswa_attention", "vllm.models.deepseek_v32", "minicpm3", "transformers/base.py")
+    }
 
 
 @pytest.mark.oracles
@@ -78,3 +81,24 @@ def test_no_configuration_of_sglangs_with_states_is_left_out() -> None:
 
 ELSEWHERE = {"mem_cache/minimax_m3_nvfp4_pool.py"}
 """Pools that a setting or a way of quantising asks for, not a model."""
+
+
+LATENT = re.compile(r"MultiHeadLatentAttentionWrapper\(|\bMLAAttention\(|DeepseekV2MLAAttention\(")
+"""What a module of vLLM's that keeps latent rows says."""
+
+
+@pytest.mark.oracles
+def test_minicpm3_builds_no_latent_attention_in_vllm() -> None:
+    models = release(Path(sys.executable), "vllm", "0.33.0") / "vllm/model_executor/models"
+    assert not LATENT.search((models / "minicpm3.py").read_text())
+    assert LATENT.search((models / "sarvam.py").read_text())
+
+
+@pytest.mark.oracles
+def test_the_types_refused_are_none_of_vllms_latent_ones() -> None:
+    package = release(Path(sys.executable), "vllm", "0.33.0") / "vllm/transformers_utils"
+    text = (package / "model_arch_config_convertor.py").read_text()
+    (listed,) = re.findall(r"def is_deepseek_mla.*?model_type in \((.*?)\):", text, re.S)
+    (row,) = (row for row in VLLM if row.file == "transformers/base.py")
+    assert '"deepseek_v3"' in listed
+    assert not [kind for kind in row.model_types if f'"{kind}"' in listed]

@@ -160,7 +160,6 @@ LATENT_PAGES = {
         (
             *("deepseek_v3", "deepseek_v32", "dots3_note", "dots3_note_text", "glm_moe_dsa"),
             *("hy_v4", "kimi_k2", "kimi_k25", "kimi_k3", "longcat_flash", "mistral4"),
-            "mistral_large4",
         ),
         64,
     ),

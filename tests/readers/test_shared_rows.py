@@ -15,6 +15,7 @@ SHARING: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("model_type", ["mistral_large4", "mistral_large4_text"])
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
@@ -27,8 +28,8 @@ SHARING: dict[str, Any] = {
         ({"kv_source_layers": list(range(8))}, 110_080),
     ],
 )
-def test_what_mistral_large_4_keeps(more: dict[str, Any], expected: int) -> None:
-    model = reading_of(EIGHT | more, "m", "config.json").model
+def test_what_mistral_large_4_keeps(model_type: str, more: dict[str, Any], expected: int) -> None:
+    model = reading_of(EIGHT | more | {"model_type": model_type}, "m", "config.json").model
     assert kvcalc.cost(model, "transformers")(10) == expected
 
 

@@ -48,7 +48,7 @@ _dsa_kv_cache_dtype_default; configs/hy_v4.py)."""
 
 DEEPSEEK_FAMILY = names(
     "deepseek_v3 deepseek_v32 dots3_note dots3_note_text glm5_next glm5_next_text glm_moe_dsa "
-    "hy_v4 kimi_k2 kimi_k25 longcat_flash mistral4 mistral_large4"
+    "hy_v4 kimi_k2 kimi_k25 longcat_flash mistral4"
 )
 """Latent attention that takes trtllm_mla on Blackwell (model_overrides/deepseek_v2.py)."""
 

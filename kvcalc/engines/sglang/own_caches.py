@@ -1,7 +1,8 @@
 """The configurations of SGLang 0.5.23 that have states or pools of their own, and how each stands.
 
 They are those that shape a state (srt/configs, mamba2_cache_params), or for which memory has a pool
-that no other model takes (srt/mem_cache).
+that no other model takes (srt/mem_cache). Rows of latent attention are kept for the classes that
+configs/model_config.py names (AttentionArch.MLA); others keep whole heads.
 """
 
 from kvcalc.engines.own_caches import OwnCache
@@ -35,6 +36,14 @@ OWN_CACHES = (
     ),
     OwnCache("configs/minicpm.py", "its lightning attention's states", ("minicpm_sala",)),
     OwnCache("configs/zaya.py", "the states of its convolutions", ("zaya",)),
+    OwnCache(
+        "models/transformers.py",
+        "the keys and values of all heads that its latent rows expand to",
+        (
+            *("axk1", "axk2", "hy_v4_vl", "hy_v4_vl_text", "mistral_large4"),
+            *("mistral_large4_text", "youtu"),
+        ),
+    ),
     OwnCache(
         "mem_cache/dsv41_request_window.py",
         "the windows of its requests",

@@ -3,10 +3,15 @@
 They are those that state a KV cache spec or a state's shape, or build a layer that does
 (model_executor/models/registry.py names them; a test on demand finds them again). Of the
 recurrent ones kvcalc's kinds of layers have the states' shapes
-(model_executor/layers/mamba/mamba_utils.py); another kind is refused by its kind.
+(model_executor/layers/mamba/mamba_utils.py); another kind is refused by its kind. Rows are kept by
+classes that build latent attention, or by the backend for transformers' classes if the model type
+is one of those listed (transformers_utils/model_arch_config_convertor.py, is_deepseek_mla); others
+keep whole heads.
 """
 
 from kvcalc.engines.own_caches import OwnCache
+
+HEADS = "the keys and values of all heads that its latent rows expand to"
 
 OWN_CACHES = (
     *(
@@ -45,6 +50,15 @@ OWN_CACHES = (
         "vllm.models.step5",
         "the summaries of its sparse layers and the ring of their tail",
         ("step5", "step5_vl"),
+    ),
+    OwnCache("minicpm3", HEADS, ("minicpm3",)),
+    OwnCache(
+        "transformers/base.py",
+        HEADS,
+        (
+            *("axk2", "hy_v4_vl", "hy_v4_vl_text", "mistral_large4", "mistral_large4_text"),
+            "youtu",
+        ),
     ),
     OwnCache(
         "rswa_attention",
