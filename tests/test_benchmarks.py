@@ -19,6 +19,7 @@ LEAST = {
     "start_up": ["1", "import kvcalc"],
     "trace": ["1000"],
     "vectors": ["1", "1000"],
+    "vllm_memory": [],
 }
 """The arguments of the least size."""
 

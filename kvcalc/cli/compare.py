@@ -26,9 +26,7 @@ def compare(
     ] = None,
     sequences: Annotated[
         str,
-        typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
-        ),
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
     ] = "1",
     window: Annotated[
         list[str] | None,

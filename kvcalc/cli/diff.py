@@ -45,9 +45,7 @@ def diff(
     ] = None,
     sequences: Annotated[
         str,
-        typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
-        ),
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
     ] = "1",
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")

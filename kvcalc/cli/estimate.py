@@ -42,7 +42,6 @@ def estimate(
         typer.Option(
             "-n",
             "--sequences",
-            "--max-num-seqs",
             "--parallel",
             help="Sequences at once.  [default: 1]",
         ),

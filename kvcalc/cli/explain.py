@@ -31,7 +31,6 @@ def explain(
         typer.Option(
             "-n",
             "--sequences",
-            "--max-num-seqs",
             "--parallel",
             help="Sequences at once.  [default: 1]",
         ),

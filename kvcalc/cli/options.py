@@ -104,6 +104,13 @@ class SettingsOptions:
         int | None,
         typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share each layer."),
     ] = None
+    max_num_seqs: Annotated[
+        int | None,
+        typer.Option("--max-num-seqs", help="Sequences that vLLM runs at once, a setting of its."),
+    ] = None
+    max_running_requests: Annotated[
+        int | None, typer.Option("--max-running-requests", help="The same of SGLang.")
+    ] = None
     set: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,6 +157,8 @@ class SettingsOptions:
         own = {
             "kv_cache_dtype": self.kv_cache_dtype,
             "tensor_parallel_size": self.tensor_parallel_size,
+            "max_num_seqs": self.max_num_seqs,
+            "max_running_requests": self.max_running_requests,
             "strict_version": self.strict_version or None,
         }
         for name, option in {**own, **beside}.items():

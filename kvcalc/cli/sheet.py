@@ -54,9 +54,7 @@ def sheet(
     ] = None,
     sequences: Annotated[
         str,
-        typer.Option(
-            "-n", "--sequences", "--max-num-seqs", "--parallel", help="Sequences at once."
-        ),
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
     ] = "1",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:

@@ -35,7 +35,6 @@ def sweep(
         typer.Option(
             "-n",
             "--sequences",
-            "--max-num-seqs",
             "--parallel",
             help="Sequences at once.  [default: 1]",
         ),

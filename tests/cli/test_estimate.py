@@ -75,7 +75,7 @@ def test_the_context_is_the_models_maximum_unless_given_and_that_is_said(cli: Cl
     [
         ("-c", "8K", "-n", "16", "-w", "4096", "-d", "bf16", "-e", "ideal"),
         ("--context", "8192", "--sequences", "16", "--window", "4K", "--kv-cache-dtype", "bf16"),
-        ("--max-model-len", "8K", "--max-num-seqs", "16", "-w", "4,096", "--engine", "ideal"),
+        ("--max-model-len", "8K", "--sequences", "16", "-w", "4,096", "--engine", "ideal"),
         ("-c8K", "--parallel", "16", "-w4096", "--set", "kv_cache_dtype=bf16"),
         ("-c8K", "-n16", "-w4096", "--set", "kv-cache-dtype=bf16", "--tp", "1"),
     ],

@@ -134,13 +134,38 @@ def test_a_start_that_is_not_modelled_is_declined_by_name(cli: Cli, model: str, 
     assert cli("fit", model, *on, "--optimistic").code == 0
 
 
+def test_the_cap_is_a_setting_and_no_question(cli: Cli) -> None:
+    on = (*FOUR_H200, "-e", "vllm", "--json")
+    fewer = json.loads(cli("fit", *on, "--max-num-seqs", "256").out)
+    own = json.loads(cli("fit", *on).out)
+    assert fewer["settings"]["max_num_seqs"] == 256
+    assert fewer["promised_cache_memory_per_gpu"] > own["promised_cache_memory_per_gpu"] + 2**31
+    assert "--max-num-seqs 256" in fewer["flags"]
+    refused = cli("fit", *FOUR_H200, "-e", "sglang", "--max-num-seqs", "4")
+    assert "sglang has no setting 'max_num_seqs'" in refused.err
+    four = json.loads(
+        cli("fit", *FOUR_H200, "-e", "sglang", "--max-running-requests", "4", "--json").out
+    )
+    assert four["settings"]["max_running_requests"] == 4
+
+
+def test_a_lines_cap_is_the_question_where_none_is_asked(cli: Cli) -> None:
+    line = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-num-seqs 16 --max-model-len 8192"
+    capped, asked = (
+        json.loads(cli("estimate", KEXAONE, "--from", line, *given, "--json").out)
+        for given in ((), ("-n", "2"))
+    )
+    assert (capped["sequences"], asked["sequences"]) == (16, 2)
+    assert capped["settings"]["max_num_seqs"] == asked["settings"]["max_num_seqs"] == 16
+
+
 def test_sequences_past_the_engines_own_cap_do_not_fit_and_the_cap_is_named(cli: Cli) -> None:
     small = ("fit", "qwen3-8b", "--gpu", "h200", "--gpus", "1", "-e", "vllm", "-c", "128")
     outcome = cli(*small, "-n", "1100")
     assert outcome.code == 1
     assert "the engine runs 1,024 sequences at once" in outcome.err
-    assert "--set max_num_seqs=1100" in outcome.err
-    assert cli(*small, "-n", "1100", "--set", "max_num_seqs=1100").code == 0
+    assert "--max-num-seqs 1100" in outcome.err
+    assert cli(*small, "-n", "1100", "--max-num-seqs", "1100").code == 0
 
 
 def test_what_does_not_fit_is_a_sentence_and_exit_1(cli: Cli) -> None:

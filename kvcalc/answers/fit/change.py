@@ -70,7 +70,7 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
         found.append(plural(fit.promised_sequences, "sequence"))
     each = -(-fit.sequences // fit.replicas)
     if fit.binding == ENGINE_LIMIT and _runs_more(answer, each):
-        found.append(f"--set {BOUND}={each}")
+        found.append(f"--max-num-seqs {each}")
     if (smaller := _with_smaller_type(answer)) is not None:
         found.append(f"--kv-cache-dtype {smaller}")
     others = list(_other_places(answer))

@@ -73,7 +73,7 @@ def gpu_of(row: Row) -> str:
 
 
 def family_of(row: Row) -> str:
-    return "" if row["model"] is None else str(ORACLE["models"][row["model"]]["family"])
+    return str(ORACLE["models"].get(row["model"], {}).get("family") or "")
 
 
 def is_text(row: Row) -> bool:
