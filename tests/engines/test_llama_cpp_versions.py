@@ -258,6 +258,18 @@ def test_without_a_context_streams_shared_the_models_own(release: str, together:
 
 
 @pytest.mark.parametrize(
+    ("release", "slots", "counted"),
+    [("b9108", 1, True), ("b9108", 4, False), ("b9109", 4, True)],
+)
+def test_slots_had_drafts_of_their_own(release: str, slots: int, counted: bool) -> None:
+    line = f"llama-server -m x.gguf -c 8192 -np {slots} -md d.gguf"
+    _, asked = read(line, release=release)
+    assert bool(asked.beside) is counted
+    said = any("each slot has a draft's context" in note for note in asked.notes)
+    assert said is not counted
+
+
+@pytest.mark.parametrize(
     ("tag", "release"),
     [
         ("server-cuda-b6123", "b6123"),

@@ -59,6 +59,7 @@ FIRST = Release(
         "slots": Change(one_slot, "llama-server has one slot", COMMON),
         "without_context": Change("4096", "without -c a context has 4,096 tokens", COMMON),
         "main_memory": Change(False, "llama-server keeps no earlier prompts", SERVER),
+        "shared_draft": Change(False, "each slot has a draft's context of its own", SERVER),
     },
     defaults={
         "flash_attn": Change(False, "flash attention is off", COMMON),
@@ -289,6 +290,16 @@ ROWS = (
     ),
     Release("b8738", values={"split_mode": ("tensor",)}),
     Release("b8885", models=("hunyuan_vl",)),
+    Release(
+        "b9109",
+        rules={
+            "shared_draft": Change(
+                True,
+                "all slots share a draft's context",
+                "tools/server/server-context.cpp (#22838)",
+            )
+        },
+    ),
     Release(
         "b9180",
         rules={

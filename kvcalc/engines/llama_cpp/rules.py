@@ -31,7 +31,8 @@ class Rules(NamedTuple):
     (llm_arch_supports_rs_rollback), and `drafts` a graph for their NextN layers with a context for
     these alone (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no
     converter writes). Of `not_read` the cache was another, which was not read. `main_memory`
-    says that llama-server keeps earlier prompts there.
+    says that llama-server keeps earlier prompts there, `shared_draft` that its slots share a
+    draft's context.
     """
 
     padding: Callable[[bool], int]
@@ -51,6 +52,7 @@ class Rules(NamedTuple):
     slots: Slots
     without_context: WithoutContext
     main_memory: bool
+    shared_draft: bool
 
 
 def by_kernel(flash_attention: bool) -> int:

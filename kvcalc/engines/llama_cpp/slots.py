@@ -101,6 +101,9 @@ def _contexts(asked: Asked, started: Started) -> Asked:
         if asked.sequences > 1:
             asked.notes.append(f"{started.name}: -c {of_all:,} counts all slots, so {each}")
     read_draft(asked)
+    if asked.beside and asked.sequences > 1 and not started.rules.shared_draft:
+        asked.beside = []
+        asked.notes.append(f"{started.name}: each slot has a draft's context, which is not counted")
     return asked
 
 
