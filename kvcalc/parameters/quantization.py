@@ -5,7 +5,8 @@ the bytes as files hold them (vLLM 0.33.0, model_executor/layers/quantization, a
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -53,27 +54,61 @@ class Quantization(Frozen):
         """
         if tensor.role not in MODULES:
             return None
-        names = list(_names(tensor.role, place))
-        if beside_mlp:
-            names = [name.replace("mlp.experts", "experts") for name in names]
-        for pattern, own in self.named:
-            if any(_matches(name, pattern) for name in names):
-                return own
-        if self.named_alone or tensor.role in ALONE:
-            return None
-        if any(_matches(name, pattern) for name in names for pattern in self.kept):
-            return None
-        if self.format is None:
+        known = self._formats
+        alike = tensor.role, place, beside_mlp
+        if alike not in known:
+            known[alike] = self._found(*alike)
+        found = known[alike]
+        if found == UNKNOWN:
             raise UnsupportedError.of(
                 "weights", f"how {quote(self.method)} stores them here is not known"
             )
-        return self.format
+        return found
+
+    @cached_property
+    def _formats(self) -> "dict[tuple[Role, int | None, bool], Format | Literal['unknown'] | None]":
+        """Formats that were asked for before: names are matched once."""
+        return {}
+
+    @cached_property
+    def _by_name(self) -> "dict[str, Format]":
+        """The named modules' formats, by patterns that are names or parts of one."""
+        return {pattern: own for pattern, own in reversed(self.named) if not _is_wide(pattern)}
+
+    @cached_property
+    def _wide(self) -> tuple[tuple["re.Pattern[str]", Format | None], ...]:
+        """Patterns that mean several names: those of named modules first, the kept ones in one."""
+        named = [(_expression([pattern]), own) for pattern, own in self.named if _is_wide(pattern)]
+        return (*named, (_expression(filter(_is_wide, self.kept)), None))
+
+    @cached_property
+    def _kept_names(self) -> frozenset[str]:
+        return frozenset(pattern for pattern in self.kept if not _is_wide(pattern))
+
+    def _found(
+        self, role: Role, place: int | None, beside_mlp: bool
+    ) -> "Format | Literal['unknown'] | None":
+        names = list(_names(role, place))
+        if beside_mlp:
+            names = [name.replace("mlp.experts", "experts") for name in names]
+        paths = {path for name in names for path in _paths(name)}
+        for path in paths & self._by_name.keys():
+            return self._by_name[path]
+        wide = [own for pattern, own in self._wide if any(map(pattern.match, names))]
+        if wide and wide[0] is not None:
+            return wide[0]
+        alone = self.named_alone or role in ALONE
+        if alone or wide or paths & self._kept_names:
+            return None
+        return self.format or UNKNOWN
 
 
 def known_quantization(table: Mapping[str, Any]) -> Quantization:
     """Make one of a table that was checked before, as one of kvcalc's own presets was."""
     return Quantization.model_construct(**tuples(table))
 
+
+UNKNOWN: Literal["unknown"] = "unknown"
 
 MODULES: Mapping[Role, tuple[str, ...]] = {
     "q": ("self_attn.q_proj", "mixer.q_proj"),
@@ -133,22 +168,37 @@ def _names(role: Role, place: int | None) -> Iterator[str]:
             yield from (root.format(place) + module for root in ROOTS)
 
 
-def _matches(name: str, pattern: str) -> bool:
-    """Whether a name is one that a pattern means: a regular expression, a glob, or a part of it."""
-    if pattern.startswith("re:"):
-        return _compiled(pattern[3:]).match(name) is not None
-    if "*" in pattern:
-        from fnmatch import fnmatchcase
-
-        return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
-    return f".{pattern}." in f".{name}."
+def _is_wide(pattern: str) -> bool:
+    return pattern.startswith("re:") or "*" in pattern
 
 
-def _compiled(expression: str) -> "re.Pattern[str]":
+def _paths(name: str) -> Iterator[str]:
+    """A name and its parts: one or more of what stands between its dots."""
+    steps = name.split(".")
+    for start in range(len(steps)):
+        for end in range(start + 1, len(steps) + 1):
+            yield ".".join(steps[start:end])
+
+
+def _expression(patterns: Iterable[str]) -> "re.Pattern[str]":
+    """One expression for regular expressions and globs; one that is not valid finds nothing."""
+    from fnmatch import translate
+
+    found = [r"(?!)"]
+    for pattern in patterns:
+        if not pattern.startswith("re:"):
+            found += translate(pattern), translate(f"{pattern}.*")
+        elif _is_valid(pattern[3:]):
+            found.append(f"(?:{pattern[3:]})")
+    return re.compile("|".join(found))
+
+
+def _is_valid(expression: str) -> bool:
     try:
-        return re.compile(expression)
+        re.compile(expression)
     except re.error:
-        return re.compile(r"(?!)")
+        return False
+    return True
 
 
 def ceil_div(size: int, by: int) -> int:
