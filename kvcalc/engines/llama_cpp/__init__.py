@@ -22,7 +22,5 @@ ENGINE = Engine(
     dtypes=tuple(BLOCK_TYPES),
     cost=cost,
     folder=__name__,
-    levers=MappingProxyType(
-        {"ubatch_size": (128, 2048), "kv_unified": (True,), "swa_full": (True,)}
-    ),
+    levers=MappingProxyType({"ubatch_size": (128, 2048), "kv_unified": (True,)}),
 )
