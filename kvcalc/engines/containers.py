@@ -40,7 +40,7 @@ TAGS = {
     re.compile(r"(?:^|/)(?:vllm/vllm-|rocm/vllm|lmsysorg/sglang|openmmlab/lmdeploy)"): re.compile(
         r"(?:.*vllm[_-])?v?([0-9]+\.[0-9]+(?:\.[0-9]+)*)(?:$|[-+.][a-z].*|rc[0-9]+.*)"
     ),
-    re.compile(r"(?:^|/)ggml-org/llama\.cpp$"): re.compile(r"(?:.*-)?(b[0-9]+)"),
+    re.compile(r"(?:^|/)(?:ggml-org|ggerganov)/llama\.cpp$"): re.compile(r"(?:.*-)?(b[0-9]+)"),
 }
 """Images whose tags are the engine's releases, and where a tag has it: in front or behind the
 engine's name, or last. Others number themselves."""

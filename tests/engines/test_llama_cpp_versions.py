@@ -270,20 +270,21 @@ def test_slots_had_drafts_of_their_own(release: str, slots: int, counted: bool) 
 
 
 @pytest.mark.parametrize(
-    ("tag", "release"),
+    ("image", "release"),
     [
-        ("server-cuda-b6123", "b6123"),
-        ("full-b4719", "b4719"),
-        ("b9000", "b9000"),
-        ("server-cuda", None),
-        ("latest", None),
+        ("ghcr.io/ggml-org/llama.cpp:server-cuda-b6123", "b6123"),
+        ("ghcr.io/ggerganov/llama.cpp:full-b4719", "b4719"),
+        ("ghcr.io/ggml-org/llama.cpp:b9000", "b9000"),
+        ("ghcr.io/ggml-org/llama.cpp:server-cuda", None),
+        ("ghcr.io/ggml-org/llama.cpp:latest", None),
+        ("local/llama.cpp:server-b9000", None),
     ],
 )
-def test_an_images_tag_names_the_build(tag: str, release: str | None) -> None:
+def test_an_images_tag_names_the_build(image: str, release: str | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReleaseWarning)
         words = "llama-server -m x.gguf -c 4096"
-        _, asked = read(f"docker run ghcr.io/ggml-org/llama.cpp:{tag} {words}")
+        _, asked = read(f"docker run {image} {words}")
     assert asked.settings.get("release") == release
     assert not any("tag" in note for note in asked.notes)
 
