@@ -23,7 +23,8 @@ WITH_A_SOURCE = names(
 """Those that attend to an encoder's or an image's tokens."""
 
 WITH_STATES = names(
-    "inkling2 inkling2_loop inkling2_loop_text inkling2_text lara_mini lfm3 lfm3_vl zamba"
+    "inkling2 inkling2_loop inkling2_loop_text inkling2_text lara_mini lfm3 lfm3_vl "
+    "nemo_speechlm zamba"
 )
 
 UNSERVED = tuple(sorted(NO_INTERFACE | WITH_A_SOURCE | WITH_STATES))
