@@ -2,19 +2,23 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import kvcalc
 from kvcalc.engines.sglang import unserved as sglang
-from kvcalc.engines.vllm import unserved as vllm
+from kvcalc.engines.vllm import model_types as vllm
+from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import UnsupportedError
 from tests.oracles.measure.environment import release
 from tests.shapes import full, model
 
+NEVER = vllm.WENT["0.11.2"].split()
+
 ROWS = [
-    *(("vllm", "0.33.0", name) for name in vllm.UNSERVED),
+    *(("vllm", "0.33.0", name) for name in NEVER),
     *(("sglang", "0.5.23", name) for name in sglang.UNSERVED),
 ]
 
@@ -27,7 +31,7 @@ def test_a_type_without_a_class_is_refused_by_name(engine: str, version: str, na
 
 def test_the_reasons_do_not_overlap() -> None:
     parts = [vllm.NO_INTERFACE, vllm.WITH_A_SOURCE, vllm.WITH_STATES]
-    assert sum(map(len, parts)) == len(vllm.UNSERVED)
+    assert sum(map(len, parts)) == len(NEVER)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,10 @@ def test_vllm_lets_go_of_classes(name: str, last: str, without: str) -> None:
         kvcalc.cost(given, f"vllm@{without}")
 
 
+def test_each_version_of_a_table_is_a_release() -> None:
+    assert {*vllm.CAME, *vllm.WENT} <= {row.version for row in RELEASES.rows}
+
+
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
 @pytest.mark.parametrize("name", ["whisper", "gpt_neox", "dots1", "mamba2", "llama"])
 def test_others_are_served(engine: str, name: str) -> None:
@@ -53,12 +61,12 @@ def test_others_are_served(engine: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "version", "sources", "types"),
     [
-        ("vllm", "0.33.0", "vllm/model_executor/models/registry.py", vllm.UNSERVED),
+        ("vllm", "0.33.0", "vllm/model_executor/models/registry.py", NEVER),
         ("sglang", "0.5.23", "sglang/srt/models", sglang.UNSERVED),
     ],
 )
 def test_no_registry_names_their_classes(
-    engine: str, version: str, sources: str, types: tuple[str, ...]
+    engine: str, version: str, sources: str, types: Sequence[str]
 ) -> None:
     python = Path(sys.executable)
     auto = release(python, "transformers", "5.24.0") / "transformers/models/auto"

@@ -1,54 +1,48 @@
 """vLLM's releases from 0.11.2 to 0.33.0, and what of the cache's arithmetic changed at each.
 
-Read from the source packages of these releases, in which the files are named as here below vllm/;
-what was `v1/core/kv_cache_utils.py` is `kv_cache_planning.py` from 0.33.0 on. A model type is one
-whose architecture the release's registry lists (model_executor/models/registry.py); before, at
-most the generic backend for transformers' own code could serve it, which was not read.
+Read from the source packages of these releases.
 """
 
 from fractions import Fraction
 
 from kvcalc.engines.releases import Change, Release, Releases
+from kvcalc.engines.vllm.first_release import FIRST
+from kvcalc.engines.vllm.model_types import CAME, WENT
 from kvcalc.engines.vllm.rules import (
     Batch,
-    a_state_a_block_or_none,
     a_state_a_block_or_the_last,
     dense_or_listed,
     every_batch,
     every_model,
-    least,
     listed,
-    no_model,
-    one_batch,
     the_last_states,
     within_a_half,
     within_a_quarter,
 )
+from kvcalc.engines.vllm.source_files import (
+    ARGUMENTS,
+    CACHE,
+    CHECKPOINT,
+    COMPILATION,
+    CONFIG,
+    CONNECTORS,
+    CUDA,
+    EXAONE,
+    HEADS,
+    HYBRIDS,
+    PLANNING,
+    PLATFORM,
+    SAMPLER,
+    SAMPLER_2,
+    SPECS,
+    WORKER,
+)
 from kvcalc.engines.vllm.sparse_backends import (
     FLASHINFER_ON_9,
     FLASHINFER_ON_10,
-    FLASHMLA_ALONE,
     WITH_12,
     WITH_AITER,
 )
-from kvcalc.engines.vllm.unserved import UNSERVED
-
-PLANNING = "v1/core/kv_cache_utils.py"
-SPECS = "v1/kv_cache_interface.py"
-CONFIG = "config/vllm.py"
-ARGUMENTS = "engine/arg_utils.py"
-CACHE = "config/cache.py"
-COMPILATION = "config/compilation.py"
-CHECKPOINT = "utils/torch_utils.py"
-HEADS = "attention/layer.py, from 0.16.0 model_executor/layers/attention/attention.py"
-HYBRIDS = "model_executor/models/config.py"
-PLATFORM = "platforms/interface.py"
-CUDA = "platforms/cuda.py"
-EXAONE = "model_executor/models/exaone_moe.py"
-WORKER = "v1/worker/gpu_worker.py"
-SAMPLER = "v1/sample/ops/topk_topp_sampler.py"
-SAMPLER_2 = "v1/worker/gpu/sample"
-CONNECTORS = "distributed/kv_transfer/kv_connector/v1 (SupportsHMA)"
 
 HYBRID_CONNECTORS = frozenset(
     {
@@ -58,135 +52,7 @@ HYBRID_CONNECTORS = frozenset(
     }
 )
 
-FIRST = Release(
-    "0.11.2",
-    rules={
-        "v2_runner": Change(no_model, "the V1 runner runs each model", CONFIG),
-        "sampling": Change(
-            {"V1": "sorted"}, "the sampler sorts the logits: 38 bytes of each", SAMPLER
-        ),
-        "graphs": Change({"V1": "none"}, "the pool leaves nothing for CUDA graphs", WORKER),
-        "charged": Change("before fusion", "what is not PyTorch's is the processes' own", WORKER),
-        "moe_workspace_is_kept": Change(
-            False, "the experts' workspace is given back after each layer", "v1/worker"
-        ),
-        "penalty_tables_are_charged": Change(
-            False, "what stays after the profile run is not charged", WORKER
-        ),
-        "large_blocks_are_whole": Change(
-            False, "PyTorch cuts the segments that weights are loaded into", WORKER
-        ),
-        "cublas_is_charged": Change(True, "cuBLAS's workspace is part of the peak", WORKER),
-        "batches_in_flight": Change(
-            one_batch, "one batch in flight is charged to a sliding or chunked layer", SPECS
-        ),
-        "group_size": Change(least, "groups have as many layers as the rarest kind", PLANNING),
-        "pages": Change("equal", "layers of different kinds must have equal pages", PLANNING),
-        "kept_whole_where_unpaddable": Change(
-            False, "pages that cannot be made one are refused", PLANNING
-        ),
-        "promoted_share_spec": Change(
-            True, "without the hybrid manager equal layers share one spec", SPECS
-        ),
-        "sliding_values": Change(
-            False, "a sliding layer's values are taken to be as long as its keys", SPECS
-        ),
-        "compressed_attention": Change(
-            False, "pools of compressed attention are laid out in ways that were not read", PLANNING
-        ),
-        "chunks_in_hybrid_manager": Change(
-            False, "models with chunked layers turn the hybrid manager off", CONFIG
-        ),
-        "hybrid_connectors": Change(
-            frozenset(), "--kv-transfer-config turns the hybrid manager off", CONFIG
-        ),
-        "events_in_hybrid_manager": Change(
-            False, "--kv-events-config turns the hybrid manager off", CONFIG
-        ),
-        "prefix_states": Change(
-            a_state_a_block_or_none,
-            "prefix caching keeps a state for each block of Mamba layers; others have none",
-            HYBRIDS,
-        ),
-        "draft_states": Change(
-            frozenset(), "drafts' copies of recurrent states are not counted", SPECS
-        ),
-        "checkpoint_blocks": Change({}, "no block for a checkpoint inside a prefill", SPECS),
-        "checkpoint_steps": Change({}, "no kernel exports states inside a prefill", SPECS),
-        "pooled_index": Change(
-            False, "how indexers keep keys that stand for several tokens was not read", SPECS
-        ),
-        "latent_step": Change(
-            64, "beside states, blocks of latent attention are multiples of 64 tokens", HYBRIDS
-        ),
-        "asked_block_steps": Change(
-            False, "a block that is asked for is not the step in which it grows", HYBRIDS
-        ),
-        "mtp_lookahead": Change(False, "several MTP modules do not widen the windows", SPECS),
-        "mtp_layer_types": Change(
-            False, "mtp_layer_types and mtp_sliding_windows are not read", EXAONE
-        ),
-        "kept_formats_raise_block": Change(
-            False, "layers kept in the model's type leave the block as it is", CACHE
-        ),
-        "modelopt_formats": Change(
-            frozenset(), "a checkpoint of ModelOpt does not say the cache's format", CHECKPOINT
-        ),
-        "own_formats": Change({}, "no architecture chooses the cache's format", HYBRIDS),
-        "sparse_backends": Change(
-            FLASHMLA_ALONE,
-            "sparse latent attention runs on FlashMLA alone, on compute capability 9.x and 10.x",
-            CUDA,
-        ),
-        "scheme_of_heads": Change(
-            "ignored",
-            "kv_cache_scheme of compressed-tensors does not say the cache's format",
-            HEADS,
-        ),
-        "variables": Change(
-            {"VLLM_ATTENTION_BACKEND": "attention_backend"},
-            "VLLM_ATTENTION_BACKEND names the attention backend",
-            "envs.py",
-        ),
-        "start_up": Change("layers", "the start-up check adds up the layers", PLANNING),
-        "start_up_each_rank": Change(
-            False, "all stages' layers are checked against the least memory of a rank", PLANNING
-        ),
-        "start_up_held_blocks": Change(
-            0, "the start-up check lets requests have every block", PLANNING
-        ),
-        "label": Change(
-            "groups", '"GPU KV cache size" is blocks a group times the least block', PLANNING
-        ),
-        "memory_share": Change(Fraction("0.9"), "gpu_memory_utilization is 0.9", CACHE),
-        "blocks_bound_sequences": Change(
-            False, "max_num_seqs may exceed the pool's blocks beside recurrent layers", COMPILATION
-        ),
-        "small_batch_capabilities": Change(
-            frozenset(), "no compute capability decides max_num_batched_tokens", ARGUMENTS
-        ),
-        "batches": Change(
-            (Batch(70 * 1024, 8_192, 1_024), Batch(0, 2_048, 256)),
-            "max_num_batched_tokens is 8,192 from 70 GiB of GPU memory on",
-            ARGUMENTS,
-        ),
-        "small_batch_kernels": Change(
-            frozenset(), "the default batch is the same over all kernels of experts", ARGUMENTS
-        ),
-        "pooling_waits": Change(
-            False, "pooling models are scheduled as generating ones are", CONFIG
-        ),
-    },
-    defaults={
-        "async_scheduling": Change(False, "async scheduling is off", "config/scheduler.py"),
-        "enable_prefix_caching": Change(
-            False, "prefix caching of models with recurrent layers is off", ARGUMENTS
-        ),
-    },
-    unserved=UNSERVED,
-)
-
-ROWS = (
+CHANGES = (
     FIRST,
     Release(
         "0.12.0",
@@ -204,7 +70,6 @@ ROWS = (
             ),
         },
         settings={"prefill_context_parallel_size": (1,)},
-        models=("hunyuan_vl",),
     ),
     Release(
         "0.13.0",
@@ -214,7 +79,6 @@ ROWS = (
             ),
         },
         settings={"flash_attention_version": (None,)},
-        models=("audioflamingo3", "jais2"),
     ),
     Release(
         "0.14.0",
@@ -235,7 +99,6 @@ ROWS = (
             ),
         },
         defaults={"async_scheduling": Change(True, "async scheduling is on", CONFIG)},
-        models=("exaone_moe", "glmasr", "lfm2_vl", "mimo_v2_flash"),
     ),
     Release(
         "0.15.0",
@@ -263,10 +126,6 @@ ROWS = (
             ),
         },
         settings={"mamba_cache_mode": (None, "none")},
-        models=(
-            *("glm4_moe_lite", "glm_moe_dsa", "glm_ocr", "kimi_k25", "molmo2", "musicflamingo"),
-            *("qwen3_asr", "step3p5"),
-        ),
     ),
     Release(
         "0.17.0",
@@ -286,7 +145,6 @@ ROWS = (
                 True, "each rank's layers are checked against its own memory", PLANNING
             ),
         },
-        models=("axk1", "bailing_hybrid", "qwen3_5", "qwen3_5_moe"),
     ),
     Release(
         "0.18.0",
@@ -300,7 +158,6 @@ ROWS = (
                 PLANNING,
             ),
         },
-        models=("hyperclovax", "olmo_hybrid"),
     ),
     Release(
         "0.19.0",
@@ -315,7 +172,6 @@ ROWS = (
             ),
         },
         settings={"kv_cache_dtype_skip_layers": ((),)},
-        models=("cohere_asr", "gemma4", "gemma4_text"),
     ),
     Release(
         "0.20.0",
@@ -362,7 +218,6 @@ ROWS = (
                 *("turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_3bit_nc"),
             ),
         },
-        models=("deepseek_v4", "exaone4_5", "granite4_vision", "hy_v3", "ministral3"),
     ),
     Release(
         "0.20.1",
@@ -387,7 +242,6 @@ ROWS = (
                 SPECS,
             ),
         },
-        models=("cohere2_moe", "laguna", "mimo_v2", "qianfan_ocr"),
     ),
     Release(
         "0.22.0",
@@ -413,9 +267,8 @@ ROWS = (
                 back=("disable_hybrid_kv_cache_manager", True),
             ),
         },
-        models=("minicpmv4_6",),
     ),
-    Release("0.22.1", models=("mellum",)),
+    Release("0.22.1"),
     Release(
         "0.23.0",
         rules={
@@ -423,7 +276,6 @@ ROWS = (
                 listed("qwen3", "llama", "mistral"), "the V2 runner runs Llama and Mistral", CONFIG
             ),
         },
-        models=("gemma4_unified", "gemma4_unified_text", "granite_speech_plus", "step3p7"),
     ),
     Release(
         "0.24.0",
@@ -451,8 +303,6 @@ ROWS = (
             ),
         },
         settings={"indexer_kv_dtype": ("auto",)},
-        models=("diffusion_gemma", "hrm_text", "minimax_m3", "minimax_m3_vl"),
-        unserved=("bamba", "minimax"),
     ),
     Release(
         "0.25.0",
@@ -469,7 +319,6 @@ ROWS = (
             ),
         },
         values={"kv_cache_dtype": ("int4_per_token_head",)},
-        models=("moss_transcribe_diarize",),
     ),
     Release(
         "0.26.0",
@@ -481,7 +330,6 @@ ROWS = (
                 back=("async_scheduling", False),
             ),
         },
-        models=("cosmos3_edge", "inkling", "inkling_mm_model", "inkling_text"),
     ),
     Release(
         "0.27.0",
@@ -506,7 +354,6 @@ ROWS = (
                 PLATFORM,
             ),
         },
-        models=("kimi_k3", "qwen3_5_moe_text", "qwen3_5_text"),
     ),
     Release(
         "0.28.0",
@@ -538,7 +385,6 @@ ROWS = (
         settings={"num_prefill_lookahead_tokens": (None, 0, 1)},
         without={"mamba_cache_mode": ("all",)},
         values={"kv_cache_dtype": ("nvfp4_4over6",)},
-        models=("dots3_note", "dots3_note_text", "muse_glimmer"),
     ),
     Release(
         "0.29.0",
@@ -563,11 +409,6 @@ ROWS = (
         },
         settings={"prefill_checkpoint_blocks": (0,)},
         values={"kv_cache_layout": ("BLHNC", "BLNHC")},
-        models=(
-            *("granite_swa", "granitemoe_swa", "hy_v4", "nemotron_h_omni"),
-            *("qwen4_exp", "qwen4_exp_text"),
-        ),
-        unserved=("mpt",),
     ),
     Release(
         "0.30.0",
@@ -586,7 +427,6 @@ ROWS = (
             ),
         },
         values={"kv_cache_dtype": ("nvfp4_ds_mla",)},
-        models=("cohere_compass", "glm5_next"),
     ),
     Release(
         "0.32.0",
@@ -599,7 +439,6 @@ ROWS = (
             ),
         },
         values={"kv_cache_dtype": ("ultraquant_4bit",)},
-        models=("minicpmv4_7",),
     ),
     Release(
         "0.33.0",
@@ -639,8 +478,15 @@ ROWS = (
                 back=("kv_cache_dtype", "bfloat16"),
             ),
         },
-        models=("beam", "dory", "flint", "minicpm_ocr", "muse_spark"),
     ),
+)
+
+ROWS = tuple(
+    row._replace(
+        models=tuple(CAME.get(row.version, "").split()),
+        unserved=tuple(WENT.get(row.version, "").split()),
+    )
+    for row in CHANGES
 )
 
 RELEASES = Releases("vllm", newest="0.33.0", rows=ROWS, told=frozenset({"label"}))
