@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -25,6 +26,7 @@ from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.fit import fit_page, grid_page
+from kvcalc.readers.weights import Weights
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ class CardOptions:
             help="Leave out what the engine's start takes beside weights and cache.",
         ),
     ] = False
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            help="A start-up log of the same server, whose weights and parts are taken.",
+            show_default=False,
+        ),
+    ] = None
     spare: Annotated[int, typer.Option(min=0, help="Spare GPUs to add to those needed.")] = 0
 
     def cards(self) -> "list[Card]":
@@ -193,7 +203,8 @@ def _placings(
     engine: EngineOptions,
 ) -> list[Placing]:
     """Place a model on each kind of GPU."""
-    weights, reserve = load.read_weights(source, model), load.reserve_bytes
+    reserve = load.reserve_bytes
+    weights = Weights(0, "", "the log") if on.log else load.read_weights(source, model)
     if on.optimistic and reserve is not None:
         raise RequestError.about("--optimistic", "found beside --reserve; give one")
     if on.optimistic:
@@ -201,19 +212,24 @@ def _placings(
     settings = engine.settings()
     if on.gpu is not None and "gpu" in settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")
-    return [
-        Placing(
-            question(
-                model,
-                on=kind,
-                engine=engine.engine,
-                weights=weights,
-                reserve=reserve,
-                **settings,
-            )
+    asked = [
+        question(
+            model,
+            on=kind,
+            engine=engine.engine,
+            weights=weights,
+            reserve=reserve,
+            **settings,
         )
         for kind in on.cards()
     ]
+    if on.log is None:
+        return [Placing(one) for one in asked]
+    if reserve is not None:
+        raise RequestError.about("--log", "found beside --reserve or --optimistic; give one")
+    from kvcalc.answers.fit.from_log import with_log
+
+    return [Placing(with_log(one, on.log)) for one in asked]
 
 
 def _solved(job: Job) -> Answer:

@@ -12,6 +12,7 @@ from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
+    from kvcalc.engines.measured import FromLog
     from kvcalc.engines.releases import Standing
     from kvcalc.pools import Pool
 
@@ -126,6 +127,7 @@ class Memory(NamedTuple):
     cap: Callable[[Any], int] | None = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     tested: str | None = None
+    from_log: "Callable[[], FromLog] | None" = None
 
     def taken(
         self,

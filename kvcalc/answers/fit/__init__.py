@@ -156,7 +156,7 @@ def _warn_untested(replica: Replica) -> None:
     """Warn of parts of a release that no log tested."""
     asked, standing = replica.question, replica.parsed.standing
     tested = asked.memory.tested
-    if tested is None or asked.reserve is not None or standing is None:
+    if tested is None or asked.reserve is not None or asked.measured or standing is None:
         return
     if numbers(standing.version) > numbers(tested):
         warnings.warn(

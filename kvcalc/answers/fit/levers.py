@@ -20,7 +20,8 @@ def giving_back(answer: Answer) -> list[str]:
     asked, most = replica.question, -(-max(fit.max_sequences, fit.sequences) // fit.replicas)
     now = sum(part.bytes for part in replica.room.parts)
     found: list[tuple[int, str]] = []
-    for name, values in asked.memory.levers.items() if asked.reserve is None else ():
+    own = asked.reserve is None and asked.measured is None
+    for name, values in asked.memory.levers.items() if own else ():
         value = next((value for value in values if name != BOUND or value >= most), None)
         words = None if value is None else _flag(replica, name, value)
         if words is None or asked.settings.get(name) is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from kvcalc import engines
 from kvcalc.engines import request
 from kvcalc.engines.engine import Engine, Settings
+from kvcalc.engines.measured import Measured
 from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import RequestError, UnsupportedError, quote
@@ -19,7 +20,8 @@ class Question:
     """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 
     `share` is the engine's share of the memory as given; `reserve` is bytes per GPU, in place of
-    what the engine's start is known to take beside the weights, None for that.
+    what the engine's start is known to take beside the weights, None for that. `measured` is what
+    a log of the same server printed, in place of both.
     """
 
     model: Model
@@ -30,6 +32,7 @@ class Question:
     reserve: int | None
     share: object
     settings: Mapping[str, Any]
+    measured: Measured | None = None
 
     def loaded(self, settings: Settings) -> Loaded | None:
         """What the engine loads on a rank; None where the weights' even share stands for it.

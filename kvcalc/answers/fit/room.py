@@ -43,6 +43,8 @@ def rooms(
     Raises:
         UnsupportedError: what the engine's start takes is not known.
     """
+    if question.measured is not None:
+        weights = (question.measured.weights,)
     beside = _beside(question, settings)
     stages = max(len(weights), len(beside))
     return tuple(
@@ -56,6 +58,8 @@ def rooms(
 def _beside(question: Question, settings: Settings) -> tuple[tuple[MemoryPart, ...], ...]:
     """The parts beside the weights, of each stage: the reserve that is given, else the engine's."""
     memory, reserve = question.memory, question.reserve
+    if question.measured is not None:
+        return (question.measured.parts,)
     if reserve is None and memory.parts is not None:
         return memory.parts(question.model, settings, question.card)
     part = MemoryPart("reserve", *(reserve or 0,) * 3, kind="given", source="as given")

@@ -1,15 +1,28 @@
 """What vLLM gives its cache of a GPU's memory, by release."""
 
+from typing import TYPE_CHECKING
+
 from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
 from kvcalc.engines.vllm.budget import parts
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.releases import RELEASES
+
+if TYPE_CHECKING:
+    from kvcalc.engines.measured import FromLog
 
 NULL_BLOCKS = 1
 """The null block is never handed out (v1/core/block_pool.py)."""
 
 RULE = "memory_share"
 """The rule of its releases that is the share."""
+
+
+def _from_log() -> "FromLog":
+    """How its log is read for the parts, which is imported where one is given."""
+    from kvcalc.engines.vllm.log_parts import FROM_LOG
+
+    return FROM_LOG
+
 
 MEMORY = Memory(
     source="vLLM {version}, config/cache.py, v1/worker/gpu_worker.py",
@@ -29,4 +42,5 @@ MEMORY = Memory(
         "enforce_eager": (True,),
     },
     tested="0.31.0",
+    from_log=_from_log,
 )

@@ -133,7 +133,7 @@ def _beside(answer: Answer, fit: Fit) -> list[str]:
     asked = answer.replica.question
     if asked.reserve is not None or asked.memory.parts is None:
         return [_reserve_note(asked.reserve, asked.memory)]
-    own = [part for part in fit.parts if part.name != WEIGHTS]
+    own = [part for part in fit.parts if part.name != WEIGHTS or asked.measured]
     return [_part_note(part) for part in own]
 
 
@@ -147,7 +147,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     notes = [
         f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
         *_beside(answer, fit),
-        weights_note(weights, answer.replica.loaded, fit.engine),
+        *(() if asked.measured else (weights_note(weights, answer.replica.loaded, fit.engine),)),
         *(f"{note}." for note in asked.card.notes),
     ]
     if weights.parameters and active:
