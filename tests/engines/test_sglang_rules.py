@@ -296,16 +296,21 @@ def test_a_slot_of_state(layer: Layer, columns: int, state: int) -> None:
     assert halves.per_gpu(10) == slot // 2 + 10 * 2048
 
 
+@pytest.mark.parametrize("topk", [None, 1, 2, 3])
 @pytest.mark.parametrize(("layer", "columns", "state"), STATES, ids=lambda one: type(one).__name__)
 def test_a_request_that_drafts_keeps_the_states_of_its_drafts_beside_its_slots(
-    layer: Layer, columns: int, state: int
+    layer: Layer, columns: int, state: int, topk: int | None
 ) -> None:
-    """srt/mem_cache/memory_pool.py: each drafted state whole; their columns overlap, but Kimi's."""
+    """srt/mem_cache/memory_pool.py: each drafted state whole, and columns of a chain overlap.
+
+    Those of several branches, and Kimi's, are stored apart.
+    """
     channels = layer.channels if isinstance(layer, Convolved) else 0
-    overlapping = columns + 2 * channels if columns else 0
-    between = 3 * columns if isinstance(layer, KimiDeltaAttention) else overlapping
+    apart = (topk or 1) > 1 or isinstance(layer, KimiDeltaAttention)
+    between = 3 * columns if apart or not columns else columns + 2 * channels
     drafted = 2 * between + 3 * 4 * state
-    held = cost(typed(None, layer, full()), speculative_num_draft_tokens=3)
+    asked = {"speculative_num_draft_tokens": 3, "speculative_eagle_topk": topk}
+    held = cost(typed(None, layer, full()), **asked)
     assert held(10, sequences=2) == 2 * (5 * (2 * columns + 4 * state) + drafted + 10 * 4096)
 
 
@@ -701,6 +706,39 @@ def test_keys_and_values_of_one_size_are_stored_in_whole_pages(v_head_dim: int, 
     ).figures
     assert (figures["full_tokens"], figures["swa_tokens"]) == (992, 1000)
     assert figures["kv_storage_bytes"] - figures["kv_bytes"] == more
+
+
+@pytest.mark.parametrize(("slots", "requests"), [(5, 1), (9, 1), (10, 2)])
+def test_a_request_runs_where_it_has_all_its_slots(slots: int, requests: int) -> None:
+    model = typed(None, STATES[0][0], full())
+    figures = pool(model, GIB, context=8, max_mamba_cache_size=slots).figures
+    assert figures["max_running_requests"] == requests
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens"),
+    [
+        # 4,096 tokens to generate are counted, of a shorter context all but one.
+        (5096, (1000 - 128) + 128 + 1),
+        (4097, 128 + 1),
+        (100, 100 + 1),
+    ],
+)
+def test_what_a_request_must_find_free_of_the_window_pool(context: int, tokens: int) -> None:
+    """srt/mem_cache/prefill_budget.py, estimate_swa_kv_tokens."""
+    figures = pool(WHAT_IF, context=context, chunked_prefill_size=8192).figures
+    assert figures["swa_reserved_per_request"] == tokens
+
+
+@pytest.mark.parametrize(("tokens", "warns"), [(98, True), (99, False)])
+def test_a_request_table_of_more_than_a_tenth_of_the_pools_is_said(
+    tokens: int, warns: bool
+) -> None:
+    """10 rows of 1,020 tokens and 4 to spare are 40,960 bytes, and 100 tokens ten times that."""
+    asked = {"max_running_requests": 9, "max_total_tokens": tokens}
+    figures = pool(typed("llama", full()), context=1020, **asked).figures
+    assert figures["req_to_token"] == 40_960
+    assert ("warning" in figures) == warns
 
 
 def test_the_rank_with_the_least_memory_decides() -> None:

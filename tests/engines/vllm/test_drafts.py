@@ -160,11 +160,12 @@ def test_minimax_m3_drafts_with_seven_layers() -> None:
     ("settings", "lookahead"),
     [
         ({"speculative_method": "mtp", "num_speculative_tokens": 3}, 3),
+        ({"speculative_method": "mtp", "num_speculative_tokens": 2}, 2),
         ({"speculative_method": "mtp", "num_speculative_tokens": 1}, 1),
         ({"speculative_method": "mtp"}, 1),
         ({"speculative_method": "eagle", "num_speculative_tokens": 3}, 1),
         ({"num_speculative_tokens": 3}, 1),
-        ({"num_prefill_lookahead_tokens": 5}, 5),
+        *(({"num_prefill_lookahead_tokens": asked}, max(1, asked)) for asked in (0, 1, 2, 5)),
     ],
 )
 def test_several_modules_look_ahead_and_keep_tokens_more(

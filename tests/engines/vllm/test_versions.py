@@ -317,6 +317,29 @@ def test_the_batch_by_the_memory_of_a_gpu(
 
 
 @pytest.mark.parametrize(
+    ("settings", "sequences"),
+    [
+        ({}, 1_024),
+        ({"gpu": "l4"}, 256),
+        ({"performance_mode": "throughput"}, 2_048),
+        ({"gpu": "l4", "performance_mode": "throughput"}, 512),
+        ({"max_num_batched_tokens": 1_024}, 1_024),
+        ({"max_num_batched_tokens": 1_023}, 1_023),
+        ({"max_num_batched_tokens": 100, "performance_mode": "throughput"}, 100),
+        ({"data_parallel_size": 2, "enable_expert_parallel": True}, 256),
+    ],
+)
+def test_sequences_that_run_at_once_unless_asked_are_at_most_a_batchs_tokens(
+    settings: dict[str, Any], sequences: int
+) -> None:
+    """engine/arg_utils.py, _set_default_max_num_seqs_and_batched_tokens_args."""
+    found = VllmSettings(all2all_backend="nixl_ep", **settings)
+    assert found.own_sequences == found.sequences_at_once == sequences
+    asked = found.model_copy(update={"max_num_seqs": 7})
+    assert (asked.own_sequences, asked.sequences_at_once) == (sequences, 7)
+
+
+@pytest.mark.parametrize(
     ("settings", "batch"),
     [
         ({"data_parallel_size": 2, "enable_expert_parallel": True}, 256),
