@@ -166,7 +166,7 @@ def _why(planned: Plan) -> str:
     sliding = [cache for cache in caches if isinstance(cache, SlidingCache)]
     parts = []
     if sliding:
-        least = min(planned.model.sliding_windows)
+        least = min(cache.window for cache in sliding)
         parts.append(f"{in_flight} in flight per sliding layer, not {least:,}")
     elif any(isinstance(cache, ChunkedCache) for cache in caches):
         parts.append(f"{in_flight} in flight per chunked layer, beside its chunk")

@@ -129,6 +129,12 @@ def test_step_says_the_type_of_each_layer_that_drafts(said: dict[str, Any]) -> N
         draft_layers(model, "mtp")
 
 
+def test_the_only_window_may_be_the_drafts() -> None:
+    of = {"model_type": "step3p5", "num_nextn_predict_layers": 1, "mtp_layers": (sliding(64),)}
+    cost = kvcalc.cost(model(full(), **of), "vllm", speculative_method="mtp")
+    assert cost.why.startswith("16,384 tokens in flight per sliding layer, not 64")
+
+
 @pytest.mark.parametrize(("said", "modules"), [(7, 7), (None, 1)])
 def test_minimax_m3_drafts_with_sparse_layers_of_another_count(
     said: int | None, modules: int
