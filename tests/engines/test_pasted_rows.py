@@ -3,8 +3,8 @@
 import pytest
 
 import kvcalc
-from kvcalc.engines.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, NO_VALUE
-from kvcalc.engines.launchers import SHELLS, WRAPPED, WRAPPERS
+from kvcalc.engines.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, LETTERS, NO_VALUE
+from kvcalc.engines.launchers import PYTHON_SWITCHES, SHELLS, WRAPPED, WRAPPERS
 from kvcalc.engines.llama_cpp import ignored_flags as llama_flags
 from kvcalc.engines.llama_cpp.server import PRESETS
 from kvcalc.engines.programs import ALSO, BEGUN
@@ -28,6 +28,26 @@ def test_each_container_program_starts_what_its_image_does(program: str) -> None
 @pytest.mark.parametrize("option", sorted(NO_VALUE))
 def test_an_option_of_a_container_without_a_value_takes_no_word(option: str) -> None:
     assert read(f"docker run {option} {IMAGE}")[1].model == "org/x"
+
+
+@pytest.mark.parametrize("letters", [*sorted(LETTERS), "it", "".join(sorted(LETTERS))])
+def test_letters_of_a_container_stand_together_and_take_no_word(letters: str) -> None:
+    assert read(f"docker run -{letters} {IMAGE}")[1].model == "org/x"
+
+
+@pytest.mark.parametrize(
+    "option", ["-p 8000:8000", "-p8000:8000", "--publish=8000:8000", "--publish 1"]
+)
+def test_another_option_of_a_container_takes_its_value_with_it(option: str) -> None:
+    engine, asked = read(f"docker run {option} {IMAGE}")
+    assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
+
+
+@pytest.mark.parametrize("switch", ["", *sorted(PYTHON_SWITCHES), "-u -O"])
+def test_pythons_own_switches_stand_before_the_module(switch: str) -> None:
+    for python in ("python", "python3", "python3.12", "/usr/bin/python3"):
+        line = f"{python} {switch} -m vllm.entrypoints.openai.api_server --model org/x"
+        assert read(line)[1].model == "org/x"
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
