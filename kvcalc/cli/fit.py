@@ -13,7 +13,6 @@ import typer
 from kvcalc.answers.fit import Answer, Fit, solve
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, holding_more, verdict
-from kvcalc.answers.fit.levers import giving_back
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
@@ -25,13 +24,13 @@ from kvcalc.cli.options import GPU, EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError
-from kvcalc.outputs.pages.fit import fit_page, grid_page
 from kvcalc.readers.weights import Weights
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card
     from kvcalc.model import Model
+    from kvcalc.outputs.page import Page
 
 DOES_NOT_FIT = 1
 LONG = 300
@@ -190,7 +189,7 @@ def fit(
     if len(jobs) == 1:
         _write_one(jobs[0], answers[0], rows[0], output)
     else:
-        output.write_rows(rows, lambda: grid_page(rows))
+        output.write_rows(rows, lambda: _grid(rows))
     if not any(row.fits for row in rows):
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -252,12 +251,24 @@ def _watched(jobs: list[Job]) -> Iterable[Job]:
     return track(jobs, "fitting", console=Console(stderr=True), transient=True)
 
 
+def _page(answer: Answer, row: Fit, near: list[str]) -> "Page":
+    """Lay out one answer; what that needs is imported where a table is asked for."""
+    from kvcalc.answers.fit.levers import giving_back
+    from kvcalc.outputs.pages.fit import fit_page
+
+    return fit_page(answer, row, near, holding_more(answer), giving_back(answer))
+
+
+def _grid(rows: list[Fit]) -> "Page":
+    from kvcalc.outputs.pages.fit import grid_page
+
+    return grid_page(rows)
+
+
 def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
     """Write one answer, and on stderr why it does not fit and what would."""
     near = changes(job.placing, answer)
-    output.write_one(
-        row, lambda: fit_page(answer, row, near, holding_more(answer), giving_back(answer))
-    )
+    output.write_one(row, lambda: _page(answer, row, near))
     if not row.fits:
         hint = f"; what would fit: {', or '.join(near)}" if near else ""
         note_on_stderr(verdict(answer) + hint)

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
 from kvcalc.engines import request
 from kvcalc.engines.engine import Engine, Settings
-from kvcalc.engines.measured import Measured
 from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, weights_of
+
+if TYPE_CHECKING:
+    from kvcalc.engines.measured import Measured
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Question:
     reserve: int | None
     share: object
     settings: Mapping[str, Any]
-    measured: Measured | None = None
+    measured: "Measured | None" = None
 
     def loaded(self, settings: Settings) -> Loaded | None:
         """What the engine loads on a rank; None where the weights' even share stands for it.

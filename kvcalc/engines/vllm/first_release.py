@@ -36,6 +36,11 @@ FIRST = Release(
         "penalty_tables_are_charged": Change(
             False, "what stays after the profile run is not charged", WORKER
         ),
+        "mxfp4_scales_stay": Change(
+            True,
+            "scales of mxfp4 experts stay beside those that kernels read",
+            "model_executor/layers/quantization/mxfp4.py",
+        ),
         "large_blocks_are_whole": Change(
             False, "PyTorch cuts the segments that weights are loaded into", WORKER
         ),

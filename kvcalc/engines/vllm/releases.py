@@ -444,6 +444,11 @@ CHANGES = (
         "0.33.0",
         values={"kv_cache_dtype": ("octave_k3v3_compact",)},
         rules={
+            "mxfp4_scales_stay": Change(
+                False,
+                "scales of mxfp4 experts are freed once kernels have their own",
+                "model_executor/layers/quantization/mxfp4.py",
+            ),
             "sampling": Change(
                 {"V1": "masked", "V2": "masked"},
                 "the V2 runner's profile run samples with parameters, too: 14 bytes of each logit",

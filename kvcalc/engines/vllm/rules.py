@@ -110,6 +110,7 @@ class Rules(NamedTuple):
     penalty_tables_are_charged: bool
     cublas_is_charged: bool
     large_blocks_are_whole: bool
+    mxfp4_scales_stay: bool
     variables: Mapping[str, str]
 
 

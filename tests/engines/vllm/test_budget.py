@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -270,6 +271,23 @@ def test_start_ups_of_0_19_that_others_printed(
     )
     assert size(found, *PEAK) == pytest.approx(peak, abs=0.015)
     assert size(found, "outside of PyTorch") == pytest.approx(outside, abs=0.015)
+
+
+def test_gpt_oss_keeps_scales_twice_before_0_33() -> None:
+    """0.19.0 on H100 printed 13.64 GiB of weights and 58.47 of pool, of 75.23 requested."""
+    model = load(Path("tests/oracles/configs/openai--gpt-oss-20b.json"))
+    card = Card("h100", 79 * GIB, 79 * GIB)
+    settings = VllmSettings(release="0.19.0", gpu="h100")
+    (found,) = parts(model, settings, card)
+    loaded = weigh(model, settings)
+    assert loaded is not None
+    weights = loaded.bytes / GIB
+    low, high = (sum(getattr(part, end) for part in found) / GIB for end in ("low", "high"))
+    assert 75.23 - weights - high <= 58.47 <= 75.23 - weights - low
+    kept = next(part for part in found if part.name == "scales of mxfp4")
+    assert kept.bytes == 24 * 32 * 3 * 2880 * 2880 // 32
+    (freed,) = parts(model, VllmSettings(gpu="h100"), card)
+    assert "scales of mxfp4" not in {part.name for part in freed}
 
 
 FP8 = Quantization(method="fp8", format="fp8_block", group_size=128)

@@ -39,5 +39,6 @@ def _parts(profile: Profile, rounded: MemoryPart | None) -> Iterator[MemoryPart]
     yield peak(profile)
     yield kept.moe_workspace(profile)
     yield kept.penalty_tables(profile)
+    yield kept.scales_beside(profile)
     yield non_torch(profile)
     yield graphs.estimate(profile)

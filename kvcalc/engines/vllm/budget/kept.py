@@ -39,6 +39,31 @@ def moe_workspace(profile: Profile) -> MemoryPart:
     return MemoryPart("experts' workspace", size, 0, most, "estimate", source)
 
 
+SCALED_TOGETHER = 32
+"""Elements of mxfp4 that share a scale of one byte."""
+
+SCALES_OVER = Fraction(1, 2)
+"""How much more a log of gpt-oss-20b on 0.19.0 has: .75 GiB where its scales are .56."""
+
+
+def scales_beside(profile: Profile) -> MemoryPart:
+    """The scales of mxfp4 experts as the checkpoint has them, beside those that kernels read.
+
+    0.11.0 and 0.19.0 print them of gpt-oss; 0.33.0 frees them (tests/oracles/vllm_weights.json).
+    """
+    mix, source = profile.sizes.experts, "logs of gpt-oss on 0.11.0 and 0.19.0"
+    quantization = profile.model.quantization
+    there = quantization is not None and quantization.format == "mxfp4"
+    if mix is None or not there or not profile.rules.mxfp4_scales_stay:
+        return derived("scales of mxfp4", 0, source)
+    width = (3 if mix.gated else 2) * mix.moe_intermediate_size * profile.sizes.hidden_size
+    each = mix.num_experts * width // profile.ranks // SCALED_TOGETHER
+    size = profile.layers * each
+    return MemoryPart(
+        "scales of mxfp4", size, 0, size + int(size * SCALES_OVER), "estimate", source
+    )
+
+
 def penalty_tables(profile: Profile) -> MemoryPart:
     """The V2 runner's counts of what was written and masks of what was read, for penalties."""
     words = -(-profile.sizes.vocab_size // MASK_BITS)
