@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
+from kvcalc.engines import ENGINES, find
+from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Change, Release, Releases, ReleaseWarning, numbers, parsed
 from kvcalc.engines.request import release_of
 from kvcalc.engines.vllm.releases import RELEASES
@@ -212,3 +215,28 @@ def test_a_release_is_named_whether_or_not_its_engine_answers(
     engine: str, given: dict[str, Any], release: str
 ) -> None:
     assert release_of(engine, given) == (engine.partition("@")[0], release)
+
+
+LATER = [
+    (name, before.version, setting, values)
+    for name in sorted(ENGINES)
+    if issubclass(settings := find(name).settings, ReleasedSettings)
+    for before, row in pairwise(settings.RELEASES.rows)
+    for setting, values in row.settings.items()
+]
+"""Settings that came with a release: the one before, and the values that say what was then."""
+
+
+@pytest.mark.parametrize(("engine", "before", "setting", "values"), LATER)
+def test_before_its_release_a_setting_may_be_given_as_what_was_then(
+    engine: str, before: str, setting: str, values: tuple[Any, ...]
+) -> None:
+    settings = find(engine).settings
+    for value in values:
+        given: dict[str, Any] = {setting: value, "release": before}
+        assert settings(**given).model_dump()["release"] == before
+    # Nothing, what it is today by itself, or a rule that could not be switched off then.
+    first, default = values[0], settings.model_fields[setting].default
+    assert not first or first is True or first == default
+    unset = kvcalc.cost(LLAMA, f"{engine}@{before}")
+    assert kvcalc.cost(LLAMA, f"{engine}@{before}", **{setting: first})(8192) == unset(8192)
