@@ -87,7 +87,7 @@ def test_with_a_memory_rule_it_is_fitted_and_its_server_started(cli: Cli) -> Non
     )
     assert outcome.code == 0
     answer = json.loads(outcome.out)
-    pages = (143_771 * 2**20 - 50_000_000_000) // PAGE - 1  # a rank keeps all heads, a page back
+    pages = (150_109_106_995 - 50_000_000_000) // PAGE - 1  # a rank keeps all heads, a page back
     assert answer["max_sequences"] == pages // 80
     assert answer["flags"] == (
         f"toyserve LGAI-EXAONE/K-EXAONE-236B-A23B --context 8000 --at-once {pages // 80} --ranks 8"
