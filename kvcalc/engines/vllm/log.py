@@ -23,7 +23,14 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.engines.vllm import log_blocks, log_config, log_layout, log_memory, log_refused
+from kvcalc.engines.vllm import (
+    log_blocks,
+    log_budget,
+    log_config,
+    log_layout,
+    log_memory,
+    log_refused,
+)
 from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
@@ -181,13 +188,14 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **log_blocks.RULES,
     **log_layout.RULES,
     **log_memory.RULES,
+    **log_budget.RULES,
 }
 """How each kind of line is checked."""
 
 LOG = EngineLog(
     patterns=(
         *(*log_blocks.PATTERNS, *PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
-        *(*log_config.PATTERNS, *log_refused.PATTERNS),
+        *(*log_config.PATTERNS, *log_refused.PATTERNS, *log_budget.PATTERNS),
     ),
     check=check,
     spellings=log_config.SPELLINGS,
