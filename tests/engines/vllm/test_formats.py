@@ -37,6 +37,18 @@ def test_turboquant_keeps_four_layers_of_llama_beside_those_given(
         assert cost(131_072) == kept + more * 131_072 * (4_096 - token)
 
 
+@pytest.mark.parametrize("form", ["turboquant_k8v4", "ultraquant_4bit"])
+@pytest.mark.parametrize(
+    ("layers", "kept"), [(1, 0), (2, 2), (3, 2), (4, 4), (5, 4), (6, 4), (80, 4)]
+)
+def test_two_layers_at_each_end_are_kept_of_fewer_half(form: str, layers: int, kept: int) -> None:
+    """turboquant/config.py, get_boundary_skip_layers."""
+    model = Model(name="m", layers=(FullAttention(kv_heads=8, head_dim=128),) * layers)
+    planned = plan(model, VllmSettings(kv_cache_dtype=form))
+    unquantised = [cache for _, cache in planned.caches if cache.shape[1] == "bfloat16"]
+    assert len(unquantised) == kept
+
+
 def test_where_attentions_first_layer_is_kept_it_reckons_a_byte_an_element() -> None:
     """A token is 8 x 2 x 128 bytes, a state's page lcm(1,568, 4,096) x 16: 1,568 tokens' page."""
     state = Mamba2(kernel=4, heads=64, head_dim=64, groups=8, state=128)

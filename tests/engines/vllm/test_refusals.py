@@ -173,6 +173,7 @@ def slides(window: int) -> Layer:
         (LLAMA, {"speculative_method": "mtp"}, "Llama-3.1-8B has no multi-token-prediction layers"),
         (of(STATE), {"speculative_method": "eagle"}, "m has no full attention to tell the draft's"),
         (LLAMA, {"kv_cache_dtype_skip_layers": "99"}, "found 99, expected indices below 32"),
+        (LLAMA, {"kv_cache_dtype_skip_layers": "0,32"}, "found 32, expected indices below 32"),
         (LLAMA, {"kv_cache_dtype_skip_layers": "x"}, "expected layers' indices or sliding_window"),
         (
             of(FULL, STATE),
