@@ -90,11 +90,14 @@ GLM = kvcalc.load("tests/oracles/configs/zai-org--GLM-5.json")
         ("b5429", GEMMA, (52 * (1024 + 2048) + 10 * 8192) * 8192),
         ("b5554", GEMMA, (52 * (1024 + 512) + 10 * 8192) * 8192),
         # K-EXAONE: the NextN layer, 49th by a pattern of 4, slides, then sees all, then is none.
-        # The figures are those of create_memory in b8475 and b9976, run on these shapes.
+        # The figures are those of create_memory in these builds, run on these shapes.
         ("b8475", K_EXAONE, 519_045_120),
         ("b9976", K_EXAONE, 549_453_824),
         ("b9976", GLM, 745_537_536),
         ("b9976", DEEPSEEK_32, 715_128_832),
+        ("b10454", K_EXAONE, 549_453_824),
+        ("b10454", GLM, 899_678_208),
+        ("b10454", DEEPSEEK_32, 703_594_496),
         ("b9522", K_EXAONE, (37 * 768 + 12 * 8192) * EXAONE_ROW),
         ("b9523", K_EXAONE, (36 * 768 + 13 * 8192) * EXAONE_ROW),
         ("b11312", K_EXAONE, (36 * 768 + 12 * 8192) * EXAONE_ROW),

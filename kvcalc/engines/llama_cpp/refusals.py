@@ -12,10 +12,6 @@ from kvcalc.layers.attention import Attention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.layer import Layer
 
-ALSO_RESERVES_ONE = frozenset({"minimax-01", "kimi-linear"})
-"""Architectures whose prompt graph is built once more for one sequence (sched_reserve,
-src/llama-context.cpp), which fails where the streams do not divide its tokens."""
-
 
 def refuse(loaded: Loaded, settings: LlamaCppSettings) -> None:
     """Refuse element types as llama_init_from_model does, and shares that are not known.
@@ -70,7 +66,7 @@ def limits(loaded: Loaded, settings: LlamaCppSettings) -> tuple[Limit, ...]:
     if name == "t5":
         why = "1, or kv_unified: llama.cpp aborts for T5 with separate streams"
         return (at_once, Limit("sequences", SEQUENCES, 1, why))
-    if name in ALSO_RESERVES_ONE:
+    if name in settings.rules.reserves_one:
         tokens = minimum(micro_batch(settings), CONTEXT * SEQUENCES)
         why = (
             "a divisor of the micro-batch of {:,} tokens, or kv_unified: "

@@ -59,6 +59,9 @@ FIRST = Release(
         "slots": Change(one_slot, "llama-server has one slot", COMMON),
         "without_context": Change("4096", "without -c a context has 4,096 tokens", COMMON),
         "main_memory": Change(False, "llama-server keeps no earlier prompts", SERVER),
+        "reserves_one": Change(
+            names("kimi-linear"), "Kimi-Linear's graph is built for one sequence too", CONTEXT
+        ),
         "shared_draft": Change(False, "each slot has a draft's context of its own", SERVER),
     },
     defaults={
@@ -579,6 +582,11 @@ ROWS = (
             "alike": Change(
                 names("compressed_attention latent_attention"),
                 "K and V of latent attention must have one type",
+                CONTEXT,
+            ),
+            "reserves_one": Change(
+                names("kimi-linear minimax-01"),
+                "MiniMax-01's graph is built for one sequence too",
                 CONTEXT,
             ),
             "nextn_held": Change(

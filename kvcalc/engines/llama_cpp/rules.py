@@ -32,7 +32,8 @@ class Rules(NamedTuple):
     these alone (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no
     converter writes). Of `not_read` the cache was another, which was not read. `main_memory`
     says that llama-server keeps earlier prompts there, `shared_draft` that its slots share a
-    draft's context.
+    draft's context. Of `reserves_one` the graph of a prompt is built once more for one sequence
+    (sched_reserve), which fails where the streams do not divide its tokens.
     """
 
     padding: Callable[[bool], int]
@@ -53,6 +54,7 @@ class Rules(NamedTuple):
     without_context: WithoutContext
     main_memory: bool
     shared_draft: bool
+    reserves_one: frozenset[str]
 
 
 def by_kernel(flash_attention: bool) -> int:
