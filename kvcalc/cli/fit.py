@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from kvcalc import engines
 from kvcalc.answers.fit import Answer, Fit, solve
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, holding_more, verdict
@@ -22,6 +23,7 @@ from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, EngineOptions, ModelOptions, preset_names
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.server_line import ServerOptions, ServerRequest
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError
 from kvcalc.readers.weights import Weights
@@ -85,6 +87,15 @@ class CardOptions:
             help="Leave out what the engine's start takes beside weights and cache.",
         ),
     ] = False
+    from_line: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="'vllm serve ...'",
+            help="Read model, engine and settings from a server's command line, or from a script, "
+            "a compose file or a manifest (@FILE); nothing is run, and other options win.",
+        ),
+    ] = None
     log: Annotated[
         Path | None,
         typer.Option(
@@ -172,12 +183,16 @@ def fit(
     kvcalc fit k-exaone-236b-a23b --gpu h200 --gpus 4 -e vllm -c 256K
     """
     prices = on.prices()
+    asked = _started(models, on, engine)
+    if models.model is None and asked.model.model is not None:
+        models.model = [asked.model.model]
     counts: list[int | None] = [*amounts(sequences, "--sequences")]
     jobs: list[Job] = []
     slid = amount(window, "--window")
     for source, model in models.each(slid):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
-        placings = _placings(model, source, on, load, engine)
+        lengths = lengths or [asked.context_of(model)]
+        placings = _placings(model, source, on, load, asked)
         named = source if slid is None else None  # a model of another window is nowhere
         each = product(placings, [named], on.counts(), lengths or [None], counts or [None])
         jobs += [Job(*job) for job in each]
@@ -194,12 +209,27 @@ def fit(
         raise typer.Exit(DOES_NOT_FIT)
 
 
+def _started(models: ModelsOptions, on: CardOptions, engine: EngineOptions) -> ServerRequest:
+    """The engine and its settings, of a server's line where one is given; options win.
+
+    How many sequences a line lets run is the engine's cap, and not what is asked about.
+    """
+    line = ServerOptions(from_line=on.from_line)
+    shape = {f.name: getattr(models, f.name) for f in fields(ModelOptions) if f.name != "model"}
+    named = models.model[0] if models.model else None
+    asked = line.request(ModelOptions(model=named, **shape), engine)
+    memory = engines.find(engines.parted(asked.engine)[0]).memory
+    if asked.share is None or memory is None or memory.share is None:
+        return asked
+    return asked._replace(settings={memory.share: asked.share, **asked.settings})
+
+
 def _placings(
     model: "Model",
     source: str | None,
     on: CardOptions,
     load: LoadOptions,
-    engine: EngineOptions,
+    engine: ServerRequest,
 ) -> list[Placing]:
     """Place a model on each kind of GPU."""
     reserve = load.reserve_bytes
@@ -208,7 +238,7 @@ def _placings(
         raise RequestError.about("--optimistic", "found beside --reserve; give one")
     if on.optimistic:
         reserve = 0
-    settings = engine.settings()
+    settings = {**engine.settings}
     if on.gpu is not None and "gpu" in settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")
     asked = [

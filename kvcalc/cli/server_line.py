@@ -27,6 +27,7 @@ class ServerRequest(NamedTuple):
     shares_maximum: bool = False
     longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
+    share: str | None = None
 
     def context_of(self, model: Model) -> int | None:
         """The context of one sequence: the command line's, or what it leaves of the maximum."""
@@ -101,6 +102,7 @@ class ServerOptions:
             shares_maximum=asked.shares_maximum,
             longest=asked.longest,
             beside=() if alone else tuple(asked.beside),
+            share=asked.share,
         )
 
 

@@ -149,6 +149,28 @@ def test_the_cap_is_a_setting_and_no_question(cli: Cli) -> None:
     assert four["settings"]["max_running_requests"] == 4
 
 
+LINE = (
+    "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-model-len 65536 --max-num-seqs 32 -tp 4 "
+    "--gpu-memory-utilization 0.95 --enforce-eager"
+)
+
+
+def test_a_servers_line_is_asked_about_with_its_cap_and_its_share(cli: Cli) -> None:
+    on = ("fit", KEXAONE, "--gpu", "h200", "--gpus", "4", "--from", LINE, "--json")
+    found = json.loads(cli(*on).out)
+    assert (found["engine"], found["context"]) == ("vllm", 65_536)
+    assert found["settings"]["max_num_seqs"] == 32
+    assert found["max_sequences"] <= 32
+    assert "CUDA graphs" not in {part["name"] for part in found["parts"]}
+    for flag in ("--max-num-seqs 32", "--gpu-memory-utilization 0.95", "--enforce-eager"):
+        assert flag in found["flags"]
+    same = json.loads(cli("fit", KEXAONE, *on[2:6], "--from", found["flags"], "--json").out)
+    assert same == found
+    asked = json.loads(cli(*on, "-c", "8K", "-n", "4", "--max-num-seqs", "16").out)
+    assert (asked["context"], asked["sequences"]) == (8192, 4)
+    assert asked["settings"]["max_num_seqs"] == 16
+
+
 def test_a_lines_cap_is_the_question_where_none_is_asked(cli: Cli) -> None:
     line = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-num-seqs 16 --max-model-len 8192"
     capped, asked = (
