@@ -15,7 +15,7 @@ IGNORED = {
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--[no-]allow-deprecated-quantization --[no-]enable-cumem-allocator "
-        "--[no-]enable-sleep-mode --[no-]sleep-mode-offload-cudagraph --[no-]trust-remote-code "
+        "--no-enable-sleep-mode --[no-]sleep-mode-offload-cudagraph --[no-]trust-remote-code "
         "--[no-]use-tqdm-on-load",
         1: "--code-revision --config-format --cpu-offload-gb --download-dir --engram-config "
         "--hf-token --load-format --max-parallel-loading-workers --model-loader-extra-config "
@@ -72,13 +72,12 @@ IGNORED = {
         0: "--[no-]dcp-q-replicate --[no-]disable-cascade-attn --[no-]disable-custom-all-reduce "
         "--[no-]enable-dbo --[no-]enable-flash-late-interaction "
         "--[no-]enable-flashinfer-autotune --[no-]enable-hc-sp "
-        "--[no-]enable-mamba-cache-stochastic-rounding --[no-]monokernel -O0 -O1 -O2 -O3",
-        1: "--compilation-config --dbo-decode-token-threshold --dbo-prefill-token-threshold "
+        "--[no-]enable-mamba-cache-stochastic-rounding --[no-]monokernel -O2 -O3",
+        1: "--dbo-decode-token-threshold --dbo-prefill-token-threshold "
         "--dcp-comm-backend --gdn-prefill-backend --ir-op-priority --kda-decode-backend "
         "--kda-prefill-backend --kernel-config --linear-backend --mamba-backend "
-        "--mamba-cache-philox-rounds --mamba-ssu-algorithm --optimization-level "
-        "--sparse-indexer-topk-backend --ubatch-size -O -cc",
-        -1: "--cudagraph-capture-sizes",
+        "--mamba-cache-philox-rounds --mamba-ssu-algorithm "
+        "--sparse-indexer-topk-backend --ubatch-size",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds --[no-]interleave-mm-strings "
@@ -127,7 +126,7 @@ IGNORED = {
     },
     "how large the pool is, not what a request takes of it: memory is asked for by itself": {
         0: "--[no-]scheduler-reserve-full-isl",
-        1: "--mm-ipc-gpu-memory-gb --num-gpu-blocks-override --watermark",
+        1: "--mm-ipc-gpu-memory-gb --watermark",
     },
     "what holds without the flag, too": {
         0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "
@@ -151,6 +150,15 @@ IGNORED = {
 """By reason, and by how many values each takes; -1: as many as follow."""
 
 SAID = {
+    "CUDA graphs and what kernels keep are counted by fit as without it": {
+        0: "-O0 -O1",
+        1: "--compilation-config --optimization-level -O -cc",
+        -1: "--cudagraph-capture-sizes",
+    },
+    "what its own allocator holds is not counted by fit": {0: "--enable-sleep-mode"},
+    "fit makes the pool as large as the memory lets it be, not of so many blocks": {
+        1: "--num-gpu-blocks-override",
+    },
     "the adapters' weights and buffers take memory of their own beside the cache": {
         0: "--enable-lora",
     },
