@@ -116,11 +116,11 @@ class Options:
         while self.rest and self.rest[0].startswith("-") and self.rest[0] != "-":
             word = self.rest.pop(0)
             option, equals, value = word.partition("=")
+            if not word.startswith("--"):  # of letters that stand together, the last has a value
+                valued = word[1:].lstrip("".join(LETTERS))
+                option, value = f"-{valued[:1]}", valued[1:].removeprefix("=")
+                equals = value
             if equals:
                 yield option, value
-            elif word in NO_VALUE or set(word[1:]) <= LETTERS:
-                continue
-            elif word.startswith("--") or len(word) == 2:
-                yield word, self.rest.pop(0) if self.rest else ""
-            else:
-                yield word[:2], word[2:]
+            elif option not in NO_VALUE and option != "-":
+                yield option, self.rest.pop(0) if self.rest else ""

@@ -212,6 +212,12 @@ def test_what_llama_servers_slots_have_of_a_context(
     assert note in outcome.err
 
 
+def test_without_a_context_each_sequence_may_have_the_models_own(cli: Cli) -> None:
+    line = "vllm serve qwen3-8b --max-num-seqs 4"
+    found = json.loads(cli("estimate", "--from", line, "--json").out)
+    assert (found["context"], found["sequences"]) == (40_960, 4)
+
+
 def test_options_beside_the_line_win(cli: Cli) -> None:
     line = f"{SERVE} --max-model-len 262144"
     asked = ("--from", line, "llama-3.1-8b", "-c", "8K", "--json")

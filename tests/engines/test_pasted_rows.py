@@ -43,6 +43,14 @@ def test_another_option_of_a_container_takes_its_value_with_it(option: str) -> N
     assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
 
 
+@pytest.mark.parametrize(
+    "option", ["-e ", "-e", "-e=", "-ite ", "-ite", "--env ", "--env=", "-dP -e ", "-p80:80 -qe"]
+)
+def test_a_variable_of_a_container_is_taken_however_it_is_spelled(option: str) -> None:
+    _, asked = read(f"docker run {option}VLLM_KV_CACHE_LAYOUT=HND {IMAGE}")
+    assert (asked.model, asked.settings["kv_cache_layout"]) == ("org/x", "HND")
+
+
 @pytest.mark.parametrize("switch", ["", *sorted(PYTHON_SWITCHES), "-u -O"])
 def test_pythons_own_switches_stand_before_the_module(switch: str) -> None:
     for python in ("python", "python3", "python3.12", "/usr/bin/python3"):
