@@ -18,6 +18,9 @@ CARDS = {"9.0": HOPPER, "10.0": BLACKWELL, "10.3": BLACKWELL, "8.0": AMPERE}
 STAGES = 0
 """Stands for one rank of each of several pipeline stages."""
 
+WIDE = 4096
+"""Elements of a hidden state that a row is of, where buffers grow with them."""
+
 PLANNER = "logs of jgchn/llm-d-planner on H100"
 
 
@@ -104,9 +107,10 @@ def non_torch(profile: Profile) -> MemoryPart:
     row = BY_RELEASE[profile.rules.charged].get(key) or ALWAYS.get(key)
     if row is None:
         raise not_modelled("vllm", f"a process of {ranks} ranks on {card}, outside of PyTorch,")
-    extra = row.wide * (profile.sizes.hidden_size - 4096) / 4096
-    extra += WIDER.get((profile.model.model_type or "", ranks), 0) if card == HOPPER else 0
+    wider = WIDER.get((profile.model.model_type or "", ranks), 0) if card == HOPPER else 0
+    beyond = row.wide * (profile.sizes.hidden_size - WIDE)
     likely, low, high = (
-        int((hundredths + extra) * 2**30 / 100) for hundredths in (row.likely, row.low, row.high)
+        ((hundredths + wider) * WIDE + beyond) * 2**30 // (100 * WIDE)
+        for hundredths in (row.likely, row.low, row.high)
     )
     return MemoryPart("outside of PyTorch", likely, max(0, low), high, row.kind, row.source)
