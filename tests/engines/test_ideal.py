@@ -234,3 +234,12 @@ def test_the_cost_is_fixed_plus_sequences_times_a_request(
 def test_the_order_of_layers_does_not_matter(drawn: Model, context: int) -> None:
     reversed_layers = model(*reversed(drawn.layers), dtype=drawn.dtype)
     assert kvcalc.cost(drawn)(context) == kvcalc.cost(reversed_layers)(context)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "working"), [(1, "1 layers x sequences"), (2, "1 layers x 2 ranks x sequences")]
+)
+def test_a_group_is_worked_out_over_all_ranks(ranks: int, working: str) -> None:
+    (group,) = kvcalc.cost(model(full()), tensor_parallel_size=ranks).groups
+    assert group.steps[-1].working == working
+    assert group.formula(10) == 10 * 4096

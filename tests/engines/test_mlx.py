@@ -177,6 +177,8 @@ STEPS = st.sampled_from([1, 16, 128, 256, 512, 2048]) | st.integers(128, 2500)
     window=st.integers(1, 3000),
     chunk=st.sampled_from([256, 1024, 8192]) | st.integers(1, 3000),
 )
+@example(step=128, prompt=130, generated=0, window=3000, chunk=256)  # a rest of one token
+@example(step=128, prompt=131, generated=0, window=3000, chunk=256)  # of two
 def test_the_closed_forms_hold_what_the_calls_leave(
     step: int, prompt: int, generated: int, window: int, chunk: int
 ) -> None:

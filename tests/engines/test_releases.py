@@ -243,3 +243,27 @@ def test_before_its_release_a_setting_may_be_given_as_what_was_then(
     assert first in ((True,) if setting in ALWAYS else (default, None, 0, ()))
     unset = kvcalc.cost(LLAMA, f"{engine}@{before}")
     assert kvcalc.cost(LLAMA, f"{engine}@{before}", **{setting: first})(8192) == unset(8192)
+
+
+@pytest.mark.parametrize(
+    ("version", "parts"),
+    [("0", (0,)), ("0.0", (0,)), ("26.0", (26,)), ("0.26.0", (0, 26)), ("b9230", (9230,))],
+)
+def test_zeros_at_the_end_of_a_version_say_nothing(version: str, parts: tuple[int, ...]) -> None:
+    assert numbers(version) == parts
+
+
+@pytest.mark.parametrize(
+    ("holding", "said"),
+    [
+        ({"1.0", "1.2", "2.0.1"}, "engine"),
+        ({"1.0"}, "engine before 1.2"),
+        ({"1.2"}, "engine from 1.2 on and before 2.0.1"),
+        ({"1.0", "1.2"}, "engine before 2.0.1"),
+        ({"2.0.1"}, "engine from 2.0.1 on"),
+        ({"1.0", "2.0.1"}, "engine from 2.0.1 on"),
+        (set(), None),
+    ],
+)
+def test_the_newest_releases_in_a_row_are_named(holding: set[str], said: str | None) -> None:
+    assert TABLE.that(holding.__contains__) == said

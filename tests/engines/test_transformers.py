@@ -11,9 +11,10 @@ from kvcalc.engines.transformers.types import TYPES, UNMEASURED
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import ChunkedAttention, CrossAttention, SlidingAttention
 from kvcalc.layers.latent import CompressedAttention
+from kvcalc.layers.recurrent import NgramEmbedding
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import families, reading_of
-from tests.shapes import full, sliding
+from tests.shapes import full, model, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 
@@ -181,3 +182,9 @@ def test_what_transformers_cannot_do_is_refused(
 ) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=sentence):
         kvcalc.cost(Model(name="x", layers=layers), engine="transformers", **settings)
+
+
+def test_an_ngram_embedding_keeps_columns_tokens_and_positions() -> None:
+    """9 columns of 8 channels, 2 tokens of int64, and 3 of int64 for each token."""
+    embedding = NgramEmbedding(kernel=4, ngram=3, width=8)
+    assert kvcalc.cost(model(embedding), "transformers")(10) == 9 * 8 * 2 + 2 * 8 + 10 * 3 * 8
