@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, overload
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
-from kvcalc.html_table import html_table
 from kvcalc.model import Model, no_window
 from kvcalc.units import at_version
 
@@ -185,6 +184,8 @@ class Cost:
         )
 
     def _repr_html_(self) -> str:
+        from kvcalc.html_table import html_table
+
         groups = [(f"{group.layers:,} {group.kind}", group.formula) for group in self.groups]
         rows = [("kv_cache_dtype", self.kv_cache_dtype), *self.settings.items(), *groups]
         rows += [("bytes over all ranks", self.formula), ("on the fullest rank", self.per_gpu)]

@@ -7,21 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import dtype
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
-from kvcalc.html_table import html_table
 from kvcalc.layers.layer import DtypeName, Layer, Size
-from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Sizes
 
 if TYPE_CHECKING:
     from kvcalc.parameters.counts import Parameters
-    from kvcalc.parameters.quantization import Format
+    from kvcalc.parameters.quantization import Format, Quantization
     from kvcalc.parameters.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Layer)
@@ -56,6 +54,19 @@ class CacheScheme(Frozen):
     symmetric: bool | None = None
     origin: Text
     second: bool = False
+
+
+def _quantization(value: object) -> object:
+    """Check what is given as a quantisation, whose class is imported where there is one."""
+    if value is None:
+        return None
+    from kvcalc.parameters.quantization import Quantization
+
+    return Quantization.model_validate(value)
+
+
+if not TYPE_CHECKING:
+    Quantization = Annotated[Any, BeforeValidator(_quantization)]
 
 
 class ConfigFacts(Frozen):
@@ -254,6 +265,8 @@ class Model(Frozen):
         yield "max_context", self.max_context
 
     def _repr_html_(self) -> str:
+        from kvcalc.html_table import html_table
+
         rows = []
         for layer, layers in Counter(self.layers).items():
             shape = ", ".join(f"{name} {value}" for name, value in layer.shape.items())

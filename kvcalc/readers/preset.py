@@ -7,7 +7,6 @@ from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers import known_layer
 from kvcalc.model import ConfigFacts, Model, repeated
-from kvcalc.parameters.quantization import known_quantization
 from kvcalc.parameters.sizes import known_sizes
 from kvcalc.readers.reading import Reading
 
@@ -53,9 +52,12 @@ def _of_catalogue(path: Path) -> Reading:
     trunk = {letter: layers[letter] for letter in layers if letter in table["pattern"]}
     facts["layers"] = repeated(table["pattern"], trunk, table["num_layers"])
     facts["mtp_layers"] = tuple(layers[letter] for letter in table.get("mtp_pattern", ""))
-    for name, known in (("sizes", known_sizes), ("quantization", known_quantization)):
-        if name in facts:
-            facts[name] = known(facts[name])
+    if "sizes" in facts:
+        facts["sizes"] = known_sizes(facts["sizes"])
+    if "quantization" in facts:
+        from kvcalc.parameters.quantization import known_quantization
+
+        facts["quantization"] = known_quantization(facts["quantization"])
     origins = {
         fact: f"{source['title']}, {source['address']}"
         for source in table["sources"]
