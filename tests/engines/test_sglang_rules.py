@@ -412,6 +412,17 @@ def test_a_draft_widens_the_request_table(settings: dict[str, Any], columns: int
         ({"disable_overlap_schedule": True}, 6),
         ({"disable_overlap_schedule": True, "page_size": 16}, 16),
         ({"disable_overlap_schedule": True, "page_size": 16, "speculative_eagle_topk": 2}, 64),
+        *(
+            (
+                {
+                    "disable_overlap_schedule": True,
+                    "page_size": 16,
+                    "speculative_num_steps": steps,
+                },
+                ahead,
+            )
+            for steps, ahead in ((16, 16), (17, 32), (33, 48))
+        ),
     ],
 )
 def test_a_draft_widens_the_window_that_is_set_aside(settings: dict[str, Any], ahead: int) -> None:
