@@ -186,7 +186,7 @@ class Context:
 DEEPSEEK_V4 = load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
 
 
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(any_model, requests, st.integers(1, 2**20), st.integers(1, 8))
 @example(DEEPSEEK_V4, {}, 8193, 2)
 def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
