@@ -8,6 +8,7 @@ prompts of recurrent layers, which the case says.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -15,11 +16,15 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from tests.oracles.measure.environment import load
+from tests.oracles.measure.environment import StandIn, load
 from tests.oracles.measure.vllm_planner import Setup, planned, torch
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "checkpoints"
 LAYERS = "vllm.model_executor.layers"
+
+# Compiled kernels, which a backend's file imports where the GPU is stood in.
+for name in ("vllm.vllm_flash_attn", "vllm.vllm_flash_attn.flash_attn_interface"):
+    sys.modules[name] = StandIn(name)
 
 load("vllm.models.qwen4_exp.nvidia.model")
 qsa = load("vllm.models.qwen4_exp.nvidia.qsa")
