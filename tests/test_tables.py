@@ -67,6 +67,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/engines/test_mlx_kv_size.py goes through each row": {
         "engines/mlx/models.py": "WITHOUT_MAKE_CACHE",
     },
+    "tests/engines/test_mlx_shared.py goes through each row": {"engines/mlx/models.py": "SHARDED"},
     "tests/engines/test_pasted_rows.py goes through each row": {
         "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
         "engines/vllm/blocks.py": "ENDS_KEPT",

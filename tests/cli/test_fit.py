@@ -438,9 +438,9 @@ def test_what_would_hold_more_is_named_beside_the_answer(cli: Cli) -> None:
     assert "what would hold more on these GPUs: --tp 4 (172 sequences), or" in out
 
 
-def test_that_mlx_shards_a_model_is_not_modelled_and_said(cli: Cli) -> None:
+def test_how_mlx_shares_a_model_among_macs_is_said(cli: Cli) -> None:
     asked = ("fit", "llama-3.1-70b", "--gpu", "m4-max-64gb", "-e", "mlx", "-c", "8K")
     outcome = cli(*asked)
-    assert outcome.code == 1
-    assert "does not fit on 1 mac-64gb" in outcome.err
-    assert "each GPU holds a copy of its own: how mlx.launch shards one model" in outcome.out
+    assert outcome.code == 0
+    assert "fit on 4 mac-64gb" in outcome.out
+    assert "over several Macs, mlx.launch starts the server on each" in outcome.out

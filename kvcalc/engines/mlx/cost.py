@@ -18,11 +18,9 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     """Work out what MLX-LM's caches hold at the end of a context, and at their peak.
 
     Raises:
-        UnsupportedError: tensor parallelism, a type or kind it does not cache, or `kv_bits` on
+        UnsupportedError: Macs that cannot share it, a type or kind without a cache, or `kv_bits` on
             layers where the engine stops.
     """
-    if settings.tensor_parallel_size != 1:
-        raise UnsupportedError.of("tensor_parallel_size", "not modelled on mlx, expected 1")
     element = dtype(settings.kv_cache_dtype or model.dtype)
     if element.name not in DTYPES:
         raise UnsupportedError.of(
@@ -31,6 +29,7 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
             "packs keys and values",
         )
     models.require(model)
+    models.require_shared(model, settings.tensor_parallel_size)
 
     def at(moment: CallEnd, passed: Value, why: str = "") -> Cost:
         kinds = LayerRules(model, element, settings, moment, passed).kinds()

@@ -150,10 +150,11 @@ class LayerRules(NamedTuple):
 
     def keys_and_values(self, layer: "Attention", of: str = "KVCache") -> TokenRows:
         """A key and a value per KV head, for as many tokens as a full layer has room for."""
-        row = layer.kv_heads * (
+        heads = layer.kv_heads // self.settings.tensor_parallel_size
+        row = heads * (
             self.element.row_bytes(layer.head_dim) + self.element.row_bytes(layer.value_dim)
         )
-        sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
+        sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {self.element.name}"
         return TokenRows(f"a token of a {of}", working, row, self.room)
 
@@ -164,14 +165,15 @@ class LayerRules(NamedTuple):
             UnsupportedError: groups that a head's key or value does not fill.
         """
         bits, group = self.settings.kv_bits or 0, self.settings.kv_group_size
+        heads = layer.kv_heads // self.settings.tensor_parallel_size
         row = 0
         for size in (layer.head_dim, layer.value_dim):
             if size % group:
                 raise UnsupportedError.of(
                     "kv_group_size", f"found {group}, expected a divisor of the head dim {size}"
                 )
-            row += layer.kv_heads * (size * bits // 8 + 2 * self.element.row_bytes(size // group))
-        sizes = f"{layer.kv_heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
+            row += heads * (size * bits // 8 + 2 * self.element.row_bytes(size // group))
+        sizes = f"{heads} KV heads x ({layer.head_dim} + {layer.value_dim})"
         working = f"{sizes} elements of {bits} bits, 2 of {self.element.name} for every {group}"
         return TokenRows("a token of a QuantizedKVCache", working, row, self.room)
 

@@ -2,14 +2,14 @@
 
 from kvcalc.engines.memory import RANKS, Memory
 
-ALONE = RANKS._replace(
-    most=1,
-    note="each GPU holds a copy of its own: how mlx.launch shards one model over several Macs "
-    "(mlx_lm/utils.py, sharded_load) differs by model type and is not modelled",
+SHARES = RANKS._replace(
+    words="shared by mlx.launch over",
+    note="over several Macs, mlx.launch starts the server on each, and each holds its heads of a "
+    "model (mlx_lm/utils.py, sharded_load); types that it shares otherwise are not modelled",
 )
 
 MEMORY = Memory(
     source="all of the card: caches grow as calls need them (mlx_lm/models/cache.py)",
     reserve_source="nothing says what it uses besides; give what you see",
-    spread=ALONE,
+    spread=SHARES,
 )

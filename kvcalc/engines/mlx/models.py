@@ -2,7 +2,7 @@
 
 from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import ChunkedAttention, FullAttention
+from kvcalc.layers.attention import Attention, ChunkedAttention, FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
@@ -52,7 +52,36 @@ EXPANDED = names("deepseek_v2 minicpm3 youtu_llm")
 ONE_WINDOW = frozenset({"exaone_moe"})
 """Their file's one sliding_window is every sliding layer's."""
 
+SHARDED = names(
+    "deepseek_v3 deepseek_v32 exaone_moe glm4_moe glm4_moe_lite glm_moe_dsa gpt_oss iquestcoder "
+    "joyai_llm_flash kimi_k2 kimi_k25 llama longcat_flash minimax_m2 ministral3 mistral mistral4 "
+    "qwen2 qwen3 qwen3_moe xverse"
+)
+"""Their class divides its heads among the Macs that mlx.launch starts (`shard`): the KV heads with
+them, but not latent rows, which each Mac keeps whole. Others that it shards are not modelled."""
+
 KNOWN = ROTATING | CHUNKED | CACHE_LISTS | ALL_FULL
+
+
+def require_shared(model: Model, ranks: int) -> None:
+    """Refuse to share a model among Macs where its class does not, or where heads do not divide.
+
+    Raises:
+        UnsupportedError: the type, or the heads.
+    """
+    if ranks == 1:
+        return
+    if model.model_type not in SHARDED:
+        raise UnsupportedError.of(
+            "tensor_parallel_size",
+            f"not modelled on mlx for the model type {quote(model.model_type)}, expected 1",
+        )
+    for cache in model.caches_of(Attention):
+        if cache.kv_heads % ranks:
+            raise UnsupportedError.of(
+                "tensor_parallel_size",
+                f"found {ranks}, expected a divisor of the {cache.kv_heads} KV heads on mlx",
+            )
 
 
 def require(model: Model) -> None:

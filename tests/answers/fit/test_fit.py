@@ -449,8 +449,7 @@ def test_where_the_sequences_are_given_nothing_is_said_of_more() -> None:
     assert named_changes(qwen3, **asked)[1:] == ([], [])
 
 
-def test_mlx_has_a_copy_on_each_card_and_no_number_of_them_helps() -> None:
+def test_mlx_shares_a_model_among_macs() -> None:
     found = fit(LLAMA_70B, gpu="m4-max-64gb", context=8_192, engine="mlx")
-    assert (found.fits, found.gpus, found.binding) == (False, 1, WEIGHTS)
-    small = fit(LLAMA, gpu="m4-max-64gb", gpus=2, context=8_192, engine="mlx")
-    assert (small.replicas, small.weights_per_gpu) == (2, 2 * 8_030_261_248)
+    assert (found.fits, found.gpus, found.replicas) == (True, 4, 1)
+    assert found.weights_per_gpu == 35_276_853_248
