@@ -93,7 +93,7 @@ def test_no_memory_is_enough_for_less_than_one_state_on_each_rank() -> None:
 @pytest.mark.parametrize(
     ("model", "engine", "settings", "what"),
     [
-        ("deepseek-v3", "mlx", {"tensor_parallel_size": 2}, "tensor_parallel_size"),
+        ("gemma-3-27b", "mlx", {"tensor_parallel_size": 2}, "tensor_parallel_size"),
         ("qwen3-8b", "vllm", {"tensor_parallel_size": 3}, "tensor_parallel_size"),
         ("qwen3-8b", "tensorrt-llm", {}, "Qwen3-8B"),
         ("deepseek-v3", "transformers", {"tensor_parallel_size": 2}, "tensor_parallel_size"),
