@@ -9,6 +9,7 @@ import typer
 
 from kvcalc.answers.fit.card import card
 from kvcalc.cli.options import GPU
+from kvcalc.cli.server_line import FromLine
 from kvcalc.errors import RequestError
 from kvcalc.units import parse_memory
 
@@ -42,15 +43,7 @@ class CardOptions:
             help="Leave out what the engine's start takes beside weights and cache.",
         ),
     ] = False
-    from_line: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="'vllm serve ...'",
-            help="Read model, engine and settings from a server's command line, or from a script, "
-            "a compose file or a manifest (@FILE); nothing is run, and other options win.",
-        ),
-    ] = None
+    from_line: FromLine = None
     log: Annotated[
         Path | None,
         typer.Option(

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from kvcalc.engines.server import Asked, Beside
 
 
+FromLine = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="'vllm serve ...'",
+        help="Read model, engine and settings from a server's command line, or from a script, "
+        "a compose file or a manifest (@FILE); nothing is run, and other options win.",
+    ),
+]
+"""A server's command line, on every command that reads one."""
+
+
 class ServerRequest(NamedTuple):
     """What a command line and the options ask for together; the options win."""
 
@@ -42,15 +54,7 @@ class ServerRequest(NamedTuple):
 class ServerOptions:
     """An engine's command line, and the GPU it runs on."""
 
-    from_line: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="'vllm serve ...'",
-            help="Read model, engine and settings from a server's command line, or from a script, "
-            "a compose file or a manifest (@FILE); nothing is run, and other options win.",
-        ),
-    ] = None
+    from_line: FromLine = None
     gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
 
     def request(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
