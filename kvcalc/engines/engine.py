@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines.parts import part
-from kvcalc.errors import UnsupportedError, quote
+from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
 
@@ -27,6 +27,21 @@ def whole(value: object) -> object:
     if type(value) is int or isinstance(value, str):
         return value
     raise ValueError(f"found {quote(value)}, expected a whole number")
+
+
+def alone(reason: str) -> BeforeValidator:
+    """Take one rank alone, for an engine whose ranks are not counted; `reason` says why.
+
+    Raises, where it is used:
+        RequestError: more than one.
+    """
+
+    def one(ranks: object) -> object:
+        if whole(ranks) not in (1, "1"):
+            raise RequestError.of("tensor_parallel_size", ranks, f"1: {reason}")
+        return ranks
+
+    return BeforeValidator(one)
 
 
 class About(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.engines.engine import About, Count, Settings, alone, whole
 from kvcalc.errors import RequestError
 
 PAGE = 256
@@ -32,16 +32,6 @@ def _bits(value: object) -> object:
     return numbers[0] if len(set(numbers)) == 1 else ",".join(numbers)
 
 
-def _alone(ranks: object) -> object:
-    if whole(ranks) not in (1, "1"):
-        raise RequestError.of(
-            "tensor_parallel_size",
-            ranks,
-            "1: what each rank of exllamav3's --tensor_parallel holds was not measured",
-        )
-    return ranks
-
-
 def _stored(name: str | None) -> str | None:
     if name not in (None, DTYPE):
         raise RequestError.of(
@@ -61,7 +51,9 @@ class ExllamaV3Settings(Settings):
         About(f"{DTYPE}, the only one", "cache/fp16.py"),
     ] = None
     tensor_parallel_size: Annotated[
-        int, BeforeValidator(_alone), About("1: its tensor parallelism is not modelled", "kvcalc")
+        int,
+        alone("what each rank of exllamav3's --tensor_parallel holds was not measured"),
+        About("1: its tensor parallelism is not modelled", "kvcalc"),
     ] = 1
     cache_size: Annotated[
         Annotated[Count, AfterValidator(_pages)] | None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.engine import About, Count, alone, whole
 from kvcalc.engines.llama_cpp.architectures import architecture_of
 from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES, BlockType, block_type
 from kvcalc.engines.llama_cpp.releases import RELEASES
@@ -83,16 +83,6 @@ def _override(pair: str) -> str:
 Override = Annotated[str, Field(min_length=3, max_length=1_000), AfterValidator(_override)]
 
 
-def _alone(ranks: object) -> object:
-    if whole(ranks) not in (1, "1"):
-        raise RequestError.of(
-            "tensor_parallel_size",
-            ranks,
-            "1: llama.cpp deals whole layers to devices (tensor_split)",
-        )
-    return ranks
-
-
 class LlamaCppSettings(ReleasedSettings):
     """The settings of llama.cpp's cache.
 
@@ -105,7 +95,9 @@ class LlamaCppSettings(ReleasedSettings):
         CacheType | None, About(f"{TYPES}, for K and V; not given: f16", "common/common.h")
     ] = None
     tensor_parallel_size: Annotated[
-        int, BeforeValidator(_alone), About("1: whole layers are dealt to devices", "kvcalc")
+        int,
+        alone("llama.cpp deals whole layers to devices (tensor_split)"),
+        About("1: whole layers are dealt to devices", "kvcalc"),
     ] = 1
     cache_type_k: Annotated[
         CacheType | None, About(f"{TYPES}; not given: kv_cache_dtype", "common/common.h")
