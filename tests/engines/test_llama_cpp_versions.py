@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
 from tests.engines.log_lines import checked
+from tests.engines.release_rows import changes
 from tests.engines.test_llama_cpp import from_gguf
 from tests.shapes import full, model
 
@@ -359,16 +360,7 @@ def test_an_old_builds_own_lines_agree(model: Model, lines: list[str]) -> None:
     assert {row.verdict for row in rows} == {AGREES}, rows
 
 
-def changes() -> Iterator[tuple[str, str, Change, Change | None]]:
-    """Each change of the table beside what stood before it."""
-    stood: dict[str, Change] = {}
-    for row in RELEASES.rows:
-        for name, change in {**row.rules, **row.defaults}.items():
-            yield row.version, name, change, stood.get(name)
-            stood[name] = change
-
-
-@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes()])
+@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes(RELEASES)])
 def test_a_row_has_what_changed_alone_and_where(
     version: str, name: str, change: Change, before: Change | None
 ) -> None:

@@ -1,7 +1,6 @@
 """Releases as data: which row a version takes, and what a release refuses."""
 
 import warnings
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from tests.conftest import Cli
+from tests.engines.release_rows import changes
 
 K_EXAONE = kvcalc.load("k-exaone-236b-a23b")
 LLAMA = kvcalc.load("llama-3.1-8b")
@@ -119,16 +119,7 @@ def test_a_model_that_came_later_is_refused_by_name_before() -> None:
         TABLE.at("1.1").require_model("new")
 
 
-def changes() -> Iterator[tuple[str, str, Change, Change | None]]:
-    """Each change of vLLM's table beside what stood before it."""
-    stood: dict[str, Change] = {}
-    for row in RELEASES.rows:
-        for name, change in {**row.rules, **row.defaults}.items():
-            yield row.version, name, change, stood.get(name)
-            stood[name] = change
-
-
-@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes()])
+@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes(RELEASES)])
 def test_a_row_of_vllms_has_what_changed_alone_and_where(
     version: str, name: str, change: Change, before: Change | None
 ) -> None:
