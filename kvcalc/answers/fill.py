@@ -25,7 +25,10 @@ QUESTIONS = (
 """The columns that a plan may have, by their default names."""
 
 AMOUNTS = ("context", "sequences", "window")
-"""The columns that are variables of a formula; the others choose the formula."""
+"""The columns that are variables of a formula."""
+
+STRUCTURE = tuple(name for name in QUESTIONS if name not in AMOUNTS)
+"""The columns that choose the formula."""
 
 ANSWERS = ("bytes", "bytes_per_gpu", "error")
 """The columns of answers: bytes over all ranks, bytes on the fullest rank, or the error."""
@@ -143,7 +146,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
     the model's own window and element type, one rank.
     """
     costs: dict[tuple[str, ...], Cost | str] = {}
-    structure = [columns.get(name, width) for name in QUESTIONS if name not in AMOUNTS]
+    structure = [columns.get(name, width) for name in STRUCTURE]
     amounts = [(name, columns[name]) for name in AMOUNTS if name in columns]
 
     def answer(row: Sequence[str]) -> Filled:
@@ -175,17 +178,28 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
 
 
 def _amount(cell: str, name: str) -> int:
+    _refuse_formula(name, cell)
     if cell.endswith(".0"):  # a whole number as spreadsheets hold it
         cell = cell[:-2]
     return parse_tokens(cell, name)
 
 
 def _cost(model: str, engine: str, dtype: str, ranks: str, release: str) -> Cost | str:
-    settings = _settings(dtype, ranks, release)
     try:
+        for name, cell in zip(STRUCTURE, (model, engine, dtype, ranks, release), strict=True):
+            _refuse_formula(name, cell)
+        settings = _settings(dtype, ranks, release)
         return request.cost(load(_required(model)), engine or "ideal", **settings)
     except KvcalcError as error:
         return str(error)
+
+
+def _refuse_formula(name: str, cell: str) -> None:
+    """Refuse what a spreadsheet would calculate; a workbook's formula is its last value, if any."""
+    if cell.startswith("="):
+        raise RequestError.of(
+            name, cell, "a value; this formula has none: save the plan in a spreadsheet program"
+        )
 
 
 def _required(model: str) -> str:

@@ -14,7 +14,8 @@ from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
 from kvcalc.outputs.write import replacing, streamed_stdout
-from kvcalc.readers.rows import Table, read_rows
+from kvcalc.readers.rows import read_rows
+from kvcalc.readers.table import Table
 
 OTHER_FORMS = {".json", ".md", ".parquet", ".xls", ".xlsm", ".ods"}
 """File names of formats that are not written; CSV under such a name would mislead."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kvcalc.readers.rows import Table
+from kvcalc.readers.table import Table
 
 EVERY_ROWS = 4_096
 

@@ -4,7 +4,7 @@ import pytest
 
 import kvcalc
 from kvcalc.answers import fill
-from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.answers.fill import QUESTIONS, Filled, filler, places
 from kvcalc.errors import KvcalcError
 
 HEADER = [
@@ -71,6 +71,17 @@ def test_a_bad_row_says_why(cells: tuple[str, ...], sentence: str) -> None:
     row = answered(*cells)
     assert row.bytes is row.bytes_per_gpu is None
     assert row.error.startswith(sentence)
+
+
+@pytest.mark.parametrize("column", QUESTIONS)
+def test_a_formula_without_a_value_is_no_default(column: str) -> None:
+    row = {"model": "llama-3.1-8b", "context": "8192", column: "=A2*2"}
+    header = list(row)
+    answer = filler(len(header), places(header, {}))(list(row.values()))
+    assert answer.error == (
+        f"{column}: found '=A2*2', expected a value; this formula has none: "
+        "save the plan in a spreadsheet program"
+    )
 
 
 def test_a_ragged_row_says_so() -> None:

@@ -8,8 +8,10 @@ import openpyxl
 import pytest
 
 from kvcalc.errors import KvcalcError
-from kvcalc.readers import rows
-from kvcalc.readers.rows import MAX_COLUMNS, read_rows
+from kvcalc.readers import workbook as readers_workbook
+from kvcalc.readers import workbook_bounds
+from kvcalc.readers.rows import read_rows
+from kvcalc.readers.table import MAX_COLUMNS
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -83,12 +85,108 @@ def test_a_file_that_is_not_what_its_name_says_is_one_sentence(tmp_path: Path, s
         read(path)
 
 
-def test_a_workbook_that_unpacks_without_end_is_refused(
+NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+def workbook(path: Path, rows: str, *, dimension: str = "", more: str = "") -> Path:
+    """A workbook whose sheet has these rows, in the format's own words."""
+    openpyxl.Workbook().save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = (
+        f"<worksheet {NAMESPACE}>{dimension}<sheetData>{rows}</sheetData>{more}</worksheet>"
+    ).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+HEADER = '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c></row>'
+
+
+def test_rows_past_the_size_that_a_workbook_states_are_read(tmp_path: Path) -> None:
+    stated = '<dimension ref="A1:A2"/>'
+    rows = HEADER + '<row r="2"><c r="A2"><v>1</v></c></row><row r="4"><c r="B4"><v>2</v></c></row>'
+    path = workbook(tmp_path / "plan.xlsx", rows, dimension=stated)
+    assert read(path) == (["a", "b"], [(2, ["1", ""]), (4, ["", "2"])])
+
+
+def test_a_formula_without_a_value_is_itself_and_one_with_a_value_is_that(tmp_path: Path) -> None:
+    rows = (
+        f'{HEADER}<row r="2"><c r="A2"><f>1+1</f></c><c r="B2"><f>2+2</f><v>4</v></c></row>'
+        '<row r="3"><c r="A3"><f>3+3</f><v></v></c><c r="B3" t="str"><f>""</f><v></v></c></row>'
+        '<row r="4"><c r="A4" s="0"/><c r="B4"/><c r="C4"/></row>'
+    )
+    path = workbook(tmp_path / "plan.xlsx", rows)
+    assert read(path)[1] == [(2, ["=1+1", "4"]), (3, ["=3+3", ""])]
+
+
+BOUNDS = {
+    "row": ('<row r="1048577"/>', "found a row 1,048,577 after 1"),
+    "column": ('<row r="2"><c r="XFE2"/></row>', "found a column 16,385 after 0 in row 2"),
+    "rows out of order": ('<row r="1"/>', "found a row 1 after 1"),
+    "cells out of order": ('<row r="2"><c r="B2"/><c r="A2"/></row>', "found a column 1 after 2"),
+    "no cell's place": ('<row r="2"><c r="12"/></row>', "found a column 0 after 0"),
+    "text": (
+        f'<row r="2"><c t="str"><v>{"".join(map(str, range(8_000)))}</v></c></row>',
+        "row 2: found a text of 30,890 characters",
+    ),
+    "depth": (f'<row r="2">{"<x>" * 62}{"</x>" * 62}</row>', "found more than 64 elements inside"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_a_workbook_is_within_a_spreadsheets_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    rows, sentence = BOUNDS[name]
+    monkeypatch.setattr(readers_workbook, "MAX_TEXT", 30_889)
+    with pytest.raises(KvcalcError) as caught:
+        read(workbook(tmp_path / "plan.xlsx", HEADER + rows))
+    assert sentence in str(caught.value)
+
+
+def test_a_document_type_and_many_other_elements_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "MAX_UNPACKED_BYTES", 2**20)
-    path = tmp_path / "plan.xlsx"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/workbook.xml", b" " * (2**20 + 1))
-    with pytest.raises(KvcalcError, match="found 1,048,577 bytes when unpacked"):
+    path = workbook(tmp_path / "plan.xlsx", HEADER, more="<mergeCell/>" * 500)
+    assert read(path)[0] == ["a", "b"]
+    monkeypatch.setattr(workbook_bounds, "MAX_OTHER_ELEMENTS", 499)
+    with pytest.raises(KvcalcError, match="found more than 499 elements beside cells"):
         read(path)
+    monkeypatch.undo()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/a.xml", "<!DOCTYPE a><a/>")
+    with pytest.raises(KvcalcError, match=r"part 'xl/a.xml': found a document type"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "sentence"),
+    [
+        ("MAX_UNPACKED_BYTES", 2**15, "found [0-9,]+ bytes when unpacked, expected at most 32,768"),
+        ("MAX_PART_BYTES", 2**15, "part 'xl/media/b': found 50,000 bytes when unpacked, expected"),
+        ("UNMEASURED_BYTES", 2**10, "found 50,000 bytes when unpacked from [0-9]+, expected at"),
+        ("MAX_PACKED_BYTES", 2**10, "found more than 1,024 bytes"),
+        ("MAX_PARTS", 3, "parts, expected at most 3"),
+        ("MAX_UNCALCULATED", 0, "found more than 0 formulas that were never calculated"),
+    ],
+)
+def test_what_a_workbook_unpacks_to_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, sentence: str
+) -> None:
+    path = workbook(tmp_path / "plan.xlsx", f'{HEADER}<row r="2"><c r="A2"><f>1</f></c></row>')
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/b", b" " * 50_000)
+    assert read(path)[1] == [(2, ["=1", ""])]
+    monkeypatch.setattr(workbook_bounds, bound, most)
+    with pytest.raises(KvcalcError, match=sentence):
+        read(path)
+
+
+def test_a_folders_name_is_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "model=other" / "plan.parquet"
+    path.parent.mkdir()
+    duckdb.execute(f"COPY (SELECT 'a' AS model, 3 AS context) TO '{path}' (FORMAT parquet)")
+    assert read(path) == (["model", "context"], [(1, ["a", "3"])])
