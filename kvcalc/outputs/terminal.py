@@ -5,10 +5,10 @@ import sys
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from kvcalc.outputs.grid import Cell, Grid, fitted
 from kvcalc.outputs.page import Page
 
 UNBOUNDED = 10_000
@@ -23,40 +23,48 @@ def draw_for_stdout(page: Page) -> str:
 def draw(page: Page, width: int | None) -> str:
     """Draw a page `width` columns wide; None means a pipe: no box, and one line per row.
 
-    A row that does not fit `width` runs over it: no amount is ever cut or broken.
+    Where a row is too wide, its cells are broken at their line feeds, then its words are folded,
+    then its columns drop to further lines. An amount is never cut or broken: one that is wider than
+    the window runs over it.
     """
     # With both sizes given, rich uses them even if TERM is dumb.
     console = Console(
         file=io.StringIO(), width=UNBOUNDED, height=25, force_terminal=width is not None
     )
-    table = _table(page, boxed=width is not None, broken=False)
-    if width is not None and Measurement.get(console, console.options, table).maximum > width:
-        table = _table(page, boxed=True, broken=True)
-    drawn_table = _drawn(console, table)
+    table = _drawn(console, _table(fitted(page, width), boxed=width is not None))
     console.width = width or UNBOUNDED
-    pieces = [_drawn(console, Text(page.title, style="bold")), drawn_table]
+    pieces = [_drawn(console, Text(page.title, style="bold")), table]
     if page.notes:
         pieces.append(_drawn(console, *(Text(note) for note in page.notes)))
     return "\n".join(pieces)
 
 
-def _table(page: Page, *, boxed: bool, broken: bool) -> Table:
-    """Lay the page out, with cells broken at their line feeds or each on one line."""
-    table = Table(box=box.SIMPLE_HEAD if boxed else None, padding=(0, 1, 0, 0), show_edge=False)
-    sides = ["left" if place < page.text_columns else "right" for place in range(len(page.columns))]
-
-    def cells(row: tuple[str, ...], style: str = "") -> list[Text]:
-        texts = row if broken else [cell.replace("\n", " ") for cell in row]
-        return [
-            Text(text, justify=side, style=style, no_wrap=True)  # type: ignore[arg-type]
-            for text, side in zip(texts, sides, strict=True)
-        ]
-
-    for heading in cells(page.columns, "bold"):
-        table.add_column(heading, no_wrap=True)
-    for row in page.rows:
-        table.add_row(*cells(row))
+def _table(grid: Grid, *, boxed: bool) -> Table:
+    """Draw a grid; a row on several lines is parted from the next by an empty one."""
+    table = Table(
+        box=box.SIMPLE_HEAD if boxed else None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    for heading, width in zip(grid.headings, grid.widths, strict=True):
+        table.add_column(_text(heading, "bold"), width=width)
+    for row in grid.rows:
+        for line in row:
+            table.add_row(*(_text(cell) for cell in line))
+        if len(row) > 1:
+            table.add_row()
     return table
+
+
+def _text(cell: Cell, style: str = "") -> Text:
+    return Text(
+        cell.text,
+        justify="left" if cell.words else "right",
+        style=style,
+        no_wrap=not cell.words,
+        overflow="fold",
+    )
 
 
 def _drawn(console: Console, *pieces: RenderableType) -> str:
@@ -65,4 +73,4 @@ def _drawn(console: Console, *pieces: RenderableType) -> str:
         for piece in pieces:
             console.print(piece)
     lines = [line.rstrip() for line in captured.get().splitlines()]
-    return "".join(f"{line}\n" for line in lines if line)
+    return "\n".join(lines).strip("\n") + "\n"

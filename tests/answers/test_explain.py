@@ -1,5 +1,6 @@
 """The derivation of an answer."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 
 import kvcalc
 from kvcalc import engines
+from kvcalc.catalogue.models import names
 from tests.shapes import Model, contexts, full, latent, model, models
 
 
@@ -31,6 +33,27 @@ def test_the_last_steps_of_the_groups_add_up_to_the_answer(
     assert explained.bytes == cost(context, sequences=sequences)
     assert explained.bytes == sum(group.steps[-1].value for group in explained.groups)
     assert sum(group.layers for group in explained.groups) == len(drawn.layers)
+
+
+def test_the_bytes_of_a_page_of_vllms_are_what_their_derivation_says() -> None:
+    derived = set()
+    for source in (*names(), MIMO, QWEN):
+        for form in ("auto", "fp8", "nvfp4", "int8_per_token_head"):
+            try:
+                explained = kvcalc.explain(
+                    kvcalc.load(source), engine="vllm", context=8192, kv_cache_dtype=form
+                )
+            except kvcalc.KvcalcError:
+                continue
+            for step in explained.rows:
+                if step.step == "page size" and any(map(str.isdigit, step.working)):
+                    said = re.sub(r"\([a-z]\w*\)", "", step.working).replace(" x ", " * ")
+                    assert eval(re.sub("[a-z,]", "", said)) == step.value
+                    derived.add(said.count("*"))
+    assert derived == {0, 2, 3}
+    assert "16 tokens x 8 heads x (64 + 64) x 2 bytes" in str(
+        kvcalc.explain(kvcalc.load("gpt-oss-20b"), engine="vllm")
+    )
 
 
 def test_what_cannot_be_asked_cannot_be_explained() -> None:

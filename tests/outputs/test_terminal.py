@@ -96,6 +96,27 @@ def test_amounts_of_any_size_are_never_cut(amounts: list[int], width: int | None
     assert all(f"{amount:,}" in text for amount in amounts)
 
 
+WORDS = st.text(st.sampled_from("ab ,/"), max_size=90)
+ROWS = st.lists(
+    st.tuples(WORDS, WORDS, st.integers(0, 10**30), st.integers(0, 10**9)), min_size=1, max_size=3
+)
+
+
+@given(ROWS, st.integers(40, 200))
+def test_any_page_fits_a_window_as_wide_as_its_amounts(
+    rows: list[tuple[str, str, int, int]], width: int
+) -> None:
+    """Words fold and columns drop to further lines, but nothing of either is lost."""
+    cells = tuple((name, said, f"{large:,}", f"{small:,}") for name, said, large, small in rows)
+    page = Page("Title", ("name", "what is said of it", "bytes", "tokens"), cells, 2)
+    text = shown(draw(page, width))
+    assert max(map(len, text.splitlines())) <= width
+    assert all(amount in text for _name, _said, *amounts in cells for amount in amounts)
+    letters = "".join(name + said for name, said, *_ in cells)
+    written = text.partition("─\n")[2]
+    assert sorted(re.findall("[ab]", written)) == sorted(re.findall("[ab]", letters))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "text", ["[bold red]x[/]", "[/]", "[link=https://example.org]x[/link]", ":warning:", "\\[x]"]

@@ -5,12 +5,19 @@ request takes of it. Equal caches may share a group; a family of caches may shar
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
 
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.vllm.kernels import Backend
 from kvcalc.formula.expression import Value, cdiv, minimum
+
+
+class Row(NamedTuple):
+    """The bytes of a token of a layer on one rank, and how they come about, in words."""
+
+    bytes: int
+    words: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +26,7 @@ class Cache:
 
     `shape` is what else must be equal for layers to share a group: heads, sizes, element type.
     `alignment` is the stride, in bytes, that the kernel wants blocks to begin at. Of the page,
-    `padding` bytes hold nothing.
+    `padding` bytes hold nothing. `row` is a token's, where a block is rows of tokens alone.
     """
 
     kind: ClassVar[str]
@@ -30,6 +37,16 @@ class Cache:
     page: int
     alignment: int = 1
     padding: int = 0
+    row: Row | None = field(default=None, compare=False)
+
+    @property
+    def derived(self) -> str:
+        """How the page comes about, in words."""
+        if self.row is None:
+            return "a layer's bytes of one block"
+        rest = self.page - self.block * self.row.bytes
+        padded = f" + {rest:,} of padding" if rest else ""
+        return f"{self.block:,} tokens x {self.row.words}{padded}"
 
     @property
     def family(self) -> Hashable:
@@ -89,6 +106,7 @@ class LocalCache(Cache):
             alignment=page if self.padded and stride > 1 else stride,
             shards=like.shards,
             windows=self.windows,
+            row=self.row,
         )
 
     @property
@@ -197,6 +215,12 @@ class StateCache(Cache):
     checkpoint: int
     each_block: bool = False
     replicated: bool = False
+
+    @property
+    def derived(self) -> str:
+        """How the page comes about, in words."""
+        padded = f" + {self.page - self.state:,} of padding" if self.page > self.state else ""
+        return f"a state of {self.state:,} bytes{padded}"
 
     @property
     def family(self) -> Hashable:

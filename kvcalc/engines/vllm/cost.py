@@ -113,7 +113,7 @@ def _group_steps(
     yield Step("KV cache groups", f"{first.cache.kind}, layers: {sizes}", len(groups), "groups")
     block: Value = BLOCK * (first.block // planned.block_size) if planned.scales else first.block
     yield Step("block size", "of the group", block, "tokens")
-    yield Step("page size", "a layer's bytes of one block", first.cache.page, "bytes")
+    yield Step("page size", first.cache.derived, first.cache.page, "bytes")
     widest = max(planned.bytes_per_block)
     if len(planned.bytes_per_block) == 1:
         unused = sum(

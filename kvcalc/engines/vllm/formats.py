@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kvcalc.errors import UnsupportedError
+from kvcalc.units import plural
 
 PLAIN = {
     "float32": 4,
@@ -141,6 +142,14 @@ def token_bytes(heads: Heads, cache_format: str) -> int:
     return PACKED[cache_format](heads)
 
 
+def token_words(heads: Heads, cache_format: str) -> str:
+    """How `token_bytes` come about."""
+    count = plural(heads.kv_heads, "head")
+    if (size := PLAIN.get(cache_format)) is not None:
+        return f"{count} x ({heads.key} + {heads.value}) x {plural(size, 'byte')}"
+    return f"{count} x {token_bytes(heads, cache_format) // heads.kv_heads} bytes ({cache_format})"
+
+
 def row_bytes(lora: int, rope: int, cache_format: str) -> int:
     """Bytes of a token's row of latent attention.
 
@@ -156,3 +165,10 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
             f"found {cache_format}, which vllm has not for rows of {lora} + {rope} elements",
         )
     return LATENT_ROWS[cache_format]
+
+
+def row_words(lora: int, rope: int, cache_format: str) -> str:
+    """How `row_bytes` come about."""
+    if (size := PLAIN.get(cache_format)) is not None:
+        return f"({lora} + {rope}) x {plural(size, 'byte')}"
+    return f"{row_bytes(lora, rope, cache_format)} bytes ({cache_format})"

@@ -10,6 +10,7 @@ from kvcalc.engines.vllm.caches import (
     CrossCache,
     FullCache,
     LatentCache,
+    Row,
     SlidingCache,
     StateCache,
 )
@@ -100,6 +101,7 @@ def _sliding(rank: PlanContext, layer: "SlidingAttention", form: str) -> list[Ca
             token=token,
             kernels=kernels,
             padded=rank.shared_page is not None,
+            row=Row(token, formats.token_words(heads, form)),
             window=layer.window,
             retained=rank.retained(layer.window),
         )
@@ -139,6 +141,7 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
             shape=(layer.kv_lora_rank, layer.qk_rope_head_dim, form),
             block=rank.block,
             page=rank.block * row,
+            row=Row(row, formats.row_words(layer.kv_lora_rank, layer.qk_rope_head_dim, form)),
             alignment=_row_stride(rank, layer, form, row),
             shards=rank.shards,
         )

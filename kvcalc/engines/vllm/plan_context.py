@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from kvcalc.costs import window_of
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.vllm import formats
+from kvcalc.engines.vllm.caches import Row
 from kvcalc.engines.vllm.formats import Heads
 from kvcalc.engines.vllm.kernels import BACKENDS, Backend, backend_for, kernels_of
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -59,4 +60,5 @@ class PlanContext(NamedTuple):
             "block": self.block,
             "page": self.block * token,
             "alignment": self.kernels(heads, form).stride(self.block, token),
+            "row": Row(token, formats.token_words(heads, form)),
         }

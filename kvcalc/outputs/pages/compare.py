@@ -20,7 +20,7 @@ def compare_page(rows: Sequence[Compared]) -> Page:
     windows = [f"window {row.window:,}" if several else "bytes" for row in cells_of_first]
     where = f"{first.context:,} tokens, {plural(first.sequences, 'sequence')}"
     return Page(
-        title=f"KV cache of {first.model} by engine, {where}",
+        title=f"KV cache of {first.model} by engine, {where}{_element_types(rows)}",
         columns=(
             "engine",
             *(name for window in windows for name in (window, "x ideal")),
@@ -41,6 +41,15 @@ def compare_page(rows: Sequence[Compared]) -> Page:
             for note in _reasons(name if cells[0].engine in again else cells[0].engine, cells)
         ),
     )
+
+
+def _element_types(rows: Sequence[Compared]) -> str:
+    """Name the element type of the first engine that answers, and of each that stores another."""
+    stored = {row.engine: row.kv_cache_dtype for row in rows if row.bytes is not None}
+    usual = next(iter(stored.values()), None)
+    others = [f"{engine}: {name}" for engine, name in stored.items() if name != usual]
+    beside = f" ({', '.join(others)})" if others else ""
+    return f", {usual}{beside}" if usual else ""
 
 
 def _amounts(row: Compared) -> tuple[str, str]:

@@ -18,19 +18,20 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
     engine = at_version(first.engine, first.engine_version)
     where = f"on {engine}, {plural(first.sequences, 'sequence')}, {first.kv_cache_dtype}"
     saving = len(windows) > 1
+    bounded = any(row.bytes != row.full_attention_bytes for row in rows)
     return Page(
         title=f"KV cache of {first.model} {where}",
         columns=(
             "context",
             *("bytes" if window is None else f"window\n{window:,}" for window in windows),
-            "all layers\nfull",
+            *(("all layers\nfull",) if bounded else ()),
             *(("saved of\nsliding", "saved of\nall") if saving else ()),
         ),
         rows=tuple(
             (
                 f"{context:,}",
                 *(bytes_cell(row.bytes) for row in cells),
-                bytes_cell(cells[0].full_attention_bytes),
+                *((bytes_cell(cells[0].full_attention_bytes),) if bounded else ()),
                 *(_saved(cells) if saving else ()),
             )
             for context, cells in by_context.items()
