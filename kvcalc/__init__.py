@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from kvcalc.readers import read as read
     from kvcalc.readers.reading import Reading as Reading
     from kvcalc.readers.weights import Weights as Weights
+    from kvcalc.units import AmountWarning as AmountWarning
 
     __version__: str
 
@@ -142,6 +143,7 @@ _HOMES = {
     "readers": "load read",
     "readers.reading": "Reading",
     "readers.weights": "Weights",
+    "units": "AmountWarning",
 }
 """Each module and its public names; it is imported when one of them is first used."""
 

@@ -13,47 +13,80 @@ MEMORY_UNITS: dict[str, int] = {"B": 1} | {
 }
 
 
+class AmountWarning(UserWarning):
+    """An amount that can be read two ways; the text says how it was, and how to be exact."""
+
+
+class TokensWarning(AmountWarning):
+    """A count of tokens such as "128k": read as 128K."""
+
+
+class MemoryWarning(AmountWarning):
+    """A memory size such as "24G": read as 24GB."""
+
+
+DIGITS = "[0-9]{1,3}(?:,[0-9]{3}){1,12}|[0-9]{1,3}(?:_[0-9]{3}){1,12}|[0-9]{1,40}"
+
+
 def parse_tokens(text: str, option: str = "tokens") -> int:
-    """Read a count such as "8192", "8,192" or "256K" (K, M, G are powers of 1024).
+    """Read a count such as "8192", "8,192", "8_192" or "256K" (K, M, G are powers of 1024).
+
+    A small k, m or g is read as a large one, with a `TokensWarning`.
 
     Raises:
         RequestError: it is not such a count, or less than 1.
     """
-    match = re.fullmatch(r"([0-9]{1,40}|[0-9]{1,3}(?:,[0-9]{3}){1,12})([KMG]?)", text.strip())
+    match = re.fullmatch(f"({DIGITS})([KMGkmg]?)", text.strip())
     if match is None:
-        small = re.fullmatch(r"([0-9]{1,18})k", text.strip())
-        if small:
-            raise RequestError.about(
-                option,
-                f"{quote(text)} is read two ways; write {small[1]}K ("
-                f"{int(small[1]) * 1024:,}) or {small[1]}000",
-            )
         raise RequestError.of(
             option, text, "a whole number such as 8192 or 256K (K, M, G: powers of 1024)"
         )
-    count = int(match[1].replace(",", "")) * TOKEN_SUFFIXES[match[2]]
+    number, suffix = int(re.sub("[,_]", "", match[1])), match[2]
+    count = number * TOKEN_SUFFIXES[suffix.upper()]
     if count < 1:
         raise RequestError.of(option, text, "at least 1")
+    if suffix.islower():
+        power = 1000 ** "kmg".index(suffix) * 1000
+        _warn_of(
+            TokensWarning,
+            f"{option}: {quote(text)} is read as {number}{suffix.upper()} ({count:,}); to be exact "
+            f"write {number}{suffix.upper()}, or {number * power}",
+        )
     return count
 
 
 def parse_memory(text: str, option: str = "memory") -> int:
     """Read a memory size such as "141GB" (10^9) or "131.5 GiB" (2^30) into bytes, rounded down.
 
+    A bare letter, as in "24G" or "19.8g", is read as a power of 1000, with a `MemoryWarning`.
+
     Raises:
-        RequestError: it is not such a size; for a bare "24G" the sentence gives both readings.
+        RequestError: it is not such a size.
     """
     match = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?\s?([A-Za-z]{0,3})", text.strip())
-    if match and (match[3] in MEMORY_UNITS or match[0] == "0"):
-        part = match[2] or ""
-        scale: int = 10 ** len(part)
-        return int(match[1] + part) * MEMORY_UNITS.get(match[3], 1) // scale
-    if match and len(match[3]) == 1 and match[3].upper() in "KMGTP":
-        number = match[1] + (f".{match[2]}" if match[2] else "")
-        readings = [f"{number}{match[3].upper()}{kind}" for kind in ("B", "iB")]
-        sizes = " or ".join(f"{one} ({parse_memory(one):,} bytes)" for one in readings)
-        raise RequestError.about(option, f"{quote(text)} is read two ways; write {sizes}")
-    raise RequestError.of(option, text, "a size such as 141GB or 131GiB")
+    if match is None:
+        raise RequestError.of(option, text, "a size such as 141GB or 131GiB")
+    unit, part = match[3], match[2] or ""
+    if unit not in MEMORY_UNITS and match[0] != "0":
+        if len(unit) != 1 or unit.upper() not in "KMGTP":
+            raise RequestError.of(option, text, "a size such as 141GB or 131GiB")
+        number = match[1] + (f".{part}" if part else "")
+        thousands, binary = (f"{number}{unit.upper()}{kind}" for kind in ("B", "iB"))
+        size = parse_memory(thousands)
+        _warn_of(
+            MemoryWarning,
+            f"{option}: {quote(text)} is read as {thousands} ({size:,} bytes); to be exact write "
+            f"{thousands}, or {binary} ({parse_memory(binary):,} bytes)",
+        )
+        return size
+    scale: int = 10 ** len(part)
+    return int(match[1] + part) * MEMORY_UNITS.get(unit, 1) // scale
+
+
+def _warn_of(kind: type[AmountWarning], sentence: str) -> None:
+    from warnings import warn
+
+    warn(sentence, kind, stacklevel=4)
 
 
 def binary_size(size_bytes: int) -> str:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.errors import KvcalcError
-from kvcalc.units import binary_size, format_bytes, parse_memory, parse_tokens, percent, plural
+from kvcalc.units import (
+    AmountWarning,
+    binary_size,
+    format_bytes,
+    parse_memory,
+    parse_tokens,
+    percent,
+    plural,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +23,7 @@ from kvcalc.units import binary_size, format_bytes, parse_memory, parse_tokens, 
         ("8192", 8_192),
         ("8,192", 8_192),
         ("262,144", 262_144),
+        ("128_000", 128_000),
         (" 4096 ", 4_096),
         ("8K", 8_192),
         ("256K", 262_144),
@@ -46,7 +55,8 @@ def test_a_count_of_tokens_is_read_with_powers_of_1024(text: str, tokens: int) -
         "K",
         "8KiB",
         "8,19",
-        "8_192",
+        "8_19",
+        "8,192_000",
         "0x10",
         "٣",
         "²",
@@ -64,9 +74,22 @@ def test_no_tokens_at_all_are_refused(text: str) -> None:
         parse_tokens(text, "-c")
 
 
-def test_a_small_k_is_refused_with_both_of_its_readings() -> None:
-    with pytest.raises(KvcalcError, match=r"read two ways; write 8K \(8,192\) or 8000$"):
-        parse_tokens("8k", "-c")
+@pytest.mark.parametrize(
+    ("text", "tokens", "thousands"),
+    [("8k", 2**13, 8_000), ("1m", 2**20, 10**6), ("2g", 2**31, 2 * 10**9), ("1,024k", 2**20, None)],
+)
+def test_a_small_suffix_is_read_as_a_large_one_and_says_how_to_be_exact(
+    text: str, tokens: int, thousands: int | None
+) -> None:
+    with pytest.warns(AmountWarning) as told:
+        assert parse_tokens(text, "-c") == tokens
+    (warning,) = told
+    large = text.replace(",", "").upper()
+    assert str(warning.message) == (
+        f"-c: '{text}' is read as {large} ({tokens:,}); to be exact write {large}, "
+        f"or {thousands or 1_024_000}"
+    )
+    assert parse_tokens(large) == tokens
 
 
 @pytest.mark.parametrize(
@@ -147,13 +170,20 @@ def test_a_memory_size_takes_powers_of_1000_and_of_1024(text: str, size_bytes: i
     assert parse_memory(text) == size_bytes
 
 
-def test_a_bare_letter_is_refused_with_both_readings() -> None:
-    with pytest.raises(KvcalcError) as refused:
-        parse_memory("24G", "--gpu-memory")
-    assert str(refused.value) == (
-        "--gpu-memory: '24G' is read two ways; write 24GB (24,000,000,000 bytes) or 24GiB "
-        "(25,769,803,776 bytes)"
+@pytest.mark.parametrize("text", ["24G", "24g", "24 g"])
+def test_a_bare_letter_is_read_as_a_power_of_1000_and_says_how_to_be_exact(text: str) -> None:
+    with pytest.warns(AmountWarning) as told:
+        assert parse_memory(text, "--gpu-memory") == 24 * 10**9
+    (warning,) = told
+    assert str(warning.message) == (
+        f"--gpu-memory: '{text}' is read as 24GB (24,000,000,000 bytes); to be exact write 24GB, "
+        "or 24GiB (25,769,803,776 bytes)"
     )
+
+
+def test_a_bare_letter_keeps_its_decimals() -> None:
+    with pytest.warns(AmountWarning, match=r"read as 19.8GB .* or 19.8GiB"):
+        assert parse_memory("19.8g") == 19_800_000_000
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from io import StringIO, TextIOWrapper
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kvcalc.errors import KvcalcError, printable
 from kvcalc.outputs.write import discard_stdout
+from kvcalc.units import AmountWarning
 
 REQUEST_WAS_WRONG = 2
 KVCALC_FAILED = 70
@@ -107,16 +109,23 @@ def kvcalc(
     """
 
 
-def _warn(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning of the library on stderr; it is about the request, not about the code."""
-    print(f"kvcalc: warning: {printable(str(message))}", file=sys.stderr)
+def _teller() -> Callable[..., None]:
+    """Print warnings of the library on stderr: they are about the request, not about the code.
+
+    How amounts were read is a note, once for all of a kind.
+    """
+    told = set()
+
+    def tell(message: Warning | str, category: type[Warning], *place: object) -> None:
+        if category in told:
+            return
+        severity = "warning"
+        if issubclass(category, AmountWarning):
+            told.add(category)
+            severity = "note"
+        print(f"kvcalc: {severity}: {printable(str(message))}", file=sys.stderr)
+
+    return tell
 
 
 def run() -> int:
@@ -126,7 +135,7 @@ def run() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = _warn
+    warnings.showwarning = _teller()
     try:
         return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except KvcalcError as error:

@@ -37,7 +37,7 @@ class ContextOptions:
         found: list[int] = []
         for text in texts or ():
             found += [self._counted(text, source)] if text.startswith("@") else []
-            found += [] if text.startswith("@") else amounts([text], "--context")
+            found += [] if text.startswith("@") else amounts([text], "--context", large=True)
         if self.in_tokens_of is None:
             if self.language is not None:
                 raise RequestError.about("--language", "found without --in-tokens-of")

@@ -12,6 +12,7 @@ from kvcalc.engines.parts import part
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
+from kvcalc.units import parse_memory, parse_tokens
 
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card, Memory
@@ -51,8 +52,21 @@ class About(NamedTuple):
     source: str
 
 
-Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**40)]
-"""A setting that is a positive whole number; its text will do too."""
+def _count(value: object, info: ValidationInfo) -> object:
+    suffixed = isinstance(value, str) and value[:1].isdigit() and not value.isdecimal()
+    return parse_tokens(str(value), info.field_name or "setting") if suffixed else whole(value)
+
+
+def _bytes(value: object, info: ValidationInfo) -> object:
+    suffixed = isinstance(value, str) and value[:1].isdigit() and not value.isdecimal()
+    return parse_memory(str(value), info.field_name or "setting") if suffixed else whole(value)
+
+
+Count = Annotated[int, BeforeValidator(_count), Field(ge=1, le=2**40)]
+"""A setting that is a positive whole number; its text will do too, as 8192 or 8K."""
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1, le=2**40)]
+"""A setting that is a size in bytes; its text will do too, as 20GiB."""
 
 
 def _element_type(name: str, info: ValidationInfo) -> str:

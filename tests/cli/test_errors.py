@@ -23,7 +23,6 @@ BAD: dict[str, tuple[str, ...]] = {
     "an unknown suffix": ("estimate", KEXAONE, "-c", "12Q"),
     "not a number": ("estimate", KEXAONE, "-c", "nan"),
     "an infinite number": ("estimate", KEXAONE, "-c", "1e400"),
-    "a small k": ("estimate", KEXAONE, "-c", "8k"),
     "two contexts of an estimate": ("estimate", KEXAONE, "-c", "8K,32K"),
     "no sequences": ("estimate", KEXAONE, "-n", "0"),
     "no window": ("estimate", KEXAONE, "-w", "0"),

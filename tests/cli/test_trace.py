@@ -144,7 +144,6 @@ def test_other_commands_do_not_import_duckdb() -> None:
         ((AZURE, *RATES, "--weights", "5GB"), "--weights: found without --gpu"),
         ((AZURE, *RATES, "--reserve", "5GB"), "--reserve: found without --gpu"),
         ((AZURE, *RATES, "--gpu", "h300"), "GPU 'h300' is unknown"),
-        ((AZURE, *RATES, "--memory", "20G"), "--memory: '20G' is read two ways"),
         ((AZURE, *RATES, "--column", "start"), "--column: found 'start', expected question=name"),
         ((AZURE, *RATES, "--prefix"), "prefix: the trace has no ids of blocks"),
         ((AZURE, *RATES, "-e", "vlm"), "engine 'vlm' is unknown"),

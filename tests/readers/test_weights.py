@@ -15,6 +15,7 @@ from kvcalc.readers.gguf.tensors import TYPES, read_tensors
 from kvcalc.readers.huggingface import reading_of
 from kvcalc.readers.safetensors import INDEX
 from kvcalc.readers.weights import Weights, of_shape, read_weights
+from kvcalc.units import AmountWarning
 from tests import shapes
 
 K_EXAONE = load("k-exaone-236b-a23b")
@@ -51,8 +52,8 @@ def test_another_element_type_is_arithmetic(dtype: str, bits: int) -> None:
 
 def test_a_size_that_is_given_comes_before_all() -> None:
     assert read_weights("k-exaone-236b-a23b", K_EXAONE, None, "240GB").bytes == 240 * 10**9
-    with pytest.raises(KvcalcError, match="--weights: '240G' is read two ways"):
-        read_weights(None, MODEL, None, "240G")
+    with pytest.warns(AmountWarning, match="--weights: '240G' is read as 240GB"):
+        assert read_weights(None, MODEL, None, "240G").bytes == 240 * 10**9
 
 
 def test_a_folders_headers_are_summed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.engines.engine import About, Count, whole
+from kvcalc.engines.engine import About, Bytes, Count, whole
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
 from kvcalc.engines.vllm import formats, kernels
@@ -95,7 +95,7 @@ class VllmSettings(ReleasedSettings):
         About("tokens; twice max_num_seqs, at most 512", "config/compilation.py"),
     ] = None
     kv_cache_memory_bytes: Annotated[
-        Count | None,
+        Bytes | None,
         About("bytes of the pool on a GPU, instead of a share of it", "config/cache.py"),
     ] = None
     enable_chunked_prefill: Annotated[
