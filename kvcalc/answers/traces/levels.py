@@ -19,7 +19,7 @@ HINTS = {
     "duckdb": {
         "sums": "MATERIALIZED ",
         **dict.fromkeys(
-            ("lives", "changes", "sliced", "levels", "weighed", "buckets", "near"),
+            ("typed", "lives", "changes", "sliced", "levels", "weighed", "buckets", "near"),
             "NOT MATERIALIZED ",
         ),
     }
@@ -113,7 +113,10 @@ def _of(weights: Sequence[RequestBytes]) -> list[str]:
 
 
 def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[str, str]:
-    """Write span (the time considered, and the width of its slices) and the requests within it."""
+    """Write span (the time considered, the width of its slices) and the requests within it.
+
+    Whole numbers of any type count as the integers that they are.
+    """
     own = DIALECTS[dialect]
 
     def from_first(text: str) -> str:
@@ -126,11 +129,16 @@ def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[st
     start, end = from_first("t0"), to_last("t1")
     slices = f"{own.least}({SLICES}, {own.divided('count(*)', REQUESTS)} + 1)"
     width = own.divided(f"({last} - {first})", slices)
+    whole = ", ".join(
+        f"CAST({one} AS {own.integer}) AS {one}" for one in ["t0", "t1", *_of(weights)]
+    )
     return {
+        # Once and first: quotients of another type than integers are fractions.
+        "typed": f"SELECT {whole} FROM trace",
         "span": f"SELECT {first} AS first, {last} AS last, {width} + 1 AS slice_width "
-        "FROM trace WHERE t1 > t0",
+        "FROM typed WHERE t1 > t0",
         "lives": f"SELECT {start} AS t0, {end} AS t1, {', '.join(_of(weights))} "
-        f"FROM trace WHERE {end} > {start}",
+        f"FROM typed WHERE {end} > {start}",
     }
 
 

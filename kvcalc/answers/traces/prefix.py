@@ -29,8 +29,10 @@ def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:
     if not block_tokens or not blocks:
         raise RequestError.about("prefix", "the trace has no ids of blocks (hash_ids)")
     base.execute(
-        "CREATE TABLE uses AS SELECT t0, t1, unnest(blocks) AS block, "
-        "unnest(range(len(blocks))) AS place, input FROM requests"
+        # A number that was read as 7.0 is the id 7.
+        "CREATE TABLE uses AS SELECT t0, t1, regexp_replace(block, '^(-?[0-9]+)[.]0+$', '\\1') "
+        "AS block, place, input FROM (SELECT t0, t1, unnest(blocks) AS block, "
+        "unnest(range(len(blocks))) AS place, input FROM requests)"
     )
     base.execute(
         "CREATE TABLE held AS SELECT t0, t1, block, "

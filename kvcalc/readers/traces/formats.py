@@ -104,9 +104,13 @@ def recognised(
         there = {question: column for question, column in columns.items() if column in header}
         if set(columns) - set(there) - set(OPTIONAL) or set(known.also) - set(header):
             continue
-        return known._replace(columns=there, unit=unit or known.unit)
+        return known._replace(
+            columns=there,
+            unit=unit or known.unit,
+            duration_unit=unit or known.duration_unit,
+        )
     if {"start", "input", "output"} <= set(named):
-        return Format(dict(named), unit)
+        return Format(dict(named), unit, unit or "s")
     wanted = "; ".join(
         f"{name}: {', '.join(column for question, column in known.columns.items())}"
         for name, known in FORMATS.items()

@@ -11,12 +11,12 @@ MAX_TOKENS = 10**9
 """The most tokens of one request; a larger count is taken for a mistake."""
 
 MAX_NANOSECONDS = 2**62
-"""The latest start, since 1970 or the trace's own beginning, and the longest life."""
+"""The latest end, since 1970 or the trace's own beginning."""
 
 WRONG = (
     "CASE WHEN start IS NULL THEN 'found no time of its start in' "
     "WHEN start < 0 THEN 'found a negative time in' "
-    f"WHEN start > {MAX_NANOSECONDS} OR life > {MAX_NANOSECONDS} "
+    f"WHEN start > {MAX_NANOSECONDS} OR life > {MAX_NANOSECONDS} - start "
     "THEN 'found a time of more than a century in' "
     "WHEN (read = trunc(read) AND wrote = trunc(wrote)) IS NOT TRUE "
     "THEN 'found no whole counts of tokens in' "
@@ -24,9 +24,12 @@ WRONG = (
     f"THEN 'found counts of tokens outside 0 to {MAX_TOKENS:,} in' "
     "WHEN life IS NULL THEN 'found no duration in' "
     "WHEN life < 0 THEN 'found an end before its start in' "
-    "WHEN no_blocks THEN 'found no ids of blocks in' END"
+    "WHEN no_blocks THEN 'found no list of exact ids of blocks in' END"
 )
 """Why a row is bad; start and life are nanoseconds, read and wrote are counts as doubles."""
+
+ROUNDED = "[0-9]{16,}[.]"
+"""An id that was a floating-point number past 2^53, so that others may have become the same."""
 
 NUMBERS = re.compile("U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*")
 TOKENS = ("input", "output")
@@ -45,8 +48,12 @@ class RequestRows:
         self._blocks = self._no_blocks = "NULL"
         if with_blocks and "blocks" in form.columns:
             ids = self._column("blocks")
-            self._blocks = f"TRY_CAST({ids} AS BIGINT[])"
-            self._no_blocks = f"({ids} IS NOT NULL AND {self._blocks} IS NULL)"
+            self._blocks = f"TRY_CAST({ids} AS VARCHAR[])"
+            self._no_blocks = (
+                f"({ids} IS NOT NULL AND ({self._blocks} IS NULL "
+                f"OR list_aggregate({self._blocks}, 'count') < len({self._blocks}) "
+                f"OR regexp_matches({ids}::VARCHAR, '{ROUNDED}')))"
+            )
 
     def insert(self) -> int:
         """Insert the rows into the table raw, bad ones as nulls, and count the bad ones."""
@@ -102,7 +109,7 @@ class RequestRows:
 
     def _life_of(self, service: Service | None) -> str:
         if "end" in self.form.columns:
-            return f"({self._nanoseconds('end', self.form.unit)} - {self._start})"
+            return f"TRY({self._nanoseconds('end', self.form.unit)} - {self._start})"
         if "duration" in self.form.columns:
             return self._nanoseconds("duration", self.form.duration_unit)
         assert service is not None
@@ -127,22 +134,37 @@ class RequestRows:
     def _nanoseconds(self, question: str, unit: str | None) -> str:
         column = self.form.columns[question]
         kind = self.source.types[column]
-        if unit is None:
-            if NUMBERS.fullmatch(kind):
-                raise SourceError.of(
-                    self.source.path,
-                    f"column {quote(column)} has numbers; give --time-unit s, ms or us",
-                )
-            if kind == "TIMESTAMP WITH TIME ZONE":
-                return f"epoch_ns({_quoted(column)})"
-            # TIMESTAMP_NS has no time zone, and TIMESTAMPTZ has no nanoseconds.
-            text = self._column(question)
+        if column in self.source.durations:
             return (
-                f"(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) * 1000 "
-                f"+ epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS)) % 1000)"
+                f"TRY_CAST({_quoted(column)}::HUGEINT * {self.source.durations[column]} AS BIGINT)"
             )
+        if kind in ("INTERVAL", "TIMESTAMP WITH TIME ZONE"):
+            return f"TRY(epoch_ns({_quoted(column)}))"
+        if not NUMBERS.fullmatch(kind):
+            date = self._date(question)
+            if kind != "VARCHAR" or unit is None:
+                return date
+            # With a unit, numbers are in it; a text that is no number may still be a date.
+            return f"COALESCE({self._number(question, unit)}, {date})"
+        if unit is None:
+            raise SourceError.of(
+                self.source.path,
+                f"column {quote(column)} has numbers; give --time-unit s, ms or us",
+            )
+        return self._number(question, unit)
+
+    def _date(self, question: str) -> str:
+        """A date and time: TIMESTAMP_NS has no time zone, and TIMESTAMPTZ has no nanoseconds."""
+        text = self._column(question)
+        return (
+            f"TRY(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) * 1000 "
+            f"+ epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS)) % 1000)"
+        )
+
+    def _number(self, question: str, unit: str) -> str:
+        column = self.form.columns[question]
         scale = UNITS_US[unit] * 1000
-        if kind in ("BIGINT", "INTEGER"):
+        if self.source.types[column] in ("BIGINT", "INTEGER"):
             return f"TRY_CAST({_quoted(column)}::HUGEINT * {scale} AS BIGINT)"
         # Exact decimals: a floating-point number would round a time.
         return f"TRY_CAST(TRY_CAST({self._column(question)} AS DECIMAL(28, 9)) * {scale} AS BIGINT)"

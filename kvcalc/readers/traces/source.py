@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.errors import SourceError, first_line, quote
+from kvcalc.readers.traces.durations import KEY, durations
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,6 +50,8 @@ class Source:
         if self.packed:
             self._check_packed()
         self.types = self._types()
+        self.durations = self._durations()
+        """Nanoseconds in one unit of each column of a Parquet file that is a duration."""
 
     def _check_packed(self) -> None:
         """Unpack a gzip file once to verify its checksum, which DuckDB ignores."""
@@ -80,6 +83,12 @@ class Source:
         if self.kind != "parquet":
             return dict.fromkeys(self._keys(), "VARCHAR")
         return {row[0]: row[1] for row in self.run(f"DESCRIBE SELECT * FROM {self.scan()}")}
+
+    def _durations(self) -> dict[str, int]:
+        if self.kind != "parquet":
+            return {}
+        query = f"SELECT value FROM parquet_kv_metadata({self._text}) WHERE key = '{KEY}'::BLOB"
+        return {name: unit for row in self.run(query) for name, unit in durations(row[0]).items()}
 
     def _keys(self) -> dict[str, None]:
         """The keys of the objects in the first lines, in their order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.errors import MissingExtraError, RequestError, SourceError
+from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote
 from kvcalc.readers.traces.formats import UNITS_US, recognised
 from kvcalc.readers.traces.rows import RequestRows
 from kvcalc.readers.traces.service import Service
@@ -84,7 +84,7 @@ def load(
         raise RequestError.of("time_unit", time_unit, f"{', '.join(UNITS_US)}")
     base.execute(
         "CREATE TABLE raw(start BIGINT, life BIGINT, input INTEGER, output INTEGER, "
-        f"blocks {'BIGINT[]' if with_blocks else 'INTEGER'})"
+        f"blocks {'VARCHAR[]' if with_blocks else 'INTEGER'})"
     )
     bad = block_tokens = 0
     modelled = False
@@ -139,6 +139,19 @@ def _paths(files: Iterable[str | Path]) -> list[Path]:
         if not matches:
             raise SourceError.of(text, "found nothing, expected a trace")
         found += matches
+    _refuse_twice(found)
     if not found:
         raise RequestError.about("files", "found none, expected at least one trace")
     return found
+
+
+def _refuse_twice(paths: Iterable[Path]) -> None:
+    read: set[tuple[int, int]] = set()
+    for path in paths:
+        status = path.stat()
+        file = (status.st_dev, status.st_ino)
+        if file in read:
+            raise RequestError.about(
+                "files", f"found {quote(str(path), 300)} twice, expected each file once"
+            )
+        read.add(file)

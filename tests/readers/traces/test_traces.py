@@ -3,10 +3,15 @@
 import gzip
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
+import polars
 import pytest
 
+from kvcalc.answers.traces.prefix import share
 from kvcalc.errors import KvcalcError
+from kvcalc.readers.traces.durations import durations
+from kvcalc.readers.traces.rows import MAX_NANOSECONDS
 from kvcalc.readers.traces.service import Service, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
 
@@ -220,3 +225,112 @@ def test_options_that_are_none(tmp_path: Path, options: dict[str, object], sente
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(KvcalcError, match=r"nothing\.csv': found nothing, expected a trace"):
         load(connect(), [tmp_path / "nothing.csv"], service=SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"), [("ms", 1_000), ("us", 1), ("ns", Fraction(1, 1_000))], ids=str
+)
+def test_a_column_of_durations_has_its_own_unit(
+    tmp_path: Path, unit: Literal["ms", "us", "ns"], scale: int
+) -> None:
+    path = tmp_path / "t.parquet"
+    times = polars.Series("timestamp", [0, 7_000], polars.Duration(unit))
+    polars.DataFrame({"timestamp": times, "input_length": 1, "output_length": 0}).write_parquet(
+        path
+    )
+    base = connect()
+    load(base, [path], service=SERVICE)
+    assert base.execute("SELECT max(t0) FROM requests").fetchall() == [(7_000 * scale,)]
+
+
+def test_an_interval_and_a_date_are_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    base = connect()
+    base.execute(
+        "COPY (SELECT TIMESTAMP '2025-01-01 00:00:05' AS a, INTERVAL '2.5 s' AS d, 1 AS i, 0 AS o) "
+        f"TO '{path}' (FORMAT parquet)"
+    )
+    columns = {"start": "a", "duration": "d", "input": "i", "output": "o"}
+    load(base, [path], columns=columns, time_unit="ms")
+    assert base.execute("SELECT t1 FROM requests").fetchall() == [(2_500_000,)]
+
+
+def test_the_unit_of_times_is_that_of_durations_and_a_date_needs_none(tmp_path: Path) -> None:
+    columns = {"start": "a", "duration": "d", "input": "i", "output": "o"}
+    for start in ("0", "2025-01-01 00:00:00"):
+        text = f"a,d,i,o\n{start},250,1,1\n"
+        found = loaded(tmp_path / "t.csv", text, columns=columns, time_unit="ms")[1]
+        assert found == [(0, 250_000, 1, 1)]
+
+
+def test_what_is_no_schema_of_arrows_has_no_durations() -> None:
+    assert [durations(text) for text in (b"", b"AAAA", b"/////wEAAAAEAAAA8v///xQAAAA=")] == [{}] * 3
+
+
+@pytest.mark.parametrize("more", ["", "folder/../", "*"])
+def test_a_file_given_twice_is_refused(tmp_path: Path, more: str) -> None:
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "m.jsonl"
+    path.write_text(MOONCAKE)
+    with pytest.raises(KvcalcError, match=r"^files: found '.*m.jsonl' twice"):
+        load(connect(), [path, f"{tmp_path}/{more}m.jsonl"], service=SERVICE)
+
+
+MANY = 2**53
+BLOCKS = {
+    "hexadecimal": ('["1a", "1b", "1a"]', 2),
+    "UUIDs": (
+        '["6fa459ea-ee8a-3ca4-894e-db77e160355e", "6fa459ea-ee8a-3ca4-894e-db77e160355f"]',
+        2,
+    ),
+    "unsigned": (f"[{2**64 - 1}, {2**64 - 2}]", 2),
+    "of 128 bits": (f"[{2**128 - 1}, {2**128 - 2}, {2**128 - 1}]", 2),
+    "mixed": ('[1, "1", "x", -1, 1.0]', 3),
+    "words": ('["null", "NULL", "", "a,b", "a]"]', 5),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS))
+def test_any_id_of_a_block_is_itself(tmp_path: Path, name: str) -> None:
+    ids, different = BLOCKS[name]
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        MOONCAKE.replace("[1]", ids).replace('"input_length": 10', '"input_length": 9999')
+    )
+    base = connect()
+    found = load(base, [path], service=SERVICE)
+    share(base, found.block_tokens)
+    blocks = base.execute("SELECT count(DISTINCT block) FROM uses").fetchall()[0][0]
+    assert blocks == different
+
+
+@pytest.mark.parametrize("ids", ["[1, null]", "7", '"a"', "{}", f"[{float(MANY)}]"])
+def test_what_is_no_list_of_exact_ids_is_named(tmp_path: Path, ids: str) -> None:
+    with pytest.raises(KvcalcError, match="line 1: found no list of exact ids of blocks in"):
+        loaded(tmp_path / "m.jsonl", MOONCAKE.replace("[1]", ids))
+
+
+@pytest.mark.parametrize("kind", ["UBIGINT", "HUGEINT", "BLOB", "VARCHAR"])
+def test_ids_of_any_type_in_parquet_are_themselves(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "t.parquet"
+    base = connect()
+    base.execute(
+        "COPY (SELECT 1 AS timestamp, 9999 AS input_length, 2 AS output_length, "
+        f"[n::VARCHAR::{kind} FOR n IN [1, 2, 2]] AS hash_ids) TO '{path}' (FORMAT parquet)"
+    )
+    share(base, load(base, [path], service=SERVICE).block_tokens)
+    assert base.execute("SELECT count(DISTINCT block) FROM uses").fetchall() == [(2,)]
+
+
+LATEST = MAX_NANOSECONDS // 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(LATEST, LATEST + 1), (LATEST + 1, LATEST + 2), (0, 10**14), (0, 10**400)]
+)
+def test_times_next_to_the_latest_are_named(tmp_path: Path, start: int, end: int) -> None:
+    columns = {"start": "a", "end": "b", "input": "i", "output": "o"}
+    with pytest.raises(KvcalcError, match=r"line 2: found (a time of more|no duration)"):
+        loaded(tmp_path / "t.csv", f"a,b,i,o\n{start},{end},1,1\n", columns=columns, time_unit="ms")
+    text = f"a,b,i,o\n{LATEST - 1},{LATEST},1,1\n"
+    assert loaded(tmp_path / "t.csv", text, columns=columns, time_unit="ms")[1] == [(0, 1000, 1, 1)]
