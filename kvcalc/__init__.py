@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.llama_cpp.settings import LlamaCppSettings as LlamaCppSettings
     from kvcalc.engines.lmdeploy.settings import LmdeploySettings as LmdeploySettings
     from kvcalc.engines.log import Checked as Checked
+    from kvcalc.engines.log import Remedy as Remedy
     from kvcalc.engines.memory_part import MemoryPart as MemoryPart
     from kvcalc.engines.mlx.settings import MlxSettings as MlxSettings
     from kvcalc.engines.pool import pool as pool
@@ -121,7 +122,7 @@ _HOMES = {
     "engines.engine": "Settings",
     "engines.exllamav3.settings": "ExllamaV3Settings",
     "engines.llama_cpp.settings": "LlamaCppSettings",
-    "engines.log": "Checked",
+    "engines.log": "Checked Remedy",
     "engines.lmdeploy.settings": "LmdeploySettings",
     "engines.memory_part": "MemoryPart",
     "engines.mlx.settings": "MlxSettings",

@@ -17,6 +17,7 @@ from kvcalc.engines.log import (
     DIFFERS,
     GIVEN,
     LOGGED,
+    NO_MODEL,
     Checked,
     EngineLog,
     Found,
@@ -109,12 +110,19 @@ def verdicts(
     rows: list[Checked] = []
     for engine, log in logs.items():
         lines = [line for line in found if line.engine == engine]
-        subject = _subject(lines, log, model, settings or {})
+        subject, named = _subject(lines, log, model, settings or {})
         version = str(subject.settings.get("release") or engines.find(engine).version)
         source = GIVEN if "release" in (settings or {}) else ASSUMED
+        unknown = _no_preset(named) if named else NO_MODEL
         source = LOGGED if source == ASSUMED and "release" in subject.settings else source
         rows += [
-            replace(row, engine=engine, engine_version=version, version_source=source)
+            replace(
+                row,
+                engine=engine,
+                engine_version=version,
+                version_source=source,
+                why=unknown if row.why == NO_MODEL else row.why,
+            )
             for row in log.check(lines, subject)
         ]
     return sorted(rows, key=lambda row: row.line)
@@ -122,11 +130,12 @@ def verdicts(
 
 def _subject(
     lines: Sequence[Found], log: EngineLog, model: Model | None, given: Mapping[str, Any]
-) -> Subject:
-    """Gather what is known about a run.
+) -> tuple[Subject, str | None]:
+    """Gather what is known about a run, and the model's name in the log.
 
     A model that the log names is used if it is a preset; nothing is fetched.
     """
+    names: list[str] = []
     configured = re.compile(
         rf"\b({'|'.join(log.configured)})['\"]?[=:] ?(?:{ENUMERATED})?"
         r"['\"]?([A-Za-z0-9_.:-]{1,60})"
@@ -139,11 +148,16 @@ def _subject(
             logged.append(("release", line.values["version"]))
         settings |= {**_spelled(_own(logged, log), log), **log.said.get(line.kind, {})}
         named = MODEL_NAMED.search(config)
-        if model is None and named:
-            model = _preset(named[1])
+        names += [named[1]] if named else []
+    model = model or next(filter(None, map(_preset, dict.fromkeys(names))), None)
     settings |= _spelled(given, log)
     context, sequences = (settings.pop(name, None) for name in AMOUNTS)
-    return Subject(model, settings, context, sequences)
+    return Subject(model, settings, context, sequences), next(iter(names), None)
+
+
+def _no_preset(name: str) -> str:
+    """Say that the model is missing, although the log names it."""
+    return f"the model is missing: the log names {quote(name)}, which is no preset: give --model"
 
 
 def _own(logged: Iterable[tuple[str, str]], log: EngineLog) -> dict[str, Any]:

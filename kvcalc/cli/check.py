@@ -48,6 +48,6 @@ def check(
         reading.model if reading else None,
         **given.settings(own=KEYWORDS),
     )
-    output.write_rows(rows, lambda: check_page(rows, printable(log)))
+    output.write_rows(rows, lambda: check_page(rows, printable(log)), whole=True)
     if any(row.verdict == DIFFERS for row in rows):
         raise typer.Exit(SOME_DIFFER)

@@ -45,12 +45,21 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """A change with which a start would do: the engine's flags for it, and what it then has."""
+
+    flags: str
+    then: str
+
+
+@dataclass(frozen=True)
 class Checked:
     """A figure of a log: `printed` and `ours` are in its own unit; `why` is a sentence for people.
 
     `line` counts from 1; `verdict` is agrees, differs or cannot. `engine_version` is the release
     that ours holds for, and `version_source` says who named it: log, given or, where neither did,
-    assumed.
+    assumed. `remedies` are changes with which a start that failed at this line would do, each
+    proved by the engine's arithmetic, what gives up least first.
     """
 
     line: int
@@ -62,6 +71,7 @@ class Checked:
     engine: str = ""
     engine_version: str = ""
     version_source: str = ASSUMED
+    remedies: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True)

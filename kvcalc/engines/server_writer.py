@@ -1,5 +1,6 @@
 """An engine's own command line, written: what `server_reader` reads, the same settings again."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from shlex import join, quote
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,14 @@ def flag(server: Server, name: str, value: Any) -> str | None:
     words = _words(server, name, value)
     valued = next((f for f, gives in server.gives.items() if gives == name and f[1] == "-"), None)
     return None if words is None or valued is None else " ".join([valued, *words])
+
+
+def flags(server: Server, model: "Model", given: Mapping[str, Any]) -> str | None:
+    """Write several things that a line says as flags; None where no flag takes one of them."""
+    wanted = server.prepare(Wanted(model, dict(given)))
+    words = [flag(server, name, value) for name, value in wanted.given.items()]
+    known = [word for word in words if word is not None]
+    return None if wanted.unsaid or len(known) < len(words) else " ".join(known)
 
 
 def _variable(server: Server, name: str, value: Any) -> str | None:

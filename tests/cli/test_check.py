@@ -17,7 +17,7 @@ LINES = (
 )
 
 
-RELEASE = ("engine", "engine_version", "version_source")
+RELEASE = ("engine", "engine_version", "version_source", "remedies")
 
 
 @pytest.fixture

@@ -199,7 +199,9 @@ LOG = EngineLog(
     ),
     check=check,
     spellings=log_config.SPELLINGS,
-    beside=frozenset({"num_gpu_blocks_override", "kv_cache_memory_bytes"}),
+    beside=frozenset(
+        {"num_gpu_blocks_override", "kv_cache_memory_bytes", "gpu_memory_utilization"}
+    ),
     configured=log_config.CONFIGURED,
     values=log_config.VALUES,
     said=log_config.SAID,

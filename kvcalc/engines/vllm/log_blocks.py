@@ -7,8 +7,19 @@ and as older versions had them.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from kvcalc.engines.log import COUNT, NO_MODEL, Checked, Found, Printed, number, pattern
-from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run
+from kvcalc.engines.log import (
+    AGREES,
+    COUNT,
+    NO_MODEL,
+    Checked,
+    Found,
+    Printed,
+    Remedy,
+    number,
+    pattern,
+)
+from kvcalc.engines.vllm.log_remedies import Failed, most_needed
+from kvcalc.engines.vllm.log_run import GIB_PLACES, NO_CONTEXT, NO_MEMORY, Run
 
 PATTERNS = (
     pattern(
@@ -18,6 +29,11 @@ PATTERNS = (
         rf"\((?P<blocks>{COUNT})\)",
     ),
     pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
+    pattern(
+        "blocks",
+        "to fit Mamba cache blocks",
+        rf"to fit Mamba cache blocks \((?P<blocks>{COUNT}) blocks available\)",
+    ),
     pattern(
         "override",
         "num_gpu_blocks_override",
@@ -60,7 +76,16 @@ def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:
     """The error of more sequences than there are blocks for their states."""
     most = f"num_gpu_blocks; it starts with --max-num-seqs {line.values['blocks']}"
     for row in _blocks(run, line):
-        yield replace(row, why=f"{row.why}; {most}")
+        yield replace(row, why=f"{row.why}; {most}", remedies=_fewer(run, line, row))
+
+
+def _fewer(run: Run, line: Found, row: Checked) -> tuple[Remedy, ...]:
+    """What starts instead, where our blocks are the log's and the memory is printed."""
+    if row.verdict != AGREES or run.memory is None or run.context is None:
+        return ()
+    run.settings.setdefault("max_num_seqs", number(line.values["sequences"]))
+    memory = Printed(0, "", run.memory, GIB_PLACES)
+    return Failed(run, memory, run.context, most_needed).remedies()
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

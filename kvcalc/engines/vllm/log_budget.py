@@ -14,7 +14,9 @@ from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 
-PATTERNS = tuple(one for one in log_parts.PATTERNS if one.kind in ("weights", "profiled"))
+PATTERNS = tuple(
+    one for one in log_parts.PATTERNS if one.kind in ("weights", "profiled", "requested")
+)
 
 OF_A_TENSOR = GIB // 100
 """How far weights may be off: the most that 44 start-ups are, with room."""

@@ -5,11 +5,22 @@ v1/worker/gpu_worker.py and v1/worker/startup_plan.py of 0.33.0, and as older ve
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
-from kvcalc.engines.log import AGREES, COUNT, DIFFERS, SIZE, Checked, Found, Printed, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    COUNT,
+    DIFFERS,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    Remedy,
+    pattern,
+)
+from kvcalc.engines.vllm.log_remedies import Failed, most_needed
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
-from kvcalc.engines.vllm.start_up import start_up_needs
 
 PATTERNS = (
     pattern(
@@ -18,13 +29,20 @@ PATTERNS = (
     pattern(
         "available",
         "memory for KV Cache as specified",
-        rf"reserved (?P<gib>{SIZE}) GiB memory for KV Cache as specified by kv_cache_memory_bytes",
+        rf"reserved (?P<gib>{SIZE}) GiB memory for KV Cache as (?P<by>specified) by "
+        r"kv_cache_memory_bytes",
     ),
     pattern(
         "available",
         "Current kv cache memory in use",
         rf"Current kv cache memory in use is (?P<gib>{SIZE}) GiB",
     ),
+    pattern(
+        "available",
+        "reserved for KV Cache is",
+        rf"rest of the memory reserved for KV Cache is (?:only )?(?P<gib>{SIZE}) ?GiB",
+    ),
+    pattern("free", "nitial free memory", rf"[Ii]nitial free memory[:=]? (?P<free>{SIZE}) GiB"),
     pattern("arguments", "startup plan", rf"(?P<config>kv_cache_memory_bytes={COUNT}) \("),
     pattern(
         "proposed",
@@ -65,15 +83,19 @@ def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
     """The error of a memory in which nothing is left; what one request needs can be said."""
     memory = Printed(line.line, "memory left for the cache (GiB)", run.memory or "0", GIB_PLACES)
     why = "vllm stops before it plans a pool where weights and activations leave nothing"
+    remedies: tuple[Remedy, ...] = ()
     if run.subject.model is not None and run.context is not None:
-        needed = Fraction(max(start_up_needs(run.pool.plan)(run.context)), GIB)
+        needed = Fraction(most_needed(run.pool, run.context), GIB)
         why += f"; one request of {run.context:,} tokens needs {float(needed):.2f} GiB"
+        if run.memory is not None:
+            remedies = Failed(run, memory, run.context, most_needed).remedies()
     if run.memory is None:
         yield memory.cannot(why)
         return
     least, _ = run.bytes_of(memory)
     verdict = AGREES if least <= 0 else DIFFERS
-    yield memory.row(min(memory.value, Fraction(0)), verdict, why)
+    row = memory.row(min(memory.value, Fraction(0)), verdict, why)
+    yield replace(row, remedies=remedies)
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

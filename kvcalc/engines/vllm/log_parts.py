@@ -16,8 +16,14 @@ GIB = 2**30
 HALF_STEP = GIB // 200
 """How far a figure may be from what was rounded to .01 GiB."""
 
+SHARE = r"[01](?:\.[0-9]{1,17})?"
+"""A share of the memory, as Python prints a float."""
+
 PATTERNS = (
-    pattern("weights", "Model loading took", rf"Model loading took (?P<weights>{SIZE}) Gi?B"),
+    *(
+        pattern("weights", words, rf"{words} (?P<weights>{SIZE}) Gi?B")
+        for words in ("Model loading took", "Loading model weights took")
+    ),
     pattern(
         "profiled",
         "torch peak memory increase",
@@ -27,12 +33,12 @@ PATTERNS = (
     pattern(
         "requested",
         "Requested memory",
-        rf"Requested memory: [0-9.]{{1,20}} \(util\), (?P<requested>{SIZE}) GiB",
+        rf"Requested memory: (?P<share>{SHARE}) \(util\), (?P<requested>{SIZE}) GiB",
     ),
     pattern(
         "requested",
         "Desired GPU memory utilization",
-        rf"utilization is \([0-9.]{{1,20}}, (?P<requested>{SIZE}) GiB\)",
+        rf"utilization is \((?P<share>{SHARE}), (?P<requested>{SIZE}) GiB\)",
     ),
     pattern(
         "available",

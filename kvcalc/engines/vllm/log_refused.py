@@ -21,6 +21,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
+from kvcalc.engines.vllm.log_remedies import Failed
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
@@ -29,7 +30,7 @@ PATTERNS = (
     pattern(
         "refused",
         "KV cache memory",
-        rf"max seq len \((?P<context>{COUNT})\), \(?(?P<needed>{SIZE}) GiB KV cache is needed, "
+        rf"\((?P<context>{COUNT})\), \(?(?P<needed>{SIZE}) GiB KV cache is needed, "
         rf"which is larger than the available KV cache memory \((?P<gib>{SIZE}) GiB\)"
         rf"(?:.{{0,80}}estimated maximum model length is (?P<longest>{COUNT}))?",
     ),
@@ -107,7 +108,12 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
         )
 
     why = asked.why or f"{run.pool.request(context):,} blocks per request, one rank"
-    yield needed.held(asked.gib(context), why, explain)
+    row = needed.held(asked.gib(context), why, explain)
+    if row.verdict == AGREES:
+        memory, place = Printed(0, "", values["gib"], GIB_PLACES), checks.index(asked)
+        failed = Failed(run, memory, context, lambda pool, of: [*_checks(pool)][place].needs(of))
+        row = replace(row, remedies=failed.remedies())
+    yield row
     if longest:
         memory = Printed(0, "", values["gib"], GIB_PLACES)
         yield _estimated(run, run.pool, estimate, memory, asked, context)

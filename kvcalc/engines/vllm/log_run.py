@@ -8,6 +8,7 @@ from typing import Any
 
 from kvcalc.costs import formula
 from kvcalc.engines.log import Found, Printed, Subject, number
+from kvcalc.engines.memory import Card
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.releases import RELEASES
@@ -93,8 +94,14 @@ class Run:
         self.memory_bytes = subject.number("kv_cache_memory_bytes", default=0)
         self.blocks = last(found, "mamba blocks", "blocks") or last(found, "blocks", "blocks")
         given = subject.number("num_gpu_blocks_override", default=0)
-        for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes"):
+        self._given_share = self.settings.get("gpu_memory_utilization")
+        for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes", "gpu_memory_utilization"):
             self.settings.pop(name, None)
+        self.free = last(found, "free", "free")
+        self.weights = last(found, "weights", "weights")
+        self.specified = bool(self.memory_bytes or last(found, "available", "by"))
+        self._requested = last(found, "requested", "requested")
+        self._requested_share = last(found, "requested", "share")
         self.override = last(found, "override", "override") or (str(given) if given else None)
         self.tokens = last(found, "tokens", "tokens")
         self.times = last(found, "concurrency", "times")
@@ -140,6 +147,27 @@ class Run:
             if text is not None:
                 return range(number(text), number(text) + 1)
         return self.blocks_in_memory(pool)
+
+    @property
+    def taken(self) -> Fraction:
+        """The share of the memory that the start took: as printed, as given, else its own."""
+        from kvcalc.engines.vllm.memory import MEMORY
+
+        given = self._requested_share or self._given_share
+        standing = VllmSettings(**self.settings).standing
+        return MEMORY.taken(given, Card("", 0, 0), self.settings, standing)
+
+    @property
+    def device(self) -> int | None:
+        """The least bytes of a device's memory: by what was requested of it, else the GPU's own."""
+        if self._requested is not None and self._requested_share is not None:
+            of_it = Printed(0, "", self._requested, GIB_PLACES)
+            return int((of_it.value - of_it.half_step) * GIB / Fraction(self._requested_share))
+        if "gpu" not in self.settings:
+            return None
+        from kvcalc.catalogue.gpus import find
+
+        return find(str(self.settings["gpu"])).least_bytes
 
     @property
     def of_one_start(self) -> bool:

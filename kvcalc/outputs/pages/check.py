@@ -1,6 +1,6 @@
 """A checked log for people: each figure with its verdict and the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
 from kvcalc.engines.log import ASSUMED, GIVEN, LOGGED
@@ -35,10 +35,19 @@ def check_page(rows: Sequence[Checked], name: str) -> Page:
         ),
         text_columns=2,
         notes=(
+            *(note for row in rows for note in _remedies(row)),
             *dict.fromkeys(_against(row) for row in rows),
             *(f"line {row.line}, {row.figure}: {row.why}." for row in rows),
         ),
     )
+
+
+def _remedies(row: Checked) -> Iterator[str]:
+    """Say what would have started, of a line that tells of a start that failed."""
+    if row.remedies:
+        yield f"line {row.line} tells of a start that failed; each of these alone starts:"
+    for remedy in row.remedies:
+        yield f"  {remedy.flags}  ({remedy.then})"
 
 
 def _against(row: Checked) -> str:

@@ -1,0 +1,134 @@
+"""With which changes a vLLM start would do that its log says failed.
+
+Each change is put to `kvcalc.pool`, which cuts the memory as a start does, and one step less of it.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.engines.server_reader import read
+from kvcalc.model import Model
+from tests.engines.log_lines import checked, load
+
+GIB = 2**30
+CONFIGS = "tests/oracles/configs"
+QWEN_27B = f"{CONFIGS}/Qwen--Qwen3.5-27B.json"
+GEMMA = f"{CONFIGS}/google--gemma-4-31B.json"
+
+REFUSED = (
+    "ValueError: To serve at least one request with the models's max seq len ({context}), "
+    "({needed} GiB KV cache is needed, which is larger than the available KV cache memory "
+    "({available} GiB). Based on the available memory, the estimated maximum model length is 1."
+)
+
+
+def remedies(lines: list[str], model: Model, settings: dict[str, Any]) -> list[str]:
+    rows = checked(lines, model, settings)
+    return [remedy.flags for row in rows for remedy in row.remedies]
+
+
+def refused(model: Model, context: int, available: str, **settings: Any) -> str:
+    """vLLM's error, printed from its own arithmetic."""
+    pool = kvcalc.pool(model, "vllm", memory=64 * 2**40, context=context, **settings)
+    needed = f"{pool.figures['startup_needs'] / GIB:.2f}"
+    return REFUSED.format(context=context, needed=needed, available=available)
+
+
+LOADED = "Model loading took 61.0347 GiB and 20.1 seconds"
+REQUESTED = "Initial free memory: {} GiB; Requested memory: 0.9 (util), 71.28 GiB"
+TOO_MANY = "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (969)."
+
+QWEN_32B = refused(load("qwen3-32b"), 40_960, "8.30")
+SHARED, HALF_TYPE, SHORTER = "--gpu-memory-utilization", "--kv-cache-dtype fp8", "--max-model-len"
+
+STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
+    "a full model, whose log tells the device's memory": (
+        [REQUESTED.format("78.60"), LOADED, QWEN_32B],
+        "qwen3-32b",
+        {},
+        [f"{SHARED} 0.93", HALF_TYPE, f"{SHORTER} 33792", "--tensor-parallel-size 2"],
+    ),
+    "less is free than a larger share would take": (
+        [REQUESTED.format("73.10"), LOADED, QWEN_32B],
+        "qwen3-32b",
+        {},
+        [HALF_TYPE, f"{SHORTER} 33792", "--tensor-parallel-size 2"],
+    ),
+    "the device's memory is not told": (
+        [QWEN_32B],
+        "qwen3-32b",
+        {},
+        [HALF_TYPE, f"{SHORTER} 33792", "--tensor-parallel-size 2"],
+    ),
+    "the device's memory is that of the GPU": (
+        [QWEN_32B],
+        "qwen3-32b",
+        {"gpu": "h100"},
+        [f"{SHARED} 0.95", HALF_TYPE, f"{SHORTER} 33792", "--tensor-parallel-size 2"],
+    ),
+    # The memory is given in bytes, so no share and no rank's weights add to it.
+    "vllm-project/vllm#49878": (
+        [
+            "Initial free memory 93.88 GiB, reserved 49.0 GiB memory for KV Cache as specified by "
+            "kv_cache_memory_bytes config and skipped memory profiling.",
+            refused(load(GEMMA), 262_144, "49.0", max_num_batched_tokens=32_768),
+        ],
+        GEMMA,
+        {"max_num_batched_tokens": 32_768, "gpu": "h100"},
+        [
+            *("--max-num-batched-tokens 16384", "--no-async-scheduling", HALF_TYPE),
+            *(f"{SHORTER} 57344", "--tensor-parallel-size 2"),
+        ],
+    ),
+    "vllm-project/vllm#49064": (
+        ["Available KV cache memory: 46.4 GiB", TOO_MANY],
+        QWEN_27B,
+        {"release": "0.28.0", "gpu": "h100"},
+        [f"{SHARED} 0.96", "--max-num-seqs 969", "--tensor-parallel-size 2"],
+    ),
+    # One request fits no memory that is not there, whatever it is shortened to.
+    "nothing is left": (
+        [
+            REQUESTED.format("78.60"),
+            "Available KV cache memory: -2.50 GiB",
+            "ValueError: No available memory for the cache blocks. Try increasing "
+            "`gpu_memory_utilization` when initializing the engine.",
+        ],
+        "qwen3-8b",
+        {"max_model_len": 8192},
+        [f"{SHARED} 0.95"],
+    ),
+    "another model's figure is not confirmed": ([QWEN_32B], "qwen3-8b", {}, []),
+}
+"""By case: the log, the model, what else is said, and the flags that would start."""
+
+
+@pytest.mark.parametrize("case", sorted(STARTS))
+def test_the_least_change_of_each_kind_is_named(case: str) -> None:
+    lines, model, settings, flags = STARTS[case]
+    assert remedies(lines, load(model), settings) == flags
+
+
+MODELS = ("qwen3-8b", "gemma-3-27b", "k-exaone-236b-a23b", "deepseek-v3", GEMMA)
+
+
+@given(st.sampled_from(MODELS), st.sampled_from([8192, 32_768, 65_536]), st.integers(1, 400))
+def test_what_is_named_starts_in_the_memory_of_the_log(
+    source: str, context: int, hundredths: int
+) -> None:
+    model, memory = load(source), hundredths * GIB // 100
+    settings = {"max_num_batched_tokens": 16_384}
+    error = refused(model, context, f"{hundredths / 100}", **settings)
+    for flags in remedies([error], model, settings):
+        _, asked = read(f"vllm serve MODEL {flags}")
+        changed = {**settings, **asked.settings}
+        length = asked.context or context
+        pool = kvcalc.pool(model, "vllm", memory=memory, context=length, **changed)
+        assert pool.figures["fits"], flags
+        if asked.context and asked.context % 1024 == 0:
+            longer = kvcalc.pool(model, "vllm", memory=memory, context=length + 2048, **changed)
+            assert not longer.figures["fits"], flags
