@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=Layer)
 
+ParameterCount = Annotated[int, Field(strict=True, ge=1, le=2**50)]
+"""Parameters of a whole model, which outgrow a `Size`: DeepSeek-V4-Pro has 1.6 * 10^12."""
+
 MAX_LAYERS = 10**6
 MAX_GROUPS = 500
 """The most different layers; a formula has a term for each, nested that deep."""
@@ -112,8 +115,8 @@ class Model(Frozen):
     cache_scheme: CacheScheme | None = None
     model_type: Text | None = None
     config_facts: ConfigFacts | None = None
-    parameters: Size | None = None
-    active_parameters: Size | None = None
+    parameters: ParameterCount | None = None
+    active_parameters: ParameterCount | None = None
     num_nextn_predict_layers: Size | None = None
     mtp_layers: Annotated[tuple[Layer, ...], Field(max_length=MAX_LAYERS)] = ()
     max_context: Size | None = None

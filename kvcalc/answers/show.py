@@ -8,6 +8,7 @@ from typing import Any
 from kvcalc.engines.additive import rows_of
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.ideal import ENGINE, kinds
+from kvcalc.model import Model
 from kvcalc.readers import read
 from kvcalc.readers.reading import Reading
 
@@ -57,7 +58,25 @@ def show(source: str | Path | Reading) -> Shown:
     """
     reading = source if isinstance(source, Reading) else read(source)
     model = reading.model
-    rules = kinds(model, Settings())
+    counted = model.counted
+    return Shown(
+        model=model.name,
+        source=reading.source,
+        model_type=model.model_type,
+        dtype=model.dtype,
+        max_context=model.max_context,
+        parameters=counted.total if counted else model.parameters,
+        active_parameters=counted.active if counted else model.active_parameters,
+        mtp_parameters=counted.mtp if counted else None,
+        components={str(part): n for part, n in counted.components.items()} if counted else {},
+        layers=shown_layers(model),
+        origins=dict(reading.origins),
+    )
+
+
+def shown_layers(model: Model) -> tuple[ShownLayers, ...]:
+    """The groups of a model's layers, in order of appearance, with bytes as `ideal` counts them."""
+    rules = kinds(model, Settings.model_construct())  # the defaults, which need no checks
     groups = []
     for layer, layers in model.groups:
         kept = rows_of(layer, ENGINE.name, rules)
@@ -70,17 +89,4 @@ def show(source: str | Path | Reading) -> Shown:
                 fixed_bytes=sum(r.row_bytes * r.tokens for r in kept if isinstance(r.tokens, int)),
             )
         )
-    counted = model.counted
-    return Shown(
-        model=model.name,
-        source=reading.source,
-        model_type=model.model_type,
-        dtype=model.dtype,
-        max_context=model.max_context,
-        parameters=counted.total if counted else model.parameters,
-        active_parameters=counted.active if counted else model.active_parameters,
-        mtp_parameters=counted.mtp if counted else None,
-        components={str(part): n for part, n in counted.components.items()} if counted else {},
-        layers=tuple(groups),
-        origins=dict(reading.origins),
-    )
+    return tuple(groups)

@@ -11,7 +11,7 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
-from kvcalc.model import CacheScheme, ConfigFacts, Model, Text, repeated
+from kvcalc.model import CacheScheme, ConfigFacts, Model, ParameterCount, Text, repeated
 from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Sizes
 
@@ -31,8 +31,8 @@ class Preset(Frozen):
     name: Text
     hub_id: Text | None = None
     model_type: Text | None = None
-    parameters: Size | None = None
-    active_parameters: Size | None = None
+    parameters: ParameterCount | None = None
+    active_parameters: ParameterCount | None = None
     dtype: Text = "bfloat16"
     weights_dtype: Text | None = None
     cache_scheme: CacheScheme | None = None

@@ -48,7 +48,7 @@ def _of_catalogue(path: Path) -> Reading:
         if name in Model.model_fields
     }
     if "config_facts" in table:
-        facts["config_facts"] = ConfigFacts(**table["config_facts"])
+        facts["config_facts"] = ConfigFacts.model_construct(**table["config_facts"])
     trunk = {letter: layers[letter] for letter in layers if letter in table["pattern"]}
     facts["layers"] = repeated(table["pattern"], trunk, table["num_layers"])
     facts["mtp_layers"] = tuple(layers[letter] for letter in table.get("mtp_pattern", ""))

@@ -1,5 +1,7 @@
 """The presets, a record each."""
 
+from collections import Counter
+
 import pytest
 
 import kvcalc
@@ -14,10 +16,11 @@ def test_every_preset_is_a_record_by_name() -> None:
 @pytest.mark.parametrize("row", models(), ids=names())
 def test_a_record_is_of_the_model_of_its_name(row: ModelRow) -> None:
     model = kvcalc.load(row.model)
-    layers = [f"{n} {layer.kind.removesuffix('_attention')}" for layer, n in model.groups]
-    assert row.layers == " + ".join(layers)
+    by_kind = Counter(layer.kind.removesuffix("_attention") for layer in model.layers)
+    assert row.layers == " + ".join(f"{n} {kind}" for kind, n in by_kind.items())
     assert row.max_context == model.max_context
     assert (row.parameters, row.active_parameters) == (model.parameters, model.active_parameters)
+    assert row.bytes_per_token + row.fixed_bytes == kvcalc.cost(model)(1)
 
 
 def test_a_record_says_layers_by_kind_and_sizes() -> None:
@@ -25,3 +28,4 @@ def test_a_record_says_layers_by_kind_and_sizes() -> None:
     assert kexaone.layers == "36 sliding + 12 full"
     assert kexaone.max_context == 262_144
     assert (kexaone.parameters, kexaone.active_parameters) == (236_533_401_600, 23_630_530_560)
+    assert (kexaone.bytes_per_token, kexaone.fixed_bytes) == (48 * 4_096, 0)

@@ -23,8 +23,8 @@ UNNEEDED = PROGRAMS | ENGINES | READERS | {"numpy", "polars", "duckdb", "typer._
 COMMANDS = {
     "--help": {"rich", "pydantic", "kvcalc.model", "kvcalc.engines"},
     "estimate --help": {"rich", "kvcalc.catalogue.preset"},
-    "models": {"pydantic", "kvcalc.model", "kvcalc.engines"},
-    "models --json": {"rich", "pydantic", "kvcalc.model", "kvcalc.engines"},
+    "models": {"kvcalc.catalogue.preset", "kvcalc.engines.vllm", "kvcalc.engines.server"},
+    "models --json": {"rich", "kvcalc.catalogue.preset", "kvcalc.engines.vllm"},
     "estimate k-exaone-236b-a23b --json": {
         *("rich", "csv", "kvcalc.catalogue.preset", "kvcalc.readers.shape", "kvcalc.outputs.page"),
         *("kvcalc.explanation", "kvcalc.engines.server", "kvcalc.engines.releases"),

@@ -9,8 +9,10 @@ from tests.conftest import Cli
 def test_every_preset_is_a_line(cli: Cli) -> None:
     outcome = cli("models")
     assert (outcome.code, outcome.err) == (0, "")
-    lines = outcome.out.splitlines()[3:]
+    lines = outcome.out.splitlines()[3 : 3 + len(names())]
     assert [line.split()[0] for line in lines] == names()
+    kexaone = next(line for line in lines if "k-exaone" in line)
+    assert kexaone.split()[-3:] == ["262,144", "237B-A23.6B", "196,608"]
 
 
 def test_every_preset_is_an_object(cli: Cli) -> None:

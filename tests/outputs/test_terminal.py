@@ -40,10 +40,11 @@ PAGES = {
     "models": models_page(
         [
             ModelRow(
-                "k-exaone-236b-a23b", "36 sliding + 12 full", 262_144, 236 * 10**9, 23 * 10**9
+                *("k-exaone-236b-a23b", "36 sliding + 12 full"),
+                *(262_144, 236 * 10**9, 23 * 10**9, 196_608, 0),
             ),
-            ModelRow("mixtral-8x7b", "32 full", 32_768, 46_700_000_000, 12_900_000_000),
-            ModelRow("unknown", "1 full", None, None, None),
+            ModelRow("mixtral-8x7b", "32 full", 32_768, 46_700_000_000, 12_900_000_000, 131_072, 0),
+            ModelRow("unknown", "1 full + 1 mamba", None, None, None, 4_096, 1_097_728),
         ]
     ),
 }

@@ -50,6 +50,32 @@ def test_a_presets_file_is_named_in_lower_case(name: str) -> None:
     assert name == name.lower()
 
 
+def file_of(name: str) -> str:
+    """The config.json here that a preset's facts are held against, where there is one."""
+    hub_id = kvcalc.load(name).hub_id or ""
+    return OTHERWISE.get(name, hub_id.replace("/", "--"))
+
+
+CONFIGS = {p.stem: p for p in (Path(__file__).parents[1] / "oracles" / "configs").glob("*.json")}
+OTHERWISE = {
+    "gemma-4-31b": "google--gemma-4-31B",
+    "llama-3.1-405b": "meta-llama--Meta-Llama-3.1-405B",
+    "llama-3.1-70b": "meta-llama--Meta-Llama-3.1-70B",
+    "llama-3.1-8b": "meta-llama--Meta-Llama-3.1-8B",
+}
+"""Presets whose config.json has another name here than their `hub_id`."""
+SHAPE = ("layers", "dtype", "max_context", "num_nextn_predict_layers")
+WEIGHTS = ("model_type", "sizes", "quantization")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if file_of(name) in CONFIGS])
+def test_a_preset_says_what_its_published_file_says(name: str) -> None:
+    model, published = kvcalc.load(name), kvcalc.load(CONFIGS[file_of(name)])
+    weights = () if name == "minimax-m3" else WEIGHTS  # no class has the type of its own file
+    for fact in (*SHAPE, *weights):
+        assert getattr(model, fact) == getattr(published, fact), fact
+
+
 # Bytes that one more token of one sequence takes while every layer still keeps all: figures that
 # others published. Those of arXiv 2505.09343 are in KB of 1,000 bytes; llama.cpp's log is for 2,048
 # tokens in MiB; the Hugging Face article's is for 1,024 tokens in GiB.

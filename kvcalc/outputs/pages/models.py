@@ -10,24 +10,40 @@ def models_page(rows: Sequence[ModelRow]) -> Page:
     """Lay out the presets."""
     return Page(
         title="Presets",
-        columns=("model", "layers", "context", "parameters", "active"),
+        columns=("model", "layers", "context", "parameters", "bytes per\ntoken"),
         rows=tuple(
             (
                 row.model,
-                row.layers,
+                row.layers.replace(" + ", " +\n"),
                 "" if row.max_context is None else f"{row.max_context:,}",
-                _billions(row.parameters),
-                _billions(row.active_parameters),
+                _parameters(row),
+                f"{row.bytes_per_token:,}",
             )
             for row in rows
         ),
         text_columns=2,
+        notes=(
+            "bytes per token: of one sequence, while every layer still keeps all; windows and"
+            " compression save of it. Recurrent states take fixed bytes beside: kvcalc show MODEL.",
+        ),
     )
 
 
+def _parameters(row: ModelRow) -> str:
+    """All parameters, and those of a token as names have them: "397B-A17.8B"."""
+    if row.active_parameters is None:
+        return _billions(row.parameters)
+    return f"{_billions(row.parameters)}-A{_billions(row.active_parameters)}"
+
+
 def _billions(parameters: int | None) -> str:
-    """Parameters as the field writes them, to one decimal: "30.5B"."""
+    """Parameters as the field writes them, to one decimal below 100: "30.5B", "235B", "1.6T"."""
     if parameters is None:
         return ""
-    tenths = (parameters + 5 * 10**7) // 10**8
-    return f"{tenths // 10}B" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10}B"
+    unit, letter = (10**12, "T") if parameters >= 10**12 else (10**9, "B")
+    tenths = (10 * parameters + unit // 2) // unit
+    if tenths >= 1000:
+        return f"{(parameters + unit // 2) // unit}{letter}"
+    return (
+        f"{tenths // 10}{letter}" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10}{letter}"
+    )
