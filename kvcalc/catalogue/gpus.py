@@ -17,6 +17,9 @@ from kvcalc.model import Text
 FACTS = {"memory_mib", "visible", "compute_capability"}
 """The fields with a published source; the others name the GPU."""
 
+LEAST_SEEN = 979
+"""Thousandths of a driver's figure that a framework reports at the least: of an L4's."""
+
 VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 
 
@@ -89,9 +92,9 @@ class Gpu(Frozen):
 
     @property
     def least_bytes(self) -> int:
-        """The least that a framework was seen to report, else the driver's figure."""
+        """The least that a framework was seen to report, else what it may report at the least."""
         seen = [visible.bytes for visible in self.visible]
-        return min(seen, default=self.usable_bytes)
+        return min(seen, default=self.usable_bytes * LEAST_SEEN // 1000)
 
     @property
     def usable_bytes(self) -> int:

@@ -36,13 +36,6 @@ class CardOptions:
         list[str] | None,
         typer.Option(metavar="GPU=PRICE", help="Price per GPU and hour, as h200=3.5; repeatable."),
     ] = None
-    optimistic: Annotated[
-        bool,
-        typer.Option(
-            "--optimistic",
-            help="Leave out what the engine's start takes beside weights and cache.",
-        ),
-    ] = False
     from_line: FromLine = None
     log: Annotated[
         Path | None,

@@ -84,7 +84,7 @@ def diff(
         memory=None if memory is None else parse_memory(memory, "--memory"),
         weights=sizes[0],
         new_weights=sizes[-1],
-        reserve=load.reserve_bytes or 0,
+        reserve=load.reserve_bytes,
         **settings.settings(),
     )
     output.write_one(found, lambda: diff_page(found), [found.old, found.new])

@@ -153,10 +153,6 @@ def _placings(
     """Place a model on each kind of GPU."""
     reserve = load.reserve_bytes
     weights = Weights(0, "", "the log") if on.log else load.read_weights(source, model)
-    if on.optimistic and reserve is not None:
-        raise RequestError.about("--optimistic", "found beside --reserve; give one")
-    if on.optimistic:
-        reserve = 0
     settings = {**engine.settings}
     if on.gpu is not None and "gpu" in settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")

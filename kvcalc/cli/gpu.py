@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvcalc.errors import RequestError
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ class LoadOptions:
             show_default=False,
         ),
     ] = None
+    optimistic: Annotated[
+        bool,
+        typer.Option(
+            "--optimistic",
+            help="Leave out what the engine's start takes beside weights and cache.",
+        ),
+    ] = False
 
     @property
     def given(self) -> str | None:
@@ -36,8 +44,12 @@ class LoadOptions:
 
     @property
     def reserve_bytes(self) -> int | None:
-        """Bytes that are held back on each GPU, if any are given."""
-        return None if self.reserve is None else parse_memory(self.reserve, "--reserve")
+        """Bytes that stand for what a start takes beside: None for what is known of it."""
+        if self.reserve is None:
+            return 0 if self.optimistic else None
+        if self.optimistic:
+            raise RequestError.about("--optimistic", "found beside --reserve; give one")
+        return parse_memory(self.reserve, "--reserve")
 
     def read_weights(self, source: str | None, model: "Model") -> "Weights":
         """Find the bytes of a model's weights; `source` is its name on the command line."""

@@ -119,7 +119,7 @@ def trace(
             prefix=prefix,
             memory=None if memory is None else parse_memory(memory, "--memory"),
             weights=weights,
-            reserve=load.reserve_bytes or 0,
+            reserve=load.reserve_bytes,
             skip_bad=skip_bad,
             **asked,
         )

@@ -27,8 +27,12 @@ Usable = Callable[[Model, Any, Any], int]
 """What requests can use, in bytes on the fullest GPU: of the model, the engine's settings, and the
 budget, which is `Bytes` for an engine with stages."""
 
-Parts = Callable[[Model, Any, "Card"], tuple[tuple[MemoryPart, ...], ...]]
-"""What a start takes of a card beside weights and cache, part by part, of each pipeline stage."""
+Parts = Callable[[Model, Any, "Card", int], tuple[tuple[MemoryPart, ...], ...]]
+"""What a start takes of a card beside weights and cache, part by part, of each pipeline stage: of
+the model, the settings, the card and the bytes that the weights leave of it."""
+
+AfterPool = Callable[["Pool"], tuple[MemoryPart, ...]]
+"""What a start takes once its pool stands, of what the engine's share leaves outside."""
 
 
 class Card(NamedTuple):
@@ -109,7 +113,8 @@ class Memory(NamedTuple):
     `source` and `reserve_source` say where the engine defines it, of the {version} that is asked
     for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
     `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
-    is how a copy of the model stands on several cards.
+    is how a copy of the model stands on several cards. `after_pool` comes out of what the share
+    leaves outside. `cap` is how many sequences run at once.
     """
 
     source: str
@@ -123,6 +128,7 @@ class Memory(NamedTuple):
     several_pools: bool = False
     spread: Spread = RANKS
     parts: Parts | None = None
+    after_pool: AfterPool | None = None
     pool_setting: str | None = None
     cap: Callable[[Any], int] | None = None
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})

@@ -5,7 +5,7 @@ from typing import Literal
 
 from kvcalc.errors import UnsupportedError
 
-Kind = Literal["derived", "table", "estimate", "given"]
+Kind = Literal["exact", "table", "estimate", "given"]
 """How a figure is known: it follows from the source, it was measured, it is estimated, or given."""
 
 INSTEAD = "give --reserve with what a log shows, or --optimistic to leave it out"
@@ -26,9 +26,9 @@ class MemoryPart:
     source: str
 
 
-def derived(name: str, size: int, source: str) -> MemoryPart:
+def exact(name: str, size: int, source: str) -> MemoryPart:
     """A part that follows from the engine's source, without a band; `size` is bytes."""
-    return MemoryPart(name, size, size, size, "derived", source)
+    return MemoryPart(name, size, size, size, "exact", source)
 
 
 def not_modelled(engine: str, what: str) -> UnsupportedError:

@@ -41,7 +41,8 @@ def test_json_has_both_sides_and_the_causes(cli: Cli) -> None:
     found = json.loads(cli("diff", *UPGRADE, "--json").out)
     assert (found["old"]["engine_version"], found["new"]["engine_version"]) == ("0.19.0", "0.33.0")
     assert [cause["rule"] for cause in found["causes"]] == [
-        *("batches_in_flight", "memory_share", "label"),
+        *("batches_in_flight", "memory_share", "v2_runner", "sampling", "graphs", "label"),
+        *("graphs", "sampling", "cublas_is_charged"),
     ]
 
 

@@ -44,8 +44,8 @@ def test_json_is_the_contracts_object(cli: Cli) -> None:
     [
         ("vllm", "bf16", 2, 3, 974_585_856),
         ("vllm", "fp8", 17, 18, 2_773_549_056),
-        ("sglang", "bf16", 1, 1, 3_756_045_127),
-        ("sglang", "fp8", 5, 5, 11_540_385_607),
+        ("sglang", "bf16", 1, 1, 964_316_385),
+        ("sglang", "fp8", 5, 5, 8_748_656_865),
     ],
 )
 def test_k_exaone_on_4_h200_with_tensor_parallel_at_256k(
@@ -67,7 +67,7 @@ def test_the_answer_leads_with_what_can_be_promised(cli: Cli) -> None:
     assert outcome.out.startswith("at least 2, likely 3 sequences of 262,144 tokens of K-EXAONE-")
     assert re.search("max sequences +at least 2, likely 3\n", outcome.out)
     assert "what gives most back: --max-num-seqs 256: 2.15 GiB a GPU, " in outcome.out
-    assert "sampler: derived, 2.07 GiB to 2.27 GiB; v1/worker/gpu/model_runner.py" in outcome.out
+    assert "sampler: estimate, 2.07 GiB to 2.27 GiB; v1/worker/gpu/model_runner.py" in outcome.out
     assert outcome.err.count("no log has tested what a start of vllm 0.33.0 takes") == 1
     tested = cli("fit", *FOUR_H200, "-e", "vllm@0.31.0")
     assert "no log has tested" not in tested.err
@@ -404,7 +404,7 @@ def test_where_the_engines_own_sequences_would_not_start_fit_says_how_many_do(cl
     [
         ("vllm", ("--optimistic",), "reserve: 0: what a start takes beside"),
         ("vllm", ("--reserve", "8GiB"), "reserve: 8,589,934,592 (8.00 GiB), as given: what a st"),
-        ("sglang", (), "reserve: (1 - mem_fraction_static) of the memory"),
+        ("sglang", ("--optimistic",), "reserve: (1 - mem_fraction_static) of the memory"),
         ("sglang", ("--reserve", "8GiB"), "reserve: 8,589,934,592 (8.00 GiB), as given: (1 - mem"),
     ],
 )

@@ -104,12 +104,12 @@ def test_the_card_it_runs_on_is_counted_with_the_weights(cli: Cli) -> None:
     asked = ("trace", KEXAONE, MOONCAKE, "-e", "ideal,vllm", *RATES, "--json")
     rows = json.loads(cli(*asked, "--gpu", "h100").out)
     assert list(rows[0])[-3:] == ["gpu", "gpus", "tensor_parallel_size"]
-    assert [row["gpus"] for row in rows] == [8, 8, 8, 8]
+    assert [row["gpus"] for row in rows] == [8, 8, 16, 8]
     assert json.loads(cli(*asked, "--set", "gpu=h100").out) == rows
     given = ("--gpu", "h100", "--weights", "1GB", "--reserve", "10GiB")
     assert [row["gpus"] for row in json.loads(cli(*asked, *given).out)] == [1, 1, 2, 1]
     half = ("--gpu", "h100", "--weights-dtype", "fp8")
-    assert [row["gpus"] for row in json.loads(cli(*asked, *half).out)] == [4, 4, 8, 4]
+    assert [row["gpus"] for row in json.loads(cli(*asked, *half).out)] == [4, 4, 8, 8]
 
 
 def test_the_statement_follows_the_card_too(cli: Cli) -> None:

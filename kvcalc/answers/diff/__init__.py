@@ -69,7 +69,7 @@ def diff(
     memory: int | None = None,
     weights: Weights | int | None = None,
     new_weights: Weights | int | None = None,
-    reserve: int = 0,
+    reserve: int | None = None,
     settings: Settings | None = None,
     **given: Any,
 ) -> Diff:
@@ -102,7 +102,7 @@ def diff(
             on=on,
             engine=name,
             weights=NO_WEIGHTS if gpu is None else size,
-            reserve=reserve,
+            reserve=0 if gpu is None else reserve,
             **own,
         )
         for one, name, size, own in zip(models, names, sizes, asked, strict=True)

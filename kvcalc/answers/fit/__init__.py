@@ -21,6 +21,7 @@ from kvcalc.readers.weights import Weights
 from kvcalc.units import at_version
 
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
+AFTER_POOL = "what is made after the pool"
 ENGINE_LIMIT = "sequences that the engine runs"
 SEQUENCES = "sequences"
 
@@ -185,6 +186,8 @@ def _answer(
         settings["kv_cache_dtype"] = replica.cost.kv_cache_dtype
     if promised.budget.cache <= 0:
         binding = WEIGHTS
+    elif promised.missing_after(context):
+        binding = AFTER_POOL
     elif solved == "context" and at_maximum:
         binding = MODEL_CONTEXT
     else:
@@ -208,7 +211,7 @@ def _answer(
         bytes_per_gpu_per_sequence=replica.need(context, 1),
         weights_per_gpu=replica.weights,
         reserve_per_gpu=replica.budget.reserve,
-        parts=list(replica.room.parts),
+        parts=list(replica.parts(context)),
         binding=binding,
         settings=settings,
         flags=write(

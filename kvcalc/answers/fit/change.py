@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kvcalc.answers.fit import ENGINE_LIMIT, SEQUENCES, WEIGHTS, Answer
+from kvcalc.answers.fit import AFTER_POOL, ENGINE_LIMIT, SEQUENCES, WEIGHTS, Answer
 from kvcalc.answers.fit.placing import Placing, divisors
 from kvcalc.answers.fit.replica import BOUND
 from kvcalc.engines.memory import RANKS
@@ -23,6 +23,8 @@ def margin(answer: Answer) -> int:
     fit, replica = answer.fit, answer.replica
     if fit.binding == WEIGHTS:
         return min(replica.promised.budget.cache, -1)
+    if fit.binding == AFTER_POOL:
+        return -replica.promised.missing_after(fit.context)
     return fit.promised_cache_memory_per_gpu - replica.need(
         fit.context, -(-fit.sequences // fit.replicas)
     )
@@ -39,6 +41,8 @@ def verdict(answer: Answer) -> str:
         )
     if fit.binding == WEIGHTS:
         why = f"its weights and reserve are {format_bytes(-left)} per GPU too large"
+    elif fit.binding == AFTER_POOL:
+        why = f"{format_bytes(-left)} per GPU are missing for what it makes beside its pool"
     elif left >= 0:
         why = f"the engine runs {plural(fit.promised_sequences, 'sequence')} at once"
     else:
@@ -144,7 +148,7 @@ def _more_gpus(placing: Placing, answer: Answer) -> list[str]:
 def _runs_more(answer: Answer, each: int) -> bool:
     """Whether a copy holds so many sequences if the engine is told to run them."""
     asked = answer.replica.question
-    if answer.replica.cap is None:
+    if BOUND not in asked.engine.settings.model_fields:
         return False
     other = Placing(asked.with_settings(**{BOUND: each}))
     return other.holds(answer.fit.gpus, answer.fit.context) >= answer.fit.sequences

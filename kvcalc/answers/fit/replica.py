@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
-from kvcalc.answers.fit.room import WEIGHTS, Room, rooms, weights_of_stages
+from kvcalc.answers.fit.room import WEIGHTS, Room, largest_first, rooms, weights_of_stages
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
@@ -157,6 +157,32 @@ class Replica:
         """What the cache gets, as an engine takes it: one figure, or one for each stage."""
         return self.caches[0] if len(self.caches) == 1 else self.caches
 
+    def parts(self, context: int) -> tuple[MemoryPart, ...]:
+        """What takes a GPU's memory beside its cache, with what comes after its pool."""
+        room, after = self.room, self._after(context)
+        if room.outside is None or not after:
+            return room.parts
+        left = room.outside.bytes - sum(part.bytes for part in after)
+        rest = replace(room.outside, bytes=left, low=left, high=left)
+        return largest_first(
+            (*(rest if part is room.outside else part for part in room.parts), *after)
+        )
+
+    def _after(self, context: int) -> tuple[MemoryPart, ...]:
+        """What the engine takes once its pool stands, of what its share leaves outside."""
+        asked = self.question
+        if asked.memory.after_pool is None or asked.reserve is not None or self.budget.cache <= 0:
+            return ()
+        try:
+            return asked.memory.after_pool(self.pool(context))
+        except TooLittleMemoryError:
+            return ()
+
+    def missing_after(self, context: int) -> int:
+        """Bytes that are missing outside of the pool for what comes after it; 0 where none are."""
+        outside = self.room.outside.bytes if self.room.outside else 0
+        return max(0, sum(part.high for part in self._after(context)) - outside)
+
     def note(self, context: int) -> str:
         """What the engine's own pool says beside its figures; "" where it has none."""
         if self.question.engine.pool is None or self.budget.cache <= 0:
@@ -209,7 +235,8 @@ class Replica:
         """How many sequences the engine's own pools hold; 0 if it would not start."""
         if context not in self._known:
             try:
-                self._known[context] = self.pool(context).max_sequences
+                starts = not self.missing_after(context)
+                self._known[context] = self.pool(context).max_sequences if starts else 0
             except TooLittleMemoryError:
                 self._known[context] = 0
         return self._known[context]
@@ -230,6 +257,8 @@ class Replica:
         """Whether one sequence more would not fit, rather than not be run by the engine."""
         if self.cap is not None and sequences >= self.cap:
             return False
+        if self.question.memory.several_pools:  # one of them is too small
+            return True
         try:
             return self.need(context, sequences + 1) > self.cache
         except KvcalcError:

@@ -1,11 +1,12 @@
 """What the cache gets on a GPU of a pipeline stage, and what takes the rest of the memory."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from kvcalc.answers.fit.question import Question
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.memory_part import MemoryPart, derived
+from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.weights import Loaded
 from kvcalc.readers.weights import Weights
 
@@ -14,13 +15,15 @@ from kvcalc.readers.weights import Weights
 class Room:
     """Bytes for the cache on one GPU: the likely ones, and those that can be promised.
 
-    `reserve` is what is likely held back beside the weights. `parts` are what takes the rest of
-    the GPU's memory, the largest first. Bytes are below 0 where they leave nothing.
+    `reserve` is what is likely held back beside the weights, and `outside` what the engine's share
+    leaves. `parts` are what takes the rest of the GPU's memory, the largest first. Bytes are below
+    0 where they leave nothing.
     """
 
     likely: int
     promised: int
     reserve: int
+    outside: MemoryPart | None
     parts: tuple[MemoryPart, ...]
 
 
@@ -31,7 +34,7 @@ def weights_of_stages(loaded: Loaded | None, even: int, weights: Weights) -> tup
     """The weights on a GPU of each stage: as the engine loads them, else an `even` share."""
     if loaded is not None:
         sizes = [sum(parts.values()) for parts in loaded.stages]
-        return tuple(derived(WEIGHTS, size, weights.source) for size in sizes)
+        return tuple(exact(WEIGHTS, size, weights.source) for size in sizes)
     return (MemoryPart(WEIGHTS, even, even, even, "estimate", f"{weights.source}, divided evenly"),)
 
 
@@ -45,7 +48,7 @@ def rooms(
     """
     if question.measured is not None:
         weights = (question.measured.weights,)
-    beside = _beside(question, settings)
+    beside = _beside(question, settings, question.card.memory - max(w.bytes for w in weights))
     stages = max(len(weights), len(beside))
     return tuple(
         _room(question, settings, weight, parts, taken)
@@ -55,13 +58,15 @@ def rooms(
     )
 
 
-def _beside(question: Question, settings: Settings) -> tuple[tuple[MemoryPart, ...], ...]:
+def _beside(
+    question: Question, settings: Settings, free: int
+) -> tuple[tuple[MemoryPart, ...], ...]:
     """The parts beside the weights, of each stage: the reserve that is given, else the engine's."""
     memory, reserve = question.memory, question.reserve
     if question.measured is not None:
         return (question.measured.parts,)
     if reserve is None and memory.parts is not None:
-        return memory.parts(question.model, settings, question.card)
+        return memory.parts(question.model, settings, question.card, free)
     part = MemoryPart("reserve", *(reserve or 0,) * 3, kind="given", source="as given")
     return ((part,) if reserve else (),)
 
@@ -78,20 +83,24 @@ def _room(
     budget = memory.budget(card, weights.bytes, sum(part.bytes for part in beside), taken)
     likely = budget.cache
     promised = memory.budget(least, weights.high, sum(part.high for part in beside), taken).cache
-    outside = card.memory - likely - sum(part.bytes for part in (weights, *beside))
-    parts = [weights, *beside]
+    unused = card.memory - likely - sum(part.bytes for part in (weights, *beside))
+    parts, outside = [weights, *beside], None
     asked = getattr(settings, memory.pool_setting) if memory.pool_setting else None
     if asked is not None:
-        likely, promised = min(asked, likely + outside), min(asked, promised + outside)
-    elif outside and memory.share is not None:
+        likely, promised = min(asked, likely + unused), min(asked, promised + unused)
+    elif unused and memory.share is not None:
         source = memory.source.format(version=settings.engine_version(question.engine.version))
-        parts.append(derived(f"outside of {memory.share}", outside, source))
+        outside = exact(f"outside of {memory.share}", unused, source)
+        parts.append(outside)
     if card.memory > least.memory:
         unseen = card.memory - least.memory
-        source = "the least that was seen of this GPU (kvcalc gpus)"
+        source = "the least that frameworks report of a GPU (kvcalc gpus)"
         parts.append(
             MemoryPart("memory that a driver may not report", 0, 0, unseen, "table", source)
         )
-    return Room(
-        likely, promised, budget.reserve, tuple(sorted(parts, key=lambda part: -part.bytes))
-    )
+    return Room(likely, promised, budget.reserve, outside, largest_first(parts))
+
+
+def largest_first(parts: Iterable[MemoryPart]) -> tuple[MemoryPart, ...]:
+    """The parts in the order in which an answer has them."""
+    return tuple(sorted(parts, key=lambda part: -part.bytes))

@@ -65,7 +65,7 @@ def trace(
     memory: int | None = None,
     gpu: str | None = None,
     weights: Weights | int | None = None,
-    reserve: int = 0,
+    reserve: int | None = None,
     skip_bad: bool = False,
     settings: Settings | None = None,
     **given: Any,

@@ -25,7 +25,7 @@ class Gpus:
     """Copies of the models of some rules, on GPUs of one kind.
 
     `weights` are bytes of each model, counted from its parameters if None; `reserve` is bytes per
-    GPU.
+    GPU in place of what an engine's start takes beside, None for that.
 
     Raises:
         KvcalcError: as `fit`.
@@ -36,7 +36,7 @@ class Gpus:
         chosen: list[Rule],
         card: Card,
         weights: Weights | int | None,
-        reserve: int,
+        reserve: int | None,
         settings: Mapping[str, Any],
     ) -> None:
         self._card = card

@@ -9,8 +9,10 @@ from kvcalc.engines.memory import ALL, Card, Memory
 from kvcalc.engines.sglang.backend import TIERS
 from kvcalc.engines.sglang.buffers import FULL, WINDOW
 from kvcalc.engines.sglang.layout import lay_out
+from kvcalc.engines.sglang.pool_sizes import MOST_REQUESTS
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.start_up import after_the_pool, parts
 from kvcalc.model import Model
 
 WHOLE_PROMPTS = 16384
@@ -56,4 +58,7 @@ MEMORY = Memory(
     default=mem_fraction_static,
     usable=budget_and_a_page,
     several_pools=True,
+    parts=parts,
+    after_pool=after_the_pool,
+    cap=lambda settings: settings.max_running_requests or MOST_REQUESTS,
 )

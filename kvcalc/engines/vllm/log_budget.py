@@ -46,7 +46,7 @@ def _weights(run: Run, line: Found) -> Iterator[Checked]:
     sizes = [sum(stage.values()) for stage in loaded.stages]
     over = [part.bytes for part in rounding(*known)] or [0] * len(sizes)
     own = [
-        MemoryPart("weights", size, size - OF_A_TENSOR, size + OF_A_TENSOR, "derived", "")
+        MemoryPart("weights", size, size - OF_A_TENSOR, size + OF_A_TENSOR, "exact", "")
         for size in map(sum, zip(sizes, over, strict=True))
     ]
     printed = Printed(line.line, "weights (GiB)", line.values["weights"], GIB_PLACES)

@@ -5,7 +5,7 @@ from kvcalc.answers.fit.placing import MAX_GPUS
 from kvcalc.answers.traces import Traced
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.outputs.page import Page, bytes_cell
-from kvcalc.outputs.pages.weights import weights_note
+from kvcalc.outputs.pages.weights import weights_of_engines
 from kvcalc.units import at_version, binary_size, percent, plural
 
 
@@ -71,7 +71,10 @@ def _notes(found: Traced) -> list[str]:
         )
         if any(isinstance(row, TraceRowOnGpus) and row.gpus is None for row in found.rows):
             notes.append(f"none fit: on up to {MAX_GPUS:,} {first.gpu} the peak has no room.")
-        notes += [weights_note(found.weights), *(f"{note}." for note in card(first.gpu).notes)]
+        notes += [
+            weights_of_engines(found.weights),
+            *(f"{note}." for note in card(first.gpu).notes),
+        ]
     for rule in dict.fromkeys((row.engine, row.rule) for row in found.rows):
         rows = [row for row in found.rows if (row.engine, row.rule) == rule]
         if len(rows) > 1:

@@ -9,10 +9,21 @@ def weights_note(weights: Weights, loaded: Loaded | None = None, engine: str = "
 
     `loaded` is what the `engine` loads on a GPU, where that is known part by part.
     """
-    of_type = f" of {weights.dtype}" if weights.dtype else ""
-    whole = f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}"
     if loaded is None:
-        return f"{whole}, divided evenly; what an engine copies to every rank is not modelled."
+        return (
+            f"{_whole(weights)}, divided evenly; what an engine copies to every rank is not "
+            "modelled."
+        )
     parts = ", ".join(f"{name} {size:,}" for name, size in loaded.parts.items() if size)
     beside = f"; {loaded.note}" if loaded.note else ""
-    return f"{whole}; on a GPU, as {engine} loads them: {parts}{beside}."
+    return f"{_whole(weights)}; on a GPU, as {engine} loads them: {parts}{beside}."
+
+
+def weights_of_engines(weights: Weights) -> str:
+    """Say how large the weights are that several engines load, each in its own way."""
+    return f"{_whole(weights)}; on a GPU, as each engine loads them, else an even share."
+
+
+def _whole(weights: Weights) -> str:
+    of_type = f" of {weights.dtype}" if weights.dtype else ""
+    return f"weights: {weights.bytes:,} bytes, {weights.source}{of_type}"

@@ -81,7 +81,7 @@ def test_it_answers_for_other_contexts_on_the_same_ranks(cli: Cli, tmp_path: Pat
     assert outcome.err == ""
     assert found["tensor_parallel_size"] == 2
     assert found["max_sequences"] == int(63.76 * GIB) // (65_536 * 65_536)
-    assert {part["kind"] for part in found["parts"] if part["bytes"]} == {"given", "derived"}
+    assert {part["kind"] for part in found["parts"] if part["bytes"]} == {"given", "exact"}
     table = cli(*on, *share, "-c", "64K").out
     assert "weights: given, " in table
     assert "it holds for the log's ranks, max_num_seqs and batch" in table

@@ -30,9 +30,9 @@ def counted(model: Model, **asked: Any) -> list[TraceRowOnGpus]:
 
 def held_by(gpus: int, model: Model, engine: str, gpu: str, weights: int) -> tuple[bool, int]:
     """Whether so many GPUs hold the peak at full length, on how many ranks a copy, by hand."""
-    asked = question(model, on=card(gpu), engine=engine, weights=weights, reserve=0)
+    asked = question(model, on=card(gpu), engine=engine, weights=weights)
     try:
-        copy = Placing(asked).on(gpus)
+        copy = Placing(asked).on(gpus).promised
     except KvcalcError:
         return False, 0
     cost = kvcalc.cost(model, engine, **copy.settings)
@@ -90,8 +90,8 @@ def test_what_is_there_once_takes_room_on_every_copy() -> None:
     requested, copies = -(-l4.memory * 92 // 100), 3
     blocks = -(-(-(-peak // copies) + fixed) // block) + 1
     found = [
-        counted(model, engine="vllm", gpu="l4", weights=requested - count * block, **asked)[1].gpus
-        for count in (blocks, blocks - 1)
+        counted(model, engine="vllm", gpu="l4", weights=weights, reserve=0, **asked)[1].gpus
+        for weights in (requested - blocks * block, requested - (blocks - 1) * block)
     ]
     assert found == [copies, copies + 1]
 

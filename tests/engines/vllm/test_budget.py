@@ -385,7 +385,7 @@ def test_what_0_33_should_print(
         ({"runner": "pooling"}, "a pooling model"),
         ({"prefill_context_parallel_size": 2}, "context parallelism of prefills"),
         ({"gpu": "gb10"}, "GB10, whose memory other processes share,"),
-        ({"gpu": "mi300x"}, "mi300x, which is no GPU of NVIDIA's,"),
+        ({"gpu": "mi300x"}, "mi300x, of no generation of NVIDIA's that is known,"),
         ({"release": "0.10.2"}, "a release before 0.11.2"),
         ({"tensor_parallel_size": 16}, "16 ranks on Hopper"),
     ],

@@ -41,7 +41,7 @@ def test_what_a_start_printed_agrees(row: Row) -> None:
     ("name", "figure", "why"),
     [
         ("weights_gib", "weights (GiB)", "the model's tensors on a rank"),
-        ("torch_peak_increase_gib", "PyTorch's peak (GiB)", "sampler: derived, "),
+        ("torch_peak_increase_gib", "PyTorch's peak (GiB)", "sampler: estimate, "),
         ("non_torch_increase_gib", "non-torch (GiB)", "outside of PyTorch: table, 0.20 to 0.30"),
     ],
 )

@@ -61,7 +61,7 @@ def estimate(profile: Profile) -> MemoryPart:
     """What is kept out of the pool for graphs: 0 where none are captured or none are estimated."""
     way = profile.rules.graphs[profile.runner]
     if profile.settings.enforce_eager:
-        return MemoryPart(NAME, 0, 0, 0, "derived", "enforce_eager: no graphs")
+        return MemoryPart(NAME, 0, 0, 0, "exact", "enforce_eager: no graphs")
     return ESTIMATES[way](profile, SOURCES[way])
 
 
@@ -75,7 +75,7 @@ def sizes(profile: Profile) -> list[int]:
 
 
 def _none(profile: Profile, source: str) -> MemoryPart:
-    return MemoryPart(NAME, 0, 0, 0, "derived", source)
+    return MemoryPart(NAME, 0, 0, 0, "exact", source)
 
 
 def _sampled(profile: Profile, source: str) -> MemoryPart:

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from kvcalc.engines.memory_part import MemoryPart, derived
+from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.vllm.budget import activations
 from kvcalc.engines.vllm.budget.profile import Profile
 
@@ -30,11 +30,11 @@ def moe_workspace(profile: Profile) -> MemoryPart:
     source = "model_executor/layers/fused_moe/experts/triton_moe.py (workspace_shapes)"
     kept = profile.rules.moe_workspace_is_kept
     if not kept or profile.model.model_type in NO_WORKSPACE:
-        return derived("experts' workspace", 0, source)
+        return exact("experts' workspace", 0, source)
     size = activations.moe_workspace(profile)
     triton = profile.capability.partition(".")[0] in TRITON
     if triton and profile.model.quantization is None:
-        return derived("experts' workspace", size, source)
+        return exact("experts' workspace", size, source)
     most = size + int(size * QUANTISED_OVER)
     return MemoryPart("experts' workspace", size, 0, most, "estimate", source)
 
@@ -55,7 +55,7 @@ def scales_beside(profile: Profile) -> MemoryPart:
     quantization = profile.model.quantization
     there = quantization is not None and quantization.format == "mxfp4"
     if mix is None or not there or not profile.rules.mxfp4_scales_stay:
-        return derived("scales of mxfp4", 0, source)
+        return exact("scales of mxfp4", 0, source)
     width = (3 if mix.gated else 2) * mix.moe_intermediate_size * profile.sizes.hidden_size
     each = mix.num_experts * width // profile.ranks // SCALED_TOGETHER
     size = profile.layers * each
@@ -69,6 +69,6 @@ def penalty_tables(profile: Profile) -> MemoryPart:
     words = -(-profile.sizes.vocab_size // MASK_BITS)
     size = profile.sequences * (profile.sizes.vocab_size * COUNT_BYTES + words * MASK_BYTES)
     there = profile.runner == "V2" and profile.last and profile.rules.penalty_tables_are_charged
-    return derived(
+    return exact(
         "penalty tables", size if there else 0, "v1/worker/gpu/sample/penalties.py (PenaltiesState)"
     )

@@ -45,5 +45,5 @@ def peak(profile: Profile) -> MemoryPart:
     if profile.first and not profile.last:
         over += FIRST_STAGE_OVER
     return MemoryPart(
-        name, size, max(0, size - under), size + over, "derived", SOURCE[profile.runner]
+        name, size, max(0, size - under), size + over, "estimate", SOURCE[profile.runner]
     )

@@ -58,7 +58,7 @@ def require_modelled(model: Model, settings: VllmSettings, card: Card) -> str:
     named = settings.gpu or (card.name if card.name in names() else None)
     capability = UNNAMED if named is None else find(named).compute_capability
     if capability is None:
-        raise not_modelled("vllm", f"{named}, which is no GPU of NVIDIA's,")
+        raise not_modelled("vllm", f"{named}, of no generation of NVIDIA's that is known,")
     if capability in UNIFIED:
         raise not_modelled("vllm", UNIFIED[capability])
     return capability

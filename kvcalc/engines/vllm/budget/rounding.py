@@ -8,7 +8,7 @@ left whole (v1/worker/gpu_worker.py, _scoped_allocator_max_split).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from kvcalc.engines.memory_part import MemoryPart, derived
+from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights.held import Held, held
 from kvcalc.errors import UnsupportedError
@@ -42,7 +42,7 @@ def rounding(model: Model, settings: VllmSettings) -> tuple[MemoryPart, ...]:
     whole = settings.rules.large_blocks_are_whole
     source = "PyTorch, c10/cuda/CUDACachingAllocator.cpp"
     return tuple(
-        derived(
+        exact(
             "rounding of weights", sum(over(size, whole) * times for size, times in sizes), source
         )
         for sizes in map(_fused, stages)
