@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from kvcalc.readers import read as read
     from kvcalc.readers.reading import Reading as Reading
     from kvcalc.readers.weights import Weights as Weights
+    from kvcalc.records import Records as Records
     from kvcalc.units import AmountWarning as AmountWarning
 
     __version__: str
@@ -144,6 +145,7 @@ _HOMES = {
     "readers": "load read",
     "readers.reading": "Reading",
     "readers.weights": "Weights",
+    "records": "Records",
     "units": "AmountWarning",
 }
 """Each module and its public names; it is imported when one of them is first used."""

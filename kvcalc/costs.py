@@ -120,8 +120,8 @@ class Cost:
         """Bytes over all ranks for `sequences` (1 by default) of `context` tokens each.
 
         Every variable of the formula may be given (sequences, window ...); the others keep the
-        model's or the engine's own values. Positive ints give an int; a NumPy array (int64 or
-        object) or a series of pandas or Polars gives one of the same kind.
+        model's or the engine's own values. Positive ints give an int; a NumPy array, a series of
+        pandas or Polars, or a list, of whole numbers, gives one of the same kind.
 
         Raises:
             RequestError: a quantity is not positive and whole, or not in this formula; or the

@@ -23,6 +23,7 @@ ROOMS = (
     "kvcalc.frozen",
     "kvcalc.files",
     "kvcalc.html_table",
+    "kvcalc.records",
     "kvcalc.formula",
     "kvcalc.layers",
     "kvcalc.parameters",

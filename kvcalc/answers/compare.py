@@ -9,6 +9,7 @@ from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError, quote
 from kvcalc.model import Model
+from kvcalc.records import Records
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def compare(
     among: Iterable[str] | None = None,
     settings: Settings | None = None,
     **given: Any,
-) -> list[Compared]:
+) -> Records[Compared]:
     """Answer one request on every engine, or on those of `among`: one row per engine and window.
 
     `context` is tokens of one sequence, by default the model's maximum; settings are given as to
@@ -83,7 +84,7 @@ def compare(
         having = [name for name in names if setting in engines.find(name).settings.model_fields]
         if answered.isdisjoint(having):
             _refuse_value(models[0], setting, asked, {name: refusals[name] for name in having})
-    return [row for name in names for row in rows[name]]
+    return Records(row for name in names for row in rows[name])
 
 
 def refuse_unknown(settings: Iterable[str], names: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from kvcalc import engines
 from kvcalc.engines.engine import About, Engine
+from kvcalc.records import Records
 
 LEAST = ("ge", "gt")
 MOST = ("le", "lt")
@@ -41,9 +42,9 @@ class DescribedEngine(EngineRow):
     settings: tuple[SettingRow, ...]
 
 
-def list_engines() -> list[EngineRow]:
+def list_engines() -> Records[EngineRow]:
     """List the engines."""
-    return [EngineRow(**_row(engines.find(name))) for name in engines.ENGINES]
+    return Records(EngineRow(**_row(engines.find(name))) for name in engines.ENGINES)
 
 
 def describe_engine(name: str) -> DescribedEngine:

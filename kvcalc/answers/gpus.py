@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kvcalc.catalogue.gpus import catalogue
+from kvcalc.records import Records
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class GpuRow:
     note: str | None
 
 
-def gpus() -> list[GpuRow]:
+def gpus() -> Records[GpuRow]:
     """Read the whole catalogue."""
-    return [
+    return Records(
         GpuRow(
             gpu.name,
             gpu.product,
@@ -37,4 +38,4 @@ def gpus() -> list[GpuRow]:
             gpu.note,
         )
         for gpu in catalogue()
-    ]
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kvcalc.answers.show import ShownLayers, shown_layers
 from kvcalc.catalogue.models import names
 from kvcalc.readers import load
+from kvcalc.records import Records
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class ModelRow:
     fixed_bytes: int
 
 
-def models() -> list[ModelRow]:
+def models() -> Records[ModelRow]:
     """Read every preset."""
-    rows = []
+    rows: Records[ModelRow] = Records()
     for name in names():
         model = load(name)
         layers = shown_layers(model)

@@ -8,8 +8,9 @@ from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError
-from kvcalc.formula.formula import single
+from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
+from kvcalc.records import Records
 
 USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
 
@@ -30,7 +31,7 @@ def sweep(
     engine: str = "ideal",
     settings: Settings | None = None,
     **given: Any,
-) -> list[SweepRow]:
+) -> Records[SweepRow]:
     """Answer every context with every window, in tokens: one row per pair, contexts outermost.
 
     By default contexts are the model's own, else 8K, 32K, 128K and 256K up to its maximum, and
@@ -45,20 +46,20 @@ def sweep(
     models = [model.with_window(tokens) for tokens in windows] or [model]
     costs = [request.cost(one, engine, settings=settings, **given) for one in models]
     full = request.cost(model.with_full_attention(), engine, settings=settings, **given)
-    return [
+    return Records(
         SweepRow(
             **answer(cost, tokens, sequences),
             full_attention_bytes=full(tokens, sequences=sequences),
         )
         for tokens in contexts
         for cost in costs
-    ]
+    )
 
 
 def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     """Take one amount or several as a tuple without repeats."""
-    several = amounts if isinstance(amounts, Iterable) else (amounts,)
-    listed = tuple(dict.fromkeys(map(single, several)))
+    several = map(element, amounts) if isinstance(amounts, Iterable) else [single(amounts)]
+    listed = tuple(dict.fromkeys(several))
     if not listed:
         raise RequestError.about(name, "found an empty list, expected at least one")
     return listed

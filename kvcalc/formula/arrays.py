@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kvcalc.errors import MissingExtraError, RequestError, reason
+from kvcalc.formula.amounts import EXACT_FLOATS
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import Value, variables_of
 from kvcalc.formula.limits import Limit
@@ -86,6 +87,8 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
         if any(type(amount) is not int or amount < 1 for amount in array.flat):
             raise RequestError.about(name, "found an array of objects, expected positive ints")
         return array
+    if array.dtype.kind == "f":
+        array = _whole(numpy, name, array)
     if array.dtype.kind not in "iu":
         raise RequestError.about(name, f"found an array of {array.dtype}, expected whole numbers")
     if array.size and int(array.min()) < 1:
@@ -93,6 +96,16 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if array.size and int(array.max()) >= LIMIT:
         raise RequestError.of(name, int(array.max()), "less than 2^63")
     return array.astype(numpy.int64, copy=False)
+
+
+def _whole(numpy: Any, name: str, array: Any) -> Any:
+    """Take floats that are whole numbers as integers, as far as floats tell those apart."""
+    refused = array[~((array == numpy.floor(array)) & (abs(array) <= EXACT_FLOATS))]
+    if refused.size:
+        raise RequestError.about(
+            name, f"found {refused.flat[0]} in an array of {array.dtype}, expected whole numbers"
+        )
+    return array.astype(numpy.int64)
 
 
 def _refuse_overflow(expression: Value, own: Mapping[str, int], arrays: Mapping[str, Any]) -> None:

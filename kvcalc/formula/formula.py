@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from kvcalc.errors import RequestError, quote
+from kvcalc.formula.amounts import element, single
 from kvcalc.formula.expression import PYTHON, TEXT, Value, evaluated, render
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Formula:
     def __call__(self, context: Any, **given: Any) -> Any:
         """Evaluate: all quantities are positive ints, `context` in tokens of one sequence.
 
-        Any of them may be a NumPy array or a series of pandas or Polars; then so is the answer. A
-        single NumPy number counts as an int.
+        Any of them may be a NumPy array or a series of pandas or Polars, of whole numbers, which
+        may be stored as floats; then so is the answer. Lists of one length give a list. A single
+        NumPy number counts as an int.
 
         Raises:
             RequestError: a quantity is not positive and whole, is not in this formula, or is past a
@@ -68,6 +70,8 @@ class Formula:
         for name, value in amounts.items():
             if name not in self.variables and name != "context":
                 raise self._refused(name)
+            if isinstance(value, list | tuple):
+                return self._of_lists(amounts)
             if not hasattr(value, "__array__") and (type(value) is not int or value < 1):
                 raise RequestError.of(name, value, "a positive int")
         from kvcalc.formula.arrays import over
@@ -77,6 +81,16 @@ class Formula:
             return self(**amounts)
         own = {name: value for name, value in amounts.items() if name not in arrays}
         return over(self.expression, {**self.variables, **own}, arrays, self.limits)
+
+    def _of_lists(self, amounts: Mapping[str, Any]) -> list[int]:
+        """Evaluate for the elements of lists, beside amounts that are the same for all."""
+        lists = {name: value for name, value in amounts.items() if isinstance(value, list | tuple)}
+        sizes = {name: len(value) for name, value in lists.items()}
+        if len(set(sizes.values())) > 1:
+            told = ", ".join(f"{name} of {size:,}" for name, size in sizes.items())
+            raise RequestError.about("lists", f"found {told}, expected lists of one length")
+        rows = zip(*(map(element, value) for value in lists.values()), strict=True)
+        return [self(**{**amounts, **dict(zip(lists, row, strict=True))}) for row in rows]
 
     def polars(self, *, checked: bool = False, **names: str) -> Any:
         """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
@@ -138,8 +152,3 @@ class Formula:
         known = ", ".join(["context", *self.variables])
         unknown = f"{quote(name)} is not in this formula; it has {known}"
         return RequestError(self._absent.get(name) or unknown, field=name)
-
-
-def single(value: Any) -> Any:
-    """Turn a NumPy number, or an array without dimensions, into a Python number."""
-    return value.item() if getattr(value, "shape", None) == () else value

@@ -24,6 +24,7 @@ from kvcalc.model import Model
 from kvcalc.readers.traces.service import Service, number, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
 from kvcalc.readers.weights import Weights
+from kvcalc.records import Records
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -47,6 +48,9 @@ class Traced:
     admission: Admission | None
     weights: Weights | None
     timeline: Callable[[], "DuckDBPyRelation"] = field(repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        return Records(self.rows)._repr_html_()
 
 
 def trace(
