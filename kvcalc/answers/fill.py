@@ -10,6 +10,8 @@ from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.readers import load
 from kvcalc.readers.rows import read_rows
+from kvcalc.readers.table import Table
+from kvcalc.records import Records
 from kvcalc.units import parse_tokens
 
 QUESTIONS = (
@@ -33,6 +35,9 @@ STRUCTURE = tuple(name for name in QUESTIONS if name not in AMOUNTS)
 ANSWERS = ("bytes", "bytes_per_gpu", "error")
 """The columns of answers: bytes over all ranks, bytes on the fullest rank, or the error."""
 
+ADDED = ("gib", "fits", "gpus")
+"""The columns of answers on request: bytes in GiB, whether it fits on GPUs, and on how many."""
+
 RELEASE = "engine_version"
 """The column of answers for a plan that names engines: the release that the bytes hold for."""
 
@@ -41,13 +46,24 @@ MAX_COSTS = 10_000
 
 
 class Filled(NamedTuple):
-    """A row's answer: its cost and the amounts it was evaluated for, or why it has none."""
+    """A row's answer: its cost and the amounts it was evaluated for, or why it has none.
+
+    `structure` are the row's cells of `STRUCTURE`; `added` are those of columns asked for beside.
+    """
 
     bytes: int | None = None
     bytes_per_gpu: int | None = None
     error: str = ""
     cost: Cost | None = None
     given: Mapping[str, int] = {}
+    structure: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the row names, and its engine."""
+        _, engine, *settings = self.structure
+        return {"engine": engine or "ideal", **_settings(*settings)}
 
     @property
     def engine_version(self) -> str:
@@ -72,7 +88,7 @@ class FilledRow:
     engine_version: str | None
 
 
-def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[FilledRow]:
+def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> Records[FilledRow]:
     """Answer every row of a plan: a CSV, Parquet or .xlsx file with one question per row.
 
     Its columns are model and context, and as needed engine, release, sequences, window,
@@ -83,8 +99,9 @@ def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> list[
         KvcalcError: the file cannot be read, or a column is missing or occurs twice.
     """
     with read_rows(Path(plan)) as table:
+        table = unanswered(table)
         answer = filler(len(table.header), places(table.header, columns or {}))
-        return [_record(table.header, line, row, answer(row)) for line, row in table.rows]
+        return Records(_record(table.header, line, row, answer(row)) for line, row in table.rows)
 
 
 def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled) -> FilledRow:
@@ -99,7 +116,9 @@ def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled)
     )
 
 
-def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
+def places(
+    header: Sequence[str], named: Mapping[str, str], added: Sequence[str] = ()
+) -> dict[str, int]:
     """Find the column of each question, by its default name or by the one that is given.
 
     Raises:
@@ -126,12 +145,35 @@ def places(header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
             raise RequestError(
                 f"column {quote(name)}: missing; the columns are {columns}", field=name
             )
-    for answer in answers_to(found):
+    for answer in (*answers_to(found), *added):
         if answer in header:
             raise RequestError(
                 f"column {quote(answer)}: found already, expected to be added", field=answer
             )
     return found
+
+
+def unanswered(table: Table) -> Table:
+    """Leave out the answers of an earlier run, if the plan is its output: from bytes to the right.
+
+    A column of that name alone is the plan's own.
+    """
+    header = table.header
+    if not all(name in header for name in ANSWERS):
+        return table
+    own = {
+        place
+        for place, name in enumerate(header)
+        if name in (*ANSWERS, RELEASE, *ADDED) and place >= header.index(ANSWERS[0])
+    }
+
+    def rest(cells: list[str]) -> list[str]:
+        if len(cells) != len(header):
+            return cells
+        return [cell for place, cell in enumerate(cells) if place not in own]
+
+    rows = ((number, rest(cells)) for number, cells in table.rows)
+    return table._replace(header=rest(header), rows=rows)
 
 
 def answers_to(columns: Collection[str]) -> tuple[str, ...]:
@@ -170,7 +212,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
             if "window" in given and cost.model.window is None:
                 cost = _with_window(asked, given.pop("window"))
             total = cost.formula(**given)
-            return Filled(total, cost.per_gpu(**given), "", cost, given)
+            return Filled(total, cost.per_gpu(**given), "", cost, given, asked)
         except KvcalcError as error:
             return Filled(error=str(error))
 

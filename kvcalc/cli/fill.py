@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from kvcalc import engines
-from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.answers.fill import Filled, filler, places, unanswered
+from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
@@ -23,11 +24,14 @@ OTHER_FORMS = {".json", ".md", ".parquet", ".xls", ".xlsm", ".ods"}
 
 def fill(
     plan: Annotated[
-        Path, typer.Argument(help="A .csv, .parquet or .xlsx file, or - for CSV from stdin.")
+        Path,
+        typer.Argument(help="A .csv, .tsv, .parquet or .xlsx file, or - for CSV from stdin."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A .csv or .xlsx file.  [default: CSV to stdout]"),
+        typer.Option(
+            "-o", "--output", help="A .csv, .tsv or .xlsx file.  [default: CSV to stdout]"
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -35,31 +39,45 @@ def fill(
             metavar="QUESTION=NAME", help="Name of a column in the plan, as context=ctx_len."
         ),
     ] = None,
+    add: Annotated[
+        str | None, typer.Option(help="More columns of answers, as gib,fits,gpus.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="The GPU of fits and gpus, as h200.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="How many of it fits asks about.  [default: any number]")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
 ) -> int:
     """Answer every row of a plan, in columns beside it.
 
     A plan has the columns model and context, and as needed engine, release, sequences, window,
-    kv_cache_dtype and tensor_parallel_size.
+    kv_cache_dtype and tensor_parallel_size. Cells are parted by commas, semicolons or tabs. The
+    answers of an earlier run are replaced.
 
     kvcalc fill plan.csv -o filled.csv
+
+    kvcalc fill plan.csv --add gib,fits --gpu h200 --gpus 8
     """
     source = None if str(plan) == "-" else plan
     if output is not None and output.suffix.lower() in OTHER_FORMS:
         name = quote(str(output), 300)
         raise RequestError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
     _refuse_to_overwrite(source, output, force)
+    adding = Adding(tuple(add.split(",")) if add else (), gpu, gpus)
     bad = 0
     used: set[str] = set()
     with read_rows(source) as table:
-        columns = places(table.header, named(column or (), "--column", "question=name"))
+        table = unanswered(table)
+        named_columns = named(column or (), "--column", "question=name")
+        columns = places(table.header, named_columns, adding.columns)
+        add_to = adder(adding)
         answer = filler(len(table.header), columns)
 
         def answers() -> Iterator[tuple[Sequence[str], Filled]]:
             nonlocal bad
             for number, row in reading(table, source):
-                found = answer(row)
+                found = add_to(answer(row))
                 if found.error:
                     bad += 1
                     if strict:
@@ -68,7 +86,7 @@ def fill(
                     used.add(found.cost.engine)
                 yield row, found
 
-        _write(table, answers(), columns, output)
+        _write(table, answers(), columns, output, adding.columns)
         unread = {name for place, name in enumerate(table.header) if place not in columns.values()}
     _note_settings(unread, used)
     if bad:
@@ -90,21 +108,23 @@ def _write(
     rows: Iterator[tuple[Sequence[str], Filled]],
     columns: dict[str, int],
     output: Path | None,
+    added: Sequence[str],
 ) -> None:
     from kvcalc.outputs.fill_csv import write_csv
 
     if output is None:
         with streamed_stdout() as file:
-            write_csv(file, table.header, rows, columns)
+            write_csv(file, table.header, rows, columns, added, table.delimiter)
         return
     with replacing(output) as part:
         if output.suffix.lower() == ".xlsx":
             from kvcalc.outputs.workbook.fill_xlsx import write_xlsx
 
-            write_xlsx(part, table.header, rows, columns)
+            write_xlsx(part, table.header, rows, columns, added)
         else:
+            delimiter = "\t" if output.suffix.lower() == ".tsv" else table.delimiter
             with part.open("w", encoding="utf-8", newline="") as file:
-                write_csv(file, table.header, rows, columns)
+                write_csv(file, table.header, rows, columns, added, delimiter)
 
 
 def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) -> None:

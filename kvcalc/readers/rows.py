@@ -1,9 +1,11 @@
-"""A table's rows, streamed: CSV, Parquet or the values of a workbook's first sheet."""
+"""A table's rows, streamed: CSV, TSV, Parquet or the values of a workbook's first sheet."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +16,8 @@ from kvcalc.readers.table import MAX_CELL_CHARACTERS, Table, header_of
 from kvcalc.readers.workbook import workbook
 
 MAX_LINE_BYTES = 2**24
+DELIMITERS = ",;\t"
+"""What may stand between cells: spreadsheets write ; where the comma is a decimal point."""
 
 
 @contextmanager
@@ -38,7 +42,10 @@ def read_rows(path: Path | None) -> Iterator[Table]:
 
 
 def _csv(file: BinaryIO, path: Path | None) -> Table:
-    reader = csv.reader(_lines(file, path), strict=True)
+    lines = _lines(file, path)
+    first = next(lines, "")
+    delimiter = _delimiter(first)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     csv.field_size_limit(MAX_CELL_CHARACTERS)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -51,7 +58,13 @@ def _csv(file: BinaryIO, path: Path | None) -> Table:
 
     found = rows()
     _, header = next(found, (0, []))
-    return Table(header_of(header, path), found, file)
+    return Table(header_of(header, path), found, file, delimiter)
+
+
+def _delimiter(header: str) -> str:
+    """What stands most often between the names of a header; a comma where nothing does."""
+    unquoted = re.sub(r'"[^"]*"?', "", header)
+    return max(DELIMITERS, key=unquoted.count)
 
 
 def _lines(file: BinaryIO, path: Path | None) -> Iterator[str]:

@@ -14,12 +14,14 @@ MAX_CELL_CHARACTERS = 2**17
 class Table(NamedTuple):
     """A header and the rows beneath it, as text, each with the number of its line or row.
 
-    `file` is the open file if its position tells how much was read, else None.
+    `file` is the open file if its position tells how much was read, else None; `delimiter` is what
+    stands between two cells of a file of text.
     """
 
     header: list[str]
     rows: Iterator[tuple[int, list[str]]]
     file: BinaryIO | None = None
+    delimiter: str = ","
 
 
 def header_of(cells: list[str], path: Path | None) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import kvcalc
 from tests.conftest import Cli
 
 PLAN = "team,model,context\na,k-exaone-236b-a23b,262144\n=b+1,llama-3.1-8b,8K\n"
@@ -124,3 +125,76 @@ def test_a_plan_asks_for_releases_and_is_told_them(cli: Cli, tmp_path: Path) -> 
         ("19301662720", "0.33.0"),
         ("", ""),
     ]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", ","], ids=["semicolon", "tab", "comma"])
+def test_a_plan_is_parted_as_its_program_parts_it(cli: Cli, tmp_path: Path, delimiter: str) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text(PLAN.replace(",", delimiter), newline="")
+    assert cli("fill", str(plan)).out == FILLED.replace(",", delimiter)
+
+
+def test_a_comma_within_a_quoted_name_parts_nothing(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text('"a, b, c, d";model;context\n1;llama-3.1-8b;8K\n', newline="")
+    header, row = cli("fill", str(plan)).out.splitlines()
+    assert header == "a, b, c, d;model;context;bytes;bytes_per_gpu;error"
+    assert row == "1;llama-3.1-8b;8K;1073741824;1073741824;"
+
+
+def test_a_filled_plan_is_filled_again(cli: Cli, plan: Path, tmp_path: Path) -> None:
+    once, again = tmp_path / "once.csv", tmp_path / "again.tsv"
+    assert cli("fill", str(plan), "-o", str(once), "--add", "gib").code == 0
+    once.write_text(once.read_text().replace("8K,1073741824", "16K,1073741824"))
+    assert cli("fill", str(once), "-o", str(again)).code == 0
+    changed = FILLED.replace("8K,1073741824,1073741824", "16K,2147483648,2147483648")
+    assert again.read_text() == changed.replace(",", "\t")
+
+
+def test_a_column_named_as_one_of_the_answers_is_the_plans_own(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("model,context,error\nllama-3.1-8b,8K,mine\n")
+    outcome = cli("fill", str(plan))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "kvcalc: column 'error': found already, expected to be added\n"
+    plan.write_text("gpus,model,context\n4,llama-3.1-8b,8K\n")
+    outcome = cli("fill", str(plan), "--add", "gpus", "--gpu", "h200")
+    assert outcome.err == "kvcalc: column 'gpus': found already, expected to be added\n"
+
+
+def test_columns_are_added_on_request(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text(
+        "model,context,sequences\nllama-3.1-8b,128K,1\nllama-3.1-405b,128K,1\nkimi-k3,8K,1\n,8K,1\n"
+    )
+    asked = ("--add", "gpus,gib,fits", "--gpu", "h200", "--gpus", "4")
+    outcome = cli("fill", str(plan), *asked)
+    assert outcome.code == 1
+    rows = [line.split(",") for line in outcome.out.splitlines()]
+    assert rows[0][-3:] == ["gpus", "gib", "fits"]
+    for row, model in zip(rows[1:3], ("llama-3.1-8b", "llama-3.1-405b"), strict=True):
+        least = kvcalc.fit(kvcalc.load(model), gpu="h200", context=131_072, sequences=1)
+        held = kvcalc.fit(kvcalc.load(model), gpu="h200", gpus=4, context=131_072, sequences=1)
+        assert row[-3:] == [str(least.gpus), row[-2], "yes" if held.fits else "no"]
+        assert float(row[-2]) == int(row[3]) / 2**30
+    assert [row[-1] for row in rows[1:3]] == ["yes", "no"]
+    assert "fits: weights: Kimi-K3 does not say" in outcome.out.splitlines()[3]
+    assert rows[4][-3:] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["--add", "tib"], "--add: found 'tib', expected gib, fits, gpus, each once"),
+        (["--add", "gib,gib"], "--add: found 'gib', expected gib, fits, gpus, each once"),
+        (["--add", "fits"], "--add: fits needs --gpu, as --gpu h200"),
+        (["--gpu", "h200"], "--gpu: needs --add fits or --add gpus"),
+        (["--add", "gpus", "--gpu", "h200", "--gpus", "4"], "--gpus: needs --add fits"),
+    ],
+    ids=str,
+)
+def test_a_column_that_cannot_be_added_is_refused(
+    cli: Cli, plan: Path, asked: list[str], sentence: str
+) -> None:
+    outcome = cli("fill", str(plan), *asked)
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kvcalc: {sentence}\n")

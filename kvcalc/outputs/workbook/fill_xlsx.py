@@ -40,8 +40,12 @@ def write_xlsx(
     header: Sequence[str],
     rows: Iterable[tuple[Sequence[str], Filled]],
     columns: Mapping[str, int],
+    added: Sequence[str] = (),
 ) -> None:
     """Write the plan and its answers to one sheet; `columns` are the places of the questions.
+
+    `added` are the answers on request: GiB is a formula on the bytes beside it, the others are what
+    `fit` says of the row as it stands.
 
     An amount that has an answer stands in its cell as a number, 256K as 262,144, and in a formula
     as that cell; one that no formula varies stays as it was typed.
@@ -50,7 +54,7 @@ def write_xlsx(
         RequestError: there are more rows or columns, or a longer text, than a spreadsheet holds; or
             XlsxWriter is not installed.
     """
-    names = answers_to(columns)
+    names = (*answers_to(columns), *added)
     if len(header) + len(names) > MAX_COLUMNS:
         raise RequestError.about(
             "output",
@@ -62,6 +66,7 @@ def write_xlsx(
         sheet = book.add_worksheet("Filled")
         bold = book.add_format({"bold": True, "bottom": 1})
         whole = book.add_format({"num_format": "#,##0"})
+        gib = book.add_format({"num_format": "#,##0.00"})
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(header) + 1, 18)
         for place, name in enumerate([*header, *names]):
@@ -86,6 +91,22 @@ def write_xlsx(
             if RELEASE in names:
                 place = len(header) + names.index(RELEASE)
                 sheet.write_string(number - 1, place, found.engine_version)
+            if found.error:
+                sheet.write_string(number - 1, len(header) + 2, found.error)
+            for place, name in enumerate(added):
+                at = len(header) + len(names) - len(added) + place
+                total = f"{letters(len(header))}{number}" if name == "gib" else ""
+                _write_added(sheet, number - 1, at, found.added[place], total, gib)
+
+
+def _write_added(sheet: Any, row: int, place: int, cell: str, total: str, style: Any) -> None:
+    """Write an answer on request: GiB as a formula on the cell of the bytes, else its value."""
+    if total:
+        sheet.write_formula(row, place, f"={total}/2^30", style, float(cell))
+    elif cell.isdecimal():
+        sheet.write_number(row, place, int(cell))
+    else:
+        sheet.write_string(row, place, cell)
 
 
 def _write_cells(

@@ -8,7 +8,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from kvcalc.answers.fill import Filled, filler, places
+from kvcalc.answers.fill import ADDED, Filled, filler, places
+from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook import fill_xlsx
 from tests.outputs.workbook.office import cached, changed, recalculated
@@ -41,6 +42,18 @@ def test_an_amount_is_its_cell_however_it_was_typed(tmp_path: Path) -> None:
     assert sheet[5][7] == "=(12*D6 + 36*MIN(D6, F6))*4096*E6"
     assert sheet[2][7:] == ["=131072*D3", "=131072*D3", None, "-"]
     assert (sheet[2][3], sheet[5][4]) == (8_192, 8_192)
+
+
+def test_gib_is_a_formula_on_the_bytes_beside_it(tmp_path: Path) -> None:
+    columns = places(HEADER, {}, ADDED)
+    answer, add = filler(len(HEADER), columns), adder(Adding(ADDED, "h200"))
+    rows = [(row, add(answer(row))) for row in ROWS[:4]]
+    fill_xlsx.write_xlsx(tmp_path / "filled.xlsx", HEADER, rows, columns, ADDED)
+    sheet = openpyxl.load_workbook(tmp_path / "filled.xlsx")["Filled"]
+    header, first, _, _, bad = sheet.iter_rows(values_only=True)
+    assert header[-3:] == ADDED
+    assert first[-3:] == ("=H2/2^30", "yes", int(rows[0][1].added[2]))
+    assert bad[-3:] == (None, None, None)
 
 
 def test_what_is_no_plain_number_stays_as_it_was_typed(tmp_path: Path) -> None:
