@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kvcalc.costs import Cost
-from kvcalc.engines import request
+from kvcalc.engines import find, request
 from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.model import Model
 from kvcalc.readers import load
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
@@ -181,8 +182,10 @@ def answers_to(columns: Collection[str]) -> tuple[str, ...]:
     return (*ANSWERS, RELEASE) if "engine" in columns else ANSWERS
 
 
-def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], Filled]:
-    """Make the function that answers a row of `width` cells.
+def filler(
+    width: int, columns: Mapping[str, int], gpu: str | None = None
+) -> Callable[[Sequence[str]], Filled]:
+    """Make the function that answers a row of `width` cells, on a GPU where one is named.
 
     An empty cell means the default: the engine ideal, the newest release measured, one sequence,
     the model's own window and element type, one rank.
@@ -200,7 +203,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
         if cost is None:
             if len(costs) >= MAX_COSTS:
                 costs.clear()
-            cost = costs[asked] = _cost(*asked)
+            cost = costs[asked] = _cost(asked, gpu)
         if isinstance(cost, str):
             return Filled(error=cost)
         try:
@@ -210,7 +213,7 @@ def filler(width: int, columns: Mapping[str, int]) -> Callable[[Sequence[str]], 
                 if (cell := cells[place]) or name == "context"
             }
             if "window" in given and cost.model.window is None:
-                cost = _with_window(asked, given.pop("window"))
+                cost = _with_window(cost, asked, gpu, given.pop("window"))
             total = cost.formula(**given)
             return Filled(total, cost.per_gpu(**given), "", cost, given, asked)
         except KvcalcError as error:
@@ -226,14 +229,20 @@ def _amount(cell: str, name: str) -> int:
     return parse_tokens(cell, name)
 
 
-def _cost(model: str, engine: str, dtype: str, ranks: str, release: str) -> Cost | str:
+def _cost(asked: tuple[str, ...], gpu: str | None) -> Cost | str:
     try:
-        for name, cell in zip(STRUCTURE, (model, engine, dtype, ranks, release), strict=True):
+        for name, cell in zip(STRUCTURE, asked, strict=True):
             _refuse_formula(name, cell)
-        settings = _settings(dtype, ranks, release)
-        return request.cost(load(_required(model)), engine or "ideal", **settings)
+        return _of(load(_required(asked[0])), asked, gpu)
     except KvcalcError as error:
         return str(error)
+
+
+def _of(model: Model, asked: tuple[str, ...], gpu: str | None) -> Cost:
+    _, engine, *settings = asked
+    engine = engine or "ideal"
+    on: dict[str, Any] = {"gpu": gpu} if gpu and "gpu" in find(engine).settings.model_fields else {}
+    return request.cost(model, engine, **_settings(*settings), **on)
 
 
 def _refuse_formula(name: str, cell: str) -> None:
@@ -259,7 +268,6 @@ def _settings(dtype: str, ranks: str, release: str) -> dict[str, Any]:
     return {name: cell for name, cell in named.items() if cell}
 
 
-def _with_window(asked: tuple[str, ...], window: int) -> Cost:
+def _with_window(cost: Cost, asked: tuple[str, ...], gpu: str | None, window: int) -> Cost:
     """Give one window to a model with several, whose formula has no variable for them."""
-    model, engine, *settings = asked
-    return request.cost(load(model).with_window(window), engine or "ideal", **_settings(*settings))
+    return _of(cost.model.with_window(window), asked, gpu)

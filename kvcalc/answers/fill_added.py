@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kvcalc.answers.fill import ADDED, Filled
 from kvcalc.answers.fit import Fit, fit
+from kvcalc.catalogue.gpus import find
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
 
@@ -20,7 +21,7 @@ class Adding:
     """The columns asked for, the GPU that they are about, and how many of it there are.
 
     Raises:
-        RequestError: a column is not known or asked for twice, or the GPU is missing.
+        RequestError: a column is not known or asked for twice, or the GPU is missing or not known.
     """
 
     columns: Sequence[str] = ()
@@ -33,11 +34,11 @@ class Adding:
                 raise RequestError.about(
                     "--add", f"found {quote(name)}, expected {', '.join(ADDED)}, each once"
                 )
+        if self.gpu is not None:
+            find(self.gpu)
         of_gpus = [name for name in self.columns if name in OF_GPUS]
         if of_gpus and self.gpu is None:
             raise RequestError.about("--add", f"{of_gpus[0]} needs --gpu, as --gpu h200")
-        if self.gpu is not None and not of_gpus:
-            raise RequestError.about("--gpu", "needs --add fits or --add gpus")
         if self.gpus is not None and "fits" not in of_gpus:
             raise RequestError.about("--gpus", "needs --add fits")
 
@@ -55,7 +56,7 @@ def adder(asked: Adding) -> Callable[[Filled], Filled]:
             return found._replace(added=("",) * len(asked.columns))
         cells = {"gib": _gib(found.bytes), **dict.fromkeys(OF_GPUS, "")}
         error = ""
-        if asked.gpu is not None:
+        if asked.gpu is not None and not set(OF_GPUS).isdisjoint(asked.columns):
             key = (found.structure, *found.given.items())
             if key not in known:
                 if len(known) >= MAX_FITS:

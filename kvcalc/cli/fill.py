@@ -10,6 +10,7 @@ import typer
 from kvcalc import engines
 from kvcalc.answers.fill import Filled, filler, places, unanswered
 from kvcalc.answers.fill_added import Adding, adder
+from kvcalc.cli.options import GPU
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
@@ -42,7 +43,7 @@ def fill(
     add: Annotated[
         str | None, typer.Option(help="More columns of answers, as gib,fits,gpus.")
     ] = None,
-    gpu: Annotated[str | None, typer.Option(help="The GPU of fits and gpus, as h200.")] = None,
+    gpu: Annotated[str | None, typer.Option(help=GPU)] = None,
     gpus: Annotated[
         int | None, typer.Option(help="How many of it fits asks about.  [default: any number]")
     ] = None,
@@ -72,7 +73,7 @@ def fill(
         named_columns = named(column or (), "--column", "question=name")
         columns = places(table.header, named_columns, adding.columns)
         add_to = adder(adding)
-        answer = filler(len(table.header), columns)
+        answer = filler(len(table.header), columns, gpu)
 
         def answers() -> Iterator[tuple[Sequence[str], Filled]]:
             nonlocal bad

@@ -182,13 +182,27 @@ def test_columns_are_added_on_request(cli: Cli, tmp_path: Path) -> None:
     assert rows[4][-3:] == ["", "", ""]
 
 
+def test_the_engines_defaults_are_those_on_the_gpu(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("model,context,engine\nk-exaone-236b-a23b,256K,vllm\ngpt-oss-20b,8K,\n")
+    rows = [line.split(",") for line in cli("fill", str(plan), "--gpu", "l4").out.splitlines()]
+    model = kvcalc.load("k-exaone-236b-a23b")
+    assert int(rows[1][3]) == kvcalc.cost(model, "vllm", gpu="l4")(262_144)
+    assert int(rows[1][3]) != kvcalc.cost(model, "vllm")(262_144)
+
+
+def test_a_gpu_that_nobody_knows_is_refused_once(cli: Cli, plan: Path) -> None:
+    outcome = cli("fill", str(plan), "--gpu", "h2000")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("kvcalc: GPU 'h2000' is unknown; did you mean h200")
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
         (["--add", "tib"], "--add: found 'tib', expected gib, fits, gpus, each once"),
         (["--add", "gib,gib"], "--add: found 'gib', expected gib, fits, gpus, each once"),
         (["--add", "fits"], "--add: fits needs --gpu, as --gpu h200"),
-        (["--gpu", "h200"], "--gpu: needs --add fits or --add gpus"),
         (["--add", "gpus", "--gpu", "h200", "--gpus", "4"], "--gpus: needs --add fits"),
     ],
     ids=str,

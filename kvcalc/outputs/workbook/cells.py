@@ -60,15 +60,14 @@ class Chart(NamedTuple):
 class Sheet:
     """A sheet by its name; rows and columns count from 0.
 
-    `locked` sheets let people change input cells alone; a table in one could not grow.
-    `one_page_wide` sheets are printed so.
+    `locked` sheets let people change input cells alone; a table in one could not grow. Rows and
+    columns before `frozen` stay in sight, and stand on every page that is printed.
     """
 
     name: str
     widths: tuple[int, ...]
     frozen: tuple[int, int] = (0, 0)
     locked: bool = True
-    one_page_wide: bool = True
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)

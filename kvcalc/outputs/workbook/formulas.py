@@ -38,7 +38,7 @@ UNITS = {
 
 def formulas_sheet(book: Workbook) -> Sheet:
     """Lay out the sheet in which *Plan* and *Workload* look up their answers."""
-    sheet = Sheet("Formulas", WIDTHS, frozen=(FIRST_ROW, 4), one_page_wide=False)
+    sheet = Sheet("Formulas", WIDTHS, frozen=(FIRST_ROW, 4))
     sheet.put(0, 0, "Formulas", "title")
     sheet.put(
         1,

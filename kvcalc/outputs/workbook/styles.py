@@ -7,6 +7,8 @@ BLUE, GREY, LINE, PALE = "#0000FF", "#666666", "#BFBFBF", "#FFFBE6"
 INPUT = {"font_color": BLUE, "bg_color": PALE, "border": 1, "border_color": LINE, "locked": False}
 NOTE = {"font_color": GREY, "italic": True}
 ANSWER = {"bold": True, "bg_color": "#EEF5EE", "border": 1, "border_color": LINE}
+APART = {"align": "left", "indent": 1}
+"""A text beside a number does not touch it; LibreOffice indents no cell without its side."""
 TOP = {"valign": "top"}
 """How a cell's text is aligned, in any style."""
 
@@ -18,9 +20,9 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "head": HEAD,
     "number head": {**HEAD, "align": "right"},
     "text": {},
-    "note": {**NOTE, "indent": 1},
+    "note": {**NOTE, **APART},
     "number note": {**NOTE, "align": "right"},
-    "wrapped": {"text_wrap": True, "valign": "top", "font_size": 9, "indent": 1},
+    "wrapped": {"text_wrap": True, "valign": "top", "font_size": 9, **APART},
     "number": {"num_format": BYTES},
     "gib": {"num_format": "#,##0.00"},
     "percent": {"num_format": "0.0%"},

@@ -196,8 +196,9 @@ def _write_charts(sheet: Sheet, blocks: list[Block]) -> None:
     own = [block for block in blocks if block.listed is blocks[0].listed]
     series = [_against_context(f"window {one.window:,}", one, "GiB") for one in own if one.window]
     series.append(_against_context("full attention", own[0], "full, GiB"))
-    title = f"GiB against context: {own[0].listed.name}"  # "=" would start a formula
-    chart = Chart("line", "", title, "context", "GiB", tuple(series), place + 20, SUMMARY)
+    # "=" at its start would make the title a formula.
+    texts = (f"GiB against context: {own[0].listed.name}", "context, tokens", "GiB")
+    chart = Chart("scatter", "straight_with_markers", *texts, tuple(series), place + 20, SUMMARY)
     sheet.charts.append(chart)
 
 

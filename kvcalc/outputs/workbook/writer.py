@@ -12,6 +12,14 @@ from kvcalc.outputs.workbook.styles import STYLES, TOP
 from kvcalc.outputs.workbook.xlsx import new_workbook
 from kvcalc.outputs.write import replacing
 
+PAGE = 240
+"""Characters across a page: at more, landscape A4 (297 mm) and Letter (11 in) print below 7 points.
+
+A column is as many wide as it has digits of 11 points, 7 pixels each at 96 to the inch.
+"""
+CHART_ROWS = 19
+"""The rows of 20 pixels beneath the first that a chart of 360 pixels lies over."""
+
 
 def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) -> None:
     """Write sheets to a workbook; `names` are its defined names, each with its cell.
@@ -71,7 +79,7 @@ def _write_sheet(book: Any, written: Any, sheet: Sheet, styles: Mapping[str, Any
         rule = {"type": "formula", "criteria": condition, "format": styles["fits"]}
         written.conditional_format(row, column, row, column, rule)
     for chart in sheet.charts:
-        _insert_chart(book, written, sheet.name, chart)
+        _insert_chart(book, written, sheet, chart)
     _set_page(written, sheet)
 
 
@@ -84,11 +92,26 @@ def _set_page(written: Any, sheet: Sheet) -> None:
         written.ignore_errors({"formula_unlocked": typed_over})
     written.freeze_panes(*sheet.frozen)
     written.hide_gridlines(2)
-    written.set_landscape()
-    if sheet.one_page_wide:
-        written.fit_to_pages(1, 0)
+    _set_print(written, sheet)
     if sheet.locked:
         written.protect("", {"format_columns": True, "format_rows": True})
+
+
+def _set_print(written: Any, sheet: Sheet) -> None:
+    """Print the cells in use on as few pages across as can be read, on A4 and Letter alike."""
+    rows, columns = (max(places) for places in zip(*sheet.cells, strict=True))
+    for chart in sheet.charts:
+        rows = max(rows, chart.row + CHART_ROWS)
+    written.print_area(0, 0, rows, max(columns, len(sheet.widths) - 1))
+    written.set_landscape()
+    written.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+    written.set_footer("&L&A&R&P / &N")
+    written.fit_to_pages(-(-sum(sheet.widths) // PAGE), 0)
+    header, names = sheet.frozen
+    if header:
+        written.repeat_rows(0, header - 1)
+    if names and sum(sheet.widths) > PAGE:
+        written.repeat_columns(0, names - 1)
 
 
 def _heights(sheet: Sheet) -> dict[int, int]:
@@ -154,18 +177,22 @@ def _rule(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _insert_chart(book: Any, written: Any, sheet: str, chart: Chart) -> None:
+def _insert_chart(book: Any, written: Any, sheet: Sheet, chart: Chart) -> None:
+    """Draw a chart as wide as the columns from its own on, so that a page cuts none."""
+    wide = sum(7 * width + 5 for width in sheet.widths[chart.column :])
     drawn = book.add_chart({"type": chart.kind, "subtype": chart.subtype})
     for series in chart.series:
         drawn.add_series(
             {
                 "name": series.name,
-                "categories": [sheet, *series.categories],
-                "values": [sheet, *series.values],
+                "categories": [sheet.name, *series.categories],
+                "values": [sheet.name, *series.values],
             }
         )
     drawn.set_title({"name": chart.title, "name_font": {"size": 12}})
-    drawn.set_x_axis({"name": chart.x, "num_format": "#,##0"})
+    from_zero = {"min": 0} if chart.kind == "scatter" else {}
+    drawn.set_x_axis({"name": chart.x, "num_format": "#,##0", **from_zero})
     drawn.set_y_axis({"name": chart.y, "num_format": "#,##0", "min": 0})
-    drawn.set_size({"width": 640, "height": 360})
+    drawn.set_legend({"position": "bottom"})
+    drawn.set_size({"width": wide, "height": 360})
     written.insert_chart(chart.row, chart.column, drawn)

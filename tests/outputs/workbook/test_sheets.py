@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import openpyxl
 import pytest
+from openpyxl.utils import range_boundaries
 
 import kvcalc
 from kvcalc.answers.workbook import Workbook, workbook
@@ -153,6 +155,38 @@ def test_sweep_says_which_row_it_follows_and_draws_two_charts(path: Path, book: 
     with ZipFile(path) as archive:
         assert sum(name.startswith("xl/charts/chart") for name in archive.namelist()) == 2
         assert not [name for name in archive.namelist() if "external" in name or "vba" in name]
+
+
+def test_every_sheet_prints_its_cells_on_pages_that_can_be_read(book: Any) -> None:
+    for sheet in book:
+        wide = sum(column.width for column in [*sheet.column_dimensions.values()])
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert wide / (sheet.page_setup.fitToWidth or 1) <= 245  # each has a margin of its own
+        assert sheet.page_setup.fitToHeight == 0
+        left, top, right, bottom = range_boundaries(sheet.print_area.partition("!")[2])
+        assert (left, top) == (1, 1)
+        assert (right, bottom) >= (sheet.max_column, sheet.max_row)
+        for chart in sheet._charts:
+            end = chart.anchor.to
+            assert end.col < right or (end.col == right and end.colOff == 0)
+            assert end.row <= bottom
+        assert sheet.print_title_rows is not None
+
+
+def test_the_axis_of_contexts_is_of_numbers(path: Path) -> None:
+    with ZipFile(path) as archive:
+        drawn = archive.read("xl/charts/chart2.xml")
+    assert b"<c:scatterChart>" in drawn
+    assert b"<c:catAx>" not in drawn
+
+
+def test_a_text_beside_a_number_does_not_touch_it(book: Any) -> None:
+    for sheet in book:
+        for row in sheet.iter_rows():
+            for number, text in pairwise(row):
+                if number.alignment.horizontal == "right" and text.font.i and text.value:
+                    assert text.alignment.indent or text.alignment.horizontal == "right", text
 
 
 def test_a_refusal_is_the_row_s_cell(values: Cells) -> None:
