@@ -149,6 +149,8 @@ def _subject(
         settings |= {**_spelled(_own(logged, log), log), **log.said.get(line.kind, {})}
         named = MODEL_NAMED.search(config)
         names += [named[1]] if named else []
+        if "named" in line.values:
+            names.append("-".join(line.values["named"].split()))
     model = model or next(filter(None, map(_preset, dict.fromkeys(names))), None)
     settings |= _spelled(given, log)
     context, sequences = (settings.pop(name, None) for name in AMOUNTS)

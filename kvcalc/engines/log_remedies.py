@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from kvcalc.engines.server import Server
     from kvcalc.model import Model
 
+RANKS_TALK = 260 * 2**30 // 100
+"""Bytes outside of PyTorch where ranks talk: the most of the table of vLLM's logs, for any engine
+(vllm/budget/non_torch.py)."""
+
 Changes = Mapping[str, Any]
 """What to change: settings by the engine's names, or "context", "sequences" and "share"."""
 

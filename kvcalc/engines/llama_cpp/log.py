@@ -10,7 +10,13 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from kvcalc.engines.llama_cpp import log_buffers, log_contexts, log_old, log_ollama
+from kvcalc.engines.llama_cpp import (
+    log_buffers,
+    log_contexts,
+    log_failed,
+    log_old,
+    log_ollama,
+)
 from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, FULL, SLIDING, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
@@ -240,6 +246,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "states": _states,
     "compressor": _compressor,
     **log_buffers.RULES,
+    **log_failed.RULES,
     **log_old.RULES,
     **log_ollama.RULES,
 }
@@ -257,6 +264,7 @@ LOG = EngineLog(
         *PATTERNS,
         *log_contexts.PATTERNS,
         *log_buffers.PATTERNS,
+        *log_failed.PATTERNS,
         *log_old.PATTERNS,
     ),
     check=check,

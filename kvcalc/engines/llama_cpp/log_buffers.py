@@ -38,14 +38,14 @@ def held(run: Run, memory: str, cells: int, changes: Mapping[str, Any]) -> Itera
     """
     lines, run.buffered = run.buffered, []
     settings = run.settings(changes)
-    places = _places(run, memory, settings)
+    places = places_of(run, memory, settings)
     if len(places) == len(lines):
         for line, layers in zip(lines, places, strict=True):
-            size = _bytes(run, memory, cells, settings, layers, line)
+            size = buffer_bytes(run, memory, cells, settings, layers, line)
             yield _held(_printed(line), Fraction(size, MIB), _why(run, memory, cells, layers))
     elif lines:
         layers = run.loaded.layers
-        ours = _bytes(run, memory, cells, settings, layers, lines[0])
+        ours = buffer_bytes(run, memory, cells, settings, layers, lines[0])
         yield together(lines, ours, _why(run, memory, cells, layers))
 
 
@@ -83,7 +83,7 @@ def flush(run: Run) -> Iterator[Checked]:
     run.buffered = []
 
 
-def _places(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequence[Layer]]:
+def places_of(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequence[Layer]]:
     """The layers of each place that holds some of a memory: main memory first, then devices."""
     layers = run.loaded.layers
     if settings.tensor_split is None and settings.n_gpu_layers is None:
@@ -99,7 +99,7 @@ def _places(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequence[
     return [place for place in places if holding & {*place}]
 
 
-def _bytes(
+def buffer_bytes(
     run: Run,
     memory: str,
     cells: int,

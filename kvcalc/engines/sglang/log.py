@@ -25,7 +25,7 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.engines.sglang import log_compressed, log_states
+from kvcalc.engines.sglang import log_compressed, log_failed, log_states
 from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
@@ -173,12 +173,16 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "both pools": _both_pools,
     **log_states.RULES,
     **log_compressed.RULES,
+    **log_failed.RULES,
     "limits": _limits,
 }
 """How each kind of line is checked."""
 
 LOG = EngineLog(
-    patterns=(*PATTERNS, *log_states.PATTERNS, *log_compressed.PATTERNS),
+    patterns=(
+        *(*PATTERNS, *log_states.PATTERNS),
+        *(*log_compressed.PATTERNS, *log_failed.PATTERNS),
+    ),
     check=check,
     spellings={
         "tp": "tensor_parallel_size",
@@ -187,10 +191,17 @@ LOG = EngineLog(
         "dp_attention": "attn_dp_size",
         "context_length": "context",
     },
-    beside=frozenset(ATTENTION_GROUPS),
+    beside=frozenset((*ATTENTION_GROUPS, "mem_fraction_static")),
     configured=(
         *ATTENTION_GROUPS,
-        *("tp_size", "attn_dp_size", "page_size", "kv_cache_dtype", "swa_full_tokens_ratio"),
+        *(
+            "mem_fraction_static",
+            "tp_size",
+            "attn_dp_size",
+            "page_size",
+            "kv_cache_dtype",
+            "swa_full_tokens_ratio",
+        ),
         *("context_length", "mamba_ssm_dtype", "mamba_radix_cache_strategy", "max_total_tokens"),
         *("disable_radix_cache", "disable_overlap_schedule", "max_running_requests"),
         *("chunked_prefill_size", "mamba_full_memory_ratio", "max_mamba_cache_size"),

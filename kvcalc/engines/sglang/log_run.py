@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -91,7 +92,10 @@ class Run:
     """The model and settings of a log, and the tokens of its pool, or of two."""
 
     def __init__(self, found: Sequence[Found], subject: Subject) -> None:
-        self.subject = replace(subject, settings=_with_attention_groups(subject.settings))
+        settings = _with_attention_groups(subject.settings)
+        self.share = settings.pop("mem_fraction_static", None)
+        self.subject = replace(subject, settings=settings)
+        self._found = found
         self.pools = {
             name: number(line.values[name])
             for line in found
@@ -105,6 +109,13 @@ class Run:
         own = self.pools.get("full") or self.pools.get("swa")
         self.pool_tokens = own or _count(_last(found, "pool", "tokens"))
         self.taken: set[str] = set()
+
+    def least(self, name: str) -> Fraction | None:
+        """The least of a figure that each rank prints for itself."""
+        return min(
+            (Fraction(line.values[name]) for line in self._found if name in line.values),
+            default=None,
+        )
 
     def settings(self, changes: Mapping[str, Any]) -> SglangSettings:
         """The settings of the run, with changes.

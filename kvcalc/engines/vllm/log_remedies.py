@@ -11,7 +11,7 @@ from math import ceil, floor
 from typing import Any
 
 from kvcalc.engines.log import Printed, Remedy
-from kvcalc.engines.log_remedies import Changes, least
+from kvcalc.engines.log_remedies import RANKS_TALK, Changes, least
 from kvcalc.engines.vllm.log_budget import OF_A_TENSOR
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool
 from kvcalc.engines.vllm.pool import longest_request
@@ -32,9 +32,6 @@ RANKS = (2, 4, 8)
 
 MOST_SHARE = Fraction(98, 100)
 """The largest share that is named where the log does not say how much is free at the start."""
-
-OUTSIDE = 260 * GIB // 100
-"""The most that a table of logs has outside of PyTorch where ranks talk (budget/non_torch.py)."""
 
 
 class Failed:
@@ -82,9 +79,9 @@ class Failed:
             return 0
         then, now = (self._weights(changes) for changes in (given, {}))
         if self.run.weights is None or then is None or now is None:
-            return -OUTSIDE
+            return -RANKS_TALK
         printed = Printed(0, "", self.run.weights, GIB_PLACES).value * GIB
-        return (now - then if abs(printed - now) <= OF_A_TENSOR else 0) - OUTSIDE
+        return (now - then if abs(printed - now) <= OF_A_TENSOR else 0) - RANKS_TALK
 
     def _weights(self, changes: Mapping[str, Any]) -> int | None:
         from kvcalc.engines.vllm.weights import weigh

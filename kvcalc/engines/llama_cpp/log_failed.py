@@ -1,0 +1,134 @@
+"""llama.cpp's lines about a buffer that a device has no room for, and what would have fitted.
+
+src/llama-kv-cache.cpp, src/llama-model.cpp, src/llama.cpp and ggml/src/ggml-alloc.c of 2026-10-01,
+and as older versions had them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from kvcalc.engines.llama_cpp.cost import cost
+from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, places_of
+from kvcalc.engines.llama_cpp.log_run import FULL, Run
+from kvcalc.engines.log import (
+    AGREES,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    Remedy,
+    number,
+    pattern,
+)
+from kvcalc.engines.log_remedies import Changes, least
+from kvcalc.formula.inverse import largest
+
+DEVICE = r"(?P<device>[A-Za-z]{1,20}[0-9]{0,3})"
+
+PATTERNS = (
+    pattern(
+        "failed",
+        "failed to allocate",
+        rf"failed to allocate {DEVICE} buffer of size (?P<size>[0-9]{{1,18}})",
+    ),
+    pattern("no weights", "unable to allocate", r"unable to allocate \w{1,30} buffer"),
+    pattern("no graph", "compute buffers", r"failed to allocate compute buffers"),
+    pattern(
+        "device",
+        "using device",
+        rf"using device {DEVICE} \(.{{1,120}}?\) - (?P<free>[0-9]{{1,9}}) MiB free",
+    ),
+    pattern(
+        "weights",
+        " buffer size = ",
+        rf"load_tensors: {DEVICE} (?:model )?buffer size = (?P<weights>{SIZE}) MiB",
+    ),
+    pattern("name", "general.name", r"general\.name (?:str )?= (?P<named>\S.{0,99})"),
+)
+
+OTHERS = {
+    "no weights": "the weights: kvcalc does not know which of them are on this device",
+    "no graph": "what a graph computes in, which kvcalc does not count",
+}
+"""What else a buffer is of, by the line that follows."""
+
+SMALLER_TYPES = ("q8_0", "q4_0")
+UBATCHES = (2048, 1024, 512, 256, 128)
+
+
+def _failed(run: Run, line: Found) -> Iterator[Checked]:
+    """The buffer that a device had no room for: of the cache, unless a line after it says else."""
+    printed = Printed(line.line, "buffer that failed (bytes)", line.values["size"])
+    after = run.found[run.found.index(line) :]
+    if (of := next((OTHERS[one.kind] for one in after if one.kind in OTHERS), None)) is not None:
+        yield printed.cannot(f"it is of {of}")
+        return
+    total = run.total()
+    if run.subject.model is None or total is None:
+        yield printed.cannot(NO_MODEL if total else "the context (n_ctx) is missing")
+        return
+    settings = run.settings({})
+    streams = 1 if settings.own("kv_unified") else run.sequences
+    memory, cells = run.creating or (FULL, run.full_cells(total // run.sequences))
+    sizes = [
+        buffer_bytes(run, memory, streams * cells, settings, layers, line)
+        for layers in places_of(run, memory, settings)
+    ]
+    ours = min(sizes, key=lambda size: abs(size - printed.value))
+    row = printed.held(ours, f"{streams} streams x {cells} cells of {run.words(memory)}")
+    if row.verdict == AGREES and (room := _room(run, line.values["device"])) is not None:
+        row = replace(row, remedies=_remedies(run, total, room))
+    yield row
+
+
+def _room(run: Run, device: str) -> int | None:
+    """Bytes that the weights leave free on a device, at the least; None where that is not said."""
+    free = [one.values["free"] for one in run.found if _is_of(one, "device", device)]
+    weights = [
+        Printed(0, "", one.values["weights"]) for one in run.found if _is_of(one, "weights", device)
+    ]
+    if not free or not weights:
+        return None
+    taken = sum(one.value + one.half_step for one in weights)
+    return int((number(free[-1]) - taken) * MIB)
+
+
+def _is_of(line: Found, kind: str, device: str) -> bool:
+    return line.kind == kind and line.values["device"] == device
+
+
+def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
+    """The least change of each kind with which the caches fit where the weights leave room."""
+    from kvcalc.engines.llama_cpp.server import SERVER
+
+    assert run.subject.model is not None
+    model = run.subject.model
+
+    def need(changes: Changes) -> int:
+        given = dict(changes)
+        tokens, count = given.pop("context", total), given.pop("sequences", run.sequences)
+        size: int = cost(model, run.settings(given)).per_gpu(tokens // count, sequences=count)
+        return size
+
+    def starts(changes: Changes) -> str | None:
+        needed = need(changes)
+        if needed > room:
+            return None
+        return (
+            f"needs {needed / MIB:,.2f} of {room / MIB:,.2f} MiB, beside what a graph computes in"
+        )
+
+    longest = largest(lambda tokens: need({"context": tokens * run.sequences}) <= room, total)
+    kinds: Sequence[Sequence[Changes]] = (
+        [{"ubatch_size": size} for size in UBATCHES if size < run.settings({}).ubatch_size],
+        [{"kv_cache_dtype": name} for name in SMALLER_TYPES],
+        [{"sequences": count} for count in range(run.sequences - 1, 0, -1)],
+        [{"context": longest // 256 * 256 * run.sequences}] if longest >= 256 else [],
+        [{"offload_kqv": False}],
+    )
+    return least(kinds, starts, SERVER, model)
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"failed": _failed}
+"""How each kind of line is checked."""

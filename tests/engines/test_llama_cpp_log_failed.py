@@ -1,0 +1,85 @@
+"""llama.cpp's lines about a buffer that a device has no room for, and what would have fitted."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kvcalc
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from kvcalc.engines.server_reader import read
+from tests.engines.log_lines import checked, load
+
+MIB = 2**20
+
+BEFORE = (
+    "llama_model_load_from_file_impl: using device CUDA0 (NVIDIA GeForce RTX 4090) "
+    "(0000:01:00.0) - {free} MiB free",
+    "llama_model_loader: - kv   1:          general.name str              = Qwen3 32B",
+    "load_tensors:        CUDA0 model buffer size = 18926.01 MiB",
+    "load_tensors:   CPU_Mapped model buffer size =   417.30 MiB",
+    "llama_context: n_seq_max     = {sequences}",
+    "llama_context: n_ctx         = {context}",
+    "llama_context: n_ubatch      = 512",
+    "llama_context: kv_unified    = false",
+)
+FAILED = (
+    "ggml_backend_cuda_buffer_type_alloc_buffer: allocating {mib:.2f} MiB on device 0: cudaMalloc "
+    "failed: out of memory",
+    "alloc_tensor_range: failed to allocate CUDA0 buffer of size {size}",
+)
+OF_THE_CACHE = (
+    "llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv "
+    "cache",
+)
+OTHERS = {
+    "weights": "llama_model_load: error loading model: unable to allocate CUDA0 buffer",
+    "graph": "graph_reserve: failed to allocate compute buffers",
+}
+
+
+def log(
+    size: int, *, free: int = 22_810, sequences: int = 4, context: int = 32_768, **given: Any
+) -> list[Checked]:
+    lines = [*BEFORE, *FAILED, *given.pop("after", OF_THE_CACHE)]
+    facts = {"free": free, "sequences": sequences, "context": context}
+    text = [line.format(size=size, mib=size / MIB, **facts) for line in lines]
+    return checked(text, settings=given)
+
+
+def flags(rows: list[Checked]) -> list[str]:
+    return [remedy.flags for row in rows for remedy in row.remedies]
+
+
+def test_a_cache_that_did_not_fit_is_confirmed_and_the_least_changes_named() -> None:
+    """64 layers of 4,096 bytes a token: 32,768 tokens are 8 GiB."""
+    (row,) = rows = log(8 * 2**30)
+    assert (row.printed, row.ours, row.verdict) == (8 * 2**30, 8 * 2**30, AGREES)
+    assert flags(rows) == [
+        "--cache-type-k q4_0 --cache-type-v q4_0",
+        "--ctx-size 15360",
+        "--no-kv-offload",
+    ]
+    assert flags(log(8 * 2**30, free=24_000))[0] == "--cache-type-k q8_0 --cache-type-v q8_0"
+
+
+def test_a_size_that_is_not_the_caches_differs_and_nothing_is_named() -> None:
+    (row,) = log(8 * 2**30 + 512)
+    assert (row.verdict, row.remedies) == (DIFFERS, ())
+
+
+def test_a_buffer_of_something_else_is_said_to_be() -> None:
+    for what, line in OTHERS.items():
+        (row,) = log(8 * 2**30, after=(line,))
+        assert (row.verdict, row.remedies) == (CANNOT, ())
+        assert what in row.why
+
+
+@given(st.sampled_from([1, 2, 4]), st.integers(18_930, 27_000))
+def test_what_is_named_fits_where_the_weights_leave_room(sequences: int, free: int) -> None:
+    model, room = load("qwen3-32b"), (free - 18_926.015) * MIB
+    for line in flags(log(8 * 2**30, free=free, sequences=sequences)):
+        _, asked = read(f"llama-server -m x.gguf -c 32768 -np {sequences} {line}")
+        cost = kvcalc.cost(model, "llama.cpp", **asked.settings)
+        count = asked.sequences or 1
+        assert cost.per_gpu((asked.context or 0), sequences=count) <= room, line
