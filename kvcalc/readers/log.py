@@ -14,7 +14,7 @@ MAX_MATCHES = 10_000
 
 SHARED = (
     *(b"memory", b" size", b"block", b"config", b"args", b"pool", b"max_", b"Cache", b"SWA"),
-    *(b"n_ctx", b"llama_", b"draft"),
+    *(b"n_ctx", b"llama_", b"draft", b" to allocate", b"Load weight"),
 )
 """Parts that several needles share, and that hardly a line of a running server has: one search
 through a log finds the lines of all of them."""
