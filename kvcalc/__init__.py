@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from kvcalc.answers.gpus import gpus as gpus
     from kvcalc.answers.models import ModelRow as ModelRow
     from kvcalc.answers.models import models as models
+    from kvcalc.answers.schema import schema as schema
     from kvcalc.answers.show import Shown as Shown
     from kvcalc.answers.show import ShownLayers as ShownLayers
     from kvcalc.answers.show import show as show
+    from kvcalc.answers.skill import skill as skill
     from kvcalc.answers.sweep import SweepRow as SweepRow
     from kvcalc.answers.sweep import sweep as sweep
     from kvcalc.answers.traces import Traced as Traced
@@ -111,7 +113,9 @@ _HOMES = {
     "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
     "answers.models": "ModelRow models",
+    "answers.schema": "schema",
     "answers.show": "Shown ShownLayers show",
+    "answers.skill": "skill",
     "answers.sweep": "SweepRow sweep",
     "answers.traces": "Traced trace",
     "answers.traces.admission": "Admission",

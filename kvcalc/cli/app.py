@@ -35,6 +35,8 @@ COMMANDS = {
     "trace": "Peak cache memory over traces of requests.",
     "gpus": "The GPUs that kvcalc knows by name.",
     "models": "The presets: models that kvcalc knows by name.",
+    "schema": "The JSON Schema of a command's --json.",
+    "skill": "A SKILL.md that teaches agents these commands.",
 }
 """Each command and its help; it is the function of that name in the module of that name."""
 

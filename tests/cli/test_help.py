@@ -53,7 +53,7 @@ def test_help_names_every_command(cli: Cli) -> None:
 def test_help_fits_a_screen(cli: Cli, command: str) -> None:
     lines = cli(*command.split(), "--help").out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= (30 if not command else 50)
+    assert len(lines) <= (32 if not command else 50)
 
 
 AS_STARTED = {"estimate", "sweep", "explain", "formula"}
@@ -87,7 +87,7 @@ def test_help_has_an_example_that_works(cli: Cli, command: str) -> None:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("kvcalc s", ["sheet", "show", "sweep"]),
+        ("kvcalc s", ["schema", "sheet", "show", "skill", "sweep"]),
         ("kvcalc sweep k-ex", ["k-exaone-236b-a23b"]),
         ("kvcalc estimate gpt-oss-", ["gpt-oss-120b", "gpt-oss-20b"]),
         ("kvcalc estimate zzz", []),
