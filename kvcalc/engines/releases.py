@@ -9,6 +9,8 @@ or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -115,7 +117,8 @@ class Standing(NamedTuple):
             )
 
 
-class Releases(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Releases:
     """The releases of an engine in their order; `newest` is the last that was measured.
 
     `told` are rules that people are told of though no byte may differ, as what a log prints.
@@ -149,7 +152,7 @@ class Releases(NamedTuple):
                 stacklevel=2,
             )
             version = used
-        return self._standing(nearest, version)
+        return _standing(self, nearest)._replace(version=version)
 
     def that(self, holds: Callable[[str], bool]) -> str | None:
         """Name the newest releases in a row for which something holds; None if there are none."""
@@ -163,25 +166,28 @@ class Releases(NamedTuple):
         until = f" before {versions[end]}" if end < len(versions) else ""
         return f"{self.engine}{since}{' and' if since and until else ''}{until}"
 
-    def _standing(self, key: tuple[int, ...], version: str) -> Standing:
-        rules: dict[str, Change] = {}
-        defaults: dict[str, Change] = {}
-        neutral: dict[str, tuple[Any, ...]] = {}
-        absent: dict[str, tuple[Any, ...]] = {}
-        without: set[str] = set()
-        for row in self.rows:
-            stands = numbers(row.version) <= key
-            if stands:
-                rules |= row.rules
-                defaults |= row.defaults
-            else:
-                neutral |= row.settings
-            for name, values in (row.without if stands else row.values).items():
-                absent[name] = (*absent.get(name, ()), *values)
-            without |= {*row.unserved} if stands else {*row.models}
-        return Standing(self.engine, version, rules, defaults, neutral, absent, frozenset(without))
+
+@lru_cache(maxsize=1000)  # every settings object asks, and a log's figures ask of each release
+def _standing(releases: Releases, key: tuple[int, ...]) -> Standing:
+    rules: dict[str, Change] = {}
+    defaults: dict[str, Change] = {}
+    neutral: dict[str, tuple[Any, ...]] = {}
+    absent: dict[str, tuple[Any, ...]] = {}
+    without: set[str] = set()
+    for row in releases.rows:
+        stands = numbers(row.version) <= key
+        if stands:
+            rules |= row.rules
+            defaults |= row.defaults
+        else:
+            neutral |= row.settings
+        for name, values in (row.without if stands else row.values).items():
+            absent[name] = (*absent.get(name, ()), *values)
+        without |= {*row.unserved} if stands else {*row.models}
+    return Standing(releases.engine, "", rules, defaults, neutral, absent, frozenset(without))
 
 
+@lru_cache(maxsize=1000)
 def numbers(version: str) -> tuple[int, ...]:
     """The numbers of a version, without zeros at its end: 0.26 is 0.26.0, b9234 a build."""
     found = [int(part) for part in version.lower().removeprefix("b").split(".")]
