@@ -19,6 +19,7 @@ from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import load as load_model
 from kvcalc.engines.llama_cpp.memories import LayerCells, by_memory, total
 from kvcalc.engines.llama_cpp.refusals import refuse
+from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
@@ -200,12 +201,15 @@ def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
     lines = [line for line, _ in printed]
     rows = checked(lines, model)
     assert {row.verdict for row in rows} <= {AGREES}, (lines, rows)
+    known: dict[str, Any] = {}
     for place, (line, figures) in enumerate(printed):
         for figure, places in figures.items():
             for changed in misprinted(line, figure, places):
                 log = [*lines[:place], changed, *lines[place + 1 :]]
-                rows = [row for row in checked(log, model) if row.line == place + 1]
+                rows = [row for row in checked(log, model, known) if row.line == place + 1]
                 assert DIFFERS in {row.verdict for row in rows}, (changed, rows)
+                # Only the first is explained, by each of a hundred releases in its turn.
+                known = {"release": RELEASES.newest}
 
 
 def test_recurrent_states_of_older_versions_are_not_taken_for_attention() -> None:
