@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import kvcalc
+from tests.each import each
 
 MODULES = sorted(Path(kvcalc.__file__).parent.rglob("*.py"))
 
@@ -84,7 +85,7 @@ def _read(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+@each("module", MODULES, ids=lambda path: path.stem)
 def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
     assert module.name == "errors.py" or uses(ast.parse(module.read_text())) == []
 

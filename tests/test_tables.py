@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.each import each
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kvcalc"
@@ -246,7 +246,7 @@ def unexercised(module: str, source: str) -> Iterator[str]:
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", MODULES)
+@each("module", MODULES)
 def test_every_row_is_exercised(module: str) -> None:
     assert list(unexercised(module, (PACKAGE / module).read_text())) == []
 

@@ -8,6 +8,7 @@ import pytest
 from kvcalc.catalogue.gguf_keys import CANNOT_MATTER, HARMLESS, READ
 from kvcalc.errors import KvcalcError
 from kvcalc.readers.gguf import model_of
+from tests.each import each
 
 LLAMA: dict[str, Any] = {
     "general.architecture": "llama",
@@ -32,7 +33,7 @@ def test_a_list_that_no_rule_reads_is_refused(name: str, strange: str) -> None:
         model_of({**LLAMA, f"llama.{name}": [1, 0, 1, 0]}, "m")
 
 
-@pytest.mark.parametrize("name", sorted(CANNOT_MATTER))
+@each("name", sorted(CANNOT_MATTER))
 def test_one_that_cannot_matter_changes_nothing(name: str) -> None:
     bare = model_of(LLAMA, "m")
     for value in (7, [1, 0, 1, 0], True):

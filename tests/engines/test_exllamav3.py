@@ -13,6 +13,7 @@ from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention, Mamba2, ShortConvolution
 from kvcalc.model import ConfigFacts, Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.shapes import DEEPSEEK_ROW, full, latent, model, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"
@@ -52,7 +53,7 @@ def named(case: Any) -> str:
     return f"{case['model']}-{list(settings_of(case).values())}"
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "refused" not in c], ids=named)
+@each("case", [c for c in CASES if "refused" not in c], ids=named)
 def test_a_case_allocates_what_was_measured(case: Any) -> None:
     of, settings = load(case["model"]), settings_of(case)
     held = cost(of, **settings)

@@ -16,6 +16,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.gguf import read
+from tests.each import each
 from tests.engines.llama_cpp_memories import memories
 from tests.readers.test_gguf import write
 
@@ -145,7 +146,7 @@ def measured(case: dict[str, Any]) -> dict[str, int]:
     return {"bytes": case["bytes"]} | parts
 
 
-@pytest.mark.parametrize("case", MEASURED, ids=label)
+@each("case", MEASURED, ids=label)
 def test_a_context_allocates_what_was_measured(case: dict[str, Any]) -> None:
     found = figures(from_gguf(case["name"]), case)
     assert {name: found[name] for name in measured(case)} == measured(case)

@@ -14,6 +14,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
+from tests.each import each
 from tests.engines.llama_cpp_memories import memories
 from tests.engines.test_llama_cpp import MORE, oracle
 
@@ -157,7 +158,7 @@ def windows(model: Model) -> set[int]:
     return chunks | {window for layer in layers for window in layer.windows}
 
 
-@pytest.mark.parametrize("name", FIXTURES)
+@each("name", FIXTURES)
 def test_an_architecture_has_the_memories_that_were_measured(name: str) -> None:
     fixture = FIXTURES[name]
     model = model_of(flat(fixture_keys(name), name), name)
@@ -183,7 +184,7 @@ def needs_array(name: str) -> bool:
 KINDS = [(name, rule, figure) for name, rules in RULES.items() for rule, figure in rules.items()]
 
 
-@pytest.mark.parametrize(("name", "rule", "figure"), KINDS)
+@each(("name", "rule", "figure"), KINDS)
 def test_a_window_and_its_pattern_are_what_llama_cpp_made_of_the_keys(
     name: str, rule: str, figure: str
 ) -> None:

@@ -20,6 +20,7 @@ from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.readers.gguf import model_of
+from tests.each import each
 from tests.engines.log_lines import checked
 from tests.engines.release_rows import changes
 from tests.engines.test_llama_cpp import from_gguf
@@ -60,7 +61,7 @@ def test_an_old_build_allocated_as_much_to_the_byte(measured: dict[str, Any]) ->
 PUBLISHED = [(of["release"], shape) for of in MEASURED["published"] for shape in of["shapes"]]
 
 
-@pytest.mark.parametrize(("release", "shape"), PUBLISHED, ids=lambda one: str(one)[:40])
+@each(("release", "shape"), PUBLISHED, ids=lambda one: str(one)[:40])
 def test_a_published_shape_took_as_much(release: str, shape: dict[str, Any]) -> None:
     model = from_gguf(shape["name"])
     for row in shape["cases"]:
@@ -360,7 +361,7 @@ def test_an_old_builds_own_lines_agree(model: Model, lines: list[str]) -> None:
     assert {row.verdict for row in rows} == {AGREES}, rows
 
 
-@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes(RELEASES)])
+@each(("version", "name", "change", "before"), [*changes(RELEASES)])
 def test_a_row_has_what_changed_alone_and_where(
     version: str, name: str, change: Change, before: Change | None
 ) -> None:

@@ -13,6 +13,7 @@ from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
 from kvcalc.engines.lmdeploy.tensors import aligned, in_block
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
+from tests.each import each
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 CASES = json.loads((ORACLES / "lmdeploy_versions.json").read_text())["cases"]
@@ -50,7 +51,7 @@ SERVED = [case for case in BUILT if "refused" not in case and kind(case) not in 
 REFUSED = [case for case in BUILT if "refused" in case]
 
 
-@pytest.mark.parametrize("case", SERVED, ids=named)
+@each("case", SERVED, ids=named)
 def test_a_block_is_what_its_release_allocates(case: Any) -> None:
     model, asked = load(case["model"]), LmdeploySettings(**settings_of(case))
     form = cache_format(model, asked)
@@ -76,7 +77,7 @@ def test_what_its_release_refuses_is_refused(case: Any) -> None:
         cost_of(case)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if kind(case) not in KINDS_OF], ids=named)
+@each("case", [case for case in CASES if kind(case) not in KINDS_OF], ids=named)
 def test_what_only_the_default_builder_takes_is_refused_by_name(case: Any) -> None:
     with pytest.raises(UnsupportedError, match=f"^lmdeploy {case['version']} has no builder for"):
         cost_of(case)

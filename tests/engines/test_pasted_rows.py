@@ -13,6 +13,7 @@ from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm import ignored_flags as vllm_flags
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.readers.line_files import SCRIPTS, names_a_file
+from tests.each import each
 
 IMAGE = "vllm/vllm-openai:v0.25.1 --model org/x --max-model-len 8192"
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -78,7 +79,7 @@ def test_each_program_starts_its_engine(words: str) -> None:
     assert read(f"{words} --model org/x")[0] == ALSO[words].engine
 
 
-@pytest.mark.parametrize(
+@each(
     ("variable", "line"),
     [
         *((name, "vllm serve org/x") for name in sorted(vllm_flags.HARMLESS_VARIABLES)),

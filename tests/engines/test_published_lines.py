@@ -8,6 +8,7 @@ import pytest
 
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 CASES = json.loads((Path(__file__).parents[1] / "oracles" / "command_lines.json").read_text())
 LINES: list[str] = [line for case in CASES["cases"] for line in case["lines"]]
@@ -49,7 +50,7 @@ def test_nearly_all_lines_are_read() -> None:
     assert (len(LINES), len(refused)) == (347, 3)
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line[:60])
+@each("line", LINES, ids=lambda line: line[:60])
 def test_a_line_is_read_with_all_its_memory_flags_or_refused_by_name(line: str) -> None:
     if (why := refusal(line)) is not None:
         with pytest.raises(KvcalcError, match=why):

@@ -17,6 +17,7 @@ from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from tests.conftest import Cli
+from tests.each import each
 from tests.engines.release_rows import changes
 
 K_EXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -119,7 +120,7 @@ def test_a_model_that_came_later_is_refused_by_name_before() -> None:
         TABLE.at("1.1").require_model("new")
 
 
-@pytest.mark.parametrize(("version", "name", "change", "before"), [*changes(RELEASES)])
+@each(("version", "name", "change", "before"), [*changes(RELEASES)])
 def test_a_row_of_vllms_has_what_changed_alone_and_where(
     version: str, name: str, change: Change, before: Change | None
 ) -> None:

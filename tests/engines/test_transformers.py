@@ -14,6 +14,7 @@ from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.recurrent import NgramEmbedding
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import families, reading_of
+from tests.each import each
 from tests.shapes import full, model, sliding
 
 ORACLES = Path(__file__).parents[1] / "oracles"
@@ -38,13 +39,13 @@ def expected(contexts: dict[str, Any]) -> dict[int, int]:
     return {int(context): case["bytes"] for context, case in contexts.items()}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@each("family", FAMILIES)
 def test_a_family_holds_what_was_measured(family: str) -> None:
     figures = expected(FAMILIES[family]["contexts"])
     assert {n: held(FAMILIES[family]["config"], n) for n in figures} == figures
 
 
-@pytest.mark.parametrize(
+@each(
     ("family", "context", "bytes_held"),
     [
         (family, int(context), figure)
@@ -58,9 +59,7 @@ def test_a_family_holds_what_was_measured_at_odd_contexts(
     assert held(FAMILIES[family]["config"], context) == bytes_held
 
 
-@pytest.mark.parametrize(
-    "case", SPARSE, ids=lambda case: f"{case['family']}-{len(case['without'])}"
-)
+@each("case", SPARSE, ids=lambda case: f"{case['family']}-{len(case['without'])}")
 def test_a_file_with_keys_left_out_holds_what_its_class_restores(case: Any) -> None:
     family = FAMILIES[case["family"]]
     config = json.loads(json.dumps(family["config"]))

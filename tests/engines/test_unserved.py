@@ -12,6 +12,7 @@ from kvcalc.engines.sglang import unserved as sglang
 from kvcalc.engines.vllm import model_types as vllm
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import UnsupportedError
+from tests.each import each
 from tests.oracles.measure.environment import release
 from tests.shapes import full, model
 
@@ -23,7 +24,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("engine", "version", "name"), ROWS)
+@each(("engine", "version", "name"), ROWS)
 def test_a_type_without_a_class_is_refused_by_name(engine: str, version: str, name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"{engine} {version} does not have .* '{name}'"):
         kvcalc.cost(model(full(), model_type=name), engine)

@@ -17,6 +17,7 @@ from kvcalc.model import Model
 from kvcalc.parameters.checkpoint import tensors_of
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 TABLE: dict[str, Any] = json.loads((ORACLES / "parameters.json").read_text())
@@ -43,7 +44,7 @@ def test_a_file_has_as_many_parameters_as_its_class(name: str) -> None:
     assert found.components == components
 
 
-@pytest.mark.parametrize("case", TABLE["types"], ids=lambda case: json.dumps(case["config"])[:80])
+@each("case", TABLE["types"], ids=lambda case: json.dumps(case["config"])[:80])
 def test_a_model_type_has_as_many_parameters_as_its_class(case: Mapping[str, Any]) -> None:
     found = reading_of(case["config"], "a model", "a test").model.counted
     assert found is not None

@@ -17,6 +17,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
 from kvcalc.readers.gguf import metadata, model_of, read, read_metadata
 from kvcalc.readers.gguf.model import reading_of
+from tests.each import each
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracles" / "gguf_shapes.json").read_text())
 FLAGS = {"attention.sliding_window_pattern", "attention.recurrent_layers"}
@@ -109,7 +110,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "rule", "figure"), RULES)
+@each(("name", "rule", "figure"), RULES)
 def test_windows_follow_the_pattern_that_llama_cpp_showed(
     name: str, rule: str, figure: str
 ) -> None:

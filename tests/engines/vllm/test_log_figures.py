@@ -4,11 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.pool import pool_of
 from kvcalc.engines.vllm.settings import VllmSettings
+from tests.each import each
 from tests.engines.vllm.measured import LOG, Case, log_model
 
 Figures = Mapping[str, Any]
@@ -48,7 +47,7 @@ def named(case: Mapping[str, Case]) -> str:
     return str(case["settings"]["model"])
 
 
-@pytest.mark.parametrize("case", LOG["cases"], ids=named)
+@each("case", LOG["cases"], ids=named)
 def test_the_log_and_the_start_up_check(case: Mapping[str, Case]) -> None:
     printed = case["results"]
     found = planned_pool(case["settings"], printed)

@@ -16,6 +16,7 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.shapes import full, latent
 
 ORACLES = Path("tests/oracles")
@@ -44,7 +45,7 @@ def settings(case: Any) -> VllmSettings:
     return VllmSettings(gpu=GPUS[given.pop("compute_capability")], **given)
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_a_model_is_planned_as_measured(case: Any) -> None:
     model, context = of(case["file"], **case["changed"]), case["max_model_len"]
     if "refused" in case:

@@ -16,6 +16,7 @@ from kvcalc.engines.vllm.weights import weigh
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.shapes import full, model
 
 ORACLES = Path(__file__).parents[2] / "oracles"
@@ -72,7 +73,7 @@ def settings_of(case: Mapping[str, Any]) -> VllmSettings:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+@each("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_a_rank_loads_what_vllms_own_classes_hold(case: Mapping[str, Any]) -> None:
     loaded = weigh(published(case["model"], case["variant"]), settings_of(case))
     assert loaded is not None
