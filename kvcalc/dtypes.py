@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from kvcalc.errors import RequestError, quote
-
 
 class Dtype(NamedTuple):
     """An element type of a cache: its name as engines write it, and its size in bits."""
@@ -36,22 +34,25 @@ ALIASES = {
     "bf16": "bfloat16",
     "f16": "float16",
     "fp16": "float16",
+    "half": "float16",
+    "float": "float32",
 }
 
 
 def dtype(name: str, field: str = "dtype") -> Dtype:
-    """Find an element type by its name or a short form of it (bf16, fp16, f32 ...).
+    """Find an element type by its name or a short form of it (bf16, FP16, f32 ...).
 
     `field` is where the name was given.
 
     Raises:
-        RequestError: there is no such element type; the sentence lists them.
+        RequestError: there is no such element type; the sentence names the nearest.
     """
-    known = DTYPES.get(ALIASES.get(name, name))
-    if known is None:
-        raise RequestError(
-            f"element type {quote(name)} is unknown; known are {', '.join([*DTYPES, *ALIASES])}",
-            field=field,
-            found=name,
-        )
-    return known
+    found = DTYPES.get(ALIASES.get(name, name))
+    if found is not None:
+        return found
+    from kvcalc.spelling import spelled, unknown
+
+    found = DTYPES.get(spelled(name, DTYPES, ALIASES) or "")
+    if found is None:
+        raise unknown("element type", name, [*DTYPES, *ALIASES], field=field)
+    return found

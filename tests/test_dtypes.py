@@ -47,7 +47,12 @@ def test_a_short_form_is_the_type_itself(short: str, name: str) -> None:
     assert dtype(short) is dtype(name)
 
 
-@pytest.mark.parametrize("name", ["", "bf-16", "BF16", "q4_0 ", "\x1b[31m"])
+@pytest.mark.parametrize("name", ["BF16", "bf-16", "BFloat16", "b_f_16"])
+def test_case_and_dashes_do_not_matter(name: str) -> None:
+    assert dtype(name) is dtype("bfloat16")
+
+
+@pytest.mark.parametrize("name", ["", "q4_0 ", "\x1b[31m"])
 def test_an_unknown_type_is_answered_with_those_known(name: str) -> None:
     with pytest.raises(KvcalcError, match=r"^element type .* is unknown; known are ") as refused:
         dtype(name)

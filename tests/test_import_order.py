@@ -19,6 +19,7 @@ PATHS = {
 ROOMS = (
     "kvcalc.errors",
     "kvcalc.units",
+    "kvcalc.spelling",
     "kvcalc.dtypes",
     "kvcalc.frozen",
     "kvcalc.files",

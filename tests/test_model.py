@@ -107,7 +107,7 @@ def test_query_heads_share_kv_heads_evenly(query_heads: int) -> None:
         ({"name": "x\ny"}, r"name: found 'x\\ny', expected text without control"),
         ({"name": 7}, r"name: found 7, expected "),
         ({"layers": ()}, r"layers: found \(\), expected"),
-        ({"dtype": "bf12"}, r"element type 'bf12' is unknown; known are "),
+        ({"dtype": "bf12"}, r"element type 'bf12' is unknown; did you mean bf16"),
         ({"max_context": 0}, r"max_context: found 0, expected "),
         ({"contexts": (8192, 0)}, r"contexts\.1: found 0, expected "),
         ({"windows": (0,)}, r"windows\.0: found 0, expected "),

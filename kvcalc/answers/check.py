@@ -28,6 +28,7 @@ from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers.log import read_log
 from kvcalc.readers.preset import read as read_preset
+from kvcalc.spelling import hint
 from kvcalc.units import parse_tokens
 
 __all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"]
@@ -192,9 +193,10 @@ def _require_known(given: Mapping[str, Any], logs: Mapping[str, EngineLog]) -> N
         known |= {*log.spellings, *log.beside, *engines.find(engine).settings.model_fields}
     for name in given:
         if name not in known:
-            listed = ", ".join(sorted(known))
             raise RequestError(
-                f"--set: {' or '.join(logs)} has no {quote(name)}; known: {listed}", field=name
+                f"--set: {' or '.join(logs)} has no {quote(name)}; "
+                f"{hint(name, sorted(known), 'known:')}",
+                field=name,
             )
 
 

@@ -10,6 +10,7 @@ from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError, quote
 from kvcalc.model import Model
 from kvcalc.records import Records
+from kvcalc.spelling import hint
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def compare(
             engine or GPU is not known, or no engine has a setting.
         KvcalcError: no engine takes the value of a setting.
     """
-    names = tuple(engines.ENGINES if among is None else dict.fromkeys(among))
+    names = tuple(engines.ENGINES if among is None else dict.fromkeys(map(engines.called, among)))
     asked = request.named(settings, given)
     refuse_unknown(asked, names)
     if "gpu" in asked:
@@ -97,7 +98,9 @@ def refuse_unknown(settings: Iterable[str], names: Iterable[str]) -> None:
     for name in settings:
         if name not in known:
             raise RequestError(
-                f"no engine that is compared has the setting {quote(name)}", field=name
+                f"no engine that is compared has the setting {quote(name)}; "
+                f"{hint(name, sorted(known), 'they have')}",
+                field=name,
             )
 
 

@@ -13,6 +13,7 @@ from kvcalc.readers import load
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
 from kvcalc.records import Records
+from kvcalc.spelling import alike, unknown
 from kvcalc.units import parse_tokens
 
 QUESTIONS = (
@@ -129,19 +130,18 @@ def places(
     columns = ", ".join(quote(name) for name in header[:50])
     for question in named:
         if question not in QUESTIONS:
-            raise RequestError.about(
-                "--column",
-                f"{quote(question)} is not a question; expected one of {', '.join(QUESTIONS)}",
-            )
+            raise unknown("--column: the question", question, QUESTIONS, field="--column")
     found = {}
     for question in QUESTIONS:
         name = named.get(question, question)
-        if header.count(name) > 1:
+        exact = [place for place, cell in enumerate(header) if cell == name]
+        there = exact or [place for place, cell in enumerate(header) if alike(cell, name)]
+        if len(there) > 1:
             raise RequestError(
-                f"column {quote(name)}: found {header.count(name)}, expected one", field=name
+                f"column {quote(name)}: found {len(there)}, expected one", field=name
             )
-        if name in header:
-            found[question] = header.index(name)
+        if there:
+            found[question] = there[0]
         elif question in named or question in ("model", "context"):
             raise RequestError(
                 f"column {quote(name)}: missing; the columns are {columns}", field=name

@@ -22,6 +22,17 @@ LEAST_SEEN = 979
 
 VENDORS = re.compile(r"^(nvidia|amd|geforce|instinct|tesla)+")
 
+MACHINES = re.compile("macbook (pro|air)|mac (studio|mini|pro)|imac")
+"""Macs whose names hold words of their chips' names."""
+
+SAID_BESIDE = frozenset(
+    {
+        *("nvidia", "amd", "apple", "geforce", "instinct", "tesla", "radeon", "gpu", "oam"),
+        *("hbm2", "hbm2e", "hbm3", "hbm3e", "sxm", "sxm2", "sxm3", "sxm4", "sxm5", "sxm6"),
+    }
+)
+"""Words beside a GPU's name: its vendor, kind of memory and socket."""
+
 
 class Visible(Frozen):
     """What a framework was seen to report as a GPU's whole memory, in GiB as printed.
@@ -115,6 +126,9 @@ class Gpu(Frozen):
 def find(name: str) -> Gpu:
     """Find a GPU by its name or an alias, regardless of case, spaces and its vendor's name.
 
+    What a driver, a shop or a cloud adds to the name (SXM5, HBM3, the GPU's own memory) is left
+    out, and its words may stand in any order: "H100-80GB-SXM".
+
     Raises:
         RequestError: there is no such GPU; the sentence names the nearest.
     """
@@ -125,6 +139,9 @@ def find(name: str) -> Gpu:
     for gpu in catalogue():
         if wanted in map(_key, gpu.aliases):
             return gpu
+    described = [gpu for gpu in catalogue() if _describes(name, gpu)]
+    if len(described) == 1:
+        return described[0]
     kin = [known for known in names() if wanted and _key(known).startswith(wanted)]
     near = kin or get_close_matches(name.lower()[:80], names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc gpus` lists those known"
@@ -154,6 +171,35 @@ def _read(name: str) -> Gpu:
         return Gpu(name=name, **table)
     except KvcalcError as error:
         raise SourceError(f"{name}.toml: {error}", source=f"{name}.toml") from None
+
+
+def _describes(name: str, gpu: Gpu) -> bool:
+    """Whether a name says the words of a GPU's, and nothing more of it than is so."""
+    asked, product = _words(name), _words(gpu.product)
+    if any(word.startswith("sxm") for word in asked) and _only_on_pcie(product):
+        return False
+    words = asked - SAID_BESIDE
+    own = {word for word in words if _is_memory_of(word, gpu)}
+    known = [_words(one) - SAID_BESIDE for one in (gpu.name, *gpu.aliases)]
+    return words in known or words - own in known
+
+
+def _only_on_pcie(product: frozenset[str]) -> bool:
+    return "pcie" in product and not any(word.startswith("sxm") for word in product)
+
+
+def _is_memory_of(word: str, gpu: Gpu) -> bool:
+    """Whether "80gb" is the memory that a GPU is sold with: what it reports, to 3 %."""
+    if not re.fullmatch("[0-9]{1,4}gb", word):
+        return False
+    sold = int(word[:-2]) * 2**30
+    return abs(sold - gpu.reported_bytes) * 100 <= 3 * sold
+
+
+def _words(name: str) -> frozenset[str]:
+    text = MACHINES.sub(" ", name.lower())
+    words = re.findall("[a-z0-9]+", text)
+    return frozenset(re.sub("^([0-9]+)g$", r"\1gb", word) for word in words)
 
 
 def _key(name: str) -> str:

@@ -12,7 +12,6 @@ from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import RequestError
 from kvcalc.formula.written import TARGETS
 from kvcalc.outputs.write import write
 
@@ -48,8 +47,6 @@ def formula(
 
     kvcalc formula k-exaone-236b-a23b -e vllm --as excel --name context=B2 --name sequences=C2
     """
-    if target not in TARGETS:
-        raise RequestError.of("--as", target, f"one of {', '.join(TARGETS)}")
     wanted = server.request(model, engine)
     tokens = amount(window, "--window")
     chosen = wanted.model.load(tokens)

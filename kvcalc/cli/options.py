@@ -1,6 +1,6 @@
 """The options of the question: the model, and the engine with its settings."""
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -8,19 +8,14 @@ import typer
 
 from kvcalc import engines, readers
 from kvcalc.catalogue.models import names
+from kvcalc.cli.completion import among
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.dtypes import ALIASES, DTYPES
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.units import parse_tokens
 
-
-def _among(choices: Callable[[], list[str]]) -> Callable[[str], list[str]]:
-    """Complete a half-typed word to one of the choices."""
-    return lambda incomplete: [name for name in choices() if name.startswith(incomplete.lower())]
-
-
-preset_names = _among(names)
+preset_names = among(names)
 
 GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
 """What --gpu means, on every command that has it."""
@@ -97,7 +92,7 @@ class SettingsOptions:
             "-d",
             "--kv-cache-dtype",
             help="Element type of the cache.  [default: the model's]",
-            autocompletion=_among(lambda: [*DTYPES, *ALIASES]),
+            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
         ),
     ] = None
     tensor_parallel_size: Annotated[
@@ -150,7 +145,7 @@ class SettingsOptions:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise RequestError.of("--set", pair, "name=value")
-            name = name.replace("-", "_")
+            name = name.replace("-", "_").lower()
             if name in given:
                 raise RequestError.about("--set", f"{quote(name)} is given twice")
             given[name] = value
@@ -181,6 +176,6 @@ class EngineOptions(SettingsOptions):
             "-e",
             "--engine",
             help="The engine, or a release: vllm, vllm@0.25.1.",
-            autocompletion=_among(lambda: list(engines.ENGINES)),
+            autocompletion=among(lambda: list(engines.ENGINES)),
         ),
     ] = "ideal"

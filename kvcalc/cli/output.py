@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kvcalc.cli.completion import among
 from kvcalc.errors import RequestError
 from kvcalc.outputs import table
 from kvcalc.outputs.write import write
@@ -27,12 +28,23 @@ class Format(StrEnum):
     MD = "md"
 
 
+ALIASES = {"text": "table", "txt": "table", "markdown": "md"}
+"""Other names of formats."""
+
+
 @dataclass(repr=False, eq=False)
 class OutputOptions:
     """The format of an answer and where it goes."""
 
     format: Annotated[
-        Format | None, typer.Option("-f", "--format", help="Output format.  [default: table]")
+        str | None,
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="table|csv|json|md",
+            help="Output format.  [default: table]",
+            autocompletion=among(lambda: [*Format]),
+        ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
     output: Annotated[
@@ -69,16 +81,27 @@ class OutputOptions:
         write(forms[self._form()](), self.output)
 
     def _form(self) -> Format:
-        if self.json and self.format not in (None, Format.JSON):
-            raise RequestError.about(
-                "--json", f"found beside -f {self.format.value}; give one of the two"
-            )
-        return Format.JSON if self.json else self.format or Format.TABLE
+        asked = None if self.format is None else _format(self.format)
+        if self.json and asked not in (None, Format.JSON):
+            raise RequestError.about("--json", f"found beside -f {asked}; give one of the two")
+        return Format.JSON if self.json else asked or Format.TABLE
 
     def _draw(self, page: "Page") -> str:
         from kvcalc.outputs import terminal
 
         return terminal.draw(page, None) if self.output else terminal.draw_for_stdout(page)
+
+
+def _format(name: str) -> Format:
+    known = [*Format]
+    if name in known:
+        return Format(name)
+    from kvcalc.spelling import spelled, unknown
+
+    found = spelled(name, known, ALIASES)
+    if found is None:
+        raise unknown("-f: the format", name, known, field="-f")
+    return Format(found)
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

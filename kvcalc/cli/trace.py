@@ -173,8 +173,10 @@ def _print_sql(
     from kvcalc.answers.traces.request_bytes import request_bytes
     from kvcalc.answers.traces.rules import rules_of
     from kvcalc.answers.traces.statement import statement
+    from kvcalc.formula.languages.sql import dialect_of
     from kvcalc.outputs.write import write
 
+    dialect = dialect_of(dialect)
     gpu = settings.pop("gpu", None)
     chosen = rules_of(model, names, windows, settings, card(gpu) if gpu else None)
     sums = [rule for rule in chosen if rule.request is not None and rule.of == "tokens"]

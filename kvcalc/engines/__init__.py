@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.engines.parts import part
-from kvcalc.errors import RequestError, quote
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine
@@ -33,26 +32,51 @@ ENGINES = {
 }
 """The engines, in the order in which they are compared."""
 
+ALIASES = {
+    "hf": "transformers",
+    "huggingface": "transformers",
+    "llama-server": "llama.cpp",
+    "ollama": "llama.cpp",
+    "mlx-lm": "mlx",
+    "exl3": "exllamav3",
+    "exllama": "exllamav3",
+    "tabbyapi": "exllamav3",
+    "trtllm": "tensorrt-llm",
+    "trt-llm": "tensorrt-llm",
+}
+"""Other names of engines, and those of programs that run one."""
+
 
 def parted(name: str) -> tuple[str, str | None]:
-    """Part an engine's name from the release that stands behind it, as in vllm@0.25.1."""
+    """Part an engine's name, in any case, from the release behind it, as in vllm@0.25.1.
+
+    A name that is not known is given back as it is.
+    """
     engine, at, release = name.partition("@")
+    if engine not in ENGINES:
+        from kvcalc.spelling import spelled
+
+        engine = spelled(engine, ENGINES, ALIASES) or engine
     return engine, release if at else None
+
+
+def called(name: str) -> str:
+    """Spell an engine's name as ENGINES does, with the release behind it."""
+    engine, release = parted(name)
+    return engine if release is None else f"{engine}@{release}"
 
 
 def find(name: str) -> "Engine":
     """Find an engine by its name, whatever release stands behind it.
 
     Raises:
-        RequestError: no such engine; the sentence lists them.
+        RequestError: no such engine; the sentence names the nearest.
     """
     row = ENGINES.get(parted(name)[0])
     if row is None:
-        raise RequestError(
-            f"engine {quote(name)} is unknown; known are {', '.join(ENGINES)}",
-            field="engine",
-            found=name,
-        )
+        from kvcalc.spelling import unknown
+
+        raise unknown("engine", name, ENGINES, field="engine")
     engine: Engine = import_module(row.folder).ENGINE
     return engine
 

@@ -2,9 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    get_args,
+    get_origin,
+)
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
@@ -12,6 +21,7 @@ from kvcalc.engines.parts import part
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.frozen import Frozen
 from kvcalc.model import Model
+from kvcalc.spelling import spelled
 from kvcalc.units import parse_memory, parse_tokens
 
 if TYPE_CHECKING:
@@ -73,12 +83,27 @@ def _element_type(name: str, info: ValidationInfo) -> str:
     return dtype(name, info.field_name or "dtype").name
 
 
+def _words(annotation: Any) -> tuple[str, ...]:
+    """The words that a type lists."""
+    if get_origin(annotation) is Literal:
+        return tuple(word for word in get_args(annotation) if isinstance(word, str))
+    return tuple(word for inner in get_args(annotation) for word in _words(inner))
+
+
 class Settings(Frozen):
     """The settings that every engine has.
 
     `kv_cache_dtype` is the element type of the cache, the model's own unless given;
     `tensor_parallel_size` is in ranks.
     """
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object, info: ValidationInfo) -> object:
+        """Take a word of a list of words in any case."""
+        if not isinstance(value, str):
+            return value
+        return spelled(value, _words(cls.model_fields[info.field_name or ""].annotation)) or value
 
     BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype",)
     """Settings that answers name by themselves."""

@@ -1,6 +1,6 @@
 """A request to an engine by its name: the cost of a model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -96,6 +96,14 @@ def release_of(engine: str, given: Mapping[str, Any]) -> tuple[str, str]:
     return chosen.name, str(given.get("release") or behind or chosen.version)
 
 
+def no_setting(engine: str, name: str, known: Sequence[str]) -> RequestError:
+    """Say that an engine has no such setting, and which are nearest, or else which it has."""
+    from kvcalc.spelling import hint
+
+    sentence = f"{engine} has no setting {quote(name)}; {hint(name, known, 'it has')}"
+    return RequestError(sentence, field=name)
+
+
 def parsed_settings(called: str, settings: Settings | None, given: Mapping[str, Any]) -> Settings:
     """Check settings, given by class or by name, and make the engine's own of them.
 
@@ -105,10 +113,7 @@ def parsed_settings(called: str, settings: Settings | None, given: Mapping[str, 
     asked, engine = of_release(called, named(settings, given)), find(called)
     for name in asked:
         if name not in engine.settings.model_fields:
-            known = ", ".join(engine.settings.model_fields)
-            raise RequestError(
-                f"{engine.name} has no setting {quote(name)}; it has {known}", field=name
-            )
+            raise no_setting(engine.name, name, [*engine.settings.model_fields])
     if not asked:  # defaults need no check
         return engine.settings.model_construct()
     return engine.settings(**asked)

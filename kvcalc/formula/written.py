@@ -7,6 +7,7 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.language import NAMED, Written
 from kvcalc.formula.limits import limited
+from kvcalc.spelling import spelled, unknown
 
 TARGETS = {
     "text": "kvcalc.formula.languages.text",
@@ -19,6 +20,9 @@ TARGETS = {
     "latex": "kvcalc.formula.languages.latex",
 }
 """Each target's name and its module, which defines `written(expression, names, dialect)`."""
+
+ALIASES = {"javascript": "js", "tex": "latex", "xlsx": "excel", "py": "python", "txt": "text"}
+"""Other names of targets."""
 
 
 def written(
@@ -38,22 +42,19 @@ def written(
             not in the formula, the target cannot write the formula exactly, or values are past a
             limit.
     """
-    if target not in TARGETS:
-        raise RequestError(
-            f"target {quote(target)} is unknown; known are {', '.join(TARGETS)}",
-            field="target",
-            found=target,
-        )
-    spelled = {**NAMED, **(names or {})}
-    for name in spelled:
+    chosen = spelled(target, TARGETS, ALIASES)
+    if chosen is None:
+        raise unknown("target", target, list(TARGETS), field="target")
+    cells = {**NAMED, **(names or {})}
+    for name in cells:
         if name not in ("context", *formula.variables):
             known = ", ".join(["context", *formula.variables])
             raise RequestError.about(
                 "name", f"{quote(name)} is not in this formula; it has {known}"
             )
-    values = {name: value for name, value in formula.variables.items() if name not in spelled}
+    values = {name: value for name, value in formula.variables.items() if name not in cells}
     expression = limited(formula.expression, formula.limits, values)
-    found: Written = import_module(TARGETS[target]).written(expression, spelled, dialect)
+    found: Written = import_module(TARGETS[chosen]).written(expression, cells, dialect)
     if not formula.limits:
         return found
     return Written(

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
+from kvcalc.dtypes import DTYPES
 from kvcalc.dtypes import dtype as dtype_of
 from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
+from kvcalc.parameters import weight_formats
 from kvcalc.parameters.stored import Stored
 from kvcalc.readers import safetensors
+from kvcalc.spelling import unknown
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
@@ -61,8 +64,7 @@ def read_weights(
     """Find how many bytes a model's weights take.
 
     `given` is a size ("240GB"), which wins. Else the model's folder, GGUF file or Hub repository
-    says; without these, or if `weights_dtype` asks for another element type, parameters are
-    counted.
+    says; without these, or if `weights_dtype` asks for another format, parameters are counted.
 
     Raises:
         SourceError: a file cannot be read.
@@ -100,7 +102,7 @@ ENDS = ("embedding", "lm_head")
 
 
 def of_shape(model: Model, weights_dtype: str | None = None, counted: int | None = None) -> Weights:
-    """Add up a model's tensors as published, or count its parameters in an element type.
+    """Add up a model's tensors as published, or as another format stores them.
 
     Raises:
         RequestError: the number of parameters or the element type is not known.
@@ -115,14 +117,47 @@ def of_shape(model: Model, weights_dtype: str | None = None, counted: int | None
             f"{model.name} does not say how many parameters it has{ruled}; give --weights 240GB",
         )
     count = f"{total:,} parameters"
-    own = (
-        weights_dtype and model.quantization is None and dtype_of(weights_dtype).name == model.dtype
-    )
-    if model.counted and (weights_dtype is None or own):
+    if weights_dtype is not None and not _is_own(model, weights_dtype):
+        return _in_format(model, weights_dtype, total, count)
+    if model.counted:
         return _stored(model, total, count)
-    published = weights_dtype or model.weights_dtype or model.dtype
-    element = dtype_of(published)
+    element = dtype_of(weights_dtype or model.weights_dtype or model.dtype)
     return Weights(element.row_bytes(total), element.name, count, total)
+
+
+def _is_own(model: Model, name: str) -> bool:
+    """Whether a format is the one that the checkpoint is published in."""
+    if model.quantization is None:
+        return model.counted is not None and weight_formats.named(name) == model.dtype
+    known = weight_formats.CHECKPOINTS.get(weight_formats.named(name) or "")
+    return known is not None and known.format == model.quantization.format
+
+
+def _in_format(model: Model, text: str, total: int, count: str) -> Weights:
+    """Store a model otherwise than it was published.
+
+    Raises:
+        RequestError: there is no such format, or what it makes of this model is not known.
+    """
+    name = weight_formats.named(text)
+    if name is None:
+        error = unknown("element type", text, weight_formats.NAMES, field="weights_dtype")
+        raise RequestError(
+            f"{error}; of another, give a file that has it, or --weights 240GB",
+            field="weights_dtype",
+            found=text,
+        )
+    try:
+        found = weight_formats.packed(model, name)
+    except UnsupportedError as error:
+        raise RequestError(f"{error}; give --weights 240GB", field="weights") from None
+    if found is not None:
+        return Weights(found.bytes, name, f"{count} in {name}", total, tensors=found.tensors)
+    if name not in DTYPES:
+        raise RequestError.about(
+            "weights", f"what {name} makes of {model.name} is not known; give --weights 240GB"
+        )
+    return Weights(DTYPES[name].row_bytes(total), name, count, total)
 
 
 def _stored(model: Model, total: int, count: str) -> Weights:

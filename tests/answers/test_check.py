@@ -209,7 +209,7 @@ def test_the_model_and_the_settings_of_vllms_own_line_are_found() -> None:
 
 
 def test_a_setting_that_the_logs_engine_lacks_is_refused() -> None:
-    with pytest.raises(KvcalcError, match="--set: vllm has no 'ubatch_size'; known: "):
+    with pytest.raises(KvcalcError, match="--set: vllm has no 'ubatch_size'; "):
         checked(["GPU KV cache size: 16 tokens"], LLAMA_31_8B, {"ubatch_size": "512"})
 
 

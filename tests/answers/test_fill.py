@@ -101,7 +101,7 @@ def test_columns_go_by_the_names_that_a_person_gives() -> None:
     [
         (["model", "tokens"], {}, "column 'context': missing; the columns are 'model', 'tokens'"),
         (["model", "context"], {"window": "w"}, "column 'w': missing"),
-        (["model", "context"], {"colour": "w"}, "--column: 'colour' is not a question"),
+        (["model", "context"], {"colour": "w"}, "--column: the question 'colour' is unknown"),
         (["model", "model", "context"], {}, "column 'model': found 2, expected one"),
         (["model", "context", "error"], {}, "column 'error': found already"),
     ],

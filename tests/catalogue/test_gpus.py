@@ -131,3 +131,42 @@ def test_of_memory_that_is_shared_only_what_a_framework_sees_is_known(
 def test_a_card_without_any_memory_is_refused() -> None:
     with pytest.raises(KvcalcError, match="memory_mib: missing, and no framework's figure"):
         Gpu(name="x", product="X")
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("H100-80GB-SXM", "h100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA H100 PCIe", "h100-pcie"),
+        ("H100 80GB PCIe", "h100-pcie"),
+        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
+        ("H200-SXM-141GB", "h200"),
+        ("NVIDIA GeForce RTX 4090", "rtx-4090"),
+        ("RTX 4090 24GB", "rtx-4090"),
+        ("AMD Instinct MI300X OAM", "mi300x"),
+        ("Tesla V100-SXM2-32GB", "v100-32gb"),
+        ("Apple M4 Max 64GB", "mac-64gb"),
+        ("MacBook Pro M3 Max 128GB", "mac-128gb"),
+    ],
+)
+def test_a_card_is_found_as_drivers_and_shops_write_it(asked: str, name: str) -> None:
+    assert find(asked).name == name
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "A100",
+        "a100 sxm",
+        "H100 40GB",
+        "NVIDIA A800-SXM4-80GB",
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+        "80GB",
+        "SXM",
+    ],
+)
+def test_another_card_is_not_taken_for_one_that_is_known(asked: str) -> None:
+    with pytest.raises(KvcalcError, match=r"^GPU .* is unknown"):
+        find(asked)

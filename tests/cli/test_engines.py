@@ -50,4 +50,4 @@ def test_what_people_see(cli: Cli, snapshot: SnapshotAssertion) -> None:
 def test_an_unknown_engine_is_one_sentence(cli: Cli) -> None:
     outcome = cli("engines", "vlm")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.startswith("kvcalc: engine 'vlm' is unknown; known are ideal, ")
+    assert outcome.err.startswith("kvcalc: engine 'vlm' is unknown; did you mean vllm")

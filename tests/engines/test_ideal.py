@@ -118,7 +118,7 @@ def test_kv_heads_that_ranks_can_neither_share_nor_copy_evenly_are_refused() -> 
     [
         ({"tensor_parallel_size": 0}, r"tensor_parallel_size: found 0, expected "),
         ({"tensor_parallel_size": "two"}, r"tensor_parallel_size: found 'two', expected "),
-        ({"kv_cache_dtype": "bf12"}, r"element type 'bf12' is unknown; known are "),
+        ({"kv_cache_dtype": "bf12"}, r"element type 'bf12' is unknown; did you mean bf16"),
         ({"block_size": 16}, r"ideal has no setting 'block_size'; it has kv_cache_dtype, "),
     ],
 )

@@ -238,7 +238,7 @@ def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:
 @pytest.mark.parametrize(
     ("of", "settings", "named"),
     [
-        (K_EXAONE, {"kv_cache_dtype": "fp8"}, "cache type 'fp8' is unknown on llama.cpp"),
+        (K_EXAONE, {"kv_cache_dtype": "fp8"}, "llama.cpp's cache type 'fp8' is unknown"),
         (K_EXAONE, {"tensor_parallel_size": 2}, "deals whole layers"),
         (K_EXAONE, {"ctx_type": "mtp"}, "no NextN layers"),
         (K_EXAONE, {"ctx_type": "draft"}, "ctx_type"),

@@ -59,7 +59,7 @@ def test_a_long_pattern_does_not_make_a_long_name() -> None:
         ({"kv_heads": 0}, r"kv_heads: found 0, expected "),
         ({"head_dim": -128}, r"head_dim: found -128, expected "),
         ({"v_head_dim": 0}, r"v_head_dim: found 0, expected "),
-        ({"dtype": "bf12"}, r"element type 'bf12' is unknown; known are "),
+        ({"dtype": "bf12"}, r"element type 'bf12' is unknown; did you mean bf16"),
         ({"max_context": 0}, r"max_context: found 0, expected "),
     ],
 )

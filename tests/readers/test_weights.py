@@ -10,6 +10,7 @@ import pytest
 from gguf import GGMLQuantizationType, GGUFWriter
 
 from kvcalc.errors import KvcalcError
+from kvcalc.parameters.ggml_types import BLOCKS
 from kvcalc.readers import load
 from kvcalc.readers.gguf.tensors import TYPES, read_tensors
 from kvcalc.readers.huggingface import reading_of
@@ -45,7 +46,7 @@ def test_a_preset_counts_all_its_parameters_not_the_active_ones() -> None:
     assert found == Weights(K_EXAONE_BYTES, "bfloat16", "236,533,401,600 parameters", TOTAL, True)
 
 
-@pytest.mark.parametrize(("dtype", "bits"), [("fp8", 8), ("int4", 4), ("float32", 32)])
+@pytest.mark.parametrize(("dtype", "bits"), [("int8", 8), ("int4", 4), ("float32", 32)])
 def test_another_element_type_is_arithmetic(dtype: str, bits: int) -> None:
     assert read_weights("k-exaone-236b-a23b", K_EXAONE, dtype).bytes == TOTAL * bits // 8
 
@@ -140,7 +141,9 @@ def test_the_types_are_those_of_the_gguf_package() -> None:
     from gguf import GGML_QUANT_SIZES
 
     known = {kind.value: (kind.name, *GGML_QUANT_SIZES[kind]) for kind in GGML_QUANT_SIZES}
-    assert {value: known[value] for value in TYPES} == TYPES
+    assert {value: known[value] for value in TYPES} == {
+        value: (name, *BLOCKS[name]) for value, name in TYPES.items()
+    }
 
 
 def gguf_with(count: int, table: bytes) -> bytes:
@@ -195,7 +198,7 @@ def test_a_quantisation_that_is_not_known_asks_for_the_size() -> None:
     model = reading_of(table, "a model", "a test").model
     with pytest.raises(KvcalcError, match="how 'brand_new' stores them here is not known; give"):
         of_shape(model)
-    assert of_shape(model, "fp8").bytes == 8_030_261_248
+    assert of_shape(model, "int8").bytes == 8_030_261_248
 
 
 def test_files_that_hold_what_the_rule_says_are_as_published(tmp_path: Path) -> None:

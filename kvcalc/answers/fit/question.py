@@ -9,7 +9,7 @@ from kvcalc.engines import request
 from kvcalc.engines.engine import Engine, Settings
 from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.weights import Loaded
-from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, weights_of
 
@@ -81,9 +81,7 @@ def question(
     for name in settings:
         if name != memory.share and name not in chosen.settings.model_fields:
             own = [*chosen.settings.model_fields, *([memory.share] if memory.share else [])]
-            raise RequestError(
-                f"{chosen.name} has no setting {quote(name)}; it has {', '.join(own)}", field=name
-            )
+            raise request.no_setting(chosen.name, name, own)
     share = settings.pop(memory.share or "", None)
     on_it = chosen.on_card(on, settings)
     weighing = weights_of(model, weights)

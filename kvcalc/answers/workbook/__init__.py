@@ -92,9 +92,10 @@ def workbook(
         KvcalcError: no combination is accepted by its engine.
     """
     listed = named(readings)
-    names = tuple(dict.fromkeys((*(among or USUAL_ENGINES), *ALWAYS)))
+    names = tuple(dict.fromkeys((*map(engines.called, among or USUAL_ENGINES), *ALWAYS)))
     own = [one.model.dtype for one in listed]
-    types = tuple(dict.fromkeys((*dtypes, *own) if dtypes else (*own, "fp8")))
+    asked = [dtype.lower() for dtype in dtypes]
+    types = tuple(dict.fromkeys((*asked, *own) if asked else (*own, "fp8")))
     sizes = tuple(dict.fromkeys((*(ranks or USUAL_RANKS), 1)))
     count = len(listed) * len(names) * len(types) * len(sizes)
     if count > MAX_COMBINATIONS:

@@ -6,7 +6,8 @@ are those that `--cache-type-k` takes (common/arg.cpp, kv_cache_types).
 
 from typing import NamedTuple
 
-from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.errors import UnsupportedError
+from kvcalc.spelling import spelled, unknown
 
 
 class BlockType(NamedTuple):
@@ -76,14 +77,9 @@ def block_type(name: str, field: str = "cache type") -> BlockType:
     `field` is where the name was given.
 
     Raises:
-        RequestError: no such type; the sentence lists them.
+        RequestError: no such type; the sentence names the nearest.
     """
-    found = BLOCK_TYPES.get(ALIASES.get(name, name))
+    found = BLOCK_TYPES.get(spelled(name, BLOCK_TYPES, ALIASES) or "")
     if found is None:
-        known = ", ".join([*BLOCK_TYPES, *ALIASES])
-        raise RequestError(
-            f"cache type {quote(name)} is unknown on llama.cpp; known are {known}",
-            field=field,
-            found=name,
-        )
+        raise unknown("llama.cpp's cache type", name, [*BLOCK_TYPES, *ALIASES], field=field)
     return found

@@ -9,10 +9,10 @@ from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
-from kvcalc.errors import RequestError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
+from kvcalc.spelling import spelled, unknown
 
 
 class Tier(NamedTuple):
@@ -125,11 +125,10 @@ def backend_of(
     """
     backend = settings.attention_backend
     if backend is not None:
-        if backend not in BACKENDS:
-            raise RequestError.of(
-                "attention_backend", backend, f"one of {', '.join(sorted(BACKENDS))}"
-            )
-        return backend
+        own = spelled(backend, BACKENDS)
+        if own is None:
+            raise unknown("SGLang's backend", backend, sorted(BACKENDS), field="attention_backend")
+        return own
     if settings.kv_cache_dtype == "nvfp4" and not traits.latent:
         return "trtllm_mha"
     if model.model_type == "beam" and machine.major in (9, 10, 12):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.dtypes import ALIASES
-from kvcalc.errors import RequestError
+from kvcalc.spelling import spelled, unknown
 
 
 class Format(NamedTuple):
@@ -42,7 +42,7 @@ FORMATS = {
 """By name. The scales of mxfp8 are those of its FA4 path, of nvfp4 those of trtllm_mha
 (srt/mem_cache/memory_pool.py, srt/layers/quantization/fp4_kv_cache_quant_method.py)."""
 
-SHORT = {**ALIASES, "fp8": "fp8_e4m3", "half": "float16", "float": "float32"}
+SHORT = {**ALIASES, "fp8": "fp8_e4m3"}
 
 FP4_BACKENDS = {
     False: ("triton", "torch_native", "flex_attention", "trtllm_mha"),
@@ -56,9 +56,9 @@ def format_name(name: str) -> str:
     """Find an element type's own name.
 
     Raises:
-        RequestError: no such type; the sentence lists them.
+        RequestError: no such type; the sentence names the nearest.
     """
-    own = SHORT.get(name, name)
-    if own not in FORMATS:
-        raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(FORMATS)} on sglang")
+    own = spelled(name, FORMATS, SHORT)
+    if own is None:
+        raise unknown("SGLang's element type", name, list(FORMATS), field="kv_cache_dtype")
     return own

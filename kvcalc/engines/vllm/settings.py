@@ -14,6 +14,7 @@ from kvcalc.engines.vllm.kernels import KERNEL_BLOCK
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Batch, Rules, StatesMode
 from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.spelling import spelled, unknown
 
 UNNAMED_GPU_MEMORY = 80 * 1024
 """MiB of the GPU where none is named: an H100's; an H200's batches are the same."""
@@ -34,15 +35,16 @@ LAYOUTS = {"NHD": "LBNHC", "HND": "LBHNC"}
 
 
 def _format(name: object) -> str:
-    spelled = ALIASES.get(name, name) if isinstance(name, str) else name
-    if isinstance(spelled, str) and spelled in formats.UNREAD:
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            f"found {spelled}, which kvcalc does not count: {formats.UNREAD[spelled]}",
-        )
-    if spelled not in formats.FORMATS:
+    if not isinstance(name, str):
         raise RequestError.of("kv_cache_dtype", name, f"one of {', '.join(formats.FORMATS)}")
-    return str(spelled)
+    own = spelled(name, [*formats.FORMATS, *formats.UNREAD], ALIASES)
+    if own is None:
+        raise unknown("vLLM's element type", name, formats.FORMATS, field="kv_cache_dtype")
+    if own in formats.UNREAD:
+        raise UnsupportedError.of(
+            "kv_cache_dtype", f"found {own}, which kvcalc does not count: {formats.UNREAD[own]}"
+        )
+    return own
 
 
 def _layers(value: object) -> object:
@@ -368,5 +370,5 @@ def _backend(name: object) -> object:
             "attention_backend", f"found {upper}, whose blocks kvcalc does not know"
         )
     if upper not in kernels.BACKENDS:
-        raise RequestError.of("attention_backend", name, f"one of {', '.join(kernels.BACKENDS)}")
+        raise unknown("vLLM's backend", name, list(kernels.BACKENDS), field="attention_backend")
     return upper

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import RequestError
 from kvcalc.formula.expression import (
     ARITHMETIC,
     ATOM,
@@ -24,6 +24,7 @@ from kvcalc.formula.expression import (
 )
 from kvcalc.formula.languages.language import NAMED, Written, may_divide_below_zero
 from kvcalc.formula.languages.nulls import not_strict
+from kvcalc.spelling import spelled, unknown
 
 
 class Dialect(NamedTuple):
@@ -89,6 +90,25 @@ ClickHouse intDiv). Snowflake's / is decimal, so the dividend is first made a mu
 uses 6 of its 38 digits for decimals (arithmetic operators). SQLite takes a double-quoted name that
 no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
 
+ALIASES = {
+    "postgresql": "postgres",
+    "databricks": "spark",
+    "sqlite3": "sqlite",
+}
+"""Other names of dialects."""
+
+
+def dialect_of(name: str) -> str:
+    """Find a dialect by its name, in any case.
+
+    Raises:
+        RequestError: there is no such dialect.
+    """
+    found = spelled(name, DIALECTS, ALIASES)
+    if found is None:
+        raise unknown("dialect", name, list(DIALECTS), field="dialect")
+    return found
+
 
 def target(dialect: str, *, signed: bool = False) -> Target:
     """Build the table of rules of a dialect; `signed` if a dividend may be negative.
@@ -96,13 +116,7 @@ def target(dialect: str, *, signed: bool = False) -> Target:
     Raises:
         RequestError: there is no such dialect.
     """
-    if dialect not in DIALECTS:
-        raise RequestError(
-            f"dialect {quote(dialect)} is unknown; known are {', '.join(DIALECTS)}",
-            field="dialect",
-            found=dialect,
-        )
-    own = DIALECTS[dialect]
+    own = DIALECTS[dialect_of(dialect)]
 
     def divided(a: str, b: str) -> str:
         # ClickHouse's quotient has the width of the dividend, and 163 has 8 bits.
@@ -178,7 +192,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     Raises:
         RequestError: as `render_sql`.
     """
-    dialect = dialect or "duckdb"
+    dialect = dialect_of(dialect or "duckdb")
     text = render_sql(expression, dialect, names)
     own = DIALECTS[dialect]
     return Written(text, f"exact while every part is below {own.limit}; {own.overflow}")

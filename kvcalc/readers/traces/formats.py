@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kvcalc.errors import RequestError, SourceError, quote
+from kvcalc.errors import SourceError, quote
+from kvcalc.spelling import spelled, unknown
 
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds per unit of time."""
@@ -93,15 +94,16 @@ def recognised(
     """
     for question, column in named.items():
         if question not in QUESTIONS:
-            raise RequestError.about(
-                "--column",
-                f"{quote(question)} is not a question; expected one of {', '.join(QUESTIONS)}",
-            )
-        if column not in header:
+            raise unknown("--column: the question", question, QUESTIONS, field="--column")
+        if spelled(column, header) is None:
             raise SourceError.of(file, f"column {quote(column)}: missing; found {_listed(header)}")
     for known in FORMATS.values():
         columns = {**known.columns, **named}
-        there = {question: column for question, column in columns.items() if column in header}
+        there = {
+            question: own
+            for question, column in columns.items()
+            if (own := spelled(column, header)) is not None
+        }
         if set(columns) - set(there) - set(OPTIONAL) or set(known.also) - set(header):
             continue
         return known._replace(
@@ -110,7 +112,11 @@ def recognised(
             duration_unit=unit or known.duration_unit,
         )
     if {"start", "input", "output"} <= set(named):
-        return Format(dict(named), unit, unit or "s")
+        return Format(
+            {question: spelled(column, header) or column for question, column in named.items()},
+            unit,
+            unit or "s",
+        )
     wanted = "; ".join(
         f"{name}: {', '.join(column for question, column in known.columns.items())}"
         for name, known in FORMATS.items()

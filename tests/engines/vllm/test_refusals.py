@@ -66,11 +66,11 @@ def slides(window: int) -> Layer:
         ),
         (LLAMA, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3, expected a divisor"),
         (LLAMA, {"tensor_parallel_size": 12}, "tensor_parallel_size: found 12, expected a divisor"),
-        (LLAMA, {"kv_cache_dtype": "int4"}, "kv_cache_dtype: found 'int4', expected one of auto"),
+        (LLAMA, {"kv_cache_dtype": "int4"}, "vLLM's element type 'int4' is unknown"),
         (LLAMA, {"kv_cache_dtype": "fp8_ds_mla"}, "found fp8_ds_mla, which full attention has not"),
         (DEEPSEEK, {"kv_cache_dtype": "fp8_ds_mla"}, "fp8_ds_mla, which latent attention has not"),
         (DEEPSEEK, {"kv_cache_dtype": "nvfp4"}, "nvfp4, which latent attention has not on vllm"),
-        (LLAMA, {"attention_backend": "XFORMERS"}, "attention_backend: found 'XFORMERS', expected"),
+        (LLAMA, {"attention_backend": "XFORMERS"}, "vLLM's backend 'XFORMERS' is unknown"),
         (LLAMA, {"attention_backend": "FLASHMLA"}, "expected one for full attention: FLASH_ATTN"),
         (
             LLAMA,

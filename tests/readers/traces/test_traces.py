@@ -211,7 +211,7 @@ def test_a_rate_is_tokens_a_second(text: str) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"columns": {"colour": "x"}}, "--column: 'colour' is not a question"),
+        ({"columns": {"colour": "x"}}, "--column: the question 'colour' is unknown"),
         ({"columns": {"start": "x"}}, "column 'x': missing; found 'timestamp'"),
         ({"time_unit": "h"}, "time_unit: found 'h', expected s, ms, us"),
     ],

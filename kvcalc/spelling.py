@@ -1,0 +1,57 @@
+"""Names as people type them: in any case and with any dashes, by another name, or nearly so."""
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+
+from kvcalc.errors import RequestError, quote
+
+MOST_CHARACTERS = 80
+"""A name is compared with others up to here."""
+
+NEAR = 0.66
+"""How alike names must be to be taken for a slip, of difflib's 0 to 1."""
+
+
+def spelled(
+    name: str, known: Collection[str], aliases: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
+    """Find a name among those known, without regard to case, dashes, dots or underscores.
+
+    `aliases` maps other names to known ones. None where the name is neither.
+    """
+    if name in known:
+        return name
+    if name in aliases:
+        return aliases[name]
+    named = [*((one, one) for one in known), *aliases.items()]
+    return next((own for other, own in named if alike(name, other)), None)
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether two names differ at most in case, dashes, dots and underscores."""
+    return name == other or _letters(name) == _letters(other) != ""
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """The known names that are nearest to one, best first; none where no name is near."""
+    from difflib import get_close_matches
+
+    by_letters = {_letters(one): one for one in reversed([*known])}
+    near = get_close_matches(_letters(name[:MOST_CHARACTERS]), by_letters, n=most, cutoff=NEAR)
+    return [by_letters[letters] for letters in near]
+
+
+def hint(name: str, known: Collection[str], listed: str = "known are") -> str:
+    """Say which names are nearest to one, or else list those known behind some words."""
+    near = nearest(name, known)
+    return f"did you mean {', '.join(near)}" if near else f"{listed} {', '.join(known)}"
+
+
+def unknown(what: str, name: str, known: Collection[str], *, field: str) -> RequestError:
+    """Say that a name is unknown, and which are nearest, or else which are known."""
+    sentence = f"{what} {quote(name)} is unknown; {hint(name, known)}"
+    return RequestError(sentence, field=field, found=name)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
