@@ -1,6 +1,6 @@
 """The engines: which version of each was read, what it runs, and its settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -9,6 +9,7 @@ from kvcalc import engines
 from kvcalc.engines.engine import About, Engine
 from kvcalc.records import Records
 
+AMOUNTS = ("context", "sequences")
 LEAST = ("ge", "gt")
 MOST = ("le", "lt")
 
@@ -26,9 +27,13 @@ class EngineRow:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """A setting: its default, what it may be, its unit and where the engine defines it."""
+    """A setting: its default, what it may be, its unit and where the engine defines it.
+
+    `flags` are those of the engine's server that give it, which kvcalc takes too.
+    """
 
     setting: str
+    flags: str
     default: Any
     values: str
     unit: str
@@ -37,9 +42,13 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class DescribedEngine(EngineRow):
-    """An engine with its settings."""
+    """An engine with its settings, its share of a GPU's memory among them.
+
+    `amounts` are the flags of its server for the context and the sequences.
+    """
 
     settings: tuple[SettingRow, ...]
+    amounts: Mapping[str, str]
 
 
 def list_engines() -> Records[EngineRow]:
@@ -54,7 +63,9 @@ def describe_engine(name: str) -> DescribedEngine:
         RequestError: there is no such engine.
     """
     engine = engines.find(name)
-    return DescribedEngine(**_row(engine), settings=tuple(_settings(engine)))
+    rows = (*_settings(engine), *_share(engine))
+    amounts = {name: flags for name in AMOUNTS if (flags := _flags(engine, name))}
+    return DescribedEngine(**_row(engine), settings=rows, amounts=amounts)
 
 
 def _row(engine: Engine) -> dict[str, Any]:
@@ -73,7 +84,31 @@ def _settings(engine: Engine) -> Iterator[SettingRow]:
         values = " or ".join(dict.fromkeys(_values(Annotated[info.annotation, *info.metadata])))
         if field == "kv_cache_dtype":
             values = "an element type"
-        yield SettingRow(field, info.default, values, about.unit, about.source)
+        flags = _flags(engine, field)
+        yield SettingRow(field, flags, info.default, values, about.unit, about.source)
+
+
+def _share(engine: Engine) -> Iterator[SettingRow]:
+    """The engine's share of a GPU's memory, which `fit` takes."""
+    memory = engine.memory
+    if memory is None or memory.share is None:
+        return
+    default = None if callable(memory.default) else f"{float(memory.default):g}"
+    source = memory.source.format(version=engine.version)
+    yield SettingRow(
+        memory.share, _flags(engine, "share"), default, "above 0 to 1", "of a GPU's memory", source
+    )
+
+
+def _flags(engine: Engine, name: str) -> str:
+    """The flags of the engine's server that give a setting or an amount."""
+    server = engine.server
+    if server is None:
+        return ""
+    switches = [flag for flag, (setting, _) in server.switches.items() if setting == name]
+    found = [*(flag for flag, gives in server.gives.items() if gives == name), *switches]
+    same = f"--{name.replace('_', '-')}"
+    return " ".join(found or [same] * (same in server.known))
 
 
 def _values(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[str]:

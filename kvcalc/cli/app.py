@@ -3,7 +3,7 @@
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from typing import Annotated, Any
@@ -50,6 +50,16 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line."""
+        options = {
+            name: not getattr(parameter, "is_flag", False)
+            for parameter in self.get_params(ctx)
+            for name in parameter.opts
+            if name.startswith("-")
+        }
+        if "--set" in options and not ctx.resilient_parsing and _has_others(args, options):
+            from kvcalc.cli.engine_flags import moved
+
+            args = moved(args, options)
         given, extra, order = self.make_parser(ctx).parse_args(list(args))
         if ctx.resilient_parsing or (extra and not ctx.allow_extra_args):
             return super().parse_args(ctx, args)
@@ -63,6 +73,12 @@ class Command(TyperCommand):
                 ctx.params[parameter.name] = value if is_text else parameter.default
         ctx.args = extra
         return extra
+
+
+def _has_others(args: list[str], options: Collection[str]) -> bool:
+    """Whether a word looks like an option, and is none of the command's own."""
+    words = (word.partition("=")[0] for word in args if word.startswith("-"))
+    return any(word not in options for word in words)
 
 
 class Commands(TyperGroup, Command):

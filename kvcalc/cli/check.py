@@ -1,17 +1,18 @@
 """`kvcalc check`: a start-up log compared with kvcalc's own figures."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from kvcalc import readers
+from kvcalc import engines, readers
 from kvcalc.answers.check import DIFFERS
 from kvcalc.answers.check import check as answer
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.engines import own_flags
 from kvcalc.errors import SourceError, printable
 from kvcalc.outputs.pages.check import check_page
 
@@ -46,8 +47,17 @@ def check(
     rows = answer(
         sys.stdin.buffer if log == STDIN else log,
         reading.model if reading else None,
-        **given.settings(own=KEYWORDS),
+        **_settings(given),
     )
     output.write_rows(rows, lambda: check_page(rows, printable(log)), whole=True)
     if any(row.verdict == DIFFERS for row in rows):
         raise typer.Exit(SOME_DIFFER)
+
+
+def _settings(given: SettingsOptions) -> dict[str, Any]:
+    """The settings, those of flags too, whichever engine's they are: the log says which it is."""
+    found = given.settings(own=KEYWORDS)
+    if given.flags:
+        for name in engines.logs():
+            found = own_flags.read(given.flags, name).settings | found
+    return found

@@ -9,6 +9,7 @@ from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.outputs.pages.compare import compare_page
 
@@ -17,6 +18,7 @@ from kvcalc.outputs.pages.compare import compare_page
 def compare(
     model: ModelOptions,
     settings: SettingsOptions,
+    server: LineOptions,
     output: OutputOptions,
     context: Annotated[
         str | None,
@@ -25,9 +27,9 @@ def compare(
         ),
     ] = None,
     sequences: Annotated[
-        str,
-        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
-    ] = "1",
+        str | None,
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once.  [default: 1]"),
+    ] = None,
     window: Annotated[
         list[str] | None,
         typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
@@ -43,14 +45,16 @@ def compare(
     kvcalc compare k-exaone-236b-a23b -c 256K -w 4096,128
     """
     windows = amounts(window, "--window")
-    chosen = model.load(windows[0] if windows else None)
+    names = [name for text in engine or () for name in text.split(",")]
+    wanted = server.several(model, settings, names, gpu=gpu)
+    chosen = wanted.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,
-        context=amount(context, "--context"),
+        context=amount(context, "--context") or wanted.context_of(chosen),
         window=windows or None,
-        sequences=amount(sequences, "--sequences") or 1,
-        among=[name for text in engine for name in text.split(",")] if engine else None,
-        **settings.settings(gpu=gpu),
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
+        among=names or None,
+        **wanted.settings,
     )
     output.write_rows(rows, lambda: compare_page(rows))
     warn_past_maximum(chosen, [row.context for row in rows])

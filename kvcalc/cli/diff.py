@@ -9,8 +9,9 @@ from kvcalc.answers.diff import diff as answer
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, SettingsOptions
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
@@ -85,7 +86,7 @@ def diff(
         weights=sizes[0],
         new_weights=sizes[-1],
         reserve=load.reserve_bytes,
-        **settings.settings(),
+        **LineOptions().several(ModelOptions(), settings, engines).settings,
     )
     output.write_one(found, lambda: diff_page(found), [found.old, found.new])
     for model in read:

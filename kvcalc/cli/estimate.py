@@ -54,7 +54,7 @@ def estimate(
 
     kvcalc estimate k-exaone-236b-a23b -c 256K -w 128
     """
-    wanted = server.request(model, engine)
+    wanted = server.request(model, engine, context, sequences)
     tokens = amount(window, "--window")
     chosen = wanted.model.load(tokens)
     given = counted.amounts([context], chosen, wanted.model.model) if context else []

@@ -43,7 +43,7 @@ def explain(
 
     kvcalc explain k-exaone-236b-a23b -e vllm -c 256K
     """
-    wanted = server.request(model, engine)
+    wanted = server.request(model, engine, context, sequences)
     tokens = amount(window, "--window")
     chosen = wanted.model.load(tokens)
     found = answer(

@@ -102,7 +102,7 @@ def fit(
     kvcalc fit k-exaone-236b-a23b --gpu h200 --gpus 4 -e vllm -c 256K
     """
     prices = on.prices()
-    asked = _started(models, on, engine)
+    asked = _started(models, on, engine, context, sequences)
     if models.model is None and asked.model.model is not None:
         models.model = [asked.model.model]
     counts: list[int | None] = [*amounts(sequences, "--sequences")]
@@ -128,7 +128,13 @@ def fit(
         raise typer.Exit(DOES_NOT_FIT)
 
 
-def _started(models: ModelsOptions, on: CardOptions, engine: EngineOptions) -> ServerRequest:
+def _started(
+    models: ModelsOptions,
+    on: CardOptions,
+    engine: EngineOptions,
+    context: list[str] | None,
+    sequences: list[str] | None,
+) -> ServerRequest:
     """The engine and its settings, of a server's line where one is given; options win.
 
     How many sequences a line lets run is the engine's cap, and not what is asked about.
@@ -136,7 +142,7 @@ def _started(models: ModelsOptions, on: CardOptions, engine: EngineOptions) -> S
     line = ServerOptions(from_line=on.from_line)
     shape = {f.name: getattr(models, f.name) for f in fields(ModelOptions) if f.name != "model"}
     named = models.model[0] if models.model else None
-    asked = line.request(ModelOptions(model=named, **shape), engine)
+    asked = line.request(ModelOptions(model=named, **shape), engine, context, sequences)
     memory = engines.find(engines.parted(asked.engine)[0]).memory
     if asked.share is None or memory is None or memory.share is None:
         return asked

@@ -117,6 +117,15 @@ class SettingsOptions:
         bool, typer.Option("--strict-version", help="Refuse a release that was not measured.")
     ] = False
 
+    engine_flag: Annotated[list[str] | None, typer.Option("--engine-flag", hidden=True)] = None
+
+    @property
+    def flags(self) -> list[list[str]]:
+        """Flags of engines' servers, each with its values, that stood among the options."""
+        from shlex import split
+
+        return [split(text) for text in self.engine_flag or ()]
+
     def settings(self, own: Set[str] = OWN_OPTIONS, **beside: Any) -> dict[str, Any]:
         """The settings, as keywords of an answer.
 

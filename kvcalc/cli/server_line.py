@@ -1,5 +1,6 @@
-"""The options that describe a running server: its command line and its GPU."""
+"""The options that describe a running server: its command line, its flags and its GPU."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from kvcalc import engines
-from kvcalc.cli.options import GPU, EngineOptions, ModelOptions
+from kvcalc.cli.amounts import amounts
+from kvcalc.cli.options import GPU, EngineOptions, ModelOptions, SettingsOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
@@ -26,6 +28,10 @@ FromLine = Annotated[
     ),
 ]
 """A server's command line, on every command that reads one."""
+
+
+Texts = str | Iterable[str] | None
+"""What an option was given, once or several times."""
 
 
 class ServerRequest(NamedTuple):
@@ -49,65 +55,152 @@ class ServerRequest(NamedTuple):
             return max(1, model.max_context // (self.sequences or 1))
         return None if self.longest is None else min(model.max_context, self.longest)
 
-
-@dataclass(repr=False, eq=False)
-class ServerOptions:
-    """An engine's command line, and the GPU it runs on."""
-
-    from_line: FromLine = None
-    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
-
-    def request(self, model: ModelOptions, engine: EngineOptions) -> ServerRequest:
-        """Merge the command line and the options.
-
-        Raises:
-            RequestError: the line cannot be read, or starts another engine than -e.
-        """
-        if self.from_line is None:
-            return ServerRequest(model, engine.engine, engine.settings(gpu=self.gpu))
-        from kvcalc.engines import server_reader
-        from kvcalc.readers import line_files
-
-        line = self.from_line
-        if line_files.names_a_file(line):
-            line = line_files.read(line)
-        own, release = engines.parted(engine.engine)
-        wanted = engine.settings(gpu=self.gpu)
-        name, asked = server_reader.read(
-            line, None if own == "ideal" else own, release or wanted.get("release")
-        )
-        if release is not None:
-            asked.settings.pop("release", None)
-        if own == name:
-            name = engine.engine  # with the release that -e names
-        elif engine.engine != "ideal":
-            raise RequestError.about(
-                "-e",
-                f"found {engine.engine} beside a --from line of {name}",
-                found=engine.engine,
-            )
+    def with_asked(self, asked: "Asked") -> "ServerRequest":
+        """Add what a line or flags ask for to what is there, which wins."""
         for note in asked.notes:
             note_on_stderr(note)
-        given = any(getattr(model, field.name) is not None for field in fields(model))
         alone = next(
             (
                 one
                 for one in asked.beside
-                if one.told_by is not None and one.told_by in wanted.items()
+                if one.told_by is not None and one.told_by in self.settings.items()
             ),
             None,
         )
-        return ServerRequest(
-            model=model if given else replace(model, model=_source(asked)),
-            engine=name,
-            settings=(asked if alone is None else alone).settings | wanted,
-            context=asked.context,
-            sequences=asked.sequences,
-            shares_maximum=asked.shares_maximum,
-            longest=asked.longest,
-            beside=() if alone else tuple(asked.beside),
-            share=asked.share,
+        return self._replace(
+            settings=(asked if alone is None else alone).settings | self.settings,
+            context=asked.context if self.context is None else self.context,
+            sequences=asked.sequences if self.sequences is None else self.sequences,
+            shares_maximum=self.shares_maximum or asked.shares_maximum,
+            longest=asked.longest if self.longest is None else self.longest,
+            beside=(*self.beside, *(() if alone else asked.beside)),
+            share=asked.share if self.share is None else self.share,
         )
+
+    def with_flags(self, asked: "Asked") -> "ServerRequest":
+        """Add what flags ask for beside the options.
+
+        Raises:
+            RequestError: a setting is given by its flag and by --set, or an option of its own.
+        """
+        for name, value in asked.settings.items():
+            if str(self.settings.get(name, value)) != str(value):
+                raise RequestError.about("--set", f"{name} is given by its flag too; give one")
+        return self.with_asked(asked)
+
+
+@dataclass(repr=False, eq=False)
+class LineOptions:
+    """An engine's command line, and the flags of engines beside the options."""
+
+    from_line: FromLine = None
+
+    def several(
+        self,
+        model: ModelOptions,
+        options: SettingsOptions,
+        names: Iterable[str],
+        **beside: Any,
+    ) -> ServerRequest:
+        """Merge the line, the flags and the options for several engines; each takes its own.
+
+        Raises:
+            RequestError: the line or a flag cannot be read.
+        """
+        found = ServerRequest(model, "", options.settings(**beside))
+        if options.flags:
+            from kvcalc.engines import own_flags
+
+            for name in names:
+                found = found.with_flags(own_flags.read(options.flags, name))
+        if self.from_line is None:
+            return found
+        _, asked = _read(self.from_line, None, None)
+        return _with_model(found.with_asked(asked), asked)
+
+    def one(
+        self,
+        model: ModelOptions,
+        engine: EngineOptions,
+        context: Texts = None,
+        sequences: Texts = None,
+        **beside: Any,
+    ) -> ServerRequest:
+        """Merge the line, the flags and the options for one engine.
+
+        `context` and `sequences` are what the options say of them.
+
+        Raises:
+            RequestError: the line or a flag cannot be read, or the line starts another engine.
+        """
+        own, release = engines.parted(engine.engine)
+        found = ServerRequest(model, engine.engine, engine.settings(**beside))
+        release = release or found.settings.get("release")
+        if self.from_line is not None:
+            name, asked = _read(self.from_line, None if own == "ideal" else own, release)
+            if own != "ideal" and own != name:
+                raise RequestError.about(
+                    "-e",
+                    f"found {engine.engine} beside a --from line of {name}",
+                    found=engine.engine,
+                )
+            found = found._replace(engine=engine.engine if own == name else name)
+        if engine.flags or engine.engine not in engines.ENGINES:
+            from kvcalc.engines import own_flags
+
+            found = found.with_flags(
+                own_flags.read(
+                    engine.flags,
+                    found.engine,
+                    release,
+                    context=_first(context, "--context"),
+                    sequences=_first(sequences, "--sequences"),
+                )
+            )
+        if self.from_line is None:
+            return found
+        if engines.parted(engine.engine)[1] is not None:
+            asked.settings.pop("release", None)
+        return _with_model(found.with_asked(asked), asked)
+
+
+@dataclass(repr=False, eq=False)
+class ServerOptions(LineOptions):
+    """An engine's command line, and the GPU it runs on."""
+
+    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
+
+    def request(
+        self,
+        model: ModelOptions,
+        engine: EngineOptions,
+        context: Texts = None,
+        sequences: Texts = None,
+    ) -> ServerRequest:
+        """Merge the command line and the options, as `one` does, on the GPU."""
+        return self.one(model, engine, context, sequences, gpu=self.gpu)
+
+
+def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Asked]":
+    from kvcalc.engines import server_reader
+    from kvcalc.readers import line_files
+
+    text = line_files.read(line) if line_files.names_a_file(line) else line
+    return server_reader.read(text, engine, release)
+
+
+def _first(texts: Texts, option: str) -> int | None:
+    """The first amount of an option; None without one, or where it is a text's length."""
+    text = texts if isinstance(texts, str) else next(iter(texts or ()), None)
+    if text is None or text.startswith("@"):
+        return None
+    return amounts([text], option, large=option == "--context")[0]
+
+
+def _with_model(found: ServerRequest, asked: "Asked") -> ServerRequest:
+    """Take the model of a line where the options name none."""
+    given = any(getattr(found.model, field.name) is not None for field in fields(found.model))
+    return found if given else found._replace(model=replace(found.model, model=_source(asked)))
 
 
 def _source(asked: "Asked") -> str | None:

@@ -49,7 +49,7 @@ def sweep(
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
     """
     windows = amounts(window, "--window")
-    wanted = server.request(model, engine)
+    wanted = server.request(model, engine, context, sequences)
     chosen = wanted.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,

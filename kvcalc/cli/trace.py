@@ -11,10 +11,11 @@ from kvcalc.answers.traces import trace as answer
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, SettingsOptions, preset_names
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.trace import trace_page
@@ -97,7 +98,7 @@ def trace(
     chosen = read(model).model
     names = [name for text in engine or ["ideal"] for name in text.split(",")]
     windows = amounts(window, "--window") or None
-    asked = settings.settings(gpu=gpu)
+    asked = LineOptions().several(ModelOptions(model), settings, names, gpu=gpu).settings
     if "gpu" not in asked and (option := load.given) is not None:
         raise RequestError.about(option, "found without --gpu")
     if print_sql:

@@ -49,7 +49,8 @@ class Asked:
     that without a context the server shares the model's own among the sequences, and `longest` is
     the most tokens of one sequence that its cache holds. `passed` are the
     ignored flags with their values, `beside` caches on top of the model's own. `notes` are
-    sentences for the person who asked, as of a default of the server's.
+    sentences for the person who asked, as of a default of the server's, and `where` is what an
+    error says that the words stand in.
     """
 
     model: str | None = None
@@ -63,6 +64,7 @@ class Asked:
     passed: dict[str, str] = field(default_factory=dict)
     beside: list[Beside] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    where: str = "--from"
 
     def give(self, name: str, value: Any) -> None:
         """Take what a flag gives: the model, an amount, or a setting."""
@@ -133,7 +135,8 @@ class Server:
     `decides` are parts of names: a word that is not known and holds one is refused, for it may say
     how much is held.
 
-    `positional_model` says that the first bare word is the model, `dotted` that --flag.key gives a
+    `context_of_all` says that the context counts the tokens of all sequences together,
+    `positional_model` that the first bare word is the model, `dotted` that --flag.key gives a
     key of a flag's JSON, and `abbreviates` that a long
     flag may be cut to what no other begins with, as Python's argparse takes it. `number` reads a
     count as the engine does. `finish` makes of what was asked what the server makes of it, and
@@ -155,6 +158,7 @@ class Server:
     several: frozenset[str] = frozenset()
     bare: Mapping[str, str] = field(default_factory=dict)
     decides: str = ""
+    context_of_all: bool = False
     positional_model: bool = False
     dotted: bool = False
     abbreviates: bool = False
@@ -170,6 +174,14 @@ class Server:
             flag: takes
             for reasons in (self.harmless, self.said)
             for flag, (takes, _) in _spread(reasons).items()
+        }
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """By how many values each flag takes that gives nothing: ignored or refused."""
+        return {
+            **self.ignored,
+            **{flag: takes for flag, (takes, _) in _spread(self.refused).items()},
         }
 
     @cached_property

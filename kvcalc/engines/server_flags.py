@@ -1,7 +1,7 @@
 """The words of one engine's command line: its flags and variables, each by the engine's table."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Asked, Server
@@ -63,12 +63,31 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
     _unknown(unknown, server, asked)
 
 
+def span(words: Sequence[str], place: int, server: Server) -> int:
+    """Count the words of the flag at a place, with its values; 0 for none that the server has."""
+    word = words[place]
+    name, equals, _ = word.partition("=")
+    if not FLAG.fullmatch(word):
+        return 0
+    dotted = server.dotted and "." in name
+    flag = _spelled(name.partition(".")[0] if dotted else name, server)
+    if flag not in server.known:
+        return 0
+    if equals or flag in server.switches or flag in server.bundles:
+        return 1
+    following = len(_values_after(list(words), place + 1))
+    if flag in server.several and not dotted:
+        return 1 + following
+    takes = 1 if dotted or flag in server.gives else server.counts[flag]
+    return 1 + (following if takes == AS_MANY_AS_FOLLOW else min(takes, following))
+
+
 def _unknown(words: list[str], server: Server, asked: Asked) -> None:
     """Name words that are not known; refuse one that may say how much is held."""
     for word in words:
         if server.decides and re.search(server.decides, word.lower()):
             raise RequestError.about(
-                "--from", f"{quote(word)} is not known, and may say how much is held"
+                asked.where, f"{quote(word)} is not known, and may say how much is held"
             )
     asked.name_unknown(words)
 
@@ -80,11 +99,13 @@ def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: 
         RequestError: it has no value, has one where none is expected, or is refused.
     """
     if flag in server.refusals:
-        raise RequestError.about("--from", f"{flag}: {server.refusals[flag]}")
+        raise RequestError.about(asked.where, f"{flag}: {server.refusals[flag]}")
     if flag in server.switches or flag in server.bundles:
         if equals:
             found = quote(following[0])
-            raise RequestError.about("--from", f"{quote(flag)}: found {found}, expected no value")
+            raise RequestError.about(
+                asked.where, f"{quote(flag)}: found {found}, expected no value"
+            )
         for name, value in (server.bundles.get(flag) or dict([server.switches[flag]])).items():
             asked.give(name, value)
         return 0
@@ -93,7 +114,7 @@ def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: 
             asked.give(server.gives[flag], server.bare[flag])
             return 0
         if not following:
-            raise RequestError.about("--from", f"{quote(flag)} has no value")
+            raise RequestError.about(asked.where, f"{quote(flag)} has no value")
         taken = following if flag in server.several else following[:1]
         _take(server.gives[flag], ",".join(taken), flag, server, asked)
         return len(taken)

@@ -13,9 +13,8 @@ from kvcalc.dtypes import dtype as dtype_of
 from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
-from kvcalc.parameters import weight_formats
 from kvcalc.parameters.stored import Stored
-from kvcalc.readers import safetensors
+from kvcalc.readers import safetensors, weight_formats
 from kvcalc.spelling import unknown
 from kvcalc.units import parse_memory
 

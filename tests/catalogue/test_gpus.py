@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from kvcalc.catalogue.gpus import Gpu, catalogue, find, names
+from kvcalc.catalogue.gpus import SAID_BESIDE, Gpu, catalogue, find, names
 from kvcalc.errors import KvcalcError
 
 
@@ -170,3 +170,8 @@ def test_a_card_is_found_as_drivers_and_shops_write_it(asked: str, name: str) ->
 def test_another_card_is_not_taken_for_one_that_is_known(asked: str) -> None:
     with pytest.raises(KvcalcError, match=r"^GPU .* is unknown"):
         find(asked)
+
+
+@pytest.mark.parametrize("word", sorted(SAID_BESIDE))
+def test_what_stands_beside_a_name_is_left_out(word: str) -> None:
+    assert find(f"H100 {word} 80GB").name == "h100"

@@ -181,6 +181,7 @@ SERVER = Server(
     said=SAID,
     harmless_variables=HARMLESS_VARIABLES,
     decides=r"ctx|context|parallel|slot|cache[-_]type|kv|ubatch|batch[-_]size",
+    context_of_all=True,
     names=file_or_repository,
     finish=finish,
     prepare=prepare,

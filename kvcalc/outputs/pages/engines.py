@@ -24,10 +24,11 @@ def settings_page(engine: DescribedEngine) -> Page:
     """Lay out one engine's settings."""
     return Page(
         title=f"{engine.engine}, version {engine.version}",
-        columns=("setting", "default", "values", "unit", "source"),
+        columns=("setting", "flag", "default", "values", "unit", "source"),
         rows=tuple(
             (
                 row.setting,
+                next((flag for flag in row.flags.split() if flag.startswith("--")), row.flags),
                 "" if row.default is None else str(row.default),
                 row.values,
                 row.unit,
@@ -35,8 +36,9 @@ def settings_page(engine: DescribedEngine) -> Page:
             )
             for row in engine.settings
         ),
-        text_columns=5,
+        text_columns=6,
         notes=(
+            *(f"{name}: {flags}" for name, flags in engine.amounts.items()),
             f"layer kinds: {', '.join(engine.kinds) or 'none'}",
             f"element types: {', '.join(engine.dtypes) or 'none'}",
             f"source: {engine.source}",

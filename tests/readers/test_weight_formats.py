@@ -3,8 +3,8 @@
 import pytest
 
 from kvcalc.errors import KvcalcError
-from kvcalc.parameters.weight_formats import NAMES, named
 from kvcalc.readers import load
+from kvcalc.readers.weight_formats import NAMES, named
 from kvcalc.readers.weights import of_shape
 
 LLAMA_8B = load("llama-3.1-8b")

@@ -1,0 +1,90 @@
+"""Flags of an engine's server that stand beside kvcalc's own options: found, and read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from kvcalc import engines
+from kvcalc.engines.programs import Start
+from kvcalc.engines.server import Asked, Server
+from kvcalc.engines.server_flags import read_flags, span
+from kvcalc.errors import RequestError
+from kvcalc.units import parse_tokens
+
+LINES: Mapping[str, Start] = {
+    "llama.cpp": Start("llama.cpp", "one sequence"),
+    "ollama": Start("llama.cpp", "ollama"),
+}
+"""Whose flags they are, by the name that is typed, where they are not those of the server.
+
+kvcalc's own options say how many sequences there are: no server makes slots of its own.
+"""
+
+
+PROGRAMS = ("ollama",)
+"""Names of programs with defaults of their own, which hold without a flag, too."""
+
+
+def server_of(name: str) -> Server | None:
+    """The flags of an engine by the name that is typed; None of one without a server."""
+    start = LINES.get(name.lower()) or LINES.get(engines.parted(name)[0])
+    found = engines.find(name)
+    server = found.server if start is None or start.line is None else found.lines[start.line]
+    # In full, and with kvcalc's own reading of 8k: only a line is read as the server reads it.
+    return server and replace(server, abbreviates=False, number=parse_tokens)
+
+
+def span_of(words: Sequence[str], place: int, names: Iterable[str]) -> int:
+    """Count the words of a flag of one of the engines at a place; 0 if it is none."""
+    servers = filter(None, map(server_of, names))
+    return max((span(words, place, server) for server in servers), default=0)
+
+
+def owners(words: Sequence[str], place: int) -> list[str]:
+    """The engines that have the flag at a place."""
+    return [name for name in engines.ENGINES if span_of(words, place, [name])]
+
+
+def known(names: Iterable[str]) -> set[str]:
+    """All flags of some engines."""
+    return {flag for server in filter(None, map(server_of, names)) for flag in server.known}
+
+
+def read(
+    flags: Iterable[Sequence[str]],
+    name: str,
+    release: str | None = None,
+    *,
+    context: int | None = None,
+    sequences: int | None = None,
+) -> Asked:
+    """Read those flags that an engine has, as its server's line would say them.
+
+    `context` is of one sequence: it and `sequences` are what kvcalc's own options say.
+
+    Raises:
+        RequestError: a flag has no value, one that is not expected, or is refused.
+    """
+    server = server_of(name)
+    asked = Asked(
+        settings={} if release is None else {"release": release}, where=f"{name}'s option"
+    )
+    if server is None:
+        return asked
+    own = [flag for flag in flags if span(flag, 0, server)]
+    if not own and name.lower() not in PROGRAMS:
+        return asked
+    read_flags(list(chain.from_iterable(own)), server, asked)
+    for what, typed, given in (
+        ("context", context, asked.context),
+        ("sequences", sequences, asked.sequences),
+    ):
+        if typed is not None and given is not None:
+            raise RequestError.about(f"--{what}", f"given by a flag of {name} too; give one")
+    if server.context_of_all:
+        asked.sequences = sequences or asked.sequences or 1
+    if context is not None:
+        asked.context = context * (asked.sequences or 1 if server.context_of_all else 1)
+    asked = server.finish(asked)
+    asked.settings.pop("release", None)
+    return asked
