@@ -1,8 +1,7 @@
 """Each engine takes the kinds of layers that it lists, and refuses the others by name."""
 
+from itertools import product
 from typing import Any
-
-import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
@@ -24,6 +23,7 @@ from kvcalc.layers.recurrent import (
     Rwkv,
     ShortConvolution,
 )
+from tests.each import each
 from tests.shapes import DEEPSEEK_ROW, chunked, full, latent, model, sliding
 
 ONE_OF_EACH: tuple[Layer, ...] = (
@@ -73,7 +73,6 @@ def test_there_is_one_of_each() -> None:
     assert {one.kind for one in ONE_OF_EACH} == KINDS.keys() - {"combined"}  # which its parts are
 
 
-@pytest.mark.parametrize("one", ONE_OF_EACH, ids=lambda one: one.kind)
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "tensorrt-llm"])
+@each(("engine", "one"), product([*(ENGINES.keys() - {"tensorrt-llm"})], ONE_OF_EACH))
 def test_an_engine_takes_the_kinds_that_it_lists(engine: str, one: Layer) -> None:
     assert refused(engine, one) == (one.kind not in find(engine).kinds)

@@ -3,6 +3,7 @@
 The class of a type is transformers' or that of SGLang's own configuration (srt/configs).
 """
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.engine_names import names
 from tests.shapes import DEEPSEEK_ROW, full, latent, model, sliding
 
@@ -186,8 +188,7 @@ PAGE_OF_BACKEND: dict[str, tuple[int, ...]] = {
 name."""
 
 
-@pytest.mark.parametrize("page", [1, 16, 32, 64, 128])
-@pytest.mark.parametrize("backend", sorted(BACKENDS - {"fa4"}))
+@each(("backend", "page"), product(sorted(BACKENDS - {"fa4"}), [1, 16, 32, 64, 128]))
 def test_a_backend_has_its_own_pages(backend: str, page: int) -> None:
     of = typed("llama", full())
     found = pool(of, attention_backend=backend, page_size=page, chunked_prefill_size=8192)
@@ -208,8 +209,7 @@ NEEDED = {
 """model_hook.py, model_overrides/iquest_q1.py."""
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
-@pytest.mark.parametrize("name", NEEDED)
+@each(("name", "backend"), product(NEEDED, sorted(BACKENDS)))
 def test_a_model_starts_with_the_backends_of_its_class(name: str, backend: str) -> None:
     assert NEEDED.keys() == architectures.ACCEPTED_BACKENDS.keys()
     of = typed(name, full())
