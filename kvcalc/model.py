@@ -76,7 +76,7 @@ class ConfigFacts(Frozen):
     """What config.json says that no layer shows, and by which engines take or refuse a model.
 
     `architecture` is the class that it names first. `n_group` is how many groups a router parts the
-    experts into, of which a token sees some. `indexer_types` says whether it lists which layers
+    experts into; a token sees some of them. `indexer_types` says whether it lists which layers
     have an indexer of their own; the layers are the same where its class does.
     `index_kpool_compress` says whether an indexer's pooled keys are weighed by gates,
     `num_mtp_modules` how many layers draft tokens, beside another count.

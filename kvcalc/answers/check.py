@@ -160,7 +160,7 @@ def _subject(
 
 def _no_preset(name: str) -> str:
     """Say that the model is missing, although the log names it."""
-    return f"the model is missing: the log names {quote(name)}, which is no preset: give --model"
+    return f"the model is missing: the log names {quote(name)}, which is not a preset: give --model"
 
 
 def _own(logged: Iterable[tuple[str, str]], log: EngineLog) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def least(
 ) -> tuple[Remedy, ...]:
     """Find the first change of each kind that starts; those of a kind go from little to much.
 
-    One that the engine refuses, or that no flag of its server says, is passed over.
+    One that the engine refuses, or that no flag of its server says, is left out.
     """
     found = []
     for candidates in kinds:

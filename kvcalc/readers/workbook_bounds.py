@@ -34,7 +34,7 @@ def uncalculated(file: BinaryIO, path: Path | None) -> set[tuple[int, int]]:
     """Scan a workbook, and find the rows and columns of formulas without a calculated value.
 
     Raises:
-        SourceError: it passes a bound, its rows or cells are out of order, or it is no zip file.
+        SourceError: it passes a bound, its rows or cells are out of order, or it is not a zip file.
     """
     content = file.read(MAX_PACKED_BYTES + 1)
     if len(content) > MAX_PACKED_BYTES:
@@ -166,7 +166,7 @@ class _Part:
 
 
 def _column(place: str) -> int:
-    """Read the column of a cell's place: 1 for A12, 16,384 for XFD1; 0 for what is no place."""
+    """Read the column of a cell's place: 1 for A12, 16,384 for XFD1; 0 for anything else."""
     letters = place.rstrip("0123456789")
     if not letters.isascii() or not letters.isalpha() or len(letters) > 3:
         return 0

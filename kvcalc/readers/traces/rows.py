@@ -144,7 +144,7 @@ class RequestRows:
             date = self._date(question)
             if kind != "VARCHAR" or unit is None:
                 return date
-            # With a unit, numbers are in it; a text that is no number may still be a date.
+            # With a unit, numbers are in it; a text that is not a number may still be a date.
             return f"COALESCE({self._number(question, unit)}, {date})"
         if unit is None:
             raise SourceError.of(
