@@ -27,9 +27,9 @@ Usable = Callable[[Model, Any, Any], int]
 """What requests can use, in bytes on the fullest GPU: of the model, the engine's settings, and the
 budget, which is `Bytes` for an engine with stages."""
 
-Parts = Callable[[Model, Any, "Card", int], tuple[tuple[MemoryPart, ...], ...]]
+Parts = Callable[[Model, Any, "Card", "Free"], tuple[tuple[MemoryPart, ...], ...]]
 """What a start takes of a card beside weights and cache, part by part, of each pipeline stage: of
-the model, the settings, the card and the bytes that the weights leave of it."""
+the model, the settings, the card and what the weights leave of it."""
 
 AfterPool = Callable[["Pool"], tuple[MemoryPart, ...]]
 """What a start takes once its pool stands, of what the engine's share leaves outside."""
@@ -46,6 +46,13 @@ class Card(NamedTuple):
     driver_memory: int
     notes: tuple[str, ...] = ()
     least_memory: int | None = None
+
+
+class Free(NamedTuple):
+    """Bytes of a card that its weights leave, and the share that the engine takes."""
+
+    bytes: int
+    share: Fraction
 
 
 class Budget(NamedTuple):
@@ -114,7 +121,8 @@ class Memory(NamedTuple):
     for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
     `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
     is how a copy of the model stands on several cards. `after_pool` comes out of what the share
-    leaves outside. `cap` is how many sequences run at once.
+    leaves outside. `cap` is how many sequences run at once, and `levers` are values of settings
+    with which the parts may be smaller.
     """
 
     source: str
@@ -130,8 +138,8 @@ class Memory(NamedTuple):
     parts: Parts | None = None
     after_pool: AfterPool | None = None
     pool_setting: str | None = None
-    cap: Callable[[Any], int] | None = None
-    levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    cap: Callable[[Any, Card], int] | None = None
+    levers: Mapping[str, Any] = MappingProxyType({})
     tested: str | None = None
     from_log: "Callable[[], FromLog] | None" = None
 

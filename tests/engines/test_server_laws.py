@@ -130,6 +130,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "tensor_parallel_size": POWERS,
         "quant_policy": st.sampled_from([0, 4, 8, 16, 17, 42]),
         "cache_block_seq_len": COUNTS,
+        "max_batch_size": COUNTS,
+        "max_prefill_token_num": COUNTS,
         "release": st.sampled_from(["0.16.0", "0.18.0"]),
         "strict_version": BOOLS,
     },
@@ -202,11 +204,15 @@ SOMETIMES_SAID = {
 FROM_AMOUNTS = {
     "sglang": ("max_running_requests",),
     "vllm": ("max_num_seqs",),
+    "lmdeploy": ("max_batch_size",),
     "exllamav3": ("cache_size", "autosplit_max_batch_size"),
 }
 """Settings that a line says for its context and sequences, where none are given."""
 
-AMOUNTS = {"max_num_seqs": "sequences"}
+CAPPED = ("lmdeploy", "sglang", "vllm")
+"""Engines whose sequences at once are a setting, too, which wins."""
+
+AMOUNTS = {"max_num_seqs": "sequences", "max_batch_size": "sequences"}
 """Settings whose flag gives an amount."""
 
 
@@ -259,7 +265,7 @@ def test_what_is_written_is_read_again(name: str, of: Model, data: st.DataObject
     assert found == name
     assert asked.model == (None if of.hub_id is None else engine.server.names(of, None)[-1])  # type: ignore[union-attr]
     assert asked.context == (None if "context" in unsaid else context)
-    assert (asked.sequences == count) == ("sequences" not in unsaid) or name in ("sglang", "vllm")
+    assert (asked.sequences == count) == ("sequences" not in unsaid) or name in CAPPED
     if "share" not in unsaid:
         assert asked.share is not None
         assert Fraction(asked.share) == share

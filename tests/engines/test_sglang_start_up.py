@@ -7,8 +7,7 @@ import pytest
 import kvcalc
 from kvcalc.catalogue.gpus import find
 from kvcalc.engines.memory import Card
-from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.start_up import parts
+from kvcalc.engines.outside import outside
 from kvcalc.readers import load
 
 GIB = 2**30
@@ -29,7 +28,7 @@ def test_what_is_gone_before_the_pools_is_in_the_band(
     gpu: str, ranks: int, free_before: float, beyond_weights: float
 ) -> None:
     card = Card(gpu, find(gpu).usable_bytes, find(gpu).reported_bytes)
-    ((part,),) = parts(SCOUT, SglangSettings(tensor_parallel_size=ranks), card, 0)
+    part = outside(card, ranks)
     gone = card.memory - int((free_before - beyond_weights) * GIB)
     assert part.low <= gone <= part.high
     assert part.kind == "estimate"

@@ -1,7 +1,7 @@
 """Which settings give a GPU's memory back that the engine's start takes."""
 
 from kvcalc.answers.fit import Answer
-from kvcalc.answers.fit.replica import BOUND, Replica
+from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import server_writer
 from kvcalc.engines.server import Wanted
 from kvcalc.errors import KvcalcError
@@ -21,14 +21,15 @@ def giving_back(answer: Answer) -> list[str]:
     now = sum(part.bytes for part in replica.room.parts)
     found: list[tuple[int, str]] = []
     own = asked.reserve is None and asked.measured is None
-    for name, values in asked.memory.levers.items() if own else ():
-        value = next((value for value in values if name != BOUND or value >= most), None)
-        words = None if value is None else _flag(replica, name, value)
+    for name, value in asked.memory.levers.items() if own else ():
+        words = _flag(replica, name, value)
         if words is None or asked.settings.get(name) is not None:
             continue
         try:
             other = Replica.of(asked.with_settings(**{name: value}), replica.cards)
         except KvcalcError:
+            continue
+        if other.cap is not None and other.cap < most:
             continue
         if (back := now - sum(part.bytes for part in other.room.parts)) >= WORTH:
             found.append((back, f"{words}: {binary_size(back)} a GPU"))

@@ -134,7 +134,7 @@ class Replica:
     def cap(self) -> int | None:
         """How many sequences the engine runs at once; None where its memory alone decides."""
         cap = self.question.memory.cap
-        return None if cap is None else cap(self.parsed)
+        return None if cap is None else cap(self.parsed, self.question.card)
 
     @property
     def cards(self) -> int:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from kvcalc.answers.fit.question import Question
 from kvcalc.engines.engine import Settings
+from kvcalc.engines.memory import Free
 from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.weights import Loaded
 from kvcalc.readers.weights import Weights
@@ -48,7 +49,8 @@ def rooms(
     """
     if question.measured is not None:
         weights = (question.measured.weights,)
-    beside = _beside(question, settings, question.card.memory - max(w.bytes for w in weights))
+    free = Free(question.card.memory - max(part.bytes for part in weights), taken)
+    beside = _beside(question, settings, free)
     stages = max(len(weights), len(beside))
     return tuple(
         _room(question, settings, weight, parts, taken)
@@ -59,7 +61,7 @@ def rooms(
 
 
 def _beside(
-    question: Question, settings: Settings, free: int
+    question: Question, settings: Settings, free: Free
 ) -> tuple[tuple[MemoryPart, ...], ...]:
     """The parts beside the weights, of each stage: the reserve that is given, else the engine's."""
     memory, reserve = question.memory, question.reserve

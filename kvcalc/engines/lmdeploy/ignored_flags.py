@@ -20,7 +20,7 @@ IGNORED = {
         -1: "--cudagraph-capture-batch-sizes",
     },
     "how much of a prompt is read at once, and when: a request's blocks hold it whole": {
-        1: "--max-prefill-token-num --num-tokens-per-iter --max-prefill-iters --async",
+        1: "--num-tokens-per-iter --max-prefill-iters --async",
     },
     "which engine runs: the answer says that it is the PyTorch one's": {1: "--backend"},
     "a block that requests share is no larger": {0: "--enable-prefix-caching"},

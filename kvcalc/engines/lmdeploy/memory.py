@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from kvcalc.engines.lmdeploy.pool import pool
+from kvcalc.engines.lmdeploy.start_up import batch, parts
 from kvcalc.engines.memory import FREE, Memory, whole_blocks
 
 HELD_BACK = 1
@@ -10,12 +11,14 @@ HELD_BACK = 1
 
 MEMORY = Memory(
     source="LMDeploy {version}, messages.py, pytorch/engine/executor/base.py",
-    reserve_source="LMDeploy keeps back 2 bytes for each word of its vocabulary, times "
-    "(max_prefill_token_num + 2 max_batch_size), and a model's shape does not say its "
-    "vocabulary; give it",
+    reserve_source="what LMDeploy keeps back for logits (pytorch/engine/executor/base.py) is left "
+    "out",
     share="cache_max_entry_count",
     of=FREE,
     default=Fraction("0.8"),
     usable=whole_blocks(pool, HELD_BACK),
     held_back_blocks=HELD_BACK,
+    parts=parts,
+    cap=batch,
+    levers={"max_prefill_token_num": 2_048, "max_batch_size": 128},
 )

@@ -20,6 +20,9 @@ FIRST = Release(
             "DeepSeek V4's block is at least 256 tokens, and a multiple of 128",
             "configurations/deepseek_v4.py",
         ),
+        "score_workspace": Change(
+            0, "nothing is kept back for the scores of an indexer", "engine/executor/base.py"
+        ),
     },
 )
 
@@ -38,6 +41,11 @@ ROWS = (
                 always_256,
                 "DeepSeek V4's block is 256 tokens, whatever is asked",
                 "configurations/deepseek_v4.py",
+            ),
+            "score_workspace": Change(
+                512 * 2**20,
+                "512 MiB are kept back for the scores of an indexer",
+                "engine/executor/base.py, envs.py",
             ),
         },
         models=("kimi_k25",),

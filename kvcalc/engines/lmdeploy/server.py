@@ -9,7 +9,12 @@ from kvcalc.engines.server import Asked, Server, Wanted
 
 
 def finish(asked: Asked) -> Asked:
-    """Drop `--dtype auto`, the default, and say whose figures these are."""
+    """Drop `--dtype auto`, the default, and say whose figures these are.
+
+    --max-batch-size is how many sequences run at once and a setting of the start, too.
+    """
+    if asked.sequences is not None:
+        asked.settings["max_batch_size"] = asked.sequences
     if asked.settings.get("kv_cache_dtype") == "auto":
         del asked.settings["kv_cache_dtype"]
     _attention_ranks(asked)
@@ -36,7 +41,12 @@ def _attention_ranks(asked: Asked) -> None:
 
 
 def prepare(wanted: Wanted) -> Wanted:
-    """Let --quant-policy say what packs the cache: --dtype is the model's own element type."""
+    """Let --quant-policy say what packs the cache: --dtype is the model's own element type.
+
+    The sequences that are to run are --max-batch-size unless that is asked for by itself.
+    """
+    if "max_batch_size" in wanted.given:
+        wanted.given["sequences"] = wanted.given.pop("max_batch_size")
     if wanted.given.get("kv_cache_dtype") in BY_NAME:
         wanted.given["quant_policy"] = BY_NAME[wanted.given.pop("kv_cache_dtype")]
     return wanted
@@ -48,6 +58,7 @@ SERVER = Server(
         "--revision": "revision",
         "--session-len": "context",
         "--max-batch-size": "sequences",
+        "--max-prefill-token-num": "max_prefill_token_num",
         "--tp": "tensor_parallel_size",
         "--dp": "dp",
         "--ep": "ep",
@@ -61,6 +72,7 @@ SERVER = Server(
         "revision": Listed("cli/utils.py, revision", REVISION, most=1),
         "context": Whole("cli/utils.py, session_len"),
         "sequences": Whole("cli/utils.py, max_batch_size"),
+        "max_prefill_token_num": Whole("cli/utils.py, max_prefill_token_num"),
         "share": Share("cli/utils.py, cache_max_entry_count"),
         "tensor_parallel_size": Whole("cli/utils.py, tp"),
         "quant_policy": Choices(

@@ -65,6 +65,12 @@ class LmdeploySettings(ReleasedSettings):
     cache_block_seq_len: Annotated[Count, About("tokens per block (block_size)", "messages.py")] = (
         64
     )
+    max_batch_size: Annotated[
+        Count | None, About("sequences at once; not given: by the GPU", "utils.py")
+    ] = None
+    max_prefill_token_num: Annotated[
+        Count, About("tokens of prompts that are read at once", "messages.py")
+    ] = 8192
 
 
 class CacheFormat(NamedTuple):

@@ -60,5 +60,5 @@ MEMORY = Memory(
     several_pools=True,
     parts=parts,
     after_pool=after_the_pool,
-    cap=lambda settings: settings.max_running_requests or MOST_REQUESTS,
+    cap=lambda settings, _: settings.max_running_requests or MOST_REQUESTS,
 )

@@ -35,12 +35,8 @@ MEMORY = Memory(
     held_back_blocks=NULL_BLOCKS,
     parts=lambda model, settings, card, _: parts(model, settings, card),
     pool_setting="kv_cache_memory_bytes",
-    cap=lambda settings: settings.sequences_at_once,
-    levers={
-        "max_num_seqs": (256, 64, 16),
-        "max_num_batched_tokens": (2_048,),
-        "enforce_eager": (True,),
-    },
+    cap=lambda settings, _: settings.sequences_at_once,
+    levers={"max_num_seqs": 256, "max_num_batched_tokens": 2_048, "enforce_eager": True},
     tested="0.31.0",
     from_log=_from_log,
 )
