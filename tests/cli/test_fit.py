@@ -42,8 +42,8 @@ def test_json_is_the_contracts_object(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("engine", "dtype", "promised", "likely", "spare"),
     [
-        ("vllm", "bf16", 2, 3, 974_585_856),
-        ("vllm", "fp8", 17, 18, 2_278_096_896),
+        ("vllm", "bf16", 2, 3, 922_091_520),
+        ("vllm", "fp8", 17, 18, 2_225_799_168),
         ("sglang", "bf16", 1, 1, 964_316_385),
         ("sglang", "fp8", 5, 5, 8_253_079_649),
     ],
@@ -67,7 +67,7 @@ def test_the_answer_leads_with_what_can_be_promised(cli: Cli) -> None:
     assert outcome.out.startswith("at least 2, likely 3 sequences of 262,144 tokens of K-EXAONE-")
     assert re.search("max sequences +at least 2, likely 3\n", outcome.out)
     assert "what gives most back: --max-num-seqs 256: 2.15 GiB a GPU, " in outcome.out
-    assert "sampler: estimate, 2.07 GiB to 2.27 GiB; v1/worker/gpu/model_runner.py" in outcome.out
+    assert "sampler: estimate, 2.02 GiB to 2.31 GiB; v1/worker/gpu/model_runner.py" in outcome.out
     assert outcome.err.count("no log has tested what a start of vllm 0.33.0 takes") == 1
     tested = cli("fit", *FOUR_H200, "-e", "vllm@0.31.0")
     assert "no log has tested" not in tested.err

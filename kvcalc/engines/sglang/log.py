@@ -25,7 +25,7 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.engines.sglang import log_compressed, log_failed, log_states
+from kvcalc.engines.sglang import log_compressed, log_failed, log_memory, log_states
 from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
@@ -174,6 +174,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **log_states.RULES,
     **log_compressed.RULES,
     **log_failed.RULES,
+    **log_memory.RULES,
     "limits": _limits,
 }
 """How each kind of line is checked."""
@@ -181,7 +182,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
 LOG = EngineLog(
     patterns=(
         *(*PATTERNS, *log_states.PATTERNS),
-        *(*log_compressed.PATTERNS, *log_failed.PATTERNS),
+        *(*log_compressed.PATTERNS, *log_failed.PATTERNS, *log_memory.PATTERNS),
     ),
     check=check,
     spellings={

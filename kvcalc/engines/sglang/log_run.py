@@ -105,6 +105,7 @@ class Run:
         self.tokens = _last(found, "limits", "tokens")
         self.slots = _count(_last(found, "states", "slots"))
         self.requests = _count(_last(found, "limits", "requests"))
+        self.free = _last(found, "loaded", "free")
         self.context = subject.context or _count(_last(found, "limits", "context"))
         own = self.pools.get("full") or self.pools.get("swa")
         self.pool_tokens = own or _count(_last(found, "pool", "tokens"))

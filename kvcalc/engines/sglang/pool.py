@@ -73,7 +73,7 @@ def pool(
         bytes=allocated.bytes(layout.all),
         capacity_tokens=sizes.tokens,
         max_sequences=min(most) * resolved.groups,
-        figures={**_figures(allocated, settings, context), **_beside(allocated, context)},
+        figures={**_figures(allocated, settings, context), **beside(allocated, context)},
     )
 
 
@@ -170,7 +170,7 @@ def _rounding(allocated: Allocated) -> int:
     return missing * (k + v) if k is not None and v is not None and k == v else 0
 
 
-def _beside(allocated: Allocated, context: int) -> Mapping[str, Any]:
+def beside(allocated: Allocated, context: int) -> Mapping[str, Any]:
     """What SGLang allocates outside the memory for its pools, and a warning where that is much."""
     resolved, sizes = allocated.resolved, allocated.sizes
     drafts, page = resolved.drafts, resolved.page

@@ -28,7 +28,8 @@ PATTERNS = (
         "profiled",
         "torch peak memory increase",
         rf"torch peak memory increase: (?P<peak>{SIZE}) GiB; "
-        rf"(?:non-torch forward increase memory: (?P<outside>{SIZE}) GiB)?",
+        rf"(?:non-torch forward increase memory: (?P<outside>{SIZE}) GiB"
+        rf"|total consumed \(from mem_get_info\): (?P<consumed>{SIZE}) GiB)?",
     ),
     pattern(
         "requested",

@@ -100,7 +100,7 @@ class Run:
         self.free = last(found, "free", "free")
         self.weights = last(found, "weights", "weights")
         self.specified = bool(self.memory_bytes or last(found, "available", "by"))
-        self._requested = last(found, "requested", "requested")
+        self.requested = last(found, "requested", "requested")
         self._requested_share = last(found, "requested", "share")
         self.override = last(found, "override", "override") or (str(given) if given else None)
         self.tokens = last(found, "tokens", "tokens")
@@ -160,8 +160,8 @@ class Run:
     @property
     def device(self) -> int | None:
         """The least bytes of a device's memory: by what was requested of it, else the GPU's own."""
-        if self._requested is not None and self._requested_share is not None:
-            of_it = Printed(0, "", self._requested, GIB_PLACES)
+        if self.requested is not None and self._requested_share is not None:
+            of_it = Printed(0, "", self.requested, GIB_PLACES)
             return int((of_it.value - of_it.half_step) * GIB / Fraction(self._requested_share))
         if "gpu" not in self.settings:
             return None

@@ -11,8 +11,8 @@ MIB = 2**20
 BAND = 50 * MIB
 """How far 60 of 65 peaks of 0.19.0 lay off at most, with room."""
 
-V2_BAND = 100 * MIB
-"""The same of the V2 runner, whose peaks no log prints apart."""
+V2_BAND = 150 * MIB
+"""The same of the V2 runner: of three logs that print its peak one is .13 GiB off."""
 
 EIGHT_BIT_OVER = 300 * MIB
 """How much more a peak with quantised activations may be: the kernels differ by the checkpoint."""
