@@ -37,7 +37,8 @@ PATTERNS = (
     pattern(
         "override",
         "num_gpu_blocks_override",
-        rf"Overriding num_gpu_blocks=(?P<blocks>{COUNT}) with "
+        # Of 0 blocks: the least cache, of which a start profiles its graphs (0.18 and newer).
+        rf"Overriding num_gpu_blocks=(?!0 )(?P<blocks>{COUNT}) with "
         rf"num_gpu_blocks_override=(?P<override>{COUNT})",
     ),
     pattern("blocks", "cache_config_info{", rf'num_gpu_blocks="(?P<blocks>{COUNT})"'),

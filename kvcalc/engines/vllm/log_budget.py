@@ -16,13 +16,10 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 
 PATTERNS = (
-    *(one for one in log_parts.PATTERNS if one.kind in ("weights", "profiled", "requested")),
-    pattern(
-        "usage",
-        "Actual usage is",
-        rf"Actual usage is (?P<weights>{SIZE}) GiB for weight, (?P<peak>{SIZE}) GiB for peak "
-        rf"activation, (?P<outside>{SIZE}) GiB for non-torch memory, and (?P<captured>{SIZE}) GiB "
-        r"for CUDAGraph",
+    *(
+        one
+        for one in log_parts.PATTERNS
+        if one.kind in ("weights", "profiled", "requested", "usage")
     ),
     pattern(
         "usage",

@@ -46,6 +46,13 @@ PATTERNS = (
         "Available KV cache memory",
         rf"Available KV cache memory [:=] (?P<available>{SIZE}) GiB",
     ),
+    pattern(
+        "usage",
+        "Actual usage is",
+        rf"Actual usage is (?P<weights>{SIZE}) GiB for weight, (?P<peak>{SIZE}) GiB for peak "
+        rf"activation, (?P<outside>{SIZE}) GiB for non-torch memory, and (?P<captured>{SIZE}) GiB "
+        r"for CUDAGraph",
+    ),
     pattern("ranks", "tensor_parallel_size", rf"tensor_parallel_size['\"]?[=:] (?P<ranks>{COUNT})"),
     pattern(
         "stages", "pipeline_parallel_size", rf"pipeline_parallel_size['\"]?[=:] (?P<stages>{COUNT})"
