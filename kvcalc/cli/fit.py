@@ -12,7 +12,6 @@ from kvcalc import engines
 from kvcalc.answers.fit import Answer, Fit, solve
 from kvcalc.answers.fit.change import changes, holding_more, verdict
 from kvcalc.answers.fit.placing import Placing
-from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question
 from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.cards import CardOptions
@@ -119,6 +118,8 @@ def fit(
     answers = [_solved(job) for job in _watched(jobs)]
     rows = [answer.fit for answer in answers]
     if prices or on.spare:
+        from kvcalc.answers.fit.price import priced
+
         rows = [priced(row, prices, on.spare) for row in rows]
     if len(jobs) == 1:
         _write_one(jobs[0], answers[0], rows[0], output)

@@ -5,6 +5,7 @@ Source: transformers 5.24.0, models/<type>/modeling_<type>.py; measured on the m
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import (
@@ -12,10 +13,12 @@ from kvcalc.layers.attention import (
     FullAttention,
     SlidingAttention,
 )
-from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Role
+
+if TYPE_CHECKING:
+    from kvcalc.layers.latent import CompressedAttention, LatentAttention
 
 BIASED: dict[str, tuple[Role, ...]] = {
     "": (),
@@ -70,7 +73,7 @@ def _indexer_of_heads(dim: int, count: int, hidden: int) -> Iterator[Part]:
     yield Part("index_norm", "indexer", (dim,), 2)
 
 
-def latent(layer: LatentAttention, sizes: Sizes) -> Iterator[Part]:
+def latent(layer: "LatentAttention", sizes: Sizes) -> Iterator[Part]:
     """Multi-head latent attention: queries and keys by way of a row of low rank."""
     queries, rank, rope = layer.query_heads, layer.kv_lora_rank, layer.qk_rope_head_dim
     hidden, nope, value = sizes.hidden_size, sizes.qk_nope_head_dim, sizes.v_head_dim
@@ -97,7 +100,7 @@ def latent(layer: LatentAttention, sizes: Sizes) -> Iterator[Part]:
         yield Part("index_weights", "indexer", (count, hidden))
 
 
-def compressed(layer: CompressedAttention, sizes: Sizes) -> Iterator[Part]:
+def compressed(layer: "CompressedAttention", sizes: Sizes) -> Iterator[Part]:
     """DeepSeek V4: one row for all heads, compressed, and results by groups and a low rank."""
     queries, hidden, dim = layer.query_heads, sizes.hidden_size, layer.head_dim
     groups, rank, lora = sizes.o_groups, sizes.o_lora_rank, sizes.q_lora_rank

@@ -1,18 +1,21 @@
 """The tensors of recurrent layers: projections, convolution, and the parameters of the state."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from kvcalc.layers.recurrent import (
-    GatedDeltaNet,
-    KimiDeltaAttention,
-    LightningAttention,
-    Mamba2,
-)
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 
+if TYPE_CHECKING:
+    from kvcalc.layers.recurrent import (
+        GatedDeltaNet,
+        KimiDeltaAttention,
+        LightningAttention,
+        Mamba2,
+    )
 
-def gated_delta_net(layer: GatedDeltaNet, sizes: Sizes) -> Iterator[Part]:
+
+def gated_delta_net(layer: "GatedDeltaNet", sizes: Sizes) -> Iterator[Part]:
     """A gated delta net (Qwen3-Next, Qwen3.5)."""
     hidden, heads = sizes.hidden_size, layer.value_heads
     width = heads * layer.value_dim
@@ -27,7 +30,7 @@ def gated_delta_net(layer: GatedDeltaNet, sizes: Sizes) -> Iterator[Part]:
     yield Part("recurrent_out", "recurrent", (hidden, width))
 
 
-def mamba2(layer: Mamba2, sizes: Sizes) -> Iterator[Part]:
+def mamba2(layer: "Mamba2", sizes: Sizes) -> Iterator[Part]:
     """A Mamba 2 layer: gate, channels and steps in one projection."""
     hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
     yield Part("ssm_in", "recurrent", (width + layer.channels + layer.heads, hidden))
@@ -42,7 +45,7 @@ def mamba2(layer: Mamba2, sizes: Sizes) -> Iterator[Part]:
     yield Part("recurrent_out", "recurrent", (hidden, width))
 
 
-def kimi_delta(layer: KimiDeltaAttention, sizes: Sizes) -> Iterator[Part]:
+def kimi_delta(layer: "KimiDeltaAttention", sizes: Sizes) -> Iterator[Part]:
     """Kimi delta attention, whose forget and output gates go by way of one head's width."""
     hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
     yield Part("delta_qkv", "recurrent", (layer.channels, hidden))
@@ -56,7 +59,7 @@ def kimi_delta(layer: KimiDeltaAttention, sizes: Sizes) -> Iterator[Part]:
     yield Part("recurrent_out", "recurrent", (hidden, width))
 
 
-def lightning(layer: LightningAttention, sizes: Sizes) -> Iterator[Part]:
+def lightning(layer: "LightningAttention", sizes: Sizes) -> Iterator[Part]:
     """Lightning attention (MiniMax-Text-01)."""
     hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
     yield Part("delta_qkv", "recurrent", (3 * width, hidden))

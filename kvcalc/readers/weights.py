@@ -14,11 +14,12 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedErr
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
-from kvcalc.readers import safetensors, weight_formats
+from kvcalc.readers import weight_formats
 from kvcalc.spelling import unknown
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
+    from kvcalc.readers import safetensors
     from kvcalc.readers.hub import HubId
 
 PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
@@ -189,6 +190,8 @@ def _of_files(source: str) -> Weights | None:
 
 
 def _of_folder(folder: Path) -> Weights | None:
+    from kvcalc.readers import safetensors
+
     tensors = safetensors.read_folder(folder)
     if tensors:
         return _summed(tensors, f"headers of {folder.name}/*.safetensors")
@@ -216,7 +219,7 @@ def _of_gguf(path: Path) -> Weights:
 
 def _of_hub(hub_id: "HubId") -> Weights | None:
     """Read a repository's index or header by ranges; None where it holds neither."""
-    from kvcalc.readers import hub
+    from kvcalc.readers import hub, safetensors
     from kvcalc.readers.gguf.tensors import read_tensors
 
     files = hub.list_files(hub_id)
@@ -243,7 +246,7 @@ def _of_hub(hub_id: "HubId") -> Weights | None:
         return replace(_summed(stored, f"the tensor table of {stream.name}"), tensors=stored)
 
 
-def _summed(tensors: Iterable[safetensors.Tensor | Stored], source: str) -> Weights:
+def _summed(tensors: Iterable["safetensors.Tensor | Stored"], source: str) -> Weights:
     sizes: Counter[str] = Counter()
     elements = 0
     for tensor in tensors:
