@@ -22,11 +22,16 @@ def kept(settings: LmdeploySettings, free: int, gpu: str = "h100") -> dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("gpu", "given", "most"), [("h200", None, 1024), ("a100-80gb", None, 384), ("l4", None, 128)]
+    ("gpu", "most"),
+    [
+        *(("h100", 1024), ("h800", 1024), ("l20y", 1024), ("h200", 1024)),
+        *(("a100", 384), ("a800", 384), ("l4", 128)),
+    ],
 )
-def test_how_many_run_at_once_follows_the_gpu(gpu: str, given: int | None, most: int) -> None:
-    assert batch(LmdeploySettings(max_batch_size=given), Card(gpu, GIB, GIB)) == most
-    assert batch(LmdeploySettings(max_batch_size=7), Card(gpu, GIB, GIB)) == 7
+def test_how_many_run_at_once_follows_the_gpu(gpu: str, most: int) -> None:
+    for name in (gpu, f"{gpu}-80gb"):
+        assert batch(LmdeploySettings(), Card(name, GIB, GIB)) == most
+        assert batch(LmdeploySettings(max_batch_size=7), Card(name, GIB, GIB)) == 7
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, Checked
+from kvcalc.engines.vllm.log_budget import FIGURES as FIGURES_OF
 from tests.answers.fit.test_from_log import AVAILABLE, LOADED, PROFILED, TOLD
 from tests.engines.vllm.memory_rows import ROWS, SIZED, Row, gpu_of, is_text, model_of
 
@@ -96,6 +97,14 @@ NEWER = [
     and row["quantization"] is None
     and is_text(row)
 ]
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [("consumed", "total consumed (GiB)"), ("headroom", "peak activation (GiB)")],
+)
+def test_newer_lines_have_figures_of_their_own(name: str, figure: str) -> None:
+    assert FIGURES_OF[name][0] == figure
 
 
 def test_from_0_27_on_what_is_consumed_and_the_headroom_agree() -> None:
