@@ -13,6 +13,7 @@ Every command is a function of the same name here, except two: as `kvcalc.formul
 TYPE_CHECKING = False  # type checkers take it for typing's; typing is not imported
 
 if TYPE_CHECKING:
+    from kvcalc.answers.axes import RefusedWarning as RefusedWarning
     from kvcalc.answers.check import check as check
     from kvcalc.answers.compare import Compared as Compared
     from kvcalc.answers.compare import compare as compare
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "answers.axes": "RefusedWarning",
     "answers.check": "check",
     "answers.compare": "Compared compare",
     "answers.diff": "Diff diff",

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
 
+from kvcalc.answers.axes import Combination, RefusedWarning, combinations
 from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import RequestError
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
 from kvcalc.records import Records
@@ -23,37 +25,63 @@ class SweepRow(Estimate):
 
 
 def sweep(
-    model: Model,
+    model: Model | Iterable[Model],
     *,
     context: Iterable[int] | int | None = None,
     window: Iterable[int] | int | None = None,
-    sequences: int = 1,
-    engine: str = "ideal",
+    sequences: Iterable[int] | int = 1,
+    engine: Iterable[str] | str = "ideal",
     settings: Settings | None = None,
     **given: Any,
 ) -> Records[SweepRow]:
     """Answer every context with every window, in tokens: one row per pair, contexts outermost.
 
     By default contexts are the model's own, else 8K, 32K, 128K and 256K up to its maximum, and
-    windows are the model's own. Settings are given as to `kvcalc.cost`.
+    windows are the model's own. Settings are given as to `kvcalc.cost`. Models, engines,
+    sequences, `kv_cache_dtype` and `tensor_parallel_size` may be several, too: what one of them
+    refuses is left out, with a `RefusedWarning`.
 
     Raises:
-        KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers.
+        KvcalcError: as `kvcalc.cost`; or a window for a model without sliding layers; of several,
+            where none has an answer.
     """
-    request.require_model(model)
+    combined = combinations(model, engine, settings, given)
+    rows: list[SweepRow] = []
+    refused: list[tuple[Combination, KvcalcError]] = []
+    for one in combined:
+        try:
+            rows += _rows(one, context, window, _listed(sequences, "sequences"))
+        except KvcalcError as error:
+            refused.append((one, error))
+    if not rows:
+        raise refused[0][1]
+    for one, why in refused:
+        warn(f"{one}: {why}", RefusedWarning, stacklevel=2)
+    return Records(rows)
+
+
+def _rows(
+    one: Combination,
+    context: Iterable[int] | int | None,
+    window: Iterable[int] | int | None,
+    sequences: Iterable[int],
+) -> list[SweepRow]:
+    """The rows of one model on one engine."""
+    model, engine, given = one
     contexts = _contexts(model) if context is None else _listed(context, "context")
     windows = model.windows if window is None else _listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
-    costs = [request.cost(one, engine, settings=settings, **given) for one in models]
-    full = request.cost(model.with_full_attention(), engine, settings=settings, **given)
-    return Records(
+    costs = [request.cost(windowed, engine, **given) for windowed in models]
+    full = request.cost(model.with_full_attention(), engine, **given)
+    return [
         SweepRow(
-            **answer(cost, tokens, sequences),
-            full_attention_bytes=full(tokens, sequences=sequences),
+            **answer(cost, tokens, at_once),
+            full_attention_bytes=full(tokens, sequences=at_once),
         )
         for tokens in contexts
+        for at_once in sequences
         for cost in costs
-    )
+    ]
 
 
 def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Collection
 from importlib import import_module
 from io import StringIO, TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +41,20 @@ COMMANDS = {
 }
 """Each command and its help; it is the function of that name in the module of that name."""
 
+ALIASES = {"list": "models", "version": "--version"}
+"""Words that are typed for a command or an option."""
+
+HELP = ("-h", "--help")
+
+OF_ALL = (*HELP, "-V", "--version", "--install-completion", "--show-completion")
+"""Options that stand before a command."""
+
+
+context_settings = {"help_option_names": HELP}
+
+PLAIN = (str, list[str])
+"""Types of options whose values are taken as they are typed."""
+
 
 class Command(TyperCommand):
     """A command that reads only the options that are given; the others have their defaults.
@@ -66,7 +81,7 @@ class Command(TyperCommand):
         parameters: dict[Any, None] = dict.fromkeys([*order, *self.get_params(ctx)])
         for parameter in sorted(parameters, key=lambda parameter: not parameter.is_eager):
             value = given.get(parameter.name)
-            is_text = isinstance(value, str) and parameter.type_descriptor.annotation is str
+            is_text = value is not None and parameter.type_descriptor.annotation in PLAIN
             if not is_text and (value is not None or parameter.required):
                 parameter.handle_parse_result(ctx, given, extra)
             elif parameter.expose_value:
@@ -94,7 +109,7 @@ class Commands(TyperGroup, Command):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         function = getattr(import_module(f"kvcalc.cli.{cmd_name}"), cmd_name)
-        alone.command(cmd_name, cls=Command)(function)
+        alone.command(cmd_name, cls=Command, context_settings=context_settings)(function)
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
@@ -104,7 +119,9 @@ class Commands(TyperGroup, Command):
 
 
 # Without rich markup, --help is plain text and does not import rich.
-app = typer.Typer(name="kvcalc", cls=Commands, rich_markup_mode=None)
+app = typer.Typer(
+    name="kvcalc", cls=Commands, rich_markup_mode=None, context_settings=context_settings
+)
 
 
 def _version(asked: bool) -> None:
@@ -118,7 +135,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def kvcalc(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "-V", "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """The key/value-cache memory a language model needs at inference, to the byte.
@@ -146,6 +166,28 @@ def _teller() -> Callable[..., None]:
     return tell
 
 
+def understood(args: list[str]) -> list[str]:
+    """Give words their command: without one, a model or an option is of `estimate`."""
+    first = args[0] if args else "help"
+    if first in COMMANDS or first in OF_ALL:
+        return args
+    if first == "help":
+        return [*args[1:2], "--help"]
+    if first in ALIASES:
+        return [ALIASES[first], *args[1:]]
+    return ["estimate", *args] if first.startswith("-") or _is_model(first) else args
+
+
+def _is_model(name: str) -> bool:
+    """Whether a word is, or is nearly, a model rather than a command."""
+    from kvcalc.catalogue import models
+    from kvcalc.spelling import nearest
+
+    if models.find(name) is not None or "/" in name or Path(name).exists():
+        return True
+    return not nearest(name, COMMANDS) and bool(nearest(name, models.names()))
+
+
 def run() -> int:
     """Run the command line; errors of the request are one sentence on stderr."""
     if sys.stderr is None:  # closed by the shell: 2>&-
@@ -155,7 +197,7 @@ def run() -> int:
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _teller()
     try:
-        return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        return app(understood(sys.argv[1:]), standalone_mode=False) or 0
     except KvcalcError as error:
         sentence = str(error)
     except typer.TyperException as error:

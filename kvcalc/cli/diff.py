@@ -86,7 +86,7 @@ def diff(
         weights=sizes[0],
         new_weights=sizes[-1],
         reserve=load.reserve_bytes,
-        **LineOptions().several(ModelOptions(), settings, engines).settings,
+        **LineOptions().asked(ModelOptions(), settings, engines).settings,
     )
     output.write_one(found, lambda: diff_page(found), [found.old, found.new])
     for model in read:

@@ -1,20 +1,20 @@
 """`kvcalc estimate`: one context."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kvcalc import readers
 from kvcalc.answers.estimate import estimate_of
-from kvcalc.cli.amounts import amount
+from kvcalc.cli.amounts import amounts
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.options import AxesOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.engines import request
-from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.errors import KvcalcError
 from kvcalc.units import format_bytes
 
 if TYPE_CHECKING:
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 @grouped
 def estimate(
-    model: ModelOptions,
-    engine: EngineOptions,
+    models: ModelsOptions,
+    axes: AxesOptions,
     server: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "-c", "--context", "--max-model-len", help="Context of one sequence, as 256K tokens."
         ),
     ] = None,
     sequences: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "-n",
             "--sequences",
@@ -47,25 +47,32 @@ def estimate(
         ),
     ] = None,
     window: Annotated[
-        str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
+        list[str] | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
 ) -> None:
-    """Cache memory at one context; by default, the model's longest.
+    """Cache memory at one context; by default, the model's longest. Lists make a table.
 
     kvcalc estimate k-exaone-236b-a23b -c 256K -w 128
     """
-    wanted = server.request(model, engine, context, sequences)
-    tokens = amount(window, "--window")
+    wanted = server.of_several(models, axes, context, sequences)
+    windows = amounts(window, "--window")
+    at_once = amounts(sequences, "--sequences")
+    sizes = [len(models.model or ()), len(windows), len(at_once), *axes.sizes]
+    if max(sizes) > 1 or _several(context):
+        from kvcalc.cli.axes import table, write
+
+        rows = table(models, axes, wanted, counted, context, sequences, windows, usual=_usual)
+        write(rows, output)
+        return
+    tokens = windows[0] if windows else None
     chosen = wanted.model.load(tokens)
-    given = counted.amounts([context], chosen, wanted.model.model) if context else []
-    if len(given) > 1:
-        raise RequestError.of("--context", context, "one; see kvcalc sweep")
+    given = counted.amounts(context, chosen, wanted.model.model)
     length = given[0] if given else wanted.context_of(chosen)
     if tokens is not None:
         chosen = chosen.with_window(tokens)
-    at_once = amount(sequences, "--sequences") or wanted.sequences or 1
     cost = request.cost(chosen, wanted.engine, **wanted.settings)
-    found = estimate_of(cost, length or chosen.longest_context, at_once)
+    sequences_at_once = at_once[0] if at_once else wanted.sequences or 1
+    found = estimate_of(cost, length or chosen.longest_context, sequences_at_once)
 
     def page() -> "Page":
         from kvcalc.outputs.pages.estimate import estimate_page
@@ -78,6 +85,18 @@ def estimate(
     for one in wanted.beside:
         _note_beside(one, chosen, wanted.engine, found)
     warn_past_maximum(chosen, [found.context])
+
+
+def _usual(model: "Model") -> dict[str, Any]:
+    """Where nothing is asked for: the model's longest context, and its own window, if one."""
+    window = {} if model.window is None else {"window": model.window}
+    return {"context": model.longest_context, **window}
+
+
+def _several(context: list[str] | None) -> bool:
+    texts = context or []
+    listed = [text for text in texts if not text.startswith("@")]
+    return len(texts) > 1 or len(amounts(listed, "--context", large=True)) > 1
 
 
 def _note_beside(one: "Beside", model: "Model", engine: str, found: "Estimate") -> None:

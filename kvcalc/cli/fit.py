@@ -1,8 +1,8 @@
 """`kvcalc fit`: what fits on GPUs, for one question or a grid of them."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import fields
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -18,7 +18,7 @@ from kvcalc.cli.cards import CardOptions
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import EngineOptions, ModelOptions, preset_names
+from kvcalc.cli.options import EngineOptions, ModelOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions, ServerRequest
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
@@ -32,28 +32,6 @@ if TYPE_CHECKING:
 DOES_NOT_FIT = 1
 LONG = 300
 """A progress bar is shown from this many rows."""
-
-
-@dataclass(repr=False, eq=False)
-class ModelsOptions(ModelOptions):
-    """The models, by name, or one by shape."""
-
-    model: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Presets' names, files, folders or Hub ids.",
-            autocompletion=preset_names,
-            show_default=False,
-        ),
-    ] = None  # type: ignore[assignment]
-
-    def each(self, window: int | None) -> "Iterator[tuple[str | None, Model]]":
-        """Read each model, with the text that named it; a shape has none."""
-        shape = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "model"}
-        sources: list[str | None] = [*(self.model or ())]
-        for source in sources or [None]:
-            model = ModelOptions(model=source, **shape).load(window)
-            yield source, model if window is None else model.with_window(window)
 
 
 class Job(NamedTuple):

@@ -1,6 +1,6 @@
 """The options of the question: the model, and the engine with its settings."""
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -74,6 +74,35 @@ class ModelOptions:
         return from_shape(**shape, window=window)
 
 
+@dataclass(repr=False, eq=False)
+class ModelsOptions(ModelOptions):
+    """The models, by name, or one by shape."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Presets' names, files, folders or Hub ids.",
+            autocompletion=preset_names,
+            show_default=False,
+        ),
+    ] = None  # type: ignore[assignment]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The options of a shape."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "model"}
+
+    def each(self, window: int | None, *, keep: bool = False) -> Iterator[tuple[str | None, Model]]:
+        """Read each model, with the text that named it; a shape has none.
+
+        A model takes the window, unless its own are kept; a shape is made of it.
+        """
+        sources: list[str | None] = [*(self.model or ())]
+        for source in sources or [None]:
+            model = ModelOptions(model=source, **self.shape).load(window)
+            yield source, model if window is None or keep else model.with_window(window)
+
+
 KEYWORDS = """
 among columns context decode_rate dialect engine files gpu_memory gpus memory model names on per_gpu
 prefill_rate prefix reserve sequences settings since skip_bad target time_unit until weights window
@@ -83,22 +112,9 @@ OWN_OPTIONS = frozenset(KEYWORDS.split())
 
 
 @dataclass(repr=False, eq=False)
-class SettingsOptions:
-    """Settings of an engine: those that every engine has by an option each, any other by --set."""
+class OtherSettings:
+    """Settings of an engine by --set, or by an option of their own."""
 
-    kv_cache_dtype: Annotated[
-        str | None,
-        typer.Option(
-            "-d",
-            "--kv-cache-dtype",
-            help="Element type of the cache.  [default: the model's]",
-            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
-        ),
-    ] = None
-    tensor_parallel_size: Annotated[
-        int | None,
-        typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share each layer."),
-    ] = None
     max_num_seqs: Annotated[
         int | None,
         typer.Option("--max-num-seqs", help="Sequences that vLLM runs at once, a setting of its."),
@@ -118,6 +134,15 @@ class SettingsOptions:
     ] = False
 
     engine_flag: Annotated[list[str] | None, typer.Option("--engine-flag", hidden=True)] = None
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that have an option of their own."""
+        return {
+            "max_num_seqs": self.max_num_seqs,
+            "max_running_requests": self.max_running_requests,
+            "strict_version": self.strict_version or None,
+        }
 
     @property
     def flags(self) -> list[list[str]]:
@@ -158,14 +183,7 @@ class SettingsOptions:
             if name in given:
                 raise RequestError.about("--set", f"{quote(name)} is given twice")
             given[name] = value
-        own = {
-            "kv_cache_dtype": self.kv_cache_dtype,
-            "tensor_parallel_size": self.tensor_parallel_size,
-            "max_num_seqs": self.max_num_seqs,
-            "max_running_requests": self.max_running_requests,
-            "strict_version": self.strict_version or None,
-        }
-        for name, option in {**own, **beside}.items():
+        for name, option in {**self.own, **beside}.items():
             if option is not None:
                 if name in given:
                     raise RequestError.about(
@@ -173,6 +191,34 @@ class SettingsOptions:
                     )
                 given[name] = option
         return given
+
+
+@dataclass(repr=False, eq=False)
+class SettingsOptions(OtherSettings):
+    """Settings of an engine: those that every engine has by an option each, too."""
+
+    kv_cache_dtype: Annotated[
+        str | None,
+        typer.Option(
+            "-d",
+            "--kv-cache-dtype",
+            help="Element type of the cache.  [default: the model's]",
+            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
+        ),
+    ] = None
+    tensor_parallel_size: Annotated[
+        int | None,
+        typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share each layer."),
+    ] = None
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that have an option of their own."""
+        return {
+            "kv_cache_dtype": self.kv_cache_dtype,
+            "tensor_parallel_size": self.tensor_parallel_size,
+            **super().own,
+        }
 
 
 @dataclass(repr=False, eq=False)
@@ -188,3 +234,57 @@ class EngineOptions(SettingsOptions):
             autocompletion=among(lambda: list(engines.ENGINES)),
         ),
     ] = "ideal"
+
+
+@dataclass(repr=False, eq=False)
+class AxesOptions(OtherSettings):
+    """The engines, element types and ranks, several of which make a table."""
+
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-e",
+            "--engine",
+            help="Engines or releases, as vllm,sglang@0.5.20.  [default: ideal]",
+            autocompletion=among(lambda: engines.ENGINES),
+        ),
+    ] = None
+    kv_cache_dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-d",
+            "--kv-cache-dtype",
+            help="Element types of the cache, as bf16,fp8.  [default: the model's]",
+            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
+        ),
+    ] = None
+    tensor_parallel_size: Annotated[
+        list[str] | None,
+        typer.Option("--tp", "--tensor-parallel-size", help="GPUs that share each layer, as 1,8."),
+    ] = None
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that have an option of their own; a list where several are given."""
+        typed = {
+            "kv_cache_dtype": items(self.kv_cache_dtype),
+            "tensor_parallel_size": items(self.tensor_parallel_size),
+        }
+        several = {name: one if len(one) > 1 else one[0] for name, one in typed.items() if one}
+        return {**several, **super().own}
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many engines, element types and ranks are given."""
+        typed = (self.engine, self.kv_cache_dtype, self.tensor_parallel_size)
+        return [len(items(one)) for one in typed]
+
+    @property
+    def names(self) -> list[str]:
+        """The engines, as they are typed."""
+        return items(self.engine) or ["ideal"]
+
+
+def items(texts: list[str] | None) -> list[str]:
+    """Take lists with commas apart."""
+    return [item.strip() for text in texts or () for item in text.split(",")]

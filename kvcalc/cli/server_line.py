@@ -1,6 +1,6 @@
 """The options that describe a running server: its command line, its flags and its GPU."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -9,7 +9,14 @@ import typer
 
 from kvcalc import engines
 from kvcalc.cli.amounts import amounts
-from kvcalc.cli.options import GPU, EngineOptions, ModelOptions, SettingsOptions
+from kvcalc.cli.options import (
+    GPU,
+    AxesOptions,
+    EngineOptions,
+    ModelOptions,
+    ModelsOptions,
+    OtherSettings,
+)
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
@@ -95,62 +102,60 @@ class LineOptions:
 
     from_line: FromLine = None
 
-    def several(
+    def asked(
         self,
         model: ModelOptions,
-        options: SettingsOptions,
-        names: Iterable[str],
-        **beside: Any,
-    ) -> ServerRequest:
-        """Merge the line, the flags and the options for several engines; each takes its own.
-
-        Raises:
-            RequestError: the line or a flag cannot be read.
-        """
-        found = ServerRequest(model, "", options.settings(**beside))
-        if options.flags:
-            from kvcalc.engines import own_flags
-
-            for name in names:
-                found = found.with_flags(own_flags.read(options.flags, name))
-        if self.from_line is None:
-            return found
-        _, asked = _read(self.from_line, None, None)
-        return _with_model(found.with_asked(asked), asked)
-
-    def one(
-        self,
-        model: ModelOptions,
-        engine: EngineOptions,
+        options: OtherSettings,
+        names: Sequence[str],
         context: Texts = None,
         sequences: Texts = None,
         **beside: Any,
     ) -> ServerRequest:
-        """Merge the line, the flags and the options for one engine.
+        """Merge the line, the flags and the options; of several engines each takes its own.
 
         `context` and `sequences` are what the options say of them.
 
         Raises:
             RequestError: the line or a flag cannot be read, or the line starts another engine.
         """
-        own, release = engines.parted(engine.engine)
-        found = ServerRequest(model, engine.engine, engine.settings(**beside))
+        if len(names) == 1:
+            return self._of_one(model, options, names[0], context, sequences, beside)
+        found = ServerRequest(model, "", options.settings(**beside))
+        if options.flags:
+            from kvcalc.engines import own_flags
+
+            for name in names or engines.ENGINES:
+                found = found.with_flags(own_flags.read(options.flags, name))
+        if self.from_line is None:
+            return found
+        _, asked = _read(self.from_line, None, None)
+        return _with_model(found.with_asked(asked), asked)
+
+    def _of_one(
+        self,
+        model: ModelOptions,
+        options: OtherSettings,
+        called: str,
+        context: Texts,
+        sequences: Texts,
+        beside: Mapping[str, Any],
+    ) -> ServerRequest:
+        own, release = engines.parted(called)
+        found = ServerRequest(model, called, options.settings(**beside))
         release = release or found.settings.get("release")
         if self.from_line is not None:
             name, asked = _read(self.from_line, None if own == "ideal" else own, release)
-            if own != "ideal" and own != name:
+            if own not in ("ideal", name):
                 raise RequestError.about(
-                    "-e",
-                    f"found {engine.engine} beside a --from line of {name}",
-                    found=engine.engine,
+                    "-e", f"found {called} beside a --from line of {name}", found=called
                 )
-            found = found._replace(engine=engine.engine if own == name else name)
-        if engine.flags or engine.engine not in engines.ENGINES:
+            found = found._replace(engine=called if own == name else name)
+        if options.flags or called not in engines.ENGINES:
             from kvcalc.engines import own_flags
 
             found = found.with_flags(
                 own_flags.read(
-                    engine.flags,
+                    options.flags,
                     found.engine,
                     release,
                     context=_first(context, "--context"),
@@ -159,7 +164,7 @@ class LineOptions:
             )
         if self.from_line is None:
             return found
-        if engines.parted(engine.engine)[1] is not None:
+        if engines.parted(called)[1] is not None:
             asked.settings.pop("release", None)
         return _with_model(found.with_asked(asked), asked)
 
@@ -177,8 +182,23 @@ class ServerOptions(LineOptions):
         context: Texts = None,
         sequences: Texts = None,
     ) -> ServerRequest:
-        """Merge the command line and the options, as `one` does, on the GPU."""
-        return self.one(model, engine, context, sequences, gpu=self.gpu)
+        """Merge the command line and the options, as `asked` does, on the GPU."""
+        return self.asked(model, engine, [engine.engine], context, sequences, gpu=self.gpu)
+
+    def of_several(
+        self,
+        models: ModelsOptions,
+        axes: AxesOptions,
+        context: Texts = None,
+        sequences: Texts = None,
+    ) -> ServerRequest:
+        """Merge them for one or several engines; the model is the first, or the line's."""
+        named = models.model[0] if models.model else None
+        first = ModelOptions(model=named, **models.shape)
+        found = self.asked(first, axes, axes.names, context, sequences, gpu=self.gpu)
+        if models.model is None and found.model.model is not None:
+            models.model = [found.model.model]
+        return found
 
 
 def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Asked]":

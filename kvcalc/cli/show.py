@@ -7,9 +7,11 @@ import typer
 from kvcalc import readers
 from kvcalc.answers.show import show as answer
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import preset_names
+from kvcalc.cli.options import ModelOptions, SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import RequestError
 
 if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
 
 @grouped
 def show(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
-        ),
-    ],
     output: OutputOptions,
+    line: LineOptions,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A preset's name, a file, a folder or a Hub id.",
+            autocompletion=preset_names,
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[
         bool,
         typer.Option("--preset", help="Write a preset file, which reads back as the same model."),
@@ -33,7 +38,10 @@ def show(
 
     kvcalc show k-exaone-236b-a23b
     """
-    reading = readers.read(model)
+    asked = line.asked(ModelOptions(model), SettingsOptions(), ["ideal"]).model.model
+    if asked is None:
+        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+    reading = readers.read(asked)
     if preset:
         from kvcalc.outputs.preset import to_preset
         from kvcalc.outputs.write import write

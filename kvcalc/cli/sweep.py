@@ -1,26 +1,22 @@
-"""`kvcalc sweep`: contexts by windows."""
+"""`kvcalc sweep`: contexts by windows, and by models, engines and element types."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kvcalc.answers.sweep import sweep as answer
-from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.amounts import amounts
+from kvcalc.cli.axes import table, write
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import EngineOptions, ModelOptions
+from kvcalc.cli.options import AxesOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions
-from kvcalc.cli.warnings import warn_past_maximum
-
-if TYPE_CHECKING:
-    from kvcalc.outputs.page import Page
 
 
 @grouped
 def sweep(
-    model: ModelOptions,
-    engine: EngineOptions,
+    models: ModelsOptions,
+    axes: AxesOptions,
     server: ServerOptions,
     counted: ContextOptions,
     output: OutputOptions,
@@ -31,12 +27,12 @@ def sweep(
         ),
     ] = None,
     sequences: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "-n",
             "--sequences",
             "--parallel",
-            help="Sequences at once.  [default: 1]",
+            help="Sequences at once, as 1,16; repeatable.  [default: 1]",
         ),
     ] = None,
     window: Annotated[
@@ -48,22 +44,7 @@ def sweep(
 
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
     """
+    wanted = server.of_several(models, axes, context, sequences)
     windows = amounts(window, "--window")
-    wanted = server.request(model, engine, context, sequences)
-    chosen = wanted.model.load(windows[0] if windows else None)
-    rows = answer(
-        chosen,
-        context=counted.amounts(context, chosen, wanted.model.model) or wanted.context_of(chosen),
-        window=windows or None,
-        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
-        engine=wanted.engine,
-        **wanted.settings,
-    )
-
-    def page() -> "Page":
-        from kvcalc.outputs.pages.sweep import sweep_page
-
-        return sweep_page(rows)
-
-    output.write_rows(rows, page)
-    warn_past_maximum(chosen, [row.context for row in rows])
+    rows = table(models, axes, wanted, counted, context, sequences, windows, usual=lambda model: {})
+    write(rows, output)

@@ -11,7 +11,7 @@ from kvcalc.answers.traces import trace as answer
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, preset_names
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
@@ -28,12 +28,16 @@ SOME_ROWS_WERE_BAD = 1
 @grouped
 def trace(
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
+            help="A preset's name, a file, a folder or a Hub id; none beside --from.",
+            autocompletion=preset_names,
+            show_default=False,
         ),
-    ],
+    ] = None,
+    *,
     settings: SettingsOptions,
+    line: LineOptions,
     output: OutputOptions,
     load: LoadOptions,
     files: Annotated[
@@ -95,10 +99,16 @@ def trace(
 
     kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
     """
-    chosen = read(model).model
-    names = [name for text in engine or ["ideal"] for name in text.split(",")]
+    names = items(engine) or ["ideal"]
     windows = amounts(window, "--window") or None
-    asked = LineOptions().several(ModelOptions(model), settings, names, gpu=gpu).settings
+    wanted = line.asked(ModelOptions(), settings, names, gpu=gpu)
+    asked, names = wanted.settings, [wanted.engine] if wanted.engine else names
+    if wanted.model.model is not None and model is not None:
+        files = [model, *(files or ())]
+    model = wanted.model.model or model
+    if model is None:
+        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+    chosen = read(model).model
     if "gpu" not in asked and (option := load.given) is not None:
         raise RequestError.about(option, "found without --gpu")
     if print_sql:

@@ -111,3 +111,39 @@ def test_a_sweep_over_windows_equals_estimates_one_by_one(
     (row,) = kvcalc.sweep(drawn, context=context, window=window)
     alone = estimate(drawn, context=context, window=window)
     assert (row.window, row.bytes, row.groups) == (window, alone.bytes, alone.groups)
+
+
+def test_models_engines_types_ranks_and_sequences_may_be_several() -> None:
+    models = [kvcalc.load(name) for name in ("qwen3-32b", "llama-3.1-8b")]
+    rows = kvcalc.sweep(
+        models,
+        context=8_192,
+        engine=["vllm", "sglang"],
+        kv_cache_dtype=["bf16", "fp8"],
+        tensor_parallel_size=[1, 8],
+        sequences=[1, 16],
+        block_size=32,
+    )
+    assert len(rows) == 2**5
+    assert {row.settings.get("block_size") for row in rows if row.engine == "sglang"} == {None}
+    for row in rows:
+        alone = kvcalc.sweep(
+            models[row.model != "Qwen3-32B"],
+            context=8_192,
+            engine=row.engine,
+            sequences=row.sequences,
+            kv_cache_dtype=row.kv_cache_dtype,
+            **row.settings,
+        )
+        assert list(alone) == [row]
+
+
+def test_what_is_refused_is_a_warning_beside_answers_and_else_an_error() -> None:
+    model = kvcalc.load("qwen3-32b")
+    with pytest.warns(kvcalc.RefusedWarning, match="Qwen3-32B on llama.cpp, kv_cache_dtype fp8"):
+        rows = kvcalc.sweep(model, context=8_192, engine="llama.cpp", kv_cache_dtype=["f16", "fp8"])
+    assert [row.kv_cache_dtype for row in rows] == ["f16"]
+    with pytest.raises(kvcalc.KvcalcError, match="'fp9' is unknown"):
+        kvcalc.sweep(model, context=8_192, kv_cache_dtype=["fp9", "q8_0"])
+    with pytest.raises(kvcalc.KvcalcError, match="engine: found an empty list"):
+        kvcalc.sweep(model, context=8_192, engine=[])

@@ -23,7 +23,6 @@ BAD: dict[str, tuple[str, ...]] = {
     "an unknown suffix": ("estimate", KEXAONE, "-c", "12Q"),
     "not a number": ("estimate", KEXAONE, "-c", "nan"),
     "an infinite number": ("estimate", KEXAONE, "-c", "1e400"),
-    "two contexts of an estimate": ("estimate", KEXAONE, "-c", "8K,32K"),
     "no sequences": ("estimate", KEXAONE, "-n", "0"),
     "no window": ("estimate", KEXAONE, "-w", "0"),
     "a range from large to small": ("sweep", KEXAONE, "-c", "256K..8K"),
@@ -68,7 +67,6 @@ BAD: dict[str, tuple[str, ...]] = {
     "two formats": ("sweep", KEXAONE, "--json", "-f", "csv"),
     "an unknown option": ("sweep", KEXAONE, "--frobnicate"),
     "an option without its value": ("sweep", KEXAONE, "-c"),
-    "one model too many": ("estimate", KEXAONE, "llama-3.1-8b"),
     "an unknown command": ("frobnicate",),
 }
 

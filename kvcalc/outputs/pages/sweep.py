@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from kvcalc import engines
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
+from kvcalc.outputs.pages.axes import axes_page, varying
 from kvcalc.units import at_version, percent, plural
 
 
 def sweep_page(rows: Sequence[SweepRow]) -> Page:
     """Lay out the rows of one sweep."""
+    if varying(rows):
+        return axes_page(rows)
     windows = list(dict.fromkeys(row.window for row in rows))
     by_context: dict[int, list[SweepRow]] = {}
     for row in rows:

@@ -1,0 +1,136 @@
+"""A sweep of several models, engines, element types, ranks or sequences, for people.
+
+Contexts go down. One thing that varies goes across, where it has few values; else each row says
+all that does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+
+from kvcalc.answers.sweep import SweepRow
+from kvcalc.outputs.page import Page, bytes_cell, settings_note
+from kvcalc.units import at_version, plural
+
+MOST_ACROSS = 4
+"""Values side by side; more of them are a row each."""
+
+LABELS: Mapping[str, Callable[[SweepRow], str]] = {
+    "model": lambda row: row.model,
+    "engine": lambda row: at_version(row.engine, row.engine_version),
+    "element type": lambda row: row.kv_cache_dtype,
+    "ranks": lambda row: f"{row.settings.get('tensor_parallel_size', 1)}",
+    "sequences": lambda row: f"{row.sequences:,}",
+    "window": lambda row: "" if row.window is None else f"{row.window:,}",
+}
+"""What may vary beside the context, as a person reads it."""
+
+WORDS = ("model", "engine", "element type")
+"""Labels that are words, and stand on the left."""
+
+
+def varying(rows: Sequence[SweepRow]) -> list[str]:
+    """What varies among rows, beside context and window.
+
+    An engine's own element type is no choice: it is said where it varies on one engine and model.
+    """
+    by_engine: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        by_engine.setdefault((row.model, row.engine), set()).add(row.kv_cache_dtype)
+    types = max(map(len, by_engine.values())) > 1
+    return [
+        name
+        for name, label in LABELS.items()
+        if name != "window"
+        and (types if name == "element type" else len({label(row) for row in rows}) > 1)
+    ]
+
+
+def axes_page(rows: Sequence[SweepRow]) -> Page:
+    """Lay out the rows of a sweep in which more than contexts and windows vary."""
+    names = varying(rows)
+    values = list(dict.fromkeys(LABELS[names[0]](row) for row in rows))
+    cells: dict[tuple[int, str], list[SweepRow]] = {}
+    for row in rows:
+        cells.setdefault((row.context, LABELS[names[0]](row)), []).append(row)
+    across = len(names) == 1 and len(values) <= MOST_ACROSS
+    if across and max(map(len, cells.values())) == 1:
+        contexts = dict.fromkeys(row.context for row in rows)
+        what = "" if names[0] in WORDS else f"{names[0]} "
+        columns = ("context", *(f"{what}{value}" for value in values))
+        laid, words = _across(contexts, values, cells, _size(names)), 0
+    else:
+        names += ["window"] if len({row.window for row in rows}) > 1 else []
+        names.sort(key=lambda name: name not in WORDS)
+        columns, laid, words = _down(rows, names)
+    shares = ", on the fullest GPU" if "ranks" in names else ""
+    return Page(
+        title=f"KV cache of {_title(rows, names)}{shares}",
+        columns=columns,
+        rows=laid,
+        text_columns=words,
+        notes=settings_note(_shared(rows)),
+    )
+
+
+def _across(
+    contexts: Iterable[int],
+    values: Sequence[str],
+    cells: Mapping[tuple[int, str], Sequence[SweepRow]],
+    size: Callable[[SweepRow], int],
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            f"{context:,}",
+            *(
+                bytes_cell(size(cells[context, value][0])) if (context, value) in cells else ""
+                for value in values
+            ),
+        )
+        for context in contexts
+    )
+
+
+def _down(
+    rows: Sequence[SweepRow], names: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
+    size = _size(names)
+    bounded = "ranks" not in names and any(row.bytes != row.full_attention_bytes for row in rows)
+    laid = tuple(
+        (
+            *(LABELS[name](row) for name in names),
+            f"{row.context:,}",
+            bytes_cell(size(row)),
+            *((bytes_cell(row.full_attention_bytes),) if bounded else ()),
+        )
+        for row in rows
+    )
+    columns = (*names, "context", "bytes", *(("all layers\nfull",) if bounded else ()))
+    return columns, laid, sum(name in WORDS for name in names)
+
+
+def _size(names: Sequence[str]) -> Callable[[SweepRow], int]:
+    """What is shown of a row: bytes on one GPU where the ranks vary, else on all."""
+    return attrgetter("bytes_per_gpu" if "ranks" in names else "bytes")
+
+
+def _title(rows: Sequence[SweepRow], names: Sequence[str]) -> str:
+    """Say what all rows share."""
+    first = rows[0]
+    models = len({row.model for row in rows})
+    engines = len({row.engine for row in rows})
+    model = first.model if models == 1 else plural(models, "model")
+    where = LABELS["engine"](first) if "engine" not in names else plural(engines, "engine")
+    parts = [f"{model} on {where}"]
+    if "sequences" not in names:
+        parts.append(plural(first.sequences, "sequence"))
+    if len({row.kv_cache_dtype for row in rows}) == 1:
+        parts.append(first.kv_cache_dtype)
+    return ", ".join(parts)
+
+
+def _shared(rows: Sequence[SweepRow]) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in rows[0].settings.items()
+        if all(row.settings.get(name) == value for row in rows)
+    }
