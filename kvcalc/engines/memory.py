@@ -14,6 +14,7 @@ from kvcalc.model import Model
 if TYPE_CHECKING:
     from kvcalc.engines.measured import FromLog
     from kvcalc.engines.releases import Standing
+    from kvcalc.parameters.stored import Stored
     from kvcalc.pools import Pool
 
 ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
@@ -49,10 +50,14 @@ class Card(NamedTuple):
 
 
 class Free(NamedTuple):
-    """Bytes of a card that its weights leave, and the share that the engine takes."""
+    """Bytes of a card that its weights leave, and the share that the engine takes.
+
+    `stored` are the tensors of the weights' file, where one is at hand.
+    """
 
     bytes: int
     share: Fraction
+    stored: "tuple[Stored, ...]" = ()
 
 
 class Budget(NamedTuple):

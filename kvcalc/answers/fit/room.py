@@ -49,7 +49,8 @@ def rooms(
     """
     if question.measured is not None:
         weights = (question.measured.weights,)
-    free = Free(question.card.memory - max(part.bytes for part in weights), taken)
+    left = question.card.memory - max(part.bytes for part in weights)
+    free = Free(left, taken, question.weights.tensors)
     beside = _beside(question, settings, free)
     stages = max(len(weights), len(beside))
     return tuple(

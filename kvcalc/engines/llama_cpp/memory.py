@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.memory import Memory, Spread
 
 MOST_ON_A_LINE = 15
@@ -20,6 +21,8 @@ LAYERS = Spread(
 MEMORY = Memory(
     source="all of the card: a context asks for the bytes of its cells, and has no share of the "
     "memory (llama.cpp, src/llama-kv-cache.cpp)",
-    reserve_source="nothing says what it uses besides; give what you see",
+    reserve_source="the graph's buffer (src/llama-context.cpp) is left out",
     spread=LAYERS,
+    parts=parts,
+    levers={"ubatch_size": 128},
 )

@@ -63,6 +63,7 @@ FIRST = Release(
             names("kimi-linear"), "Kimi-Linear's graph is built for one sequence too", CONTEXT
         ),
         "shared_draft": Change(False, "each slot has a draft's context of its own", SERVER),
+        "all_logits": Change(True, "a graph has room for the logits of each token", CONTEXT),
     },
     defaults={
         "flash_attn": Change(False, "flash attention is off", COMMON),
@@ -293,6 +294,17 @@ ROWS = (
     ),
     Release("b8738", values={"split_mode": ("tensor",)}),
     Release("b8885", models=("hunyuan_vl",)),
+    # Merged on 1 June 2026, after b9014 of 4 May: from there on it is not held to be otherwise.
+    Release(
+        "b9015",
+        rules={
+            "all_logits": Change(
+                False,
+                "llama-server's graph may have room for the logits of last tokens alone",
+                "src/llama-context.cpp (#23861)",
+            )
+        },
+    ),
     Release(
         "b9109",
         rules={

@@ -33,7 +33,8 @@ class Rules(NamedTuple):
     converter writes). Of `not_read` the cache was another, which was not read. `main_memory`
     says that llama-server keeps earlier prompts there, `shared_draft` that its slots share a
     draft's context. Of `reserves_one` the graph of a prompt is built once more for one sequence
-    (sched_reserve), which fails where the streams do not divide its tokens.
+    (sched_reserve), which fails where the streams do not divide its tokens. `all_logits` says that
+    the graph has room for the logits of each token of a micro-batch.
     """
 
     padding: Callable[[bool], int]
@@ -55,6 +56,7 @@ class Rules(NamedTuple):
     main_memory: bool
     shared_draft: bool
     reserves_one: frozenset[str]
+    all_logits: bool
 
 
 def by_kernel(flash_attention: bool) -> int:

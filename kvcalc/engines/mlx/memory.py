@@ -9,7 +9,9 @@ SHARES = RANKS._replace(
 )
 
 MEMORY = Memory(
-    source="all of the card: caches grow as calls need them (mlx_lm/models/cache.py)",
+    source="all that macOS lets a GPU wire, three quarters of the unified memory unless "
+    "iogpu.wired_limit_mb says more (then give --gpu-memory): mlx-lm asks for it "
+    "(mlx_lm/utils.py, maybe_set_recommended_wired_limit), and caches grow as calls need them",
     reserve_source="nothing says what it uses besides; give what you see",
     spread=SHARES,
 )

@@ -1,0 +1,71 @@
+"""What a context of llama.cpp takes of a device beside its weights and its cells: its graph.
+
+src/llama-context.cpp reserves a buffer for the graph of a micro-batch (sched_reserve). As long as
+every token of it had its logits there, and flash attention kept no scores, these and one row of
+hidden states are its peak, to the byte in 14 logs of four models on CUDA, Metal, Vulkan and the
+CPU. Since llama-server asks for the logits of a slot's last token alone, other tensors are.
+"""
+
+import re
+
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
+from kvcalc.engines.memory import Card, Free
+from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.layers.attention import Attention
+from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
+
+NAME, ELEMENT = "compute buffer", 4
+
+LOGS = "src/llama-context.cpp (sched_reserve); 14 logs up to mid-2026"
+NEWER = (
+    "src/llama-context.cpp (sched_reserve); logs of Qwen3-4B, Llama-3.1-8B, Qwen3.5-9B, Qwen3.8-27B"
+)
+
+LEAST_OF_FOUR, MOST_OF_ALL = 4, 2
+"""The least and the most that those four logs have of what all logits would take: a quarter (85 MiB
+of Qwen3-4B), and twice as much (808 MiB of Qwen3.5-9B at 262,144 tokens)."""
+
+SCORES = 6 * 2**30
+"""The most that a log has where attention is latent, or its scores are kept: 5.6 GiB."""
+
+EMBEDDING, INNER = "token_embd.weight", re.compile(r"ffn_(up|gate)(_exps)?\.weight$")
+INNER_TENSORS = 3
+"""Tensors of an MLP that live at once: its gate, what it lets through, and their product."""
+
+
+def parts(
+    model: Model, settings: LlamaCppSettings, card: Card, free: Free
+) -> tuple[tuple[MemoryPart, ...], ...]:
+    """The compute buffer of a device; nothing where the vocabulary is not known."""
+    found = _widths(model, free.stored)
+    if found is None:
+        return ((),)
+    vocabulary, hidden, inner = found
+    tokens = min(settings.ubatch_size, settings.batch_size, model.max_context or 2**40)
+    size = tokens * (vocabulary + hidden) * ELEMENT
+    plain = all(isinstance(cache, Attention) for cache, _ in model.caches)
+    scoreless = plain and bool(settings.own("flash_attn"))
+    widest = vocabulary > INNER_TENSORS * inner + hidden
+    one_device = len(settings.tensor_split or (1,)) == 1
+    if scoreless and widest and one_device and settings.rules.all_logits:
+        return ((MemoryPart(NAME, size, size, size, "exact", LOGS),),)
+    most = max(MOST_OF_ALL * size, 0 if scoreless else SCORES)
+    return ((MemoryPart(NAME, size, size // LEAST_OF_FOUR, most, "estimate", NEWER),),)
+
+
+def _widths(model: Model, stored: tuple[Stored, ...]) -> tuple[int, int, int] | None:
+    """Elements of a token's logits, of its hidden state and within an MLP: of the model or a file.
+
+    Of experts it is their widths together that one token goes through.
+    """
+    if (sizes := model.sizes) is not None:
+        mix = sizes.experts
+        routed = mix.num_experts_per_tok * mix.moe_intermediate_size if mix else 0
+        return sizes.vocab_size, sizes.hidden_size, max(sizes.intermediate_size or 0, routed)
+    rows = {tensor.name: tensor.elements // tensor.row for tensor in stored}
+    embedding = next((tensor for tensor in stored if tensor.name == EMBEDDING), None)
+    if embedding is None:
+        return None
+    inner = max((rows[name] for name in rows if INNER.search(name)), default=0)
+    return rows[EMBEDDING], embedding.row, inner
