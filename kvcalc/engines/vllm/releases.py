@@ -395,9 +395,6 @@ CHANGES = (
                 "the V2 runner leaves room for CUDA graphs, by a capture of its own",
                 "v1/worker/gpu/cudagraph_utils.py",
             ),
-            "checkpoint_blocks": Change(
-                {"mamba2": 1}, "Mamba 2 has a block for a checkpoint inside a prefill", SPECS
-            ),
             "checkpoint_steps": Change(
                 {"kimi_delta_attention": 1},
                 "Kimi delta attention has a block for a checkpoint on compute capability 9.x on",
@@ -431,6 +428,11 @@ CHANGES = (
     Release(
         "0.32.0",
         rules={
+            "checkpoint_blocks": Change(
+                {"mamba2": 1},
+                "Mamba 2 has a block for a checkpoint inside a prefill",
+                "model_executor/layers/mamba/mamba_mixer2.py",
+            ),
             "own_formats": Change(
                 {"glm_moe_dsa": "fp8_e4m3"},
                 "kv_cache_dtype auto of GLM-5 is fp8_e4m3 on compute capability 10.x",

@@ -163,7 +163,7 @@ class VllmSettings(ReleasedSettings):
     ] = "auto"
     prefill_checkpoint_blocks: Annotated[
         Annotated[int, BeforeValidator(whole), Field(ge=0, le=1)] | None,
-        About("blocks; 1 for Mamba 2 from 0.29.0 on, else 0", "v1/kv_cache_interface.py"),
+        About("blocks; 1 for Mamba 2 from 0.32.0 on, else 0", "v1/kv_cache_interface.py"),
     ] = None
     num_speculative_tokens: Annotated[
         NoneOrMore | None, About("tokens drafted a step", "config/speculative.py")

@@ -226,7 +226,9 @@ def test_models_beside_the_cases(name: str, version: str, size: int | None) -> N
         ("0.27.1", {"mamba_cache_mode": "align"}, 914_325_504),
         ("0.27.1", {}, 862_814_208),
         ("0.28.0", {}, 914_325_504),
-        ("0.29.0", {}, 965_836_800),
+        ("0.31.0", {}, 914_325_504),
+        ("0.31.0", {"prefill_checkpoint_blocks": 1}, 965_836_800),
+        ("0.32.0", {}, 965_836_800),
         ("0.29.0", {"enable_prefix_caching": False}, 862_814_208),
     ],
 )
