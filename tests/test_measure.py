@@ -18,6 +18,8 @@ RELEASES = [
     ("mlx", "0.32.2"),
     ("llama_cpp", "0.3.36"),
     ("sglang", "0.5.23"),
+    ("sglang", "0.5.10", "--file", "sglang_versions"),
+    ("sglang", "0.5.16", "--file", "sglang_versions"),
     ("lmdeploy", "0.16.0"),
     ("lmdeploy", "0.18.0"),
     ("exllamav3", "1.6.5"),

@@ -49,6 +49,10 @@ class Card(NamedTuple):
     least_memory: int | None = None
 
 
+Share = Callable[[Card, Mapping[str, Any]], Fraction]
+"""An engine's own share of a card's memory, by the settings."""
+
+
 class Free(NamedTuple):
     """Bytes of a card that its weights leave, and the share that the engine takes.
 
@@ -134,7 +138,7 @@ class Memory(NamedTuple):
     reserve_source: str
     share: str | None = None
     of: str = ALL_ROUNDED_UP
-    default: Fraction | Callable[[Card, Mapping[str, Any]], Fraction] = Fraction(1)
+    default: Fraction | Share = Fraction(1)
     rule: str | None = None
     usable: Usable = whole_budget
     held_back_blocks: int = 0
@@ -161,8 +165,8 @@ class Memory(NamedTuple):
             RequestError: it is not a number above 0 and at most 1.
         """
         if given is None and self.rule is not None and standing is not None:
-            share: Fraction = standing.rules[self.rule].value
-            return share
+            share: Fraction | Share = standing.rules[self.rule].value
+            return share(card, settings) if callable(share) else share
         if given is None:
             return self.default(card, settings) if callable(self.default) else self.default
         try:

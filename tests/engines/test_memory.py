@@ -7,7 +7,7 @@ import pytest
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.engines.memory import Card, Memory
-from kvcalc.engines.sglang.memory import mem_fraction_static
+from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import load

@@ -1,6 +1,9 @@
 """SGLang 0.5.10 to 0.5.23: what a request holds of the window pool, and what is refused by name."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,15 +12,20 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.engines.sglang.releases import RELEASES
 from kvcalc.engines.sglang.window_pool import WindowPool
-from kvcalc.errors import UnsupportedError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
+from tests.engines.test_sglang import ORACLE, ORACLES, load, settings_of
 from tests.shapes import DEEPSEEK_ROW, full, latent, sliding
 
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
 GPT_OSS = kvcalc.load("gpt-oss-120b")
 VERSIONS = [row.version for row in RELEASES.rows]
+MEASURED = json.loads((ORACLES / "sglang_versions.json").read_text())
+BY_RELEASE = {
+    release: list(rows) for release, rows in groupby(MEASURED["rows"], key=lambda row: row[0])
+}
 
 
 def held(version: str, window: int, pool: WindowPool, start: int, new: int) -> Iterator[int]:
@@ -77,6 +85,58 @@ def test_some_step_of_a_release_holds_as_much(version: str, page: int, radix_cac
     assert most == pool.decoding(128)
 
 
+def cut(release: str, case: dict[str, Any]) -> Mapping[str, Any]:
+    """The pools that kvcalc finds, or that it refuses; the options as SGLang resolved them."""
+    settings = {**settings_of(case), "page_size": case["resolved"]["page_size"], "gpu": None}
+    if "swa_eviction_interval" in RELEASES.at(release).neutral:
+        settings.pop("swa_eviction_interval", None)  # a variable that the release does not read
+    try:
+        return kvcalc.pool(
+            load(case["model"]),
+            f"sglang@{release}",
+            memory=case["budget_bytes"],
+            context=case["resolved"]["context_len"],
+            **settings,
+        ).figures
+    except KvcalcError as error:
+        return {"refused": str(error)}
+
+
+REFUSED = {
+    "SWA pool cap": "memory: found",
+    "SWA pool (": "memory: the window pool gets",
+    "Not enough memory": "memory: found",
+}
+"""Our sentences, by the beginning of SGLang's own."""
+
+
+@pytest.mark.parametrize("release", BY_RELEASE)
+def test_a_release_cuts_a_memory_as_its_own_code_did(release: str) -> None:
+    wrong = []
+    for _, place, *figures in BY_RELEASE[release]:
+        measured = dict(zip(MEASURED["columns"][2:], figures, strict=True))
+        found = cut(release, ORACLE["cases"][place])
+        refused = measured.pop("refused")
+        if refused or not measured["max_running_requests"]:
+            ours = (
+                REFUSED[next(one for one in REFUSED if refused.startswith(one))]
+                if refused
+                else "max_running_requests: found"
+            )
+            fine = found.get("refused", "").startswith(ours)
+        else:
+            fine = {name: found.get(name) for name in measured} == measured
+        if not fine:
+            wrong.append((place, measured, found))
+    assert not wrong[:1]
+
+
+def test_each_release_was_measured() -> None:
+    places = {release: [row[1] for row in rows] for release, rows in BY_RELEASE.items()}
+    assert list(places) == [f"0.5.{n}" for n in range(10, 23)]
+    assert all(one == places["0.5.10"] for one in places.values())
+
+
 @pytest.mark.parametrize(
     ("version", "tokens"),
     [("0.5.10", 254), ("0.5.12", 255), ("0.5.14", 256), ("0.5.15", 255), ("0.5.23", 255)],
@@ -128,16 +188,22 @@ def test_a_config_opts_in_from_0_5_13() -> None:
 
 COMPRESSED = CompressedAttention(head_dim=512, window=128, ratio=4)
 SPARSE = LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128)
+SHARING = LatentAttention(**DEEPSEEK_ROW, sparse=True)
 
 
 @pytest.mark.parametrize(
     ("layer", "given", "what"),
     [
         (COMPRESSED, {}, "how compressed_attention layers are stored"),
-        (SPARSE, {}, "how sparse latent rows are stored"),
+        (SHARING, {}, "which layers have an indexer's keys"),
         (full(), {"kv_cache_dtype": "fp4_mx_block16"}, "how fp4_mx_block16 is stored"),
         (full(), {"speculative_num_draft_tokens": 4}, "what drafts add"),
-        (full(), {"gpu": "h200"}, "the page by the GPU; give page_size"),
+        (full(), {"draft_layers": 1}, "what drafts add"),
+        (full(), {"gpu": "b200"}, "the page on b200; give page_size 64"),
+        (full(), {"gpu": "mi325x"}, "the page on mi325x; give page_size"),
+        (SPARSE, {"gpu": "b200"}, "what it takes on b200"),
+        (full(), {"attention_backend": "fa4"}, "the page of attention_backend fa4"),
+        (full(), {"attention_backend": "trtllm_mha"}, "the page of attention_backend trtllm_mha"),
     ],
 )
 def test_what_was_not_read_of_older_releases_is_refused(
@@ -146,11 +212,9 @@ def test_what_was_not_read_of_older_releases_is_refused(
     of = Model(name="a model", layers=(layer,), dtype="bfloat16")
     with pytest.raises(UnsupportedError, match=rf"^release: found 0\.5\.22, .*: {what}$"):
         kvcalc.cost(of, "sglang@0.5.22", **given)  # type: ignore[arg-type]
-    kvcalc.cost(Model(name="plain", layers=(latent(),)), "sglang@0.5.10")
+    kvcalc.cost(Model(name="plain", layers=(latent(),)), "sglang@0.5.10", gpu="h200")
 
 
-def test_older_pools_and_intervals_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"how a memory is cut into pools$"):
-        kvcalc.pool(GPT_OSS, "sglang@0.5.22", memory=2**36)
+def test_older_intervals_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^swa_eviction_interval: found 64, which sglang"):
         kvcalc.cost(GPT_OSS, "sglang@0.5.13", swa_eviction_interval=64)

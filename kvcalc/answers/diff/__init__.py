@@ -1,7 +1,7 @@
 """Two releases, engines or models, side by side: bytes, pools, and the rules that differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
@@ -109,6 +109,8 @@ def diff(
     ]
     if memory is not None:
         questions = [given_memory(one, memory) for one in questions]
+    elif gpu is None:
+        questions = [replace(one, share=1) for one in questions]  # of a card that there is not
     load = Load(context, sequences, gpus, pool=gpu is not None or memory is not None)
     if gpu is not None and gpus is None:
         load = load._replace(gpus=_fewest(questions, load))

@@ -9,54 +9,22 @@ from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy
+from kvcalc.engines.sglang.tiers import CHUNK_IF_UNKNOWN, Tier, tier_of
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.spelling import spelled, unknown
 
 
-class Tier(NamedTuple):
-    """SGLang's defaults for cards of less than `below` MiB.
-
-    They are the tokens of a prompt's chunk, and the largest batch of a captured graph, on fewer
-    than 4 ranks and on more.
-    """
-
-    below: int
-    chunked_prefill_size: int
-    max_bs: int
-    max_bs_from_4_ranks: int
-
-
-TIERS = (
-    Tier(20 * 1024, 2048, 8, 8),
-    Tier(35 * 1024, 4096, 48, 160),
-    Tier(60 * 1024, 4096, 32, 160),
-    Tier(160 * 1024, 8192, 256, 512),
-    Tier(2**60, 16384, 512, 512),
-)
-"""srt/arg_groups/memory_hook.py."""
-
-CHUNK_IF_UNKNOWN = 4096
-"""Where no GPU is named."""
-
-
 class Hardware(NamedTuple):
-    """A GPU: memory in MiB as the driver reports it, None if none was named; compute capability.
+    """A GPU: its compute capability, and tokens of a prompt read at once unless set otherwise.
 
     A `major` of 0 is a GPU that is not NVIDIA's; None: no GPU was named.
     """
 
     name: str | None
-    memory_mib: int | None
     major: int | None
-
-    @property
-    def chunked_prefill_size(self) -> int:
-        """Tokens of a prompt read at once, unless set otherwise."""
-        if self.memory_mib is None:
-            return CHUNK_IF_UNKNOWN
-        return next(t.chunked_prefill_size for t in TIERS if self.memory_mib < t.below)
+    chunked_prefill_size: int
 
     @property
     def sm100(self) -> bool:
@@ -69,19 +37,20 @@ class Hardware(NamedTuple):
         return self.major is not None and self.major >= 10
 
 
-def hardware(gpu: str | None, blackwell: bool) -> Hardware:
+def hardware(gpu: str | None, tiers: tuple[Tier, ...], blackwell: bool) -> Hardware:
     """Look up a GPU; where none is named, `blackwell` says what another choice implies.
 
     Raises:
         KvcalcError: no such GPU.
     """
     if gpu is None:
-        return Hardware(None, None, 10 if blackwell else None)
+        return Hardware(None, 10 if blackwell else None, CHUNK_IF_UNKNOWN)
     from kvcalc.catalogue.gpus import find
 
     found = find(gpu)
     major = (found.compute_capability or "0").split(".")[0]
-    return Hardware(found.name, found.reported_bytes // 2**20, int(major))
+    tier = tier_of(tiers, found.reported_bytes // 2**20)
+    return Hardware(found.name, int(major), tier.chunked_prefill_size)
 
 
 NAMES = """
@@ -102,6 +71,7 @@ PAGES = {
 }
 """Pages that a backend can have, in tokens; 64 is taken instead of any other."""
 
+FA4 = "fa4"
 SPARSE_PAGE = 64
 POOLED_PAGE = 64
 COMPRESSED_PAGE = 256
@@ -146,7 +116,7 @@ def backend_of(
         return architectures.BLACKWELL_BACKENDS[kind]
     if traits.latent:
         return "trtllm_mla" if kind in architectures.DEEPSEEK_FAMILY else "flashinfer"
-    return "fa4" if traits.asymmetric else "trtllm_mha"
+    return FA4 if traits.asymmetric else "trtllm_mha"
 
 
 def page_size_of(
@@ -170,6 +140,6 @@ def page_size_of(
         page = 64
     branches = settings.speculative_eagle_topk or 1
     newest = machine.sm100 or machine.major is None
-    if backend == "fa4" and newest and not traits.latent and branches == 1:
+    if backend == FA4 and newest and not traits.latent and branches == 1:
         page = FA4_PAGE
     return page

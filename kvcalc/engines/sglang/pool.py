@@ -14,7 +14,6 @@ from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import Resolved, resolve
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.unread import require_pools_read
 from kvcalc.engines.sglang.window_pool import reservation, window_pool
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
@@ -44,7 +43,6 @@ def pool(
     Raises:
         KvcalcError: as `cost`; or a memory that SGLang refuses to start in.
     """
-    require_pools_read(settings)
     smallest = memory if isinstance(memory, int) else min(memory)
     if smallest > MAX_MEMORY:
         raise RequestError.about(
@@ -129,6 +127,7 @@ def _figures(allocated: Allocated, settings: SglangSettings, context: int) -> di
     """What SGLang prints, by its own names, and the bytes of each pool and buffer."""
     layout, resolved, sizes = allocated
     kv = allocated.bytes(layout.groups, ("full.", "swa."))
+    rounding = _rounding(allocated) if settings.standing.rules["whole_pages"].value else 0
     figures: dict[str, Any] = {
         "max_total_num_tokens": sizes.tokens,
         "full_tokens": None if sizes.window is None else sizes.full,
@@ -140,7 +139,7 @@ def _figures(allocated: Allocated, settings: SglangSettings, context: int) -> di
         "full_pool_bytes": allocated.bytes(layout.groups, ("full.",)),
         "swa_pool_bytes": allocated.bytes(layout.groups, ("swa.",)),
         "kv_bytes": kv,
-        "kv_storage_bytes": kv + _rounding(allocated),
+        "kv_storage_bytes": kv + rounding,
         "state_bytes": allocated.bytes(layout.groups, ("mamba.", "state.", "ple.")),
         "draft_bytes": allocated.bytes((layout.draft,)) if layout.draft else 0,
     }
@@ -177,14 +176,15 @@ def beside(allocated: Allocated, context: int) -> Mapping[str, Any]:
     columns = TABLE_SPARE + (drafts.tokens or 0)
     if drafts.tokens is not None and page > 1:
         columns = max(columns, 2 * drafts.tokens_a_decode(page) + page - 1)
-    table = (sizes.requests + 1) * (context + columns) * 4
+    rows = sizes.requests + resolved.spare_rows
+    table = rows * (context + columns) * 4
     beside: dict[str, Any] = {"req_to_token": table}
     if sizes.window is not None:
         beside["full_to_swa_index_mapping"] = (sizes.full + page + 1) * 8
     if table * 10 > allocated.bytes(allocated.layout.all):
         beside["warning"] = (
             f"beside the pools SGLang allocates a request table of {format_bytes(table)}: "
-            f"{sizes.requests + 1:,} rows of {context + columns:,} tokens; a smaller "
+            f"{rows:,} rows of {context + columns:,} tokens; a smaller "
             "max_running_requests or context shortens it"
         )
     return beside

@@ -6,15 +6,18 @@ its ratio as a float; so does this, where it enters.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from kvcalc.engines.sglang import states
 from kvcalc.engines.sglang.architectures import Traits
-from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, SLOT, WINDOW, latent
 from kvcalc.engines.sglang.layout import Layout
 from kvcalc.engines.sglang.resolved import Resolved
+from kvcalc.engines.sglang.rules import Shared
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.window_pool import WindowPool, reservation
 from kvcalc.errors import TooLittleMemoryError
+from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 
 ESTIMATE = 512
@@ -72,25 +75,22 @@ class PoolSizer:
             slots, left = states.slots(memory, slot, self.settings, self.resolved)
             budget = left
         full, window = self._of_budget(budget)
-        most = self.settings.max_total_tokens
-        if most is not None and most < (full or window or 0):
-            full, window = self._capped(most, full, window)
         self._require_room(memory, full, window)
         return PoolSizes(full, window, slots, left, self.requests(full or window or 0, slots))
 
     def _of_budget(self, budget: int) -> tuple[int, int | None]:
         """Tokens of the pools that a budget gives."""
-        page, resolved = self.resolved.page, self.resolved
-        full_page, window_page = self.layout.bytes_of(FULL), self.layout.bytes_of(WINDOW)
+        page, most = self.resolved.page, self.settings.max_total_tokens
         if self.traits.compressed:
-            return self.compressed(budget)
-        full, window = full_page // page, window_page // page
+            tokens = self._at_most(self.compressed(budget)[0])
+            return tokens, self._of_full(tokens)
+        full, window = (self.layout.bytes_of(pool) // page for pool in (FULL, WINDOW))
         if not window:
             if not full:
-                return self.settings.max_total_tokens or self.context, None
-            return budget // full // page * page, None
+                return most or self.context, None
+            return self._at_most(budget // (full - self._uncounted) // page * page), None
         if not self._full_layers:
-            return 0, budget // (full + window) // page * page
+            return 0, self._at_most(budget // (full + window) // page * page)
         if self._request_capped:
             cap = self._cap
             tokens = (budget - cap * window) // full // page * page
@@ -101,8 +101,10 @@ class PoolSizer:
                     f"{cap * window:,} of them; lower it, swa_eviction_interval or "
                     "chunked_prefill_size"
                 )
-            return tokens, cap
-        tokens = int(budget // (full + resolved.ratio * window)) // page * page
+            capped = self._at_most(tokens)
+            return capped, cap if capped == tokens or most is None else min(cap, most)
+        shared = Shared(budget, full, window, self.resolved.ratio, page, most)
+        tokens = self._rule("two_pools")(shared)
         return tokens, self._of_full(tokens)
 
     def compressed(self, budget: int) -> tuple[int, int]:
@@ -124,17 +126,30 @@ class PoolSizer:
     def _of_full(self, full: int) -> int:
         return share_of_full(full, self.resolved.ratio, self.resolved.page)
 
-    def _capped(self, most: int, full: int, window: int | None) -> tuple[int, int | None]:
-        """The pools where max_total_tokens is fewer than the memory gives."""
-        page = self.resolved.page
-        tokens = most // page * page
-        if window is None:
-            return tokens, None
-        if not full:
-            return 0, tokens
-        if self._request_capped:
-            return tokens, min(self._cap, most)
-        return tokens, self._of_full(tokens)
+    def _rule(self, name: str) -> Any:
+        return self.settings.standing.rules[name].value
+
+    def _at_most(self, tokens: int) -> int:
+        """The tokens, where max_total_tokens is no fewer; else those of its pages."""
+        page, most = self.resolved.page, self.settings.max_total_tokens
+        return tokens if most is None else min(tokens, most // page * page)
+
+    @property
+    def _uncounted(self) -> int:
+        """Bytes of a token that are stored and not counted: the scales of sparse rows."""
+        if self._rule("scales_counted") or not self.traits.sparse:
+            return 0
+        form, ranks = self.resolved.format, self.resolved.ranks
+        scaled, plain = (
+            sum(
+                count * row.bytes
+                for cache, count in self.model.caches
+                if isinstance(cache, LatentAttention)
+                for row in latent(cache, form, ranks, with_scales)
+            )
+            for with_scales in (True, False)
+        )
+        return scaled - plain
 
     @property
     def _full_layers(self) -> int:
@@ -148,7 +163,8 @@ class PoolSizer:
     def _request_capped(self) -> bool:
         """Whether the window pool is sized by the running requests that are set."""
         return (
-            self.settings.disable_radix_cache
+            self._rule("sized_by_requests")
+            and self.settings.disable_radix_cache
             and self.resolved.max_running_requests is not None
             and self.resolved.chunk is not None
             and not self.traits.compressed
@@ -167,7 +183,7 @@ class PoolSizer:
                 f"memory: found {memory:,} bytes, too few for one page of "
                 f"{self.resolved.page} tokens of {self.model.name} on sglang"
             )
-        if full and window is not None and not self._request_capped:
+        if full and window is not None and self._rule("room_asked") and not self._request_capped:
             assert self.layout.window_tokens is not None
             floor = reservation(
                 self.layout.window_tokens, 0, self.layout.window_tokens, self.resolved.page
@@ -180,11 +196,9 @@ class PoolSizer:
 
     def requests(self, tokens: int, slots: int | None) -> int:
         """Running requests of one attention group (resolve_max_num_reqs)."""
-        most = self.resolved.requests_a_group
-        if most is None:
-            estimate = int(tokens / self.context * ESTIMATE)
-            most = max(min(estimate, MOST_REQUESTS), LEAST_REQUESTS)
-        requests = min(most, tokens // 2)
+        estimate = int(tokens / self.context * ESTIMATE)
+        estimate = max(min(estimate, MOST_REQUESTS), LEAST_REQUESTS)
+        requests: int = self._rule("running")(self.resolved.requests_a_group, estimate, tokens)
         if slots is not None:
             assert self.resolved.strategy is not None
             requests = min(requests, slots // self.resolved.strategy.slots_a_request)

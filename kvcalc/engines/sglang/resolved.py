@@ -15,7 +15,7 @@ from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
 from kvcalc.engines.sglang.own_caches import OWN_CACHES
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
-from kvcalc.engines.sglang.unread import require_read
+from kvcalc.engines.sglang.unread import require_measured
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.model import Model
 
@@ -67,7 +67,8 @@ class Resolved(NamedTuple):
     whole; `ranks` are those that share a layer's heads, `groups` the attention's data-parallel
     groups. `format_by` is what chose the element type, "" where it was asked for or is the model's
     own. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
-    of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits.
+    of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits. The
+    request table has `spare_rows`.
     """
 
     page: int
@@ -83,6 +84,7 @@ class Resolved(NamedTuple):
     overlap: bool
     strategy: Strategy | None
     drafts: Drafts
+    spare_rows: int
 
     @property
     def requests_a_group(self) -> int | None:
@@ -99,9 +101,10 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     """
     require_modelled("sglang", OWN_CACHES, model)
     traits = traits_of(model)
-    require_read(model, settings)
     given = FORMATS[settings.kv_cache_dtype] if settings.kv_cache_dtype else None
-    machine = hardware(settings.gpu, blackwell=given is not None and given.blackwell)
+    tiers = settings.standing.rules["tiers"].value
+    machine = hardware(settings.gpu, tiers, blackwell=given is not None and given.blackwell)
+    require_measured(model, traits, settings, machine)
     form, by = (given, "") if given else _own_format(model, traits, machine)
     strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
@@ -119,6 +122,7 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
             f"{model.name} beside its pools of keys is not modelled",
         )
     page = page_size_of(model, traits, settings, backend, machine)
+    _require_requests(settings)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
     if chunk > 0 and chunk % page:
@@ -146,12 +150,28 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
             settings.speculative_eagle_topk or 1,
             settings.draft_layers,
         ),
+        spare_rows=settings.standing.rules["spare_rows"].value,
     )
 
 
 def _reads_scales(model: Model, machine: Hardware) -> bool:
     """Whether rows of 8 bits carry scales on Blackwell too (flashinfer_sparse_mla)."""
     return model.model_type == "glm_moe_dsa" and machine.major == 12
+
+
+def _require_requests(settings: SglangSettings) -> None:
+    """Refuse requests that leave an attention group none (srt/managers/tp_worker.py).
+
+    Raises:
+        UnsupportedError: the release gives it none.
+    """
+    asked, groups = settings.max_running_requests, settings.attn_dp_size
+    if asked is not None and asked < groups and not settings.standing.rules["one_at_least"].value:
+        raise UnsupportedError.of(
+            "max_running_requests",
+            f"found {asked}, expected at least the {groups} of attn_dp_size on sglang "
+            f"{settings.standing.version}",
+        )
 
 
 def _requests(traits: Traits, settings: SglangSettings) -> int | None:

@@ -9,7 +9,6 @@ module, by name.
 import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import logging
 import os
 import subprocess
@@ -34,7 +33,7 @@ INSIDE = "KVCALC_MEASURE_INSIDE"
 TORCH = (
     *("torch", "transformers==5.24.0", "pydantic", "msgspec", "cloudpickle", "psutil", "pyzmq"),
     *("cachetools", "blake3", "cbor2", "regex", "requests", "triton", "mmengine-lite", "numpy"),
-    *("dill", "orjson", "einops", "pillow", "pybase64"),
+    *("dill", "orjson", "einops", "pillow", "pybase64", "torchvision"),
 )
 """What the engines on PyTorch share; another release of transformers is unpacked before it."""
 
@@ -145,6 +144,7 @@ def taken(name: str) -> Taken:
     """A class of that name in whose place anything may stand, for pydantic's checks too."""
     own = {
         "__init__": lambda self, *given, **named: None,
+        "__init_subclass__": classmethod(lambda cls, **named: None),
         "__get_pydantic_core_schema__": classmethod(lambda cls, source, handler: {"type": "any"}),
     }
     return Taken(name, (), own)
@@ -214,8 +214,8 @@ def load(module: str) -> Any:
 
 
 def installed(module: str) -> bool:
-    """Whether the release has a module of that name."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # what it would be in is a file, or is not there
-        return False
+    """Whether the release has a module, or a package, of that name."""
+    places = [Path(folder, *module.split(".")) for folder in sys.path]
+    return any(
+        place.with_suffix(".py").exists() or (place / "__init__.py").exists() for place in places
+    )
