@@ -224,9 +224,13 @@ def filler(
 
 def _amount(cell: str, name: str) -> int:
     _refuse_formula(name, cell)
-    if cell.endswith(".0"):  # a whole number as spreadsheets hold it
-        cell = cell[:-2]
-    return parse_tokens(cell, name)
+    return parse_tokens(_whole(cell), name)
+
+
+def _whole(cell: str) -> str:
+    """A whole number as spreadsheets and decimals of a table write it: 8192.0, 8192.00."""
+    whole, _, part = cell.partition(".")
+    return cell if part.strip("0") or not part else whole
 
 
 def _cost(asked: tuple[str, ...], gpu: str | None) -> Cost | str:
@@ -262,7 +266,7 @@ def _required(model: str) -> str:
 def _settings(dtype: str, ranks: str, release: str) -> dict[str, Any]:
     named = {
         "kv_cache_dtype": dtype,
-        "tensor_parallel_size": ranks.removesuffix(".0"),
+        "tensor_parallel_size": _whole(ranks),
         "release": release,
     }
     return {name: cell for name, cell in named.items() if cell}

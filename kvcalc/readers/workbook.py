@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
+from warnings import catch_warnings, simplefilter
 
 from kvcalc.errors import MissingExtraError, SourceError, quote
 from kvcalc.readers.table import Table, header_of, text_of
@@ -71,7 +72,9 @@ def _rows(
 def _first_sheet(
     load: Callable[..., Any], file: BinaryIO, **options: bool
 ) -> Iterator[Sequence[Any]]:
-    sheet = load(file, read_only=True, keep_links=False, **options).worksheets[0]
+    with catch_warnings():
+        simplefilter("ignore")  # of styles and parts that are not read
+        sheet = load(file, read_only=True, keep_links=False, **options).worksheets[0]
     sheet.reset_dimensions()  # other writers append rows and leave what it says of its size
     rows: Iterator[Sequence[Any]] = sheet.iter_rows(values_only=True)
     return rows

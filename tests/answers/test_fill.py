@@ -32,8 +32,9 @@ def answered(*cells: str) -> Filled:
         (("k-exaone-236b-a23b", "transformers", "262144"), 12_903_628_800),
         (("k-exaone-236b-a23b", "ideal", "262,144", "2", "", "fp8"), 12_903_776_256),
         (("k-exaone-236b-a23b", "ideal", "262144.0", "1.0", "128.0", "", "1.0"), 12_903_776_256),
+        (("k-exaone-236b-a23b", "ideal", "262144.00", "1.000", "", "", "1.00"), 12_903_776_256),
     ],
-    ids=["defaults", "another window", "another engine", "fp8", "as spreadsheets write numbers"],
+    ids=["defaults", "another window", "another engine", "fp8", "as spreadsheets", "as decimals"],
 )
 def test_a_row_is_answered_by_its_cells(cells: tuple[str, ...], expected: int) -> None:
     assert answered(*cells).bytes == expected

@@ -12,6 +12,7 @@ from kvcalc.outputs.workbook.cells import Sheet
 from kvcalc.outputs.workbook.expected import (
     ASK_FIT,
     MISSING,
+    NO_GPUS,
     SEE_TOTAL,
     TOO_FEW,
     expected,
@@ -57,14 +58,14 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
         ),
         Answer(
             "shared_memory",
-            f"=IF(ISNUMBER(gpu_memory+weights_per_gpu),IF({free},gpu_memory-{loaded},gpu_memory),"
-            f'"missing")',
+            f"=IF({_there('gpu_memory', 'weights_per_gpu')},IF({free},gpu_memory-{loaded},"
+            f'gpu_memory),"missing")',
             shared(book, own),
             "what memory_share is of",
         ),
         Answer(
             "cache_budget",
-            f"=IF(ISNUMBER(shared_memory+memory_share),IF({free},IF(shared_memory>0,{taken},"
+            f"=IF({_there('shared_memory', 'memory_share')},IF({free},IF(shared_memory>0,{taken},"
             f'shared_memory),{taken}-{loaded}),"{MISSING}")',
             own.cache,
             "bytes of a card for the cache; below 0 the weights do not fit",
@@ -79,8 +80,8 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
         Answer("sequences_per_copy", _per_copy(book), own.per_copy, "on tensor_parallel_size"),
         Answer(
             "max_sequences",
-            "=IF(ISNUMBER(sequences_per_copy),INT(gpus/tensor_parallel_size)*sequences_per_copy,"
-            "sequences_per_copy)",
+            "=IF(ISNUMBER(sequences_per_copy),IF(ISNUMBER(gpus),"
+            f'INT(gpus/tensor_parallel_size)*sequences_per_copy,"{NO_GPUS}"),sequences_per_copy)',
             own.per_copy,
             "on all gpus, at Plan's context",
             "Copies of the model, times what one of them holds.",
@@ -111,6 +112,11 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
             "sequences <= max_sequences",
         ),
     )
+
+
+def _there(*names: str) -> str:
+    """Whether each of several cells has a number; a sum takes an empty one for 0."""
+    return f"AND({','.join(f'ISNUMBER({name})' for name in names)})"
 
 
 def _handed_out(book: Workbook) -> str:

@@ -10,6 +10,7 @@ from kvcalc.outputs.workbook.inputs import USUAL_GPU
 from kvcalc.outputs.workbook.plan_answers import as_written
 
 MISSING = "weights_bytes, memory_share or gpu: missing"
+NO_GPUS = "gpus: missing"
 SEE_TOTAL = "see total_bytes"
 ASK_FIT = "kvcalc fit answers it for this engine"
 TOO_FEW = "does not fit on so few ranks"

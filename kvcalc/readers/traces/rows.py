@@ -140,6 +140,10 @@ class RequestRows:
             )
         if kind in ("INTERVAL", "TIMESTAMP WITH TIME ZONE"):
             return f"TRY(epoch_ns({_quoted(column)}))"
+        if kind == "DATE":
+            raise SourceError.of(
+                self.source.path, f"column {quote(column)} has days without a time of day"
+            )
         if not NUMBERS.fullmatch(kind):
             date = self._date(question)
             if kind != "VARCHAR" or unit is None:

@@ -21,6 +21,15 @@ MAX_LINE = 2**20
 
 SAMPLED_LINES = 1000
 
+PACKED = {
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+"""How files of other programs begin (RFC 8878, the formats' own pages), and the program."""
+
 
 class Reject(NamedTuple):
     """A line of a CSV file that does not have as many columns as the header."""
@@ -41,6 +50,7 @@ class Source:
         if not path.is_file():
             raise SourceError.of(self.path, "expected a file")
         self.packed = path.suffix.lower() == ".gz"
+        self._refuse_packed()
         bare = path.name.lower().removesuffix(".gz")
         self.kind = next(
             (kind for kind in ("parquet", "jsonl", "json") if bare.endswith(kind)), "csv"
@@ -52,6 +62,23 @@ class Source:
         self.types = self._types()
         self.durations = self._durations()
         """Nanoseconds in one unit of each column of a Parquet file that is a duration."""
+
+    def _refuse_packed(self) -> None:
+        """Refuse a file that is packed in a way that is not read, whatever its name.
+
+        Raises:
+            SourceError: it begins as a file of such a program does.
+        """
+        try:
+            with self.path.open("rb") as file:
+                begin = file.read(max(map(len, PACKED)))
+        except OSError as error:
+            raise SourceError.of(self.path, f"cannot be read ({quote(str(error))})") from None
+        for magic, program in PACKED.items():
+            if begin.startswith(magic):
+                raise SourceError.of(
+                    self.path, f"is packed by {program}, expected a plain file or one of gzip"
+                )
 
     def _check_packed(self) -> None:
         """Unpack a gzip file once to verify its checksum, which DuckDB ignores."""
@@ -101,13 +128,17 @@ class Source:
                     found = json.loads(line)
                     keys |= dict.fromkeys(found if isinstance(found, dict) else ())
         if lines and not keys:
-            raise SourceError.of(self.path, "found no JSON object, expected one per line")
+            raise SourceError.of(
+                self.path, "found no JSON object in a line, expected one per line and no array"
+            )
         return keys
 
     def _header(self) -> list[str]:
         with self._opened() as file:
             line = file.readline(MAX_LINE)
         header = next(csv.reader([line.removeprefix("\ufeff")]), [])
+        # A column without a name, as an index that pandas writes, is not asked for.
+        header = [name or f"(column {place})" for place, name in enumerate(header, 1)]
         if not header or len(set(header)) != len(header) or not line.endswith("\n"):
             raise SourceError.of(self.path, "found no line of distinct columns, expected a header")
         return header

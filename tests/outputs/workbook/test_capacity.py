@@ -47,6 +47,9 @@ PLANS = [
     Plan("Llama-3.1-8B", "vllm", 8, "b200", 8, 1, 1_000, 16 * 10**9),
     Plan("Llama-3.1-8B", "lmdeploy", 1, "t4", 1, 8_191, 30, 16 * 10**9),
 ]
+CLEARED = ("memory_share", "weights_bytes", "gpu", "gpus")
+"""Inputs that are emptied, each by itself."""
+
 ASKED_OF_FIT = Plan("Llama-3.1-8B", "sglang", 1, "h100", 1, 8_192, 1, 16 * 10**9)
 
 
@@ -89,6 +92,7 @@ def planned(
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     plans = [plan._asdict() for plan in (*PLANS, ASKED_OF_FIT)]
+    plans += [{**plans[0], name: None} for name in CLEARED]
     models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
     return planned(models, plans, tmp_path_factory.mktemp("capacity"), among=ENGINES)
 
@@ -114,9 +118,22 @@ def test_the_budget_and_what_fits_are_fit_s(answers: list[dict[str, Any]], numbe
 
 
 def test_an_engine_of_several_pools_is_left_to_fit(answers: list[dict[str, Any]]) -> None:
-    assert answers[-1]["memory_share"] == "give mem_fraction_static"
-    assert "missing" in answers[-1]["max_sequences"]
-    assert answers[-1]["total_bytes"] == 8_192 * 131_072
+    found = answers[len(PLANS)]
+    assert found["memory_share"] == "give mem_fraction_static"
+    assert "missing" in found["max_sequences"]
+    assert found["total_bytes"] == 8_192 * 131_072
+
+
+@pytest.mark.parametrize("name", CLEARED)
+def test_an_input_that_is_cleared_is_missing_and_not_0(
+    answers: list[dict[str, Any]], name: str
+) -> None:
+    found = answers[len(PLANS) + 1 + CLEARED.index(name)]
+    of_budget = "weights_bytes, memory_share or gpu: missing"
+    budget = answers[0]["cache_budget"] if name == "gpus" else of_budget
+    assert found["cache_budget"] == budget
+    assert found["max_sequences"] == ("gpus: missing" if name == "gpus" else of_budget)
+    assert "fits" not in found or found["fits"] is None
 
 
 def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:

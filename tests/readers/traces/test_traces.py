@@ -1,6 +1,8 @@
 """Traces as they are published; a file that is not a trace is one sentence with file and line."""
 
+import bz2
 import gzip
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -83,6 +85,23 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     assert found.requests == 1
 
 
+@pytest.mark.parametrize("name", ["", '"",'])
+def test_columns_without_a_name_are_not_asked_for(tmp_path: Path, name: str) -> None:
+    """pandas writes its index so, and a comma at the header's end is one more."""
+    header = "timestamp,input_length,output_length"
+    indexed = f"{name},{header}\n0,{'0,' if name else ''}1,10,2\n"
+    assert loaded(tmp_path / "index.csv", indexed)[1] == [(0, 210_000, 10, 2)]
+    assert loaded(tmp_path / "end.csv", f"{header},\n1,10,2,\n")[1] == [(0, 210_000, 10, 2)]
+
+
+def test_days_without_a_time_are_no_starts(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    columns = {"timestamp": [date(2026, 11, 29)], "input_length": [1], "output_length": [1]}
+    polars.DataFrame(columns).write_parquet(path)
+    with pytest.raises(KvcalcError, match=r"column 'timestamp' has days without a time of day$"):
+        load(connect(), [path], service=SERVICE)
+
+
 def test_several_files_and_globs_are_one_trace(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.jsonl").write_text(MOONCAKE)
@@ -121,8 +140,11 @@ CSV = "timestamp,input_length,output_length\n"
         (
             "t.jsonl",
             '{"timestamp": 1,\n',
-            "found no JSON object, expected one per line",
+            "found no JSON object in a line, expected one per line and no array",
         ),
+        ("t.json", f"[{MOONCAKE.strip()}]\n", "expected one per line and no array"),
+        ("t.csv.zst", b"\x28\xb5\x2f\xfd\x00", "is packed by zstd, expected a plain file or one"),
+        ("t.csv", bz2.compress(CSV.encode()), "is packed by bzip2"),
         ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
         ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
         (
