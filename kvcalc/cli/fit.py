@@ -1,16 +1,19 @@
 """`kvcalc fit`: what fits on GPUs, for one question or a grid of them."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from decimal import Decimal
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kvcalc import engines
-from kvcalc.answers.fit import Answer, Fit, solve
+from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import changes, holding_more, verdict
+from kvcalc.answers.fit.grid import Job, Place, RefusedFit, answered, solved
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.cli.amounts import amount, amounts
@@ -22,26 +25,20 @@ from kvcalc.cli.options import EngineOptions, ModelOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerOptions, ServerRequest
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
-from kvcalc.errors import RequestError
+from kvcalc.engines import request
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.readers.weights import Weights
 
 if TYPE_CHECKING:
+    from kvcalc.engines.memory import Card
     from kvcalc.model import Model
     from kvcalc.outputs.page import Page
+
+Row = Fit | RefusedFit
 
 DOES_NOT_FIT = 1
 LONG = 300
 """A progress bar is shown from this many rows."""
-
-
-class Job(NamedTuple):
-    """One question of a grid."""
-
-    placing: Placing
-    source: str | None
-    gpus: int | None
-    context: int | None
-    sequences: int | None
 
 
 @grouped
@@ -88,23 +85,36 @@ def fit(
     for source, model in models.each(slid):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
         lengths = lengths or [asked.context_of(model)]
-        placings = _placings(model, source, on, load, asked)
         named = source if slid is None else None  # a model of another window is nowhere
-        each = product(placings, [named], on.counts(), lengths or [None], counts or [None])
+        places = _places(model, source, named, on, load, asked)
+        each = product(places, on.counts(), lengths or [None], counts or [None])
         jobs += [Job(*job) for job in each]
         warn_past_maximum(model, [length for length in lengths if length])
-    answers = [_solved(job) for job in _watched(jobs)]
-    rows = [answer.fit for answer in answers]
-    if prices or on.spare:
-        from kvcalc.answers.fit.price import priced
-
-        rows = [priced(row, prices, on.spare) for row in rows]
-    if len(jobs) == 1:
-        _write_one(jobs[0], answers[0], rows[0], output)
+    cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
+    rows = [_priced(cell, prices, on.spare) for cell in cells]
+    if output.output is not None and output.output.suffix.lower() == ".xlsx":
+        _write_workbook(rows, prices, on.spare, output.output)
+    elif (
+        isinstance(answer := cells[0], Answer)
+        and isinstance(row := rows[0], Fit)
+        and len(rows) == 1
+    ):
+        _write_one(jobs[0], answer, row, output)
     else:
         output.write_rows(rows, lambda: _grid(rows))
-    if not any(row.fits for row in rows):
+    if not any(isinstance(row, Fit) and row.fits for row in rows):
         raise typer.Exit(DOES_NOT_FIT)
+
+
+def _priced(cell: Answer | RefusedFit, prices: Mapping[str, Decimal], spare: int) -> Row:
+    """A row of the answer, with what it costs where prices or spare GPUs are given."""
+    if isinstance(cell, RefusedFit):
+        return cell
+    if not (prices or spare):
+        return cell.fit
+    from kvcalc.answers.fit.price import priced
+
+    return priced(cell.fit, prices, spare)
 
 
 def _started(
@@ -128,47 +138,58 @@ def _started(
     return asked._replace(settings={memory.share: asked.share, **asked.settings})
 
 
-def _placings(
+def _places(
     model: "Model",
     source: str | None,
+    named: str | None,
     on: CardOptions,
     load: LoadOptions,
     engine: ServerRequest,
-) -> list[Placing]:
-    """Place a model on each kind of GPU."""
-    reserve = load.reserve_bytes
-    weights = Weights(0, "", "the log") if on.log else load.read_weights(source, model)
-    settings = {**engine.settings}
-    if on.gpu is not None and "gpu" in settings:
+) -> list[Place]:
+    """Place a model on each kind of GPU, or say why it cannot be."""
+    if on.gpu is not None and "gpu" in engine.settings:
         raise RequestError.about("--set", "gpu is given by its own option too; give one")
-    asked = [
-        question(
-            model,
-            on=kind,
-            engine=engine.engine,
-            weights=weights,
-            reserve=reserve,
-            **settings,
-        )
-        for kind in on.cards()
-    ]
-    if on.log is None:
-        return [Placing(one) for one in asked]
-    if reserve is not None:
+    reserve = load.reserve_bytes
+    if on.log is not None and reserve is not None:
         raise RequestError.about("--log", "found beside --reserve or --optimistic; give one")
+    name, version = request.release_of(engine.engine, engine.settings)
+    found = []
+    for card in on.cards():
+        placing: Placing | KvcalcError
+        try:
+            placing = _placing(model, source, card, on, load, engine)
+        except KvcalcError as error:
+            placing = error
+        found.append(Place(named, model.name, name, version, card.name, placing))
+    return found
+
+
+def _placing(
+    model: "Model",
+    source: str | None,
+    card: "Card",
+    on: CardOptions,
+    load: LoadOptions,
+    engine: ServerRequest,
+) -> Placing:
+    """Place a model on one kind of GPU.
+
+    Raises:
+        KvcalcError: it cannot be.
+    """
+    asked = question(
+        model,
+        on=card,
+        engine=engine.engine,
+        weights=Weights(0, "", "the log") if on.log else load.read_weights(source, model),
+        reserve=load.reserve_bytes,
+        **engine.settings,
+    )
+    if on.log is None:
+        return Placing(asked)
     from kvcalc.answers.fit.from_log import with_log
 
-    return [Placing(with_log(one, on.log)) for one in asked]
-
-
-def _solved(job: Job) -> Answer:
-    return solve(
-        job.placing,
-        gpus=job.gpus,
-        context=job.context,
-        sequences=job.sequences,
-        source=job.source,
-    )
+    return Placing(with_log(asked, on.log))
 
 
 def _watched(jobs: list[Job]) -> Iterable[Job]:
@@ -189,16 +210,28 @@ def _page(answer: Answer, row: Fit, near: list[str]) -> "Page":
     return fit_page(answer, row, near, holding_more(answer), giving_back(answer))
 
 
-def _grid(rows: list[Fit]) -> "Page":
+def _grid(rows: Sequence[Row]) -> "Page":
     from kvcalc.outputs.pages.fit import grid_page
 
     return grid_page(rows)
 
 
+def _write_workbook(
+    rows: Sequence[Row], prices: Mapping[str, Decimal], spare: int, path: Path
+) -> None:
+    from kvcalc.outputs.workbook.fit_sheets import fit_sheets
+    from kvcalc.outputs.workbook.writer import write_xlsx
+    from kvcalc.outputs.write import replacing
+
+    with replacing(path) as part:
+        write_xlsx(part, fit_sheets(rows, prices, spare), {})
+
+
 def _write_one(job: Job, answer: Answer, row: Fit, output: OutputOptions) -> None:
-    """Write one answer, and on stderr why it does not fit and what would."""
-    near = changes(job.placing, answer)
+    """Write one answer; where no table says why it does not fit, stderr does."""
+    assert isinstance(job.place.placing, Placing)
+    near = changes(job.place.placing, answer)
     output.write_one(row, lambda: _page(answer, row, near))
-    if not row.fits:
+    if not row.fits and not output.is_seen:
         hint = f"; what would fit: {', or '.join(near)}" if near else ""
         note_on_stderr(verdict(answer) + hint)

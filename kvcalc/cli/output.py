@@ -80,6 +80,11 @@ class OutputOptions:
         }
         write(forms[self._form()](), self.output)
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the answer is a page that a person sees at once."""
+        return self.output is None and self._form() in (Format.TABLE, Format.MD)
+
     def _form(self) -> Format:
         asked = None if self.format is None else _format(self.format)
         if self.json and asked not in (None, Format.JSON):

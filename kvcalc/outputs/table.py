@@ -19,16 +19,16 @@ def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows with a header; a mapping within a cell becomes name=value pairs."""
+    """Write rows with a header of all their names; a mapping in a cell becomes name=value pairs."""
     import csv
 
-    text = io.StringIO()
-    writer: Any = None
-    for row in rows:
-        if writer is None:
-            writer = csv.writer(text)
-            writer.writerow(row)
-        writer.writerow([_cell(value) for value in row.values()])
+    text, listed = io.StringIO(), list(rows)
+    names = dict.fromkeys(name for row in listed for name in row)
+    writer: Any = csv.writer(text)
+    if listed:
+        writer.writerow(names)
+    for row in listed:
+        writer.writerow([_cell(row.get(name, "")) for name in names])
     return text.getvalue()
 
 

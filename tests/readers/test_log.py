@@ -4,7 +4,7 @@ import io
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -89,7 +89,7 @@ def test_no_pattern_of_an_engine_runs_away_on_a_hostile_line() -> None:
     for needle in {each.needle for each in PATTERNS}:
         for filler in (b" ", b"1", b"(", b"size = ", b"K (", b"CUDA0 ", needle, needle + b" 1,"):
             line = (needle + filler * MAX_LINE_BYTES)[: 2 * MAX_LINE_BYTES]
-            start = perf_counter()
+            start = process_time()
             with suppress(KvcalcError):
                 read_log(io.BytesIO(line), "a log", PATTERNS)
-            assert perf_counter() - start < 1
+            assert process_time() - start < 1

@@ -8,7 +8,7 @@ from kvcalc.answers.fit.placing import Placing, divisors
 from kvcalc.answers.fit.replica import BOUND
 from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError
-from kvcalc.units import at_version, format_bytes, plural
+from kvcalc.units import at_version, binary_size, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
 """Element types of half the size, by the names that engines have for them."""
@@ -33,21 +33,20 @@ def margin(answer: Answer) -> int:
 def verdict(answer: Answer) -> str:
     """Say in one sentence whether it fits and by how much."""
     fit, left = answer.fit, margin(answer)
-    what = f"{_counted(answer)} of {fit.context:,} tokens"
-    where = f"{fit.gpus} {fit.gpu} on {at_version(fit.engine, fit.engine_version)}"
+    what = f"{fit.model} with {_counted(answer)} of {fit.context:,} tokens"
+    where = f"{fit.gpus} {fit.gpu} with {at_version(fit.engine, fit.engine_version)}"
+    size = binary_size(abs(left))
     if fit.fits:
-        return (
-            f"{what} of {fit.model} fit on {where}: {format_bytes(max(left, 0))} per GPU to spare"
-        )
+        return f"Yes: {what} fits on {where}, {size} of each GPU to spare"
     if fit.binding == WEIGHTS:
-        why = f"its weights and reserve are {format_bytes(-left)} per GPU too large"
+        why = f"its weights and what is held back are {size} too large for each GPU"
     elif fit.binding == AFTER_POOL:
-        why = f"{format_bytes(-left)} per GPU are missing for what it makes beside its pool"
+        why = f"{size} of each GPU are missing for what the engine makes beside its pool"
     elif left >= 0:
         why = f"the engine runs {plural(fit.promised_sequences, 'sequence')} at once"
     else:
-        why = f"{format_bytes(-left)} per GPU are missing"
-    return f"{what} of {fit.model}: does not fit on {where}: {why}"
+        why = f"{size} of each GPU are missing"
+    return f"No: {what} does not fit on {where}: {why}"
 
 
 def _counted(answer: Answer) -> str:

@@ -40,9 +40,13 @@ PATTERNS = (
         'msg="kv cache"',
         rf'msg="kv cache" device=[A-Za-z0-9:_-]{{1,40}} size="(?P<size>{SIZE}) (?P<unit>[KMGT]iB)"',
     ),
-    pattern("n_ctx", "starting llama-server", rf"llama-server .{{0,400}}? -c (?P<value>{COUNT})\b"),
     pattern(
-        "n_seq_max", "starting llama-server", rf"llama-server .{{0,400}}? -np (?P<value>{COUNT})\b"
+        "n_ctx", "starting llama-server", rf"llama-server\b.{{0,400}}?\s-c (?P<value>{COUNT})\b"
+    ),
+    pattern(
+        "n_seq_max",
+        "starting llama-server",
+        rf"llama-server\b.{{0,400}}?\s-np (?P<value>{COUNT})\b",
     ),
     pattern("--ctx-size", "--ctx-size", rf"--ctx-size (?P<value>{COUNT})"),
     pattern("--batch-size", "--ctx-size", rf"--batch-size (?P<value>{COUNT})"),

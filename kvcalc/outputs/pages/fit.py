@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from kvcalc.answers.fit import Answer, Fit
-from kvcalc.answers.fit.change import verdict
+from kvcalc.answers.fit.change import margin, verdict
+from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.answers.fit.room import WEIGHTS
 from kvcalc.engines.memory import ALL, FREE, Memory
@@ -23,17 +24,24 @@ def fit_page(
     """Lay out one answer: its figures, where they come from and what would make it fit."""
     words, cards = answer.replica.question.memory.spread.words, answer.replica.cards
     copies = plural(fit.replicas, "copy").replace("copys", "copies")
+    memory, left = answer.replica.question.card.memory, margin(answer)
+    each = answer.replica.cost(fit.context, sequences=1)
     rows = [
-        ("max sequences", _promised(fit)),
-        (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}"),
-        ("GPUs", f"{fit.gpus:,}"),
-        (words, f"{cards}, {copies} of the model"),
-        ("memory of a GPU", bytes_cell(answer.replica.question.card.memory)),
-        *((part.name, bytes_cell(part.bytes)) for part in fit.parts if part.bytes),
-        ("cache memory", bytes_cell(fit.cache_memory_per_gpu)),
+        ("max sequences", _promised(fit), ""),
+        (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}", ""),
+        ("GPUs", f"{fit.gpus:,}", ""),
+        (words, f"{cards}, {copies} of the model", ""),
+        ("binding", fit.binding, ""),
+        ("memory", bytes_cell(fit.gpus * memory), bytes_cell(memory)),
+        *((part.name, "", bytes_cell(part.bytes)) for part in fit.parts if part.bytes),
+        ("cache memory", "", bytes_cell(fit.cache_memory_per_gpu)),
         *_promise_row(fit),
-        (f"a sequence of {fit.context:,} tokens", bytes_cell(fit.bytes_per_gpu_per_sequence)),
-        ("binding", fit.binding),
+        (
+            f"a sequence of {fit.context:,} tokens",
+            bytes_cell(each),
+            bytes_cell(fit.bytes_per_gpu_per_sequence),
+        ),
+        ("missing" if left < 0 else "left", "", bytes_cell(abs(left))),
     ]
     if isinstance(fit, PricedFit):
         rows += _price_rows(fit)
@@ -44,49 +52,64 @@ def fit_page(
         hint = (*hint, f"what would hold more on these GPUs: {', or '.join(holding_more)}")
     return Page(
         title=verdict(answer),
-        columns=("on one GPU", ""),
+        columns=("", "in all", "per GPU"),
         rows=tuple(rows),
         text_columns=1,
         notes=(*hint, *_notes(answer, fit)),
     )
 
 
-def grid_page(rows: Sequence[Fit]) -> Page:
-    """Lay out a grid."""
+def grid_page(rows: Sequence[Fit | RefusedFit]) -> Page:
+    """Lay out a grid; what is refused is a row too, and its reason a note."""
     priced = any(isinstance(row, PricedFit) for row in rows)
+    columns = (
+        *("model", "GPUs", "fits", "binding", "TP", "context", "sequences", "max\nsequences"),
+        *("max\ncontext", "cache memory\na GPU", *(("per month",) if priced else ())),
+    )
+    refused: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if isinstance(row, RefusedFit):
+            refused.setdefault(row.error, {})[f"{row.model} on {_on(row)}"] = None
     return Page(
         title=f"What fits on {at_version(rows[0].engine, rows[0].engine_version)}",
-        columns=(
-            "model",
-            "GPUs",
-            "fits",
-            "binding",
-            "TP",
-            "context",
-            "sequences",
-            "max\nsequences",
-            "max\ncontext",
-            "cache memory\na GPU",
-            *(("per month",) if priced else ()),
-        ),
+        columns=columns,
         rows=tuple(
-            (
-                row.model,
-                f"{row.gpus} {row.gpu}",
-                "yes" if row.fits else "no",
-                row.binding,
-                f"{row.tensor_parallel_size}",
-                f"{row.context:,}",
-                f"{row.sequences:,}",
-                f"{row.max_sequences:,}",
-                f"{row.max_context:,}",
-                bytes_cell(row.cache_memory_per_gpu),
-                *((_money(row.cost_month),) if isinstance(row, PricedFit) else ()),
-            )
+            (_refused_cells(row) + ("",) * len(columns))[: len(columns)]
+            if isinstance(row, RefusedFit)
+            else _cells(row) + (_month(row) if priced else ())
             for row in rows
         ),
         text_columns=4,
+        notes=tuple(f"cannot, {'; '.join(where)}: {why}." for why, where in refused.items()),
     )
+
+
+def _cells(row: Fit) -> tuple[str, ...]:
+    return (
+        row.model,
+        f"{row.gpus} {row.gpu}",
+        "yes" if row.fits else "no",
+        row.binding,
+        f"{row.tensor_parallel_size}",
+        f"{row.context:,}",
+        f"{row.sequences:,}",
+        f"{row.max_sequences:,}",
+        f"{row.max_context:,}",
+        bytes_cell(row.cache_memory_per_gpu),
+    )
+
+
+def _month(row: Fit) -> tuple[str, ...]:
+    return (_money(row.cost_month) if isinstance(row, PricedFit) else "",)
+
+
+def _refused_cells(row: RefusedFit) -> tuple[str, ...]:
+    amounts = ("" if one is None else f"{one:,}" for one in (row.context, row.sequences))
+    return (row.model, _on(row), "cannot", "", "", *amounts)
+
+
+def _on(row: RefusedFit) -> str:
+    return row.gpu if row.gpus is None else f"{row.gpus} {row.gpu}"
 
 
 def _promised(fit: Fit) -> str:
@@ -96,10 +119,10 @@ def _promised(fit: Fit) -> str:
     return f"at least {fit.promised_sequences:,}, likely {fit.max_sequences:,}"
 
 
-def _promise_row(fit: Fit) -> tuple[tuple[str, str], ...]:
+def _promise_row(fit: Fit) -> tuple[tuple[str, str, str], ...]:
     if fit.promised_cache_memory_per_gpu == fit.cache_memory_per_gpu:
         return ()
-    return (("promised cache memory", bytes_cell(fit.promised_cache_memory_per_gpu)),)
+    return (("promised cache memory", "", bytes_cell(fit.promised_cache_memory_per_gpu)),)
 
 
 def _part_note(part: MemoryPart) -> str:
@@ -110,11 +133,12 @@ def _part_note(part: MemoryPart) -> str:
     return f"{part.name}: {part.kind}{band}; {part.source}."
 
 
-def _price_rows(fit: PricedFit) -> list[tuple[str, str]]:
-    rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}")]
+def _price_rows(fit: PricedFit) -> list[tuple[str, str, str]]:
+    rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}", "")]
     if fit.cost_hour is not None:
-        rows.append(("cost an hour", _money(fit.cost_hour)))
-        rows.append((f"cost per month ({HOURS_A_MONTH} h)", _money(fit.cost_month)))
+        of_one = fit.cost_hour / fit.gpus_with_spare
+        rows.append(("cost an hour", _money(fit.cost_hour), _money(of_one)))
+        rows.append((f"cost per month ({HOURS_A_MONTH} h)", _money(fit.cost_month), ""))
     return rows
 
 

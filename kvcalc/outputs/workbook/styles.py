@@ -25,6 +25,7 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "wrapped": {"text_wrap": True, "valign": "top", "font_size": 9, **APART},
     "number": {"num_format": BYTES},
     "gib": {"num_format": "#,##0.00"},
+    "money": {"num_format": "#,##0.00##"},
     "percent": {"num_format": "0.0%"},
     "input": {**INPUT, "num_format": BYTES, "align": "right"},
     "amount": {**INPUT, "num_format": "#,##0.###", "align": "right"},

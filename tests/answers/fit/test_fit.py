@@ -185,7 +185,7 @@ def test_all_given_fits_or_does_not_and_says_by_how_much() -> None:
     placing = Placing(question(K_EXAONE, on=card("h200")))
     fits = solve(placing, gpus=4, context=262_144, sequences=9)
     assert margin(fits) == 31_842_400_179 - 9 * 3_225_944_064
-    assert "fit on 4 h200 on ideal" in verdict(fits)
+    assert "fits on 4 h200 with ideal, 2.62 GiB of each GPU to spare" in verdict(fits)
     assert changes(placing, fits) == []
     more = solve(placing, gpus=4, context=262_144, sequences=16)
     assert margin(more) == 31_842_400_179 - 16 * 3_225_944_064
@@ -202,7 +202,8 @@ def test_weights_larger_than_the_cards_do_not_fit_by_so_much() -> None:
     placing = Placing(question(K_EXAONE, on=card("l4")))
     answer = solve(placing, gpus=1, context=8192)
     assert (answer.fit.fits, answer.fit.binding, answer.fit.max_sequences) == (False, WEIGHTS, 0)
-    assert f"{473_066_827_264 - int(Fraction('22.03') * 2**30):,}" in verdict(answer)
+    assert margin(answer) == int(Fraction("22.03") * 2**30) - 473_066_827_264
+    assert "418.55 GiB too large for each GPU" in verdict(answer)
     assert changes(placing, answer) == ["--gpus 32"]
 
 
