@@ -9,6 +9,7 @@ from kvcalc.answers.diff import Diff
 from kvcalc.answers.engines import DescribedEngine, EngineRow
 from kvcalc.answers.estimate import Estimate
 from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import PricedFit
 from kvcalc.answers.gpus import GpuRow
 from kvcalc.answers.models import ModelRow
@@ -26,11 +27,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Form(NamedTuple):
-    """A shape of an answer: one record, or an array of them, without nested ones unless `whole`."""
+    """A shape of an answer: one record, or an array of them, without nested ones unless `whole`.
+
+    A row may be of the type `refused`, too, where an array has it.
+    """
 
     record: "type[DataclassInstance]"
     rows: bool = False
     whole: bool = True
+    refused: "type[DataclassInstance] | None" = None
 
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
@@ -42,8 +47,8 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "engines": (Form(EngineRow, rows=True), Form(DescribedEngine)),
     "show": (Form(Shown),),
     "fit": (
-        *(Form(Fit), Form(Fit, rows=True, whole=False)),
-        *(Form(PricedFit), Form(PricedFit, rows=True, whole=False)),
+        *(Form(Fit), Form(Fit, rows=True, whole=False, refused=RefusedFit)),
+        *(Form(PricedFit), Form(PricedFit, rows=True, whole=False, refused=RefusedFit)),
     ),
     "check": (Form(Checked, rows=True),),
     "trace": (
@@ -74,23 +79,33 @@ def schema(command: str) -> dict[str, Any]:
 
 
 def _form(form: Form, definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = _record(form.record, form.whole, definitions)
+    if form.refused is not None:
+        refused = _record(form.refused, True, definitions)
+        reference = {"anyOf": [reference, refused]}
+    return {"type": "array", "items": reference} if form.rows else reference
+
+
+def _record(
+    record: "type[DataclassInstance]", whole: bool, definitions: dict[str, Any]
+) -> dict[str, Any]:
+    """Define a record, and refer to it."""
     from pydantic import TypeAdapter
 
-    name = form.record.__name__ if form.whole else f"{form.record.__name__}Flat"
+    name = record.__name__ if whole else f"{record.__name__}Flat"
     if name not in definitions:
-        made = TypeAdapter(form.record).json_schema(mode="serialization")
+        made = TypeAdapter(record).json_schema(mode="serialization")
         inner = made.pop("$defs", {})
-        if not form.whole:
-            hints = get_type_hints(form.record)
-            nested = {one.name for one in fields(form.record) if _is_tuple(hints[one.name])}
+        if not whole:
+            hints = get_type_hints(record)
+            nested = {one.name for one in fields(record) if _is_tuple(hints[one.name])}
             made["properties"] = {
                 field: one for field, one in made["properties"].items() if field not in nested
             }
             inner = {one: inner[one] for one in inner if f"$defs/{one}'" in f"{made}"}
         definitions |= {one: _closed(part) for one, part in inner.items()}
         definitions[name] = _closed(made)
-    reference = {"$ref": f"#/$defs/{name}"}
-    return {"type": "array", "items": reference} if form.rows else reference
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _closed(record: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ MORE = [
     "fit qwen3-8b --gpu h100,h200 --gpus 1,2 -c 8K,32K",
     "fit qwen3-8b --gpu h100 --gpus 1 -c 8K -e vllm",
     "fit qwen3-8b --gpu h100,h200 --gpus 1 -c 8K --price h100=2.5,h200=3.5",
+    "fit qwen3-8b --gpu h100,gb10 --gpus 1 -c 8K -e vllm@0.31.0 --price h100=2.5,gb10=1",
     "fit llama-3.1-405b --gpu rtx-4090 --gpus 1 -c 8K",
     "diff k-exaone-236b-a23b vllm sglang -c 8K",
     "trace qwen3-8b requests.csv --prefill-rate 50000 --decode-rate 30 --gpu h100 -e ideal,vllm",

@@ -33,10 +33,10 @@ PAGES = {
     "gpus": ["gpus"],
     "models": ["models"],
 }
-WITHOUT_PAGE = {"formula", "fill", "sheet"}
+WITHOUT_PAGE = {"formula", "fill", "sheet", "schema", "skill"}
 """Commands whose answer is text to be copied, or a file."""
 
-SHOWN = ("compare", "explain", "engine", "grid", "trace")
+SHOWN = ("compare", "explain", "grid", "trace")
 
 
 def drawn(cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], width: int) -> str:
