@@ -128,8 +128,10 @@ def _fields(command: str) -> str:
     shapes, fields = dict[str, None](), dict[str, str]()
     for form in found.get("anyOf", [found]):
         shapes["an array of" if "items" in form else "an object of"] = None
-        record = found["$defs"][(form.get("items") or form)["$ref"].rpartition("/")[2]]
-        fields |= {name: _type(one) for name, one in record["properties"].items()}
+        items = form.get("items") or form
+        for one in items.get("anyOf", [items]):
+            record = found["$defs"][one["$ref"].rpartition("/")[2]]
+            fields |= {name: _type(each) for name, each in record["properties"].items()}
     return f"{' or '.join(shapes)} " + ", ".join(f"{name} ({of})" for name, of in fields.items())
 
 

@@ -64,9 +64,10 @@ def test_k_exaone_on_4_h200_with_tensor_parallel_at_256k(
 
 def test_the_answer_leads_with_what_can_be_promised(cli: Cli) -> None:
     outcome = cli("fit", *FOUR_H200, "-e", "vllm")
-    assert outcome.out.startswith(
-        "Yes: K-EXAONE-236B-A23B with at least 2, likely 3 sequences of 262,144 tokens fits on "
-        "4 h200 with vllm 0.33.0, 929.44 MiB of each GPU to spare\n"
+    assert re.match(
+        r"Yes: K-EXAONE-236B-A23B with at least 2, likely 3 sequences of 262,144 tokens fits on "
+        r"4 h200 with vllm 0\.33\.0, [0-9.]+ MiB of each GPU to spare\n",
+        outcome.out,
     )
     assert re.search("max sequences +at least 2, likely 3\n", outcome.out)
     assert "what gives most back: --max-num-seqs 256: 2.15 GiB a GPU, " in outcome.out
