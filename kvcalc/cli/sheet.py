@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kvcalc.cli.amounts import amount, amounts
-from kvcalc.cli.options import preset_names
+from kvcalc.cli.options import GPU, preset_names
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.outputs.workbook.sheet import sheet as answer
 
@@ -56,6 +56,10 @@ def sheet(
         str,
         typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
     ] = "1",
+    gpu: Annotated[str | None, typer.Option(help=GPU)] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="Number of GPUs that Plan starts with.  [default: as --tp]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write a spreadsheet of live formulas: change a cell, and all answers follow.
@@ -71,6 +75,8 @@ def sheet(
         ranks=amounts(tensor_parallel_size, "--tp"),
         context=amount(context, "--context"),
         sequences=amount(sequences, "--sequences") or 1,
+        gpu=gpu,
+        gpus=gpus,
         force=force,
         command=shlex.join(["kvcalc", *sys.argv[1:]]),
     )

@@ -3,10 +3,12 @@
 import csv
 import sys
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 
+import kvcalc
 from tests.conftest import Cli
 from tests.outputs.workbook.office import cached
 
@@ -21,6 +23,52 @@ def test_it_writes_a_workbook_that_says_how_it_was_made(cli: Cli, tmp_path: Path
     assert f"kvcalc sheet llama-3.1-8b -e vllm -c 8K -n 3 -o {path}" in plan.values()
     assert 8_192 in plan.values()
     assert 8_192 * 131_072 * 3 in plan.values()
+
+
+def plan_of(path: Path) -> dict[str, Any]:
+    """*Plan*'s inputs and answers by their names."""
+    rows = [[*row] for row in openpyxl.load_workbook(path, data_only=True)["Plan"].values]
+    return {str(row[place]): row[place + 1] for row in rows for place in (0, 4) if row[place]}
+
+
+def test_plan_starts_with_the_gpus_that_are_named(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "plan.xlsx"
+    asked = ("deepseek-v3", "kimi-k2", "-e", "vllm", "--gpu", "H200", "--gpus", "16", "--tp", "8")
+    outcome = cli("sheet", *asked, "-o", str(path))
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    cells = plan_of(path)
+    assert (cells["gpu"], cells["gpus"], cells["tensor_parallel_size"]) == ("h200", 16, 8)
+    assert cells["weights_bytes"] == kvcalc.load("deepseek-v3").stored_bytes()
+    assert cells["max_sequences"] == 2 * cells["sequences_per_copy"]
+    assert cells["fits"] == "fits"
+
+
+def test_one_model_is_shared_by_all_gpus_and_the_engines_defaults_are_those_there(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.xlsx"
+    asked = ("k-exaone-236b-a23b", "-e", "vllm", "-c", "256K", "--gpu", "l4", "--gpus", "4")
+    assert cli("sheet", *asked, "-o", str(path)).code == 0
+    cells = plan_of(path)
+    model = kvcalc.load("k-exaone-236b-a23b")
+    there = kvcalc.cost(model, "vllm", tensor_parallel_size=4, gpu="l4")
+    assert cells["total_bytes"] == there(262_144)
+    assert cells["total_bytes"] != kvcalc.cost(model, "vllm", tensor_parallel_size=4)(262_144)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["--gpu", "h2000"], "GPU 'h2000' is unknown"),
+        (["--gpus", "4", "--tp", "8"], "gpus: found 4, expected 8 (the ranks) to 1,048,576"),
+    ],
+)
+def test_gpus_that_cannot_be_are_refused(
+    cli: Cli, tmp_path: Path, asked: list[str], sentence: str
+) -> None:
+    outcome = cli("sheet", "qwen3-8b", *asked, "-o", str(tmp_path / "plan.xlsx"))
+    assert (outcome.code, list(tmp_path.iterdir())) == (2, [])
+    assert sentence in outcome.err
 
 
 def test_the_same_values_come_as_csv(cli: Cli, tmp_path: Path) -> None:

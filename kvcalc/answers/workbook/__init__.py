@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kvcalc import engines
+from kvcalc.answers.fit.card import card
 from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
 from kvcalc.errors import RequestError
 from kvcalc.readers.reading import Reading
@@ -26,6 +27,9 @@ MOST = {
 }
 """Upper bounds of inputs; up to these, dividends in formulas stay below 2^47, as they must."""
 
+USUAL_GPU = "h200"
+MOST_GPUS = 2**20
+
 MAX_EXACT = 2**53
 """The largest integer that is exact in a spreadsheet's doubles."""
 
@@ -44,7 +48,10 @@ class Percentile:
 
 @dataclass(frozen=True)
 class Workbook:
-    """What the sheets are written from; `inputs` are the values that *Plan* starts with."""
+    """What the sheets are written from; `inputs` are the values that *Plan* starts with.
+
+    `gpu` is the one that was named, on which the engines' defaults depend.
+    """
 
     models: tuple[Listed, ...]
     combinations: tuple[Combination, ...]
@@ -55,6 +62,7 @@ class Workbook:
     date: str
     dtypes: tuple[str, ...] = field(default=())
     ranks: tuple[int, ...] = field(default=())
+    gpu: str | None = None
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -76,6 +84,8 @@ def workbook(
     ranks: Iterable[int] = (),
     context: int | None = None,
     sequences: int = 1,
+    gpu: str | None = None,
+    gpus: int | None = None,
     command: str,
     version: str,
     date: str,
@@ -84,19 +94,22 @@ def workbook(
 
     *Plan* starts with the first of each list. The models' own element types, one rank and the
     engines `ideal`, `vllm` and `llama.cpp` are always there; `context` is tokens of one sequence,
-    the first model's maximum unless given.
+    the first model's maximum unless given. A model is shared by all `gpus`, unless `ranks` are
+    given.
 
     Raises:
-        RequestError: an engine is not known, there is no context, or there are too many
+        RequestError: an engine or the GPU is not known, there is no context, or there are too many
             combinations.
         KvcalcError: no combination is accepted by its engine.
     """
+    gpu = None if gpu is None else card(gpu).name
     listed = named(readings)
     names = tuple(dict.fromkeys((*map(engines.called, among or USUAL_ENGINES), *ALWAYS)))
     own = [one.model.dtype for one in listed]
     asked = [dtype.lower() for dtype in dtypes]
     types = tuple(dict.fromkeys((*asked, *own) if asked else (*own, "fp8")))
-    sizes = tuple(dict.fromkeys((*(ranks or USUAL_RANKS), 1)))
+    own_ranks = USUAL_RANKS if gpus is None else (gpus, *USUAL_RANKS)
+    sizes = tuple(dict.fromkeys((*(tuple(ranks) or own_ranks), 1)))
     count = len(listed) * len(names) * len(types) * len(sizes)
     if count > MAX_COMBINATIONS:
         raise RequestError.about(
@@ -108,7 +121,7 @@ def workbook(
     for name in names:
         engines.find(name)
     combinations = tuple(
-        combination(one, engine, dtype, size)
+        combination(one, engine, dtype, size, gpu)
         for one in listed
         for engine in names
         for dtype in types
@@ -120,6 +133,9 @@ def workbook(
         raise RequestError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
     tokens = first.listed.model.longest_context if context is None else context
     _refuse_past(first, tokens, sequences)
+    shared = first.tensor_parallel_size
+    if gpus is not None and (gpus < shared or gpus > MOST_GPUS):
+        raise RequestError.of("gpus", gpus, f"{shared:,} (the ranks) to {MOST_GPUS:,}")
     return Workbook(
         listed,
         combinations,
@@ -130,6 +146,8 @@ def workbook(
             "tensor_parallel_size": first.tensor_parallel_size,
             "context": tokens,
             "sequences": sequences,
+            "gpu": gpu or USUAL_GPU,
+            "gpus": gpus or shared,
             **_own_settings(combinations),
         },
         _workload(tokens),
@@ -138,6 +156,7 @@ def workbook(
         date,
         types,
         sizes,
+        gpu,
     )
 
 

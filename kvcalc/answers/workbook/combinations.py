@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from kvcalc.answers.fit.card import card
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.dtypes import dtype
-from kvcalc.engines import request
+from kvcalc.engines import find, request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
@@ -94,11 +95,20 @@ def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
     return tuple(listed)
 
 
-def combination(one: Listed, engine: str, dtype: str, ranks: int) -> Combination:
+def cost_of(model: Model, engine: str, dtype: str, ranks: int, gpu: str | None) -> Cost:
+    """What an engine needs, with its defaults on a GPU where one is named."""
+    asked = {"kv_cache_dtype": dtype, "tensor_parallel_size": ranks}
+    on = asked if gpu is None else find(engine).on_card(card(gpu), asked)
+    return request.cost(model, engine, **on)
+
+
+def combination(
+    one: Listed, engine: str, dtype: str, ranks: int, gpu: str | None = None
+) -> Combination:
     """Work out a combination, whose engine must run any number of sequences up to its limit."""
     asked = (one, engine, dtype, ranks)
     try:
-        cost = request.cost(one.model, engine, kv_cache_dtype=dtype, tensor_parallel_size=ranks)
+        cost = cost_of(one.model, engine, dtype, ranks, gpu)
         cost(1)
     except KvcalcError as error:
         return Combination(*asked, error=str(error))

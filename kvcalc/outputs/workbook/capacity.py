@@ -15,6 +15,7 @@ from kvcalc.outputs.workbook.expected import (
     NO_GPUS,
     SEE_TOTAL,
     TOO_FEW,
+    at_most,
     expected,
     fits,
     needed,
@@ -34,7 +35,7 @@ SHARED = (
 def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
     """The answers about GPUs, in the order in which they depend on each other."""
     own = expected(book, formulas)
-    needs = needed(book, own.per_copy)
+    needs, most = needed(book, own.per_copy), at_most(book, own.per_copy)
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))
     memory = column_of("GPUs", GPUS, "usable_bytes", len(gpus.catalogue()))
     free = f'{_of_engine(book, "share_of")}="free"'
@@ -82,7 +83,7 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
             "max_sequences",
             "=IF(ISNUMBER(sequences_per_copy),IF(ISNUMBER(gpus),"
             f'INT(gpus/tensor_parallel_size)*sequences_per_copy,"{NO_GPUS}"),sequences_per_copy)',
-            own.per_copy,
+            most,
             "on all gpus, at Plan's context",
             "Copies of the model, times what one of them holds.",
         ),
@@ -107,7 +108,7 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
         Answer(
             "fits",
             '=IF(ISNUMBER(max_sequences),IF(sequences<=max_sequences,"fits","does not fit"),"")',
-            fits(book, own.per_copy),
+            fits(book, most),
             "green where sequences <= max_sequences",
             "sequences <= max_sequences",
         ),

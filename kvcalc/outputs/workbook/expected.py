@@ -6,7 +6,6 @@ from kvcalc.answers.fit.card import card
 from kvcalc.answers.workbook import Workbook, capacity
 from kvcalc.engines.memory import FREE
 from kvcalc.outputs.workbook.cells import Sheet
-from kvcalc.outputs.workbook.inputs import USUAL_GPU
 from kvcalc.outputs.workbook.plan_answers import as_written
 
 MISSING = "weights_bytes, memory_share or gpu: missing"
@@ -28,7 +27,7 @@ class Expected(NamedTuple):
 
 def expected(book: Workbook, formulas: Sheet) -> Expected:
     """Work out the values of the answers."""
-    one, on = book.chosen, card(USUAL_GPU)
+    one, on = book.chosen, card(str(book.inputs["gpu"]))
     weights, cache = capacity.weights_per_gpu(one), capacity.budget(one, on)
     known = "missing" if weights is None else weights
     if cache is None:
@@ -69,6 +68,13 @@ def needed(book: Workbook, per_copy: int | str) -> int | str:
     if per_copy < 1:
         return TOO_FEW
     return capacity.gpus(book.chosen, int(book.inputs["sequences"]), per_copy)
+
+
+def at_most(book: Workbook, per_copy: int | str) -> int | str:
+    """How many sequences all GPUs hold, on as many copies as they make."""
+    if isinstance(per_copy, str):
+        return per_copy
+    return int(book.inputs["gpus"]) // book.chosen.tensor_parallel_size * per_copy
 
 
 def fits(book: Workbook, most: int | str) -> str:

@@ -2,14 +2,12 @@
 
 from typing import NamedTuple
 
-from kvcalc.answers.workbook import MOST, Workbook, capacity
+from kvcalc.answers.workbook import MOST, MOST_GPUS, Workbook, capacity
 from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
 from kvcalc.outputs.workbook.cells import letters, match
 from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW, GPUS, MODELS, column_of
 from kvcalc.outputs.workbook.models import window_of
-
-USUAL_GPU = "h200"
 
 
 class Input(NamedTuple):
@@ -80,8 +78,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
     gpus = column_of("GPUs", GPUS, "gpu", len(catalogue()))
     return (
-        Input("gpu", USUAL_GPU, "from GPUs", listed=gpus),
-        Input("gpus", book.chosen.tensor_parallel_size, "cards", most=2**20),
+        Input("gpu", book.inputs["gpu"], "from GPUs", listed=gpus),
+        Input("gpus", book.inputs["gpus"], "cards", most=MOST_GPUS),
         Input(
             "weights_bytes",
             "missing" if weights is None else weights,

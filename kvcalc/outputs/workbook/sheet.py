@@ -22,6 +22,8 @@ def sheet(
     ranks: Iterable[int] = (),
     context: int | None = None,
     sequences: int = 1,
+    gpu: str | None = None,
+    gpus: int | None = None,
     force: bool = False,
     command: str = "kvcalc.sheet",
 ) -> Workbook:
@@ -29,7 +31,8 @@ def sheet(
 
     `models` are as for `kvcalc.load`; `among` names engines, `dtypes` element types and `ranks`
     tensor-parallel sizes in addition to those of every workbook. `context` is tokens of one
-    sequence, by default the first model's maximum. The workbook names `command` as what made it.
+    sequence, by default the first model's maximum. `gpu` is one on which the engines' defaults are
+    taken, and of which there are `gpus`. The workbook names `command` as what made it.
 
     Raises:
         KvcalcError: as `kvcalc.load`; or no file is named, a file exists without `force`, an engine
@@ -46,6 +49,8 @@ def sheet(
         ranks=ranks,
         context=context,
         sequences=sequences,
+        gpu=gpu,
+        gpus=gpus,
         command=command,
         version=_version(),
         date=date.today().isoformat(),

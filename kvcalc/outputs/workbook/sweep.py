@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.answers.sweep import USUAL_CONTEXTS
 from kvcalc.answers.workbook import MOST, Workbook
-from kvcalc.answers.workbook.combinations import Combination, Listed
+from kvcalc.answers.workbook.combinations import Combination, Listed, cost_of
 from kvcalc.costs import Cost
-from kvcalc.engines import request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
-from kvcalc.model import Model
 from kvcalc.outputs.workbook.cells import Chart, Choice, Series, Sheet, cell
 from kvcalc.outputs.workbook.combination import cell_text, of_sequences
 from kvcalc.outputs.workbook.layout import FIRST_ROW
@@ -94,8 +92,9 @@ def _write_block(
 ) -> int:
     """Write a model's contexts at one window, and return the place of the last row."""
     model = one.listed.model
-    cost = _cost(one, model if window is None else model.with_window(window))
-    full = _cost(one, model.with_full_attention())
+    asked = (one.engine, one.kv_cache_dtype, one.tensor_parallel_size, book.gpu)
+    cost = cost_of(model if window is None else model.with_window(window), *asked)
+    full = cost_of(model.with_full_attention(), *asked)
     formulas = {
         "bytes": cost.formula,
         "full_attention_bytes": full.formula,
@@ -113,15 +112,6 @@ def _write_block(
             _write_formula(sheet, row, name, one, formula, formula(tokens, sequences=1), book)
         _write_derived(sheet, row)
     return first + len(contexts) - 1
-
-
-def _cost(one: Combination, model: Model) -> Cost:
-    return request.cost(
-        model,
-        one.engine,
-        kv_cache_dtype=one.kv_cache_dtype,
-        tensor_parallel_size=one.tensor_parallel_size,
-    )
 
 
 def _of_full_layers(cost: Cost) -> Formula:
