@@ -60,10 +60,13 @@ class RunPool:
         return self._requests[context]
 
     def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
-        """What the log may call the tokens of that many blocks, by the versions of the label."""
+        """What the log may call the tokens of that many blocks, by its release's label first."""
+        labels = [(OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks, context))]
         if context is not None:
-            yield NEW_LABEL, capacity_tokens(blocks, self.request(context), context)
-        yield OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks, context)
+            place = 1 if self.plan.settings.rules.label == "groups" else 0
+            tokens = capacity_tokens(blocks, self.request(context), context)
+            labels.insert(place, (NEW_LABEL, tokens))
+        yield from labels
 
 
 class Run:

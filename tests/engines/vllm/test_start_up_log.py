@@ -32,6 +32,11 @@ def test_every_figure_of_it_agrees() -> None:
     assert {row.verdict for row in rows} == {AGREES}
 
 
+def test_a_size_that_both_labels_give_has_the_releases_own() -> None:
+    (row,) = (row for row in kvcalc.check(LOG, kvcalc.load("qwen3-8b")) if "KV cache" in row.figure)
+    assert row.why == "blocks // groups x block size, the label's meaning up to 0.20.0"
+
+
 def test_the_parts_that_its_use_line_prints_are_enough_for_a_fit() -> None:
     """57.5 GiB of pool: 51 requests of 8,192 tokens, and without the log as many."""
     asked = question(
