@@ -172,6 +172,8 @@ if not TYPE_CHECKING:  # to a type checker, only what is imported above exists
             from importlib import import_module
 
             found = getattr(import_module(f"kvcalc.{_HOME_OF[name]}"), name)
+            if not isinstance(found, type):
+                found = import_module("kvcalc.arguments").held(found)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found

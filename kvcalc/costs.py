@@ -133,9 +133,9 @@ class Cost:
         """Build a Polars expression of the bytes over all ranks, for `with_columns`.
 
         `names` maps variables to columns (context=ctx_len); the others keep their values. It is
-        exact while every part is below 2^63; past that, Polars wraps silently, as an expression
-        cannot see its data. `checked` computes in Int128 instead. More sequences than the engine
-        runs give a null.
+        exact for positive ints while every part is below 2^63; past that, Polars wraps silently,
+        as an expression cannot see its data. More sequences than the engine runs give a null.
+        `checked` computes in Int128 instead, and refuses when it is evaluated what a call refuses.
 
         Raises:
             MissingExtraError: polars is not installed.

@@ -115,7 +115,10 @@ def quote(value: object, limit: int = 60) -> str:
         value = value[:limit]  # no more of it is shown, so no more is written out
     elif isinstance(value, int) and value.bit_length() > 4 * limit:
         return f"an integer of {value.bit_length()} bits"
-    quoted = ascii(value)
+    try:
+        quoted = ascii(value)
+    except ValueError:  # an int in it has more digits than Python writes
+        return f"a {type(value).__name__} of numbers too long to show"
     return quoted if len(quoted) <= limit else quoted[: limit - 3] + "..."
 
 

@@ -4,6 +4,9 @@ import re
 
 from kvcalc.errors import RequestError, quote
 
+MOST = 10**50
+"""The largest amount that is taken: far past any memory in bytes, and still a number to read."""
+
 TOKEN_SUFFIXES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MEMORY_UNITS: dict[str, int] = {"B": 1} | {

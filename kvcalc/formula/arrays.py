@@ -76,6 +76,8 @@ def _refuse_other_index(given: Mapping[str, Any]) -> None:
 def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if numpy.ma.is_masked(amounts):
         raise RequestError.about(name, "found masked elements, expected whole numbers")
+    if str(getattr(amounts, "dtype", "")).endswith("Int128"):
+        raise RequestError.about(name, "found 128-bit integers, which NumPy has not: cast them")
     try:
         array = numpy.asarray(amounts.to_numpy() if hasattr(amounts, "to_numpy") else amounts)
     except (
@@ -173,25 +175,3 @@ def _kind(amounts: Any) -> str:
     """The library of a series, else "array" (also for a frame, whose answer has no columns)."""
     library = type(amounts).__module__.partition(".")[0]
     return library if type(amounts).__name__ == "Series" else "array"
-
-
-def polars_expression(expression: Value, names: Mapping[str, str], *, checked: bool) -> Any:
-    """Build a Polars expression over the columns of `names`.
-
-    It is exact while every part is below 2^63; past that Polars wraps, as an expression cannot see
-    its data. `checked` computes in Int128 instead.
-
-    Raises:
-        MissingExtraError: polars is not installed.
-    """
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.of("a Polars expression needs", "polars") from None
-    from kvcalc.formula.languages.polars import source
-
-    integer = "Int128" if checked else "Int64"
-    if isinstance(expression, int):
-        return polars.lit(expression, getattr(polars, integer))
-    # The text is our own; names of columns are quoted by repr.
-    return eval(source(expression, names, integer), {"pl": polars})

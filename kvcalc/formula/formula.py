@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from kvcalc.errors import RequestError, quote
 from kvcalc.formula.amounts import element, single
 from kvcalc.formula.expression import PYTHON, TEXT, Value, evaluated, render
+from kvcalc.units import MOST
 
 if TYPE_CHECKING:
     from kvcalc.formula.limits import Limit
@@ -52,12 +53,12 @@ class Formula:
             RequestError: a quantity is not positive and whole, is not in this formula, or is past a
                 limit; or the result of arrays of 64-bit integers could pass 2^63.
         """
-        if type(context) is not int or context < 1:
+        if type(context) is not int or not 0 < context <= MOST:
             return self._of_many(context, given)
         for name, value in given.items():
             if name not in self.variables:
                 raise self._refused(name)
-            if type(value) is not int or value < 1:
+            if type(value) is not int or not 0 < value <= MOST:
                 return self._of_many(context, given)
         if self.limits:
             self._refuse_past_limits(context, given)
@@ -74,6 +75,8 @@ class Formula:
                 return self._of_lists(amounts)
             if not hasattr(value, "__array__") and (type(value) is not int or value < 1):
                 raise RequestError.of(name, value, "a positive int")
+            if type(value) is int and value > MOST:
+                raise RequestError.of(name, value, f"at most 10^{len(str(MOST)) - 1}")
         from kvcalc.formula.arrays import over
 
         arrays = {name: value for name, value in amounts.items() if hasattr(value, "__array__")}
@@ -95,17 +98,17 @@ class Formula:
     def polars(self, *, checked: bool = False, **names: str) -> Any:
         """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
 
-        The context's column is "context" by default. It is exact while every part is below 2^63;
-        past that, Polars wraps silently, as an expression cannot see its data. `checked` computes
-        in Int128 instead. Rows past a limit are null.
+        The context's column is "context" by default. It is exact for positive ints while every
+        part is below 2^63; past that, Polars wraps silently, as an expression cannot see its data.
+        Rows past a limit are null. `checked` computes in Int128 instead, and refuses when it is
+        evaluated what this formula refuses.
 
         Raises:
             MissingExtraError: polars is not installed.
             RequestError: a variable is not in this formula, or a value outside the columns is past
                 a limit.
         """
-        from kvcalc.formula.arrays import polars_expression
-        from kvcalc.formula.limits import limited
+        from kvcalc.formula.columns import polars_expression
 
         for name in names:
             if name not in self.variables and name != "context":
@@ -114,8 +117,7 @@ class Formula:
                 raise RequestError.of(name, names[name], "a column's name")
         columns = {"context": "context", **names}
         values = {name: value for name, value in self.variables.items() if name not in columns}
-        expression = limited(self.expression, self.limits, values)
-        return polars_expression(expression, columns, checked=checked)
+        return polars_expression(self.expression, values, columns, self.limits, checked=checked)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Formula):

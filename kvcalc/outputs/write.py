@@ -21,7 +21,7 @@ def write(text: str, output: Path | None) -> None:
             stdout.write(text)
         return
     with replacing(output) as part:
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def replacing(output: Path) -> Iterator[Path]:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a name of no file
         raise RequestError(
             f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
         ) from None

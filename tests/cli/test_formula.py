@@ -27,7 +27,7 @@ def test_the_text_is_all_that_stdout_gets(cli: Cli, arguments: tuple[str, ...], 
     assert outcome.out.replace("min(128, context)", "min(context, 128)") == f"{text}\n".replace(
         "min(128, context)", "min(context, 128)"
     )
-    assert outcome.err.startswith("kvcalc: note: exact w")
+    assert outcome.err.startswith("kvcalc: note: exact ")
 
 
 def test_sql_names_its_limit(cli: Cli) -> None:

@@ -104,6 +104,32 @@ def test_a_formula_that_no_column_changes_is_an_expression_too(checked: bool) ->
     assert found.dtype == (polars.Int128 if checked else polars.Int64)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [[0], [-1], [1.5], [8192.0], [True], ["8192"], [2**63]],
+    ids=lambda wrong: str(wrong[0]),
+)
+@pytest.mark.parametrize("name", ["context", "sequences"])
+def test_checked_refuses_what_a_call_refuses(name: str, wrong: list[object]) -> None:
+    frame = polars.DataFrame({"context": [8192], "sequences": [1], name: wrong})
+    expression = COST.expr(sequences="sequences", checked=True)
+    if wrong == [2**63]:
+        assert frame.select(expression).item() == COST(**frame.row(0, named=True))
+        return
+    with pytest.raises(KvcalcError if isinstance(wrong[0], int | float) else Exception):
+        frame.select(expression)
+
+
+def test_checked_refuses_a_row_past_a_limit_and_keeps_nulls() -> None:
+    one = kvcalc.cost(kvcalc.load("llama-3.1-8b"), "llama.cpp")
+    frame = polars.DataFrame({"context": [8192, None], "sequences": [256, 4]})
+    found = frame.select(one.expr(sequences="sequences", checked=True)).to_series()
+    assert found.to_list() == [one(8192, sequences=256), None]
+    past = frame.with_columns(sequences=polars.lit(257))
+    with pytest.raises(KvcalcError, match="sequences: found a row past its limit, sequences <= "):
+        past.select(one.expr(sequences="sequences", checked=True))
+
+
 def test_checked_holds_what_64_bits_do_not() -> None:
     frame = polars.DataFrame({"context": [2**40]}).with_columns(
         bytes=COST.expr(checked=True) * 2**20
@@ -125,7 +151,10 @@ def test_checked_holds_what_64_bits_do_not() -> None:
         (numpy.ma.array([1, 2], mask=[False, True]), "context: found masked elements"),
         (numpy.array([2**50]), "arrays: the result could pass 2^63"),
         (polars.Series([1, None]), "context: found nan in an array of float64"),
-        (polars.Series([1], dtype=polars.Int128), "context: found a Series that NumPy cannot read"),
+        (
+            polars.Series([1], dtype=polars.Int128),
+            "context: found 128-bit integers, which NumPy has not",
+        ),
         (OnAGpu(), 'context: found a OnAGpu that NumPy cannot read: "can\'t convert cuda"'),
         (1.5, "context: found 1.5, expected a positive int"),
     ],

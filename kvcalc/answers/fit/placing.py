@@ -11,6 +11,9 @@ from kvcalc.errors import KvcalcError, RequestError
 MAX_GPUS = 1024
 """The most GPUs that are tried when solving for their number."""
 
+MOST_GPUS = 10**7
+"""The most GPUs of a question: more than anybody has, and still few to divide."""
+
 
 class Placing:
     """Copies of a model on GPUs, each copy on as many ranks as the engine accepts."""
@@ -37,6 +40,8 @@ class Placing:
         Raises:
             KvcalcError: the GPUs cannot be divided that way, or the engine refuses the model.
         """
+        if gpus > MOST_GPUS:
+            raise RequestError.of("gpus", gpus, f"at most {MOST_GPUS:,}")
         if gpus % self.beside:
             raise RequestError.of(
                 "gpus",

@@ -91,4 +91,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
             f"found {len(text):,} characters, expected at most the {MAX_CHARACTERS:,} of "
             "a spreadsheet's cell",
         )
-    return Written(text, "exact while the result is at most 2^53 and what is divided below 2^47")
+    return Written(
+        text,
+        "exact for positive ints while the result is at most 2^53 and what is divided below 2^47",
+    )

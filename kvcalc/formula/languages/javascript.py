@@ -79,4 +79,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     text = f"return {body}"
     if used:
         text = f"const {', '.join(used)}; {text}"
-    return Written(f"({', '.join(taken)}) => {{ {text} }}", "exact whatever the sizes, as BigInt")
+    return Written(
+        f"({', '.join(taken)}) => {{ {text} }}",
+        "exact for positive ints, whatever the sizes, as BigInt",
+    )

@@ -43,5 +43,6 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     target = NUMPY._replace(variable=names.__getitem__)
     return Written(
         f"lambda {', '.join(taken)}: {render(expression, target)}",
-        "exact for int64 arrays while every part is below 2^63: NumPy wraps silently past it",
+        "exact for int64 arrays of positive ints while every part is below 2^63: "
+        "NumPy wraps silently past it",
     )

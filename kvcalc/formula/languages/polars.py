@@ -51,5 +51,5 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_dialect("polars", dialect)
     return Written(
         source(expression, names),
-        "exact while every part is below 2^63: Polars wraps silently past it",
+        "exact for positive ints while every part is below 2^63: Polars wraps silently past it",
     )

@@ -22,7 +22,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_no_identifiers(taken)
     target = PYTHON._replace(variable=names.__getitem__)
     text = f"lambda {', '.join(taken)}: {render(expression, target)}"
-    return Written(text, "exact whatever the sizes")
+    return Written(text, "exact for positive ints, whatever the sizes")
 
 
 def refuse_no_identifiers(names: list[str]) -> None:

@@ -195,4 +195,6 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     dialect = dialect_of(dialect or "duckdb")
     text = render_sql(expression, dialect, names)
     own = DIALECTS[dialect]
-    return Written(text, f"exact while every part is below {own.limit}; {own.overflow}")
+    return Written(
+        text, f"exact for positive ints while every part is below {own.limit}; {own.overflow}"
+    )

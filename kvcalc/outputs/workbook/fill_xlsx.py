@@ -21,7 +21,7 @@ from kvcalc.outputs.workbook.limits import (
     exact,
     usually_exact,
 )
-from kvcalc.outputs.workbook.xlsx import new_workbook
+from kvcalc.outputs.workbook.xlsx import held, new_workbook
 
 MAX_DIGITS = 15
 """The most digits of a number that every spreadsheet shows as it was typed."""
@@ -81,7 +81,7 @@ def write_xlsx(
             typed = {columns[name]: amount for name, amount in found.given.items()}
             numbers = _write_cells(sheet, number, islice(row, len(header)), typed, whole)
             if found.cost is None:
-                sheet.write_string(number - 1, len(header) + 2, found.error)
+                sheet.write_string(number - 1, len(header) + 2, held(found.error))
                 continue
             live = frozenset(name for name in found.given if columns[name] in numbers)
             answers = ((found.cost.formula, found.bytes), (found.cost.per_gpu, found.bytes_per_gpu))
@@ -156,7 +156,7 @@ def _held(text: str, number: int) -> str:
             f"row {number:,}: found a text of {len(text):,} characters, expected at most "
             f"the {MAX_TEXT:,} of a spreadsheet's cell",
         )
-    return text
+    return held(text)
 
 
 def _formulas(

@@ -41,7 +41,9 @@ def sheet(
     path = None if output is None else Path(output)
     folder = None if csv is None else Path(csv)
     _refuse(path, folder, force)
-    sources = [models] if isinstance(models, str | Path) else models
+    sources = [models] if isinstance(models, str | Path) else list(models)
+    if not sources:
+        raise RequestError.about("models", "found none, expected at least one")
     book = workbook(
         [(name, read(name)) for name in dict.fromkeys(str(source) for source in sources)],
         among=among,

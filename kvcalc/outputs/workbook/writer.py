@@ -9,7 +9,7 @@ from kvcalc.errors import RequestError, quote, reason
 from kvcalc.outputs.table import FORMULA_STARTS
 from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, letters
 from kvcalc.outputs.workbook.styles import STYLES, TOP
-from kvcalc.outputs.workbook.xlsx import new_workbook
+from kvcalc.outputs.workbook.xlsx import held, new_workbook
 from kvcalc.outputs.write import replacing
 
 PAGE = 240
@@ -43,7 +43,7 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> 
     """
     try:
         folder.mkdir(exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         name = quote(str(folder), 300)
         raise RequestError(f"--csv {name}: cannot be made ({reason(error)})") from None
     for sheet in sheets:
@@ -54,7 +54,7 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> 
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
         with (
             replacing(folder / f"{sheet.name}.csv") as part,
-            part.open("w", encoding="utf-8", newline="") as file,
+            part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
         ):
             writer = csv.writer(file)
             for row in range(rows):
@@ -137,15 +137,16 @@ def _typed_over(sheet: Sheet) -> str:
 
 def _write_cell(written: Any, row: int, column: int, cell: Cell, style: Any) -> None:
     if cell.formula:
-        written.write_formula(row, column, cell.formula, style, cell.value)
+        value = held(cell.value) if isinstance(cell.value, str) else cell.value
+        written.write_formula(row, column, held(cell.formula), style, value)
     elif isinstance(cell.value, str):
-        written.write_string(row, column, cell.value, style)
+        written.write_string(row, column, held(cell.value), style)
     else:
         written.write_number(row, column, cell.value, style)
     if cell.comment:
         lines = cell.comment.count("\n") + len(cell.comment) // 90 + 2
         size = {"width": 560, "height": min(420, 16 * lines)}
-        written.write_comment(row, column, cell.comment, size)
+        written.write_comment(row, column, held(cell.comment), size)
 
 
 def _add_table(written: Any, table: Table) -> None:

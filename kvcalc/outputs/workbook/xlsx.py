@@ -12,6 +12,11 @@ NOTHING_IS_GUESSED = {
 }
 
 
+def held(text: str) -> str:
+    """Escape what UTF-8 does not hold: the bytes of a file's name that are none of it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def new_workbook(path: Path, *, constant_memory: bool = False) -> Any:
     """Open a new workbook, which is written when it is closed.
 

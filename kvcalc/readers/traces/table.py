@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote
+from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote, reason
 from kvcalc.readers.traces.formats import UNITS_US, recognised
 from kvcalc.readers.traces.rows import RequestRows
 from kvcalc.readers.traces.service import Service
@@ -135,7 +135,10 @@ def _paths(files: Iterable[str | Path]) -> list[Path]:
     for file in files:
         text = str(file)
         pattern = Path(text)
-        matches = [pattern] if pattern.exists() else sorted(pattern.parent.glob(pattern.name))
+        try:
+            matches = [pattern] if pattern.exists() else sorted(pattern.parent.glob(pattern.name))
+        except (OSError, ValueError) as error:  # a name that no file can have
+            raise SourceError.of(text, f"cannot be read ({reason(error)})") from None
         if not matches:
             raise SourceError.of(text, "found nothing, expected a trace")
         found += matches

@@ -1,0 +1,82 @@
+"""Every public function refuses what is no argument of it: one kind of error, with its name."""
+
+import inspect
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvcalc
+
+MODEL = kvcalc.load("k-exaone-236b-a23b")
+LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
+TRACE = {
+    "files": "tests/oracles/traces/azure_code.csv",
+    "prefill_rate": 8_000,
+    "decode_rate": 40,
+}
+FUNCTIONS = {
+    name: found
+    for name in kvcalc.__all__
+    if inspect.isfunction(found := getattr(kvcalc, name)) and inspect.signature(found).parameters
+}
+RIGHT: dict[str, dict[str, Any]] = {
+    "check": {"log": BytesIO(LOG), "model": MODEL},
+    "compare": {"model": MODEL, "among": ["ideal"]},
+    "describe_engine": {"name": "vllm"},
+    "diff": {"model": MODEL, "engine": "vllm", "new_engine": "ideal"},
+    "fill": {"plan": "tests/oracles/plan.csv"},
+    "fit": {"model": MODEL, "gpu": "h200"},
+    "load": {"source": "llama-3.1-8b"},
+    "pool": {"model": MODEL, "engine": "vllm", "memory": 2**36},
+    "read": {"source": "llama-3.1-8b"},
+    "sheet": {"models": "llama-3.1-8b", "among": ["ideal"], "force": True},
+    "show": {"source": "llama-3.1-8b"},
+    "trace": {"model": MODEL, **TRACE},
+}
+"""What each function needs, beside which one argument is wrong; of the others, a model."""
+
+WRONG = (-5, True, 1.5, float("nan"), "\ud800", "9" * 5_000, b"x", [None], [-1], {1: 2}, print)
+HUGE = (10**5_000, -(10**5_000), [10**5_000], {"context": 10**5_000})
+FRACTIONS = {("trace", "prefill_rate"), ("trace", "decode_rate")}
+"""Arguments that take fractions."""
+
+
+def tried(name: str, argument: str, value: Any, folder: Path) -> str:
+    """What is said of one argument; nothing if it is taken."""
+    given = RIGHT.get(name, {"model": MODEL}) | {argument: value}
+    if name == "sheet":
+        given.setdefault("output", str(folder / "plan.xlsx"))
+    try:
+        FUNCTIONS[name](**given)
+    except kvcalc.KvcalcError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_wrong_argument_is_a_sentence(name: str, tmp_path: Path) -> None:
+    for argument, parameter in inspect.signature(FUNCTIONS[name]).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        for value in (*WRONG, *HUGE):
+            said = tried(name, argument, value, tmp_path)
+            if isinstance(value, int) and not isinstance(value, bool):
+                assert said.startswith(f"{argument}: found"), (argument, value)
+            assert said.isprintable()
+            taken = isinstance(value, str) or (name, argument) in FRACTIONS
+            assert said or taken or (value is True and parameter.annotation is bool), (
+                argument,
+                value,
+            )
+
+
+def test_amounts_of_five_thousand_digits_are_refused_in_every_call() -> None:
+    cost = kvcalc.cost(MODEL, "llama.cpp")
+    for ask in (cost, cost.per_gpu, cost.explain, cost.formula):
+        for given in ({"context": 10**5_000}, {"context": 1, "sequences": 10**5_000}):
+            with pytest.raises(kvcalc.RequestError, match="an integer of 16610 bits"):
+                ask(**given)
+    with pytest.raises(kvcalc.RequestError, match="block_size: found an integer of 16610 bits"):
+        kvcalc.cost(MODEL, "vllm", block_size=10**5_000)
