@@ -23,6 +23,7 @@ ROOMS = (
     "kvcalc.dtypes",
     "kvcalc.frozen",
     "kvcalc.files",
+    "kvcalc.scratch",
     "kvcalc.html_table",
     "kvcalc.records",
     "kvcalc.formula",

@@ -148,14 +148,15 @@ def kvcalc(
 
 
 def _teller() -> Callable[..., None]:
-    """Print warnings of the library on stderr: they are about the request, not about the code.
+    """Print kvcalc's warnings on stderr: they are about the request, not about the code.
 
-    How amounts were read is a note, once for all of a kind.
+    Those of other libraries are about code, and not printed. How amounts were read is a note, once
+    for all of a kind.
     """
     told = set()
 
     def tell(message: Warning | str, category: type[Warning], *place: object) -> None:
-        if category in told:
+        if category in told or not category.__module__.startswith("kvcalc."):
             return
         severity = "warning"
         if issubclass(category, AmountWarning):

@@ -87,9 +87,11 @@ def fill(
                     used.add(found.cost.engine)
                 yield row, found
 
-        _write(table, answers(), columns, output, adding.columns)
+        formulas = _write(table, answers(), columns, output, adding.columns)
         unread = {name for place, name in enumerate(table.header) if place not in columns.values()}
     _note_settings(unread, used)
+    if formulas:
+        note_on_stderr("cells that a spreadsheet would calculate are kept as the plan has them")
     if bad:
         rows = "1 row has" if bad == 1 else f"{bad:,} rows have"
         print(f"kvcalc: {rows} no answer; the column error says why", file=sys.stderr)
@@ -110,22 +112,23 @@ def _write(
     columns: dict[str, int],
     output: Path | None,
     added: Sequence[str],
-) -> None:
+) -> bool:
+    """Write the rows; say whether cells are kept that a spreadsheet would calculate."""
     from kvcalc.outputs.fill_csv import write_csv
 
+    kept = table.file is not None  # a file of text; what a workbook holds is not CSV's to run
     if output is None:
         with streamed_stdout() as file:
-            write_csv(file, table.header, rows, columns, added, table.delimiter)
-        return
+            return write_csv(file, table.header, rows, columns, added, table.delimiter, kept=kept)
     with replacing(output) as part:
         if output.suffix.lower() == ".xlsx":
             from kvcalc.outputs.workbook.fill_xlsx import write_xlsx
 
             write_xlsx(part, table.header, rows, columns, added)
-        else:
-            delimiter = "\t" if output.suffix.lower() == ".tsv" else table.delimiter
-            with part.open("w", encoding="utf-8", newline="") as file:
-                write_csv(file, table.header, rows, columns, added, delimiter)
+            return False
+        delimiter = "\t" if output.suffix.lower() == ".tsv" else table.delimiter
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            return write_csv(file, table.header, rows, columns, added, delimiter, kept=kept)
 
 
 def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) -> None:

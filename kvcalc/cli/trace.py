@@ -1,6 +1,8 @@
 """`kvcalc trace`: the peak cache memory over traces of requests."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +19,7 @@ from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, first_line
 from kvcalc.outputs.pages.trace import trace_page
 from kvcalc.readers import read
 from kvcalc.units import parse_memory
@@ -134,9 +136,8 @@ def trace(
             skip_bad=skip_bad,
             **asked,
         )
-    output.write_rows(found.rows, lambda: trace_page(found))
-    if timeline is not None:
-        _write_timeline(found, timeline)
+    with nullcontext() if timeline is None else _timeline(found, timeline):
+        output.write_rows(found.rows, lambda: trace_page(found))
     if found.admission is not None and output.json:
         note_on_stderr(
             ", ".join(
@@ -165,11 +166,19 @@ def _microseconds(text: str | None, option: str) -> int | None:
     return int(found)
 
 
-def _write_timeline(found: Any, path: Path) -> None:
+@contextmanager
+def _timeline(found: Any, path: Path) -> Iterator[None]:
+    """Write the levels, and put the file in its place after the answer was printed."""
+    from duckdb import Error
+
     from kvcalc.outputs.write import replacing
 
     with replacing(path) as part:
-        found.timeline().write_csv(str(part))
+        try:
+            found.timeline().write_csv(str(part))
+        except Error as error:
+            raise OSError(first_line(error)) from None
+        yield
 
 
 def _print_sql(

@@ -1,10 +1,11 @@
-"""A filled plan as CSV, streamed: the plan's own cells unchanged, then the answers."""
+"""A filled plan as CSV, streamed: the plan's own cells, then the answers."""
 
 import csv
 from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 from kvcalc.answers.fill import ANSWERS, Filled, answers_to
+from kvcalc.outputs.table import harmless, is_formula
 
 
 def write_csv(
@@ -14,18 +15,31 @@ def write_csv(
     columns: Collection[str] = (),
     added: Sequence[str] = (),
     delimiter: str = ",",
-) -> None:
+    *,
+    kept: bool = True,
+) -> bool:
     """Write the header and the rows; each row is cut or padded to the width of the header.
 
     `columns` are the questions for which the plan has columns, `added` the answers on request.
+    Cells are `kept` as they are, else those are marked that a spreadsheet would calculate. Say
+    whether any of those was kept.
     """
     width, names = len(header), answers_to(columns)
     releases = len(names) > len(ANSWERS)
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*header, *names, *added])
+    found = False
+
+    def own(row: Sequence[str]) -> Sequence[str]:
+        nonlocal found
+        if not any(map(is_formula, row)):
+            return row
+        found = True
+        return row if kept else [harmless(cell) for cell in row]
+
+    writer.writerow([*own(header), *names, *added])
     writer.writerows(
         [
-            *(row if len(row) == width else [*row[:width], *[""] * (width - len(row))]),
+            *own(row if len(row) == width else [*row[:width], *[""] * (width - len(row))]),
             answer.bytes,
             answer.bytes_per_gpu,
             answer.error,
@@ -34,3 +48,4 @@ def write_csv(
         ]
         for row, answer in rows
     )
+    return found and kept

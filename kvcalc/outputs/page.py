@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from kvcalc.errors import printable
 from kvcalc.units import binary_size
 
 
@@ -29,3 +30,20 @@ def settings_note(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def bytes_cell(size_bytes: int) -> str:
     """A byte count, exact and in its binary unit."""
     return f"{size_bytes:,}\n({binary_size(size_bytes)})"
+
+
+def shown(page: Page) -> Page:
+    """Escape what would be obeyed instead of shown: names of files may hold any character.
+
+    A line feed stays where it marks how a cell may be broken.
+    """
+    return page._replace(
+        title=printable(page.title),
+        columns=_broken(page.columns),
+        rows=tuple(map(_broken, page.rows)),
+        notes=tuple(map(printable, page.notes)),
+    )
+
+
+def _broken(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("\n".join(map(printable, cell.split("\n"))) for cell in cells)

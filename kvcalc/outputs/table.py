@@ -1,6 +1,7 @@
 """Tables for programs and documents: JSON, CSV (RFC 4180) and Markdown."""
 
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Characters at which a spreadsheet starts a formula (OWASP, CSV Injection)."""
+
+NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:
@@ -34,6 +37,9 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def to_markdown(page: "Page") -> str:
     """Write a page as a heading, a table and paragraphs."""
+    from kvcalc.outputs.page import shown
+
+    page = shown(page)
     ruler = ["---" if place < page.text_columns else "---:" for place in range(len(page.columns))]
     lines = [f"**{_escaped(page.title)}**", ""]
     for row in (page.columns, ruler, *page.rows):
@@ -46,13 +52,22 @@ def to_markdown(page: "Page") -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, Mapping):
         value = " ".join(f"{name}={setting}" for name, setting in value.items())
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return harmless(value) if isinstance(value, str) else value
+
+
+def harmless(text: str) -> str:
+    """Mark a text that a spreadsheet would take for a formula; a number is none."""
+    return f"'{text}" if is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet that opens CSV would calculate a cell."""
+    return text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text)
 
 
 def _escaped(text: str) -> str:
     text = text.replace("\n", " ")
-    for special in "\\|<`*_[":
+    for special in "\\|<`*_[~@":
         text = text.replace(special, f"\\{special}")
-    return text
+    # Bare addresses, which GitHub's Markdown makes links of (its spec, 6.9).
+    return text.replace("://", "\\://").replace("www.", "www\\.")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kvcalc.outputs.grid import Cell, Grid, fitted
-from kvcalc.outputs.page import Page
+from kvcalc.outputs.page import Page, shown
 
 UNBOUNDED = 10_000
 """The width of a console that does not break lines."""
@@ -27,6 +27,7 @@ def draw(page: Page, width: int | None) -> str:
     then its columns drop to further lines. An amount is never cut or broken: one that is wider than
     the window runs over it.
     """
+    page = shown(page)
     # With both sizes given, rich uses them even if TERM is dumb.
     console = Console(
         file=io.StringIO(), width=UNBOUNDED, height=25, force_terminal=width is not None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from kvcalc.errors import RequestError, quote, reason
+from kvcalc.files import was_read
+from kvcalc.scratch import scratch
 
 
 def write(text: str, output: Path | None) -> None:
@@ -25,25 +27,24 @@ def write(text: str, output: Path | None) -> None:
 
 
 @contextmanager
-def replacing(output: Path) -> Iterator[Path]:
+def replacing(output: Path, *, force: bool = False) -> Iterator[Path]:
     """Give the path of a new file, which replaces `output` after it was written.
 
     Raises:
-        RequestError: the file cannot be written.
+        RequestError: the file cannot be written; or, without `force`, it is one that was read.
     """
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
             raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        part.open("x").close()
-        try:
+        if not force and was_read(target):
+            raise RequestError(f"output {quote(str(output), 300)}: is an input; name another file")
+        with scratch(target.parent) as folder:
+            part = folder / "part"
             yield part
             if target.exists():
                 part.chmod(target.stat().st_mode & 0o7777)
             part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a name of no file
         raise RequestError(
             f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import MissingExtraError, SourceError
+from kvcalc.files import note_read
 
 MOST_BYTES = 1_000_000
 MOST_DEEP = 40
@@ -35,6 +36,7 @@ def read(text: str) -> str:
     """
     path = Path(text.removeprefix("@"))
     try:
+        note_read(path)
         with path.open("rb") as file:
             found = file.read(MOST_BYTES + 1)
     except OSError as error:

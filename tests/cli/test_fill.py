@@ -4,6 +4,8 @@ import io
 import sys
 from pathlib import Path
 
+import duckdb
+import openpyxl
 import pytest
 
 import kvcalc
@@ -27,7 +29,25 @@ def plan(tmp_path: Path) -> Path:
 
 def test_answers_stand_beside_the_rows(cli: Cli, plan: Path) -> None:
     outcome = cli("fill", str(plan))
-    assert (outcome.code, outcome.out, outcome.err) == (0, FILLED, "")
+    assert (outcome.code, outcome.out) == (0, FILLED)
+    assert outcome.err == (
+        "kvcalc: note: cells that a spreadsheet would calculate are kept as the plan has them\n"
+    )
+
+
+def test_what_a_workbook_or_parquet_holds_is_marked_in_csv(cli: Cli, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["model", "context", "note", "price"], ["llama-3.1-8b", 8192, "@SUM(A1)", -5]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "plan.xlsx")
+    duckdb.execute(
+        "COPY (SELECT 'llama-3.1-8b' AS model, 8192 AS context, '@SUM(A1)' AS note, -5 AS price) "
+        f"TO '{tmp_path / 'plan.parquet'}' (FORMAT parquet)"
+    )
+    for name in ("plan.xlsx", "plan.parquet"):
+        outcome = cli("fill", str(tmp_path / name))
+        assert outcome.out.splitlines()[1].startswith("llama-3.1-8b,8192,'@SUM(A1),-5,1073741824")
+        assert outcome.err == ""
 
 
 def test_stdin_is_read_for_a_dash(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

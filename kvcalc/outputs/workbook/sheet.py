@@ -1,6 +1,7 @@
 """A planner's workbook of live formulas, written to files."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -58,11 +59,11 @@ def sheet(
         date=date.today().isoformat(),
     )
     laid_out, names = sheets(book)
-    if path is not None:
-        with replacing(path) as part:
-            write_xlsx(part, laid_out, names)
-    if folder is not None:
-        write_csv(folder, laid_out, force=force)
+    with ExitStack() as written:  # all files of the set are written before one is replaced
+        if folder is not None:
+            write_csv(folder, laid_out, written, force=force)
+        if path is not None:
+            write_xlsx(written.enter_context(replacing(path, force=force)), laid_out, names)
     return book
 
 

@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import RequestError, quote, reason
-from kvcalc.outputs.table import FORMULA_STARTS
+from kvcalc.outputs.table import harmless
 from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, letters
 from kvcalc.outputs.workbook.styles import STYLES, TOP
 from kvcalc.outputs.workbook.xlsx import held, new_workbook
@@ -35,14 +36,20 @@ def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) ->
             _write_sheet(book, book.add_worksheet(sheet.name), sheet, styles)
 
 
-def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> None:
+def write_csv(
+    folder: Path, sheets: Sequence[Sheet], written: ExitStack, *, force: bool = False
+) -> None:
     """Write each sheet's values to a CSV file of its name, in a folder that is made if missing.
+
+    The files are in place when `written` is closed; a folder that was made goes if it fails.
 
     Raises:
         RequestError: a file exists and must not be replaced, or cannot be written.
     """
     try:
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            folder.mkdir()
+            written.push(lambda failed, *_: _unmade(folder) if failed else None)
     except (OSError, ValueError) as error:
         name = quote(str(folder), 300)
         raise RequestError(f"--csv {name}: cannot be made ({reason(error)})") from None
@@ -52,20 +59,21 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], *, force: bool = False) -> 
             raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
     for sheet in sheets:
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
-        with (
-            replacing(folder / f"{sheet.name}.csv") as part,
-            part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-        ):
+        part = written.enter_context(replacing(folder / f"{sheet.name}.csv", force=force))
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file)
             for row in range(rows):
                 cells = [sheet.cells.get((row, column)) for column in range(columns)]
                 writer.writerow(["" if one is None else _text(one.value) for one in cells])
 
 
+def _unmade(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _text(value: str | int | float) -> str | int | float:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _write_sheet(book: Any, written: Any, sheet: Sheet, styles: Mapping[str, Any]) -> None:

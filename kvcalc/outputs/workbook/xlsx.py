@@ -1,5 +1,7 @@
 """XlsxWriter, set up so that text from a plan or a model never becomes a formula or a link."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,23 @@ def held(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def new_workbook(path: Path, *, constant_memory: bool = False) -> Any:
-    """Open a new workbook, which is written when it is closed.
+@contextmanager
+def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
+    """Open a new workbook, which is written in the end; what is not finished stands beside it.
 
     Raises:
         MissingExtraError: XlsxWriter is not installed.
+        OSError: it cannot be written.
     """
     try:
         from xlsxwriter import Workbook
+        from xlsxwriter.exceptions import XlsxFileError
     except ImportError:
         raise MissingExtraError.of("writing a workbook needs", "xlsx") from None
-    return Workbook(str(path), {"constant_memory": constant_memory, **NOTHING_IS_GUESSED})
+    options = {"constant_memory": constant_memory, "tmpdir": str(path.parent)}
+    try:
+        with Workbook(str(path), options | NOTHING_IS_GUESSED) as book:
+            yield book
+    except XlsxFileError as error:
+        cause = error.args[0] if error.args else error
+        raise (cause if isinstance(cause, OSError) else OSError(str(error))) from None

@@ -5,16 +5,17 @@ requests(t0, t1, input, output, blocks): starts are rounded down, ends up; count
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from os import getpid
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import finalize
 
 from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote, reason
 from kvcalc.readers.traces.formats import UNITS_US, recognised
 from kvcalc.readers.traces.rows import RequestRows
 from kvcalc.readers.traces.service import Service
 from kvcalc.readers.traces.source import Source
+from kvcalc.scratch import make, remove
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,7 +49,7 @@ def connect() -> "DuckDBPyConnection":
         import duckdb
     except ImportError:
         raise MissingExtraError.of("a trace needs", "trace") from None
-    spilled = Path(gettempdir()) / f"kvcalc-trace-{getpid()}"
+    spilled = make(Path(gettempdir()))
     base = duckdb.connect(
         config={
             "memory_limit": MEMORY,
@@ -58,6 +59,7 @@ def connect() -> "DuckDBPyConnection":
             "preserve_insertion_order": "false",
         }
     )
+    finalize(base, remove, spilled)
     with suppress(duckdb.Error):  # a build without time zones knows UTC only
         base.execute("SET TimeZone = 'UTC'")
     return base

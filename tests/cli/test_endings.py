@@ -1,0 +1,180 @@
+"""How a run may end: by a signal, a full disk or a kill; no file is torn, and nothing is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+KEXAONE = "k-exaone-236b-a23b"
+TRACE = Path("tests/oracles/traces/azure_code.csv").resolve()
+RATES = ("--prefill-rate", "50000", "--decode-rate", "30")
+RUN = "from kvcalc.cli import program\n{}\nprogram()"
+
+SLOW = (
+    "import kvcalc.outputs.write as w, time; own = w.replacing\n"
+    "from contextlib import contextmanager\n"
+    "@contextmanager\n"
+    "def slow(*a, **k):\n"
+    "    with own(*a, **k) as part:\n"
+    "        yield part\n"
+    "        print('written', flush=True); time.sleep(60)\n"
+    "w.replacing = slow"
+)
+"""A run that waits when its file is written and is not yet in its place."""
+
+
+def started(folder: Path, before: str, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN.format(before), *arguments],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(run: "subprocess.Popen[str]", number: int) -> tuple[int, str, str]:
+    run.send_signal(number)
+    out, err = run.communicate(timeout=30)
+    return run.returncode, out, err
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_ends_a_run_in_silence_and_leaves_nothing(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    run = started(tmp_path, SLOW, "formula", KEXAONE, "-o", "answer.txt")
+    assert run.stdout is not None
+    assert run.stdout.readline() == "written\n"
+    assert [name.startswith(".kvcalc-") for name in left(tmp_path)] == [True]
+    assert ended(run, number) == (code, "", "")
+    assert left(tmp_path) == []
+
+
+def test_ctrl_c_in_the_first_moment_and_within_duckdb_is_silent(tmp_path: Path) -> None:
+    early = "import sys; print('started', flush=True)\nwhile 'duckdb' not in sys.argv: pass"
+    waits = (
+        "import duckdb, kvcalc.answers.traces.sums as s\n"
+        "def of(self, _): print('started', flush=True); self.base.execute("
+        "'SELECT count(*) FROM range(10000000000) a, range(10000) b WHERE a.range % 7 = b.range')\n"
+        "s.Sums.of = of"
+    )
+    hook = f"import kvcalc.cli as c\ndef run():\n    {early.replace(chr(10), chr(10) + '    ')}\n"
+    for before in (f"{hook}c.main = run", waits):
+        run = started(tmp_path, before, "trace", KEXAONE, str(TRACE), *RATES)
+        assert run.stdout is not None
+        assert run.stdout.readline() == "started\n"
+        time.sleep(0.05)
+        assert ended(run, signal.SIGINT) == (130, "", "")
+        assert left(tmp_path) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    run = started(tmp_path, SLOW, "formula", KEXAONE, "-o", "answer.txt")
+    assert run.stdout is not None
+    run.stdout.readline()
+    (own,) = tmp_path.iterdir()
+    assert own.stat().st_mode & 0o777 == 0o700
+    beside = started(tmp_path, "", "formula", KEXAONE, "-o", "beside.txt")
+    assert beside.communicate(timeout=30)[1].startswith("kvcalc: note: exact")
+    assert own.exists()  # its run lives
+    assert ended(run, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert left(tmp_path) == sorted([own.name, "beside.txt"])
+    again = started(tmp_path, "", "formula", KEXAONE, "-o", "n" * 251 + ".txt")
+    again.communicate(timeout=30)
+    assert left(tmp_path) == ["beside.txt", "n" * 251 + ".txt"]
+
+
+WRITES: dict[str, tuple[str, ...]] = {
+    "a text": ("estimate", KEXAONE, "-o", "out.txt"),
+    "a workbook": ("sheet", "llama-3.1-8b", "-e", "ideal", "-o", "out.xlsx"),
+    "a set of CSV files": ("sheet", "llama-3.1-8b", "-e", "ideal", "--csv", "out"),
+    "a plan": ("fill", "plan.csv", "-o", "out.csv"),
+    "a plan as a workbook": ("fill", "plan.csv", "-o", "out.xlsx"),
+    "a timeline": ("trace", KEXAONE, str(TRACE), *RATES, "--timeline", "out.csv"),
+}
+FULL = OSError(28, "No space left on device")
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise FULL
+
+
+STEPS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "making": lambda patch: patch.setattr("kvcalc.outputs.write.scratch", refuse),
+    "replacing": lambda patch: patch.setattr(Path, "replace", refuse),
+}
+"""Where a write may fail, beside writing itself."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_that_fails_is_one_sentence_and_leaves_nothing(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
+    STEPS[step](monkeypatch)
+    outcome = cli(*WRITES[name])
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert outcome.err.endswith("cannot be written (No space left on device)\n")
+    assert left(tmp_path) == ["plan.csv"]
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
+    full = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (40, 40))"
+    run = started(tmp_path, full, *WRITES[name])
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be written (" in err
+    assert left(tmp_path) == ["plan.csv"]
+
+
+def test_an_output_that_is_an_input_is_refused(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = Path("model.json")
+    text = '{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, '
+    model.write_text(text + '"num_attention_heads": 2, "max_position_embeddings": 64}')
+    Path("trace.csv").write_bytes(TRACE.read_bytes())
+    Path("link.csv").symlink_to("trace.csv")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for command, output in (
+        (("estimate", "model.json", "-o"), "model.json"),
+        (("trace", KEXAONE, "trace.csv", *RATES, "--timeline"), "link.csv"),
+    ):
+        outcome = cli(*command, output)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == f"kvcalc: output '{output}': is an input; name another file\n"
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_warnings_of_libraries_are_not_told_and_change_nothing(tmp_path: Path) -> None:
+    warns = "import warnings, kvcalc.readers as r; own = r.read\n" + (
+        "def read(source): warnings.warn('of a library', DeprecationWarning); return own(source)\n"
+        "r.read = read"
+    )
+    plain = started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "error")
+        assert started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=30) == plain
+    assert plain[1].count("\n") == 1
