@@ -1,8 +1,12 @@
 """Amounts as people write them: "256K" tokens in; "12.02 GiB" and "12,903,776,256" out."""
 
 import re
+from typing import TYPE_CHECKING
 
 from kvcalc.errors import RequestError, quote
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MOST = 10**50
 """The largest amount that is taken: far past any memory in bytes, and still a number to read."""
@@ -29,6 +33,13 @@ class MemoryWarning(AmountWarning):
 
 
 DIGITS = "[0-9]{1,3}(?:,[0-9]{3}){1,12}|[0-9]{1,3}(?:_[0-9]{3}){1,12}|[0-9]{1,40}"
+
+
+NUMBER = re.compile(
+    r"[+-]?[0-9]{1,30}(?:/(?P<divisor>[0-9]{1,30})"
+    r"|(?:\.[0-9]{0,30})?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?)",
+    re.ASCII,
+)
 
 
 def parse_tokens(text: str, option: str = "tokens") -> int:
@@ -104,6 +115,19 @@ def binary_size(size_bytes: int) -> str:
         step += 1  # it would round to 1,024.00
     hundredths = (size_bytes * 100 + (1 << 10 * step - 1)) >> 10 * step
     return f"{hundredths // 100:,}.{hundredths % 100:02d} {BYTE_UNITS[step]}"
+
+
+def parse_number(text: str) -> "Fraction | None":
+    """Read a decimal number exactly, of at most 30 digits and an exponent of at most 30.
+
+    A fraction such as 1000/3 is a number too; None is what is none.
+    """
+    from fractions import Fraction
+
+    match = NUMBER.fullmatch(text.strip()) if len(text) <= 100 else None
+    if match is None or abs(int(match["exponent"] or 0)) > 30 or not int(match["divisor"] or 1):
+        return None
+    return Fraction(match[0])
 
 
 def format_bytes(size_bytes: int) -> str:

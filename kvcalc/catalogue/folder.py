@@ -8,7 +8,8 @@ from typing import Any
 from kvcalc.errors import SourceError, quote
 from kvcalc.files import read_bytes
 
-MAX_FILE_BYTES = 2**20
+MAX_FILE_BYTES = 2**16
+"""Far past any preset; Python's TOML parser takes more than linear time for some texts."""
 
 
 @cache

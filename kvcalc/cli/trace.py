@@ -22,7 +22,7 @@ from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, first_line
 from kvcalc.outputs.pages.trace import trace_page
 from kvcalc.readers import read
-from kvcalc.units import parse_memory
+from kvcalc.units import parse_memory, parse_number
 
 SOME_ROWS_WERE_BAD = 1
 
@@ -153,16 +153,12 @@ def trace(
 
 def _microseconds(text: str | None, option: str) -> int | None:
     """Read seconds, counted from the first start, with decimals."""
-    from decimal import Decimal, InvalidOperation
-
     if text is None:
         return None
-    try:
-        found = Decimal(text) * 1_000_000
-        if found < 0 or found != found.to_integral_value() or found > 10**18:
-            raise InvalidOperation
-    except InvalidOperation:
-        raise RequestError.of(option, text, "seconds, as 3600") from None
+    seconds = parse_number(text)
+    found = None if seconds is None else seconds * 1_000_000
+    if found is None or found.denominator > 1 or not 0 <= found <= 10**18:
+        raise RequestError.of(option, text, "seconds, as 3600")
     return int(found)
 
 

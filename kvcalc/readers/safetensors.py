@@ -9,9 +9,9 @@ from kvcalc.errors import SourceError, quote
 from kvcalc.files import opened, read_bytes
 
 INDEX = "model.safetensors.index.json"
-MAX_HEADER_BYTES = 100_000_000
-"""The format's own limit."""
-MAX_INDEX_BYTES = 64 * 2**20
+MAX_HEADER_BYTES = 32 * 2**20
+"""Of the 100 MB that the format allows, what is parsed in bounded memory: some 200,000 tensors."""
+MAX_INDEX_BYTES = 16 * 2**20
 MAX_WEIGHT_BYTES = 2**50
 
 
@@ -38,7 +38,11 @@ def read_header(stream: Stream, name: str) -> list[Tensor]:
     """
     size = int.from_bytes(stream.read(8), "little")
     if not 2 <= size <= MAX_HEADER_BYTES:
-        raise SourceError.of(name, f"not safetensors (a header of {size:,} bytes)")
+        raise SourceError.of(
+            name,
+            f"not safetensors, or too large a header: found {size:,} bytes of it, expected at most "
+            f"{MAX_HEADER_BYTES:,}",
+        )
     header = _object(stream.read(size), name)
     return [_tensor(entry, name) for key, entry in header.items() if key != "__metadata__"]
 

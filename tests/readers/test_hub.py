@@ -268,7 +268,7 @@ def test_a_config_json_of_no_known_or_bounded_size_is_not_downloaded(
         distort=lambda status, headers, body: (status, headers | {"Content-Length": length}, body),
         distort_head=True,
     )
-    with pytest.raises(KvcalcError, match=r"^'org/name': found config\.json .*at most 16,777,216 "):
+    with pytest.raises(KvcalcError, match=r"^'org/name': found config\.json .*at most 4,194,304 "):
         fetch_config(ID)
     assert {request.method for request in server.requests} == {"HEAD"}
 

@@ -4,18 +4,19 @@ All traffic goes through huggingface_hub, so that its cache, HF_TOKEN, HF_ENDPOI
 HF_HUB_OFFLINE apply; it is an extra, imported only when a repository is read.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from time import monotonic
+from typing import Any, Self
+from urllib.parse import quote as escaped
 
 from kvcalc.errors import SourceError, quote
+from kvcalc.readers.hub.answers import SECONDS, TooLongError, collected
 from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
-
-if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
 
 __all__ = [
     "HubId",
@@ -28,7 +29,8 @@ __all__ = [
     "parse",
 ]
 
-MAX_CONFIG_BYTES = 16 * 2**20
+MAX_CONFIG_BYTES = 4 * 2**20
+MAX_LISTING_BYTES = 8 * 2**20
 
 DEFAULT_QUANTISATIONS = ("Q4_K_M", "Q4_0")  # in llama.cpp's order
 
@@ -83,10 +85,10 @@ def open_gguf(hub_id: HubId) -> RangeStream:
     Raises:
         SourceError: it cannot be read, or has no such file.
     """
-    info = _info(hub_id)
-    name = _choose(hub_id, [file.rfilename for file in info.siblings or ()])
+    commit, files = _listing(hub_id)
+    name = _choose(hub_id, files)
     # All pieces come from one commit, even if the branch moves meanwhile.
-    return open_file(hub_id._replace(revision=info.sha or hub_id.revision), name)
+    return open_file(hub_id._replace(revision=commit or hub_id.revision), name)
 
 
 def open_file(hub_id: HubId, name: str) -> RangeStream:
@@ -108,15 +110,38 @@ def list_files(hub_id: HubId) -> list[str]:
     Raises:
         SourceError: it cannot be read.
     """
-    return [file.rfilename for file in _info(hub_id).siblings or ()]
+    return _listing(hub_id)[1]
 
 
-def _info(hub_id: HubId) -> "ModelInfo":
+def _listing(hub_id: HubId) -> tuple[str | None, list[str]]:
+    """Ask for a repository's commit and the names of its files (the Hub's API: /api/models)."""
     with hub_errors(hub_id):
-        from huggingface_hub import HfApi, constants
+        from huggingface_hub import constants, get_session, hf_raise_for_status
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        timeout = constants.HF_HUB_ETAG_TIMEOUT
-        return HfApi().model_info(hub_id.repository, revision=hub_id.revision, timeout=timeout)
+        at = f"/revision/{escaped(hub_id.revision, safe='')}" if hub_id.revision else ""
+        with get_session().stream(
+            "GET",
+            f"{constants.ENDPOINT}/api/models/{hub_id.repository}{at}",
+            headers={**build_hf_headers(), "Accept-Encoding": "identity"},
+            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            follow_redirects=True,
+        ) as response:
+            hf_raise_for_status(response)
+            try:
+                table = json.loads(collected(response.iter_raw(), MAX_LISTING_BYTES))
+            except (ValueError, RecursionError):
+                table = None
+            except TooLongError as error:
+                raise SourceError.of(
+                    hub_id.repository, f"the Hub's list of files is {error}"
+                ) from None
+    match table:
+        case {"sha": str() | None as commit, "siblings": list(files)} if all(
+            isinstance(one, dict) and isinstance(one.get("rfilename"), str) for one in files
+        ):
+            return commit, [one["rfilename"] for one in files]
+    raise SourceError.of(hub_id.repository, "the Hub's answer is no list of a repository's files")
 
 
 def _choose(hub_id: HubId, files: Sequence[str]) -> str:
@@ -154,7 +179,7 @@ def _meter(hub_id: HubId, size: int, name: str) -> type:
     """A silent progress bar that stops a download larger than its announced size."""
 
     class Meter:
-        received = 0
+        received, end = 0, monotonic() + SECONDS
 
         def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -165,6 +190,10 @@ def _meter(hub_id: HubId, size: int, name: str) -> type:
 
         def update(self, received: float | None = 1) -> None:
             self.received += max(int(received or 0), 0)
+            if monotonic() > self.end:
+                raise SourceError.of(
+                    hub_id.repository, f"{name} is not complete after {SECONDS:.0f} seconds"
+                )
             if self.received > size:
                 raise SourceError.of(
                     hub_id.repository,

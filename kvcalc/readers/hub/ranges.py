@@ -4,6 +4,7 @@ import re
 from typing import Self
 
 from kvcalc.errors import KvcalcError, SourceError, quote
+from kvcalc.readers.hub.answers import TooLongError, collected
 from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import HubId
 
@@ -88,15 +89,14 @@ class RangeStream:
                 if response.status_code != 206:
                     raise self._refused("the server ignores HTTP ranges")
                 size = self._total(start, end, response.headers.get("Content-Range", ""))
-                piece = bytearray()
-                for chunk in response.iter_raw():
-                    piece += chunk
-                    if len(piece) > end - start:
-                        break
+                try:
+                    piece = collected(response.iter_raw(), end - start)
+                except TooLongError as error:
+                    raise self._refused(f"an answer was {error}, at byte {start:,}") from None
         self.fetched += len(piece)
         if len(piece) != min(end, size) - start:
-            raise self._refused(f"the answer was cut or too long, at byte {start + len(piece):,}")
-        self.size, self._start, self._piece = size, start, bytes(piece)
+            raise self._refused(f"the answer was cut, at byte {start + len(piece):,}")
+        self.size, self._start, self._piece = size, start, piece
 
     def _total(self, start: int, end: int, content_range: str) -> int:
         """The size of the file, from an answer that is the requested piece."""

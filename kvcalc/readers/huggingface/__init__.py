@@ -24,7 +24,7 @@ from kvcalc.readers.huggingface.types import layer_types
 from kvcalc.readers.huggingface.unread import refuse_unread, refuse_unused_state, unread_notes
 from kvcalc.readers.reading import Reading
 
-MAX_FILE_BYTES = 16 * 2**20
+MAX_FILE_BYTES = 4 * 2**20
 
 TEXT_CONFIGS = ("text_config", "language_config", "llm_config", "thinker_config", "decoder")
 """The keys under which a multimodal model's file keeps its language model."""

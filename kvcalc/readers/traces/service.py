@@ -5,6 +5,7 @@ from math import lcm
 from typing import NamedTuple
 
 from kvcalc.errors import RequestError
+from kvcalc.units import MOST, parse_number
 
 
 class Service(NamedTuple):
@@ -26,13 +27,15 @@ def rate(value: object, option: str) -> Fraction:
     Raises:
         RequestError: it is not a number, or not above 0.
     """
-    try:
-        found = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        found = Fraction(0)
+    text = value if isinstance(value, str) else str(value) if _is_small(value) else ""
+    found = parse_number(text) or Fraction(0)
     if found <= 0 or found.numerator > 10**9 or found.denominator > 10**9:
         raise RequestError.of(option, value, "tokens per second, as 8000")
     return found
+
+
+def _is_small(value: object) -> bool:
+    return not isinstance(value, int) or abs(value) <= MOST
 
 
 def number(rate: Fraction) -> int | float:
