@@ -32,6 +32,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "pool": {"model": MODEL, "engine": "vllm", "memory": 2**36},
     "read": {"source": "llama-3.1-8b"},
     "sheet": {"models": "llama-3.1-8b", "among": ["ideal"], "force": True},
+    "schema": {"command": "estimate"},
     "show": {"source": "llama-3.1-8b"},
     "trace": {"model": MODEL, **TRACE},
 }
@@ -70,6 +71,25 @@ def test_a_wrong_argument_is_a_sentence(name: str, tmp_path: Path) -> None:
                 argument,
                 value,
             )
+
+
+EXPECTED = {
+    "bool": ("write_formula", "per_gpu", 1, "True or False"),
+    "int": ("estimate", "context", -1, "an int from 0 to 10^50"),
+    "str": ("estimate", "engine", 1, "a text"),
+    "Model": ("estimate", "model", 1, "a Model; see kvcalc.load"),
+    "Settings": ("estimate", "settings", 1, "an engine's settings, as VllmSettings()"),
+    "BinaryIO": ("check", "log", 1, "a text or a Path or an open file of bytes"),
+    "Iterable": ("compare", "among", 1, "several, each a text"),
+    "Mapping": ("fill", "columns", 1, "a mapping"),
+}
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_what_is_expected_is_said_by_the_type(kind: str, tmp_path: Path) -> None:
+    name, argument, value, expected = EXPECTED[kind]
+    found = f"{argument}: found {value}, expected {expected}"
+    assert tried(name, argument, value, tmp_path) == found
 
 
 def test_amounts_of_five_thousand_digits_are_refused_in_every_call() -> None:

@@ -410,8 +410,8 @@ def _floods(status: int, headers: Headers, body: bytes) -> Distorted:
         (_ignores, r"^'org/name': 'm\.gguf' .*the server ignores HTTP ranges; download it and "),
         (_shifts, r"the server answered another range, 'bytes 5-9/10'; "),
         (_unsized, r"the server answered another range, 'bytes 0-1048575/\*'; "),
-        (_cuts, r"the answer was cut or too long, at byte 100; "),
-        (_floods, r"the answer was cut or too long, at byte 1,\d{3},\d{3}; "),
+        (_cuts, r"the answer was cut, at byte 100; "),
+        (_floods, r"an answer was more than 1,048,576 bytes, at byte 0; "),
         (_breaks, r"^'org/name' cannot be fetched, the Hub gave no complete answer "),
     ],
 )

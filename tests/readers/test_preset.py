@@ -207,7 +207,7 @@ def test_a_bad_preset_is_refused_with_its_file_and_key(
     [
         (b"\xff\xfe", r"not TOML \("),
         (b"x = " + b"[" * 5000, r"not TOML \("),
-        (b"#" * (2**20 + 1), r"larger than the 1,048,576 bytes expected of such a file$"),
+        (b"#" * (2**20 + 1), r"larger than the 65,536 bytes expected of such a file$"),
         (b"", r"name: missing$"),
     ],
     ids=["not text", "nested beyond reason", "too large", "empty"],
@@ -217,21 +217,21 @@ def test_a_file_that_is_no_preset_is_refused(content: bytes, sentence: str) -> N
         preset.read(written(content))
 
 
-def test_thousands_of_different_layers_in_a_file_are_refused_or_answered() -> None:
-    letters = [chr(0x4E00 + place) for place in range(3000)]
+def test_hundreds_of_different_layers_in_a_file_are_refused_or_answered() -> None:
+    letters = [chr(0x4E00 + place) for place in range(600)]
     tables = [
         f'[layers."{letter}"]\nkind = "sliding_attention"\nkv_heads = 1\nhead_dim = 1\n'
         f"window = {place + 1}\n"
         for place, letter in enumerate(letters)
     ]
     head, sources = PRESET.partition("[layers.L]")[0], PRESET.partition("[[sources]]")[2]
-    head = head.replace("= 4", "= 3000").replace('"LG"', f'"{"".join(letters)}"')
+    head = head.replace("= 4", "= 600").replace('"LG"', f'"{"".join(letters)}"')
     path = written(f"{head}{''.join(tables)}[[sources]]{sources}")
     try:
         total = kvcalc.cost(preset.read(path).model)(10**6)
     except kvcalc.KvcalcError as refused:
         total = 0 if "layers" in str(refused) else -1
-    assert total in (0, 4 * sum(range(3001)))
+    assert total in (0, 4 * sum(range(601)))
 
 
 def test_a_missing_file_is_refused_by_its_name() -> None:

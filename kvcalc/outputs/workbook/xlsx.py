@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import MissingExtraError
+from kvcalc.errors import MissingExtraError, quote
 
 NOTHING_IS_GUESSED = {
     "strings_to_formulas": False,
@@ -37,5 +37,5 @@ def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
         with Workbook(str(path), options | NOTHING_IS_GUESSED) as book:
             yield book
     except XlsxFileError as error:
-        cause = error.args[0] if error.args else error
-        raise (cause if isinstance(cause, OSError) else OSError(str(error))) from None
+        cause = error.__cause__ or error.__context__
+        raise (cause if isinstance(cause, OSError) else OSError(quote(error))) from None

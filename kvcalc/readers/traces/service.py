@@ -27,15 +27,14 @@ def rate(value: object, option: str) -> Fraction:
     Raises:
         RequestError: it is not a number, or not above 0.
     """
-    text = value if isinstance(value, str) else str(value) if _is_small(value) else ""
+    numeric = isinstance(value, str | float | Fraction) or (
+        isinstance(value, int) and 0 < value < MOST
+    )
+    text = str(value) if numeric else ""
     found = parse_number(text) or Fraction(0)
     if found <= 0 or found.numerator > 10**9 or found.denominator > 10**9:
         raise RequestError.of(option, value, "tokens per second, as 8000")
     return found
-
-
-def _is_small(value: object) -> bool:
-    return not isinstance(value, int) or abs(value) <= MOST
 
 
 def number(rate: Fraction) -> int | float:
