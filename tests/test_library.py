@@ -145,6 +145,11 @@ ASKED: dict[str, Callable[..., Any]] = {
     "explain": lambda **given: kvcalc.explain(EXAONE, engine="vllm", **given),
     "fit": lambda **given: kvcalc.fit(EXAONE, engine="vllm", gpu="h200", **given),
     "pool": lambda **given: kvcalc.pool(EXAONE, "vllm", memory=2**36, **given),
+    "replay": lambda **given: (
+        kvcalc.replay(
+            EXAONE, "tests/oracles/traces/replay/tree_small.jsonl", memory=2**30, **given
+        ).rows
+    ),
     "sweep": lambda **given: kvcalc.sweep(EXAONE, engine="vllm", **given),
     "trace": lambda **given: (
         kvcalc.trace(EXAONE, TRACE, engine="vllm", prefill_rate=8_000, decode_rate=40, **given).rows

@@ -12,7 +12,7 @@ import pytest
 ORACLES = Path(__file__).parent / "oracles"
 README = (ORACLES / "README.md").read_text()
 
-FOLDERS = ("configs/", "measure/")
+FOLDERS = ("configs/", "measure/", "traces/replay/")
 """Folders with one section for all of their files, which names each: no cases are in them."""
 
 DYNAMIC = {

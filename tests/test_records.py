@@ -27,6 +27,10 @@ def traced() -> kvcalc.Traced:
     return kvcalc.trace(EXAONE, TRACE, memory=2**40, prefill_rate=8_000, decode_rate=40)
 
 
+def replayed() -> kvcalc.Replays:
+    return kvcalc.replay(EXAONE, "tests/oracles/traces/replay/tree_small.jsonl", blocks=500)
+
+
 def sheet() -> kvcalc.Workbook:
     with TemporaryDirectory() as folder:
         return kvcalc.sheet("qwen3-8b", csv=Path(folder) / "sheets", among=["vllm"])
@@ -53,6 +57,9 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "FilledRow": lambda: kvcalc.fill("tests/oracles/plan.csv")[0],
     "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),
     "Workbook": sheet,
+    "ReplayRow": lambda: replayed().rows[0],
+    "ReplayedRequest": lambda: replayed().each[0],
+    "Replays": replayed,
     "TraceRow": lambda: traced().rows[0],
     "Traced": traced,
 }

@@ -13,6 +13,7 @@ from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import PricedFit
 from kvcalc.answers.gpus import GpuRow
 from kvcalc.answers.models import ModelRow
+from kvcalc.answers.replay import ReplayedRequest, ReplayRow
 from kvcalc.answers.show import Shown
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
@@ -55,6 +56,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         Form(TraceRow, rows=True, whole=False),
         Form(TraceRowOnGpus, rows=True, whole=False),
     ),
+    "replay": (Form(ReplayRow, rows=True), Form(ReplayedRequest, rows=True, whole=False)),
     "gpus": (Form(GpuRow, rows=True, whole=False),),
     "models": (Form(ModelRow, rows=True, whole=False),),
 }

@@ -34,6 +34,7 @@ COMMANDS = {
     "fit": "What fits: how many sequences, tokens or GPUs.",
     "check": "An engine's start-up log, checked figure by figure.",
     "trace": "Peak cache memory over traces of requests.",
+    "replay": "What a prefix cache of some size hits of a trace.",
     "gpus": "The GPUs that kvcalc knows by name.",
     "models": "The presets: models that kvcalc knows by name.",
     "schema": "The JSON Schema of a command's --json.",

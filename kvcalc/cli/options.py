@@ -104,8 +104,9 @@ class ModelsOptions(ModelOptions):
 
 
 KEYWORDS = """
-among columns context decode_rate dialect engine files gpu_memory gpus memory model names on per_gpu
-prefill_rate prefix reserve sequences settings since skip_bad target time_unit until weights window
+among blocks columns context decode_rate dialect engine files gpu_memory gpus memory model names on
+per_gpu prefill_rate prefix prompts_only reserve sequences settings since skip_bad target time_unit
+until weights window
 """
 OWN_OPTIONS = frozenset(KEYWORDS.split())
 """Keywords of the answers that are options of a command, and no settings of an engine."""

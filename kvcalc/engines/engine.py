@@ -27,6 +27,7 @@ from kvcalc.units import parse_memory, parse_tokens
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card, Memory
     from kvcalc.engines.releases import Standing
+    from kvcalc.engines.replay import Replay
     from kvcalc.engines.server import Server
     from kvcalc.engines.traffic import Sum
     from kvcalc.engines.weights import Weigh
@@ -182,6 +183,12 @@ class Engine(NamedTuple):
     def traffic(self) -> "tuple[Sum, ...] | None":
         """The sums over a trace's requests, without which `trace` refuses it."""
         found: tuple[Sum, ...] | None = part(self.folder, "traffic")
+        return found
+
+    @property
+    def replay(self) -> "Replay | None":
+        """Its prefix cache over a trace, without which `replay` refuses it."""
+        found: Replay | None = part(self.folder, "replay")
         return found
 
     @property

@@ -48,9 +48,9 @@ class Whole(NamedTuple):
     most: int | None = None
 
     def written(self, value: Any) -> tuple[str, ...] | None:
-        """Write the number in digits, if it lies between the limits."""
-        fits = value >= self.least and (self.most is None or value <= self.most)
-        return (str(value),) if fits else None
+        """Write the number in digits, if it is one and lies between the limits."""
+        least = isinstance(value, int) and value >= self.least
+        return (str(value),) if least and (self.most is None or value <= self.most) else None
 
 
 class Share(NamedTuple):

@@ -8,6 +8,7 @@ PARTS = {
     "memory": "MEMORY",
     "weights": "WEIGHTS",
     "traffic": "TRAFFIC",
+    "replay": "REPLAY",
     "server": "SERVER",
     "lines": "LINES",
     "log": "LOG",

@@ -19,6 +19,7 @@ ORACLES = Path(__file__).parents[1] / "oracles"
 FILES = {
     "server.log": ORACLES / "logs" / "gpt-oss-20b.log",
     "requests.csv": ORACLES / "traces" / "azure_code.csv",
+    "requests.jsonl": ORACLES / "traces" / "replay" / "tree_small.jsonl",
     "config.json": ORACLES / "configs" / "Qwen--Qwen3.5-27B.json",
 }
 """What the commands of the skill read, by the names that it gives."""
@@ -39,6 +40,8 @@ MORE = [
     "fit llama-3.1-405b --gpu rtx-4090 --gpus 1 -c 8K",
     "diff k-exaone-236b-a23b vllm sglang -c 8K",
     "trace qwen3-8b requests.csv --prefill-rate 50000 --decode-rate 30 --gpu h100 -e ideal,vllm",
+    "replay k-exaone-236b-a23b requests.jsonl --blocks 500,2K",
+    "replay llama-3.1-8b requests.jsonl --blocks 500 --each",
     "gpus",
 ]
 COMMANDS = sorted({*(one.command.removeprefix("kvcalc ") for one in QUESTIONS), *MORE})

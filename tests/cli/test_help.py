@@ -57,7 +57,7 @@ def test_help_fits_a_screen(cli: Cli, command: str) -> None:
 
 
 AS_STARTED = {"estimate", "sweep", "explain", "formula"}
-ON_A_CARD = {*AS_STARTED, "compare", "diff", "fill", "fit", "sheet", "trace"}
+ON_A_CARD = {*AS_STARTED, "compare", "diff", "fill", "fit", "replay", "sheet", "trace"}
 
 
 def test_an_option_means_one_thing_on_every_command(cli: Cli) -> None:

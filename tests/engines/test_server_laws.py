@@ -56,6 +56,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "release": st.sampled_from(["0.33.0", "0.25.1"]),
         "strict_version": BOOLS,
         "enable_prefix_caching": BOOLS,
+        "prefix_cache_retention_interval": st.sampled_from([0, 1, 1024, "none"]),
         "kv_connector": st.sampled_from(["LMCacheConnectorV1", "A,B", ","]),
         "enable_kv_cache_events": BOOLS,
         "enable_chunked_prefill": BOOLS,
@@ -186,7 +187,7 @@ SOMETIMES_SAID = {
     "vllm": {
         "all2all_backend",
         *("kv_cache_dtype_skip_layers", "num_speculative_tokens", "speculative_method"),
-        *("mamba_cache_mode", "kv_connector"),
+        *("mamba_cache_mode", "kv_connector", "prefix_cache_retention_interval"),
     },
     # A draft needs an algorithm, which kvcalc has not; its backends are more than the option's.
     "sglang": {

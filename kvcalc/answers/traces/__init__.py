@@ -21,7 +21,7 @@ from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
-from kvcalc.readers.traces.service import Service, number, rate
+from kvcalc.readers.traces.service import Service, number, service
 from kvcalc.readers.traces.table import Loaded, connect, load
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Records
@@ -92,7 +92,7 @@ def trace(
         raise RequestError.about(
             "until", f"found {until:,} microseconds, expected more than since's {since:,}"
         )
-    service = _service(prefill_rate, decode_rate)
+    rates = service(prefill_rate, decode_rate)
     asked = request.named(settings, given)
     on = None if gpu is None else card(gpu)
     if isinstance(model, Cost):
@@ -106,7 +106,7 @@ def trace(
     loaded = load(
         base,
         [files] if isinstance(files, str | Path) else list(files),
-        service=service,
+        service=rates,
         columns=columns,
         time_unit=time_unit,
         skip_bad=skip_bad,
@@ -114,7 +114,7 @@ def trace(
     )
     hits = share(base, loaded.block_tokens) if prefix else None
     sums = Sums(base, prefix, Trim(since, until))
-    rows = _rows(sums, chosen, loaded, service if loaded.modelled else None)
+    rows = _rows(sums, chosen, loaded, rates if loaded.modelled else None)
     if gpus is not None:
         rows = [gpus.counted(rule, row, sums) for rule, row in zip(chosen, rows, strict=True)]
     levels = {
@@ -140,17 +140,8 @@ def _column(rule: Rule) -> str:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-def _service(prefill_rate: object, decode_rate: object) -> Service | None:
-    if prefill_rate is None and decode_rate is None:
-        return None
-    if prefill_rate is None or decode_rate is None:
-        missing = "prefill_rate" if prefill_rate is None else "decode_rate"
-        raise RequestError.about(missing, "missing beside the other rate")
-    return Service(rate(prefill_rate, "prefill_rate"), rate(decode_rate, "decode_rate"))
-
-
 def _rows(
-    sums: Sums, chosen: Sequence[Rule], loaded: Loaded, service: Service | None
+    sums: Sums, chosen: Sequence[Rule], loaded: Loaded, rates: Service | None
 ) -> list[TraceRow]:
     """Sum by each rule; a pool holds the most sequences at once, each as long as the longest."""
     weights = [
@@ -170,7 +161,7 @@ def _rows(
         else:
             peak, at, sequences, *others = next(amounts)
             answer = (peak + rule.fixed, at, sequences, *(one + rule.fixed for one in others))
-        rows.append(_row(rule, answer, loaded, service, sums.prefix))
+        rows.append(_row(rule, answer, loaded, rates, sums.prefix))
     return rows
 
 
@@ -178,7 +169,7 @@ def _row(
     rule: Rule,
     amounts: Sequence[int],
     loaded: Loaded,
-    service: Service | None,
+    rates: Service | None,
     prefix: bool,
 ) -> TraceRow:
     peak, at, sequences, p50, p95, p99, mean = amounts
@@ -198,6 +189,6 @@ def _row(
         mean_bytes=mean,
         requests=loaded.requests,
         requests_without_life=loaded.without_life,
-        prefill_rate=None if service is None else number(service.prefill_rate),
-        decode_rate=None if service is None else number(service.decode_rate),
+        prefill_rate=None if rates is None else number(rates.prefill_rate),
+        decode_rate=None if rates is None else number(rates.decode_rate),
     )

@@ -144,7 +144,7 @@ IGNORED = {
         "--num-scheduler-steps --preemption-mode --scheduler-delay-factor --task",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
-        1: "--prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit",
+        1: "--prefix-caching-hash-algo --prefix-match-unit",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""

@@ -42,6 +42,7 @@ TAKES: Mapping[str, Takes] = {
     "max_num_batched_tokens": Whole("config/scheduler.py"),
     "max_cudagraph_capture_size": Whole("config/compilation.py"),
     "kv_cache_memory_bytes": Whole("config/cache.py"),
+    "prefix_cache_retention_interval": Whole("config/cache.py", least=0),
     "mamba_cache_mode": Choices("config/cache.py, MambaCacheMode", ("none", "align")),
     "mamba_ssm_cache_dtype": Choices(
         "config/cache.py, MambaDType", ("auto", "float32", "float16", "bfloat16")

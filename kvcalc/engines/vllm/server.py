@@ -67,6 +67,7 @@ VALUES = {
     "--max-num-batched-tokens": "max_num_batched_tokens",
     "--max-cudagraph-capture-size": "max_cudagraph_capture_size",
     "--kv-cache-memory-bytes": "kv_cache_memory_bytes",
+    "--prefix-cache-retention-interval": "prefix_cache_retention_interval",
     "--mamba-cache-mode": "mamba_cache_mode",
     "--mamba-ssm-cache-dtype": "mamba_ssm_cache_dtype",
     "--attention-backend": "attention_backend",

@@ -148,6 +148,10 @@ class VllmSettings(ReleasedSettings):
         bool | None,
         About("true or false; with recurrent layers true from 0.28.0 on", "engine/arg_utils.py"),
     ] = None
+    prefix_cache_retention_interval: Annotated[
+        Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**40)] | Literal["none"],
+        About("tokens between the windows that later prompts find; none: all", "config/cache.py"),
+    ] = 0
     mamba_cache_mode: Annotated[
         Literal["align", "none", "all"] | None,
         About("by the layers with prefix caching, none without", "config/cache.py"),

@@ -20,6 +20,26 @@ class Service(NamedTuple):
         c = lcm(read.denominator, wrote.denominator)
         return int(read * c), int(wrote * c), c
 
+    def parts(self, prompt: int, output: int) -> int:
+        """How many microseconds a request lives, each of the two parts rounded down."""
+        return int(prompt * 1_000_000 / self.prefill_rate) + int(
+            output * 1_000_000 / self.decode_rate
+        )
+
+
+def service(prefill_rate: object, decode_rate: object) -> Service | None:
+    """Read the two rates; None where neither is given.
+
+    Raises:
+        RequestError: one is missing beside the other, or is not a rate.
+    """
+    if prefill_rate is None and decode_rate is None:
+        return None
+    if prefill_rate is None or decode_rate is None:
+        missing = "prefill_rate" if prefill_rate is None else "decode_rate"
+        raise RequestError.about(missing, "missing beside the other rate")
+    return Service(rate(prefill_rate, "prefill_rate"), rate(decode_rate, "decode_rate"))
+
 
 def rate(value: object, option: str) -> Fraction:
     """Read a rate in tokens per second: a number, or a fraction such as 1000/3.

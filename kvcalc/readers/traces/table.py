@@ -90,7 +90,7 @@ def load(
     )
     bad = block_tokens = 0
     modelled = False
-    for path in _paths(files):
+    for path in paths(files):
         source = Source(base, path)
         if not source.types:
             continue
@@ -132,7 +132,13 @@ def _made(base: "DuckDBPyConnection") -> tuple[int, int]:
     return int(requests), int(without_life)
 
 
-def _paths(files: Iterable[str | Path]) -> list[Path]:
+def paths(files: Iterable[str | Path]) -> list[Path]:
+    """The files that are named, globs among them.
+
+    Raises:
+        SourceError: nothing is found.
+        RequestError: none is named.
+    """
     found: list[Path] = []
     for file in files:
         text = str(file)

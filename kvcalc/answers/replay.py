@@ -1,0 +1,282 @@
+"""What a prefix cache of some size would have hit, as the engine's own manager has it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kvcalc import engines
+from kvcalc.answers.fit.card import card
+from kvcalc.answers.fit.placing import Placing
+from kvcalc.answers.fit.question import question
+from kvcalc.engines import request
+from kvcalc.engines.engine import Engine, Settings
+from kvcalc.engines.pool import pool
+from kvcalc.engines.replay import Replay, Replayed, Request
+from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.model import Model
+from kvcalc.pools import Pool
+from kvcalc.readers.traces.requests import requests
+from kvcalc.readers.traces.service import Service, number, service
+from kvcalc.readers.weights import Weights
+from kvcalc.records import Records
+
+ONE_AFTER_ANOTHER = "one after another"
+AS_THEY_COME = "as they come"
+"""How requests meet the cache: each alone, or each for its life under a service model."""
+
+
+@dataclass(frozen=True)
+class ReplayRow:
+    """A trace through a prefix cache of one size: `blocks`, in `memory` bytes on a rank.
+
+    Both are None of a cache that is never full. `computed_tokens` are those of prompts that did not
+    hit. `evicted_by_group` counts blocks by group, `peak_blocks` is the most in use at once. Rates
+    are of the service model in tokens per second, None where requests are served one after another
+    (`served`).
+    """
+
+    model: str
+    engine: str
+    engine_version: str
+    window: int | None
+    served: str
+    blocks: int | None
+    memory: int | None
+    requests: int
+    prompt_tokens: int
+    hit_tokens: int
+    computed_tokens: int
+    evicted_blocks: int
+    peak_blocks: int
+    refused: int
+    prefill_rate: int | float | None
+    decode_rate: int | float | None
+    groups: tuple[str, ...]
+    evicted_by_group: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReplayedRequest:
+    """One request of a trace in a cache of one size; `request` counts from 1 as the files go."""
+
+    model: str
+    engine: str
+    window: int | None
+    blocks: int | None
+    request: int
+    prompt_tokens: int
+    hit_tokens: int
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Replays:
+    """A trace's answers: a row for each window and size, and each request of each row."""
+
+    rows: Records[ReplayRow]
+    each: Records[ReplayedRequest]
+
+
+class Size(NamedTuple):
+    """A size of a cache: its blocks, and their bytes on a rank; None where it is never full.
+
+    `settings` are the engine's with this size.
+    """
+
+    blocks: int | None
+    memory: int | None
+    settings: Settings
+
+
+def replay(
+    model: Model,
+    files: str | Path | Iterable[str | Path],
+    *,
+    engine: str = "vllm",
+    window: int | Sequence[int] | None = None,
+    memory: int | Sequence[int] | None = None,
+    blocks: int | Sequence[int] | None = None,
+    gpu: str | None = None,
+    gpus: int | Sequence[int] = 1,
+    prompts_only: bool = False,
+    prefill_rate: object = None,
+    decode_rate: object = None,
+    weights: Weights | int | None = None,
+    reserve: int | None = None,
+    settings: Settings | None = None,
+    **given: Any,
+) -> Replays:
+    """Put the requests of traces through an engine's prefix cache, at each window and size.
+
+    A size is bytes of `memory` on one rank, a number of `blocks`, or what one copy of the model has
+    on so many `gpus` of a kind, as `fit` promises it; without one the cache is never full. Requests
+    are served one after another; with rates, in tokens per second, each holds its prompt's blocks
+    from its time on for input/prefill + output/decode seconds. `prompts_only` leaves answers out.
+    Settings are given as to `kvcalc.cost`.
+
+    Raises:
+        KvcalcError: a file, a line, an engine, a setting or a size is not valid, or the engine's
+            prefix cache was not replayed; the sentence names it.
+    """
+    request.require_model(model)
+    asked = request.named(settings, given)
+    chosen = engines.find(engine)
+    part = chosen.replay
+    if part is None:
+        raise UnsupportedError(
+            f"{chosen.name}: kvcalc does not know what its prefix cache keeps",
+            engine=chosen.name,
+            what="replay",
+        )
+    rates = service(prefill_rate, decode_rate)
+    listed = list(_as_asked(requests(_listed(files)), prompts_only, rates))
+    rows: Records[ReplayRow] = Records()
+    each: Records[ReplayedRequest] = Records()
+    windows = _listed(window) if window is not None else ()
+    for one in [model.with_window(tokens) for tokens in windows] or [model]:
+        asker = _Asker(one, engine, chosen, part, asked)
+        sizes = asker.sizes(memory, blocks, gpu, gpus, weights, reserve)
+        for size, outcome in zip(sizes, asker.run(listed, sizes), strict=True):
+            rows.append(asker.row(size, listed, outcome, rates))
+            each += asker.each(size, listed, outcome)
+    return Replays(rows, each)
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, int | str | Path) else tuple(value)
+
+
+def _as_asked(
+    found: Iterable[Request], prompts_only: bool, rates: Service | None
+) -> Iterator[Request]:
+    for one in found:
+        runs = None if rates is None else rates.parts(one.prompt_tokens, one.output_tokens)
+        yield one._replace(output=() if prompts_only else one.output, runs=runs)
+
+
+class _Asker:
+    """One model of one window on an engine, and what is asked of its prefix cache."""
+
+    def __init__(
+        self, model: Model, called: str, engine: Engine, part: Replay, asked: Mapping[str, Any]
+    ) -> None:
+        self.model = model
+        self.called = called
+        self.engine = engine
+        self.part = part
+        self.asked = dict(asked)
+
+    def sizes(
+        self,
+        memory: Any,
+        blocks: Any,
+        gpu: str | None,
+        gpus: Any,
+        weights: Weights | int | None,
+        reserve: int | None,
+    ) -> list[Size]:
+        """The sizes that are asked for, and with a GPU the settings that follow from it."""
+        kinds = {"memory": memory, "blocks": blocks, "gpu": gpu}
+        given = [name for name, value in kinds.items() if value is not None]
+        if len(given) > 1:
+            raise RequestError.about(given[1], f"found beside {given[0]}; give one size")
+        if gpu is not None:
+            return [self._on(gpu, count, weights, reserve) for count in _listed(gpus)]
+        if memory is not None:
+            return [self._of(self._pool(size), size) for size in _listed(memory)]
+        if blocks is not None:
+            return [self._of_blocks(count) for count in _listed(blocks)]
+        return [Size(None, None, self.settings)]
+
+    def _pool(self, memory: int) -> Pool:
+        return pool(self.model, self.called, memory=memory, **self.asked)
+
+    def _of(self, cut: Pool, memory: int) -> Size:
+        return Size(cut.figures[self.part.size], memory, self.settings)
+
+    def _of_blocks(self, count: int) -> Size:
+        if type(count) is not int or count < 1:
+            raise RequestError.of("blocks", count, "a positive int")
+        size = count * self._pool(0).figures[self.part.block_bytes]
+        return Size(count, size, self.settings)
+
+    def _on(self, gpu: str, gpus: int, weights: Weights | int | None, reserve: int | None) -> Size:
+        """What one copy of the model has on GPUs, as its start promises."""
+        asked = question(
+            self.model,
+            on=card(gpu),
+            engine=self.called,
+            weights=weights,
+            reserve=reserve,
+            **self.asked,
+        )
+        copy = Placing(asked).on(gpus).promised
+        if copy.ranks != gpus:
+            raise RequestError.of(
+                "gpus", gpus, f"{copy.ranks} of one copy of the model: each copy has its own cache"
+            )
+        if min(copy.caches) <= 0:
+            raise RequestError.about("gpus", f"{gpus} x {gpu} leave no room for the cache")
+        cut = copy.pool(self.model.longest_context)
+        return Size(cut.figures[self.part.size], min(copy.caches), copy.parsed)
+
+    def run(self, listed: Sequence[Request], sizes: Sequence[Size]) -> list[Replayed]:
+        """Replay the requests at each size; those of the same settings together."""
+        found: list[Replayed] = []
+        with request.said_by(self.engine):
+            for settings, alike in groupby(sizes, key=lambda size: size.settings):
+                blocks = [size.blocks for size in alike]
+                found += self.part.run(self.model, settings, listed, blocks)
+        return found
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings as the engine reads them."""
+        return request.parsed_settings(self.called, None, self.asked)
+
+    def row(
+        self, size: Size, listed: Sequence[Request], outcome: Replayed, rates: Service | None
+    ) -> ReplayRow:
+        """Sum the outcome of one size."""
+        prompts = sum(one.prompt_tokens for one in listed)
+        hits = sum(outcome.hits)
+        return ReplayRow(
+            model=self.model.name,
+            engine=self.engine.name,
+            engine_version=size.settings.engine_version(self.engine.version),
+            window=self.model.window,
+            served=ONE_AFTER_ANOTHER if rates is None else AS_THEY_COME,
+            blocks=size.blocks,
+            memory=size.memory,
+            requests=len(listed),
+            prompt_tokens=prompts,
+            hit_tokens=hits,
+            computed_tokens=prompts - hits - sum(listed[n].prompt_tokens for n in outcome.refused),
+            evicted_blocks=sum(outcome.evicted),
+            peak_blocks=outcome.peak,
+            refused=len(outcome.refused),
+            prefill_rate=None if rates is None else number(rates.prefill_rate),
+            decode_rate=None if rates is None else number(rates.decode_rate),
+            groups=self.part.groups(self.model, size.settings),
+            evicted_by_group=outcome.evicted,
+        )
+
+    def each(
+        self, size: Size, listed: Sequence[Request], outcome: Replayed
+    ) -> Iterator[ReplayedRequest]:
+        """Each request's outcome."""
+        refused = set(outcome.refused)
+        for place, (one, hit) in enumerate(zip(listed, outcome.hits, strict=True)):
+            yield ReplayedRequest(
+                model=self.model.name,
+                engine=self.engine.name,
+                window=self.model.window,
+                blocks=size.blocks,
+                request=place + 1,
+                prompt_tokens=one.prompt_tokens,
+                hit_tokens=hit,
+                refused=place in refused,
+            )

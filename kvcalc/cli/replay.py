@@ -1,0 +1,95 @@
+"""`kvcalc replay`: a trace through an engine's prefix cache."""
+
+from typing import Annotated
+
+import typer
+
+from kvcalc.answers.replay import replay as answer
+from kvcalc.cli.amounts import amounts
+from kvcalc.cli.gpu import LoadOptions
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import GPU, SettingsOptions, preset_names
+from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.progress import working
+from kvcalc.errors import RequestError
+from kvcalc.outputs.pages.replay import replay_page
+from kvcalc.readers import read
+from kvcalc.units import parse_memory
+
+
+@grouped
+def replay(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
+        ),
+    ],
+    files: Annotated[
+        list[str], typer.Argument(help="Traces, or globs of them: a line of JSON per request.")
+    ],
+    settings: SettingsOptions,
+    output: OutputOptions,
+    load: LoadOptions,
+    engine: Annotated[
+        str, typer.Option("-e", "--engine", help="The engine whose prefix cache it is.")
+    ] = "vllm",
+    window: Annotated[
+        list[str] | None,
+        typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
+    ] = None,
+    memory: Annotated[
+        list[str] | None,
+        typer.Option(help="Memory of the cache on a rank, as 40GiB,80GiB; repeatable."),
+    ] = None,
+    blocks: Annotated[
+        list[str] | None,
+        typer.Option(help="Blocks of the cache (num_gpu_blocks), as 16K,32K; repeatable."),
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help=f"{GPU} The cache is what a start leaves on it.")
+    ] = None,
+    gpus: Annotated[
+        list[str] | None, typer.Option(help="GPUs of one copy of the model, as 2,4; repeatable.")
+    ] = None,
+    prompts_only: Annotated[
+        bool, typer.Option("--prompts-only", help="Leave the answers out of the cache.")
+    ] = False,
+    prefill_rate: Annotated[
+        str | None,
+        typer.Option(help="Prompt tokens per second: requests hold their blocks meanwhile."),
+    ] = None,
+    decode_rate: Annotated[
+        str | None, typer.Option(help="Output tokens per second, beside --prefill-rate.")
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="A row per request, with -f csv.")] = False,
+) -> None:
+    """Find what a prefix cache hits of a trace, exactly as the engine's own manager does.
+
+    kvcalc replay k-exaone-236b-a23b trace.jsonl -w 4096,128 --memory 40GiB,80GiB
+    """
+    if gpu is None and (option := load.given or ("--gpus" if gpus else None)) is not None:
+        raise RequestError.about(option, "found without --gpu")
+    chosen = read(model).model
+    sizes = [text for texts in memory or () for text in texts.split(",")]
+    with working("replaying the trace"):
+        found = answer(
+            chosen,
+            files,
+            engine=engine,
+            window=amounts(window, "--window") or None,
+            memory=[parse_memory(text, "--memory") for text in sizes] or None,
+            blocks=amounts(blocks, "--blocks") or None,
+            gpu=gpu,
+            gpus=amounts(gpus, "--gpus") or 1,
+            prompts_only=prompts_only,
+            prefill_rate=prefill_rate,
+            decode_rate=decode_rate,
+            weights=load.read_weights(model, chosen) if gpu is not None else None,
+            reserve=load.reserve_bytes,
+            **settings.settings(),
+        )
+    if each:
+        output.write_rows(found.each, lambda: replay_page(found))
+    else:
+        output.write_rows(found.rows, lambda: replay_page(found), whole=True)

@@ -1,0 +1,273 @@
+"""The pool of one size while requests come and go: what is free, and in which order names go.
+
+vLLM 0.33.0, v1/core/block_pool.py (get_new_blocks, free_blocks, touch) and v1/core/
+kv_cache_manager.py (allocate_slots). Blocks without a name lie at the front of the free ones; the
+named ones lie behind them in the order in which they were given back. A run that is used again
+is left in that order and passed over when its turn comes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvcalc.engines.vllm.prefix_cache.groups import Rules
+from kvcalc.engines.vllm.prefix_cache.life import Left, Life
+from kvcalc.engines.vllm.prefix_cache.lookup import Paths, look_up
+from kvcalc.engines.vllm.prefix_cache.named import Named
+
+if TYPE_CHECKING:
+    from kvcalc.engines.chains import Path
+
+
+class Run(NamedTuple):
+    """Named blocks in the order in which they lose their names: of one group deepest first.
+
+    Of several groups, or `striped`, one of each in turn, from the first depth on. `freed` is when
+    they were given back.
+    """
+
+    groups: tuple[int, ...]
+    chain: int
+    lo: int
+    hi: int
+    freed: int
+    striped: bool = False
+
+
+class Held(NamedTuple):
+    """Blocks of a group that a request uses, all of one naming."""
+
+    group: int
+    chain: int
+    lo: int
+    hi: int
+    named: int
+
+
+class Admitted(NamedTuple):
+    """A request that runs: the tokens that hit, its life and path, and what it found.
+
+    `named` tells the copies of blocks that it names.
+    """
+
+    hit: int
+    pin: int
+    life: Life
+    paths: Paths
+    named: int
+    found: list[Held]
+
+
+Lives = Callable[[int, int], Life]
+"""The life of a request by its hit and pin."""
+
+
+class Manager:
+    """A pool of `usable` blocks, the null block apart.
+
+    `evicted` counts the blocks of each group that lost their names, `peak` is the most in use at
+    once. `log` is told each run that loses its name, if given.
+    """
+
+    def __init__(
+        self, rules: Rules, usable: int, log: Callable[[Run], object] | None = None
+    ) -> None:
+        self.rules = rules
+        self.usable = usable
+        self.log = log
+        self.unnamed = self.free = usable
+        self.evicted = [0] * len(rules.kind_of)
+        self.peak = 0
+        self.pinned = 0
+        self.groups = [Named() for _ in rules.kind_of]
+        self.queue: deque[Run] = deque()
+        self._now = 0
+
+    def admit(
+        self, prompt: int, paths: Paths, lives: Lives, *, to_its_end: bool = False
+    ) -> Admitted | None:
+        """Look a prompt up and use what is found; None, and nothing changed, without room.
+
+        The engine asks for room for the prompt; `to_its_end` for all that it will hold.
+        """
+        hit, most = look_up(self.rules, self.groups, paths, prompt)
+        pin = most if most > hit else 0
+        life = lives(hit, pin)
+        found = sum(hi - lo for lo, hi in life.used)
+        if (to_its_end and life.peak > self.usable) or (
+            life.lacks + found > self.free and life.lacks + self._free_of(life, paths) > self.free
+        ):
+            return None
+        self.pinned += pin > 0
+        self._now += 1
+        return Admitted(hit, pin, life, paths, self._now, list(self._use(life, paths)))
+
+    def _free_of(self, life: Life, paths: Paths) -> int:
+        """How many of the blocks that a request finds no other uses."""
+        return sum(
+            min(piece.hi, hi) - max(piece.lo, lo)
+            for group, span in enumerate(life.used)
+            for chain, lo, hi in self._parts(group, paths, *span)
+            for piece in self.groups[group].found[chain]
+            if not piece.users and piece.lo < hi and piece.hi > lo
+        )
+
+    def _use(self, life: Life, paths: Paths) -> Iterator[Held]:
+        for group, span in enumerate(life.used):
+            for chain, lo, hi in self._parts(group, paths, *span):
+                for piece in self.groups[group].use(chain, lo, hi):
+                    if piece.users == 1:
+                        self.free -= piece.hi - piece.lo
+                    yield Held(group, chain, piece.lo, piece.hi, piece.named)
+
+    def _parts(self, group: int, paths: Paths, lo: int, hi: int) -> list[tuple[int, int, int]]:
+        """The chains of a group's blocks between two depths."""
+        if lo >= hi:
+            return []
+        path: Path = paths[self.rules.kind_of[group].block]
+        return [
+            (chain, max(start, lo), min(end, hi))
+            for chain, start, end in path
+            if start < hi and end > lo
+        ]
+
+    def run(self, admitted: Admitted) -> int | None:
+        """Take a request's steps; the number of those taken before one that finds no room."""
+        self._now += 1
+        for place, step in enumerate(admitted.life.steps):
+            for left in step.left:
+                self._leave(admitted, left)
+            self.free += step.unnamed
+            if step.takes > self.free:
+                self.unnamed += step.unnamed
+                return place
+            for group, lo, hi in step.named:
+                for part in self._parts(group, admitted.paths, lo, hi):
+                    self.groups[group].name(*part, admitted.named)
+            short = max(0, step.most - self.unnamed)
+            self.unnamed += short + step.unnamed - step.takes
+            self.free -= step.takes
+            self._evict(short)
+            self.peak = max(self.peak, self.usable - self.free + step.above)
+        return None
+
+    def _leave(self, admitted: Admitted, left: Left) -> None:
+        """Give named blocks back, to the back of the free ones."""
+        if not left.striped or (len(left.groups) == 1 and left.hi - left.lo == 1):
+            for group in left.groups:
+                self._back(admitted, group, left.lo, left.hi)
+            return
+        freed = [
+            [
+                (chain, *span)
+                for chain, lo, hi in self._parts(group, admitted.paths, left.lo, left.hi)
+                for span in reversed(self._freed(admitted, group, chain, lo, hi))
+            ]
+            for group in left.groups
+        ]
+        if all(one == freed[0] for one in freed):
+            self.queue += [Run(left.groups, *part, self._now, True) for part in freed[0]]
+            return
+        self.queue += [
+            Run((group,), chain, place, place + 1, self._now)
+            for place, group, chain in sorted(
+                (place, group, chain)
+                for group, spans in zip(left.groups, freed, strict=True)
+                for chain, lo, hi in spans
+                for place in range(lo, hi)
+            )
+        ]
+
+    def _back(self, admitted: Admitted, group: int, lo: int, hi: int) -> None:
+        """Give named blocks of one group back, deepest first."""
+        for chain, start, end in reversed(self._parts(group, admitted.paths, lo, hi)):
+            self.queue += [
+                Run((group,), chain, *span, self._now)
+                for span in self._freed(admitted, group, chain, start, end)
+            ]
+
+    def _freed(
+        self, admitted: Admitted, group: int, chain: int, lo: int, hi: int
+    ) -> list[tuple[int, int]]:
+        """Give named blocks of a chain back; those whose last user left, deepest first."""
+        named = self.groups[group]
+        spans = []
+        at = hi
+        for held in reversed(admitted.found):
+            if held.group == group and held.chain == chain and held.lo < hi and held.hi > lo:
+                start, end = max(held.lo, lo), min(held.hi, hi)
+                if end < at:
+                    spans += named.leave(chain, end, at, admitted.named, self._now)
+                spans += named.leave(chain, start, end, held.named, self._now)
+                at = start
+        if lo < at:
+            spans += named.leave(chain, lo, at, admitted.named, self._now)
+        self.free += sum(end - start for start, end in spans)
+        return spans
+
+    def end(self, admitted: Admitted) -> None:
+        """Give all that a request still holds back: group by group, its last blocks first."""
+        self._now += 1
+        for group, spans in enumerate(admitted.life.kept):
+            for lo, hi in reversed(spans):
+                self._back(admitted, group, lo, hi)
+        self.unnamed += admitted.life.unnamed
+        self.free += admitted.life.unnamed
+
+    def _evict(self, blocks: int) -> None:
+        """Take blocks from the front of the named ones."""
+        while blocks:
+            run = self.queue.popleft()
+            blocks -= self._striped(run, blocks) if run.striped else self._deepest(run, blocks)
+
+    def _deepest(self, run: Run, blocks: int) -> int:
+        """Evict from one group's run, deepest first; the rest goes back to the front."""
+        (group,) = run.groups
+        taken = 0
+        for lo, hi in self.groups[group].free(run.chain, run.lo, run.hi, run.freed):
+            if taken == blocks:
+                self.queue.appendleft(run._replace(hi=hi))
+                return taken
+            start = max(lo, hi - (blocks - taken))
+            self._lose(run._replace(lo=start, hi=hi))
+            taken += hi - start
+            if start > lo:
+                self.queue.appendleft(run._replace(hi=start))
+                return taken
+        return taken
+
+    def _striped(self, run: Run, blocks: int) -> int:
+        """Evict from groups in turn, while all have the same; else the run falls apart."""
+        groups = len(run.groups)
+        spans = [self.groups[g].free(run.chain, run.lo, run.hi, run.freed) for g in run.groups]
+        if any(one != spans[0] for one in spans):
+            singles = [
+                Run((group,), run.chain, place, place + 1, run.freed)
+                for place in range(run.lo, run.hi)
+                for group in run.groups
+            ]
+            self.queue.extendleft(reversed(singles))
+            return 0
+        taken = 0
+        for lo, hi in reversed(spans[0]):
+            rows, rest = divmod(blocks - taken, groups)
+            end = min(hi, lo + rows)
+            if lo < end:
+                self._lose(run._replace(lo=lo, hi=end))
+                taken += (end - lo) * groups
+            if end < hi:
+                self.queue.appendleft(run._replace(lo=end))
+                if rest:
+                    # A row that is cut goes on as runs of one group each.
+                    self.queue[0] = run._replace(lo=end + 1)
+                    row = [Run((g,), run.chain, end, end + 1, run.freed) for g in run.groups]
+                    self.queue.extendleft(reversed(row))
+                return taken
+        return taken
+
+    def _lose(self, run: Run) -> None:
+        for group in run.groups:
+            self.groups[group].evict(run.chain, run.lo, run.hi, run.freed)
+            self.evicted[group] += run.hi - run.lo
+        if self.log is not None:
+            self.log(run)

@@ -1,0 +1,176 @@
+"""A trace through vLLM's prefix cache: the groups of the model's plan, and pools of any size."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from kvcalc.engines.chains import Chains, coarser
+from kvcalc.engines.replay import Replay, Replayed, Request
+from kvcalc.engines.vllm.caches import SlidingCache
+from kvcalc.engines.vllm.plan import Plan, PlannedGroup, plan
+from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
+from kvcalc.engines.vllm.prefix_cache.manager import Manager
+from kvcalc.engines.vllm.prefix_cache.pace import Asked, as_they_come, one_after_another
+from kvcalc.engines.vllm.prefix_cache.sizes import Order, Size
+from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import UnsupportedError
+from kvcalc.model import Model
+
+RELEASE = "0.33.0"
+"""The release whose prefix cache was read and stepped."""
+
+REPLAYED = ("full_attention", "mla_attention", "sliding_window")
+"""The kinds of cache whose blocks were followed, by vLLM's names."""
+
+ENDLESS = 2**50
+"""Blocks of a pool that is never full."""
+
+
+def rules_of(planned: Plan) -> Rules:
+    """What of a plan its prefix cache depends on.
+
+    Raises:
+        UnsupportedError: the release, a setting or a kind of cache that was not replayed.
+    """
+    model, settings = planned.model, planned.settings
+    _require_replayed(planned)
+    drafted = settings.speculative_method != "none"
+    own = len(model.layers)
+    marked = [any(place >= own for place, _ in group.members) for group in planned.groups]
+    alike: dict[object, list[int]] = {}
+    for number, group in enumerate(planned.groups):
+        alike.setdefault(_spec(group), []).append(number)
+    kinds = []
+    for numbers in alike.values():
+        group = planned.groups[numbers[0]]
+        drops = drafted and (not any(marked) or any(marked[number] for number in numbers))
+        kinds.append(Kind(_window(model, group), group.block, tuple(numbers), drops))
+    rules = Rules(
+        kinds=tuple(sorted(kinds, key=lambda kind: kind.window is not None)),
+        chunk=planned.model.longest_context if settings.whole_prefill else settings.batch,
+        asynchronous=settings.asynchronous,
+        retention=_retention(settings),
+    )
+    _require_known(rules)
+    return rules
+
+
+def _retention(settings: VllmSettings) -> int | None:
+    asked = settings.prefix_cache_retention_interval
+    return None if asked == "none" else asked
+
+
+def _spec(group: PlannedGroup) -> object:
+    cache = group.cache
+    window = cache.window if isinstance(cache, SlidingCache) else None
+    return group.kind, window, cache.shape, group.block, cache.page
+
+
+def _window(model: Model, group: PlannedGroup) -> int | None:
+    cache = group.cache
+    return cache.window if isinstance(cache, SlidingCache) else None
+
+
+def _require_replayed(planned: Plan) -> None:
+    settings = planned.settings
+    found = next((one for _, one in planned.caches if one.kind not in REPLAYED), None)
+    refusals = {
+        "release": settings.standing.version != RELEASE
+        and f"found {settings.standing.version}, expected {RELEASE}, whose prefix cache was read",
+        "enable_prefix_caching": settings.enable_prefix_caching is False
+        and "found false: without a prefix cache nothing hits",
+        "kv_connector": settings.kv_connector
+        and "found a connector, whose hits come from outside of the pool",
+        "decode_context_parallel_size": settings.decode_context_parallel_size > 1
+        and "found more than 1, under which prefix caching was not replayed",
+        "prefill_context_parallel_size": settings.prefill_context_parallel_size > 1
+        and "found more than 1, under which prefix caching was not replayed",
+        "prefix cache": found is not None
+        and f"blocks of {found.layer} layers were not replayed: kvcalc follows full, latent and "
+        "sliding ones",
+    }
+    for what, why in refusals.items():
+        if why:
+            raise UnsupportedError.of(what, why)
+
+
+def _require_known(rules: Rules) -> None:
+    drops = any(kind.drop for kind in rules.kinds)
+    if drops and (rules.retention or len({kind.block for kind in rules.kinds}) > 1):
+        raise UnsupportedError.of(
+            "speculative_method",
+            "found a draft beside an interval of retention or blocks of several lengths, which "
+            "was not replayed",
+        )
+    if any((kind.window or 0) <= rules.alignment for kind in rules.windowed) and not rules.alone:
+        raise UnsupportedError.of(
+            "prefix cache", f"a window of at most {rules.alignment} tokens was not replayed"
+        )
+
+
+def run(
+    model: Model,
+    settings: VllmSettings,
+    requests: Sequence[Request],
+    sizes: Sequence[int | None],
+) -> list[Replayed]:
+    """Put requests through pools of so many blocks, the null block among them.
+
+    Raises:
+        UnsupportedError: as `rules_of`.
+    """
+    rules = rules_of(plan(model, settings))
+    asked = list(asked_of(rules, requests, Chains(rules.unit)))
+    timed = any(request.runs is not None for request in requests)
+    usable = [ENDLESS if size is None else max(0, size - 1) for size in sizes]
+    kind = rules.kinds[0]
+    together: dict[int, Replayed] = {}
+    if rules.alone and kind.window is None and not kind.drop and not timed:
+        together = _together(kind.block, asked, usable)
+    return [together.get(size) or _alone(rules, asked, size, timed) for size in usable]
+
+
+def _together(block: int, asked: Sequence[Asked], usable: Sequence[int]) -> dict[int, Replayed]:
+    """Pools of all sizes that hold every request, at once."""
+    peak = max((-(-one.stored // block) for one in asked), default=0)
+    order = Order(block)
+    pools = [Size(size) for size in dict.fromkeys(usable) if size >= peak]
+    for one in asked:
+        order.serve(one, pools)
+    return {pool.usable: Replayed(tuple(pool.hits), (), (pool.evicted,), peak) for pool in pools}
+
+
+def _alone(rules: Rules, asked: Sequence[Asked], usable: int, timed: bool) -> Replayed:
+    """A pool of one size."""
+    manager = Manager(rules, usable)
+    outcome = (as_they_come if timed else one_after_another)(manager, asked)
+    return Replayed(
+        tuple(outcome.hits), tuple(outcome.refused), tuple(manager.evicted), manager.peak
+    )
+
+
+def asked_of(rules: Rules, requests: Iterable[Request], chains: Chains) -> Iterator[Asked]:
+    """Find the path of each request among those of all before it."""
+    for request in requests:
+        prompt, output = request.prompt_tokens, request.output_tokens
+        path = chains.path([*request.prompt, *request.output])
+        paths = {kind.block: coarser(path, kind.block // rules.unit) for kind in rules.kinds}
+        held = request.runs is not None
+        stored = prompt + max(0, output - 1) * (not held)
+        yield Asked(prompt, stored, paths, request.start, request.runs or 0, {})
+
+
+def groups(model: Model, settings: VllmSettings) -> tuple[str, ...]:
+    """The groups in the order in which they take and give back blocks."""
+    return tuple(
+        group.cache.layer if window is None else f"{group.cache.layer} {window:,}"
+        for group in plan(model, settings).groups
+        for window in [_window(model, group)]
+    )
+
+
+REPLAY = Replay(
+    size="num_gpu_blocks",
+    block_bytes="bytes_per_block",
+    run=run,
+    groups=groups,
+    measured="vLLM 0.33.0's own KVCacheManager, stepped on 216 traces",
+)
