@@ -27,6 +27,7 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.readers.log import read_log
+from kvcalc.readers.metrics import fetched, is_address
 from kvcalc.readers.preset import read as read_preset
 from kvcalc.spelling import hint
 from kvcalc.units import parse_tokens
@@ -51,9 +52,10 @@ def check(
 ) -> list[Checked]:
     """Check each figure that an engine's start-up log prints.
 
-    `log` is a file's path, or an open binary file, which is read once. A model and settings that
-    are given override those that the log names; settings are given as to `kvcalc.cost`, and
-    include context and sequences.
+    `log` is a file's path, the address of a running server's metrics
+    (http://localhost:8000/metrics), or an open binary file, which is read once. A model and
+    settings that are given override those that the log names; settings are given as to
+    `kvcalc.cost`, and include context and sequences.
 
     Raises:
         KvcalcError: the log cannot be read or has no figure to check, or a setting that the engine
@@ -61,7 +63,7 @@ def check(
     """
     if isinstance(log, str | Path):
         name = str(log)
-        with opened(Path(log)) as stream:
+        with fetched(name) if is_address(name) else opened(Path(log)) as stream:
             found = read(stream, name)
     else:
         name = str(getattr(log, "name", "log")).strip("<>")

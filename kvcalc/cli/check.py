@@ -26,7 +26,9 @@ KEYWORDS = frozenset({"log", "model", "settings"})
 def check(
     given: SettingsOptions,
     output: OutputOptions,
-    log: Annotated[str, typer.Argument(help="A log file, or - for stdin.")] = STDIN,
+    log: Annotated[
+        str, typer.Argument(help="A log file, - for stdin, or http://HOST:PORT/metrics.")
+    ] = STDIN,
     model: Annotated[
         str | None,
         typer.Option(

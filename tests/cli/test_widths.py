@@ -30,6 +30,7 @@ PAGES = {
     "grid": ["fit", KEXAONE, LLAMA, "--gpu", "h200,h100", *GRID, "--price", "h200=3.5,h100=2"],
     "check": ["check", str(ORACLES / "logs" / "gpt-oss-20b.log"), "--model", "gpt-oss-20b"],
     "trace": ["trace", KEXAONE, str(ORACLES / "traces" / "mooncake.jsonl"), *LIVING],
+    "replay": ["replay", KEXAONE, str(ORACLES / "traces" / "mooncake.jsonl")],
     "gpus": ["gpus"],
     "models": ["models"],
 }

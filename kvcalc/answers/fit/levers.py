@@ -3,7 +3,6 @@
 from kvcalc.answers.fit import Answer
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import server_writer
-from kvcalc.engines.server import Wanted
 from kvcalc.errors import KvcalcError
 from kvcalc.units import binary_size
 
@@ -41,6 +40,4 @@ def _flag(replica: Replica, name: str, value: object) -> str | None:
     server = replica.question.engine.server
     if server is None:
         return None
-    given = server.prepare(Wanted(replica.question.model, {name: value})).given
-    (spelled, said), *_ = given.items()
-    return server_writer.flag(server, spelled, said)
+    return server_writer.flags(server, replica.question.model, {name: value})

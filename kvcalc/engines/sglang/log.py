@@ -25,7 +25,13 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-from kvcalc.engines.sglang import log_compressed, log_failed, log_memory, log_states
+from kvcalc.engines.sglang import (
+    log_compressed,
+    log_failed,
+    log_gauges,
+    log_memory,
+    log_states,
+)
 from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
@@ -174,6 +180,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **log_states.RULES,
     **log_compressed.RULES,
     **log_failed.RULES,
+    **log_gauges.RULES,
     **log_memory.RULES,
     "limits": _limits,
 }
@@ -183,6 +190,7 @@ LOG = EngineLog(
     patterns=(
         *(*PATTERNS, *log_states.PATTERNS),
         *(*log_compressed.PATTERNS, *log_failed.PATTERNS, *log_memory.PATTERNS),
+        *log_gauges.PATTERNS,
     ),
     check=check,
     spellings={

@@ -27,6 +27,7 @@ from kvcalc.engines.vllm import (
     log_blocks,
     log_budget,
     log_config,
+    log_gauges,
     log_layout,
     log_memory,
     log_refused,
@@ -189,6 +190,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **log_layout.RULES,
     **log_memory.RULES,
     **log_budget.RULES,
+    **log_gauges.RULES,
 }
 """How each kind of line is checked."""
 
@@ -196,6 +198,7 @@ LOG = EngineLog(
     patterns=(
         *(*log_blocks.PATTERNS, *PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
         *(*log_config.PATTERNS, *log_refused.PATTERNS, *log_budget.PATTERNS),
+        *log_gauges.PATTERNS,
     ),
     check=check,
     spellings=log_config.SPELLINGS,

@@ -57,16 +57,16 @@ class Failed:
         context, share = given.pop("context", self.context), given.pop("share", None)
         pool = self.run.changed(given)
         room = self.available + self._freed(given) + self._shared(share)
-        needed = max(self.needs(pool, context), self._sequences(pool) * pool.block)
+        needed = max(self.needs(pool, context), self.sequences(pool) * pool.block)
         return f"needs {_gib(needed)} of {_gib(room)} GiB" if needed <= room else None
 
     def short_of(self) -> int:
         """Bytes that are missing."""
         pool = self.run.pool
-        needed = max(self.needs(pool, self.context), self._sequences(pool) * pool.block)
+        needed = max(self.needs(pool, self.context), self.sequences(pool) * pool.block)
         return needed - self.available
 
-    def _sequences(self, pool: RunPool) -> int:
+    def sequences(self, pool: RunPool) -> int:
         """Sequences that each need a block of their own."""
         return pool.plan.settings.sequences_at_once if pool.plan.bounds_sequences else 0
 
@@ -111,7 +111,7 @@ def _share(failed: Failed) -> Iterator[Changes]:
 def _batch(failed: Failed) -> Iterator[Changes]:
     settings = failed.run.pool.plan.settings
     for tokens in BATCHES:
-        if max(1, failed._sequences(failed.run.pool)) <= tokens < settings.batch:
+        if max(1, failed.sequences(failed.run.pool)) <= tokens < settings.batch:
             yield {"max_num_batched_tokens": tokens}
 
 

@@ -1,0 +1,54 @@
+"""What a running SGLang says of its pools: the tokens in use, and their share.
+
+Read in SGLang 0.5.23 (srt/observability/metrics_collector.py): the share is of the fullest pool.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+
+from kvcalc.engines.log import AGREES, DIFFERS, Checked, Found, Printed, pattern
+from kvcalc.engines.sglang.log_run import Run
+
+GAUGE = r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:e[+-][0-9]{1,3})?"
+"""A number, as Prometheus' clients print a float."""
+
+LABELS = r"(?:\{[^}]{0,400}\})?"
+
+PATTERNS = (
+    *(
+        pattern(kind, f"sglang:{name}", rf"sglang:{name}{LABELS} (?P<{kind}>{GAUGE})")
+        for kind, name in (
+            ("usage", "token_usage"),
+            ("in_use", "num_used_tokens"),
+            ("limit", "max_total_num_tokens"),
+        )
+    ),
+    pattern("name", "sglang:token_usage", r'model_name="(?P<named>[^"]{1,200})"'),
+)
+
+MISSING = "sglang:num_used_tokens or sglang:max_total_num_tokens is missing"
+FULLER = "another pool is fuller than that of full attention, and the fullest counts"
+
+ROUNDED = Fraction(1, 100)
+"""Some releases round the share to hundredths."""
+
+
+def _usage(run: Run, line: Found) -> Iterator[Checked]:
+    """The share of the pool's tokens that are in use."""
+    usage = Fraction(line.values["usage"])
+    printed = Printed(line.line, "token usage (share)", str(float(usage)), places=9)
+    used, limit = (run.least(name) for name in ("in_use", "limit"))
+    if used is None or not limit:
+        yield printed.cannot(MISSING)
+        return
+    ours = used / limit
+    if usage > ours + ROUNDED:
+        yield printed.cannot(FULLER)
+        return
+    verdict = AGREES if abs(usage - ours) <= ROUNDED else DIFFERS
+    why = f"{int(used):,} of {int(limit):,} tokens"
+    yield Checked(line.line, printed.figure, float(usage), float(ours), verdict, why)
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"usage": _usage}
+"""How each kind of line is checked."""
