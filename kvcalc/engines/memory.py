@@ -76,9 +76,9 @@ class Budget(NamedTuple):
     share: Fraction | None
 
 
-def whole_budget(model: Model, settings: Any, budget: int) -> int:
-    """Requests can use all that the cache gets."""
-    return budget
+def whole_budget(model: Model, settings: Any, budget: Bytes) -> int:
+    """Requests can use all that the cache gets, on the GPU where that is least."""
+    return budget if isinstance(budget, int) else min(budget)
 
 
 def whole_blocks(pool: "Callable[[Model, Any, Any, int], Pool]", held_back: int) -> Usable:

@@ -480,3 +480,12 @@ def test_a_bare_config_fits_by_its_own_parameters(cli: Cli) -> None:
     fit = json.loads(cli(*asked, "--json").out)
     assert fit["fits"]
     assert fit["weights_per_gpu"] > 671e9 / 8
+
+
+def test_cards_with_different_rooms_hold_what_the_least_holds(cli: Cli) -> None:
+    """llama.cpp's last card holds the output, and each has a compute buffer of its own."""
+    asked = ("llama-3.1-70b", "--gpu", "rtx-4090", "--gpus", "2", "-e", "llama.cpp", "-c", "8K")
+    outcome = cli("fit", *asked, "--weights", "40GB", "--json")
+    assert outcome.code in (0, 1)
+    fit = json.loads(outcome.out)
+    assert fit["promised_cache_memory_per_gpu"] < 24 * 2**30 - fit["weights_per_gpu"]
