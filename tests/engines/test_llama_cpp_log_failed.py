@@ -57,10 +57,19 @@ def test_a_cache_that_did_not_fit_is_confirmed_and_the_least_changes_named() -> 
     assert (row.printed, row.ours, row.verdict) == (8 * 2**30, 8 * 2**30, AGREES)
     assert flags(rows) == [
         "--cache-type-k q4_0 --cache-type-v q4_0",
-        "--ctx-size 15360",
+        "--ctx-size 12288",
         "--no-kv-offload",
     ]
     assert flags(log(8 * 2**30, free=24_000))[0] == "--cache-type-k q8_0 --cache-type-v q8_0"
+
+
+def test_the_graph_counts_too() -> None:
+    """A micro-batch's logits and hidden states, 306.75 MiB of f32, and twice that at the most."""
+    for free, shorter in (
+        (18_927 + 614 + 16 + 1, []),
+        (18_927 + 614 + 256 + 1, ["--ctx-size 1024"]),
+    ):
+        assert [one for one in flags(log(8 * 2**30, free=free)) if "ctx" in one] == shorter
 
 
 def test_a_size_that_is_not_the_caches_differs_and_nothing_is_named() -> None:

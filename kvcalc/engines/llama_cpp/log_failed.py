@@ -6,10 +6,12 @@ and as older versions had them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, places_of
 from kvcalc.engines.llama_cpp.log_run import FULL, Run
+from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (
     AGREES,
     NO_MODEL,
@@ -22,6 +24,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.log_remedies import Changes, least
+from kvcalc.engines.memory import Card, Free
 from kvcalc.formula.inverse import largest
 
 DEVICE = r"(?P<device>[A-Za-z]{1,20}[0-9]{0,3})"
@@ -52,6 +55,9 @@ OTHERS = {
     "no graph": "what a graph computes in, which kvcalc does not count",
 }
 """What else a buffer is of, by the line that follows."""
+
+ANY_CARD, ANY_ROOM = Card("", 0, 0), Free(0, Fraction(1))
+"""The graph's buffer depends on neither."""
 
 SMALLER_TYPES = ("q8_0", "q4_0")
 UBATCHES = (2048, 1024, 512, 256, 128)
@@ -99,7 +105,10 @@ def _is_of(line: Found, kind: str, device: str) -> bool:
 
 
 def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
-    """The least change of each kind with which the caches fit where the weights leave room."""
+    """The least change of each kind with which caches and graph fit where the weights leave room.
+
+    Of the graph's buffer the most counts that it may take.
+    """
     from kvcalc.engines.llama_cpp.server import SERVER
 
     assert run.subject.model is not None
@@ -108,16 +117,16 @@ def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
     def need(changes: Changes) -> int:
         given = dict(changes)
         tokens, count = given.pop("context", total), given.pop("sequences", run.sequences)
-        size: int = cost(model, run.settings(given)).per_gpu(tokens // count, sequences=count)
-        return size
+        settings = run.settings(given)
+        size: int = cost(model, settings).per_gpu(tokens // count, sequences=count)
+        (graph,) = parts(model, settings, ANY_CARD, ANY_ROOM)
+        return size + sum(part.high for part in graph)
 
     def starts(changes: Changes) -> str | None:
         needed = need(changes)
         if needed > room:
             return None
-        return (
-            f"needs {needed / MIB:,.2f} of {room / MIB:,.2f} MiB, beside what a graph computes in"
-        )
+        return f"needs up to {needed / MIB:,.2f} of {room / MIB:,.2f} MiB, its graph included"
 
     longest = largest(lambda tokens: need({"context": tokens * run.sequences}) <= room, total)
     kinds: Sequence[Sequence[Changes]] = (
