@@ -9,7 +9,7 @@ from kvcalc.outputs.workbook.inputs import Input
 from kvcalc.outputs.workbook.layout import FIRST_ROW
 from kvcalc.outputs.workbook.plan_answers import Answer
 
-WIDTHS = (23, 22, 46, 3, 20, 26, 58, 28)
+WIDTHS = (23, 22, 46, 3, 20, 26, 58, 34)
 """The last column is for long formulas, which lie over it."""
 INPUT, ANSWER = 1, 5
 
