@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
+from kvcalc.answers.workbook.start import USUAL_GPU
 from kvcalc.errors import RequestError
 from kvcalc.readers.reading import Reading
 
@@ -27,7 +28,6 @@ MOST = {
 }
 """Upper bounds of inputs; up to these, dividends in formulas stay below 2^47, as they must."""
 
-USUAL_GPU = "h200"
 MOST_GPUS = 2**20
 
 MAX_EXACT = 2**53

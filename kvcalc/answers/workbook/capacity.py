@@ -40,13 +40,20 @@ def memory_rule(engine: str) -> MemoryRule:
 
 
 def weights_per_gpu(one: Combination) -> int | None:
-    """Bytes of weights on one rank, divided evenly."""
+    """Bytes of weights on one rank: as the engine loads them, else divided evenly."""
+    if one.started is not None:
+        return one.started.weights
     whole = one.listed.weights_bytes
     return None if whole is None else -(-whole // one.tensor_parallel_size)
 
 
+def reserve(one: Combination) -> int:
+    """Bytes that a start may take beside weights and cache on Plan's first GPU; 0: not known."""
+    return 0 if one.started is None else one.started.most
+
+
 def budget(one: Combination, card: Card) -> int | None:
-    """Bytes on one GPU for the cache; below 0 if the weights do not fit."""
+    """Bytes on one of Plan's first GPU for the cache; below 0 if the weights do not fit."""
     own, share, loaded = (
         engines.find(one.engine).memory,
         memory_rule(one.engine).share,
@@ -54,7 +61,7 @@ def budget(one: Combination, card: Card) -> int | None:
     )
     if own is None or loaded is None or isinstance(share, str):
         return None
-    return own.budget(card, loaded, 0, Fraction(str(share))).cache
+    return own.budget(card, loaded, reserve(one), Fraction(str(share))).cache
 
 
 def usable(one: Combination, cache: int, block: int) -> int:

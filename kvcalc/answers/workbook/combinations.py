@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kvcalc.answers.fit.card import card
+from kvcalc.answers.workbook.start import USUAL_GPU, Start, start
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines import find, request
@@ -12,7 +13,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 from kvcalc.readers.reading import Reading
-from kvcalc.readers.weights import read_weights
+from kvcalc.readers.weights import Weights, read_weights
 
 BETWEEN_PARTS = "|"
 """Separates the parts of a key; no name contains it."""
@@ -38,12 +39,17 @@ class Listed:
         return bits / 8 if bits % 8 else bits // 8
 
     @cached_property
-    def weights_bytes(self) -> int | None:
-        """Bytes of all weights, as `fit` counts them; None if nothing tells how large they are."""
+    def weights(self) -> Weights | None:
+        """All weights, as `fit` counts them; None if nothing tells how large they are."""
         try:
-            return read_weights(self.asked, self.model).bytes
+            return read_weights(self.asked, self.model)
         except KvcalcError:
             return None
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """Bytes of all weights, None if they are not known."""
+        return None if self.weights is None else self.weights.bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Combination:
     """A model on an engine with an element type and ranks: its cost, or the sentence why not.
 
     `most_sequences` is how many the engine runs at once, None without a limit;
-    `refused_sequences` is the sentence for more.
+    `refused_sequences` is the sentence for more. `gpu` is the one that Plan starts with.
     """
 
     listed: Listed
@@ -62,6 +68,7 @@ class Combination:
     most_sequences: int | None = None
     refused_sequences: str = ""
     error: str = ""
+    gpu: str = USUAL_GPU
 
     @property
     def key(self) -> str:
@@ -69,6 +76,14 @@ class Combination:
         return BETWEEN_PARTS.join(
             (self.listed.name, self.engine, self.kv_cache_dtype, str(self.tensor_parallel_size))
         )
+
+    @cached_property
+    def started(self) -> Start | None:
+        """What a start holds beside the cache; None if it or the weights are not known."""
+        listed, ranks = self.listed, self.tensor_parallel_size
+        if listed.weights is None:
+            return None
+        return start(listed.model, self.engine, ranks, listed.weights, self.gpu)
 
 
 def at(combination: Combination, formula: Formula, context: int, sequences: int = 1) -> int | str:
@@ -106,16 +121,16 @@ def combination(
     one: Listed, engine: str, dtype: str, ranks: int, gpu: str | None = None
 ) -> Combination:
     """Work out a combination, whose engine must run any number of sequences up to its limit."""
-    asked = (one, engine, dtype, ranks)
+    asked, on = (one, engine, dtype, ranks), gpu or USUAL_GPU
     try:
         cost = cost_of(one.model, engine, dtype, ranks, gpu)
         cost(1)
     except KvcalcError as error:
-        return Combination(*asked, error=str(error))
+        return Combination(*asked, error=str(error), gpu=on)
     limits = cost.formula.limits
     if any(limit.value != SEQUENCES for limit in limits):
         gap = f"{engine} runs only some numbers of sequences"
-        return Combination(*asked, error=f"not in a spreadsheet: {gap}")
+        return Combination(*asked, error=f"not in a spreadsheet: {gap}", gpu=on)
     least = min(limits, key=lambda limit: limit.most, default=None)
     refused = "" if least is None else f"sequences: expected {least.expected}"
-    return Combination(*asked, cost, cost.max_sequences, refused)
+    return Combination(*asked, cost, cost.max_sequences, refused, gpu=on)

@@ -5,8 +5,7 @@ from kvcalc.outputs.workbook.cells import Sheet
 
 NOT_MODELLED = (
     "throughput and latency",
-    "activations, graphs and what else a framework holds (reserve_bytes is yours to give)",
-    "weights that each rank repeats",
+    "what a start takes on another GPU than Plan's first (reserve_bytes is yours to give)",
 )
 
 

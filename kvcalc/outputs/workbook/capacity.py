@@ -8,7 +8,7 @@ count, less those that the engine holds back.
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.answers.workbook import Workbook
 from kvcalc.catalogue import gpus
-from kvcalc.outputs.workbook.cells import Sheet
+from kvcalc.outputs.workbook.cells import Sheet, match
 from kvcalc.outputs.workbook.expected import (
     ASK_FIT,
     MISSING,
@@ -21,7 +21,7 @@ from kvcalc.outputs.workbook.expected import (
     needed,
     shared,
 )
-from kvcalc.outputs.workbook.layout import ENGINES, FORMULAS, GPUS, column_of
+from kvcalc.outputs.workbook.layout import ENGINES, FORMULAS, GPUS, MODELS, column_of
 from kvcalc.outputs.workbook.plan_answers import Answer
 
 TEN_THOUSANDTHS = "ROUND(memory_share*10000,0)"
@@ -39,7 +39,11 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))
     memory = column_of("GPUs", GPUS, "usable_bytes", len(gpus.catalogue()))
     free = f'{_of_engine(book, "share_of")}="free"'
-    loaded = "weights_per_gpu-reserve_bytes"
+    loaded, even = "weights_per_gpu-reserve_bytes", "-INT(-weights_bytes/tensor_parallel_size)"
+    models = column_of("Models", MODELS, "model", len(book.models))
+    all_weights = column_of("Models", MODELS, "weights_bytes", len(book.models))
+    held = f"INDEX({all_weights},{match('model', models)})"
+    loaded_bytes = _of_row(book, "weights_per_gpu")
     taken = (
         f'IF({_of_engine(book, "share_of")}="all, rounded up",{SHARED.format(sign="-")},'
         f"{SHARED.format(sign='+')})"
@@ -53,9 +57,10 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
         ),
         Answer(
             "weights_per_gpu",
-            '=IF(ISNUMBER(weights_bytes),-INT(-weights_bytes/tensor_parallel_size),"missing")',
+            f"=IF(ISNUMBER(weights_bytes),IF(weights_bytes<>{held},{even},IF(formulas_row=0,{even},"
+            f'IF(ISNUMBER({loaded_bytes}),{loaded_bytes},{even}))),"missing")',
             own.weights,
-            "divided over the ranks; what each of them repeats is not modelled",
+            "as the engine loads them (Formulas); typed ones are divided over the ranks",
         ),
         Answer(
             "shared_memory",

@@ -3,6 +3,7 @@
 from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
+from kvcalc.answers.workbook.start import Start
 from kvcalc.costs import Cost
 from kvcalc.engines.pool import pool
 from kvcalc.errors import KvcalcError
@@ -23,8 +24,8 @@ from kvcalc.outputs.workbook.layout import (
 from kvcalc.outputs.workbook.sessions import peak_sessions, sessions_of
 
 PLACE = {name: column for column, name in enumerate(FORMULAS)}
-WIDTHS = (24, 11, 16, 20, 10, 24, 22, 18, 18, 18, 18, 18, 22, 22, 20, 16, 60, 60, 40, 16)
-TEXTS = ("formula", "why", "key", "engine_version")
+WIDTHS = (24, 11, 16, 20, 10, 24, 22, *(18,) * 5, 22, 22, 20, 16, 60, 60, 40, 16, 22, 20, 60)
+TEXTS = ("start_parts", "formula", "why", "key", "engine_version")
 UNITS = {
     "window": "tokens",
     "bytes": "all ranks, at Plan",
@@ -33,6 +34,8 @@ UNITS = {
     "one_sequence_per_gpu": "the fullest rank",
     "block_bytes_per_gpu": "of a cut memory",
     "most_sequences": "of the engine",
+    "weights_per_gpu": "as the engine loads them",
+    "start_bytes": "at most, on Plan's first GPU",
 }
 
 
@@ -115,6 +118,17 @@ def _write_capacity(
             sheet.live(number, PLACE[column], text, formula(context))
     sheet.put(number, PLACE["block_bytes_per_gpu"], _block_bytes(one, context), "number")
     sheet.put(number, PLACE["most_sequences"], one.most_sequences, "number")
+    if one.started is not None:
+        sheet.put(number, PLACE["weights_per_gpu"], one.started.weights, "number")
+        sheet.put(number, PLACE["start_bytes"], one.started.most, "number")
+        sheet.put(number, PLACE["start_parts"], _parts(one.started) or None)
+
+
+def _parts(started: Start) -> str:
+    """The parts in words, the largest first."""
+    return ", ".join(
+        f"{part.name} {part.bytes:,} ({part.low:,} to {part.high:,})" for part in started.parts
+    )
 
 
 def _block_bytes(one: Combination, context: int) -> int | None:

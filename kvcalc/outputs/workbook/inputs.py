@@ -6,7 +6,14 @@ from kvcalc.answers.workbook import MOST, MOST_GPUS, Workbook, capacity
 from kvcalc.catalogue.gpus import catalogue
 from kvcalc.outputs.workbook import engines, sessions
 from kvcalc.outputs.workbook.cells import letters, match
-from kvcalc.outputs.workbook.layout import ENGINES, FIRST_ROW, GPUS, MODELS, column_of
+from kvcalc.outputs.workbook.layout import (
+    ENGINES,
+    FIRST_ROW,
+    FORMULAS,
+    GPUS,
+    MODELS,
+    column_of,
+)
 from kvcalc.outputs.workbook.models import window_of
 
 
@@ -74,7 +81,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
     """The inputs for the GPUs, the workload and the price."""
     held, weights = _in_models(book, "weights_bytes"), book.chosen.listed.weights_bytes
     sheet_engines = column_of("Engines", ENGINES, "memory_share", len(book.engines))
-    names = _engines(book)
+    names, own_gpu = _engines(book), book.inputs["gpu"]
+    start_bytes = column_of("Formulas", FORMULAS, "start_bytes", len(book.combinations))
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
     gpus = column_of("GPUs", GPUS, "gpu", len(catalogue()))
     return (
@@ -97,7 +105,14 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
             most=1,
             whole=False,
         ),
-        Input("reserve_bytes", 0, "a card's, for activations and graphs", least=0, most=2**46),
+        Input(
+            "reserve_bytes",
+            capacity.reserve(book.chosen),
+            f"a card's: the most that a start takes on {own_gpu} (Formulas); give another card's",
+            formula=f'=IF(gpu="{own_gpu}",IFERROR(INDEX({start_bytes},formulas_row)+0,0),0)',
+            least=0,
+            most=2**46,
+        ),
         Input("spare_gpus", 0, "rented, but not counted on", least=0, most=2**20),
         Input("price_hour", 0, "a card's, in your currency", least=0, most=10**6, whole=False),
         Input(

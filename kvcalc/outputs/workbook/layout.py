@@ -68,6 +68,9 @@ FORMULAS = (
     "why",
     "key",
     "engine_version",
+    "weights_per_gpu",
+    "start_bytes",
+    "start_parts",
 )
 
 

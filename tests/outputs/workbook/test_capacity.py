@@ -1,5 +1,6 @@
 """*Plan*'s answers about GPUs, recalculated by LibreOffice and checked against `kvcalc fit`."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import openpyxl
 import pytest
 
+import kvcalc
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.catalogue import gpus
@@ -18,6 +20,7 @@ from kvcalc.readers.weights import Weights, weights_of
 from tests.outputs.workbook.office import coordinate, place, recalculated, stacked
 from tests.outputs.workbook.test_sheets import book_of
 
+OUTSIDE = "outside of gpu_memory_utilization"
 ENGINES = ["ideal", "vllm", "llama.cpp", "lmdeploy", "sglang"]
 
 
@@ -147,6 +150,11 @@ def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:
     found, packed = planned(models, plans, tmp_path, among=["vllm"])
     for answer, model in ((found, "deepseek-v3"), (packed, "gpt-oss-120b")):
         assert answer["weights_bytes"] == weights_of(load(model), None).bytes
-    # The sheet divides them evenly; what vLLM copies to every rank is in fit's figure alone.
-    assert found["weights_per_gpu"] == -(-found["weights_bytes"] // 8)
-    assert found["max_sequences"] == 23
+    # The sheet has no cap on sequences; what a start takes is of vLLM's own max_num_seqs.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = kvcalc.fit(load("deepseek-v3"), gpu="h200", gpus=8, engine="vllm", context=32_768)
+    assert found["weights_per_gpu"] == fit.weights_per_gpu
+    beside = (part.high for part in fit.parts if part.name not in ("weights", OUTSIDE))
+    assert found["reserve_bytes"] == sum(beside)
+    assert found["max_sequences"] == fit.promised_sequences

@@ -58,6 +58,17 @@ def book(path: Path) -> Any:
     return openpyxl.load_workbook(path)
 
 
+def test_formulas_has_what_a_start_takes_beside_the_cache(book: Any) -> None:
+    """On vLLM each part with its band, the largest first; nothing is known of the ideal's."""
+    heads, *rows = book["Formulas"].iter_rows(min_row=4, values_only=True)
+    found = {(row[1], row[3]): dict(zip(heads, row, strict=True)) for row in rows if row[1]}
+    own = found["vllm", 1]
+    assert own["start_parts"].startswith(("sampler ", "outside of PyTorch "))
+    assert own["start_bytes"] > 2**30
+    assert (found["ideal", 1]["start_bytes"], found["ideal", 1]["start_parts"]) == (0, None)
+    assert found["vllm", 8]["weights_per_gpu"] > found["ideal", 8]["weights_per_gpu"]
+
+
 @pytest.fixture(scope="module")
 def values(path: Path) -> Cells:
     return cached(path)
