@@ -14,6 +14,7 @@ SCRIPTS = Path(__file__).parent / "oracles" / "measure"
 RELEASES = [
     ("vllm", "0.33.0"),
     ("vllm", "0.25.1", "--file", "vllm_versions"),
+    ("vllm", "0.27.0", "--file", "vllm_kinds"),
     ("transformers", "5.24.0"),
     ("mlx", "0.32.2"),
     ("llama_cpp", "0.3.36"),

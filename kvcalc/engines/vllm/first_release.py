@@ -60,7 +60,9 @@ FIRST = Release(
             False, "a sliding layer's values are taken to be as long as its keys", SPECS
         ),
         "compressed_attention": Change(
-            False, "pools of compressed attention are laid out in ways that were not read", PLANNING
+            frozenset(),
+            "pools of compressed attention are laid out in ways that were not read",
+            PLANNING,
         ),
         "chunks_in_hybrid_manager": Change(
             False, "models with chunked layers turn the hybrid manager off", CONFIG

@@ -15,7 +15,7 @@ from kvcalc.engines.vllm.blocks import (
 from kvcalc.engines.vllm.caches import Cache, CircularCache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, grouped
-from kvcalc.engines.vllm.kernels import BACKENDS
+from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.own_caches import OWN_CACHES
 from kvcalc.engines.vllm.plan_context import PlanContext
@@ -109,15 +109,16 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     chunked = bool(model.caches_of(ChunkedAttention))
     hybrid_manager = settings.hybrid_manager(chunked)
     compressed = attention == "compressed"
-    if compressed and hybrid_manager and not settings.rules.compressed_attention:
+    refuse_beside(model, settings)
+    backend, cache_format, by = backend_of(model, settings, attention)
+    stored = ALIASES.get((backend, cache_format), cache_format)
+    if compressed and hybrid_manager and stored not in settings.rules.compressed_attention:
         raise UnsupportedError(
             f"release: found {settings.standing.version}, and kvcalc does not know how vllm "
-            "lays compressed_attention layers out",
+            f"lays compressed_attention layers out in {stored}",
             engine="vllm",
             what="compressed_attention layers",
         )
-    refuse_beside(model, settings)
-    backend, cache_format, by = backend_of(model, settings, attention)
     refuse_unshared(model, settings, backend)
     rank = PlanContext(
         model=model,

@@ -343,6 +343,11 @@ CHANGES = (
             "kept_whole_where_unpaddable": Change(
                 True, "where pages cannot be made one, every layer is kept whole", PLANNING
             ),
+            "compressed_attention": Change(
+                frozenset({"fp8_ds_mla"}),
+                "pools of compressed attention in packed rows have the block outermost",
+                PLANNING,
+            ),
             "mtp_layer_types": Change(
                 True,
                 "EXAONE-MoE's MTP layers have the types and windows that the file gives them",
@@ -460,8 +465,8 @@ CHANGES = (
                 False, "cuBLAS's workspace is there before the memory is read", WORKER
             ),
             "compressed_attention": Change(
-                True,
-                "pools of compressed attention have the block outermost",
+                frozenset({"fp8_ds_mla", "bfloat16", "fp8", "fp8_e4m3"}),
+                "pools of compressed attention in plain rows are known, too",
                 "v1/core/kv_cache_planning.py",
             ),
             "checkpoint_steps": Change(

@@ -59,7 +59,8 @@ class Rules(NamedTuple):
     kinds of recurrent layers whose kernels export states on some GPUs. `modelopt_formats` are
     ModelOpt's algorithms that a checkpoint's `auto` becomes. `own_formats` are what `auto` of a
     model type is on GPUs of compute capability 10.x, `sparse_backends` the backends of sparse
-    latent attention by the GPU's generation. `memory_share` is the default of
+    latent attention by the GPU's generation, `compressed_attention` the formats in which its pools
+    are known. `memory_share` is the default of
     gpu_memory_utilization, and `blocks_bound_sequences` says whether a pool with recurrent states
     needs a block for each of max_num_seqs. `variables` are those of the environment that not every
     release reads, and the setting of each. GPUs of `small_batch_capabilities` take the smallest
@@ -74,7 +75,7 @@ class Rules(NamedTuple):
     kept_whole_where_unpaddable: bool
     promoted_share_spec: bool
     sliding_values: bool
-    compressed_attention: bool
+    compressed_attention: frozenset[str]
     chunks_in_hybrid_manager: bool
     hybrid_connectors: frozenset[str]
     events_in_hybrid_manager: bool

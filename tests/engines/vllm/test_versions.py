@@ -18,11 +18,13 @@ from kvcalc.engines.vllm.pool import pool_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.model import Model
-from tests.engines.vllm.figures import MEMORY
+from tests.engines.vllm.figures import MEMORY, planned_figures
 from tests.engines.vllm.measured import (
+    KINDS,
     ORACLES,
     VERSIONS,
     Case,
+    kinds_model,
     more_model,
     recurrent_model,
 )
@@ -164,6 +166,52 @@ def test_a_release_without_the_model_is_refused_by_name(cases: list[Case]) -> No
         return
     with pytest.raises(UnsupportedError, match=f"vllm {version}.*{model.model_type}"):
         kvcalc.cost(model, f"vllm@{version}")
+
+
+PACKED = [
+    case
+    for case in KINDS["cases"]
+    if case["kind"] == "v4" and case["backend"] == "FLASHMLA_SPARSE_DSV4"
+]
+OF_A_REQUEST = ("bytes_per_block", "blocks_per_request", "bytes_per_request")
+
+
+@pytest.mark.parametrize(
+    "version", ["0.27.0", "0.27.1", "0.28.0", "0.29.0", "0.30.0", "0.31.0", "0.32.0"]
+)
+def test_deepseek_v4_in_packed_rows_is_planned_as_0_33_0_plans_it(version: str) -> None:
+    """As these releases' own planners gave (tests/oracles/measure/vllm.py): 78 cases each."""
+    assert len(PACKED) == 78
+    for case in PACKED:
+        model, _ = kinds_model(case["model"])
+        settings = VllmSettings(
+            release=version,
+            attention_backend=case["backend"],
+            kv_cache_dtype=case["kv_dtype"],
+            indexer_kv_dtype=case["index_dtype"],
+            tensor_parallel_size=case["tp"],
+            max_num_batched_tokens=case["max_in_flight_tokens"],
+            async_scheduling=False,
+        )
+        found = planned_figures(plan(model, settings), case["max_model_len"])
+        assert {name: found[name] for name in OF_A_REQUEST} == {
+            name: case[name] for name in OF_A_REQUEST
+        }
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "stored"),
+    [
+        ("0.26.0", "FLASHMLA_SPARSE_DSV4", "fp8_ds_mla"),
+        ("0.32.0", "FLASHINFER_MLA_SPARSE_DSV4", "bfloat16"),
+    ],
+)
+def test_pools_of_deepseek_v4_that_were_not_measured_are_refused(
+    version: str, backend: str, stored: str
+) -> None:
+    model, _ = kinds_model("DeepSeek-V4-Flash")
+    with pytest.raises(UnsupportedError, match=rf"^release: found {version}, .* out in {stored}$"):
+        plan(model, VllmSettings(release=version, attention_backend=backend))
 
 
 @pytest.mark.parametrize(

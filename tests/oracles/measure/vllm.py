@@ -9,6 +9,7 @@ of recurrent hybrids are the case's; in vllm_planned the layer's own and its bac
 make it (vllm_layers.py). Packages that are not installed are stood in, and named.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from tests.oracles.measure import comparison, environment
-from tests.oracles.measure.comparison import Case, Form
+from tests.oracles.measure.comparison import ORACLES, Case, Form
 
 PLANNED = ("group_layers", "group_block_sizes", "bytes_per_block", "blocks_per_request")
 IN_MEMORY = ("num_blocks_in_50GiB", "max_concurrency_in_50GiB")
@@ -91,6 +92,21 @@ def pooled(table: Mapping[str, Any], case: Case) -> Case:
     return measured(case["file"], case["changed"], case["settings"], case["max_model_len"])
 
 
+def compressed(table: Mapping[str, Any], case: Case) -> Case:
+    """DeepSeek V4."""
+    from tests.oracles.measure.vllm_compressed import measured
+
+    return measured(table, case)
+
+
+def packed(case: Case) -> bool:
+    """Whether it is a case of DeepSeek V4 in FlashMLA's rows."""
+    return bool(case["kind"] == "v4" and case["backend"] == "FLASHMLA_SPARSE_DSV4")
+
+
+PLANNED_V4 = ("bytes_per_block", "blocks_per_request", "bytes_per_request", *IN_MEMORY)
+
+
 def forms(version: str) -> list[Form]:
     """The files of vLLM's cases; of vllm_versions the release's own, or else the newest's."""
 
@@ -99,6 +115,8 @@ def forms(version: str) -> list[Form]:
         release = version if version in known else known[-1]
         return [case for case in table["cases"] if case["version"] == release]
 
+    kinds = json.loads((ORACLES / "vllm_kinds.json").read_text())["cases"]
+    beside = frozenset(name for case in kinds for name in case if name not in PLANNED_V4)
     settings = frozenset((*SETTINGS, "max_model_len", "layers", "model"))
     releases = frozenset(
         (
@@ -116,6 +134,7 @@ def forms(version: str) -> list[Form]:
             frozenset(("layers", "order", "settings", "max_model_len")),
         ),
         Form("vllm_pooled", pooled, frozenset(("file", "changed", "settings", "max_model_len"))),
+        Form("vllm_kinds", compressed, only=packed, asked=beside),
         Form("vllm_versions", by_release, releases, cases=of_release),
     ]
 
