@@ -32,9 +32,10 @@ AS_THEY_COME = "as they come"
 class ReplayRow:
     """A trace through a prefix cache of one size: `blocks`, in `memory` bytes on a rank.
 
-    Both are None of a cache that is never full. `computed_tokens` are those of prompts that did not
-    hit. `evicted_by_group` counts blocks by group, `peak_blocks` is the most in use at once. Rates
-    are of the service model in tokens per second, None where requests are served one after another
+    Both are None of a cache that is never full, the memory where a block's bytes are not known.
+    `computed_tokens` are those of prompts that did not hit, of the requests that ran.
+    `evicted_by_group` counts blocks by group, `peak_blocks` is the most in use at once. Rates are
+    of the service model in tokens per second, None where requests are served one after another
     (`served`).
     """
 
@@ -74,10 +75,14 @@ class ReplayedRequest:
 
 @dataclass(frozen=True)
 class Replays:
-    """A trace's answers: a row for each window and size, and each request of each row."""
+    """A trace's answers: a row for each window and size, and each request of each row.
+
+    `note` is a sentence of the engine that people need beside them.
+    """
 
     rows: Records[ReplayRow]
     each: Records[ReplayedRequest]
+    note: str = ""
 
 
 class Size(NamedTuple):
@@ -142,7 +147,7 @@ def replay(
         for size, outcome in zip(sizes, asker.run(listed, sizes), strict=True):
             rows.append(asker.row(size, listed, outcome, rates))
             each += asker.each(size, listed, outcome)
-    return Replays(rows, each)
+    return Replays(rows, each, part.note)
 
 
 def _listed(value: Any) -> tuple[Any, ...]:
@@ -195,12 +200,13 @@ class _Asker:
         return pool(self.model, self.called, memory=memory, **self.asked)
 
     def _of(self, cut: Pool, memory: int) -> Size:
-        return Size(cut.figures[self.part.size], memory, self.settings)
+        return Size(self.part.blocks(cut), memory, self.settings)
 
     def _of_blocks(self, count: int) -> Size:
         if type(count) is not int or count < 1:
             raise RequestError.of("blocks", count, "a positive int")
-        size = count * self._pool(0).figures[self.part.block_bytes]
+        of_block = self.part.block_bytes
+        size = None if of_block is None else count * of_block(self.model, self.settings)
         return Size(count, size, self.settings)
 
     def _on(self, gpu: str, gpus: int, weights: Weights | int | None, reserve: int | None) -> Size:
@@ -221,7 +227,7 @@ class _Asker:
         if min(copy.caches) <= 0:
             raise RequestError.about("gpus", f"{gpus} x {gpu} leave no room for the cache")
         cut = copy.pool(self.model.longest_context)
-        return Size(cut.figures[self.part.size], min(copy.caches), copy.parsed)
+        return Size(self.part.blocks(cut), min(copy.caches), copy.parsed)
 
     def run(self, listed: Sequence[Request], sizes: Sequence[Size]) -> list[Replayed]:
         """Replay the requests at each size; those of the same settings together."""

@@ -1,10 +1,13 @@
 """A trace put through an engine's prefix cache: what is asked, and what comes of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.engines.chains import Run
 from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.pools import Pool
 
 
 class Request(NamedTuple):
@@ -46,13 +49,13 @@ class Replayed(NamedTuple):
 class Replay(NamedTuple):
     """How an engine's prefix cache is replayed.
 
-    `size` is the figure of its pool that counts its blocks, `block_bytes` that of a block's bytes
-    on a rank. `run` takes requests and sizes, in blocks, None for a cache that is never full;
-    `groups` names the groups that lose blocks. `measured` says what ran.
+    `blocks` are those of its pool, `block_bytes` a block's bytes on a rank, if they are known.
+    `run` takes requests and sizes, in blocks, None for a cache that is never full; `groups` names
+    the groups that lose blocks. `note` is a sentence that people need beside the answer.
     """
 
-    size: str
-    block_bytes: str
+    blocks: "Callable[[Pool], int]"
     run: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[Replayed]]
     groups: Callable[[Model, Any], tuple[str, ...]]
-    measured: str
+    block_bytes: Callable[[Model, Any], int] | None = None
+    note: str = ""

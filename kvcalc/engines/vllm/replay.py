@@ -13,6 +13,7 @@ from kvcalc.engines.vllm.prefix_cache.sizes import Order, Size
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
+from kvcalc.pools import Pool
 
 RELEASE = "0.33.0"
 """The release whose prefix cache was read and stepped."""
@@ -167,10 +168,15 @@ def groups(model: Model, settings: VllmSettings) -> tuple[str, ...]:
     )
 
 
-REPLAY = Replay(
-    size="num_gpu_blocks",
-    block_bytes="bytes_per_block",
-    run=run,
-    groups=groups,
-    measured="vLLM 0.33.0's own KVCacheManager, stepped on 216 traces",
-)
+def num_gpu_blocks(pool: Pool) -> int:
+    """The blocks of a pool, the null block among them."""
+    found: int = pool.figures["num_gpu_blocks"]
+    return found
+
+
+def block_bytes(model: Model, settings: VllmSettings) -> int:
+    """Bytes of a block on the fullest rank."""
+    return max(plan(model, settings).bytes_per_block)
+
+
+REPLAY = Replay(num_gpu_blocks, run, groups, block_bytes)

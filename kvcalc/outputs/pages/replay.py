@@ -40,7 +40,7 @@ def replay_page(found: Replays) -> Page:
 def _cells(row: ReplayRow) -> tuple[str, ...]:
     return (
         "" if row.window is None else f"{row.window:,}",
-        "never full" if row.memory is None else bytes_cell(row.memory),
+        bytes_cell(row.memory) if row.memory is not None else "" if row.blocks else "never full",
         "never full" if row.blocks is None else f"{row.blocks:,}",
         f"{row.hit_tokens:,}",
         percent(row.hit_tokens, row.prompt_tokens),
@@ -65,6 +65,8 @@ def _notes(found: Replays) -> Iterator[str]:
             "served; answers are not stored."
         )
     yield INTERLEAVES
+    if found.note:
+        yield found.note
     for _, rows in groupby(found.rows, key=lambda row: row.window):
         yield from _evicted(list(rows)[-1])
 
