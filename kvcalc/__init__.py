@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from kvcalc.answers.traces import Traced as Traced
     from kvcalc.answers.traces import trace as trace
     from kvcalc.answers.traces.admission import Admission as Admission
+    from kvcalc.answers.traces.prefix import EngineHits as EngineHits
     from kvcalc.answers.traces.prefix import Hits as Hits
     from kvcalc.answers.traces.row import TraceRow as TraceRow
     from kvcalc.answers.traces.row import TraceRowOnGpus as TraceRowOnGpus
@@ -126,7 +127,7 @@ _HOMES = {
     "answers.sweep": "SweepRow sweep",
     "answers.traces": "Traced trace",
     "answers.traces.admission": "Admission",
-    "answers.traces.prefix": "Hits",
+    "answers.traces.prefix": "EngineHits Hits",
     "answers.traces.row": "TraceRow TraceRowOnGpus",
     "answers.workbook": "Percentile Workbook",
     "answers.workbook.combinations": "Combination Listed",

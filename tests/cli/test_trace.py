@@ -52,7 +52,16 @@ def test_json_is_an_array_of_rows_of_the_contracts_fields(cli: Cli) -> None:
 def test_shared_prefixes_say_both_figures(cli: Cli) -> None:
     out = cli("trace", KEXAONE, MOONCAKE, "--prefix", *RATES).out
     assert "full length, prefixes shared" in out
-    assert "of the prompts' tokens are of blocks that came before" in out
+    assert "of the prompts' tokens are of blocks that came before: an endless cache's hits" in out
+
+
+def test_beside_windows_prefixes_hit_what_the_engine_keeps(cli: Cli) -> None:
+    asked = ("trace", KEXAONE, MOONCAKE, "--prefix", "-e", "vllm,vllm@0.25.1", *RATES)
+    out = cli(*asked, "-w", "128").out
+    assert "6.4 % of the prompts' tokens are of blocks that came before; beside windows" in out
+    assert "vllm, window 128: a cache that is never full hits 3.6 % (kvcalc replay)" in out
+    assert "vllm, window 128: what it hits of them was not replayed" in out
+    assert "endless" not in out
 
 
 def test_the_statement_is_printed_for_anyones_warehouse(cli: Cli) -> None:

@@ -1,7 +1,7 @@
 """Real traffic: the peak cache over a request trace, by engine, window and rule."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from kvcalc.answers.fit.card import card
 from kvcalc.answers.traces.admission import Admission, admitted
 from kvcalc.answers.traces.gpus import Gpus
 from kvcalc.answers.traces.levels import Trim
-from kvcalc.answers.traces.prefix import Hits, share
+from kvcalc.answers.traces.prefix import Hits, hits_beside_windows, share
 from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.row import TraceRow
 from kvcalc.answers.traces.rules import Rule, rule_of, rules_of
@@ -102,10 +102,11 @@ def trace(
     else:
         chosen = list(rules_of(model, engine, window, asked, on))
     gpus = None if on is None else Gpus(chosen, on, weights, reserve, asked)
+    files = _listed(files)
     base = connect()
     loaded = load(
         base,
-        [files] if isinstance(files, str | Path) else list(files),
+        files,
         service=rates,
         columns=columns,
         time_unit=time_unit,
@@ -113,6 +114,9 @@ def trace(
         with_blocks=prefix,
     )
     hits = share(base, loaded.block_tokens) if prefix else None
+    if hits is not None:
+        windowed = hits_beside_windows(chosen, files, asked)
+        hits = replace(hits, windowed=windowed)
     sums = Sums(base, prefix, Trim(since, until))
     rows = _rows(sums, chosen, loaded, rates if loaded.modelled else None)
     if gpus is not None:
@@ -131,6 +135,10 @@ def trace(
         weights=None if gpus is None else gpus.weights,
         timeline=lambda: base.sql(query),
     )
+
+
+def _listed(files: str | Path | Iterable[str | Path]) -> tuple[str | Path, ...]:
+    return (files,) if isinstance(files, str | Path) else tuple(files)
 
 
 def _column(rule: Rule) -> str:

@@ -1,20 +1,59 @@
 """Prefixes that requests share: a block of a prompt is held once while any request uses it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kvcalc.errors import RequestError
+from kvcalc import engines
+from kvcalc.answers.replay import replay
+from kvcalc.answers.traces.rules import Rule
+from kvcalc.errors import KvcalcError, RequestError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True)
+class EngineHits:
+    """The tokens that a cache that is never full hits on an engine, at a window."""
+
+    engine: str
+    window: int
+    hit_tokens: int | None
+
+
+@dataclass(frozen=True)
 class Hits:
-    """Tokens of prompts, and how many of them are in blocks that an earlier request had."""
+    """Tokens of prompts, and how many of them are in blocks that an earlier request had.
+
+    `windowed` are the hits of engines beside whose windows blocks are not all kept; None where the
+    engine's prefix cache was not replayed.
+    """
 
     prompt_tokens: int
     hit_tokens: int
+    windowed: tuple[EngineHits, ...] = ()
+
+
+def hits_beside_windows(
+    chosen: Iterable[Rule], files: Iterable[str | Path], settings: Mapping[str, Any]
+) -> tuple[EngineHits, ...]:
+    """What each engine hits whose prefix cache is known, of the models with windows."""
+    models = {
+        (rule.cost.engine, rule.cost.engine_version, rule.cost.model.window): rule.cost.model
+        for rule in chosen
+        if rule.cost.model.window is not None and engines.find(rule.cost.engine).replay
+    }
+    found = []
+    for (engine, version, window), model in models.items():
+        try:
+            given = {"release": version, **settings}
+            hit = replay(model, files, engine=engine, **given).rows[0].hit_tokens
+        except KvcalcError:
+            hit = None
+        found.append(EngineHits(engine, window or 0, hit))
+    return tuple(found)
 
 
 def share(base: "DuckDBPyConnection", block_tokens: int) -> Hits:

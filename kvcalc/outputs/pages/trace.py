@@ -3,6 +3,7 @@
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import MAX_GPUS
 from kvcalc.answers.traces import Traced
+from kvcalc.answers.traces.prefix import Hits
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_of_engines
@@ -86,11 +87,7 @@ def _notes(found: Traced) -> list[str]:
                 f"{large.window:,}."
             )
     if found.hits is not None:
-        share = percent(found.hits.hit_tokens, found.hits.prompt_tokens)
-        notes.append(
-            f"{share} of the prompts' tokens are of blocks that came before: an endless cache's "
-            "hits, which do not lower a peak by as much."
-        )
+        notes += _hits(found.hits)
     if found.admission is not None:
         told = found.admission
         notes.append(
@@ -99,6 +96,23 @@ def _notes(found: Traced) -> list[str]:
             f"longest {_seconds(told.longest_wait)}; {plural(told.too_large, 'request')} larger "
             "than the memory."
         )
+    return notes
+
+
+def _hits(hits: Hits) -> list[str]:
+    """What came before, and what an engine that does not keep it all would hit of it."""
+    share = percent(hits.hit_tokens, hits.prompt_tokens)
+    came = f"{share} of the prompts' tokens are of blocks that came before"
+    if not hits.windowed:
+        return [f"{came}: an endless cache's hits, which do not lower a peak by as much."]
+    notes = [f"{came}; beside windows not all of them are kept."]
+    for one in hits.windowed:
+        told = f"{one.engine}, window {one.window:,}: "
+        if one.hit_tokens is None:
+            notes.append(f"{told}what it hits of them was not replayed.")
+        else:
+            part = percent(one.hit_tokens, hits.prompt_tokens)
+            notes.append(f"{told}a cache that is never full hits {part} (kvcalc replay).")
     return notes
 
 

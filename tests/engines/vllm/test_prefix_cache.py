@@ -22,6 +22,7 @@ from kvcalc.engines.vllm.prefix_cache.sizes import Order, Size
 from kvcalc.engines.vllm.replay import asked_of, rules_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
+from kvcalc.outputs.pages.replay import INTERLEAVES
 from kvcalc.readers.traces.requests import requests
 from tests.engines.vllm import block_by_block
 
@@ -178,6 +179,17 @@ def several(asked: list[Request], sizes: Iterable[int]) -> None:
 @pytest.mark.parametrize("trace", ["multi_turn.jsonl", "shared_system.jsonl", "tree_small.jsonl"])
 def test_many_sizes_at_once_are_each_alone(trace: str) -> None:
     several(timed(trace, {}), range(20, 1_200, 23))
+
+
+def test_what_interleaving_costs_is_as_the_engines_own_scheduler_has_it() -> None:
+    shares = {
+        case["max_num_seqs"]: 1000 * case["hit_tokens"] // case["prompt_tokens"]
+        for case in SCHEDULED["cases"]
+        if (case["trace"], case["model"]) == ("shared_system.jsonl", "k-exaone-w128")
+        and not case["async_scheduling"]
+    }
+    assert shares == {1: 690, 8: 633}
+    assert "8 sequences at once hit 63.3 % where one at a time hit 69.0 %" in INTERLEAVES
 
 
 X, Y, Z = 0, 1_000, 2_000
