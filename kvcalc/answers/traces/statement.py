@@ -18,7 +18,12 @@ PEAK = 100
 COLUMNS_FIRST = {"duckdb"}
 """Dialects that filter levels before they become rows; Spark's planner runs out of memory then."""
 
-WIDE = {"duckdb": "HUGEINT", "spark": "DECIMAL(38, 0)", "clickhouse": "Int256"}
+WIDE = {
+    "duckdb": "HUGEINT",
+    "spark": "DECIMAL(38, 0)",
+    "mysql": "DECIMAL(38, 0)",
+    "clickhouse": "Int256",
+}
 """Each dialect's integer for bytes times time; NUMERIC(38, 0) elsewhere."""
 
 
@@ -46,7 +51,8 @@ def statement(
         "AS sequences FROM lives CROSS JOIN reached GROUP BY place",
     }
     own = DIALECTS[dialect]
-    mean = own.divided("total", "(last - first)")
+    # PostgreSQL's decimals divide to fractions, so a multiple is divided.
+    mean = own.divided(f"(total - {own.rest('total', '(last - first)')})", "(last - first)")
     percentiles = ", ".join(f"p{percent}" for percent in PERCENTILES)
     return (
         f"{joined(parts, dialect)}\n"
@@ -124,10 +130,10 @@ def _percentiles(weights: int, dialect: str) -> dict[str, str]:
     picked = ", ".join(f"{least('level', one)} AS p{one}" for one in PERCENTILES)
     return {
         "needs": f"SELECT p, {need} AS need FROM {numbers} CROSS JOIN span",
-        "passed": f"SELECT place, bucket, {upto} - lasting AS before, {upto} AS upto, "
+        "passed": f"SELECT place, bucket, {upto} - lasting AS below, {upto} AS upto, "
         "sum(bytes_time) OVER (PARTITION BY place) AS total FROM histogram",
-        "needed": "SELECT place, p, bucket, need - before AS rest, total "
-        "FROM needs JOIN passed ON before < need AND need <= upto",
+        "needed": "SELECT place, p, bucket, need - below AS rest, total "
+        "FROM needs JOIN passed ON below < need AND need <= upto",
         "wanted": "SELECT DISTINCT place, bucket FROM needed",
         **near,
         "candidates": f"SELECT {of}.place AS place, {of}.bucket AS bucket, level, "

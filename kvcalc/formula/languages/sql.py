@@ -30,8 +30,8 @@ from kvcalc.spelling import spelled, unknown
 class Dialect(NamedTuple):
     """A dialect: its 64-bit integer, its exact floor division, min and max, and its quotes.
 
-    `folded` is how the dialect changes a name without quotes. Every part must stay below `limit`;
-    `overflow` says what happens past it.
+    `folded` is what a name means that is typed without quotes; one of mixed case keeps it. Every
+    part must stay below `limit`; `overflow` says what happens past it.
     """
 
     integer: str
@@ -55,7 +55,7 @@ class Dialect(NamedTuple):
 
 DIALECTS = {
     "duckdb": Dialect("BIGINT", "({a} // {b})"),
-    "postgres": Dialect("BIGINT", "({a} / {b})", folded=str.lower),
+    "postgres": Dialect("BIGINT", "({a} / {b})"),
     "sqlite": Dialect(
         "INTEGER",
         "({a} / {b})",
@@ -68,10 +68,11 @@ DIALECTS = {
     "spark": Dialect(
         "BIGINT", "({a} DIV {b})", quote="`", overflow="past it Spark 4 fails and Spark 3 wraps"
     ),
+    "mysql": Dialect("SIGNED", "({a} DIV {b})", quote="`"),
     "snowflake": Dialect(
         "NUMBER(38, 0)",
         "CAST(({a} - MOD({a}, {b})) / {b} AS NUMBER(38, 0))",
-        folded=str.upper,
+        folded=lambda name: name.upper() if name.islower() else name,
         modulo=True,
         limit="10^32",
     ),
@@ -86,9 +87,9 @@ DIALECTS = {
 }
 """DuckDB's // and integer / elsewhere divide 64-bit integers exactly (each system's own manual:
 DuckDB numeric functions, PostgreSQL 9.3, SQLite expressions, BigQuery DIV, Spark SQL div,
-ClickHouse intDiv). Snowflake's / is decimal, so the dividend is first made a multiple; a quotient
-uses 6 of its 38 digits for decimals (arithmetic operators). SQLite takes a double-quoted name that
-no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
+MySQL DIV, ClickHouse intDiv). Snowflake's / is decimal, so the dividend is first made a multiple; a
+quotient uses 6 of its 38 digits for decimals (arithmetic operators). SQLite takes a double-quoted
+name that no column has for a text (quirks, 8), and so for 0: its quotes are MySQL's."""
 
 ALIASES = {
     "postgresql": "postgres",
@@ -178,7 +179,7 @@ def _column(name: str, own: Dialect) -> str:
     if name in NAMED:
         return name
     if PLAIN.fullmatch(name):
-        parts = own.folded(name).split(".")
+        parts = [own.folded(part) for part in name.split(".")]
     elif name.isprintable() and 0 < len(name) <= 200 and not {"\\", own.quote} & set(name):
         parts = [name]
     else:

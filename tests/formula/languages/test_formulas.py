@@ -84,10 +84,11 @@ def test_a_column_that_is_not_there_is_no_number_in_sqlite(name: str) -> None:
     ("dialect", "column"),
     [
         ("duckdb", '"plan"."Order"'),
-        ("postgres", '"plan"."order"'),
+        ("postgres", '"plan"."Order"'),
         ("sqlite", "`plan`.`Order`"),
         ("bigquery", "`plan`.`Order`"),
-        ("snowflake", '"PLAN"."ORDER"'),
+        ("snowflake", '"PLAN"."Order"'),
+        ("mysql", "`plan`.`Order`"),
     ],
 )
 def test_a_word_means_what_it_does_without_quotes(dialect: str, column: str) -> None:

@@ -1,0 +1,1 @@
+"""Hostile inputs, drawn from valid ones: `python -m tests.fuzz --seed 1 --seconds 60`."""
