@@ -1,9 +1,11 @@
 """The commands, and what becomes of an error: one sentence on stderr and an exit code."""
 
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from pathlib import Path
@@ -47,11 +49,14 @@ ALIASES = {"list": "models", "version": "--version"}
 
 HELP = ("-h", "--help")
 
+COMPLETE = "_KVCALC"
+"""What the shells' variables begin with, by the program's name."""
+
 OF_ALL = (*HELP, "-V", "--version", "--install-completion", "--show-completion")
 """Options that stand before a command."""
 
 
-context_settings = {"help_option_names": HELP}
+context_settings = {"help_option_names": HELP, "max_content_width": 100}
 
 PLAIN = (str, list[str])
 """Types of options whose values are taken as they are typed."""
@@ -89,6 +94,15 @@ class Command(TyperCommand):
                 ctx.params[parameter.name] = value if is_text else parameter.default
         ctx.args = extra
         return extra
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, and the options in the order of their use."""
+        from kvcalc.cli.help import arguments, options
+
+        for title, rows in (("Arguments", arguments), ("Options", options)):
+            if named := rows(self.get_params(ctx), ctx):
+                with formatter.section(title):
+                    formatter.write_dl(named)
 
 
 def _has_others(args: list[str], options: Collection[str]) -> bool:
@@ -145,6 +159,8 @@ def kvcalc(
     """The key/value-cache memory a language model needs at inference, to the byte.
 
     kvcalc sweep k-exaone-236b-a23b
+
+    kvcalc fit gpt-oss-120b --gpu h100 -e vllm -c 128K
     """
 
 
@@ -190,6 +206,19 @@ def _is_model(name: str) -> bool:
     return not nearest(name, COMMANDS) and bool(nearest(name, models.names()))
 
 
+def _completed_in_bash() -> int:
+    """Answer bash, which replaces only what stands behind an equals sign."""
+    from contextlib import redirect_stdout
+
+    from kvcalc.cli.completion import joined
+
+    kept, answer = joined(os.environ), StringIO()
+    with suppress(SystemExit), redirect_stdout(answer):
+        app([], standalone_mode=False)
+    print("\n".join(line.removeprefix(kept) for line in answer.getvalue().splitlines()))
+    return 0
+
+
 def run() -> int:
     """Run the command line; errors of the request are one sentence on stderr."""
     if sys.stderr is None:  # closed by the shell: 2>&-
@@ -198,6 +227,8 @@ def run() -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _teller()
+    if os.environ.get(f"{COMPLETE}_COMPLETE") == "complete_bash":
+        return _completed_in_bash()
     try:
         return app(understood(sys.argv[1:]), standalone_mode=False) or 0
     except KvcalcError as error:

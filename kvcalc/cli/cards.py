@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kvcalc.answers.fit.card import card
+from kvcalc.cli.completion import gpus
 from kvcalc.cli.options import GPU
 from kvcalc.cli.server_line import FromLine
 from kvcalc.errors import RequestError
@@ -23,7 +24,9 @@ class CardOptions:
 
     gpu: Annotated[
         list[str] | None,
-        typer.Option("--gpu", help=f"{GPU} Several, as h100,h200, are tried in turn."),
+        typer.Option(
+            "--gpu", help=f"{GPU} Several, as h100,h200, are tried in turn.", autocompletion=gpus
+        ),
     ] = None
     gpu_memory: Annotated[
         str | None, typer.Option(help="Memory of a GPU without a name here, as 141GB.")

@@ -40,6 +40,8 @@ def check(
     """Check each figure that an engine's start-up log prints, and say why one differs.
 
     kvcalc check server.log --model k-exaone-236b-a23b
+
+    kvcalc check start.log --set gpu=h100
     """
     if log == STDIN and sys.stdin is None:
         raise SourceError.of(None, "closed; give a log file")

@@ -6,6 +6,7 @@ import typer
 
 from kvcalc.answers.compare import compare as answer
 from kvcalc.cli.amounts import amount, amounts
+from kvcalc.cli.completion import gpus
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
@@ -38,11 +39,13 @@ def compare(
         list[str] | None,
         typer.Option("-e", "--engine", help="Only these engines, as vllm,ideal; repeatable."),
     ] = None,
-    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU, autocompletion=gpus)] = None,
 ) -> None:
     """Compare one request on every engine, and say why the engines differ.
 
     kvcalc compare k-exaone-236b-a23b -c 256K -w 4096,128
+
+    kvcalc compare gpt-oss-20b -e vllm,sglang,llama.cpp -c 128K
     """
     windows = amounts(window, "--window")
     names = [name for text in engine or () for name in text.split(",")]

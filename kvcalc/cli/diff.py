@@ -7,6 +7,7 @@ import typer
 from kvcalc import readers
 from kvcalc.answers.diff import diff as answer
 from kvcalc.cli.amounts import amount
+from kvcalc.cli.completion import gpus
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
@@ -51,7 +52,10 @@ def diff(
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
-    gpu: Annotated[str | None, typer.Option("--gpu", help=f"{GPU} Pools are compared too.")] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", help=f"{GPU} Pools are compared too.", autocompletion=gpus),
+    ] = None,
     gpus: Annotated[
         int | None,
         typer.Option(help="Number of GPUs.  [default: the fewest on which the old side runs]"),
@@ -63,6 +67,8 @@ def diff(
     """Show what an upgrade changes: bytes and pools of both sides, and the rules that differ.
 
     kvcalc diff k-exaone-236b-a23b vllm@0.20.0 vllm@0.33.0 -c 128K
+
+    kvcalc diff llama-3.1-8b llama-3.1-70b -e vllm -c 32K
 
     Exits with 0 if both sides are equal, with 1 if they differ.
     """

@@ -26,6 +26,8 @@ def engines(
     """List the engines and the releases that were read, or one engine's settings.
 
     kvcalc engines vllm
+
+    kvcalc engines llama.cpp -o settings.csv
     """
     if name is None:
         rows = list_engines()

@@ -53,6 +53,8 @@ def estimate(
     """Cache memory at one context; by default, the model's longest. Lists make a table.
 
     kvcalc estimate k-exaone-236b-a23b -c 256K -w 128
+
+    kvcalc estimate qwen3-32b -e llama.cpp -ctk q8_0 -ctv q8_0 -c 32K
     """
     wanted = server.of_several(models, axes, context, sequences)
     windows = amounts(window, "--window")

@@ -42,6 +42,8 @@ def explain(
     """Show how an engine arrives at its bytes, and the setting that would change them most.
 
     kvcalc explain k-exaone-236b-a23b -e vllm -c 256K
+
+    kvcalc explain gpt-oss-120b -e sglang --page-size 64
     """
     wanted = server.request(model, engine, context, sequences)
     tokens = amount(window, "--window")

@@ -11,6 +11,7 @@ from kvcalc import engines
 from kvcalc.answers.fill import Filled, filler, places, unanswered
 from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.cli.options import GPU
+from kvcalc.cli.output_file import refuse_to_overwrite, unwritten
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
@@ -19,8 +20,8 @@ from kvcalc.outputs.write import replacing, streamed_stdout
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
 
-OTHER_FORMS = {".json", ".md", ".parquet", ".xls", ".xlsm", ".ods"}
-"""File names of formats that are not written; CSV under such a name would mislead."""
+ENDINGS = ("", ".csv", ".tsv", ".txt", ".xlsx")
+"""The endings of files that are written; CSV under another would mislead."""
 
 
 def fill(
@@ -61,9 +62,8 @@ def fill(
     kvcalc fill plan.csv --add gib,fits --gpu h200 --gpus 8
     """
     source = None if str(plan) == "-" else plan
-    if output is not None and output.suffix.lower() in OTHER_FORMS:
-        name = quote(str(output), 300)
-        raise RequestError(f"output {name}: expected a .csv or .xlsx file, the forms of a plan")
+    if output is not None and output.suffix.lower() not in ENDINGS:
+        raise unwritten(output, ENDINGS[1:])
     _refuse_to_overwrite(source, output, force)
     adding = Adding(tuple(add.split(",")) if add else (), gpu, gpus)
     bad = 0
@@ -136,8 +136,7 @@ def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) 
         return
     if source is not None and source.exists() and output.samefile(source):
         raise RequestError(f"output {quote(str(output), 300)}: is the input; name another file")
-    if not force:
-        raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
+    refuse_to_overwrite(output, force)
 
 
 def _name(source: Path | None) -> str:

@@ -74,6 +74,8 @@ def fit(
     """Solve for the one not given: the sequences, the context or the number of GPUs.
 
     kvcalc fit k-exaone-236b-a23b --gpu h200 --gpus 4 -e vllm -c 256K
+
+    kvcalc fit qwen3-235b-a22b --gpu h100,h200 --gpus 4,8 -e vllm -c 32K,128K -o grid.csv
     """
     prices = on.prices()
     asked = _started(models, on, engine, context, sequences)

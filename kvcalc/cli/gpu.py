@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvcalc.cli.completion import weights as weight_formats
 from kvcalc.errors import RequestError
 from kvcalc.units import parse_memory
 
@@ -19,7 +20,11 @@ class LoadOptions:
 
     weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
     weights_dtype: Annotated[
-        str | None, typer.Option(help="Element type of the weights.  [default: as published]")
+        str | None,
+        typer.Option(
+            help="bf16, fp8, awq, nvfp4, mxfp4, Q4_K_M, 4bit ...  [default: as published]",
+            autocompletion=weight_formats,
+        ),
     ] = None
     reserve: Annotated[
         str | None,

@@ -11,6 +11,8 @@ def gpus(output: OutputOptions) -> None:
     """List the GPUs that kvcalc knows by name; for any other, give its --gpu-memory.
 
     kvcalc gpus
+
+    kvcalc gpus -o gpus.csv
     """
     rows = answer()
     output.write_rows(rows, lambda: gpus_page(rows))

@@ -11,6 +11,8 @@ def models(output: OutputOptions) -> None:
     """List the presets: the models that kvcalc knows by name.
 
     kvcalc models
+
+    kvcalc models -o models.csv
     """
     rows = answer()
     output.write_rows(rows, lambda: models_page(rows))

@@ -8,9 +8,8 @@ import typer
 
 from kvcalc import engines, readers
 from kvcalc.catalogue.models import names
-from kvcalc.cli.completion import among
+from kvcalc.cli.completion import among, dtypes, settings
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.dtypes import ALIASES, DTYPES
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.units import parse_tokens
@@ -118,15 +117,18 @@ class OtherSettings:
 
     max_num_seqs: Annotated[
         int | None,
-        typer.Option("--max-num-seqs", help="Sequences that vLLM runs at once, a setting of its."),
+        typer.Option("--max-num-seqs", hidden=True),
     ] = None
     max_running_requests: Annotated[
-        int | None, typer.Option("--max-running-requests", help="The same of SGLang.")
+        int | None, typer.Option("--max-running-requests", hidden=True)
     ] = None
     set: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Set any setting of the engine; repeatable."
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any setting (kvcalc engines NAME); an engine's own flags do, too.",
+            autocompletion=settings,
         ),
     ] = None
 
@@ -203,8 +205,8 @@ class SettingsOptions(OtherSettings):
         typer.Option(
             "-d",
             "--kv-cache-dtype",
-            help="Element type of the cache.  [default: the model's]",
-            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
+            help="Element type of the cache: bf16, fp8, int8, q8_0 ...  [default: the model's]",
+            autocompletion=dtypes,
         ),
     ] = None
     tensor_parallel_size: Annotated[
@@ -231,7 +233,7 @@ class EngineOptions(SettingsOptions):
         typer.Option(
             "-e",
             "--engine",
-            help="The engine, or a release: vllm, vllm@0.25.1.",
+            help=f"{', '.join(engines.ENGINES)}; or a release: vllm@0.25.1.",
             autocompletion=among(lambda: list(engines.ENGINES)),
         ),
     ] = "ideal"
@@ -246,7 +248,8 @@ class AxesOptions(OtherSettings):
         typer.Option(
             "-e",
             "--engine",
-            help="Engines or releases, as vllm,sglang@0.5.20.  [default: ideal]",
+            help=f"{', '.join(engines.ENGINES)}; or a release: vllm@0.25.1; several with "
+            "commas.  [default: ideal]",
             autocompletion=among(lambda: engines.ENGINES),
         ),
     ] = None
@@ -255,8 +258,8 @@ class AxesOptions(OtherSettings):
         typer.Option(
             "-d",
             "--kv-cache-dtype",
-            help="Element types of the cache, as bf16,fp8.  [default: the model's]",
-            autocompletion=among(lambda: [*DTYPES, *ALIASES]),
+            help="Element types of the cache: bf16, fp8, int8, q8_0 ...  [default: the model's]",
+            autocompletion=dtypes,
         ),
     ] = None
     tensor_parallel_size: Annotated[

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kvcalc.cli.completion import among
+from kvcalc.cli.output_file import FileOptions
 from kvcalc.errors import RequestError
 from kvcalc.outputs import table
 from kvcalc.outputs.write import write
@@ -26,14 +26,24 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     MD = "md"
+    HTML = "html"
 
 
 ALIASES = {"text": "table", "txt": "table", "markdown": "md"}
 """Other names of formats."""
 
+ENDINGS = {
+    ".txt": Format.TABLE,
+    ".csv": Format.CSV,
+    ".json": Format.JSON,
+    ".md": Format.MD,
+    ".html": Format.HTML,
+}
+"""The endings of files, and the format that each means."""
+
 
 @dataclass(repr=False, eq=False)
-class OutputOptions:
+class OutputOptions(FileOptions):
     """The format of an answer and where it goes."""
 
     format: Annotated[
@@ -41,15 +51,12 @@ class OutputOptions:
         typer.Option(
             "-f",
             "--format",
-            metavar="table|csv|json|md",
-            help="Output format.  [default: table]",
+            metavar="table|csv|json|md|html",
+            help="Format.  [default: by -o, else table]",
             autocompletion=among(lambda: [*Format]),
         ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to this file, not to stdout.")
-    ] = None
 
     def write_one(
         self,
@@ -77,6 +84,7 @@ class OutputOptions:
             Format.CSV: lambda: table.to_csv(rows),
             Format.JSON: lambda: table.to_json(answer),
             Format.MD: lambda: table.to_markdown(page()),
+            Format.HTML: lambda: _html(page()),
         }
         write(forms[self._form()](), self.output)
 
@@ -89,12 +97,28 @@ class OutputOptions:
         asked = None if self.format is None else _format(self.format)
         if self.json and asked not in (None, Format.JSON):
             raise RequestError.about("--json", f"found beside -f {asked}; give one of the two")
-        return Format.JSON if self.json else asked or Format.TABLE
+        asked = Format.JSON if self.json else asked
+        known = ENDINGS if asked is None or self.output is None else self._known(asked)
+        said = self.form(known)
+        return asked or (Format(said) if said else Format.TABLE)
+
+    def _known(self, asked: Format) -> dict[str, str]:
+        """The endings that go with a format that is asked for: any that means no other."""
+        ending = self.output.suffix.lower() if self.output else ""
+        if ENDINGS.get(ending, asked) not in (asked, Format.TABLE):
+            raise RequestError.about("-f", f"found {asked} beside a file that ends in {ending}")
+        return {ending: asked}
 
     def _draw(self, page: "Page") -> str:
         from kvcalc.outputs import terminal
 
         return terminal.draw(page, None) if self.output else terminal.draw_for_stdout(page)
+
+
+def _html(page: "Page") -> str:
+    from kvcalc.outputs.html import to_html
+
+    return to_html(page)
 
 
 def _format(name: str) -> Format:

@@ -67,6 +67,8 @@ def replay(
     """Find what a prefix cache hits of a trace, exactly as the engine's own manager does.
 
     kvcalc replay k-exaone-236b-a23b trace.jsonl -w 4096,128 --memory 40GiB,80GiB
+
+    kvcalc replay llama-3.1-8b trace.jsonl --gpu h100 --gpus 1
     """
     if gpu is None and (option := load.given or ("--gpus" if gpus else None)) is not None:
         raise RequestError.about(option, "found without --gpu")

@@ -9,6 +9,7 @@ import typer
 
 from kvcalc import engines
 from kvcalc.cli.amounts import amounts
+from kvcalc.cli.completion import gpus
 from kvcalc.cli.options import (
     GPU,
     AxesOptions,
@@ -30,8 +31,8 @@ FromLine = Annotated[
     typer.Option(
         "--from",
         metavar="'vllm serve ...'",
-        help="Read model, engine and settings from a server's command line, or from a script, "
-        "a compose file or a manifest (@FILE); nothing is run, and other options win.",
+        help="A server's command line, or a script, compose file or manifest of it (@FILE); "
+        "nothing is run, and other options win.",
     ),
 ]
 """A server's command line, on every command that reads one."""
@@ -173,7 +174,7 @@ class LineOptions:
 class ServerOptions(LineOptions):
     """An engine's command line, and the GPU it runs on."""
 
-    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU)] = None
+    gpu: Annotated[str | None, typer.Option("--gpu", help=GPU, autocompletion=gpus)] = None
 
     def request(
         self,

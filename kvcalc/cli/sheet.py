@@ -65,6 +65,8 @@ def sheet(
     """Write a spreadsheet of live formulas: change a cell, and all answers follow.
 
     kvcalc sheet k-exaone-236b-a23b gpt-oss-20b -o plan.xlsx
+
+    kvcalc sheet llama-3.1-8b -e vllm,llama.cpp -d bf16,fp8 --tp 1,8 --csv plan
     """
     book = answer(
         models,

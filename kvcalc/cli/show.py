@@ -37,6 +37,8 @@ def show(
     """Show what was read about a model: its layers, and where each fact comes from.
 
     kvcalc show k-exaone-236b-a23b
+
+    kvcalc show gpt-oss-20b --preset -o mine.toml
     """
     asked = line.asked(ModelOptions(model), SettingsOptions(), ["ideal"]).model.model
     if asked is None:
@@ -46,6 +48,7 @@ def show(
         from kvcalc.outputs.preset import to_preset
         from kvcalc.outputs.write import write
 
+        output.form({".toml": "toml"})
         write(to_preset(reading), output.output)
     else:
         found = answer(reading)

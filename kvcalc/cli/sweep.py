@@ -43,6 +43,8 @@ def sweep(
     """Cache memory for each context and window; by default, the model's own.
 
     kvcalc sweep k-exaone-236b-a23b -c 8K,256K -w 4096,128
+
+    kvcalc sweep qwen3-32b -e llama.cpp -d f16,q8_0,q4_0 -c 8K..64K
     """
     wanted = server.of_several(models, axes, context, sequences)
     windows = amounts(window, "--window")

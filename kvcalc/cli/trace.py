@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from kvcalc import engines
 from kvcalc.answers.traces import trace as answer
 from kvcalc.cli.amounts import amounts
+from kvcalc.cli.completion import among, dialects, gpus
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items, preset_names
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.output_file import refuse_to_overwrite
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
@@ -47,7 +50,13 @@ def trace(
         typer.Argument(help="Traces, or globs of them: CSV, JSONL (gzip too) or Parquet."),
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option("-e", "--engine", help="Engines, as vllm,ideal; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "-e",
+            "--engine",
+            help="Engines, as vllm,ideal; repeatable.",
+            autocompletion=among(lambda: engines.ENGINES),
+        ),
     ] = None,
     window: Annotated[
         list[str] | None,
@@ -82,7 +91,10 @@ def trace(
         str | None, typer.Option(help="Admit requests while the cache fits, as 320GiB.")
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", help=f"{GPU} Rows count the GPUs that the peak needs.")
+        str | None,
+        typer.Option(
+            "--gpu", help=f"{GPU} Rows count the GPUs that the peak needs.", autocompletion=gpus
+        ),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip bad rows, count them and exit with 1.")
@@ -94,12 +106,17 @@ def trace(
         bool, typer.Option("--print-sql", help="Print the SQL query, over trace(t0, t1, tokens).")
     ] = False,
     dialect: Annotated[
-        str, typer.Option(help="SQL dialect of --print-sql: duckdb, spark ...")
+        str,
+        typer.Option(
+            help="SQL dialect of --print-sql, as for kvcalc formula.", autocompletion=dialects
+        ),
     ] = "duckdb",
 ) -> None:
     """Find the peak cache memory over traces of requests, per engine and window.
 
     kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
+
+    kvcalc trace llama-3.1-8b 'traces/*.parquet' -e vllm --gpu h200
     """
     names = items(engine) or ["ideal"]
     windows = amounts(window, "--window") or None
@@ -136,7 +153,7 @@ def trace(
             skip_bad=skip_bad,
             **asked,
         )
-    with nullcontext() if timeline is None else _timeline(found, timeline):
+    with nullcontext() if timeline is None else _timeline(found, timeline, output.force):
         output.write_rows(found.rows, lambda: trace_page(found))
     if found.admission is not None and output.json:
         note_on_stderr(
@@ -163,12 +180,13 @@ def _microseconds(text: str | None, option: str) -> int | None:
 
 
 @contextmanager
-def _timeline(found: Any, path: Path) -> Iterator[None]:
+def _timeline(found: Any, path: Path, force: bool) -> Iterator[None]:
     """Write the levels, and put the file in its place after the answer was printed."""
     from duckdb import Error
 
     from kvcalc.outputs.write import replacing
 
+    refuse_to_overwrite(path, force)
     with replacing(path) as part:
         try:
             found.timeline().write_csv(str(part))

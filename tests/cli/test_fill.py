@@ -69,7 +69,7 @@ def test_no_csv_is_written_under_the_name_of_another_form(
 ) -> None:
     outcome = cli("fill", str(plan), "-o", str(tmp_path / name))
     assert outcome.code == 2
-    assert outcome.err.endswith(": expected a .csv or .xlsx file, the forms of a plan\n")
+    assert outcome.err.endswith(", expected .csv, .tsv, .txt, .xlsx\n")
     assert not (tmp_path / name).exists()
 
 

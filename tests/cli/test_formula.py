@@ -39,7 +39,7 @@ def test_sql_names_its_limit(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--as", "jq"), "--as: found 'jq', expected one of text, excel"),
+        (("--as", "jq"), "target 'jq' is unknown; known are text, excel"),
         (("--name", "context"), "--name: found 'context', expected variable=name"),
         (("--name", "context=a", "--name", "context=b"), "--name: 'context' is given twice"),
         (("--name", "context=\x1b[31m"), "name: found '\\x1b[31m', expected printable text"),

@@ -6,31 +6,45 @@ import shlex
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from kvcalc.catalogue.models import names
+from kvcalc.cli.app import COMMANDS as ALL
 from kvcalc.cli.options import GPU
 from tests.conftest import Cli
 
-COMMANDS = ["estimate", "sweep", "compare", "explain", "engines", "models"]
+COMMANDS = [*ALL]
+
+FILES = {"fill", "check", "replay", "skill", "trace"}
+"""Commands whose examples read files, or a pipe."""
+
+WITHOUT_FILES = [name for name in COMMANDS if name not in FILES]
 
 
-def completed(line: str) -> list[str]:
-    """What bash offers for the last word of a line."""
+BREAKS = re.compile("=|[^=]+")
+"""How bash parts a word (COMP_WORDBREAKS)."""
+
+
+def completed(line: str, shell: str = "bash") -> list[str]:
+    """What a shell offers for the last word of a line, as its own script asks for it."""
+    words = [part for word in line.split(" ") for part in BREAKS.findall(word) or [""]]
+    asked = {
+        "bash": {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
     ran = subprocess.run(
         [sys.executable, "-c", "import sys; sys.argv = ['kvcalc']; import kvcalc.__main__"],
         capture_output=True,
         text=True,
         check=True,
-        env={
-            **os.environ,
-            "_KVCALC_COMPLETE": "complete_bash",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(line.split(" ")) - 1),
-        },
+        env={**os.environ, "_KVCALC_COMPLETE": f"complete_{shell}", **asked[shell]},
     )
-    return ran.stdout.split()
+    if shell == "zsh":
+        return re.findall(r'"([^"]+)"(?::"[^"]*")?', ran.stdout)
+    return [offered.partition("\t")[0] for offered in ran.stdout.split("\n") if offered]
 
 
 def test_the_version_is_the_packages(cli: Cli) -> None:
@@ -50,10 +64,18 @@ def test_help_names_every_command(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_fits_a_screen(cli: Cli, command: str) -> None:
-    lines = cli(*command.split(), "--help").out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert len(lines) <= (32 if not command else 50)
+def test_help_fits_a_screen(cli: Cli, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (80, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = cli(*command.split(), "--help").out.splitlines()
+        assert max(map(len, lines)) <= columns
+    assert len(lines) <= {"": 34, "fit": 60}.get(command, 52)
+
+
+def test_help_has_the_options_in_the_order_of_their_use(cli: Cli) -> None:
+    text = cli("fit", "--help").out
+    places = [text.index(f"\n  {option}") for option in ("-c,", "-e,", "--gpu ", "-o,", "--layers")]
+    assert places == sorted(places)
 
 
 AS_STARTED = {"estimate", "sweep", "explain", "formula"}
@@ -76,27 +98,59 @@ def test_an_option_means_one_thing_on_every_command(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_has_an_example_that_works(cli: Cli, command: str) -> None:
+def test_help_has_two_examples(cli: Cli, command: str) -> None:
     lines = cli(*command.split(), "--help").out.splitlines()
-    (example,) = [line.strip() for line in lines if line.strip().startswith("kvcalc ")]
-    outcome = cli(*shlex.split(example)[1:])
-    assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out
+    examples = [line.strip() for line in lines if line.startswith("  kvcalc ")]
+    assert len(examples) == 2
+    assert all(line.split()[1] == command for line in examples if command)
+
+
+@pytest.mark.parametrize("command", ["", *WITHOUT_FILES])
+def test_examples_of_the_help_work(
+    cli: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = cli(*command.split(), "--help").out.splitlines()
+    for example in (line.strip() for line in lines if line.startswith("  kvcalc ")):
+        outcome = cli(*shlex.split(example)[1:])
+        assert outcome.code in (0, 1), outcome
+        assert outcome.out or " -o " in example or " --csv " in example
+
+
+OFFERED = [
+    ("kvcalc sw", ["sweep"]),
+    ("kvcalc sweep k-ex", ["k-exaone-236b-a23b"]),
+    ("kvcalc estimate gpt-oss-", ["gpt-oss-120b", "gpt-oss-20b"]),
+    ("kvcalc estimate zzz", []),
+    ("kvcalc sweep x -e ide", ["ideal"]),
+    ("kvcalc sweep x -e vllm,sg", ["vllm,sglang"]),
+    ("kvcalc sweep x -d bf", ["bfloat16", "bf16"]),
+    ("kvcalc sweep x -e llama.cpp -d q8", ["q8_0"]),
+    ("kvcalc fit x --gpu h100,h200", ["h100,h200"]),
+    ("kvcalc fit x --gpu rtx-40", ["rtx-4070", "rtx-4080", "rtx-4080-super", "rtx-4090"]),
+    ("kvcalc fit x --weights-dtype q4_k", ["q4_k_m", "q4_k_s"]),
+    ("kvcalc formula x --as ex", ["excel"]),
+    ("kvcalc formula x --dialect snow", ["snowflake"]),
+    ("kvcalc estimate x -e vllm --set perf", ["performance_mode="]),
+    ("kvcalc estimate x -f m", ["md"]),
+]
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+@pytest.mark.parametrize(("line", "offered"), OFFERED)
+def test_completion_offers(shell: str, line: str, offered: list[str]) -> None:
+    assert sorted(completed(line, shell)) == sorted(offered)
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("kvcalc s", ["schema", "sheet", "show", "skill", "sweep"]),
-        ("kvcalc sweep k-ex", ["k-exaone-236b-a23b"]),
-        ("kvcalc estimate gpt-oss-", ["gpt-oss-120b", "gpt-oss-20b"]),
-        ("kvcalc estimate zzz", []),
-        ("kvcalc sweep x -e ide", ["ideal"]),
-        ("kvcalc sweep x -d bf", ["bfloat16", "bf16"]),
-    ],
+    ("shell", "before"), [("bash", ""), ("fish", "performance_mode="), ("zsh", "performance_mode=")]
 )
-def test_completion_offers(line: str, offered: list[str]) -> None:
-    assert sorted(completed(line)) == sorted(offered)
+def test_completion_offers_the_values_of_a_setting(shell: str, before: str) -> None:
+    line = "kvcalc estimate x -e vllm --set performance_mode="
+    words = ("balanced", "interactivity", "throughput")
+    assert sorted(completed(line, shell)) == [f"{before}{word}" for word in words]
+    assert completed(f"{line}thr", shell) == [f"{before}throughput"]
 
 
 def test_completion_offers_every_preset() -> None:

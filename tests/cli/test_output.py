@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kvcalc.outputs.html import to_html
+from kvcalc.outputs.page import Page
 from tests.conftest import Cli
 
 KEXAONE = "k-exaone-236b-a23b"
@@ -24,6 +26,54 @@ def test_a_file_gets_what_a_pipe_gets(cli: Cli, tmp_path: Path, form: str) -> No
     outcome = cli("sweep", KEXAONE, "-f", form, "-o", str(target))
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert target.read_bytes().decode() == cli("sweep", KEXAONE, "-f", form).out
+
+
+@pytest.mark.parametrize(
+    ("ending", "form"),
+    [(".csv", "csv"), (".JSON", "json"), (".md", "md"), (".html", "html"), (".txt", "table")],
+)
+def test_the_ending_of_the_file_says_the_form(
+    cli: Cli, tmp_path: Path, ending: str, form: str
+) -> None:
+    target = tmp_path / f"answer{ending}"
+    asked = ("sweep", KEXAONE)
+    assert cli(*asked, "-o", str(target)).code == 0
+    assert target.read_bytes().decode() == cli(*asked, "-f", form).out
+
+
+def test_a_file_that_exists_is_replaced_only_by_force(cli: Cli, tmp_path: Path) -> None:
+    target = tmp_path / "answer.sql"
+    target.write_text("old")
+    outcome = cli("formula", KEXAONE, "-o", str(target))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "exists; --force replaces it" in outcome.err
+    assert target.read_text() == "old"
+    assert cli("formula", KEXAONE, "-o", str(target), "--force").code == 0
+    assert target.read_text() == cli("formula", KEXAONE, "--as", "sql").out
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("sweep -o x.svg", "found '.svg', expected .csv, .html, .json, .md, .txt"),
+        ("formula -o x.csv", "found '.csv', expected .js, .py, .sql, .tex, .txt"),
+        ("show --preset -o x.csv", "found '.csv', expected .toml"),
+        ("sweep -f json -o x.csv", "-f: found json beside a file that ends in .csv"),
+    ],
+)
+def test_an_ending_that_a_command_lacks_is_refused(cli: Cli, asked: str, sentence: str) -> None:
+    command, *options = asked.split()
+    outcome = cli(command, KEXAONE, *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert sentence in outcome.err
+    assert not list(Path().glob("x.*"))
+
+
+def test_html_shows_what_it_is_given_as_text() -> None:
+    text = to_html(Page("<b>", ("<i>",), (("<script>",),), 1, ("a & b",)))
+    assert {"<b>", "<i>", "<script>"}.isdisjoint(re.findall("<[a-z]+>", text))
+    assert "&lt;script&gt;" in text
+    assert "a &amp; b" in text
 
 
 def test_a_bad_request_leaves_the_file_as_it_was(cli: Cli, tmp_path: Path) -> None:

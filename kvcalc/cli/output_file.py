@@ -1,0 +1,56 @@
+"""The options for the file that an answer goes to: its ending says the form."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kvcalc.errors import RequestError, quote
+
+
+@dataclass(repr=False, eq=False)
+class FileOptions:
+    """The file that an answer goes to, and whether it may be replaced."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write to this file, in the form of its ending."),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False
+
+    def form(self, endings: Mapping[str, str]) -> str | None:
+        """The form that the file's ending says; None without a file or an ending.
+
+        Raises:
+            RequestError: it is none of `endings`, or the file exists and is not to be replaced.
+        """
+        if self.output is None:
+            return None
+        refuse_to_overwrite(self.output, self.force)
+        ending = self.output.suffix.lower()
+        if ending and ending not in endings:
+            raise unwritten(self.output, endings)
+        return endings.get(ending)
+
+
+def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
+    """Say that a file of this ending is not written, and which are."""
+    listed = ", ".join(sorted(endings))
+    name = quote(str(output), 300)
+    return RequestError(
+        f"output {name}: found {quote(output.suffix)}, expected {listed}", field="output"
+    )
+
+
+def refuse_to_overwrite(output: Path, force: bool) -> None:
+    """Refuse a file that exists, unless it is to be replaced.
+
+    Raises:
+        RequestError: it exists.
+    """
+    with suppress(OSError):  # what cannot be looked at cannot be written: that is said then
+        if output.is_file() and not force:
+            raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
