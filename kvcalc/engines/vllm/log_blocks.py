@@ -77,14 +77,13 @@ def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:
     """The error of more sequences than there are blocks for their states."""
     most = f"num_gpu_blocks; it starts with --max-num-seqs {line.values['blocks']}"
     for row in _blocks(run, line):
-        yield replace(row, why=f"{row.why}; {most}", remedies=_fewer(run, line, row))
+        yield replace(row, why=f"{row.why}; {most}", remedies=_fewer(run, row))
 
 
-def _fewer(run: Run, line: Found, row: Checked) -> tuple[Remedy, ...]:
+def _fewer(run: Run, row: Checked) -> tuple[Remedy, ...]:
     """What starts instead, where our blocks are the log's and the memory is printed."""
     if row.verdict != AGREES or run.memory is None or run.context is None:
         return ()
-    run.settings.setdefault("max_num_seqs", number(line.values["sequences"]))
     memory = Printed(0, "", run.memory, GIB_PLACES)
     return Failed(run, memory, run.context, most_needed).remedies()
 

@@ -85,6 +85,9 @@ class Run:
         batch = last(found, "batch", "tokens")
         if batch:
             self.settings.setdefault("max_num_batched_tokens", number(batch))
+        wanted = last(found, "mamba blocks", "sequences")
+        if wanted and length(wanted):
+            self.settings.setdefault("max_num_seqs", number(wanted))
         concurrency = [f.values["context"] for f in found if "context" in f.values]
         fitted = last(found, "fitted", "fitted")
         self.context = length(fitted) if fitted else subject.context

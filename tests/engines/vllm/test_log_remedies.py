@@ -90,6 +90,15 @@ STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
         {"release": "0.28.0", "gpu": "h100"},
         [f"{SHARED} 0.96", "--max-num-seqs 969", "--tensor-parallel-size 2"],
     ),
+    "vllm-project/vllm#49064, two cards": (
+        [
+            "Available KV cache memory: 3.86 GiB",
+            TOO_MANY.replace("1024", "256").replace("969", "161"),
+        ],
+        QWEN_27B,
+        {"release": "0.23.1", "tp": 2, "max_model_len": 122_633},
+        ["--max-num-seqs 161"],
+    ),
     # One request fits no memory that is not there, whatever it is shortened to.
     "nothing is left": (
         [
