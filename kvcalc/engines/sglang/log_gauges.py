@@ -16,11 +16,11 @@ LABELS = r"(?:\{[^}]{0,400}\})?"
 
 PATTERNS = (
     *(
-        pattern(kind, f"sglang:{name}", rf"sglang:{name}{LABELS} (?P<{kind}>{GAUGE})")
-        for kind, name in (
-            ("usage", "token_usage"),
-            ("in_use", "num_used_tokens"),
-            ("limit", "max_total_num_tokens"),
+        pattern(kind, f"sglang:{name}", rf"sglang:{name}{LABELS} (?P<{of}>{GAUGE})")
+        for kind, of, name in (
+            ("gauge", "in_use_of_all", "token_usage"),
+            ("gauge in use", "in_use", "num_used_tokens"),
+            ("gauge limit", "limit", "max_total_num_tokens"),
         )
     ),
     pattern("name", "sglang:token_usage", r'model_name="(?P<named>[^"]{1,200})"'),
@@ -35,7 +35,7 @@ ROUNDED = Fraction(1, 100)
 
 def _usage(run: Run, line: Found) -> Iterator[Checked]:
     """The share of the pool's tokens that are in use."""
-    usage = Fraction(line.values["usage"])
+    usage = Fraction(line.values["in_use_of_all"])
     printed = Printed(line.line, "token usage (share)", str(float(usage)), places=9)
     used, limit = (run.least(name) for name in ("in_use", "limit"))
     if used is None or not limit:
@@ -50,5 +50,5 @@ def _usage(run: Run, line: Found) -> Iterator[Checked]:
     yield Checked(line.line, printed.figure, float(usage), float(ours), verdict, why)
 
 
-RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"usage": _usage}
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"gauge": _usage}
 """How each kind of line is checked."""

@@ -15,7 +15,7 @@ GAUGE = r"[0-9]{1,3}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?"
 
 PATTERNS = (
     pattern(
-        "usage",
+        "gauge",
         "cache_usage_perc",
         rf"vllm:(?:kv|gpu)_cache_usage_perc(?:\{{[^}}]{{0,400}}\}})? (?P<usage>{GAUGE})",
     ),
@@ -48,5 +48,5 @@ def _usage(run: Run, line: Found) -> Iterator[Checked]:
     yield Checked(line.line, printed.figure, float(usage), float(ours), verdict, why)
 
 
-RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"usage": _usage}
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"gauge": _usage}
 """How each kind of line is checked."""
