@@ -1,6 +1,5 @@
 """What a shell offers for a half-typed word; all is looked up where it is asked for."""
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
@@ -91,6 +90,8 @@ def joined(environ: MutableMapping[str, str]) -> str:
 
     It hands over NAME, = and VALUE as words of their own (COMP_WORDBREAKS).
     """
+    import shlex
+
     place = int(environ["COMP_CWORD"])
     try:
         words = shlex.split(environ["COMP_WORDS"])
