@@ -15,6 +15,7 @@ LEAST = {
     "floor": ["show"],
     "gguf": ["100"],
     "reading": ["1"],
+    "replay": ["tests/oracles/traces/mooncake.jsonl"],
     "sheet": ["1", "1"],
     "start_up": ["1", "import kvcalc"],
     "trace": ["1000"],
