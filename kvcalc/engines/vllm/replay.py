@@ -31,10 +31,10 @@ def rules_of(planned: Plan) -> Rules:
     Raises:
         UnsupportedError: the release, a setting or a kind of cache that was not replayed.
     """
-    model, settings = planned.model, planned.settings
+    settings = planned.settings
     _require_replayed(planned)
     drafted = settings.speculative_method != "none"
-    own = len(model.layers)
+    own = len(planned.model.layers)
     marked = [any(place >= own for place, _ in group.members) for group in planned.groups]
     alike: dict[object, list[int]] = {}
     for number, group in enumerate(planned.groups):
@@ -43,7 +43,7 @@ def rules_of(planned: Plan) -> Rules:
     for numbers in alike.values():
         group = planned.groups[numbers[0]]
         drops = drafted and (not any(marked) or any(marked[number] for number in numbers))
-        kinds.append(Kind(_window(model, group), group.block, tuple(numbers), drops))
+        kinds.append(Kind(_window(group), group.block, tuple(numbers), drops))
     rules = Rules(
         kinds=tuple(sorted(kinds, key=lambda kind: kind.window is not None)),
         chunk=planned.model.longest_context if settings.whole_prefill else settings.batch,
@@ -60,12 +60,11 @@ def _retention(settings: VllmSettings) -> int | None:
 
 
 def _spec(group: PlannedGroup) -> object:
-    cache = group.cache
-    window = cache.window if isinstance(cache, SlidingCache) else None
-    return group.kind, window, cache.shape, group.block, cache.page
+    """What groups that are looked up together have in common."""
+    return group.kind, _window(group), group.cache.shape, group.block, group.cache.page
 
 
-def _window(model: Model, group: PlannedGroup) -> int | None:
+def _window(group: PlannedGroup) -> int | None:
     cache = group.cache
     return cache.window if isinstance(cache, SlidingCache) else None
 
@@ -164,7 +163,7 @@ def groups(model: Model, settings: VllmSettings) -> tuple[str, ...]:
     return tuple(
         group.cache.layer if window is None else f"{group.cache.layer} {window:,}"
         for group in plan(model, settings).groups
-        for window in [_window(model, group)]
+        for window in [_window(group)]
     )
 
 
