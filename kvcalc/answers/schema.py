@@ -40,7 +40,7 @@ class Form(NamedTuple):
 
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
-    "estimate": (Form(Estimate),),
+    "estimate": (Form(Estimate), Form(SweepRow, rows=True, whole=False)),
     "sweep": (Form(SweepRow, rows=True, whole=False),),
     "compare": (Form(Compared, rows=True, whole=False),),
     "diff": (Form(Diff),),

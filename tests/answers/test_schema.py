@@ -27,6 +27,7 @@ FILES = {
 MORE = [
     "estimate deepseek-v4-flash -c 1M -e vllm",
     "estimate qwen3.5-27b -e llama.cpp",
+    "estimate qwen3-8b gpt-oss-20b -c 8K,16K -e vllm",
     "sweep llama-4-scout -e sglang",
     "compare deepseek-v3.2 -c 64K -n 3",
     "explain gpt-oss-20b -e sglang -c 8K",
