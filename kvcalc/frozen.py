@@ -1,10 +1,12 @@
 """The base of every pydantic class here: immutable, with one sentence for a wrong value."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
@@ -31,6 +33,15 @@ class Frozen(BaseModel):
             return handler(data)
         except ValidationError as error:
             raise _refusal(cls, error) from None
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"found {quote(text)}, expected text without control characters")
+    return text
+
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
 
 
 def _refusal(model: type[BaseModel], error: ValidationError) -> RequestError:

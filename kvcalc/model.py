@@ -6,18 +6,20 @@ How an engine stores such a shape (pages, copies on ranks, element types) is the
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from kvcalc.dtypes import dtype
 from kvcalc.errors import RequestError, UnsupportedError, quote
-from kvcalc.frozen import Frozen
+from kvcalc.frozen import Frozen, Text
 from kvcalc.layers.layer import DtypeName, Layer, Size
 from kvcalc.parameters.sizes import Sizes
 
 if TYPE_CHECKING:
+    from kvcalc.checkpoint import CacheScheme, ConfigFacts
     from kvcalc.parameters.counts import Parameters
     from kvcalc.parameters.quantization import Format, Quantization
     from kvcalc.parameters.tensor import Tensor
@@ -32,61 +34,19 @@ MAX_GROUPS = 500
 """The most different layers; a formula has a term for each, nested that deep."""
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"found {quote(text)}, expected text without control characters")
-    return text
+def _checked(module: str, name: str) -> object:
+    """A field of a class that is imported where a value is given."""
 
+    def check(value: object) -> object:
+        return None if value is None else getattr(import_module(module), name).model_validate(value)
 
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
-
-
-class CacheScheme(Frozen):
-    """How a checkpoint says that its KV cache is stored; each engine decides what follows.
-
-    `method` is the quantisation's name ("modelopt", "compressed-tensors" ...), `algorithm` what
-    the cache is stored in, as "FP8"; `dynamic`, `strategy` and `symmetric` describe its scales as
-    the file does. `origin` names the file and the key. `second` is a file beside config.json's own
-    quantisation, which says nothing about the cache.
-    """
-
-    method: Text
-    algorithm: Text
-    dynamic: bool | None = None
-    strategy: Text | None = None
-    symmetric: bool | None = None
-    origin: Text
-    second: bool = False
-
-
-def _quantization(value: object) -> object:
-    """Check what is given as a quantisation, whose class is imported where there is one."""
-    if value is None:
-        return None
-    from kvcalc.parameters.quantization import Quantization
-
-    return Quantization.model_validate(value)
+    return Annotated[Any, BeforeValidator(check)]
 
 
 if not TYPE_CHECKING:
-    Quantization = Annotated[Any, BeforeValidator(_quantization)]
-
-
-class ConfigFacts(Frozen):
-    """What config.json says that no layer shows, and by which engines take or refuse a model.
-
-    `architecture` is the class that it names first. `n_group` is how many groups a router parts the
-    experts into; a token sees some of them. `indexer_types` says whether it lists which layers
-    have an indexer of their own; the layers are the same where its class does.
-    `index_kpool_compress` says whether an indexer's pooled keys are weighed by gates,
-    `num_mtp_modules` how many layers draft tokens, beside another count.
-    """
-
-    architecture: Text | None = None
-    n_group: Size | None = None
-    indexer_types: bool = False
-    index_kpool_compress: bool = False
-    num_mtp_modules: Size | None = None
+    CacheScheme = _checked("kvcalc.checkpoint", "CacheScheme")
+    ConfigFacts = _checked("kvcalc.checkpoint", "ConfigFacts")
+    Quantization = _checked("kvcalc.parameters.quantization", "Quantization")
 
 
 class Model(Frozen):

@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.catalogue.source import Source, require_sources
 from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
-from kvcalc.frozen import Frozen
+from kvcalc.frozen import Frozen, Text
 from kvcalc.layers.layer import Size
-from kvcalc.model import Text
 
 FACTS = {"memory_mib", "visible", "compute_capability"}
 """The fields with a published source; the others name the GPU."""

@@ -7,11 +7,12 @@ from pydantic import Field, model_validator
 
 from kvcalc.catalogue.folder import read_table
 from kvcalc.catalogue.source import Source, require_sources
+from kvcalc.checkpoint import CacheScheme, ConfigFacts
 from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
-from kvcalc.frozen import Frozen
+from kvcalc.frozen import Frozen, Text
 from kvcalc.layers import layer
 from kvcalc.layers.layer import Size
-from kvcalc.model import CacheScheme, ConfigFacts, Model, ParameterCount, Text, repeated
+from kvcalc.model import Model, ParameterCount, repeated
 from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Sizes
 

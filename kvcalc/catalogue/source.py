@@ -3,8 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from kvcalc.errors import SourceError
-from kvcalc.frozen import Frozen
-from kvcalc.model import Text
+from kvcalc.frozen import Frozen, Text
 
 
 class Source(Frozen):

@@ -6,7 +6,7 @@ from typing import Any
 from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers import known_layer
-from kvcalc.model import ConfigFacts, Model, repeated
+from kvcalc.model import Model, repeated
 from kvcalc.parameters.sizes import known_sizes
 from kvcalc.readers.reading import Reading
 
@@ -48,6 +48,8 @@ def _of_catalogue(path: Path) -> Reading:
         if name in Model.model_fields
     }
     if "config_facts" in table:
+        from kvcalc.checkpoint import ConfigFacts
+
         facts["config_facts"] = ConfigFacts.model_construct(**table["config_facts"])
     trunk = {letter: layers[letter] for letter in layers if letter in table["pattern"]}
     facts["layers"] = repeated(table["pattern"], trunk, table["num_layers"])

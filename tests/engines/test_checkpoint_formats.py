@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.checkpoint import CacheScheme
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
-from kvcalc.model import CacheScheme, Model
+from kvcalc.model import Model
 from kvcalc.readers import read
 
 CHECKPOINTS = Path("tests/oracles/configs/checkpoints")

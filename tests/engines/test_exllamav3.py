@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.checkpoint import ConfigFacts
 from kvcalc.errors import KvcalcError, RequestError, TooLittleMemoryError, UnsupportedError
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention, Mamba2, ShortConvolution
-from kvcalc.model import ConfigFacts, Model
+from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
 from tests.each import each
 from tests.shapes import DEEPSEEK_ROW, full, latent, model, sliding

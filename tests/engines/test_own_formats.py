@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.checkpoint import CacheScheme
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.vllm import auto_format, backend
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.latent import LatentAttention
-from kvcalc.model import CacheScheme, Model
+from kvcalc.model import Model
 from tests.shapes import full, sliding
 
 CONFIGS = "tests/oracles/configs"

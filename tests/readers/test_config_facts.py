@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kvcalc.model import ConfigFacts
+from kvcalc.checkpoint import ConfigFacts
 from kvcalc.readers.huggingface.config_facts import config_facts
 
 

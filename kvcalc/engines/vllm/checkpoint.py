@@ -5,10 +5,11 @@ and get_kv_cache_quant_algo_string), that of compressed-tensors by each layer of
 it is built (model_executor/layers/attention/attention.py): layers of latent attention do not look.
 """
 
+from kvcalc.checkpoint import CacheScheme
 from kvcalc.engines.vllm.rules import Rules
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import Attention
-from kvcalc.model import CacheScheme, Model
+from kvcalc.model import Model
 
 MODELOPT = {"fp8": "fp8_e4m3", "nvfp4": "nvfp4"}
 """vLLM's names for ModelOpt's algorithms; any other is ignored with a warning."""

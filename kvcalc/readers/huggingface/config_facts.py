@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kvcalc.checkpoint import ConfigFacts
 from kvcalc.layers.layer import MAX_SIZE
-from kvcalc.model import ConfigFacts
 
 GROUPS = ("n_group", "num_expert_group")
 """How many groups the experts are parted into: DeepSeek's key and Kimi-Linear's."""

@@ -9,8 +9,8 @@ reads its own choice of them (vLLM 0.33.0, utils/torch_utils.py and transformers
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from kvcalc.checkpoint import CacheScheme
 from kvcalc.errors import SourceError, quote
-from kvcalc.model import CacheScheme
 
 BESIDE = "hf_quant_config.json"
 PLACES = ("quantization_config", "compression_config")

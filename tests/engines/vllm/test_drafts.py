@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.checkpoint import ConfigFacts
 from kvcalc.engines.vllm.caches import SlidingCache
 from kvcalc.engines.vllm.drafts import draft_layers
 from kvcalc.engines.vllm.plan import plan
@@ -12,7 +13,7 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
-from kvcalc.model import ConfigFacts, Model
+from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
 from tests.shapes import HEADS, full, latent, model, sliding
 
