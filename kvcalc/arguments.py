@@ -82,7 +82,7 @@ def _refuse_huge(name: str, value: Any) -> None:
 def _words(hint: Any) -> str:
     kind, parts = get_origin(hint), get_args(hint)
     if kind in UNIONS:
-        return " or ".join(_words(part) for part in parts if part is not NoneType)
+        return " or ".join(dict.fromkeys(_words(part) for part in parts if part is not NoneType))
     if kind is None:
         return WORDS.get(hint.__name__, f"a {hint.__name__}")
     return "a mapping" if issubclass(kind, Mapping) else f"several, each {_words(parts[0])}"

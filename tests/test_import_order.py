@@ -29,6 +29,7 @@ ROOMS = (
     "kvcalc.formula",
     "kvcalc.layers",
     "kvcalc.parameters",
+    "kvcalc.checkpoint",
     "kvcalc.model",
     "kvcalc.catalogue",
     "kvcalc.explanation",

@@ -267,11 +267,11 @@ def test_one_sentence_says_why(model: Model, settings: dict[str, Any], sentence:
     ("memory", "sentence"),
     [
         ((1, 2, 3), "memory: found 3 figures, expected one, one for each of 2 stages or one for"),
-        (-1, "memory: found -1, expected bytes"),
+        (-1, "memory: found -1, expected an int from 0 to 10^50 or several, each"),
         ((), "memory: found (), expected bytes"),
-        (1.5, "memory: found 1.5, expected bytes"),
-        ((1, -1), "memory: found (1, -1), expected bytes"),
-        ((1, True), "memory: found (1, True), expected bytes"),
+        (1.5, "memory: found 1.5, expected an int from 0 to 10^50 or several, each"),
+        ((1, -1), "memory: found (1, -1), expected an int from 0 to 10^50 or several, each"),
+        ((1, True), "memory: found (1, True), expected an int from 0 to 10^50 or several, each"),
     ],
 )
 def test_memories_that_are_none(memory: Any, sentence: str) -> None:
@@ -320,6 +320,7 @@ SETTINGS: dict[str, tuple[str, object]] = {
     "enforce_eager": ("true", True),
     "max_cudagraph_capture_size": ("64", 64),
     "kv_cache_memory_bytes": ("1000000000", 10**9),
+    "prefix_cache_retention_interval": ("1024", 1024),
 }
 """Each setting as text, and its value."""
 
