@@ -11,11 +11,7 @@ import kvcalc
 
 MODEL = kvcalc.load("k-exaone-236b-a23b")
 LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
-TRACE = {
-    "files": "tests/oracles/traces/azure_code.csv",
-    "prefill_rate": 8_000,
-    "decode_rate": 40,
-}
+RATES = {"prefill_rate": 8_000, "decode_rate": 40}
 FUNCTIONS = {
     name: found
     for name in kvcalc.__all__
@@ -32,15 +28,16 @@ RIGHT: dict[str, dict[str, Any]] = {
     "pool": {"model": MODEL, "engine": "vllm", "memory": 2**36},
     "read": {"source": "llama-3.1-8b"},
     "sheet": {"models": "llama-3.1-8b", "among": ["ideal"], "force": True},
+    "replay": {"model": MODEL, "files": "tests/oracles/traces/replay/tree_small.jsonl", **RATES},
     "schema": {"command": "estimate"},
     "show": {"source": "llama-3.1-8b"},
-    "trace": {"model": MODEL, **TRACE},
+    "trace": {"model": MODEL, "files": "tests/oracles/traces/azure_code.csv", **RATES},
 }
 """What each function needs, beside which one argument is wrong; of the others, a model."""
 
 WRONG = (-5, True, 1.5, float("nan"), "\ud800", "9" * 5_000, b"x", [None], [-1], {1: 2}, print)
 HUGE = (10**5_000, -(10**5_000), [10**5_000], {"context": 10**5_000})
-FRACTIONS = {("trace", "prefill_rate"), ("trace", "decode_rate")}
+FRACTIONS = {(name, rate) for name in ("replay", "trace") for rate in RATES}
 """Arguments that take fractions."""
 
 
