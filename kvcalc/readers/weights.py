@@ -14,7 +14,6 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedErr
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
-from kvcalc.readers import weight_formats
 from kvcalc.spelling import unknown
 from kvcalc.units import parse_memory
 
@@ -127,6 +126,8 @@ def of_shape(model: Model, weights_dtype: str | None = None, counted: int | None
 
 def _is_own(model: Model, name: str) -> bool:
     """Whether a format is the one that the checkpoint is published in."""
+    from kvcalc.readers import weight_formats
+
     if model.quantization is None:
         return model.counted is not None and weight_formats.named(name) == model.dtype
     known = weight_formats.CHECKPOINTS.get(weight_formats.named(name) or "")
@@ -139,6 +140,8 @@ def _in_format(model: Model, text: str, total: int, count: str) -> Weights:
     Raises:
         RequestError: there is no such format, or what it makes of this model is not known.
     """
+    from kvcalc.readers import weight_formats
+
     name = weight_formats.named(text)
     if name is None:
         error = unknown("element type", text, weight_formats.NAMES, field="weights_dtype")

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.catalogue.gpus import SAID_BESIDE, Gpu, catalogue, find, names
 from kvcalc.errors import KvcalcError
 
@@ -11,6 +12,12 @@ from kvcalc.errors import KvcalcError
 def test_every_file_is_in_the_catalogue_and_well_formed() -> None:
     assert [gpu.name for gpu in catalogue()] == list(names())
     assert len(names()) >= 42
+
+
+@pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)
+def test_a_file_which_is_read_unchecked_is_what_the_checks_make_of_it(gpu: Gpu) -> None:
+    checked = Gpu(name=gpu.name, **read_table(folder("gpus") / f"{gpu.name}.toml"))
+    assert (gpu, hash(gpu), repr(gpu)) == (checked, hash(checked), repr(checked))
 
 
 @pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)

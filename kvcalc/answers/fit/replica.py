@@ -17,6 +17,7 @@ from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
+from kvcalc.layers.recurrent import Recurrent
 from kvcalc.pools import Pool
 
 BOUND = "max_num_seqs"
@@ -122,6 +123,8 @@ class Replica:
     def bound(self) -> int | None:
         """The most sequences with which the engine starts in its pool; None where none is known."""
         if BOUND not in type(self.parsed).model_fields or self.budget.cache <= 0:
+            return None
+        if not self.question.model.caches_of(Recurrent):  # only states bound them
             return None
         try:
             figures = self.pool(1).figures

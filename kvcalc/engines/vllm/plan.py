@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.own_caches import require_modelled
@@ -95,6 +96,7 @@ class Plan:
         return added(count * blocks for blocks, count in counts.items())
 
 
+@lru_cache(maxsize=1)  # a cost and pools are asked of the same settings, one after the other
 def plan(model: Model, settings: VllmSettings) -> Plan:
     """Plan a model's pool as vLLM does before it starts.
 

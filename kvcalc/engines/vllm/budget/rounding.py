@@ -36,7 +36,7 @@ FUSED: Mapping[Role, str] = {
 def rounding(model: Model, settings: VllmSettings) -> tuple[MemoryPart, ...]:
     """What rounding adds on a rank of each stage; nothing where the tensors are not known."""
     try:
-        stages = list(held(model, settings)) if model.tensors else []
+        stages = held(model, settings) if model.tensors else ()
     except UnsupportedError:  # a format that is not known; ranks that do not divide are refused
         return ()
     whole = settings.rules.large_blocks_are_whole

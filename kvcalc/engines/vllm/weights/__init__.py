@@ -51,7 +51,7 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
 
 
 def _stage(
-    model: Model, sizes: Sizes, tensors: list[Held], stage: Stage, settings: VllmSettings
+    model: Model, sizes: Sizes, tensors: Sequence[Held], stage: Stage, settings: VllmSettings
 ) -> Mapping[str, int]:
     parts: Counter[str] = Counter()
     for tensor, size, times in tensors:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -33,7 +34,8 @@ class Held(NamedTuple):
     times: int
 
 
-def held(model: Model, settings: VllmSettings) -> Iterator[list[Held]]:
+@lru_cache(maxsize=1)  # what is loaded, and how that is rounded, are asked one after the other
+def held(model: Model, settings: VllmSettings) -> tuple[tuple[Held, ...], ...]:
     """List the tensors on a rank of each stage, without a draft's; none of an unknown model.
 
     Raises:
@@ -41,13 +43,15 @@ def held(model: Model, settings: VllmSettings) -> Iterator[list[Held]]:
     """
     left_out = {"mtp", "vision"} if settings.language_model_only else {"mtp"}
     tensors = [tensor for tensor in model.tensors or () if tensor.component not in left_out]
-    for stage in stages_of(model, settings):
-        yield [
+    return tuple(
+        tuple(
             Held(tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, settings), times)
             for tensor in tensors
             if model.sizes is not None
             for kind, times in _stored(tensor, stage, model, model.sizes).items()
-        ]
+        )
+        for stage in stages_of(model, settings)
+    )
 
 
 def stages_of(model: Model, settings: VllmSettings) -> Iterator[Stage]:
@@ -74,9 +78,11 @@ def _stored(
     """
     stored: Counter[Format | None] = Counter()
     if tensor.layers:
-        for place in tensor.layers:
-            if place in stage.places:
-                stored[model.format_of(tensor, place)] += tensor.copies
+        places = [place for place in tensor.layers if place in stage.places]
+        if model.quantization is None:  # all are in the model's own type
+            return {None: len(places) * tensor.copies} if places else {}
+        for place in places:
+            stored[model.format_of(tensor, place)] += tensor.copies
         return stored
     here = stage.first if tensor.component == "vision" else stage.last
     if tensor.component == "embedding":
