@@ -148,7 +148,7 @@ def test_a_bad_key_is_refused_by_its_name(change: dict[str, Any], sentence: str)
         (b"[]", "found \\[\\], expected an object"),
         (b"{}", "there is no language model in the file"),
         (b'{"num_hidden_layers": 1' + b"0" * 5000 + b"}", "not JSON"),
-        (b"\0" * (17 * 2**20), "larger than the 16,777,216 bytes"),
+        (b"\0" * (5 * 2**20), "larger than the 4,194,304 bytes"),
     ],
     ids=["truncated", "nested", "not text", "a list", "empty", "digits", "zeros"],
 )

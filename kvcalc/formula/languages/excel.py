@@ -2,7 +2,8 @@
 
 Their numbers are doubles, exact up to 2^53 in sums and products. INT of a quotient is exact while
 the dividend is below 2^47; ROUNDUP is not exact (tried in LibreOffice 7.4), so rounding up is
--INT(-x/d).
+INT((x + d - 1)/d), and not -INT(-x/d): some engines' INT cuts a negative number towards zero
+(HyperFormula 3.5).
 """
 
 import re
@@ -21,6 +22,7 @@ from kvcalc.formula.expression import (
     Value,
     call,
     render,
+    rounded_up,
     variables_of,
 )
 from kvcalc.formula.languages.language import Written, refuse_dialect
@@ -40,10 +42,14 @@ NAME = re.compile(
 """A cell, a defined name, or a table's column in this row; a spreadsheet counts TRUE as 1."""
 
 
-def _literal(number: int) -> str:
+def literal(number: int) -> str:
     """Write a number; one with too many digits becomes a sum."""
     high, low = divmod(number, 10**9)
     return str(number) if number < MAX_LITERAL else f"({high}*1000000000 + {low})"
+
+
+def _divided_up(a: str, b: str) -> str:
+    return f"INT(({rounded_up(a, b)})/{b})"
 
 
 EXCEL = Target(
@@ -52,14 +58,14 @@ EXCEL = Target(
         **ARITHMETIC,
         "mul": Rule(lambda a, b: f"{a}*{b}", PRODUCT, (PRODUCT, PRODUCT)),
         "floordiv": Rule(lambda a, b: f"INT({a}/{b})", ATOM, (PRODUCT, ATOM)),
-        "cdiv": Rule(lambda a, b: f"(-INT(-{a}/{b}))", ATOM, (ATOM, ATOM)),
-        "ceil": Rule(lambda a, b: f"(-INT(-{a}/{b})*{b})", ATOM, (ATOM, ATOM)),
+        "cdiv": Rule(_divided_up, ATOM, (SUM, ATOM)),
+        "ceil": Rule(lambda a, b: f"{_divided_up(a, b)}*{b}", PRODUCT, (SUM, ATOM)),
         "min": call("MIN"),
         "max": call("MAX"),
         "at_most": Rule(lambda a, b: f"{a}<={b}", CONDITION, (SUM, SUM)),
         "where": Rule(lambda a, b: f"IF({b},{a},NA())", ATOM, (SUM, CONDITION)),
     },
-    literal=_literal,
+    literal=literal,
 )
 
 

@@ -8,7 +8,7 @@ count, less those that the engine holds back.
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.answers.workbook import Workbook
 from kvcalc.catalogue import gpus
-from kvcalc.outputs.workbook.cells import Sheet, match
+from kvcalc.outputs.workbook.cells import Sheet, divided_up, match
 from kvcalc.outputs.workbook.expected import (
     ASK_FIT,
     MISSING,
@@ -27,7 +27,7 @@ from kvcalc.outputs.workbook.plan_answers import Answer
 TEN_THOUSANDTHS = "ROUND(memory_share*10000,0)"
 SHARED = (
     f"INT(shared_memory/10000)*{TEN_THOUSANDTHS}"
-    "{sign}INT({sign}MOD(shared_memory,10000)*" + TEN_THOUSANDTHS + "/10000)"
+    "+INT((MOD(shared_memory,10000)*" + TEN_THOUSANDTHS + "{rest})/10000)"
 )
 """It divides before it multiplies, so that all stays exact."""
 
@@ -39,14 +39,15 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
     names = column_of("GPUs", GPUS, "gpu", len(gpus.catalogue()))
     memory = column_of("GPUs", GPUS, "usable_bytes", len(gpus.catalogue()))
     free = f'{_of_engine(book, "share_of")}="free"'
-    loaded, even = "weights_per_gpu-reserve_bytes", "-INT(-weights_bytes/tensor_parallel_size)"
+    loaded = "weights_per_gpu-reserve_bytes"
+    even = divided_up("weights_bytes", "tensor_parallel_size")
     models = column_of("Models", MODELS, "model", len(book.models))
     all_weights = column_of("Models", MODELS, "weights_bytes", len(book.models))
     held = f"INDEX({all_weights},{match('model', models)})"
     loaded_bytes = _of_row(book, "weights_per_gpu")
     taken = (
-        f'IF({_of_engine(book, "share_of")}="all, rounded up",{SHARED.format(sign="-")},'
-        f"{SHARED.format(sign='+')})"
+        f'IF({_of_engine(book, "share_of")}="all, rounded up",{SHARED.format(rest="+9999")},'
+        f"{SHARED.format(rest='')})"
     )
     return (
         Answer(
@@ -96,7 +97,7 @@ def of_plan(book: Workbook, formulas: Sheet) -> tuple[Answer, ...]:
             "gpus_needed",
             "=IF(ISNUMBER(sequences_per_copy),IF(sequences_per_copy<1,"
             f'"{TOO_FEW}",'
-            "-INT(-sequences/sequences_per_copy)*tensor_parallel_size+spare_gpus),"
+            f"{divided_up('sequences', 'sequences_per_copy')}*tensor_parallel_size+spare_gpus),"
             "sequences_per_copy)",
             needs,
             "for Plan's sequences, spare ones counted",

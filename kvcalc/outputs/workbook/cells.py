@@ -1,6 +1,6 @@
 """A sheet as plain records: its cells, and what a spreadsheet does with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,13 +26,26 @@ class Choice(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table to which people add rows: its name, and the places of its header and its end."""
+    """A table to which people add rows: its name, and the places of its header and its end.
+
+    `formulas` are those of its columns, with the names of other columns in braces.
+    """
 
     name: str
     first_row: int
     last_row: int
     columns: tuple[str, ...]
-    formulas: dict[str, str]
+    formulas: Mapping[str, str]
+
+    def of_rows_to_come(self, column: str) -> str:
+        """A column's formula in a row that is added, by the names of columns."""
+        names = {name: f"{self.name}[[#This Row],[{name}]]" for name in self.columns}
+        return self.formulas[column].format_map(names)
+
+    def of_row(self, column: str, row: int) -> str:
+        """A column's formula in a row: engines beside Excel know few names of columns."""
+        names = {name: beside(row, place) for place, name in enumerate(self.columns)}
+        return self.formulas[column].format_map(names)
 
 
 class Series(NamedTuple):
@@ -128,6 +141,21 @@ def letters(column: int) -> str:
 def cell(row: int, column: int) -> str:
     """Refer to a cell of the same sheet, by an absolute reference."""
     return f"${letters(column)}${row + 1}"
+
+
+def beside(row: int, column: int) -> str:
+    """Refer to a cell of the same row, by a reference that follows the row when it is sorted."""
+    return f"{letters(column)}{row + 1}"
+
+
+def divided_up(dividend: str, divisor: str) -> str:
+    """Divide whole numbers, rounding up without INT of a negative one (`languages.excel`)."""
+    return f"INT(({dividend}+{divisor}-1)/{divisor})"
+
+
+def rounded_up(amount: str) -> str:
+    """Round a number up that is not negative and need not be whole."""
+    return f"INT({amount})+({amount}>INT({amount}))"
 
 
 def match(text: str, cells: str) -> str:

@@ -6,7 +6,7 @@ from kvcalc.answers.workbook import Workbook
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
-from kvcalc.formula.languages.excel import MAX_EXACT
+from kvcalc.formula.languages.excel import MAX_EXACT, MAX_LITERAL, literal
 from kvcalc.outputs.workbook.cells import Sheet, cell
 from kvcalc.outputs.workbook.combination import cell_text, cell_value
 from kvcalc.outputs.workbook.layout import FIRST_ROW
@@ -87,7 +87,11 @@ def _write_check(
     for column, amount in enumerate((*amounts, cost.formula.variables.get("window")), len(asked)):
         sheet.put(number, column, amount, "number")
     expected = cell_value(one, cost.formula, *amounts)
-    sheet.put(number, PLACE["kvcalc"], expected, "number")
+    if isinstance(expected, int) and expected >= MAX_LITERAL:
+        # LibreOffice saves a constant in 15 digits.
+        sheet.live(number, PLACE["kvcalc"], f"={literal(expected)}", expected)
+    else:
+        sheet.put(number, PLACE["kvcalc"], expected, "number")
     names = {name: cell(number, PLACE[name]) for name in ("context", "sequences", "window")}
     settings = dict.fromkeys(
         book.inputs, 0

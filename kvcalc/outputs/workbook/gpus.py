@@ -6,12 +6,11 @@ from kvcalc.outputs.workbook.layout import FIRST_ROW, GPUS
 
 NOT_REPORTED = "not reported"
 
-MIB = "gpu_catalogue[[#This Row],[memory_mib]]"
-BYTES = "gpu_catalogue[[#This Row],[memory_bytes]]"
-VISIBLE = "gpu_catalogue[[#This Row],[framework_visible_bytes]]"
 FORMULAS = {
-    "memory_bytes": f'=IF(ISNUMBER({MIB}),{MIB}*1048576,"{NOT_REPORTED}")',
-    "usable_bytes": f"=IF(ISNUMBER({VISIBLE}),{VISIBLE},{BYTES})",
+    "memory_bytes": f'=IF(ISNUMBER({{memory_mib}}),{{memory_mib}}*1048576,"{NOT_REPORTED}")',
+    "usable_bytes": (
+        "=IF(ISNUMBER({framework_visible_bytes}),{framework_visible_bytes},{memory_bytes})"
+    ),
 }
 WIDTHS = (16, 28, 13, 18, 24, 18, 18, 16, 40, 80)
 
@@ -23,6 +22,9 @@ def gpus_sheet() -> Sheet:
     note = "What the driver reports, and the least a framework was seen to report. Add your own."
     sheet.put(1, 0, note, "note")
     sheet.row(FIRST_ROW - 1, list(GPUS), "head")
+    last = FIRST_ROW + len(catalogue()) - 1
+    table = Table("gpu_catalogue", FIRST_ROW - 1, last, GPUS, FORMULAS)
+    sheet.tables.append(table)
     for number, gpu in enumerate(catalogue(), FIRST_ROW):
         facts = _facts(gpu)
         sheet.row(number, [facts[name] for name in GPUS])
@@ -30,12 +32,10 @@ def gpus_sheet() -> Sheet:
             sheet.put(number, GPUS.index(name), facts[name], "wrapped")
         for name in ("memory_mib", "framework_visible_bytes"):
             sheet.put(number, GPUS.index(name), facts[name], "number")
-        for name, formula in FORMULAS.items():
+        for name in FORMULAS:
             value = facts[name]
             shown = NOT_REPORTED if value is None else value
-            sheet.live(number, GPUS.index(name), formula, shown)
-    last = FIRST_ROW + len(catalogue()) - 1
-    sheet.tables.append(Table("gpu_catalogue", FIRST_ROW - 1, last, GPUS, FORMULAS))
+            sheet.live(number, GPUS.index(name), table.of_row(name, number), shown)
     return sheet
 
 

@@ -8,10 +8,7 @@ from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, MODELS
 
 BYTES_PER_TOKEN = "bytes_per_token_and_layer"
-KV_HEADS, HEAD_DIM, ELEMENT = (
-    f"models[[#This Row],[{name}]]" for name in ("kv_heads", "head_dim", "element_bytes")
-)
-FORMULA = f'=IF(ISNUMBER({KV_HEADS}*{HEAD_DIM}),2*{KV_HEADS}*{HEAD_DIM}*{ELEMENT},"by kind")'
+FORMULA = '=IF(ISNUMBER({kv_heads}*{head_dim}),2*{kv_heads}*{head_dim}*{element_bytes},"by kind")'
 WIDTHS = (24, 24, 8, 40, 10, 10, 15, 26, 10, 14, 20, 20, 80)
 
 
@@ -22,6 +19,9 @@ def models_sheet(book: Workbook) -> Sheet:
     note = "Shapes as published. Add a row for a model of your own; kvcalc sheet gives it formulas."
     sheet.put(1, 0, note, "note")
     sheet.row(FIRST_ROW - 1, list(MODELS), "head")
+    last = FIRST_ROW + len(book.models) - 1
+    table = Table("models", FIRST_ROW - 1, last, MODELS, {BYTES_PER_TOKEN: FORMULA})
+    sheet.tables.append(table)
     for number, one in enumerate(book.models, FIRST_ROW):
         facts = _facts(one)
         sheet.row(number, [facts[name] for name in MODELS])
@@ -30,9 +30,8 @@ def models_sheet(book: Workbook) -> Sheet:
         for name in ("window", "max_context", "parameters", "weights_bytes"):
             if isinstance(facts[name], int):
                 sheet.put(number, MODELS.index(name), facts[name], "number")
-        sheet.live(number, MODELS.index(BYTES_PER_TOKEN), FORMULA, facts[BYTES_PER_TOKEN])
-    last = FIRST_ROW + len(book.models) - 1
-    sheet.tables.append(Table("models", FIRST_ROW - 1, last, MODELS, {BYTES_PER_TOKEN: FORMULA}))
+        formula = table.of_row(BYTES_PER_TOKEN, number)
+        sheet.live(number, MODELS.index(BYTES_PER_TOKEN), formula, facts[BYTES_PER_TOKEN])
     return sheet
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.answers.workbook import Workbook
-from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, match, quote
+from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, divided_up, match, quote
 from kvcalc.readers.tokens import token_gains
 
 NAME = "in_tokens_of"
@@ -62,4 +62,4 @@ def write_table(sheet: Sheet, row: int, found: list[Gain]) -> None:
 def context(row: int, tokens: str) -> str:
     """The formula for a context in the model's own tokens, rounded up; unchanged without a gain."""
     more, than = cell(row, MORE), cell(row, THAN)
-    return f"=IF({more}=0,{tokens},-INT(-({tokens})*{than}/{more}))"
+    return f"=IF({more}=0,{tokens},{divided_up(f'({tokens})*{than}', more)})"

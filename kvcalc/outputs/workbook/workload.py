@@ -2,7 +2,7 @@
 
 from kvcalc.answers.workbook import Workbook
 from kvcalc.outputs.workbook import token_gains
-from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, quote
+from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, quote, rounded_up
 from kvcalc.outputs.workbook.layout import (
     FIRST_ROW,
     FORMULAS,
@@ -56,7 +56,7 @@ def workload_sheet(book: Workbook, formulas: Sheet) -> tuple[Sheet, dict[str, st
     sheet.live(MEAN_ROW, 1, "=requests_per_second*seconds_per_request", mean, "answer")
     sheet.put(MEAN_ROW, 2, "Little's law: requests per second times seconds each", "note")
     sheet.put(PEAK_ROW, 0, "sessions at the peak")
-    peak = f"=-INT(-{cell(MEAN_ROW, 1)}*peak_factor)"
+    peak = f"={rounded_up(f'{cell(MEAN_ROW, 1)}*peak_factor')}"
     sheet.live(PEAK_ROW, 1, peak, mean * PEAK_FACTOR, "answer")
     sheet.put(PEAK_ROW, 2, "times Plan's peak factor, rounded up", "note")
     sheet.head(WORKLOAD_FIRST_ROW - 1, COLUMNS, text_columns=1)
@@ -91,7 +91,7 @@ def _write_class(
     both = f"{cell(row, 1)}+{cell(row, 2)}"
     context = token_gains.context(TOKENS_ROW, both) if converts else f"={both}"
     sheet.live(row, WORKLOAD_CONTEXT, context, tokens)
-    share = f"=-INT(-{cell(row, 3)}*{cell(PEAK_ROW, 1)}/100)"
+    share = f"={rounded_up(f'{cell(row, 3)}*{cell(PEAK_ROW, 1)}/100')}"
     sheet.live(row, WORKLOAD_SESSIONS, share, sessions)
     value = as_written(book, formulas, asked.name)
     if isinstance(as_written(book, formulas, "bytes"), str):

@@ -8,9 +8,9 @@ from typing import Any
 
 from kvcalc.errors import RequestError, quote, reason
 from kvcalc.outputs.table import harmless
-from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, letters
+from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, beside, letters
 from kvcalc.outputs.workbook.styles import STYLES, TOP
-from kvcalc.outputs.workbook.xlsx import held, new_workbook
+from kvcalc.outputs.workbook.xlsx import held, new_workbook, result
 from kvcalc.outputs.write import replacing
 
 PAGE = 240
@@ -96,8 +96,8 @@ def _set_page(written: Any, sheet: Sheet) -> None:
         written.set_column(column, column, width)
     for row, height in _heights(sheet).items():
         written.set_row(row, height)
-    if typed_over := _typed_over(sheet):
-        written.ignore_errors({"formula_unlocked": typed_over})
+    unmarked = {"formula_unlocked": _typed_over(sheet), "calculated_column": _calculated(sheet)}
+    written.ignore_errors({kind: cells for kind, cells in unmarked.items() if cells})
     written.freeze_panes(*sheet.frozen)
     written.hide_gridlines(2)
     _set_print(written, sheet)
@@ -143,9 +143,18 @@ def _typed_over(sheet: Sheet) -> str:
     )
 
 
+def _calculated(sheet: Sheet) -> str:
+    """The cells whose formula is their column's in other words; Excel shall not mark them."""
+    return " ".join(
+        f"{beside(table.first_row + 1, place)}:{beside(table.last_row, place)}"
+        for table in sheet.tables
+        for place in map(table.columns.index, table.formulas)
+    )
+
+
 def _write_cell(written: Any, row: int, column: int, cell: Cell, style: Any) -> None:
     if cell.formula:
-        value = held(cell.value) if isinstance(cell.value, str) else cell.value
+        value = result(cell.value) if isinstance(cell.value, str) else cell.value
         written.write_formula(row, column, held(cell.formula), style, value)
     elif isinstance(cell.value, str):
         written.write_string(row, column, held(cell.value), style)
@@ -159,7 +168,8 @@ def _write_cell(written: Any, row: int, column: int, cell: Cell, style: Any) -> 
 
 def _add_table(written: Any, table: Table) -> None:
     columns = [
-        {"header": name, **({"formula": table.formulas[name]} if name in table.formulas else {})}
+        {"header": name}
+        | ({"formula": table.of_rows_to_come(name)} if name in table.formulas else {})
         for name in table.columns
     ]
     style = {"name": table.name, "columns": columns, "style": "Table Style Light 1"}

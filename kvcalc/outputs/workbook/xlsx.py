@@ -19,6 +19,21 @@ def held(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+class _EmptyText(str):
+    """An empty text that equals no other: XlsxWriter leaves the type of "" out."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+def result(text: str) -> str:
+    """A formula's result that is a text, to be written as one even if it is empty."""
+    return held(text) or _EmptyText()
+
+
 @contextmanager
 def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
     """Open a new workbook, which is written in the end; what is not finished stands beside it.

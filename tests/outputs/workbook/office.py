@@ -56,6 +56,12 @@ def recalculated(paths: Sequence[Path], folder: Path) -> list[Cells]:
     return [_read(folder / path.with_suffix(".fods").name) for path in paths]
 
 
+def saved_again(path: Path, folder: Path) -> Path:
+    """Let LibreOffice save a workbook as its own, by the same name in another folder."""
+    _convert([path], folder, "xlsx")
+    return folder / path.name
+
+
 def first_columns(paths: Sequence[Path], folder: Path) -> list[list[str]]:
     """Let LibreOffice calculate workbooks, and read the first column of the first sheet of each."""
     _convert(paths, folder, NUMBERS_IN_FULL)

@@ -37,8 +37,13 @@ def written(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def test_an_amount_is_its_cell_however_it_was_typed(tmp_path: Path) -> None:
     sheet = written(tmp_path / "filled.xlsx", HEADER, ROWS)
     assert sheet[0] == [*HEADER, "bytes", "bytes_per_gpu", "error", "engine_version"]
-    assert sheet[1][7] == ("=(((-INT(-MIN(F2 + 16383, D2)/16)) + 1)*3 + (-INT(-D2/16)))*786432*E2")
-    assert sheet[3][7] == "=(12*MIN((-INT(-D4/256)*256), 768) + 12*(-INT(-D4/256)*256))*2048*E4"
+    assert sheet[1][7] == (
+        "=((INT((MIN(F2 + 16383, D2) + 15)/16) + 1)*3 + INT((D2 + 15)/16))*786432*E2"
+    )
+    assert (
+        sheet[3][7]
+        == "=(12*MIN(INT((D4 + 255)/256)*256, 768) + 12*INT((D4 + 255)/256)*256)*2048*E4"
+    )
     assert sheet[5][7] == "=(12*D6 + 36*MIN(D6, F6))*4096*E6"
     assert sheet[2][7:] == ["=131072*D3", "=131072*D3", None, "-"]
     assert (sheet[2][3], sheet[5][4]) == (8_192, 8_192)

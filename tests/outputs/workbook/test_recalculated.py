@@ -23,6 +23,7 @@ from tests.outputs.workbook.office import (
     formulas,
     place,
     recalculated,
+    saved_again,
     stacked,
 )
 
@@ -220,6 +221,18 @@ def test_changed_inputs_reach_every_row_and_leave_the_checks_alone(run: Run) -> 
             found = cells["Formulas"].get((number, 6))
             assert found == expected or (isinstance(expected, str) and isinstance(found, str)), own
         assert differences(cells) == {0.0}
+
+
+def test_figures_of_16_digits_agree_after_another_program_has_saved_them(tmp_path: Path) -> None:
+    """LibreOffice saves a typed number in 15 digits, which the check would be off by."""
+    path = tmp_path / "plan.xlsx"
+    written(path, ("llama-3.1-405b",), among=["vllm", "ideal"], context=1_048_575, sequences=4_096)
+    assert max(cached(path)["Checks"][row, 8] for row in range(5, 9)) > 10**15
+    (tmp_path / "saved").mkdir()
+    opened = openpyxl.load_workbook(saved_again(path, tmp_path / "saved"))
+    changed(opened, {}, tmp_path / "again.xlsx")
+    (cells,) = recalculated([tmp_path / "again.xlsx"], tmp_path)
+    assert differences(cells) == {0.0}
 
 
 def differences(cells: Cells) -> set[float]:
