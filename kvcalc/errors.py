@@ -127,6 +127,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def lines_printable(text: str) -> str:
+    """Escape as `printable` does, but for line feeds."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def first_line(error: Exception) -> str:
     """The first line of another library's error message."""
     return str(error).strip().partition("\n")[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kvcalc.errors import printable
+from kvcalc.errors import lines_printable, printable
 from kvcalc.units import binary_size
 
 
@@ -46,4 +46,4 @@ def shown(page: Page) -> Page:
 
 
 def _broken(cells: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple("\n".join(map(printable, cell.split("\n"))) for cell in cells)
+    return tuple(map(lines_printable, cells))

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kvcalc.errors import lines_printable
+
 if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
 
@@ -22,7 +24,10 @@ def to_json(answer: Mapping[str, Any] | list[dict[str, Any]]) -> str:
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows with a header of all their names; a mapping in a cell becomes name=value pairs."""
+    """Write rows with a header of all their names; a mapping in a cell becomes name=value pairs.
+
+    What a terminal would obey is escaped, as in a table; a line feed is one within a quoted cell.
+    """
     import csv
 
     text, listed = io.StringIO(), list(rows)
@@ -52,7 +57,7 @@ def to_markdown(page: "Page") -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, Mapping):
         value = " ".join(f"{name}={setting}" for name, setting in value.items())
-    return harmless(value) if isinstance(value, str) else value
+    return harmless(lines_printable(value)) if isinstance(value, str) else value
 
 
 def harmless(text: str) -> str:

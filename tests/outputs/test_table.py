@@ -35,10 +35,25 @@ def test_csv_reads_back_with_every_integer_whole(rows: list[tuple[str, int]]) ->
     assert [int(size) for _, size in read] == [size for _, size in rows]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_text_that_a_spreadsheet_would_run_is_written_as_text(start: str) -> None:
     _, (name, amount) = parsed(to_csv([{"name": f"{start}1+1", "bytes": 7}]))
     assert (name, amount) == (f"'{start}1+1", "7")
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a\x1b[31m\a\rb", r"a\x1b[31m\x07\rb"),
+        ("\t=1+1", r"\t=1+1"),
+        ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),
+        ("two\nlines", "two\nlines"),
+        ("K-EXAONE 한국어", "K-EXAONE 한국어"),
+    ],
+)
+def test_control_codes_are_shown_and_not_obeyed(name: str, written: str) -> None:
+    _, (alone, pair) = parsed(to_csv([{"name": name, "settings": {"model": name}}]))
+    assert (alone, pair) == (written, f"model={written}")
 
 
 def test_a_negative_number_is_no_text_and_stays_a_number() -> None:
@@ -77,6 +92,9 @@ def test_markdown_sets_words_left_and_amounts_right() -> None:
         ("<script>", "\\<script>"),
         ("`code` *bold* _it_", "\\`code\\` \\*bold\\* \\_it\\_"),
         ("back\\slash", "back\\\\slash"),
+        ("~~gone~~", "\\~\\~gone\\~\\~"),
+        ("@octocat, a@b.example", "\\@octocat, a\\@b.example"),
+        ("https://a.example www.b.example", "https\\://a.example www\\.b.example"),
     ],
 )
 def test_text_is_never_markdown(text: str, written: str) -> None:
