@@ -1,13 +1,14 @@
 """What a prefix cache of some size would have hit, as the engine's own manager has it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kvcalc import engines
+from kvcalc.answers.curve import Placed, placed
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
@@ -23,6 +24,8 @@ from kvcalc.readers.traces.service import Service, number, service
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Records
 
+Found = TypeVar("Found")
+
 ONE_AFTER_ANOTHER = "one after another"
 AS_THEY_COME = "as they come"
 """How requests meet the cache: each alone, or each for its life under a service model."""
@@ -36,7 +39,12 @@ class ReplayRow:
     `computed_tokens` are those of prompts that did not hit, of the requests that ran.
     `evicted_by_group` counts blocks by group, `peak_blocks` is the most in use at once. Rates are
     of the service model in tokens per second, None where requests are served one after another
-    (`served`).
+    (`served`). `gpus` are those that have the memory, where they were asked.
+
+    `added_hit_tokens` are those beyond the next smaller size of the window, None for the smallest.
+    `knee` is true of the smallest size asked that hits at least 95 % of the most that any size
+    asked of the window hits, and of none where that is the largest. `best_hit_tokens` is what the
+    best policy of eviction could hit (Belady), where it was asked.
     """
 
     model: str
@@ -46,9 +54,13 @@ class ReplayRow:
     served: str
     blocks: int | None
     memory: int | None
+    gpus: int | None
     requests: int
     prompt_tokens: int
     hit_tokens: int
+    added_hit_tokens: int | None
+    knee: bool
+    best_hit_tokens: int | None
     computed_tokens: int
     evicted_blocks: int
     peak_blocks: int
@@ -88,12 +100,13 @@ class Replays:
 class Size(NamedTuple):
     """A size of a cache: its blocks, and their bytes on a rank; None where it is never full.
 
-    `settings` are the engine's with this size.
+    `settings` are the engine's with this size, `gpus` those that it was worked out for.
     """
 
     blocks: int | None
     memory: int | None
     settings: Settings
+    gpus: int | None = None
 
 
 def replay(
@@ -107,6 +120,7 @@ def replay(
     gpu: str | None = None,
     gpus: int | Sequence[int] = 1,
     prompts_only: bool = False,
+    best: bool = False,
     prefill_rate: object = None,
     decode_rate: object = None,
     weights: Weights | int | None = None,
@@ -120,11 +134,12 @@ def replay(
     on so many `gpus` of a kind, as `fit` promises it; without one the cache is never full. Requests
     are served one after another; with rates, in tokens per second, each holds its prompt's blocks
     from its time on for input/prefill + output/decode seconds. `prompts_only` leaves answers out.
-    Settings are given as to `kvcalc.cost`.
+    `best` asks what the best policy of eviction could hit, too, of one full or MLA group. Settings
+    are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: a file, a line, an engine, a setting or a size is not valid, or the engine's
-            prefix cache was not replayed; the sentence names it.
+            prefix cache was not replayed, or its best is not known; the sentence names it.
     """
     request.require_model(model)
     asked = request.named(settings, given)
@@ -144,8 +159,11 @@ def replay(
     for one in [model.with_window(tokens) for tokens in windows] or [model]:
         asker = _Asker(one, engine, chosen, part, asked)
         sizes = asker.sizes(memory, blocks, gpu, gpus, weights, reserve)
-        for size, outcome in zip(sizes, asker.run(listed, sizes), strict=True):
-            rows.append(asker.row(size, listed, outcome, rates))
+        bests = asker.best(listed, sizes) if best else [None] * len(sizes)
+        outcomes = asker.run(listed, sizes)
+        curve = placed([size.blocks for size in sizes], [sum(one.hits) for one in outcomes])
+        for size, outcome, most, place in zip(sizes, outcomes, bests, curve, strict=True):
+            rows.append(asker.row(size, listed, outcome, rates, most, place))
             each += asker.each(size, listed, outcome)
     return Replays(rows, each, part.note)
 
@@ -227,15 +245,32 @@ class _Asker:
         if min(copy.caches) <= 0:
             raise RequestError.about("gpus", f"{gpus} x {gpu} leave no room for the cache")
         cut = copy.pool(self.model.longest_context)
-        return Size(self.part.blocks(cut), min(copy.caches), copy.parsed)
+        return Size(self.part.blocks(cut), min(copy.caches), copy.parsed, gpus)
 
     def run(self, listed: Sequence[Request], sizes: Sequence[Size]) -> list[Replayed]:
-        """Replay the requests at each size; those of the same settings together."""
-        found: list[Replayed] = []
+        """Replay the requests at each size."""
+        return self._each(self.part.run, listed, sizes)
+
+    def best(self, listed: Sequence[Request], sizes: Sequence[Size]) -> list[int]:
+        """The tokens that the best policy could hit at each size."""
+        best = self.part.best
+        if best is None:
+            raise UnsupportedError.of(
+                "best", f"kvcalc does not know what the best policy would hit on {self.engine.name}"
+            )
+        return self._each(best, listed, sizes)
+
+    def _each(
+        self,
+        find: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[Found]],
+        listed: Sequence[Request],
+        sizes: Sequence[Size],
+    ) -> list[Found]:
+        """Ask the engine of each size; those of the same settings together."""
+        found: list[Found] = []
         with request.said_by(self.engine):
             for settings, alike in groupby(sizes, key=lambda size: size.settings):
-                blocks = [size.blocks for size in alike]
-                found += self.part.run(self.model, settings, listed, blocks)
+                found += find(self.model, settings, listed, [size.blocks for size in alike])
         return found
 
     @cached_property
@@ -244,7 +279,13 @@ class _Asker:
         return request.parsed_settings(self.called, None, self.asked)
 
     def row(
-        self, size: Size, listed: Sequence[Request], outcome: Replayed, rates: Service | None
+        self,
+        size: Size,
+        listed: Sequence[Request],
+        outcome: Replayed,
+        rates: Service | None,
+        best: int | None,
+        place: Placed,
     ) -> ReplayRow:
         """Sum the outcome of one size."""
         prompts = sum(one.prompt_tokens for one in listed)
@@ -257,9 +298,13 @@ class _Asker:
             served=ONE_AFTER_ANOTHER if rates is None else AS_THEY_COME,
             blocks=size.blocks,
             memory=size.memory,
+            gpus=size.gpus,
             requests=len(listed),
             prompt_tokens=prompts,
             hit_tokens=hits,
+            added_hit_tokens=place.added,
+            knee=place.knee,
+            best_hit_tokens=best,
             computed_tokens=prompts - hits - sum(listed[n].prompt_tokens for n in outcome.refused),
             evicted_blocks=sum(outcome.evicted),
             peak_blocks=outcome.peak,

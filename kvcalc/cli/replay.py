@@ -62,6 +62,10 @@ def replay(
     decode_rate: Annotated[
         str | None, typer.Option(help="Output tokens per second, beside --prefill-rate.")
     ] = None,
+    best: Annotated[
+        bool,
+        typer.Option("--best", help="What the best policy of eviction could hit, too (Belady)."),
+    ] = False,
     each: Annotated[bool, typer.Option("--each", help="A row per request, with -f csv.")] = False,
 ) -> None:
     """Find what a prefix cache hits of a trace, exactly as the engine's own manager does.
@@ -85,6 +89,7 @@ def replay(
             gpu=gpu,
             gpus=amounts(gpus, "--gpus") or 1,
             prompts_only=prompts_only,
+            best=best,
             prefill_rate=prefill_rate,
             decode_rate=decode_rate,
             weights=load.read_weights(model, chosen) if gpu is not None else None,

@@ -51,11 +51,14 @@ class Replay(NamedTuple):
 
     `blocks` are those of its pool, `block_bytes` a block's bytes on a rank, if they are known.
     `run` takes requests and sizes, in blocks, None for a cache that is never full; `groups` names
-    the groups that lose blocks. `note` is a sentence that people need beside the answer.
+    the groups that lose blocks. `best` takes what `run` takes and has the tokens that the best
+    policy of eviction could hit, where they are known. `note` is a sentence that people need beside
+    the answer.
     """
 
     blocks: "Callable[[Pool], int]"
     run: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[Replayed]]
     groups: Callable[[Model, Any], tuple[str, ...]]
     block_bytes: Callable[[Model, Any], int] | None = None
+    best: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[int]] | None = None
     note: str = ""

@@ -45,3 +45,30 @@ def test_what_takes_a_gpus_memory_needs_a_gpu(cli: Cli) -> None:
     found = cli("replay", "llama-3.1-8b", TRACE, "--gpus", "2")
     assert (found.code, found.out) == (2, "")
     assert "--gpus: found without --gpu" in found.err
+
+
+def test_a_curve_has_its_knee_named_and_the_best_policy_beside_it(cli: Cli) -> None:
+    sizes = ("replay", "llama-3.1-8b", TRACE, "--blocks", "600,2000,4000,8000", "--best")
+    text = cli(*sizes).out
+    assert "knee: 2,000 blocks, the smallest size asked that hits 95 % of the most that" in text
+    assert "best policy: what any policy of eviction could hit at most" in text
+    rows = json.loads(cli(*sizes, "--json").out)
+    assert [row["knee"] for row in rows] == [False, True, False, False]
+    assert (
+        "no knee: no size asked below the largest hits 95 % of the most"
+        in cli(*sizes[:-2], "300,1000").out
+    )
+    alone = cli(*sizes[:-2], "600").out
+    columns = ("window", "memory", "blocks", "hit tokens", "hits", "computed", "evicted blocks")
+    assert alone.splitlines()[2].split() == " ".join((*columns, "peak blocks", "refused")).split()
+    assert "knee" not in alone
+    assert "best policy" not in alone
+
+
+def test_what_one_gpu_more_adds_is_said(cli: Cli) -> None:
+    asked = ("replay", "llama-3.1-8b", TRACE, "--gpu", "rtx-4090", "--gpus", "1,2")
+    rows = json.loads(cli(*asked, "--json").out)
+    assert [row["gpus"] for row in rows] == [1, 2]
+    added = rows[1]["hit_tokens"] - rows[0]["hit_tokens"]
+    assert rows[1]["added_hit_tokens"] == added
+    assert f"1 GPU more than 1: {added:+,} hit tokens, " in cli(*asked).out

@@ -6,6 +6,7 @@ from kvcalc.engines.chains import Chains, coarser
 from kvcalc.engines.replay import Replay, Replayed, Request
 from kvcalc.engines.vllm.caches import SlidingCache
 from kvcalc.engines.vllm.plan import Plan, PlannedGroup, plan
+from kvcalc.engines.vllm.prefix_cache.best import best_hits
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
 from kvcalc.engines.vllm.prefix_cache.manager import Manager
 from kvcalc.engines.vllm.prefix_cache.pace import Asked, as_they_come, one_after_another
@@ -120,12 +121,47 @@ def run(
     rules = rules_of(plan(model, settings))
     asked = list(asked_of(rules, requests, Chains(rules.unit)))
     timed = any(request.runs is not None for request in requests)
-    usable = [ENDLESS if size is None else max(0, size - 1) for size in sizes]
+    usable = [_usable(size) for size in sizes]
     kind = rules.kinds[0]
     together: dict[int, Replayed] = {}
     if rules.alone and kind.window is None and not kind.drop and not timed:
         together = _together(kind.block, asked, usable)
     return [together.get(size) or _alone(rules, asked, size, timed) for size in usable]
+
+
+def _usable(size: int | None) -> int:
+    return ENDLESS if size is None else max(0, size - 1)
+
+
+def best(
+    model: Model,
+    settings: VllmSettings,
+    requests: Sequence[Request],
+    sizes: Sequence[int | None],
+) -> list[int]:
+    """The tokens that the best policy of eviction could hit, of the requests that a pool holds.
+
+    Raises:
+        UnsupportedError: as `rules_of`, several groups, a window, a draft, or requests that run at
+            once: what one gives up for another is no longer a matter of the order alone.
+    """
+    rules = rules_of(plan(model, settings))
+    kind = rules.kinds[0]
+    refusals = {
+        "several KV cache groups": not rules.alone,
+        "a sliding window": kind.window is not None,
+        "a draft": kind.drop,
+        "requests that run at once": any(request.runs is not None for request in requests),
+    }
+    for what, is_so in refusals.items():
+        if is_so:
+            raise UnsupportedError.of(
+                "best",
+                f"found {what}; the best of any policy is known of one full or latent group, one "
+                "request after another",
+            )
+    asked = list(asked_of(rules, requests, Chains(rules.unit)))
+    return [kind.block * blocks for blocks in best_hits(kind.block, asked, map(_usable, sizes))]
 
 
 def _together(block: int, asked: Sequence[Asked], usable: Sequence[int]) -> dict[int, Replayed]:
@@ -178,4 +214,4 @@ def block_bytes(model: Model, settings: VllmSettings) -> int:
     return max(plan(model, settings).bytes_per_block)
 
 
-REPLAY = Replay(num_gpu_blocks, run, groups, block_bytes)
+REPLAY = Replay(num_gpu_blocks, run, groups, block_bytes, best)

@@ -37,7 +37,7 @@ class Order:
         takes = -(-asked.stored // block)
         now = len(self.ends)
         path = [part for part in asked.paths[block] if part[1] < whole]
-        steps = self._use(path, whole, now)
+        steps = self.use(asked, now)
         for size in sizes:
             front, edge = size.front, size.edge
             there = 0
@@ -59,11 +59,14 @@ class Order:
                 size.evict(self, short)
             size.named += whole - hit
 
-    def _use(self, path: Sequence[tuple[int, int, int]], whole: int, now: int) -> list[Block]:
+    def use(self, asked: Asked, now: int) -> list[tuple[int, int]]:
         """Use a path; the depths up to which its blocks were used last by which request."""
+        whole = asked.stored // self.block
         steps: list[tuple[int, int]] = []
         lows = self.lows
-        for chain, _, end in path:
+        for chain, start, end in asked.paths[self.block]:
+            if start >= whole:
+                break
             end = min(end, whole)
             stairs = self._stairs.setdefault(chain, [])
             while stairs:
