@@ -13,6 +13,14 @@ OPTION = "--engine-flag"
 
 ENGINE, FROM = ("-e", "--engine"), ("--from",)
 
+MEANT = {
+    **dict.fromkeys(("--ctx", "--seq-len"), ("--context",)),
+    **dict.fromkeys(("--batch", "--users", "--concurrency"), ("--sequences",)),
+    **dict.fromkeys(("--quant", "--bits"), ("--kv-cache-dtype", "--weights-dtype")),
+    "--vram": ("--gpu", "--gpu-memory"),
+}
+"""Options by words that no spelling is near to: of those, the ones that a command has."""
+
 
 def moved(args: Sequence[str], options: Mapping[str, bool]) -> list[str]:
     """Move each flag of an engine behind `OPTION`, to the end.
@@ -97,6 +105,7 @@ def _flag(
         raise RequestError.about(word, whose + beside, found=word)
     if glued:
         return 0
-    near = nearest(word, [*options, *own_flags.known(names)])
+    meant = [option for option in MEANT.get(word.lower(), ()) if option in options]
+    near = meant or nearest(word, [*options, *own_flags.known(names)])
     hint = f"; did you mean {', '.join(near)}" if near else ""
     raise RequestError(f"No such option: {quote(word)[1:-1]}{hint}", field=word, found=word)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -40,6 +40,14 @@ DOES_NOT_FIT = 1
 LONG = 300
 """A progress bar is shown from this many rows."""
 
+WORKBOOK = "xlsx"
+
+
+class GridOptions(OutputOptions):
+    """The format of an answer, a workbook too, and where it goes."""
+
+    more: ClassVar[Mapping[str, str]] = {".xlsx": WORKBOOK}
+
 
 @grouped
 def fit(
@@ -48,7 +56,7 @@ def fit(
     load: LoadOptions,
     engine: EngineOptions,
     tokens: ContextOptions,
-    output: OutputOptions,
+    output: GridOptions,
     context: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,7 +102,7 @@ def fit(
         warn_past_maximum(model, [length for length in lengths if length])
     cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
     rows = [_priced(cell, prices, on.spare) for cell in cells]
-    if output.output is not None and output.output.suffix.lower() == ".xlsx":
+    if output.output is not None and output.asked == WORKBOOK:
         _write_workbook(rows, prices, on.spare, output.output)
     elif (
         isinstance(answer := cells[0], Answer)

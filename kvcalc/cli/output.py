@@ -1,9 +1,9 @@
 """The options for the format of an answer and where it goes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -44,7 +44,14 @@ ENDINGS = {
 
 @dataclass(repr=False, eq=False)
 class OutputOptions(FileOptions):
-    """The format of an answer and where it goes."""
+    """The format of an answer and where it goes; what cannot be written is refused at once.
+
+    Raises:
+        RequestError: -f and --json or the file's ending differ, or `form` refuses the file.
+    """
+
+    more: ClassVar[Mapping[str, str]] = {}
+    """The endings of a command's own forms."""
 
     format: Annotated[
         str | None,
@@ -57,6 +64,9 @@ class OutputOptions(FileOptions):
         ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
+
+    def __post_init__(self) -> None:
+        self.asked = self._asked()
 
     def write_one(
         self,
@@ -86,28 +96,26 @@ class OutputOptions(FileOptions):
             Format.MD: lambda: table.to_markdown(page()),
             Format.HTML: lambda: _html(page()),
         }
-        write(forms[self._form()](), self.output)
+        write(forms[Format(self.asked)](), self.output)
 
     @property
     def is_seen(self) -> bool:
         """Whether the answer is a page that a person sees at once."""
-        return self.output is None and self._form() in (Format.TABLE, Format.MD)
+        return self.output is None and self.asked in (Format.TABLE, Format.MD)
 
-    def _form(self) -> Format:
+    def _asked(self) -> str:
         asked = None if self.format is None else _format(self.format)
         if self.json and asked not in (None, Format.JSON):
             raise RequestError.about("--json", f"found beside -f {asked}; give one of the two")
         asked = Format.JSON if self.json else asked
-        known = ENDINGS if asked is None or self.output is None else self._known(asked)
+        known = {**ENDINGS, **self.more}
+        if asked is not None and self.output is not None:
+            ending = self.output.suffix.lower()
+            if known.get(ending, asked) not in (asked, Format.TABLE):
+                raise RequestError.about("-f", f"found {asked} beside a file that ends in {ending}")
+            known = {ending: asked}
         said = self.form(known)
-        return asked or (Format(said) if said else Format.TABLE)
-
-    def _known(self, asked: Format) -> dict[str, str]:
-        """The endings that go with a format that is asked for: any that means no other."""
-        ending = self.output.suffix.lower() if self.output else ""
-        if ENDINGS.get(ending, asked) not in (asked, Format.TABLE):
-            raise RequestError.about("-f", f"found {asked} beside a file that ends in {ending}")
-        return {ending: asked}
+        return asked or said or Format.TABLE
 
     def _draw(self, page: "Page") -> str:
         from kvcalc.outputs import terminal

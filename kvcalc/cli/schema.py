@@ -25,6 +25,6 @@ def schema(
 
     kvcalc schema -o schemas.json
     """
-    found = answer(command) if command else {name: answer(name) for name in FORMS}
     file.form({".json": "json"})
+    found = answer(command) if command else {name: answer(name) for name in FORMS}
     write(to_json(found), file.output)

@@ -183,8 +183,14 @@ class ServerOptions(LineOptions):
         context: Texts = None,
         sequences: Texts = None,
     ) -> ServerRequest:
-        """Merge the command line and the options, as `asked` does, on the GPU."""
-        return self.asked(model, engine, [engine.engine], context, sequences, gpu=self.gpu)
+        """Merge the command line and the options, as `asked` does, on the GPU.
+
+        Raises:
+            RequestError: as `asked`; or no default of the engine depends on a GPU.
+        """
+        found = self.asked(model, engine, [engine.engine], context, sequences, gpu=self.gpu)
+        self._refuse_where_none_depends([found.engine])
+        return found
 
     def of_several(
         self,
@@ -197,9 +203,23 @@ class ServerOptions(LineOptions):
         named = models.model[0] if models.model else None
         first = ModelOptions(model=named, **models.shape)
         found = self.asked(first, axes, axes.names, context, sequences, gpu=self.gpu)
+        self._refuse_where_none_depends([found.engine] if found.engine else axes.names)
         if models.model is None and found.model.model is not None:
             models.model = [found.model.model]
         return found
+
+    def _refuse_where_none_depends(self, names: Sequence[str]) -> None:
+        def depends(name: str) -> bool:
+            return "gpu" in engines.find(name).settings.model_fields
+
+        if self.gpu is None or any(map(depends, names)):
+            return
+        those = ", ".join(filter(depends, engines.ENGINES))
+        raise RequestError.about(
+            "--gpu",
+            f"found beside -e {','.join(names)}, whose bytes are the same on every GPU, expected "
+            f"one of {those}; what fits on a GPU is answered by kvcalc fit",
+        )
 
 
 def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Asked]":

@@ -1,6 +1,7 @@
 """`kvcalc show`: what was read about a model."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
 
 
+PRESET = "toml"
+
+
+class ShowOptions(OutputOptions):
+    """The format of an answer, a preset too, and where it goes."""
+
+    more: ClassVar[Mapping[str, str]] = {".toml": PRESET}
+
+
 @grouped
 def show(
-    output: OutputOptions,
+    output: ShowOptions,
     line: LineOptions,
     model: Annotated[
         str | None,
@@ -40,15 +50,16 @@ def show(
 
     kvcalc show gpt-oss-20b --preset -o mine.toml
     """
+    if preset:
+        output.form({".toml": PRESET})
     asked = line.asked(ModelOptions(model), SettingsOptions(), ["ideal"]).model.model
     if asked is None:
         raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
     reading = readers.read(asked)
-    if preset:
+    if preset or output.asked == PRESET:
         from kvcalc.outputs.preset import to_preset
         from kvcalc.outputs.write import write
 
-        output.form({".toml": "toml"})
         write(to_preset(reading), output.output)
     else:
         found = answer(reading)

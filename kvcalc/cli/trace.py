@@ -1,16 +1,17 @@
 """`kvcalc trace`: the peak cache memory over traces of requests."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from kvcalc import engines
 from kvcalc.answers.traces import trace as answer
+from kvcalc.answers.traces.row import TraceRowOnGpus
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.completion import among, dialects, gpus
 from kvcalc.cli.gpu import LoadOptions
@@ -28,6 +29,16 @@ from kvcalc.readers import read
 from kvcalc.units import parse_memory, parse_number
 
 SOME_ROWS_WERE_BAD = 1
+DOES_NOT_FIT = 1
+
+
+STATEMENT = "sql"
+
+
+class TraceOptions(OutputOptions):
+    """The format of an answer, its query too, and where it goes."""
+
+    more: ClassVar[Mapping[str, str]] = {".sql": STATEMENT}
 
 
 @grouped
@@ -43,7 +54,7 @@ def trace(
     *,
     settings: SettingsOptions,
     line: LineOptions,
-    output: OutputOptions,
+    output: TraceOptions,
     load: LoadOptions,
     files: Annotated[
         list[str] | None,
@@ -96,6 +107,9 @@ def trace(
             "--gpu", help=f"{GPU} Rows count the GPUs that the peak needs.", autocompletion=gpus
         ),
     ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="Number of GPUs: do they hold the peak?  [default: any]")
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip bad rows, count them and exit with 1.")
     ] = False,
@@ -116,8 +130,10 @@ def trace(
 
     kvcalc trace k-exaone-236b-a23b trace.csv -w 4096,128 --prefill-rate 8000 --decode-rate 40
 
-    kvcalc trace llama-3.1-8b 'traces/*.parquet' -e vllm --gpu h200
+    kvcalc trace llama-3.1-8b 'traces/*.parquet' -e vllm --gpu h200 --gpus 4
     """
+    if timeline is not None:
+        refuse_to_overwrite(timeline, output.force)
     names = items(engine) or ["ideal"]
     windows = amounts(window, "--window") or None
     wanted = line.asked(ModelOptions(), settings, names, gpu=gpu)
@@ -128,9 +144,10 @@ def trace(
     if model is None:
         raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
     chosen = read(model).model
-    if "gpu" not in asked and (option := load.given) is not None:
+    option = load.given or (None if gpus is None else "--gpus")
+    if "gpu" not in asked and option is not None:
         raise RequestError.about(option, "found without --gpu")
-    if print_sql:
+    if print_sql or output.asked == STATEMENT:
         _print_sql(chosen, names, windows, dialect, asked, output)
         return
     weights = load.read_weights(model, chosen) if "gpu" in asked else None
@@ -148,12 +165,13 @@ def trace(
             until=_microseconds(until, "--until"),
             prefix=prefix,
             memory=None if memory is None else parse_memory(memory, "--memory"),
+            gpus=gpus,
             weights=weights,
             reserve=load.reserve_bytes,
             skip_bad=skip_bad,
             **asked,
         )
-    with nullcontext() if timeline is None else _timeline(found, timeline, output.force):
+    with nullcontext() if timeline is None else _timeline(found, timeline):
         output.write_rows(found.rows, lambda: trace_page(found))
     if found.admission is not None and output.json:
         note_on_stderr(
@@ -166,6 +184,9 @@ def trace(
     if found.bad_rows:
         print(f"kvcalc: {found.bad_rows:,} bad rows were skipped", file=sys.stderr)
         raise typer.Exit(SOME_ROWS_WERE_BAD)
+    held = any(isinstance(row, TraceRowOnGpus) and row.gpus for row in found.rows)
+    if gpus is not None and not held:
+        raise typer.Exit(DOES_NOT_FIT)
 
 
 def _microseconds(text: str | None, option: str) -> int | None:
@@ -180,13 +201,12 @@ def _microseconds(text: str | None, option: str) -> int | None:
 
 
 @contextmanager
-def _timeline(found: Any, path: Path, force: bool) -> Iterator[None]:
+def _timeline(found: Any, path: Path) -> Iterator[None]:
     """Write the levels, and put the file in its place after the answer was printed."""
     from duckdb import Error
 
     from kvcalc.outputs.write import replacing
 
-    refuse_to_overwrite(path, force)
     with replacing(path) as part:
         try:
             found.timeline().write_csv(str(part))

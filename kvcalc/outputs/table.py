@@ -27,11 +27,14 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write rows with a header of all their names; a mapping in a cell becomes name=value pairs.
 
     What a terminal would obey is escaped, as in a table; a line feed is one within a quoted cell.
+    Lists have no place in a cell, and are left out.
     """
     import csv
 
     text, listed = io.StringIO(), list(rows)
-    names = dict.fromkeys(name for row in listed for name in row)
+    names = dict.fromkeys(
+        name for row in listed for name, value in row.items() if not isinstance(value, list)
+    )
     writer: Any = csv.writer(text)
     if listed:
         writer.writerow(names)

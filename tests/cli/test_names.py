@@ -50,6 +50,20 @@ def test_languages_and_dialects_are_found_alike(cli: Cli) -> None:
         ("formula llama-3.1-8b --as sql --dialect duckbd", "did you mean duckdb"),
         ("fit llama-3.1-8b --gpu h101", "GPU 'h101' is unknown; did you mean h100"),
         ("fit llama-3.1-8b --gpu h100 --weights-dtype mxfp5", "did you mean mxfp4"),
+        ("estimate llama-3.1-8b --ctx 8K", "No such option: --ctx; did you mean --context"),
+        ("sweep llama-3.1-8b --seq-len 8K", "No such option: --seq-len; did you mean --context"),
+        ("estimate llama-3.1-8b --batch=8", "--batch; did you mean --sequences"),
+        ("compare llama-3.1-8b --users 8", "--users; did you mean --sequences"),
+        ("explain llama-3.1-8b --concurrency 8", "--concurrency; did you mean --sequences"),
+        ("estimate llama-3.1-8b --bits 4", "--bits; did you mean --kv-cache-dtype"),
+        ("fit llama-3.1-8b --vram 24GB", "--vram; did you mean --gpu, --gpu-memory"),
+        ("estimate llama-3.1-8b --quant fp8", "--quant; did you mean --kv-cache-dtype"),
+        ("fit llama-3.1-8b --quant fp8", "did you mean --kv-cache-dtype, --weights-dtype"),
+        (
+            "estimate llama-3.1-8b --gpu H100-80GB",
+            "--gpu: found beside -e ideal, whose bytes are the same on every GPU, expected one of "
+            "vllm, sglang; what fits on a GPU is answered by kvcalc fit",
+        ),
     ],
 )
 def test_a_slip_is_answered_with_the_nearest_name(cli: Cli, typed: str, near: str) -> None:

@@ -59,6 +59,7 @@ def test_a_file_that_exists_is_replaced_only_by_force(cli: Cli, tmp_path: Path) 
         ("formula -o x.csv", "found '.csv', expected .js, .py, .sql, .tex, .txt"),
         ("show --preset -o x.csv", "found '.csv', expected .toml"),
         ("sweep -f json -o x.csv", "-f: found json beside a file that ends in .csv"),
+        ("fit -f json -o x.xlsx", "-f: found json beside a file that ends in .xlsx"),
     ],
 )
 def test_an_ending_that_a_command_lacks_is_refused(cli: Cli, asked: str, sentence: str) -> None:
@@ -67,6 +68,37 @@ def test_an_ending_that_a_command_lacks_is_refused(cli: Cli, asked: str, sentenc
     assert (outcome.code, outcome.out) == (2, "")
     assert sentence in outcome.err
     assert not list(Path().glob("x.*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "ending", "more"),
+    [
+        ("fit", ".csv", ""),
+        ("fit", ".xlsx", ""),
+        ("trace", ".sql", "--print-sql"),
+        ("show", ".toml", ""),
+        ("explain", ".md", "-f md"),
+        ("compare", ".html", ""),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_a_model_is_read(
+    cli: Cli, tmp_path: Path, command: str, ending: str, more: str
+) -> None:
+    target = tmp_path / f"answer{ending}"
+    target.write_text("old")
+    refused = cli(command, "no-such-model", *more.split(), "-o", str(target))
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == f"kvcalc: output '{target}': exists; --force replaces it\n"
+    refused = cli(command, "no-such-model", "-o", "answer.svg")
+    assert "found '.svg', expected " in refused.err
+    assert ending in refused.err
+    assert target.read_text() == "old"
+
+
+def test_a_model_is_shown_as_a_preset_by_the_files_ending(cli: Cli, tmp_path: Path) -> None:
+    target = tmp_path / "mine.toml"
+    assert cli("show", KEXAONE, "-o", str(target)).code == 0
+    assert target.read_bytes().decode() == cli("show", KEXAONE, "--preset").out
 
 
 def test_html_shows_what_it_is_given_as_text() -> None:

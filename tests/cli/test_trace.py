@@ -159,6 +159,7 @@ def test_other_commands_do_not_import_duckdb() -> None:
         ((AZURE, *RATES, "--prefix"), "prefix: the trace has no ids of blocks"),
         ((AZURE, *RATES, "-e", "vlm"), "engine 'vlm' is unknown"),
         (("--print-sql", "--dialect", "oracle"), "dialect 'oracle' is unknown"),
+        (("--gpus", "4"), "--gpus: found without --gpu"),
         (("--print-sql", "-e", "llama.cpp"), "this engine's cache is a pool"),
     ],
 )

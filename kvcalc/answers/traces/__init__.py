@@ -39,13 +39,15 @@ class Traced:
 
     `timeline()` gives the levels as a DuckDB relation: t in microseconds, sequences, and the bytes
     of each row in a column named after its engine, window and rule. Rows for a pool have no level
-    and are left out. `weights` are the model's, as the count of GPUs took them.
+    and are left out. `gpus` is the number of GPUs that was given, and `weights` are the model's, as
+    the count of GPUs took them.
     """
 
     rows: tuple[TraceRow, ...]
     bad_rows: int
     hits: Hits | None
     admission: Admission | None
+    gpus: int | None
     weights: Weights | None
     timeline: Callable[[], "DuckDBPyRelation"] = field(repr=False, compare=False)
 
@@ -68,6 +70,7 @@ def trace(
     prefix: bool = False,
     memory: int | None = None,
     gpu: str | None = None,
+    gpus: int | None = None,
     weights: Weights | int | None = None,
     reserve: int | None = None,
     skip_bad: bool = False,
@@ -81,9 +84,9 @@ def trace(
     end) to names of columns; `since` and `until` trim the trace, in microseconds from the first
     start; `memory` is the bytes into which requests are admitted, first come, first served, by the
     rule of the first row. With a `gpu`, the engines' defaults depend on it, and each row says how
-    many such GPUs hold its peak beside the `weights` (bytes in all; by default counted from the
-    model's parameters) and the `reserve`, in bytes per GPU, as `fit` counts them. Settings are
-    given as to `kvcalc.cost`.
+    many such GPUs, or whether so many `gpus`, hold its peak beside the `weights` (bytes in all; by
+    default counted from the model's parameters) and the `reserve`, in bytes per GPU, as `fit`
+    counts them. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: a file, a row, an engine or a setting is not valid; the sentence names it.
@@ -101,7 +104,9 @@ def trace(
         chosen = [rule_of(model)]
     else:
         chosen = list(rules_of(model, engine, window, asked, on))
-    gpus = None if on is None else Gpus(chosen, on, weights, reserve, asked)
+    if on is None and gpus is not None:
+        raise RequestError.about("gpus", "found without a gpu")
+    placed = None if on is None else Gpus(chosen, on, gpus, weights, reserve, asked)
     files = _listed(files)
     base = connect()
     loaded = load(
@@ -119,8 +124,8 @@ def trace(
         hits = replace(hits, windowed=windowed)
     sums = Sums(base, prefix, Trim(since, until))
     rows = _rows(sums, chosen, loaded, rates if loaded.modelled else None)
-    if gpus is not None:
-        rows = [gpus.counted(rule, row, sums) for rule, row in zip(chosen, rows, strict=True)]
+    if placed is not None:
+        rows = [placed.counted(rule, row, sums) for rule, row in zip(chosen, rows, strict=True)]
     levels = {
         _column(rule): request_bytes(rule, shared=prefix)
         for rule in chosen
@@ -132,7 +137,8 @@ def trace(
         bad_rows=loaded.bad_rows,
         hits=hits,
         admission=None if memory is None else admitted(base, chosen[0], memory),
-        weights=None if gpus is None else gpus.weights,
+        gpus=gpus,
+        weights=None if placed is None else placed.weights,
         timeline=lambda: base.sql(query),
     )
 

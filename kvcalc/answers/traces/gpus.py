@@ -24,8 +24,9 @@ from kvcalc.readers.weights import Weights
 class Gpus:
     """Copies of the models of some rules, on GPUs of one kind.
 
-    `weights` are bytes of each model, counted from its parameters if None; `reserve` is bytes per
-    GPU in place of what an engine's start takes beside, None for that.
+    `count` is of the GPUs that there are, None for the fewest that hold a peak; `weights` are bytes
+    of each model, counted from its parameters if None; `reserve` is bytes per GPU in place of what
+    an engine's start takes beside, None for that.
 
     Raises:
         KvcalcError: as `fit`.
@@ -35,11 +36,13 @@ class Gpus:
         self,
         chosen: list[Rule],
         card: Card,
+        count: int | None,
         weights: Weights | int | None,
         reserve: int | None,
         settings: Mapping[str, Any],
     ) -> None:
         self._card = card
+        self._count = count
         self._placings: dict[tuple[str, int | None], Placing] = {}
         for rule in chosen:
             model, engine = rule.cost.model, rule.cost.engine
@@ -57,13 +60,13 @@ class Gpus:
         return next(iter(self._placings.values())).question.weights
 
     def counted(self, rule: Rule, row: TraceRow, sums: Sums) -> TraceRowOnGpus:
-        """Add to a row the fewest GPUs that hold its peak."""
+        """Add to a row the fewest GPUs that hold its peak, or those that there are if they do."""
         placing = self._placings[rule.cost.engine, rule.cost.model.window]
 
         def enough(replica: Replica, copies: int) -> bool:
             return self._hold(rule, row, sums, replica, copies)
 
-        gpus = placing.fewest(enough)
+        gpus = placing.fewest(enough) if self._count is None else self._count
         replica = placing.on(gpus)
         fit = enough(replica.promised, gpus // replica.ranks)
         return TraceRowOnGpus(

@@ -35,7 +35,8 @@ class TraceRowOnGpus(TraceRow):
     """A row, and how many GPUs of one kind hold its peak beside the weights of the model.
 
     The GPUs hold copies of the model on `tensor_parallel_size` ranks each, by the rules of `fit`;
-    both fields are None if not even the most GPUs that are tried hold the peak.
+    both fields are None if neither the GPUs that are given nor the most that are tried hold the
+    peak.
     """
 
     gpu: str

@@ -66,12 +66,14 @@ def _notes(found: Traced) -> list[str]:
     if first.requests_without_life:
         notes.append(f"{first.requests_without_life:,} requests end as they start: not charged.")
     if isinstance(first, TraceRowOnGpus) and found.weights is not None:
+        which = "the fewest whose" if found.gpus is None else f"whether {found.gpus:,} do: their"
         notes.append(
-            f"{first.gpu}s: the fewest whose cache memory, by each engine's own rule, holds the "
+            f"{first.gpu}s: {which} cache memory, by each engine's own rule, holds the "
             "peak, its requests dealt evenly to copies of the model."
         )
         if any(isinstance(row, TraceRowOnGpus) and row.gpus is None for row in found.rows):
-            notes.append(f"none fit: on up to {MAX_GPUS:,} {first.gpu} the peak has no room.")
+            most = f"up to {MAX_GPUS:,}" if found.gpus is None else f"{found.gpus:,}"
+            notes.append(f"none fit: on {most} {first.gpu} the peak has no room.")
         notes += [
             weights_of_engines(found.weights),
             *(f"{note}." for note in card(first.gpu).notes),

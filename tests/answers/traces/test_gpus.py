@@ -116,6 +116,16 @@ def test_weights_are_counted() -> None:
     assert all(row.gpus is not None and row.gpus > 8 for row in heavy)
 
 
+def test_gpus_that_are_there_hold_the_peak_or_do_not() -> None:
+    """8 H100 are K-EXAONE's fewest: 4 do not hold it, and 16 are one copy on more ranks."""
+    for gpus, held in ((4, (None, None)), (8, (8, 8)), (16, (16, 16))):
+        found = trace(KEXAONE, MOONCAKE, gpu="h100", gpus=gpus, **RATES)
+        (row,) = [row for row in found.rows[:1] if isinstance(row, TraceRowOnGpus)]
+        assert (row.gpus, row.tensor_parallel_size) == held
+    with pytest.raises(KvcalcError, match="gpus: found without a gpu"):
+        trace(KEXAONE, MOONCAKE, gpus=8, **RATES)
+
+
 def test_the_engines_share_of_the_memory_is_taken_as_given() -> None:
     """Half of an H200 is 75 GB, and with 70 GB of weights little is left of it."""
     asked: dict[str, Any] = {"engine": "vllm", "gpu": "h200", "weights": 70 * GB}
