@@ -16,7 +16,7 @@ ESTIMATE = ("estimate", "llama-3.1-8b", "-f", "csv")
         ("-c 128,000", "-c 128000", None),
         ("-c 128_000", "-c 128000", None),
         ("-c 8,192", "-c 8192", "--context: 8,192 is read as 8192; to be exact write 8192, or"),
-        ("-c 8k -n 1k", "-c 8192 -n 1024", "--context: '8k' is read as 8K (8,192)"),
+        ("-c 8k -n 1k", "-c 8192 -n 1024", "--sequences: '1k' is read as 1K (1,024)"),
         (
             "-c 8K -e vllm --set max_num_batched_tokens=4k",
             "-c 8K -e vllm --set max_num_batched_tokens=4096",

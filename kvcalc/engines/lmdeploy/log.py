@@ -160,7 +160,6 @@ LOG = EngineLog(
         "dtype": "kv_cache_dtype",
         "block_size": "cache_block_seq_len",
         "session_len": "context",
-        "max_batch_size": "sequences",
     },
     beside=frozenset({"cache_max_entry_count", "dp", "ep"}),
     configured=("tp", "dp", "ep", "dtype", "quant_policy", "cache_max_entry_count", "block_size"),
