@@ -1,25 +1,11 @@
 """Reading a file that is hostile until parsed: a regular file, of bounded size, or a sentence."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from kvcalc.errors import SourceError, reason
-
-_READ: set[Path] = set()
-"""The files that were read: the inputs, which no output replaces."""
-
-
-def note_read(path: Path) -> None:
-    """Keep in mind that a file is an input."""
-    with suppress(OSError, RuntimeError):
-        _READ.add(path.resolve())
-
-
-def was_read(path: Path) -> bool:
-    """Whether a file, without links in its name, was an input of this process."""
-    return path in _READ
 
 
 @contextmanager
@@ -33,7 +19,6 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         if not path.is_file():
             found = "something that is not a regular file" if path.exists() else "nothing"
             raise SourceError.of(path, f"found {found}, expected a file")
-        note_read(path)
         with path.open("rb") as file:
             yield file
     except (OSError, ValueError) as error:

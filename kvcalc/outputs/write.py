@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TextIO
 
 from kvcalc.errors import RequestError, quote, reason
-from kvcalc.files import was_read
 from kvcalc.scratch import scratch
 
 
@@ -27,18 +26,16 @@ def write(text: str, output: Path | None) -> None:
 
 
 @contextmanager
-def replacing(output: Path, *, force: bool = False) -> Iterator[Path]:
+def replacing(output: Path) -> Iterator[Path]:
     """Give the path of a new file, which replaces `output` after it was written.
 
     Raises:
-        RequestError: the file cannot be written; or, without `force`, it is one that was read.
+        RequestError: the file cannot be written.
     """
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
             raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
-        if not force and was_read(target):
-            raise RequestError(f"output {quote(str(output), 300)}: is an input; name another file")
         with scratch(target.parent) as folder:
             part = folder / "part"
             yield part

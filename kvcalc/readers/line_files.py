@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import MissingExtraError, SourceError
-from kvcalc.files import note_read
 
 MOST_BYTES = 1_000_000
 MOST_DEEP = 40
@@ -36,7 +35,6 @@ def read(text: str) -> str:
     """
     path = Path(text.removeprefix("@"))
     try:
-        note_read(path)
         with path.open("rb") as file:
             found = file.read(MOST_BYTES + 1)
     except OSError as error:

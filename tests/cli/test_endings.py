@@ -148,7 +148,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
     assert left(tmp_path) == ["plan.csv"]
 
 
-def test_an_output_that_is_an_input_is_refused(
+def test_an_output_that_is_an_input_is_refused_unless_forced(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -164,8 +164,10 @@ def test_an_output_that_is_an_input_is_refused(
     ):
         outcome = cli(*command, output)
         assert (outcome.code, outcome.out) == (2, "")
-        assert outcome.err == f"kvcalc: output '{output}': is an input; name another file\n"
+        assert outcome.err == f"kvcalc: output '{output}': exists; --force replaces it\n"
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert cli("estimate", "model.json", "-o", "model.json", "--force").code == 0
+    assert model.read_bytes() != before[tmp_path / "model.json"]
 
 
 def test_warnings_of_libraries_are_not_told_and_change_nothing(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ OF_THE_SOURCE: dict[str, dict[str, object]] = {
         "ubatch_size": 512,
         "offload_kqv": True,
     },
-    "lmdeploy": {"cache_block_seq_len": 64},  # messages.py, CacheConfig.block_size
+    "lmdeploy": {  # messages.py, CacheConfig.block_size, PytorchEngineConfig
+        "cache_block_seq_len": 64,
+        "max_prefill_token_num": 8192,
+    },
     # generation/utils.py, _prepare_cache_for_generation: a DynamicCache
     "transformers": {"cache_implementation": "dynamic"},
     "vllm": {"performance_mode": "balanced"},  # config/vllm.py

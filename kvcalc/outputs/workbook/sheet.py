@@ -63,7 +63,7 @@ def sheet(
         if folder is not None:
             write_csv(folder, laid_out, written, force=force)
         if path is not None:
-            write_xlsx(written.enter_context(replacing(path, force=force)), laid_out, names)
+            write_xlsx(written.enter_context(replacing(path)), laid_out, names)
     return book
 
 

@@ -59,7 +59,7 @@ def write_csv(
             raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
     for sheet in sheets:
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
-        part = written.enter_context(replacing(folder / f"{sheet.name}.csv", force=force))
+        part = written.enter_context(replacing(folder / f"{sheet.name}.csv"))
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file)
             for row in range(rows):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.errors import SourceError, first_line, quote
-from kvcalc.files import note_read
 from kvcalc.readers.traces.durations import KEY, durations
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ class Source:
         self.path = path
         if not path.is_file():
             raise SourceError.of(self.path, "expected a file")
-        note_read(path)
         self.packed = path.suffix.lower() == ".gz"
         self._refuse_packed()
         bare = path.name.lower().removesuffix(".gz")

@@ -183,7 +183,7 @@ def test_many_sizes_at_once_are_each_alone(trace: str) -> None:
 
 def test_what_interleaving_costs_is_as_the_engines_own_scheduler_has_it() -> None:
     shares = {
-        case["max_num_seqs"]: 1000 * case["hit_tokens"] // case["prompt_tokens"]
+        case["max_num_seqs"]: round(1000 * case["hit_tokens"] / case["prompt_tokens"])
         for case in SCHEDULED["cases"]
         if (case["trace"], case["model"]) == ("shared_system.jsonl", "k-exaone-w128")
         and not case["async_scheduling"]
