@@ -153,6 +153,10 @@ UNANSWERED = {
     "a release": ({"engine": "vllm@0.25.1"}, "found 0.25.1, expected 0.33.0"),
     "no prefix cache": ({"enable_prefix_caching": False}, "nothing hits"),
     "a connector": ({"kv_connector": "LMCacheConnectorV1"}, "outside of the pool"),
+    "a batch of parts of blocks": (
+        {"max_num_batched_tokens": 2_001},
+        "max_num_batched_tokens: found 2,001: prompts cut within a block of 16 tokens",
+    ),
     "two sizes": ({"memory": 2**30, "blocks": 5}, "give one size"),
     "no blocks": ({"blocks": 0}, "expected a positive int"),
     "one rate": ({"prefill_rate": 5}, "decode_rate: missing"),

@@ -45,6 +45,13 @@ def rules_of(planned: Plan) -> Rules:
         group = planned.groups[numbers[0]]
         drops = drafted and (not any(marked) or any(marked[number] for number in numbers))
         kinds.append(Kind(_window(group), group.block, tuple(numbers), drops))
+    block = min(kind.block for kind in kinds)
+    if not settings.whole_prefill and settings.batch % block:
+        raise UnsupportedError.of(
+            "max_num_batched_tokens",
+            f"found {settings.batch:,}: prompts cut within a block of {block} tokens were not "
+            "replayed",
+        )
     rules = Rules(
         kinds=tuple(sorted(kinds, key=lambda kind: kind.window is not None)),
         chunk=planned.model.longest_context if settings.whole_prefill else settings.batch,
