@@ -35,6 +35,18 @@ class ReleasedSettings(Settings):
         """What holds at the release."""
         return self.RELEASES.at(self.release, strict=self.strict_version)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare what is set, and what holds at the release: what is kept of one is not another's.
+
+        Equal settings hash alike, by what is set.
+        """
+        if not isinstance(other, ReleasedSettings):
+            return NotImplemented
+        return super().__eq__(other) and self.standing == other.standing
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in type(self).model_fields))
+
     @property
     def before_releases(self) -> bool:
         """Whether the release is older than the first that was measured."""

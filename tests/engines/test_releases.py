@@ -15,6 +15,7 @@ from kvcalc.engines.releases import Change, Release, Releases, ReleaseWarning, n
 from kvcalc.engines.request import release_of
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Rules
+from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from tests.conftest import Cli
 from tests.each import each
@@ -259,3 +260,11 @@ def test_zeros_at_the_end_of_a_version_say_nothing(version: str, parts: tuple[in
 )
 def test_the_newest_releases_in_a_row_are_named(holding: set[str], said: str | None) -> None:
     assert TABLE.that(holding.__contains__) == said
+
+
+def test_what_is_kept_of_settings_is_not_that_of_another_standing() -> None:
+    settings = VllmSettings(release="0.25.1")
+    under = settings.under(VllmSettings().standing)
+    assert settings == VllmSettings(release="0.25.1") != under
+    costs = [find("vllm").cost(K_EXAONE, one)(131_072) for one in (settings, under, settings)]
+    assert costs == [7_671_644_160, 8_879_603_712, 7_671_644_160]
