@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from kvcalc.answers.gpus import gpus as gpus
     from kvcalc.answers.models import ModelRow as ModelRow
     from kvcalc.answers.models import models as models
-    from kvcalc.answers.replay import ReplayedRequest as ReplayedRequest
-    from kvcalc.answers.replay import ReplayRow as ReplayRow
-    from kvcalc.answers.replay import Replays as Replays
     from kvcalc.answers.replay import replay as replay
+    from kvcalc.answers.replayed import ReplayedRequest as ReplayedRequest
+    from kvcalc.answers.replayed import ReplayRow as ReplayRow
+    from kvcalc.answers.replayed import Replays as Replays
     from kvcalc.answers.schema import schema as schema
     from kvcalc.answers.show import Shown as Shown
     from kvcalc.answers.show import ShownLayers as ShownLayers
@@ -120,7 +120,8 @@ _HOMES = {
     "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
     "answers.models": "ModelRow models",
-    "answers.replay": "ReplayRow ReplayedRequest Replays replay",
+    "answers.replay": "replay",
+    "answers.replayed": "ReplayRow ReplayedRequest Replays",
     "answers.schema": "schema",
     "answers.show": "Shown ShownLayers show",
     "answers.skill": "skill",

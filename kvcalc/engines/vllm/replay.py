@@ -45,13 +45,6 @@ def rules_of(planned: Plan) -> Rules:
         group = planned.groups[numbers[0]]
         drops = drafted and (not any(marked) or any(marked[number] for number in numbers))
         kinds.append(Kind(_window(group), group.block, tuple(numbers), drops))
-    block = min(kind.block for kind in kinds)
-    if not settings.whole_prefill and settings.batch % block:
-        raise UnsupportedError.of(
-            "max_num_batched_tokens",
-            f"found {settings.batch:,}: prompts cut within a block of {block} tokens were not "
-            "replayed",
-        )
     rules = Rules(
         kinds=tuple(sorted(kinds, key=lambda kind: kind.window is not None)),
         chunk=planned.model.longest_context if settings.whole_prefill else settings.batch,
@@ -80,6 +73,7 @@ def _window(group: PlannedGroup) -> int | None:
 def _require_replayed(planned: Plan) -> None:
     settings = planned.settings
     found = next((one for _, one in planned.caches if one.kind not in REPLAYED), None)
+    block = min((group.block for group in planned.groups), default=1)
     refusals = {
         "release": settings.standing.version != RELEASE
         and f"found {settings.standing.version}, expected {RELEASE}, whose prefix cache was read",
@@ -91,6 +85,10 @@ def _require_replayed(planned: Plan) -> None:
         and "found more than 1, under which prefix caching was not replayed",
         "prefill_context_parallel_size": settings.prefill_context_parallel_size > 1
         and "found more than 1, under which prefix caching was not replayed",
+        "max_num_batched_tokens": not settings.whole_prefill
+        and settings.batch % block
+        and f"found {settings.batch:,}: prompts cut within a block of {block} tokens were not "
+        "replayed",
         "prefix cache": found is not None
         and f"blocks of {found.layer} layers were not replayed: kvcalc follows full, latent and "
         "sliding ones",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from kvcalc.answers.curve import KNEE
-from kvcalc.answers.replay import ONE_AFTER_ANOTHER, ReplayRow, Replays
+from kvcalc.answers.replayed import ONE_AFTER_ANOTHER, ReplayRow, Replays
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.units import at_version, percent, plural
 

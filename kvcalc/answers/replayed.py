@@ -1,0 +1,75 @@
+"""What is answered of a replayed trace: a row for each size, and each of its requests."""
+
+from dataclasses import dataclass
+
+from kvcalc.records import Records
+
+ONE_AFTER_ANOTHER = "one after another"
+AS_THEY_COME = "as they come"
+"""How requests meet the cache: each alone, or each for its life under a service model."""
+
+
+@dataclass(frozen=True)
+class ReplayRow:
+    """A trace through a prefix cache of one size: `blocks`, in `memory` bytes on a rank.
+
+    Both are None of a cache that is never full, the memory where a block's bytes are not known.
+    `computed_tokens` are those of prompts that did not hit, of the requests that ran.
+    `evicted_by_group` counts blocks by group, `peak_blocks` is the most in use at once. Rates are
+    of the service model in tokens per second, None where requests are served one after another
+    (`served`). `gpus` are those that have the memory, where they were asked.
+
+    `added_hit_tokens` are those beyond the next smaller size of the window, None for the smallest.
+    `knee` is true of the smallest size asked that hits at least 95 % of the most that any size
+    asked of the window hits, and of none where that is the largest. `best_hit_tokens` is what the
+    best policy of eviction could hit (Belady), where it was asked.
+    """
+
+    model: str
+    engine: str
+    engine_version: str
+    window: int | None
+    served: str
+    blocks: int | None
+    memory: int | None
+    gpus: int | None
+    requests: int
+    prompt_tokens: int
+    hit_tokens: int
+    added_hit_tokens: int | None
+    knee: bool
+    best_hit_tokens: int | None
+    computed_tokens: int
+    evicted_blocks: int
+    peak_blocks: int
+    refused: int
+    prefill_rate: int | float | None
+    decode_rate: int | float | None
+    groups: tuple[str, ...]
+    evicted_by_group: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReplayedRequest:
+    """One request of a trace in a cache of one size; `request` counts from 1 as the files go."""
+
+    model: str
+    engine: str
+    window: int | None
+    blocks: int | None
+    request: int
+    prompt_tokens: int
+    hit_tokens: int
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Replays:
+    """A trace's answers: a row for each window and size, and each request of each row.
+
+    `note` is a sentence of the engine that people need beside them.
+    """
+
+    rows: Records[ReplayRow]
+    each: Records[ReplayedRequest]
+    note: str = ""
