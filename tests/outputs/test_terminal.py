@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
@@ -98,12 +98,15 @@ def test_amounts_of_any_size_are_never_cut(amounts: list[int], width: int | None
 
 
 WORDS = st.text(st.sampled_from("ab ,/"), max_size=90)
+WIDEST = 10**30 - 1
+"""39 columns with its commas, where the narrowest window has 40."""
 ROWS = st.lists(
-    st.tuples(WORDS, WORDS, st.integers(0, 10**30), st.integers(0, 10**9)), min_size=1, max_size=3
+    st.tuples(WORDS, WORDS, st.integers(0, WIDEST), st.integers(0, 10**9)), min_size=1, max_size=3
 )
 
 
 @given(ROWS, st.integers(40, 200))
+@example([("a", "b", WIDEST, 0)], 40)
 def test_any_page_fits_a_window_as_wide_as_its_amounts(
     rows: list[tuple[str, str, int, int]], width: int
 ) -> None:
