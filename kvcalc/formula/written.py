@@ -17,6 +17,7 @@ TARGETS = {
     "numpy": "kvcalc.formula.languages.numpy",
     "python": "kvcalc.formula.languages.python",
     "js": "kvcalc.formula.languages.javascript",
+    "vega": "kvcalc.formula.languages.vega",
     "latex": "kvcalc.formula.languages.latex",
 }
 """Each target's name and its module, which defines `written(expression, names, dialect)`."""

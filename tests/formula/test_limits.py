@@ -18,7 +18,14 @@ from kvcalc.formula.expression import Value, evaluated, minimum
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.limits import Limit, limited
 from kvcalc.formula.written import TARGETS, written
-from tests.formula.languages.executors import IN_PROCESS, Answers, Row, by_libreoffice, by_node
+from tests.formula.languages.executors import (
+    IN_PROCESS,
+    Answers,
+    Row,
+    by_libreoffice,
+    by_node,
+    by_vega,
+)
 from tests.shapes import Model, full, latent, model
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -117,9 +124,10 @@ ROWS: list[Row] = [
 ]
 
 
-def test_javascript_has_no_value_past_a_limit() -> None:
+@pytest.mark.parametrize("execute", [by_node, by_vega])
+def test_javascript_and_vega_have_no_value_past_a_limit(execute: Callable[..., Any]) -> None:
     values: list[Value] = [limited(FORMULA, limits, {}) for limits in CASES]
-    found = by_node(values, ("context", "sequences"), ROWS)
+    found = execute(values, ("context", "sequences"), ROWS)
     assert found == [own(limits, ROWS) for limits in CASES]
 
 

@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
 
 import duckdb
 import numpy
@@ -17,7 +19,7 @@ import polars
 import pytest
 
 from kvcalc.formula.expression import Value
-from kvcalc.formula.languages import excel, javascript, python, sql
+from kvcalc.formula.languages import excel, javascript, python, sql, vega
 from kvcalc.formula.languages import numpy as numpy_target
 from kvcalc.formula.languages import polars as polars_target
 
@@ -31,11 +33,14 @@ REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
 def program(name: str) -> str:
     """Find a program, or skip the test where it may be missing."""
     found = shutil.which(name)
-    if found is None:
-        if os.environ.get(REQUIRE_ALL):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return found
+    return missing(f"{name} is not installed") if found is None else found
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail where nothing may be missing."""
+    if os.environ.get(REQUIRE_ALL):
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def same(names: Sequence[str]) -> dict[str, str]:
@@ -112,6 +117,38 @@ console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row)?.toStri
         [None if amount is None else int(amount) for amount in answers]
         for answers in json.loads(run.stdout)
     ]
+
+
+VEGA = "vega-expression@6.2.2"
+"""Vega's own parser and compiler of expressions, as npm has it."""
+
+
+@cache
+def _vega() -> "TemporaryDirectory[str]":
+    """Install Vega's expressions, once for all tests of a process, whose end removes them."""
+    folder = TemporaryDirectory(prefix="kvcalc-vega-")
+    command = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", VEGA]
+    ran = subprocess.run(command, cwd=folder.name, capture_output=True, text=True, timeout=120)
+    return missing(f"{VEGA} could not be installed: {ran.stderr}") if ran.returncode else folder
+
+
+def by_vega(values: Sequence[Value], names: Sequence[str], rows: Sequence[Row]) -> list[Answers]:
+    """Run all formulas over all rows in one process, compiled by Vega."""
+    texts = [vega.written(value, same(names), None).text for value in values]
+    module = Path(_vega().name, "node_modules", "vega-expression", "build", "vega-expression.js")
+    script = f"""
+import {{codegenExpression, parseExpression}} from {json.dumps(module.as_uri())};
+const rows = {json.dumps(rows)};
+const compile = codegenExpression({{allowed: ["datum"], globalvar: "none", fieldvar: "datum"}});
+const functions = {json.dumps(texts)}.map(
+  (text) => new Function("datum", `return ${{compile(parseExpression(text)).code}}`));
+console.log(JSON.stringify(functions.map((f) => rows.map((row) => f(row)))));
+"""
+    node = [program("node"), "--input-type=module", "-"]
+    run = subprocess.run(node, input=script, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found: list[Answers] = json.loads(run.stdout)
+    return found
 
 
 def _has(value: Value, name: str) -> bool:

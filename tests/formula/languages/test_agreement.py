@@ -1,6 +1,7 @@
 """Every rendering of a formula agrees with its own evaluation, executed for real."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc import engines
+from kvcalc.catalogue import models
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.bounds import Bounds, extent
 from kvcalc.formula.expression import (
     Value,
     cdiv,
     ceil,
+    evaluated,
     maximum,
     minimum,
     substituted,
@@ -23,12 +26,13 @@ from kvcalc.formula.expression import (
     variables_of,
 )
 from kvcalc.formula.formula import Formula
-from kvcalc.formula.languages import excel
+from kvcalc.formula.languages import excel, vega
 from kvcalc.formula.written import TARGETS, written
-from tests.formula.languages.executors import IN_PROCESS, Row, by_libreoffice, by_node
+from tests.formula.languages.executors import IN_PROCESS, Row, by_libreoffice, by_node, by_vega
 
 NAMES = ("context", "sequences", "width")
 MOST = 2**31
+ONES: list[Row] = [dict.fromkeys(NAMES, 1)]
 
 amounts = st.integers(1, MOST) | st.sampled_from([1, 2, 15, 16, 17, 128, 4096, 262_144])
 rows_of_amounts = st.lists(
@@ -87,6 +91,15 @@ def test_random_formulas_agree_in_this_process(value: Value, rows: list[Row]) ->
 @settings(max_examples=4, suppress_health_check=list(HealthCheck))
 def test_random_formulas_agree_in_javascript(values: list[Value], rows: list[Row]) -> None:
     assert by_node(values, NAMES, rows) == [own(value, rows) for value in values]
+
+
+@given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
+@settings(max_examples=4, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+def test_random_formulas_are_exact_or_null_in_vega(values: list[Value], rows: list[Row]) -> None:
+    fitting = [value for value in values if reach(value, ONES)[0] < vega.LIMIT]
+    for value, answers in zip(fitting, by_vega(fitting, NAMES, rows), strict=True):
+        for row, found, expected in zip(rows, answers, own(value, rows), strict=True):
+            assert found == expected or (found is None and reach(value, [row])[0] >= vega.LIMIT)
 
 
 @given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
@@ -154,6 +167,40 @@ def test_every_engines_formula_agrees(language: str) -> None:
 def test_every_engines_formula_agrees_in_javascript() -> None:
     values = [bound(formula) for _, formula in FORMULAS]
     assert by_node(values, ("context", "sequences"), ROWS) == EXPECTED
+
+
+AWKWARD = sorted(
+    {1, 3, 5_000, 100_003, 1_048_583, 2**24 + 1, 2**50}
+    | {
+        step + beside
+        for step in (16, 128, 256, 1_024, 4_096, 16_384, 2**17)
+        for beside in (-1, 0, 1)
+    }
+)
+"""Contexts about the steps of blocks, windows and batches, and one that no double's bytes hold."""
+
+
+def test_every_presets_formula_on_every_engine_is_exact_in_vega() -> None:
+    rows: list[Row] = [{"context": tokens, "sequences": n} for tokens in AWKWARD for n in (1, 7)]
+    costs: dict[str, Value] = {}
+    for name in models.names():
+        model = kvcalc.load(name)
+        for engine in engines.ENGINES:
+            with suppress(KvcalcError):
+                costs[f"{name} on {engine}"] = bound(kvcalc.cost(model, engine).formula)
+    assert len(costs) > 250
+    answers = by_vega([*costs.values()], ("context", "sequences"), rows)
+    for (title, value), found in zip(costs.items(), answers, strict=True):
+        expected = [evaluated(value, row) for row in rows]
+        assert found == [amount if amount < vega.LIMIT else None for amount in expected], title
+
+
+def test_a_field_that_is_no_whole_number_has_no_bytes_in_vega() -> None:
+    _, formula = FORMULAS[0]
+    wrong = [None, "8192", "", True, 8192.5]
+    rows: list[Any] = [{"context": amount, "sequences": 1} for amount in (8192, *wrong)]
+    found = by_vega([bound(formula)], ("context", "sequences"), [*rows, {"sequences": 1}])
+    assert found == [[formula(8192), *[None] * 6]]
 
 
 def fits_a_cell(formula: Formula) -> bool:

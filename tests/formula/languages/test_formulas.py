@@ -119,6 +119,7 @@ def test_a_number_that_is_divided_is_as_wide_as_a_column() -> None:
         ("js", {"context": "alert(1)"}, "expected an identifier"),
         ("js", {"context": "await"}, "expected an identifier"),
         ("js", {"context": "max"}, "expected an identifier"),
+        ("vega", {"context": "a\n"}, "expected printable text"),
         ("sql", {"colour": "x"}, "'colour' is not in this formula; it has context"),
         ("jq", {}, "target 'jq' is unknown; known are text, excel"),
     ],
@@ -165,6 +166,17 @@ def test_a_division_by_0_is_refused(expression: object, sentence: str) -> None:
 def test_a_spreadsheet_refuses_what_no_double_holds(expression: object, sentence: str) -> None:
     with pytest.raises(KvcalcError, match=sentence):
         written(Formula(expression, {"sequences": 1}), "excel")  # type: ignore[arg-type]
+
+
+def test_vega_refuses_what_no_double_holds() -> None:
+    with pytest.raises(KvcalcError, match=r"past 2\^53 from the first token on"):
+        written(Formula(2**53 * variable("context"), {"sequences": 1}), "vega")
+
+
+@pytest.mark.parametrize("name", ["plan.ctx", "tokens in all", 'a"] + datum["b', "größe"])
+def test_a_field_may_have_any_name_in_vega(name: str) -> None:
+    text = written(VLLM, "vega", names={"context": name}).text
+    assert f"datum[{json.dumps(name)}]" in text
 
 
 @pytest.mark.parametrize(
