@@ -26,9 +26,11 @@ from kvcalc.engines.log import (
 from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
 from kvcalc.readers.log import read_log
 from kvcalc.readers.metrics import fetched, is_address
 from kvcalc.readers.preset import read as read_preset
+from kvcalc.readers.weights import Weights
 from kvcalc.spelling import hint
 from kvcalc.units import parse_tokens
 
@@ -47,6 +49,7 @@ def check(
     log: str | Path | BinaryIO,
     model: Model | None = None,
     *,
+    weights: Weights | None = None,
     settings: Settings | None = None,
     **given: Any,
 ) -> list[Checked]:
@@ -55,7 +58,8 @@ def check(
     `log` is a file's path, the address of a running server's metrics
     (http://localhost:8000/metrics), or an open binary file, which is read once. A model and
     settings that are given override those that the log names; settings are given as to
-    `kvcalc.cost`, and include context and sequences.
+    `kvcalc.cost`, and include context and sequences. `weights` are those of a GGUF file, whose
+    tensors llama.cpp's buffers are held against.
 
     Raises:
         KvcalcError: the log cannot be read or has no figure to check, or a setting that the engine
@@ -68,7 +72,8 @@ def check(
     else:
         name = str(getattr(log, "name", "log")).strip("<>")
         found = read(log, name)
-    rows = verdicts(found, model, request.named(settings, given))
+    stored = weights.tensors if weights else ()
+    rows = verdicts(found, model, request.named(settings, given), stored)
     if not rows:
         hints = dict.fromkeys(engines.logs()[line.engine].hint for line in found)
         words = "; ".join(["found no figure to check, only settings", *filter(None, hints)])
@@ -96,12 +101,15 @@ def read(stream: BinaryIO, name: str) -> list[Found]:
 
 
 def verdicts(
-    found: Sequence[Found], model: Model | None = None, settings: Mapping[str, Any] | None = None
+    found: Sequence[Found],
+    model: Model | None = None,
+    settings: Mapping[str, Any] | None = None,
+    stored: tuple[Stored, ...] = (),
 ) -> list[Checked]:
     """Compare every figure of a log with what the engine's rules give.
 
     Lines are those of `read`. A model or settings that are given override those that the log
-    names; settings include context and sequences.
+    names; settings include context and sequences. `stored` are the tensors of the model's file.
 
     Raises:
         KvcalcError: a setting that the engine refuses.
@@ -114,6 +122,7 @@ def verdicts(
     for engine, log in logs.items():
         lines = [line for line in found if line.engine == engine]
         subject, named = _subject(lines, log, model, settings or {})
+        subject = replace(subject, stored=stored)
         version = str(subject.settings.get("release") or engines.find(engine).version)
         source = GIVEN if "release" in (settings or {}) else ASSUMED
         unknown = _no_preset(named) if named else NO_MODEL

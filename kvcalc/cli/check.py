@@ -1,7 +1,8 @@
 """`kvcalc check`: a start-up log compared with kvcalc's own figures."""
 
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +14,16 @@ from kvcalc.cli.options import SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import own_flags
-from kvcalc.errors import SourceError, printable
+from kvcalc.errors import KvcalcError, SourceError, printable
 from kvcalc.outputs.pages.check import check_page
+
+if TYPE_CHECKING:
+    from kvcalc.model import Model
+    from kvcalc.readers.weights import Weights
 
 SOME_DIFFER = 1
 STDIN = "-"
-KEYWORDS = frozenset({"log", "model", "settings"})
+KEYWORDS = frozenset({"log", "model", "weights", "settings"})
 """The answer's keywords that are not settings; context and sequences are settings here."""
 
 
@@ -51,11 +56,26 @@ def check(
     rows = answer(
         sys.stdin.buffer if log == STDIN else log,
         reading.model if reading else None,
+        weights=_weights(model, reading.model) if model is not None and reading else None,
         **_settings(given),
     )
     output.write_rows(rows, lambda: check_page(rows, printable(log)), whole=True)
     if any(row.verdict == DIFFERS for row in rows):
         raise typer.Exit(SOME_DIFFER)
+
+
+def _weights(source: str, model: "Model") -> "Weights | None":
+    """The tensors of a GGUF file; None for any other source, and where a part of it is missing."""
+    path = Path(source)
+    if path.suffix != ".gguf" or not path.is_file():
+        return None
+    from kvcalc.readers.weights import read_weights
+
+    try:
+        return read_weights(source, model)
+    except KvcalcError as error:
+        note_on_stderr(str(error))
+        return None
 
 
 def _settings(given: SettingsOptions) -> dict[str, Any]:

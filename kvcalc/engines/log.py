@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
 LOGGED, GIVEN, ASSUMED = "log", "given", "assumed"
@@ -79,12 +80,14 @@ class Subject:
     """What the log is of: the model where it is known, and settings as given or found.
 
     `settings` are by the engine's names; `context` is tokens of one sequence, `sequences` a count.
+    `stored` are the tensors of the model's file, where one is at hand.
     """
 
     model: Model | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     context: int | None = None
     sequences: int | None = None
+    stored: tuple[Stored, ...] = ()
 
     def number(self, name: str, default: int) -> int:
         """A setting as a whole number.
@@ -165,6 +168,13 @@ class Printed(NamedTuple):
         cause = explain(self) if explain else None
         hint = f"; {cause} would explain it" if cause else ""
         return self.row(ours, DIFFERS, f"{why}: off by {_amount(off)}{share}{hint}")
+
+    def within(self, ours: int, low: int, high: int, unit: int, why: str) -> Checked:
+        """Hold the figure against ours within a band, all in bytes; the figure is in `unit`s."""
+        least, most = Fraction(low, unit) - self.half_step, Fraction(high, unit) + self.half_step
+        verdict = AGREES if least <= self.value <= most else DIFFERS
+        off = f": off by {_amount(self.value - Fraction(ours, unit))}" if verdict == DIFFERS else ""
+        return self.row(Fraction(ours, unit), verdict, f"{why}{off}")
 
     def cannot(self, missing: str) -> Checked:
         """Say that the figure cannot be checked, and what is missing."""

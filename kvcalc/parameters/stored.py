@@ -6,7 +6,8 @@ from typing import NamedTuple
 class Stored(NamedTuple):
     """A tensor of a file: its name, its element type as the file writes it, and its bytes.
 
-    `row` is how many of its `elements` stand in a row.
+    `row` is how many of its `elements` stand in a row. `start` is where its bytes begin in the data
+    of its `file`, of the parts of a split one counted from 0; None where that is not known.
     """
 
     name: str
@@ -14,3 +15,5 @@ class Stored(NamedTuple):
     row: int
     elements: int
     bytes: int
+    start: int | None = None
+    file: int = 0

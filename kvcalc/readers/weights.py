@@ -214,7 +214,7 @@ def _of_gguf(path: Path) -> Weights:
         name = PART.sub(f"-{number:05}-of-{parts:05}.gguf", path.name) if match else path.name
         with opened(path.with_name(name)) as file:
             try:
-                tensors += read_tensors(file)
+                tensors += [one._replace(file=number - 1) for one in read_tensors(file)]
             except KvcalcError as error:
                 raise SourceError.of(path, error) from None
     return replace(_summed(tensors, f"the tensor table of {path.name}"), tensors=tuple(tensors))

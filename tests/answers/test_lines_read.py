@@ -16,7 +16,7 @@ SAYS_NOTHING = re.compile(
         (
             # Facts of a context that no memory depends on, or that its own line has too.
             r"llama_context: +(?:n_ctx_seq|n_batch|causal_attn|freq_\w+|n_rs_seq|n_outputs_\w+) +=",
-            r"llama_context: +(?:CPU +output buffer|backend_ptrs)|compute buffer size",
+            r"llama_context: backend_ptrs",
             # What a server does beside.
             r"srv +(?:llama_server|load_model: loading|operator)|cmn +|^OK$",
             # Ollama's sizes of what is no cache.

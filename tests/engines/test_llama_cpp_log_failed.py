@@ -44,7 +44,7 @@ def log(
     lines = [*BEFORE, *FAILED, *given.pop("after", OF_THE_CACHE)]
     facts = {"free": free, "sequences": sequences, "context": context}
     text = [line.format(size=size, mib=size / MIB, **facts) for line in lines]
-    return checked(text, settings=given)
+    return [row for row in checked(text, settings=given) if "failed" in row.figure]
 
 
 def flags(rows: list[Checked]) -> list[str]:

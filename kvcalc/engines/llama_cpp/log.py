@@ -14,6 +14,8 @@ from kvcalc.engines.llama_cpp import (
     log_buffers,
     log_contexts,
     log_failed,
+    log_graph,
+    log_loaded,
     log_old,
     log_ollama,
 )
@@ -35,6 +37,17 @@ from kvcalc.engines.log import (
 )
 
 TYPE = r"[a-z0-9_]{1,10}"
+
+CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
+"""What the lines about a context begin with, the oldest version's last."""
+
+FACTS = {
+    "n_seq_max": COUNT,
+    "n_ubatch": COUNT,
+    "kv_unified": "true|false",
+    "flash_attn": "[a-z0-9]{1,8}",
+}
+"""What they say of it, by name."""
 
 PATTERNS = (
     pattern(
@@ -74,10 +87,11 @@ PATTERNS = (
     ),
     pattern("n_ctx", "n_ctx", rf"(?<![A-Za-z_])n_ctx = (?P<value>{COUNT})"),
     pattern("slots", "n_slots", rf"initializing(?: slots)?, n_slots = (?P<slots>{COUNT})"),
-    pattern("n_seq_max", "llama_context:", rf"n_seq_max = (?P<value>{COUNT})"),
-    pattern("n_ubatch", "llama_context:", rf"n_ubatch = (?P<value>{COUNT})"),
-    pattern("kv_unified", "llama_context:", r"kv_unified = (?P<value>true|false)"),
-    pattern("flash_attn", "llama_context:", r"flash_attn = (?P<value>[a-z0-9]{1,8})"),
+    *(
+        pattern(name, context, rf"(?<![A-Za-z_]){name} = (?P<value>{value})")
+        for context in CONTEXTS
+        for name, value in FACTS.items()
+    ),
     pattern("swa_full", "using full-size SWA cache", r"using (?P<value>full-size) SWA cache"),
 )
 
@@ -113,6 +127,8 @@ def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
         if rule:
             yield from rule(run, line)
     yield from log_buffers.flush(run)
+    yield from log_loaded.check(run)
+    yield from log_graph.check(run)
 
 
 def _creating(run: Run, line: Found) -> Iterator[Checked]:
@@ -264,6 +280,8 @@ LOG = EngineLog(
         *PATTERNS,
         *log_contexts.PATTERNS,
         *log_buffers.PATTERNS,
+        *log_loaded.PATTERNS,
+        *log_graph.PATTERNS,
         *log_failed.PATTERNS,
         *log_old.PATTERNS,
     ),

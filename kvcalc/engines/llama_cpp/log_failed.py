@@ -15,7 +15,6 @@ from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (
     AGREES,
     NO_MODEL,
-    SIZE,
     Checked,
     Found,
     Printed,
@@ -41,11 +40,6 @@ PATTERNS = (
         "device",
         "using device",
         rf"using device {DEVICE} \(.{{1,120}}?\) - (?P<free>[0-9]{{1,9}}) MiB free",
-    ),
-    pattern(
-        "weights",
-        " buffer size = ",
-        rf"load_tensors: {DEVICE} (?:model )?buffer size = (?P<weights>{SIZE}) MiB",
     ),
     pattern("name", "general.name", r"general\.name (?:str )?= (?P<named>\S.{0,99})"),
 )
@@ -92,7 +86,9 @@ def _room(run: Run, device: str) -> int | None:
     """Bytes that the weights leave free on a device, at the least; None where that is not said."""
     free = [one.values["free"] for one in run.found if _is_of(one, "device", device)]
     weights = [
-        Printed(0, "", one.values["weights"]) for one in run.found if _is_of(one, "weights", device)
+        Printed(0, "", one.values["size"])
+        for one in run.found
+        if _is_of(one, "model buffer", device)
     ]
     if not free or not weights:
         return None

@@ -7,6 +7,7 @@ CPU. Since llama-server asks for the logits of a slot's last token alone, other 
 """
 
 import re
+from typing import NamedTuple
 
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.memory import Card, Free
@@ -22,6 +23,8 @@ NEWER = (
     "src/llama-context.cpp (sched_reserve); logs of Qwen3-4B, Llama-3.1-8B, Qwen3.5-9B, Qwen3.8-27B"
 )
 
+HOST_LOGS = "src/llama-graph.cpp (build_attn_inp_kv); 7 logs of 9 to 368 MiB"
+
 LEAST_OF_FOUR, MOST_OF_ALL = 4, 2
 """The least and the most that those four logs have of what all logits would take: a quarter (85 MiB
 of Qwen3-4B), and twice as much (808 MiB of Qwen3.5-9B at 262,144 tokens)."""
@@ -34,38 +37,82 @@ INNER_TENSORS = 3
 """Tensors of an MLP that live at once: its gate, what it lets through, and their product."""
 
 
+HOST_NAME = "compute buffer in main memory"
+MASK, HALF_MASK, MASKS, ROWS = 4, 2, 2, 2
+"""Bytes of a cell in the mask, as float32 and as float16; the most masks, of full and of sliding
+layers, and the most rows of hidden states that logs have beside them."""
+
+
+class Widths(NamedTuple):
+    """Elements of a token's logits, of its hidden state and within an MLP."""
+
+    vocabulary: int
+    hidden: int
+    inner: int
+
+
 def parts(
     model: Model, settings: LlamaCppSettings, card: Card, free: Free
 ) -> tuple[tuple[MemoryPart, ...], ...]:
     """The compute buffer of a device; nothing where the vocabulary is not known."""
-    found = _widths(model, free.stored)
+    found = graph(model, settings, free.stored)
+    return ((found,) if found else (),)
+
+
+def graph(
+    model: Model, settings: LlamaCppSettings, stored: tuple[Stored, ...]
+) -> MemoryPart | None:
+    """The compute buffer of a device; None where the vocabulary is not known."""
+    found = widths(model, stored)
     if found is None:
-        return ((),)
-    vocabulary, hidden, inner = found
-    tokens = min(settings.ubatch_size, settings.batch_size, model.max_context or 2**40)
-    size = tokens * (vocabulary + hidden) * ELEMENT
+        return None
+    size = _tokens(model, settings) * (found.vocabulary + found.hidden) * ELEMENT
     plain = all(isinstance(cache, Attention) for cache, _ in model.caches)
     scoreless = plain and bool(settings.own("flash_attn"))
-    widest = vocabulary > INNER_TENSORS * inner + hidden
+    widest = found.vocabulary > INNER_TENSORS * found.inner + found.hidden
     one_device = len(settings.tensor_split or (1,)) == 1
     if scoreless and widest and one_device and settings.rules.all_logits:
-        return ((MemoryPart(NAME, size, size, size, "exact", LOGS),),)
+        return MemoryPart(NAME, size, size, size, "exact", LOGS)
     most = max(MOST_OF_ALL * size, 0 if scoreless else SCORES)
-    return ((MemoryPart(NAME, size, size // LEAST_OF_FOUR, most, "estimate", NEWER),),)
+    return MemoryPart(NAME, size, size // LEAST_OF_FOUR, most, "estimate", NEWER)
 
 
-def _widths(model: Model, stored: tuple[Stored, ...]) -> tuple[int, int, int] | None:
-    """Elements of a token's logits, of its hidden state and within an MLP: of the model or a file.
+def host_buffer(
+    model: Model, settings: LlamaCppSettings, cells: int, stored: tuple[Stored, ...]
+) -> MemoryPart | None:
+    """The compute buffer beside a device's: what goes in, and the mask of a stream's `cells`.
 
-    Of experts it is their widths together that one token goes through.
+    None where the hidden size is not known.
+    """
+    found = widths(model, stored)
+    if found is None:
+        return None
+    tokens = _tokens(model, settings)
+    row, mask = tokens * found.hidden * ELEMENT, tokens * cells
+    most = MASKS * mask * MASK + ROWS * row + 2**20
+    return MemoryPart(
+        HOST_NAME, mask * MASK + row, mask * HALF_MASK + row, most, "estimate", HOST_LOGS
+    )
+
+
+def _tokens(model: Model, settings: LlamaCppSettings) -> int:
+    return min(settings.ubatch_size, settings.batch_size, model.max_context or 2**40)
+
+
+def widths(model: Model, stored: tuple[Stored, ...]) -> Widths | None:
+    """Tell the widths of a model or of its file; None where neither has them.
+
+    Of experts the inner one is their widths together that one token goes through.
     """
     if (sizes := model.sizes) is not None:
         mix = sizes.experts
         routed = mix.num_experts_per_tok * mix.moe_intermediate_size if mix else 0
-        return sizes.vocab_size, sizes.hidden_size, max(sizes.intermediate_size or 0, routed)
+        return Widths(
+            sizes.vocab_size, sizes.hidden_size, max(sizes.intermediate_size or 0, routed)
+        )
     rows = {tensor.name: tensor.elements // tensor.row for tensor in stored}
     embedding = next((tensor for tensor in stored if tensor.name == EMBEDDING), None)
     if embedding is None:
         return None
     inner = max((rows[name] for name in rows if INNER.search(name)), default=0)
-    return rows[EMBEDDING], embedding.row, inner
+    return Widths(rows[EMBEDDING], embedding.row, inner)

@@ -54,20 +54,44 @@ def weigh(model: Model, settings: LlamaCppSettings, stored: Sequence[Stored] = (
     """
     if not stored or settings.split_mode in ("row", "tensor"):
         return None
+    devices, main = dealt(settings, stored)
+    host = sum(tensor.bytes for tensor in main)
+    note = f"{host:,} bytes of them stay in main memory" if host else ""
+    return Loaded(tuple(map(_parts, devices)), note)
+
+
+def dealt(
+    settings: LlamaCppSettings, stored: Sequence[Stored]
+) -> tuple[list[list[Stored]], list[Stored]]:
+    """Deal a file's tensors to each device and to main memory; a tied embedding is there twice.
+
+    Raises:
+        RequestError: --override-tensor names a place that is not known.
+    """
     names = {tensor.name for tensor in stored}
-    blocks = 1 + max((int(found[1]) for name in names if (found := BLOCK.match(name))), default=0)
-    devices: list[Counter[str]] = [Counter() for _ in _shares(settings)]
-    host = 0
+    blocks = blocks_of(stored)
+    devices: list[list[Stored]] = [[] for _ in _shares(settings)]
+    main: list[Stored] = []
     for tensor in stored:
         again = tensor.name == EMBEDDING and HEAD not in names
         for name in (tensor.name, *((HEAD,) if again else ())):
             device = _device(name, blocks, settings)
-            if device is MAIN_MEMORY:
-                host += tensor.bytes
-            else:
-                devices[device][_part(name)] += _on_a_device(tensor)
-    note = f"{host:,} bytes of them stay in main memory" if host else ""
-    return Loaded(tuple(map(dict, devices)), note)
+            held = main if device is MAIN_MEMORY else devices[device]
+            held.append(tensor._replace(name=name))
+    return devices, main
+
+
+def blocks_of(stored: Sequence[Stored]) -> int:
+    """How many blocks a file has, those of layers that draft too."""
+    found = (BLOCK.match(tensor.name) for tensor in stored)
+    return 1 + max((int(one[1]) for one in found if one), default=0)
+
+
+def _parts(tensors: Sequence[Stored]) -> Counter[str]:
+    parts: Counter[str] = Counter()
+    for tensor in tensors:
+        parts[_part(tensor.name)] += on_a_device(tensor)
+    return parts
 
 
 def _shares(settings: LlamaCppSettings) -> tuple[float, ...]:
@@ -111,7 +135,7 @@ def _part(name: str) -> str:
     return next(part for expression, part in PARTS if expression.search(name))
 
 
-def _on_a_device(tensor: Stored) -> int:
+def on_a_device(tensor: Stored) -> int:
     """Bytes of a tensor in a device's buffer: the rest of a quantised row is there too."""
     rest = -tensor.row % ROW if PLAIN.fullmatch(tensor.dtype) is None else 0
     size = tensor.bytes + rest * tensor.bytes // tensor.elements

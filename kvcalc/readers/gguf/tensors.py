@@ -72,9 +72,9 @@ def _tensor(source: Source) -> Stored:
     if elements > MAX_ELEMENTS:
         raise source.error(f"found a tensor of {elements:,} elements, expected fewer")
     kind = source.number("I")
-    source.number("Q")
+    start = source.number("Q")
     if kind not in TYPES:
         raise source.error(f"found the tensor type {kind}, expected one that gguf knows")
     block = BLOCKS[TYPES[kind]]
     size = -(-elements // block.elements) * block.bytes
-    return Stored(own, TYPES[kind], shape[0] if shape else 1, elements, size)
+    return Stored(own, TYPES[kind], shape[0] if shape else 1, elements, size, start)

@@ -1,0 +1,115 @@
+"""What llama.cpp's log says of its graph's buffers and of its output's, device by device.
+
+src/llama-context.cpp (sched_reserve, output_reserve) of 2026-10-01, and as older versions had it.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import groupby
+
+from kvcalc.engines.llama_cpp.log_loaded import DEVICE, is_host, layers_on_devices, tensors
+from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.llama_cpp.start_up import graph, host_buffer, widths
+from kvcalc.engines.llama_cpp.weights import blocks_of
+from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.errors import UnsupportedError
+from kvcalc.parameters.stored import Stored
+
+PATTERNS = (
+    pattern(
+        "graph buffer",
+        "compute buffer size = ",
+        rf"(?:llama_[a-z_]{{1,40}}|sched_reserve|reserve): (?P<device>{DEVICE}) compute buffer "
+        rf"size = (?P<size>{SIZE}) MiB",
+    ),
+    pattern(
+        "output buffer",
+        "output buffer size = ",
+        rf"(?P<device>{DEVICE}) output buffer size = (?P<size>{SIZE}) MiB",
+    ),
+)
+
+MIB, ELEMENT = 2**20, 4
+
+NO_VOCABULARY = "the model's vocabulary is missing: give --model and its .gguf"
+IN_MAIN_MEMORY = (
+    "layers or experts that stay in main memory are computed in part on the device, which takes "
+    "what no rule gives"
+)
+
+
+def check(run: Run) -> Iterator[Checked]:
+    """Hold each graph's buffers, and each output's, against ours within their bands."""
+    for kind, lines in groupby(run.found, key=lambda line: line.kind):
+        if kind == "graph buffer":
+            yield from _graph(run, list(lines))
+        elif kind == "output buffer":
+            yield from (_output(run, line) for line in lines)
+
+
+def _graph(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
+    on_devices = [line for line in lines if not is_host(line)]
+    for line in lines:
+        printed = Printed(
+            line.line, f"{line.values['device']} compute buffer size (MiB)", line.values["size"]
+        )
+        yield _of_graph(run, printed, len(on_devices), in_main_memory=is_host(line))
+
+
+def _of_graph(run: Run, printed: Printed, devices: int, *, in_main_memory: bool) -> Checked:
+    model, settings = run.subject.model, run.settings({})
+    if model is None:
+        return printed.cannot(NO_MODEL)
+    if devices and _computes_in_main_memory(run):
+        return printed.cannot(IN_MAIN_MEMORY)
+    if devices > 1 and settings.tensor_split is None:
+        settings = run.settings({"tensor_split": (1.0,) * devices})
+    stored = _stored(run)
+    whole = graph(model, settings, stored)
+    cells = run.context_cells or run.total() or 0
+    beside = host_buffer(model, settings, cells, stored)
+    if whole is None or beside is None:
+        return printed.cannot(NO_VOCABULARY)
+    if not devices:  # the processor computes all of it
+        low, size, high = whole.low, whole.bytes, whole.high + beside.high
+        part = whole
+    elif in_main_memory:
+        part, low, size, high = beside, beside.low, beside.bytes, beside.high
+    else:
+        part, low, size, high = whole, whole.low, whole.bytes, whole.high
+    band = f"{part.kind}, {low / MIB:.2f} to {high / MIB:.2f} MiB"
+    return printed.within(size, low, high, MIB, f"{part.name}: {band}")
+
+
+def _computes_in_main_memory(run: Run) -> bool:
+    """Whether some layers or experts are left there, as settings or the log say."""
+    settings, layers = run.settings({}), layers_on_devices(run)
+    blocks = blocks_of(run.subject.stored) if run.subject.stored else run.loaded.blocks
+    some = layers is not None and layers <= blocks
+    return some or bool(settings.n_cpu_moe or settings.overrides) or not settings.offload_kqv
+
+
+def _stored(run: Run) -> tuple[Stored, ...]:
+    try:
+        return tensors(run)
+    except UnsupportedError:
+        return ()
+
+
+def _output(run: Run, line: Found) -> Checked:
+    """Logits of a token of each sequence, and its hidden state where embeddings are asked for."""
+    printed = Printed(line.line, "output buffer size (MiB)", line.values["size"])
+    model = run.subject.model
+    if model is None:
+        return printed.cannot(NO_MODEL)
+    found = widths(model, _stored(run))
+    if found is None:
+        return printed.cannot(NO_VOCABULARY)
+    logits = run.sequences * found.vocabulary * ELEMENT
+    with_states = logits + run.sequences * found.hidden * ELEMENT
+    why = f"logits of {run.sequences} sequences"
+    if printed.value - printed.half_step > Fraction(with_states, MIB):
+        return printed.cannot(f"what is kept beside {why} is not known")
+    if printed.agrees_with(Fraction(with_states, MIB)):
+        return printed.row(Fraction(with_states, MIB), AGREES, f"{why}, and their hidden states")
+    return printed.held(Fraction(logits, MIB), why)

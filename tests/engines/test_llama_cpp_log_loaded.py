@@ -1,0 +1,182 @@
+"""What llama.cpp prints of the buffers that a file, a graph and logits take, against our own.
+
+The lines are of public logs: Llama-3.1-8B on CUDA (ollama of 2025-12), Gemma-2-2B on a processor
+(b7445), and what src/llama-model.cpp (load_tensors) makes of a file by hand.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdicts
+from kvcalc.engines.llama_cpp.log_loaded import NO_TENSORS, OTHERWISE, SCATTERED, SHARED, TRIED
+from kvcalc.parameters.stored import Stored
+from kvcalc.readers import load
+from tests.engines.log_lines import misprinted
+from tests.shapes import full
+from tests.shapes import model as shape
+
+LLAMA = (
+    "llm_load_print_meta: model ftype      = Q4_K - Medium",
+    "llm_load_tensors: offloaded 33/33 layers to GPU",
+    "llm_load_tensors:          CPU model buffer size =   281.81 MiB",
+    "llm_load_tensors:        CUDA0 model buffer size =  4403.49 MiB",
+    "llama_new_context_with_model: n_seq_max     = 4",
+    "llama_new_context_with_model: n_ctx         = 8192",
+    "llama_new_context_with_model: n_ubatch      = 512",
+    "llama_new_context_with_model: flash_attn    = 0",
+    "llama_new_context_with_model:  CUDA_Host  output buffer size =     2.02 MiB",
+    "llama_new_context_with_model:      CUDA0 compute buffer size =   560.00 MiB",
+    "llama_new_context_with_model:  CUDA_Host compute buffer size =    24.01 MiB",
+)
+GEMMA = (
+    "build: 7445 (4b2a4778f) with Clang 19.1.5 for Windows x86_64",
+    "print_info: file type   = Q4_K - Medium",
+    "load_tensors: offloaded 27/27 layers to GPU",
+    "load_tensors:   CPU_Mapped model buffer size =  1623.67 MiB",
+    "load_tensors:   CPU_REPACK model buffer size =   921.38 MiB",
+    "llama_context: n_seq_max     = 4",
+    "llama_context: n_ctx         = 8192",
+    "llama_context: n_ubatch      = 512",
+    "llama_context: flash_attn    = auto",
+    "llama_context: kv_unified    = true",
+    "llama_context:        CPU  output buffer size =     3.91 MiB",
+    "llama_context:        CPU compute buffer size =   509.00 MiB",
+)
+GEMMA_2_2B = (
+    Stored("token_embd.weight", "Q6_K", 2304, 2304 * 256_000, 483_840_000, 0),
+    Stored("blk.25.ffn_down.weight", "Q4_K", 9216, 9216 * 2304, 10**7, 1_692_545_024),
+)
+"""The ends of that file, of 1,623.67 MiB."""
+
+
+def rows(
+    lines: Sequence[str], model: Any, stored: tuple[Stored, ...] = (), **settings: Any
+) -> dict[str, Checked]:
+    found = read(io.BytesIO("\n".join(lines).encode()), "log")
+    given = {name: str(value) for name, value in settings.items()}
+    return {row.figure: row for row in verdicts(found, model, given, stored)}
+
+
+def verdict_of(found: dict[str, Checked]) -> dict[str, str]:
+    return {figure.removesuffix(" (MiB)"): row.verdict for figure, row in found.items()}
+
+
+def test_a_log_of_a_mixture_agrees_without_the_file() -> None:
+    found = rows(LLAMA, load("llama-3.1-8b"))
+    assert set(verdict_of(found).values()) == {AGREES}
+    assert len(found) == 5
+
+
+def test_what_is_printed_otherwise_does_not_agree() -> None:
+    model = load("llama-3.1-8b")
+    output, host = LLAMA[8], LLAMA[10].replace("24.01", "70")
+    for more, less, *wrong in (
+        (*misprinted(output, "output buffer size = @ MiB", 2), CANNOT, DIFFERS),
+        (*misprinted(host, "CUDA_Host compute buffer size = @ MiB"), DIFFERS, DIFFERS),
+    ):
+        for line, verdict in zip((more, less), wrong, strict=True):
+            assert [*verdict_of(rows([*LLAMA[:8], LLAMA[9], line], model)).values()][-1] == verdict
+
+
+def test_a_file_that_others_mix_is_not_called_wrong() -> None:
+    lines = [line.replace("4403.49", "4200.00") for line in LLAMA]
+    found = rows(lines, load("llama-3.1-8b"))
+    assert found["CUDA0 model buffer size (MiB)"].why == OTHERWISE
+    lines = [line.replace("Q4_K - Medium", "IQ2_XXS") for line in LLAMA]
+    assert rows(lines, load("llama-3.1-8b"))["CPU model buffer size (MiB)"].why == NO_TENSORS
+
+
+def test_a_processor_maps_the_file_and_computes_all_of_it() -> None:
+    found = rows(GEMMA, shape(*[full(kv_heads=4, head_dim=256)] * 26), GEMMA_2_2B)
+    assert verdict_of(found) == {
+        "CPU_Mapped model buffer size": AGREES,
+        "CPU_REPACK model buffer size": CANNOT,
+        "output buffer size": AGREES,
+        "CPU compute buffer size": AGREES,
+    }
+
+
+SIZE = 1024 * 1024 * 2
+"""Bytes of each tensor: 2 MiB."""
+
+
+def tensor(name: str, place: int, file: int = 0) -> Stored:
+    return Stored(name, "F16", 1024, SIZE // 2, SIZE, place * SIZE, file)
+
+
+TENSORS = (
+    tensor("blk.0.ffn_gate_exps.weight", 0),
+    tensor("output.weight", 1),
+    tensor("token_embd.weight", 2),
+    tensor("blk.1.ffn_gate_exps.weight", 0, 1),
+    tensor("blk.1.attn_q.weight", 1, 1),
+    tensor("blk.0.attn_q.weight", 2, 1),
+)
+"""Two blocks in two files."""
+
+TIED = tuple(one for one in TENSORS if one.name != "output.weight")
+
+
+@pytest.mark.parametrize(
+    ("stored", "layers", "printed", "settings"),
+    [
+        (TENSORS, 3, {"CUDA0": 10, "CPU_Mapped": 2}, {}),
+        (TENSORS, 3, {"Metal_Mapped": 10, "CPU_Mapped": 2}, {}),
+        (TENSORS, 3, {"CUDA0": 10, "CUDA_Host": 2}, {}),
+        (TIED, 3, {"CUDA0": 10, "CPU": 2}, {}),
+        (TENSORS, 2, {"CUDA0": 6, "CPU_Mapped": 8}, {}),
+        (TENSORS, 2, {"CUDA0": 6, "CPU": 6}, {}),
+        (TENSORS, 0, {"CPU_Mapped": 12}, {}),
+        (TENSORS, 3, {"CUDA0": 6, "CPU_Mapped": 8}, {"n_cpu_moe": 2}),
+        (TENSORS, 3, {"CUDA0": 4, "CUDA1": 6, "CPU": 2}, {"tensor_split": "1,2"}),
+        # A log alone does not say how layers are dealt: the sum is held.
+        (TENSORS, 3, {"CUDA0": 2, "CUDA1": 8, "CPU": 2}, {}),
+    ],
+)
+def test_buffers_have_the_tensors_that_belong_there(
+    stored: tuple[Stored, ...], layers: int, printed: dict[str, int], settings: dict[str, Any]
+) -> None:
+    def lines(over: float) -> list[str]:
+        offloaded = f"load_tensors: offloaded {layers}/3 layers to GPU"
+        return [
+            offloaded,
+            *(
+                f"load_tensors: {name:>12} model buffer size = {size + over:8.2f} MiB"
+                for name, size in printed.items()
+            ),
+        ]
+
+    model = shape(full(), full())
+    assert {*verdict_of(rows(lines(0), model, stored, **settings)).values()} == {AGREES}
+    assert {*verdict_of(rows(lines(0.03), model, stored, **settings)).values()} == {DIFFERS}
+
+
+def test_what_cannot_be_held_is_said_by_name() -> None:
+    model = shape(full(), full())
+    mapped = ["load_tensors: CPU_Mapped model buffer size = 2.00 MiB"]
+    unplaced = tuple(one._replace(start=None) for one in TENSORS)
+    whys = {
+        NO_TENSORS: rows(mapped, model),
+        SHARED: rows(mapped, model, TENSORS, split_mode="row"),
+        TRIED: rows(["load_tensors: CPU_Mapped model buffer size = 0.00 MiB"], model, TENSORS),
+        SCATTERED: rows(
+            [*mapped, "load_tensors: CUDA0 model buffer size = 6.00 MiB"],
+            model,
+            unplaced,
+            n_gpu_layers=2,
+        ),
+    }
+    for why, found in whys.items():
+        assert found["CPU_Mapped model buffer size (MiB)"].why == why
+
+
+def test_a_graph_that_is_computed_in_part_in_main_memory_is_not_held() -> None:
+    lines = [re.sub("33/33", "20/33", line) for line in LLAMA]
+    found = rows(lines, load("llama-3.1-8b"))
+    assert found["CUDA0 compute buffer size (MiB)"].verdict == CANNOT
+    assert "main memory" in found["CUDA0 compute buffer size (MiB)"].why
+    assert found["output buffer size (MiB)"].verdict == AGREES
