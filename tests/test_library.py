@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from pydoc import plain, render_doc
 from rlcompleter import Completer
+from tempfile import TemporaryDirectory
 from tomllib import loads
 from typing import Any, get_args, get_type_hints
 
@@ -134,6 +135,14 @@ print([name for name in kvcalc.__all__ if not callable(getattr(kvcalc, name))])
 LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
 TRACE = "tests/oracles/traces/azure_code.csv"
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
+
+
+def sheet(**given: Any) -> kvcalc.Workbook:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.xlsx"
+        return kvcalc.sheet("k-exaone-236b-a23b", path, among=["vllm"], **given)
+
+
 GIVEN: dict[str, Any] = {"block_size": 32, "kv_cache_dtype": "fp8", "tensor_parallel_size": 2}
 ASKED: dict[str, Callable[..., Any]] = {
     "check": lambda **given: kvcalc.check(BytesIO(LOG), EXAONE, **given),
@@ -150,6 +159,7 @@ ASKED: dict[str, Callable[..., Any]] = {
             EXAONE, "tests/oracles/traces/replay/tree_small.jsonl", memory=2**30, **given
         ).rows
     ),
+    "sheet": lambda **given: sheet(**given),
     "sweep": lambda **given: kvcalc.sweep(EXAONE, engine="vllm", **given),
     "trace": lambda **given: (
         kvcalc.trace(EXAONE, TRACE, engine="vllm", prefill_rate=8_000, decode_rate=40, **given).rows

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from kvcalc import engines
-from kvcalc.answers.compare import own_settings, refuse_unknown
+from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError

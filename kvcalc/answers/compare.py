@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcalc import engines
+from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError, RequestError, UnsupportedError, quote
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.records import Records
-from kvcalc.spelling import hint
 
 
 @dataclass(frozen=True)
@@ -88,22 +88,6 @@ def compare(
     return Records(row for name in names for row in rows[name])
 
 
-def refuse_unknown(settings: Iterable[str], names: Iterable[str]) -> None:
-    """Refuse a setting that none of the engines has.
-
-    Raises:
-        RequestError: there is such a setting; the sentence names it.
-    """
-    known = {field for name in names for field in engines.find(name).settings.model_fields}
-    for name in settings:
-        if name not in known:
-            raise RequestError(
-                f"no engine that is compared has the setting {quote(name)}; "
-                f"{hint(name, sorted(known), 'they have')}",
-                field=name,
-            )
-
-
 def _refuse_value(
     model: Model,
     setting: str,
@@ -124,12 +108,6 @@ def _refuse_value(
         except KvcalcError:
             continue
         raise error
-
-
-def own_settings(engine: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick the settings that an engine has."""
-    fields = engines.find(engine).settings.model_fields
-    return {name: value for name, value in settings.items() if name in fields}
 
 
 def _least(model: Model, context: int, sequences: int, settings: Mapping[str, Any]) -> int | None:

@@ -80,7 +80,7 @@ class Command(TyperCommand):
         if "--set" in options and not ctx.resilient_parsing and _has_others(args, options):
             from kvcalc.cli.engine_flags import moved
 
-            args = moved(args, options)
+            args = moved(args, options, ctx.info_name or "")
         given, extra, order = self.make_parser(ctx).parse_args(list(args))
         if ctx.resilient_parsing or (extra and not ctx.allow_extra_args):
             return super().parse_args(ctx, args)

@@ -9,7 +9,7 @@ from kvcalc.answers.sweep import SweepRow
 from kvcalc.answers.sweep import sweep as answer
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.context import ContextOptions
-from kvcalc.cli.options import AxesOptions, ModelsOptions
+from kvcalc.cli.options import ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import ServerRequest
 from kvcalc.cli.warnings import warn_past_maximum
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 def table(
     models: ModelsOptions,
-    axes: AxesOptions,
     wanted: ServerRequest,
     counted: ContextOptions,
     context: list[str] | None,
@@ -46,7 +45,7 @@ def table(
                 | given(context=lengths or wanted.context_of(model), window=list(windows))
                 | wanted.settings,
                 sequences=amounts(sequences, "--sequences") or wanted.sequences or 1,
-                engine=[wanted.engine] if wanted.engine else axes.names,
+                engine=wanted.engines,
             )
         except KvcalcError as error:
             refused.append((model.name, error))

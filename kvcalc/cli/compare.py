@@ -56,7 +56,7 @@ def compare(
         context=amount(context, "--context") or wanted.context_of(chosen),
         window=windows or None,
         sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
-        among=names or None,
+        among=wanted.engines or None,
         **wanted.settings,
     )
     output.write_rows(rows, lambda: compare_page(rows))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kvcalc import readers
+from kvcalc import engines, readers
 from kvcalc.answers.diff import diff as answer
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.completion import gpus
@@ -29,11 +29,12 @@ def diff(
         typer.Argument(
             metavar="MODEL OLD NEW",
             help="A model, and two engines or releases: vllm@0.20.0 vllm@0.33.0. Or two models, "
-            "with -e.",
+            "with -e. Beside --from what is left out is the line's: the model, and OLD.",
             show_default=False,
         ),
     ],
     settings: SettingsOptions,
+    line: LineOptions,
     load: LoadOptions,
     output: OutputOptions,
     engine: Annotated[
@@ -46,9 +47,9 @@ def diff(
         ),
     ] = None,
     sequences: Annotated[
-        str,
-        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
-    ] = "1",
+        str | None,
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once.  [default: 1]"),
+    ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
@@ -72,19 +73,23 @@ def diff(
 
     Exits with 0 if both sides are equal, with 1 if they differ.
     """
-    models, engines = _parted(sides, engine)
-    read = [_read(source) for source in models]
+    models, names = _parted(sides, engine, line.started())
+    wanted = line.asked(ModelOptions(models[0]), settings, names)
+    named = [name for name in (wanted.model.model, *models[1:]) if name is not None]
+    if len(named) < len(models):
+        raise RequestError.about("MODEL", "missing; the --from line names none")
+    read = [_read(source) for source in named]
     sizes = [
         None if gpu is None else load.read_weights(source, model)
-        for source, model in zip(models, read, strict=True)
+        for source, model in zip(named, read, strict=True)
     ]
-    asked = amount(context, "--context")
+    asked = amount(context, "--context") or wanted.context_of(read[0])
     found = answer(
         read[0],
-        *engines,
+        *wanted.engines,
         new_model=read[1] if len(read) > 1 else None,
         context=asked,
-        sequences=amount(sequences, "--sequences") or 1,
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
         window=amount(window, "--window"),
         gpu=gpu,
         gpus=gpus,
@@ -92,7 +97,7 @@ def diff(
         weights=sizes[0],
         new_weights=sizes[-1],
         reserve=load.reserve_bytes,
-        **LineOptions().asked(ModelOptions(), settings, engines).settings,
+        **wanted.settings_on(gpu),
     )
     output.write_one(found, lambda: diff_page(found), [found.old, found.new])
     for model in read:
@@ -101,20 +106,40 @@ def diff(
         raise typer.Exit(DIFFERENT)
 
 
-def _parted(sides: list[str], engine: str | None) -> tuple[list[str], list[str]]:
+def _parted(
+    sides: list[str], engine: str | None, started: str | None
+) -> tuple[list[str | None], list[str]]:
     """The models, one or two, and the engines, two or one.
+
+    What is left out is that of the line, which starts the engine `started`: the first model, which
+    is None then, and the old engine.
 
     Raises:
         RequestError: neither a model with two engines, nor two models with one.
     """
-    if len(sides) == 3 and engine is None:
-        return sides[:1], sides[1:]
-    if len(sides) == 2 and engine is not None:
-        return sides, [engine]
-    found = f"{len(sides)} words" + ("" if engine is None else f" and -e {engine}")
+    words: list[str | None] = [*sides]
+    match len(sides), engine, started:
+        case 3, None, _:
+            return words[:1], sides[1:]
+        case 2, None, str():
+            return [None], sides
+        case 1, None, str():
+            return [None], [started, _newest(sides[0])]
+        case 2, str(), _:
+            return words, [engine]
+        case 1, str(), str():
+            return [None, *words], [engine]
+    words_found = "1 word" if len(sides) == 1 else f"{len(sides)} words"
+    found = words_found + ("" if engine is None else f" and -e {engine}")
     raise RequestError.about(
         "diff", f"found {found}, expected MODEL OLD NEW, or MODEL MODEL -e ENGINE"
     )
+
+
+def _newest(engine: str) -> str:
+    """The newest release of an engine that is named without one: OLD's own is the line's."""
+    name, release = engines.parted(engine)
+    return f"{name}@{engines.find(name).version}" if release is None else engine
 
 
 def _read(source: str) -> Model:

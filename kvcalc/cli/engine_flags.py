@@ -13,6 +13,13 @@ OPTION = "--engine-flag"
 
 ENGINE, FROM = ("-e", "--engine"), ("--from",)
 
+USUAL = {
+    "compare": tuple(engines.ENGINES),
+    "replay": ("vllm",),
+    "sheet": ("ideal", "vllm", "llama.cpp", "sglang"),
+}
+"""The engines of a command that takes more than `ideal` where none is named."""
+
 MEANT = {
     **dict.fromkeys(("--ctx", "--seq-len"), ("--context",)),
     **dict.fromkeys(("--batch", "--users", "--concurrency"), ("--sequences",)),
@@ -22,7 +29,7 @@ MEANT = {
 """Options by words that no spelling is near to: of those, the ones that a command has."""
 
 
-def moved(args: Sequence[str], options: Mapping[str, bool]) -> list[str]:
+def moved(args: Sequence[str], options: Mapping[str, bool], command: str = "") -> list[str]:
     """Move each flag of an engine behind `OPTION`, to the end.
 
     `options` are the command's own, and whether each takes a value.
@@ -30,7 +37,7 @@ def moved(args: Sequence[str], options: Mapping[str, bool]) -> list[str]:
     Raises:
         RequestError: a flag is another engine's, or nobody's.
     """
-    names = list(_engines(args, options))
+    names = list(_engines(args, options)) or USUAL.get(command, ())
     own: list[str] = []
     flags: list[str] = []
     for foreign, words in _steps(args, options, lambda place: _flag(args, place, names, options)):

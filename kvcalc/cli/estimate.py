@@ -63,7 +63,7 @@ def estimate(
     if max(sizes) > 1 or _several(context):
         from kvcalc.cli.axes import table, write
 
-        rows = table(models, axes, wanted, counted, context, sequences, windows, usual=_usual)
+        rows = table(models, wanted, counted, context, sequences, windows, usual=_usual)
         write(rows, output)
         return
     tokens = windows[0] if windows else None

@@ -11,12 +11,11 @@ from kvcalc import engines
 from kvcalc.answers.fill import Filled, filler, places, unanswered
 from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.cli.options import GPU
-from kvcalc.cli.output_file import refuse_to_overwrite, unwritten
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
-from kvcalc.outputs.write import replacing, streamed_stdout
+from kvcalc.outputs.write import refuse_to_overwrite, replacing, streamed_stdout, unwritten
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from kvcalc import engines
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import changes, holding_more, verdict
 from kvcalc.answers.fit.grid import Job, Place, RefusedFit, answered, solved
@@ -142,10 +141,7 @@ def _started(
     shape = {f.name: getattr(models, f.name) for f in fields(ModelOptions) if f.name != "model"}
     named = models.model[0] if models.model else None
     asked = line.request(ModelOptions(model=named, **shape), engine, context, sequences)
-    memory = engines.find(engines.parted(asked.engine)[0]).memory
-    if asked.share is None or memory is None or memory.share is None:
-        return asked
-    return asked._replace(settings={memory.share: asked.share, **asked.settings})
+    return asked._replace(settings=asked.settings_on())
 
 
 def _places(

@@ -1,14 +1,13 @@
 """The options for the file that an answer goes to: its ending says the form."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kvcalc.errors import RequestError, quote
+from kvcalc.outputs.write import refuse_to_overwrite, unwritten
 
 
 @dataclass(repr=False, eq=False)
@@ -34,23 +33,3 @@ class FileOptions:
         if ending and ending not in endings:
             raise unwritten(self.output, endings)
         return endings.get(ending)
-
-
-def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
-    """Say that a file of this ending is not written, and which are."""
-    listed = ", ".join(sorted(endings))
-    name = quote(str(output), 300)
-    return RequestError(
-        f"output {name}: found {quote(output.suffix)}, expected {listed}", field="output"
-    )
-
-
-def refuse_to_overwrite(output: Path, force: bool) -> None:
-    """Refuse a file that exists, unless it is to be replaced.
-
-    Raises:
-        RequestError: it exists.
-    """
-    with suppress(OSError):  # what cannot be looked at cannot be written: that is said then
-        if output.is_file() and not force:
-            raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")

@@ -4,36 +4,54 @@ from typing import Annotated
 
 import typer
 
+from kvcalc import engines
 from kvcalc.answers.replay import replay as answer
 from kvcalc.cli.amounts import amounts
+from kvcalc.cli.completion import among
+from kvcalc.cli.completion import gpus as gpu_names
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, SettingsOptions, preset_names
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, preset_names
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.progress import working
+from kvcalc.cli.server_line import LineOptions
+from kvcalc.cli.traced import model_and_files
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.replay import replay_page
-from kvcalc.readers import read
 from kvcalc.units import parse_memory
+
+USUAL, AS_THE_LINE = "vllm", "ideal"
+"""The engine that is not asked for: beside a line, which starts its own, `ideal` stands for it."""
 
 
 @grouped
 def replay(
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A preset's name, a file, a folder or a Hub id.", autocompletion=preset_names
+            help="A preset's name, a file, a folder or a Hub id; none beside --from.",
+            autocompletion=preset_names,
+            show_default=False,
         ),
-    ],
-    files: Annotated[
-        list[str], typer.Argument(help="Traces, or globs of them: a line of JSON per request.")
-    ],
+    ] = None,
+    *,
     settings: SettingsOptions,
+    line: LineOptions,
     output: OutputOptions,
     load: LoadOptions,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Traces, or globs of them: a line of JSON per request."),
+    ] = None,
     engine: Annotated[
-        str, typer.Option("-e", "--engine", help="The engine whose prefix cache it is.")
-    ] = "vllm",
+        str | None,
+        typer.Option(
+            "-e",
+            "--engine",
+            help="The engine whose prefix cache it is.  [default: vllm]",
+            autocompletion=among(lambda: engines.ENGINES),
+        ),
+    ] = None,
     window: Annotated[
         list[str] | None,
         typer.Option("-w", "--window", help="Sliding windows, as 4096,128; repeatable."),
@@ -47,7 +65,12 @@ def replay(
         typer.Option(help="Blocks of the cache (num_gpu_blocks), as 16K,32K; repeatable."),
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", help=f"{GPU} The cache is what a start leaves on it.")
+        str | None,
+        typer.Option(
+            "--gpu",
+            help=f"{GPU} The cache is what a start leaves on it.",
+            autocompletion=gpu_names,
+        ),
     ] = None,
     gpus: Annotated[
         list[str] | None, typer.Option(help="GPUs of one copy of the model, as 2,4; repeatable.")
@@ -76,13 +99,16 @@ def replay(
     """
     if gpu is None and (option := load.given or ("--gpus" if gpus else None)) is not None:
         raise RequestError.about(option, "found without --gpu")
-    chosen = read(model).model
+    own = USUAL if line.from_line is None else AS_THE_LINE
+    wanted = line.asked(ModelOptions(), settings, [engine or own])
+    model, traces = model_and_files([model, *(files or ())], wanted.model.model)
+    chosen = ModelOptions(model).load(None)
     sizes = [text for texts in memory or () for text in texts.split(",")]
     with working("replaying the trace"):
         found = answer(
             chosen,
-            files,
-            engine=engine,
+            traces,
+            engine=wanted.engine,
             window=amounts(window, "--window") or None,
             memory=[parse_memory(text, "--memory") for text in sizes] or None,
             blocks=amounts(blocks, "--blocks") or None,
@@ -94,7 +120,7 @@ def replay(
             decode_rate=decode_rate,
             weights=load.read_weights(model, chosen) if gpu is not None else None,
             reserve=load.reserve_bytes,
-            **settings.settings(),
+            **wanted.settings_on(gpu),
         )
     if each:
         output.write_rows(found.each, lambda: replay_page(found))

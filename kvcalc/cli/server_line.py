@@ -43,17 +43,30 @@ Texts = str | Iterable[str] | None
 
 
 class ServerRequest(NamedTuple):
-    """What a command line and the options ask for together; the options win."""
+    """What a command line and the options ask for together; the options win.
+
+    `engines` are as typed, each with the release that a line says of it; none means all. `share`
+    is what is said of the share of a GPU's memory, by each engine's name of it.
+    """
 
     model: ModelOptions
-    engine: str
+    engines: tuple[str, ...]
     settings: dict[str, Any]
     context: int | None = None
     sequences: int | None = None
     shares_maximum: bool = False
     longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
-    share: str | None = None
+    share: Mapping[str, str] = {}
+
+    @property
+    def engine(self) -> str:
+        """The engine, where one is asked."""
+        return self.engines[0]
+
+    def settings_on(self, gpu: object = True) -> dict[str, Any]:
+        """The settings, with the share of a GPU's memory where there is a GPU."""
+        return {**self.share, **self.settings} if gpu else self.settings
 
     def context_of(self, model: Model) -> int | None:
         """The context of one sequence: the command line's, or what it leaves of the maximum."""
@@ -63,8 +76,8 @@ class ServerRequest(NamedTuple):
             return max(1, model.max_context // (self.sequences or 1))
         return None if self.longest is None else min(model.max_context, self.longest)
 
-    def with_asked(self, asked: "Asked") -> "ServerRequest":
-        """Add what a line or flags ask for to what is there, which wins."""
+    def with_asked(self, asked: "Asked", engine: str) -> "ServerRequest":
+        """Add what a line or flags of an engine ask for to what is there, which wins."""
         for note in asked.notes:
             note_on_stderr(note)
         alone = next(
@@ -82,11 +95,11 @@ class ServerRequest(NamedTuple):
             shares_maximum=self.shares_maximum or asked.shares_maximum,
             longest=asked.longest if self.longest is None else self.longest,
             beside=(*self.beside, *(() if alone else asked.beside)),
-            share=asked.share if self.share is None else self.share,
+            share={**_share(asked, engine), **self.share},
         )
 
-    def with_flags(self, asked: "Asked") -> "ServerRequest":
-        """Add what flags ask for beside the options.
+    def with_flags(self, asked: "Asked", engine: str) -> "ServerRequest":
+        """Add what an engine's flags ask for beside the options.
 
         Raises:
             RequestError: a setting is given by its flag and by --set, or an option of its own.
@@ -94,7 +107,15 @@ class ServerRequest(NamedTuple):
         for name, value in asked.settings.items():
             if str(self.settings.get(name, value)) != str(value):
                 raise RequestError.about("--set", f"{name} is given by its flag too; give one")
-        return self.with_asked(asked)
+        return self.with_asked(asked, engine)
+
+
+def _share(asked: "Asked", engine: str) -> dict[str, str]:
+    """The engine's share of a GPU's memory by its own name, where it is said."""
+    memory = engines.find(engine).memory
+    if asked.share is None or memory is None or memory.share is None:
+        return {}
+    return {memory.share: asked.share}
 
 
 @dataclass(repr=False, eq=False)
@@ -121,16 +142,35 @@ class LineOptions:
         """
         if len(names) == 1:
             return self._of_one(model, options, names[0], context, sequences, beside)
-        found = ServerRequest(model, "", options.settings(**beside))
+        found = ServerRequest(model, tuple(names), options.settings(**beside))
         if options.flags:
             from kvcalc.engines import own_flags
 
             for name in names or engines.ENGINES:
-                found = found.with_flags(own_flags.read(options.flags, name))
+                found = found.with_flags(own_flags.read(options.flags, name), name)
         if self.from_line is None:
             return found
-        _, asked = _read(self.from_line, None, None)
-        return _with_model(found.with_asked(asked), asked)
+        started, asked = _read(self.from_line, None, None)
+        if release := asked.settings.pop("release", None):
+            # Another engine has releases of its own.
+            at_release = {started: f"{started}@{release}"}
+            of_line = (
+                at_release.get(engines.called(name), name) for name in names or engines.ENGINES
+            )
+            found = found._replace(engines=tuple(of_line))
+        return _with_model(found.with_asked(asked, started), asked)
+
+    def started(self) -> str | None:
+        """The engine that the line starts, with its release if one is named; None without a line.
+
+        Raises:
+            RequestError: the line cannot be read.
+        """
+        if self.from_line is None:
+            return None
+        name, asked = _read(self.from_line, None, None)
+        release = asked.settings.get("release")
+        return name if release is None else f"{name}@{release}"
 
     def _of_one(
         self,
@@ -142,7 +182,7 @@ class LineOptions:
         beside: Mapping[str, Any],
     ) -> ServerRequest:
         own, release = engines.parted(called)
-        found = ServerRequest(model, called, options.settings(**beside))
+        found = ServerRequest(model, (called,), options.settings(**beside))
         release = release or found.settings.get("release")
         if self.from_line is not None:
             name, asked = _read(self.from_line, None if own == "ideal" else own, release)
@@ -150,7 +190,7 @@ class LineOptions:
                 raise RequestError.about(
                     "-e", f"found {called} beside a --from line of {name}", found=called
                 )
-            found = found._replace(engine=called if own == name else name)
+            found = found._replace(engines=(called if own == name else name,))
         if options.flags or called not in engines.ENGINES:
             from kvcalc.engines import own_flags
 
@@ -161,13 +201,14 @@ class LineOptions:
                     release,
                     context=_first(context, "--context"),
                     sequences=_first(sequences, "--sequences"),
-                )
+                ),
+                found.engine,
             )
         if self.from_line is None:
             return found
         if engines.parted(called)[1] is not None:
             asked.settings.pop("release", None)
-        return _with_model(found.with_asked(asked), asked)
+        return _with_model(found.with_asked(asked, found.engine), asked)
 
 
 @dataclass(repr=False, eq=False)
@@ -203,7 +244,7 @@ class ServerOptions(LineOptions):
         named = models.model[0] if models.model else None
         first = ModelOptions(model=named, **models.shape)
         found = self.asked(first, axes, axes.names, context, sequences, gpu=self.gpu)
-        self._refuse_where_none_depends([found.engine] if found.engine else axes.names)
+        self._refuse_where_none_depends(found.engines)
         if models.model is None and found.model.model is not None:
             models.model = [found.model.model]
         return found

@@ -3,48 +3,50 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kvcalc.cli.amounts import amount, amounts
-from kvcalc.cli.options import GPU, preset_names
+from kvcalc.cli.completion import gpus as gpu_names
+from kvcalc.cli.grouped import grouped
+from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items, preset_names
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import RequestError
 from kvcalc.outputs.workbook.sheet import sheet as answer
 
 
+class SheetAxes(AxesOptions):
+    """The engines, element types and ranks of the workbook."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that have an option of their own: here lists, which stand apart."""
+        lists = ("kv_cache_dtype", "tensor_parallel_size")
+        return {name: one for name, one in super().own.items() if name not in lists}
+
+
+@grouped
 def sheet(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="Presets' names, files, folders or Hub ids.",
             autocompletion=preset_names,
             show_default=False,
         ),
-    ],
+    ] = None,
+    *,
+    axes: SheetAxes,
+    line: LineOptions,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The .xlsx file to write.")
     ] = None,
     csv: Annotated[
         Path | None,
         typer.Option("--csv", metavar="DIR", help="Folder for the values of every sheet, as CSV."),
-    ] = None,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option("-e", "--engine", help="Engines.  [default: ideal,vllm,llama.cpp,sglang]"),
-    ] = None,
-    kv_cache_dtype: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-d", "--kv-cache-dtype", help="Element types.  [default: the models' own,fp8]"
-        ),
-    ] = None,
-    tensor_parallel_size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tp", "--tensor-parallel-size", help="GPUs that share a layer.  [default: 1,8]"
-        ),
     ] = None,
     context: Annotated[
         str | None,
@@ -53,12 +55,13 @@ def sheet(
         ),
     ] = None,
     sequences: Annotated[
-        str,
-        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once."),
-    ] = "1",
-    gpu: Annotated[str | None, typer.Option(help=GPU)] = None,
+        str | None,
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once.  [default: 1]"),
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help=GPU, autocompletion=gpu_names)] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="Number of GPUs that Plan starts with.  [default: as --tp]")
+        int | None,
+        typer.Option(help="Number of GPUs that the Plan sheet starts with.  [default: as --tp]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
@@ -68,24 +71,27 @@ def sheet(
 
     kvcalc sheet llama-3.1-8b -e vllm,llama.cpp -d bf16,fp8 --tp 1,8 --csv plan
     """
+    started = line.started()
+    engines = items(axes.engine) or ([] if started is None else [started])
+    wanted = line.asked(ModelOptions(models[0] if models else None), axes, engines)
+    names = models or ([] if wanted.model.model is None else [wanted.model.model])
+    if not names:
+        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
     book = answer(
-        models,
+        names,
         output,
         csv=csv,
-        among=_listed(engine),
-        dtypes=_listed(kv_cache_dtype),
-        ranks=amounts(tensor_parallel_size, "--tp"),
-        context=amount(context, "--context"),
-        sequences=amount(sequences, "--sequences") or 1,
+        among=wanted.engines,
+        dtypes=items(axes.kv_cache_dtype),
+        ranks=amounts(axes.tensor_parallel_size, "--tp"),
+        context=amount(context, "--context") or wanted.context,
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
         gpu=gpu,
         gpus=gpus,
         force=force,
         command=shlex.join(["kvcalc", *sys.argv[1:]]),
+        **wanted.settings_on(),
     )
     for one in book.models:
         for note in one.reading.notes:
             note_on_stderr(note)
-
-
-def _listed(texts: list[str] | None) -> list[str]:
-    return [name for text in texts or () for name in text.split(",")]

@@ -48,5 +48,5 @@ def sweep(
     """
     wanted = server.of_several(models, axes, context, sequences)
     windows = amounts(window, "--window")
-    rows = table(models, axes, wanted, counted, context, sequences, windows, usual=lambda model: {})
+    rows = table(models, wanted, counted, context, sequences, windows, usual=lambda model: {})
     write(rows, output)

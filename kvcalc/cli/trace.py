@@ -18,14 +18,14 @@ from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items, preset_names
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.output_file import refuse_to_overwrite
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
+from kvcalc.cli.traced import model_and_files
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, first_line
 from kvcalc.outputs.pages.trace import trace_page
-from kvcalc.readers import read
+from kvcalc.outputs.write import refuse_to_overwrite
 from kvcalc.units import parse_memory, parse_number
 
 SOME_ROWS_WERE_BAD = 1
@@ -137,13 +137,9 @@ def trace(
     names = items(engine) or ["ideal"]
     windows = amounts(window, "--window") or None
     wanted = line.asked(ModelOptions(), settings, names, gpu=gpu)
-    asked, names = wanted.settings, [wanted.engine] if wanted.engine else names
-    if wanted.model.model is not None and model is not None:
-        files = [model, *(files or ())]
-    model = wanted.model.model or model
-    if model is None:
-        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
-    chosen = read(model).model
+    asked, names = wanted.settings_on(gpu), list(wanted.engines)
+    model, traces = model_and_files([model, *(files or ())], wanted.model.model)
+    chosen = ModelOptions(model).load(None)
     option = load.given or (None if gpus is None else "--gpus")
     if "gpu" not in asked and option is not None:
         raise RequestError.about(option, "found without --gpu")
@@ -154,7 +150,7 @@ def trace(
     with working("summing the trace"):
         found = answer(
             chosen,
-            files or [],
+            traces,
             engine=names,
             window=windows,
             prefill_rate=prefill_rate,

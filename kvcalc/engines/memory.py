@@ -169,6 +169,14 @@ class Memory(NamedTuple):
             return share(card, settings) if callable(share) else share
         if given is None:
             return self.default(card, settings) if callable(self.default) else self.default
+        return self.parsed(given)
+
+    def parsed(self, given: object) -> Fraction:
+        """Read a share that is given.
+
+        Raises:
+            RequestError: it is not a number above 0 and at most 1.
+        """
         try:
             asked = Decimal(str(given))
         except InvalidOperation:

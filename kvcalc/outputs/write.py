@@ -2,13 +2,33 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from kvcalc.errors import RequestError, quote, reason
 from kvcalc.scratch import scratch
+
+
+def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
+    """Say that a file of this ending is not written, and which are."""
+    listed = ", ".join(sorted(endings))
+    name = quote(str(output), 300)
+    return RequestError(
+        f"output {name}: found {quote(output.suffix)}, expected {listed}", field="output"
+    )
+
+
+def refuse_to_overwrite(output: Path, force: bool) -> None:
+    """Refuse a file that exists, unless it is to be replaced.
+
+    Raises:
+        RequestError: it exists.
+    """
+    with suppress(OSError):  # what cannot be looked at cannot be written: that is said then
+        if output.is_file() and not force:
+            raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
 
 
 def write(text: str, output: Path | None) -> None:

@@ -50,3 +50,20 @@ def test_bad_input(cli: Cli, arguments: tuple[str, ...], sentence: str) -> None:
 def test_an_engine_named_twice_is_asked_once(cli: Cli) -> None:
     rows = json.loads(cli("compare", KEXAONE, "-c", "8K", "-e", "vllm,vllm", "--json").out)
     assert [row["engine"] for row in rows] == ["vllm"]
+
+
+def test_a_release_that_a_line_names_is_its_own_engines(cli: Cli) -> None:
+    line = f"docker run vllm/vllm-openai:v0.25.1 --model {KEXAONE} --max-model-len 8192"
+    outcome = cli("compare", "--from", line, "--json")
+    assert outcome.err == ""
+    versions = {row["engine"]: row["engine_version"] for row in json.loads(outcome.out)}
+    apart = {
+        row["engine"]: row["engine_version"]
+        for row in json.loads(cli("compare", KEXAONE, "-c", "8K", "--json").out)
+    }
+    assert versions == {**apart, "vllm": "0.25.1"}
+
+
+def test_flags_of_any_engine_are_taken_where_all_are_compared(cli: Cli) -> None:
+    rows = json.loads(cli("compare", KEXAONE, "--page-size", "64", "--json").out)
+    assert {row["engine"] for row in rows if row["settings"]} == {"sglang"}

@@ -46,11 +46,46 @@ def test_json_has_both_sides_and_the_causes(cli: Cli) -> None:
     ]
 
 
+LINE = f"vllm serve {EXAONE} -tp 8 --max-model-len 8192 --gpu-memory-utilization 0.8"
+IMAGE = f"docker run vllm/vllm-openai:v0.25.1 --model {EXAONE} -tp 8 --max-model-len 8192"
+ON_H200 = ("--gpu", "h200", "--gpus", "8")
+
+
+@pytest.mark.parametrize(
+    ("typed", "exact"),
+    [
+        (
+            ("--from", LINE, "vllm@0.20.0", "vllm", *ON_H200),
+            (
+                *(EXAONE, "vllm@0.20.0", "vllm", "-c", "8K", "--tp", "8", *ON_H200),
+                *("--set", "gpu_memory_utilization=0.8"),
+            ),
+        ),
+        (("--from", IMAGE, "vllm"), (EXAONE, "vllm@0.25.1", "vllm", "-c", "8K", "--tp", "8")),
+        (
+            ("--from", LINE, "qwen3-8b", "-e", "vllm"),
+            (EXAONE, "qwen3-8b", "-e", "vllm", "-c", "8K", "--tp", "8"),
+        ),
+        (
+            (EXAONE, "vllm@0.25.1", "vllm", *ON_H200, "--gpu-memory-utilization", "0.8"),
+            (EXAONE, "vllm@0.25.1", "vllm", *ON_H200, "--set", "gpu_memory_utilization=0.8"),
+        ),
+    ],
+)
+def test_a_line_gives_what_is_left_out(
+    cli: Cli, typed: tuple[str, ...], exact: tuple[str, ...]
+) -> None:
+    outcome, expected = cli("diff", *typed, "--json"), cli("diff", *exact, "--json")
+    assert expected.code in (0, 1)
+    assert (outcome.code, outcome.out) == (expected.code, expected.out)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((EXAONE,), "diff: found 1 words, expected MODEL OLD NEW, or MODEL MODEL -e ENGINE"),
+        ((EXAONE,), "diff: found 1 word, expected MODEL OLD NEW, or MODEL MODEL -e ENGINE"),
         ((EXAONE, "vllm"), "found 2 words, expected MODEL OLD NEW"),
+        (("--from", "vllm serve MODEL", "vllm"), "MODEL: missing; the --from line names none"),
         ((EXAONE, "vllm", "sglang", "-e", "mlx"), "found 3 words and -e mlx, expected MODEL"),
         ((EXAONE, "vlm", "vllm"), "engine 'vlm' is unknown"),
         ((EXAONE, "vllm@x", "vllm"), "release: found 'x', expected a version, as 0.25.1"),

@@ -92,7 +92,7 @@ def test_an_option_means_one_thing_on_every_command(cli: Cli) -> None:
 
     assert having("--gpu") == ON_A_CARD
     assert {name for name, text in helps.items() if GPU in text} == ON_A_CARD
-    assert having("--from") == {*AS_STARTED, "compare", "fit", "show", "trace"}
+    assert having("--from") == {*ON_A_CARD, "show"} - {"fill"}
     assert having("--csv") == {"sheet"}
     assert having("--since") == having("--until") == having("--timeline") == {"trace"}
 

@@ -41,6 +41,27 @@ def test_a_memory_or_a_setting_stands_where_blocks_may(cli: Cli) -> None:
     assert rows[0]["blocks"] == 1_365
 
 
+def test_flags_and_a_servers_line_are_their_settings(cli: Cli) -> None:
+    model, on = "k-exaone-236b-a23b", ("--gpu", "h200", "--gpus", "4", "--json")
+    settings = ("--set", "block_size=32", "--set", "gpu_memory_utilization=0.95")
+    exact = cli("replay", model, TRACE, *settings, *on).out
+    flags = ("--block-size", "32", "--gpu-memory-utilization", "0.95")
+    assert cli("replay", model, TRACE, *flags, *on).out == exact
+    line = ("--from", f"vllm serve {model} {' '.join(flags)}")
+    assert cli("replay", TRACE, *line, *on).out == exact
+    other = ("--from", f"vllm serve qwen3-8b {' '.join(flags)}")
+    assert cli("replay", model, TRACE, *other, *on).out == exact  # options win
+    assert (
+        json.loads(exact)[0]["blocks"]
+        < json.loads(cli("replay", model, TRACE, *on).out)[0]["blocks"]
+    )
+    missing = cli("replay", *line)
+    assert (missing.code, missing.err) == (
+        2,
+        "kvcalc: files: found none, expected at least one trace\n",
+    )
+
+
 def test_what_takes_a_gpus_memory_needs_a_gpu(cli: Cli) -> None:
     found = cli("replay", "llama-3.1-8b", TRACE, "--gpus", "2")
     assert (found.code, found.out) == (2, "")

@@ -1,6 +1,7 @@
 """`kvcalc sheet`: its files, and what it refuses."""
 
 import csv
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,47 @@ def test_gpus_that_cannot_be_are_refused(
     assert sentence in outcome.err
 
 
+LINE = (
+    "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B --max-model-len 131072 --kv-cache-dtype fp8 "
+    "-tp 4 --gpu-memory-utilization 0.95 --max-num-batched-tokens 2048"
+)
+
+
+def test_a_servers_line_is_what_plan_starts_with(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "plan.XLSX"
+    outcome = cli("sheet", "--from", LINE, "--gpu", "h200", "--gpus", "4", "-o", str(path))
+    assert outcome.code == 0, outcome
+    cells = plan_of(path)
+    asked = ("model", "engine", "kv_cache_dtype", "tensor_parallel_size", "context", "memory_share")
+    values = ("K-EXAONE-236B-A23B", "vllm", "fp8", 4, 131_072, 0.95)
+    assert tuple(cells[name] for name in asked) == values
+    settings: dict[str, Any] = {"kv_cache_dtype": "fp8", "max_num_batched_tokens": 2048}
+    there = kvcalc.cost(
+        kvcalc.load("k-exaone-236b-a23b"), "vllm", tensor_parallel_size=4, gpu="h200", **settings
+    )
+    assert cells["total_bytes"] == there(131_072)
+    assert cells["max_num_batched_tokens"] == 2048
+
+
+@pytest.mark.parametrize(
+    ("typed", "formula"),
+    [
+        ("-e vllm --block-size 32", "cdiv(context, block_size)*147456*block_size"),
+        ("--from 'llama-server -m qwen3-8b.gguf -np 4 -ctk q8_0 -ctv q8_0'", "78336*ceil"),
+        ("--set page_size=64 -e sglang", "cdiv(context, 64)"),
+    ],
+)
+def test_settings_and_flags_are_of_the_engines_that_have_them(
+    cli: Cli, tmp_path: Path, typed: str, formula: str
+) -> None:
+    path = tmp_path / "plan.xlsx"
+    outcome = cli(
+        "sheet", *shlex.split(typed), *([] if "--from" in typed else ["qwen3-8b"]), "-o", str(path)
+    )
+    assert outcome.code == 0, outcome
+    assert formula in plan_of(path)["formula"]
+
+
 def test_the_same_values_come_as_csv(cli: Cli, tmp_path: Path) -> None:
     path, folder = tmp_path / "plan.xlsx", tmp_path / "sheets"
     assert cli("sheet", "gpt-oss-20b", "-o", str(path), "--csv", str(folder)).code == 0
@@ -101,9 +143,11 @@ def test_what_exists_is_not_replaced_unless_forced(cli: Cli, tmp_path: Path) -> 
     path.write_text("kept")
     folder.mkdir()
     (folder / "GPUs.csv").write_text("kept")
-    assert "exists; --force replaces it" in cli("sheet", "llama-3.1-8b", "-o", str(path)).err
-    outcome = cli("sheet", "llama-3.1-8b", "--csv", str(folder))
-    assert (outcome.code, "exists; --force replaces it" in outcome.err) == (2, True)
+    for asked, kept in (("-o", path), ("--csv", folder / "GPUs.csv")):
+        # Before anything is worked out: the model is not even looked for.
+        outcome = cli("sheet", "no-model", asked, str(path if asked == "-o" else folder))
+        said = f"kvcalc: output '{kept}': exists; --force replaces it\n"
+        assert (outcome.code, outcome.err) == (2, said)
     assert path.read_text() == (folder / "GPUs.csv").read_text() == "kept"
     forced = ("-o", str(path), "--csv", str(folder), "--force")
     assert cli("sheet", "llama-3.1-8b", *forced).code == 0
@@ -115,12 +159,21 @@ def test_what_exists_is_not_replaced_unless_forced(cli: Cli, tmp_path: Path) -> 
     ("arguments", "sentence"),
     [
         (("llama-3.1-8b",), "output: missing; give -o plan.xlsx, --csv DIR or both"),
-        (("llama-3.1-8b", "-o", "plan.ods"), "expected a name that ends in .xlsx"),
+        (("llama-3.1-8b", "-o", "plan.ods"), "output 'plan.ods': found '.ods', expected .xlsx"),
         (("llama-3.1-8c", "-o", "plan.xlsx"), "model 'llama-3.1-8c' is unknown"),
         (("llama-3.1-8b", "-o", "plan.xlsx", "-e", "vlm"), "engine 'vlm' is unknown"),
         (("llama-3.1-8b", "-o", "plan.xlsx", "-c", "1e99"), "--context: "),
         (("llama-3.1-8b", "-o", "plan.xlsx", "-c", "1G"), "context: found 1,073,741,824"),
         (("llama-3.1-8b", "-o", "missing/plan.xlsx"), "cannot be written"),
+        ((), "MODEL: missing; give a model, or --from a server's line"),
+        (
+            ("--from", "vllm serve qwen3-8b -pp 2", "-o", "plan.xlsx"),
+            "pipeline_parallel_size: found '2'; in a workbook a copy of the model has its",
+        ),
+        (
+            ("qwen3-8b", "-o", "plan.xlsx", "--set", "blocks_size=3"),
+            "has the setting 'blocks_size'",
+        ),
         (("llama-3.1-8b", "--csv", "missing/sheets"), "cannot be made"),
     ],
 )

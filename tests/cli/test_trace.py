@@ -121,6 +121,30 @@ def test_the_card_it_runs_on_is_counted_with_the_weights(cli: Cli) -> None:
     assert [row["gpus"] for row in json.loads(cli(*asked, *half).out)] == [4, 4, 8, 8]
 
 
+def test_flags_and_a_servers_line_are_their_settings(cli: Cli) -> None:
+    asked, on = ("trace", KEXAONE, AZURE, *RATES), ("--gpu", "h200", "--json")
+    settings = ("--set", "block_size=32", "--set", "gpu_memory_utilization=0.8")
+    exact = cli(*asked, "-e", "vllm", *settings, *on)
+    assert (exact.code, json.loads(exact.out)[0]["gpus"]) == (0, 8)  # 4 at 0.92
+    flags = ("--block-size", "32", "--gpu-memory-utilization", "0.8")
+    line = f"vllm serve {KEXAONE} {' '.join(flags)}"
+    assert cli(*asked, "-e", "vllm", *flags, *on).out == exact.out
+    assert cli("trace", AZURE, *RATES, "--from", line, *on).out == exact.out
+    assert cli(*asked, "--from", line.replace(KEXAONE, "qwen3-8b"), *on).out == exact.out
+
+
+def test_each_engine_and_release_takes_what_is_its_own(cli: Cli) -> None:
+    asked, on = ("trace", KEXAONE, AZURE, *RATES, "--json"), ("--gpu", "l40s")
+    names = ("vllm@0.25.1", "vllm", "sglang")
+    own = {"vllm": ("--block-size", "32"), "sglang": ("--page-size", "64")}
+    flags = [word for flag in own.values() for word in flag]
+    together = json.loads(cli(*asked, *on, "-e", ",".join(names), *flags).out)
+    alone = [
+        json.loads(cli(*asked, *on, "-e", name, *own[name.partition("@")[0]]).out) for name in names
+    ]
+    assert together == [row for rows in alone for row in rows]
+
+
 def test_the_statement_follows_the_card_too(cli: Cli) -> None:
     asked = ("trace", KEXAONE, "-e", "vllm", "--print-sql")
     assert cli(*asked, "--gpu", "b200").out != cli(*asked).out
@@ -146,7 +170,7 @@ def test_other_commands_do_not_import_duckdb() -> None:
     ("arguments", "sentence"),
     [
         ((), "files: found none, expected at least one trace"),
-        ((AZURE,), "has no durations; give --prefill-rate and --decode-rate"),
+        ((AZURE,), "as measured: --prefill-rate 8000 --decode-rate 40"),
         ((AZURE, "--prefill-rate", "8"), "decode_rate: missing beside the other rate"),
         ((AZURE, "--prefill-rate", "0", "--decode-rate", "1"), "prefill_rate: found '0'"),
         ((AZURE, *RATES, "--since", "9", "--until", "8"), "until: found 8,000,000 microseconds"),

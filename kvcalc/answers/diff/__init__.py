@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kvcalc import engines
-from kvcalc.answers.compare import own_settings, refuse_unknown
 from kvcalc.answers.diff.causes import Cause, causes_of
 from kvcalc.answers.diff.side import (
     Figures,
@@ -19,6 +17,7 @@ from kvcalc.answers.diff.side import (
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import Question, question
+from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory import Card
@@ -137,14 +136,8 @@ def _split(
     Raises:
         RequestError: neither side has a setting.
     """
-    shares = [
-        memory.share if share and (memory := engines.find(name).memory) else None for name in names
-    ]
-    refuse_unknown([setting for setting in asked if setting not in shares], names)
-    return [
-        own_settings(name, asked) | ({own: asked[own]} if own is not None and own in asked else {})
-        for name, own in zip(names, shares, strict=True)
-    ]
+    refuse_unknown(asked, names, share=share)
+    return [own_settings(name, asked, share=share) for name in names]
 
 
 def _fewest(questions: list[Question], load: Load) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.traces.admission import Admission, admitted
 from kvcalc.answers.traces.gpus import Gpus
@@ -148,9 +147,7 @@ def _listed(files: str | Path | Iterable[str | Path]) -> tuple[str | Path, ...]:
 
 
 def _column(rule: Rule) -> str:
-    engine, version = rule.cost.engine, rule.cost.engine_version
-    called = engine if version == engines.find(engine).version else f"{engine}@{version}"
-    parts = (called, rule.cost.model.window, rule.name)
+    parts = (rule.engine, rule.cost.model.window, rule.name)
     return " ".join(str(part) for part in parts if part is not None)
 
 

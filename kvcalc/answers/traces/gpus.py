@@ -11,6 +11,7 @@ from typing import Any
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.answers.traces.rules import Rule, rules
@@ -45,10 +46,11 @@ class Gpus:
         self._count = count
         self._placings: dict[tuple[str, int | None], Placing] = {}
         for rule in chosen:
-            model, engine = rule.cost.model, rule.cost.engine
+            model, engine = rule.cost.model, rule.engine
             if (engine, model.window) not in self._placings:
+                own = own_settings(engine, settings, share=True)
                 asked = question(
-                    model, on=card, engine=engine, weights=weights, reserve=reserve, **settings
+                    model, on=card, engine=engine, weights=weights, reserve=reserve, **own
                 )
                 self._placings[engine, model.window] = Placing(asked)
         self._peaks: dict[RequestBytes, int] = {}
@@ -61,7 +63,7 @@ class Gpus:
 
     def counted(self, rule: Rule, row: TraceRow, sums: Sums) -> TraceRowOnGpus:
         """Add to a row the fewest GPUs that hold its peak, or those that there are if they do."""
-        placing = self._placings[rule.cost.engine, rule.cost.model.window]
+        placing = self._placings[rule.engine, rule.cost.model.window]
 
         def enough(replica: Replica, copies: int) -> bool:
             return self._hold(rule, row, sums, replica, copies)

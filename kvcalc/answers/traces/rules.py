@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kvcalc import engines
+from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.memory import Card
@@ -32,6 +33,12 @@ class Rule(NamedTuple):
     request: Formula | None
     fixed: int = 0
     of: str = "tokens"
+
+    @property
+    def engine(self) -> str:
+        """The engine, with the release behind it where that is not the one that was read last."""
+        name, version = self.cost.engine, self.cost.engine_version
+        return name if version == engines.find(name).version else f"{name}@{version}"
 
     @property
     def bytes_of_a_token(self) -> int:
@@ -97,12 +104,14 @@ def rules_of(
     """
     windows = [window] if isinstance(window, int) else list(window or ())
     models = [model.with_window(tokens) for tokens in windows] or [model]
-    for name in [engine] if isinstance(engine, str) else engine:
-        given = dict(settings)
-        if card is not None:
-            chosen = engines.find(name)
-            given = chosen.on_card(card, settings)
-            # The share of the GPU's memory does not change the cache, but how much memory it gets.
-            given.pop((chosen.memory and chosen.memory.share) or "", None)
+    names = [engine] if isinstance(engine, str) else list(engine)
+    if len(names) > 1:
+        refuse_unknown(settings, names, share=card is not None)
+    for name in names:
+        own = own_settings(name, settings, share=True) if len(names) > 1 else settings
+        given = dict(own if card is None else engines.find(name).on_card(card, own))
+        if card is not None and (memory := engines.find(name).memory):
+            # How much memory the cache gets does not change what it holds.
+            given.pop(memory.share or "", None)
         for one in models:
             yield from rules(one, name, given)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
+from kvcalc.answers.own_settings import refuse_unknown
 from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
 from kvcalc.answers.workbook.start import USUAL_GPU
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, quote
 from kvcalc.readers.reading import Reading
 
 ALWAYS = ("ideal", "vllm", "llama.cpp")
@@ -35,6 +37,17 @@ MAX_EXACT = 2**53
 
 MAX_COMBINATIONS = 20_000
 
+OTHER_GPUS = "in a workbook a copy of the model has its tensor-parallel ranks alone; ask kvcalc fit"
+ONE_TYPE = "a workbook has one element type for keys and values; give it by -d (dtypes)"
+NO_CELL = {
+    "pipeline_parallel_size": OTHER_GPUS,
+    "prefill_context_parallel_size": OTHER_GPUS,
+    "cache_type_k": ONE_TYPE,
+    "cache_type_v": ONE_TYPE,
+    "release": "give it behind the engine's name, as vllm@0.25.1",
+}
+"""Settings for which a workbook's formulas have no room, or that it takes otherwise."""
+
 
 @dataclass(frozen=True)
 class Percentile:
@@ -50,7 +63,8 @@ class Percentile:
 class Workbook:
     """What the sheets are written from; `inputs` are the values that *Plan* starts with.
 
-    `gpu` is the one that was named, on which the engines' defaults depend.
+    `gpu` is the one that was named, on which the engines' defaults depend; each of the `settings`
+    is taken by the engines that have it.
     """
 
     models: tuple[Listed, ...]
@@ -63,6 +77,7 @@ class Workbook:
     dtypes: tuple[str, ...] = field(default=())
     ranks: tuple[int, ...] = field(default=())
     gpu: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -86,6 +101,7 @@ def workbook(
     sequences: int = 1,
     gpu: str | None = None,
     gpus: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     command: str,
     version: str,
     date: str,
@@ -95,21 +111,23 @@ def workbook(
     *Plan* starts with the first of each list. The models' own element types, one rank and the
     engines `ideal`, `vllm` and `llama.cpp` are always there; `context` is tokens of one sequence,
     the first model's maximum unless given. A model is shared by all `gpus`, unless `ranks` are
-    given.
+    given. `settings` are the engines', the share of a GPU's memory too; each has those of its own,
+    and an element type or ranks among them stand where none are listed.
 
     Raises:
-        RequestError: an engine or the GPU is not known, there is no context, or there are too many
-            combinations.
+        RequestError: an engine, a setting or the GPU is not known, a setting has no room in a
+            workbook, there is no context, or there are too many combinations.
         KvcalcError: no combination is accepted by its engine.
     """
     gpu = None if gpu is None else card(gpu).name
     listed = named(readings)
     names = tuple(dict.fromkeys((*map(engines.called, among or USUAL_ENGINES), *ALWAYS)))
     own = [one.model.dtype for one in listed]
-    asked = [dtype.lower() for dtype in dtypes]
+    given, of_settings = _parted(settings or {})
+    asked = [dtype.lower() for dtype in dtypes] or of_settings.dtypes
     types = tuple(dict.fromkeys((*asked, *own) if asked else (*own, "fp8")))
     own_ranks = USUAL_RANKS if gpus is None else (gpus, *USUAL_RANKS)
-    sizes = tuple(dict.fromkeys((*(tuple(ranks) or own_ranks), 1)))
+    sizes = tuple(dict.fromkeys((*(tuple(ranks) or of_settings.ranks or own_ranks), 1)))
     count = len(listed) * len(names) * len(types) * len(sizes)
     if count > MAX_COMBINATIONS:
         raise RequestError.about(
@@ -120,8 +138,12 @@ def workbook(
         )
     for name in names:
         engines.find(name)
+    refuse_unknown(given, names, share=True)
+    for name, why in NO_CELL.items():
+        if given.get(name) not in (None, 1, "1"):
+            raise RequestError.about(name, f"found {quote(given[name])}; {why}")
     combinations = tuple(
-        combination(one, engine, dtype, size, gpu)
+        combination(one, engine, dtype, size, gpu, given)
         for one in listed
         for engine in names
         for dtype in types
@@ -157,6 +179,29 @@ def workbook(
         types,
         sizes,
         gpu,
+        given,
+    )
+
+
+class _Lists(NamedTuple):
+    """The element types and ranks that settings give."""
+
+    dtypes: list[str]
+    ranks: tuple[int, ...]
+
+
+def _parted(settings: Mapping[str, Any]) -> tuple[dict[str, Any], _Lists]:
+    """Take from settings what a workbook has lists of: keys and values are of one type there."""
+    given = dict(settings)
+    keys, values = given.get("cache_type_k"), given.get("cache_type_v")
+    if keys is not None and keys == values:
+        given["kv_cache_dtype"] = given.pop("cache_type_k")
+        given.pop("cache_type_v")
+    dtype, ranks = given.pop("kv_cache_dtype", None), given.pop("tensor_parallel_size", None)
+    parsed = engines.find("ideal").settings(tensor_parallel_size=1 if ranks is None else ranks)
+    return given, _Lists(
+        [] if dtype is None else [str(dtype).lower()],
+        () if ranks is None else (parsed.tensor_parallel_size,),
     )
 
 

@@ -4,10 +4,12 @@ The rules are those of `kvcalc fit`, for a share of the memory that a planner ty
 that a figure is not known.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kvcalc import engines
+from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.workbook.combinations import Combination
 from kvcalc.engines.memory import Card
 
@@ -25,8 +27,12 @@ class MemoryRule(NamedTuple):
     held_back_blocks: int
 
 
-def memory_rule(engine: str) -> MemoryRule:
-    """An engine's rule, as a row of the Engines table."""
+def memory_rule(engine: str, settings: Mapping[str, Any] | None = None) -> MemoryRule:
+    """An engine's rule, as a row of the Engines table; `settings` may give the share.
+
+    Raises:
+        RequestError: the share is none.
+    """
     chosen, release = engines.find(engine), engines.parted(engine)[1]
     own = chosen.memory
     if own is None:
@@ -35,6 +41,8 @@ def memory_rule(engine: str) -> MemoryRule:
     if own.rule is not None:
         standing = chosen.settings.model_validate({"release": release}).standing
         default = standing.rules[own.rule].value if standing else default
+    if given := own_settings(engine, settings or {}, share=True).get(own.share or ""):
+        default = own.parsed(given)
     share = f"give {own.share}" if callable(default) else float(default)
     return MemoryRule(share, own.of, own.held_back_blocks)
 
@@ -56,7 +64,7 @@ def budget(one: Combination, card: Card) -> int | None:
     """Bytes on one of Plan's first GPU for the cache; below 0 if the weights do not fit."""
     own, share, loaded = (
         engines.find(one.engine).memory,
-        memory_rule(one.engine).share,
+        memory_rule(one.engine, one.settings).share,
         weights_per_gpu(one),
     )
     if own is None or loaded is None or isinstance(share, str):

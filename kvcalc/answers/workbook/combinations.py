@@ -1,10 +1,12 @@
 """A model with an engine, an element type and ranks: its cost, or why it has no cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from kvcalc.answers.fit.card import card
+from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.workbook.start import USUAL_GPU, Start, start
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.dtypes import dtype
@@ -57,7 +59,8 @@ class Combination:
     """A model on an engine with an element type and ranks: its cost, or the sentence why not.
 
     `most_sequences` is how many the engine runs at once, None without a limit;
-    `refused_sequences` is the sentence for more. `gpu` is the one that Plan starts with.
+    `refused_sequences` is the sentence for more. `gpu` is the one that Plan starts with,
+    `settings` are those of the engines that were given, the share of a GPU's memory too.
     """
 
     listed: Listed
@@ -69,6 +72,7 @@ class Combination:
     refused_sequences: str = ""
     error: str = ""
     gpu: str = USUAL_GPU
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -83,7 +87,8 @@ class Combination:
         listed, ranks = self.listed, self.tensor_parallel_size
         if listed.weights is None:
             return None
-        return start(listed.model, self.engine, ranks, listed.weights, self.gpu)
+        own = own_settings(self.engine, self.settings, share=True)
+        return start(listed.model, self.engine, ranks, listed.weights, self.gpu, own)
 
 
 def at(combination: Combination, formula: Formula, context: int, sequences: int = 1) -> int | str:
@@ -110,27 +115,36 @@ def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
     return tuple(listed)
 
 
-def cost_of(model: Model, engine: str, dtype: str, ranks: int, gpu: str | None) -> Cost:
-    """What an engine needs, with its defaults on a GPU where one is named."""
-    asked = {"kv_cache_dtype": dtype, "tensor_parallel_size": ranks}
-    on = asked if gpu is None else find(engine).on_card(card(gpu), asked)
-    return request.cost(model, engine, **on)
+def cost_of(one: Combination, model: Model, gpu: str | None) -> Cost:
+    """What a combination's engine needs for a model, by its defaults on a GPU if one is named."""
+    asked = {
+        **own_settings(one.engine, one.settings),
+        "kv_cache_dtype": one.kv_cache_dtype,
+        "tensor_parallel_size": one.tensor_parallel_size,
+    }
+    on = asked if gpu is None else find(one.engine).on_card(card(gpu), asked)
+    return request.cost(model, one.engine, **on)
 
 
 def combination(
-    one: Listed, engine: str, dtype: str, ranks: int, gpu: str | None = None
+    listed: Listed,
+    engine: str,
+    dtype: str,
+    ranks: int,
+    gpu: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Combination:
     """Work out a combination, whose engine must run any number of sequences up to its limit."""
-    asked, on = (one, engine, dtype, ranks), gpu or USUAL_GPU
+    one = Combination(listed, engine, dtype, ranks, gpu=gpu or USUAL_GPU, settings=settings or {})
     try:
-        cost = cost_of(one.model, engine, dtype, ranks, gpu)
+        cost = cost_of(one, listed.model, gpu)
         cost(1)
     except KvcalcError as error:
-        return Combination(*asked, error=str(error), gpu=on)
+        return replace(one, error=str(error))
     limits = cost.formula.limits
     if any(limit.value != SEQUENCES for limit in limits):
         gap = f"{engine} runs only some numbers of sequences"
-        return Combination(*asked, error=f"not in a spreadsheet: {gap}", gpu=on)
+        return replace(one, error=f"not in a spreadsheet: {gap}")
     least = min(limits, key=lambda limit: limit.most, default=None)
     refused = "" if least is None else f"sequences: expected {least.expected}"
-    return Combination(*asked, cost, cost.max_sequences, refused, gpu=on)
+    return replace(one, cost=cost, most_sequences=cost.max_sequences, refused_sequences=refused)

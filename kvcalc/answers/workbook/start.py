@@ -1,6 +1,7 @@
 """What a rank holds beside its cache when an engine starts, by the rules of `kvcalc fit`."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.question import question
@@ -33,11 +34,21 @@ class Start(NamedTuple):
         return sum(part.high for part in self.parts)
 
 
-def start(model: Model, engine: str, ranks: int, weights: Weights, gpu: str) -> Start | None:
+def start(
+    model: Model,
+    engine: str,
+    ranks: int,
+    weights: Weights,
+    gpu: str,
+    settings: Mapping[str, Any],
+) -> Start | None:
     """What a start on so many ranks holds on a GPU; None where the engine refuses them."""
+    on = card(gpu)
     for reserve in HOW_KNOWN:
         try:
-            asked = question(model, on=card(gpu), engine=engine, weights=weights, reserve=reserve)
+            asked = question(
+                model, on=on, engine=engine, weights=weights, reserve=reserve, **settings
+            )
             copy = Replica.of(asked, ranks)
         except KvcalcError:
             continue

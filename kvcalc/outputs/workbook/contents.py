@@ -11,6 +11,9 @@ from kvcalc.outputs.workbook.plan import plan_sheet
 from kvcalc.outputs.workbook.sweep import sweep_sheet
 from kvcalc.outputs.workbook.workload import workload_sheet
 
+NAMES = ("Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks")
+"""The sheets' names, in their order: files of them are looked for before anything is worked out."""
+
 
 def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
     """Lay out every sheet, and give the defined names, each of one cell.

@@ -24,7 +24,7 @@ def engines_sheet(book: Workbook) -> Sheet:
     for number, name in enumerate(book.engines, FIRST_ROW):
         engine = engines.find(name)
         version = request.release_of(name, {})[1]
-        sheet.row(number, [name, version, None, *memory_rule(name)])
+        sheet.row(number, [name, version, None, *memory_rule(name, book.settings)])
         texts = {
             "source": engine.source,
             "kinds": ", ".join(engine.kinds),

@@ -98,7 +98,7 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
         ),
         Input(
             "memory_share",
-            capacity.memory_rule(book.chosen.engine).share,
+            capacity.memory_rule(book.chosen.engine, book.settings).share,
             "of a card's memory (Engines), to four decimals",
             formula=f'=IFERROR({share},"missing")',
             least=0,

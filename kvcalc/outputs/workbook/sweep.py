@@ -92,9 +92,8 @@ def _write_block(
 ) -> int:
     """Write a model's contexts at one window, and return the place of the last row."""
     model = one.listed.model
-    asked = (one.engine, one.kv_cache_dtype, one.tensor_parallel_size, book.gpu)
-    cost = cost_of(model if window is None else model.with_window(window), *asked)
-    full = cost_of(model.with_full_attention(), *asked)
+    cost = cost_of(one, model if window is None else model.with_window(window), book.gpu)
+    full = cost_of(one, model.with_full_attention(), book.gpu)
     formulas = {
         "bytes": cost.formula,
         "full_attention_bytes": full.formula,

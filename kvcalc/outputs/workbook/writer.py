@@ -36,15 +36,13 @@ def write_xlsx(path: Path, sheets: Sequence[Sheet], names: Mapping[str, str]) ->
             _write_sheet(book, book.add_worksheet(sheet.name), sheet, styles)
 
 
-def write_csv(
-    folder: Path, sheets: Sequence[Sheet], written: ExitStack, *, force: bool = False
-) -> None:
+def write_csv(folder: Path, sheets: Sequence[Sheet], written: ExitStack) -> None:
     """Write each sheet's values to a CSV file of its name, in a folder that is made if missing.
 
     The files are in place when `written` is closed; a folder that was made goes if it fails.
 
     Raises:
-        RequestError: a file exists and must not be replaced, or cannot be written.
+        RequestError: the folder or a file cannot be written.
     """
     try:
         if not folder.exists():
@@ -53,10 +51,6 @@ def write_csv(
     except (OSError, ValueError) as error:
         name = quote(str(folder), 300)
         raise RequestError(f"--csv {name}: cannot be made ({reason(error)})") from None
-    for sheet in sheets:
-        path = folder / f"{sheet.name}.csv"
-        if path.exists() and not force:
-            raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
     for sheet in sheets:
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
         part = written.enter_context(replacing(folder / f"{sheet.name}.csv"))

@@ -99,7 +99,8 @@ def load(
         if not dated and service is None:
             raise SourceError.of(
                 source.path,
-                "has no durations; give --prefill-rate and --decode-rate, in tokens per second",
+                "has no durations; give a request's tokens per second, as measured: "
+                "--prefill-rate 8000 --decode-rate 40",
             )
         rows = RequestRows(source, form, service, with_blocks)
         found = rows.insert()

@@ -212,7 +212,7 @@ def test_times_with_a_zone_are_of_one_clock(tmp_path: Path) -> None:
 
 
 def test_a_trace_without_durations_needs_rates(tmp_path: Path) -> None:
-    with pytest.raises(KvcalcError, match="has no durations; give --prefill-rate and --decode-rat"):
+    with pytest.raises(KvcalcError, match="has no durations; give a request's tokens per second"):
         loaded(tmp_path / "t.jsonl", MOONCAKE, service=None)
 
 
