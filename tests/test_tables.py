@@ -119,8 +119,9 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/readers/test_weights.py holds each row against the gguf package": {
         "parameters/ggml_types.py": "BLOCKS",
     },
-    "tests/parameters/test_gguf_mixes.py goes through each row": {
-        "parameters/gguf_mixes.py": "MIXES NAMES OTHERWISE KEPT",
+    "tests/parameters/test_quantized_gguf.py goes through each row": {
+        "parameters/gguf_mixes.py": "MIXES",
+        "parameters/quantized_gguf.py": "NAMES OTHERWISE KEPT",
     },
     "tests/test_library.py imports each name from its home": {"__init__.py": "_HOMES"},
     CLASSES: {

@@ -1,59 +1,112 @@
-"""What llama-quantize makes of a model: the element type of each tensor, by the mixture's name.
+"""The mixtures of llama-quantize: the element type of each tensor, by the mixture's name.
 
-llama.cpp, commit 007dbbf: src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type),
-without an importance matrix; checked against the bits a weight that tools/quantize/README.md
-publishes. Files that others mix by rules of their own (Unsloth's UD) have other sizes.
+llama.cpp, commit 007dbbf: src/llama-quant.cpp (llama_tensor_get_type_impl). Of a mixture that can
+be made without an importance matrix it is what is made so; those of one and two bits, IQ3_XXS,
+IQ3_XS and Q2_K_S are made with one alone. Each was checked against the bits a weight that
+tools/quantize/README.md publishes. Files that others mix by rules of their own (Unsloth's UD) have
+other sizes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import prod
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kvcalc.errors import UnsupportedError
-from kvcalc.parameters.ggml_types import BLOCKS
-from kvcalc.parameters.stored import Stored
-from kvcalc.parameters.tensor import Role, Tensor
-
-OTHERWISE = {
-    "Q3_K": "Q4_0",
-    "Q4_K": "Q5_0",
-    "Q5_K": "Q5_1",
-    "Q6_K": "Q8_0",
-}
-"""What takes a type's place where a row is not whole blocks, before F16 (tensor_type_fallback)."""
+from kvcalc.parameters.tensor import Role
 
 
-def _more_bits(layer: int, layers: int) -> bool:
-    """Whether a layer is among those that some mixtures store better (use_more_bits)."""
-    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+class Where(NamedTuple):
+    """A tensor's layer, of so many, and the model's query heads per KV head and experts.
+
+    `nth` is its place among the tensors of its kind in the file, which a layer may have two of.
+    """
+
+    layer: int
+    layers: int
+    gqa: int
+    experts: int
+    nth: int
+
+    @property
+    def often(self) -> bool:
+        """Whether the layer is among those that some mixtures store better (use_more_bits)."""
+        eighth = self.layers // 8
+        late = self.layer >= 7 * self.layers // 8
+        return self.layer < eighth or late or (self.layer - eighth) % 3 == 2
 
 
-Better = Callable[[int, int], str | None]
-"""The type of a tensor in a layer of so many, where it is not the mixture's own."""
+Better = Callable[[Where], str | None]
+"""The type of a tensor, where it is not the mixture's own."""
 
 
 def _always(kind: str) -> Better:
-    return lambda layer, layers: kind
+    return lambda at: kind
 
 
 def _often(kind: str) -> Better:
-    return lambda layer, layers: kind if _more_bits(layer, layers) else None
+    return lambda at: kind if at.often else None
 
 
 def _first(kind: str, part: int, then: str | None = None) -> Better:
     """One type for the first layers, one in so many of all."""
-    return lambda layer, layers: kind if layer < layers // part else then
+    return lambda at: kind if at.layer < at.layers // part else then
 
 
 def _first_few(kind: str, count: int, then: str | None = None) -> Better:
-    return lambda layer, layers: kind if layer < count else then
+    return lambda at: kind if at.layer < count else then
+
+
+def _first_eighth_of_tensors(kind: str) -> Better:
+    return lambda at: kind if at.nth < at.layers // 8 else None
+
+
+def _where_shared(kind: str, then: str | None = None) -> Better:
+    """One type where four query heads or more share a KV head."""
+    return lambda at: kind if at.gqa >= 4 else then
+
+
+def _where_cheap(kind: str, then: str) -> Better:
+    """One type where values are a small part: shared by four heads, or beside four experts."""
+    return lambda at: kind if at.gqa >= 4 or at.experts >= 4 else then
+
+
+def _in_the_middle(kind: str) -> Better:
+    return lambda at: kind if at.layers // 8 <= at.layer < 7 * at.layers // 8 else None
+
+
+def _first_or_often_of_eight(kind: str) -> Better:
+    """One type for the first eighth, and with 8 experts for those that are stored better, too."""
+    return lambda at: kind if at.layer < at.layers // 8 or (at.experts == 8 and at.often) else None
+
+
+OF_EIGHT: Mapping[Role, str | None] = {"v": "Q8_0", "k": "Q8_0", "o": "Q5_K"}
+"""With 8 experts attention is stored better; None is the mixture's own type."""
+
+OF_EIGHT_BUT_OUTPUT: Mapping[Role, str | None] = {**OF_EIGHT, "o": None}
+OF_EIGHT_IN_TWO_BITS: Mapping[Role, str | None] = {"k": "Q4_K", "o": "Q5_K"}
 
 
 class Mix(NamedTuple):
-    """A mixture: its own type, and what takes better ones."""
+    """A mixture: its own type, and what takes better ones.
+
+    `eight` are those of a model with 8 experts, beside which no other rule holds for its attention.
+    Of a mixture that is not made without an importance matrix, it is what is made with one.
+    """
 
     kind: str
     better: Mapping[Role, Better] = {}
+    head: str = "Q6_K"
+    embedding: str | None = None
+    eight: Mapping[Role, str | None] = OF_EIGHT_BUT_OUTPUT
+
+
+def _in_two_bits(kind: str, more: str, output: str | None = None, embedding: str = "") -> Mix:
+    """The mixtures of one and two bits, which share their rules."""
+    better: dict[Role, Better] = {
+        "v": _where_cheap("Q4_K", more),
+        "down": _first_eighth_of_tensors(more),
+    }
+    if output is not None:
+        better["o"] = _always(output)
+    return Mix(kind, better, "Q5_K", embedding or more, OF_EIGHT_IN_TWO_BITS)
 
 
 MIXES: Mapping[str, Mix] = {
@@ -61,8 +114,14 @@ MIXES: Mapping[str, Mix] = {
     "Q4_1": Mix("Q4_1"),
     "Q5_0": Mix("Q5_0"),
     "Q5_1": Mix("Q5_1"),
-    "Q8_0": Mix("Q8_0"),
-    "Q3_K_S": Mix("Q3_K"),
+    "Q8_0": Mix("Q8_0", head="Q8_0"),
+    "Q2_K_S": Mix("Q2_K", {"v": _where_shared("Q4_K"), "down": _first("Q4_K", 8)}),
+    "Q2_K": Mix(
+        "Q2_K",
+        {"v": _where_shared("Q4_K", "Q3_K"), "o": _always("Q3_K"), "down": _always("Q3_K")},
+        eight=OF_EIGHT,
+    ),
+    "Q3_K_S": Mix("Q3_K", eight=OF_EIGHT),
     "Q3_K_M": Mix(
         "Q3_K",
         {
@@ -70,127 +129,62 @@ MIXES: Mapping[str, Mix] = {
             "o": _always("Q4_K"),
             "down": _first("Q5_K", 16, "Q4_K"),
         },
+        eight=OF_EIGHT,
     ),
     "Q3_K_L": Mix("Q3_K", {"v": _always("Q5_K"), "o": _always("Q5_K"), "down": _always("Q5_K")}),
-    "Q4_K_S": Mix("Q4_K", {"v": _first_few("Q5_K", 4), "down": _first("Q5_K", 8)}),
-    "Q4_K_M": Mix("Q4_K", {"v": _often("Q6_K"), "down": _often("Q6_K")}),
+    "Q4_K_S": Mix("Q4_K", {"v": _first_few("Q5_K", 4), "down": _first("Q5_K", 8)}, eight=OF_EIGHT),
+    "Q4_K_M": Mix("Q4_K", {"v": _often("Q6_K"), "down": _often("Q6_K")}, eight=OF_EIGHT),
     "Q5_K_S": Mix("Q5_K"),
     "Q5_K_M": Mix("Q5_K", {"v": _often("Q6_K"), "down": _often("Q6_K")}),
     "Q6_K": Mix("Q6_K"),
+    "IQ1_S": _in_two_bits("IQ1_S", "Q2_K", "IQ2_XXS"),
+    "IQ1_M": _in_two_bits("IQ1_M", "Q2_K", "IQ2_XXS"),
+    "IQ2_XXS": _in_two_bits("IQ2_XXS", "Q2_K"),
+    "IQ2_XS": _in_two_bits("IQ2_XS", "Q2_K"),
+    "IQ2_S": _in_two_bits("IQ2_XS", "IQ3_S", "IQ3_S"),
+    "IQ2_M": _in_two_bits("IQ2_S", "IQ3_S", "IQ3_S"),
+    "IQ3_XXS": Mix(
+        "IQ3_XXS",
+        {
+            "v": _where_shared("Q4_K"),
+            **dict.fromkeys(("q", "k"), _always("IQ2_S")),
+            "o": _always("IQ3_S"),
+        },
+        "Q5_K",
+        "IQ3_S",
+        OF_EIGHT,
+    ),
+    "IQ3_XS": Mix(
+        "IQ3_S",
+        {
+            "v": _where_shared("Q4_K"),
+            **dict.fromkeys(("q", "k"), _always("IQ3_XXS")),
+            **dict.fromkeys(("gate", "up"), _in_the_middle("IQ3_XXS")),
+        },
+        eight=OF_EIGHT,
+    ),
+    "IQ3_S": Mix("IQ3_S", {"v": _where_shared("Q4_K")}, eight=OF_EIGHT),
+    "IQ3_M": Mix(
+        "IQ3_S",
+        {
+            **dict.fromkeys(("v", "o"), _always("Q4_K")),
+            "down": _first_or_often_of_eight("Q4_K"),
+        },
+        eight=OF_EIGHT,
+    ),
+    "IQ4_NL": Mix(
+        "IQ4_NL", {"v": _where_shared("Q5_K"), "down": _first("Q5_K", 8)}, eight=OF_EIGHT
+    ),
+    "IQ4_XS": Mix(
+        "IQ4_XS", {"v": _where_shared("Q5_K"), "down": _first("Q5_K", 8)}, eight=OF_EIGHT
+    ),
+    "TQ1_0": Mix("TQ1_0", embedding="Q4_K"),
+    "TQ2_0": Mix("TQ2_0", embedding="Q4_K"),
+    "MXFP4_MOE": Mix(
+        "Q8_0",
+        dict.fromkeys(("expert_gate_up", "expert_up", "expert_down"), _always("MXFP4")),
+        head="Q8_0",
+        eight={},
+    ),
 }
 """By the names that llama-quantize takes."""
-
-NAMES: Mapping[Role, str] = {
-    "embedding": "token_embd.weight",
-    "lm_head": "output.weight",
-    "norm": "norm",
-    "q": "attn_q.weight",
-    "k": "attn_k.weight",
-    "v": "attn_v.weight",
-    "o": "attn_output.weight",
-    "q_bias": "attn_q.bias",
-    "k_bias": "attn_k.bias",
-    "v_bias": "attn_v.bias",
-    "o_bias": "attn_output.bias",
-    "q_norm": "attn_q_norm.weight",
-    "k_norm": "attn_k_norm.weight",
-    "head_norm": "attn_head_norm.weight",
-    "sinks": "attn_sinks.weight",
-    "gate": "ffn_gate.weight",
-    "up": "ffn_up.weight",
-    "down": "ffn_down.weight",
-    "expert_gate_up": "ffn_gate_up_exps.weight",
-    "expert_up": "ffn_up_exps.weight",
-    "expert_down": "ffn_down_exps.weight",
-    "expert_up_bias": "ffn_up_exps.bias",
-    "expert_down_bias": "ffn_down_exps.bias",
-    "router": "ffn_gate_inp.weight",
-    "router_bias": "ffn_gate_inp.bias",
-    "shared_gate": "ffn_gate_shexp.weight",
-    "shared_up": "ffn_up_shexp.weight",
-    "shared_down": "ffn_down_shexp.weight",
-}
-"""The name of a tensor in its block; the rules of others were not read."""
-
-KEPT = ("_norm.weight", "ffn_gate_inp.weight")
-"""Weights of several rows that stay in F32."""
-
-SAME_RULE: Mapping[Role, Role] = {"expert_down": "down", "shared_down": "down"}
-
-EIGHT_EXPERTS: Mapping[Role, str] = {"v": "Q8_0", "k": "Q8_0"}
-"""With 8 experts, attention is stored better in every mixture."""
-
-EIGHT_EXPERTS_OUTPUT = ("Q3_K_S", "Q3_K_M", "Q4_K_S", "Q4_K_M")
-"""Mixtures that store its output as Q5_K then, and only so."""
-
-SEVENTY_BILLION = frozenset({("llama", 80), ("qwen2", 80)})
-"""Model types and layers whose values llama.cpp stores as Q5_K instead of less (LLM_TYPE_70B)."""
-
-
-def mixed(
-    name: str, tensors: Iterable[Tensor], model_type: str | None, layers: int
-) -> Iterator[Stored]:
-    """List the tensors of the file that llama-quantize writes, of a mixture and a model's own.
-
-    Towers and layers that draft are in files of their own.
-
-    Raises:
-        UnsupportedError: the model has tensors whose rules were not read.
-    """
-    own = [one for one in tensors if one.component not in ("vision", "mtp", "buffers")]
-    roles = {one.role for one in own}
-    if unread := sorted(roles - NAMES.keys()):
-        raise UnsupportedError.of(
-            "weights", f"what {name} makes of these tensors is not known: {', '.join(unread)}"
-        )
-    experts = max((one.shape[0] for one in own if one.role == "expert_down"), default=0)
-    rule = _Rule(
-        MIXES[name],
-        name,
-        layers,
-        tied="lm_head" not in roles,
-        eight=experts == 8,
-        seventy=(model_type, layers) in SEVENTY_BILLION,
-    )
-    for tensor in own:
-        for place in tensor.layers or (None,):
-            named = NAMES[tensor.role] if place is None else f"blk.{place}.{NAMES[tensor.role]}"
-            elements, row = prod(tensor.shape), tensor.shape[-1]
-            kind = rule.kind_of(tensor, place)
-            block = BLOCKS[kind]
-            size = elements // block.elements * block.bytes
-            for _ in range(tensor.copies):
-                yield Stored(named, kind, row, elements, size)
-
-
-class _Rule(NamedTuple):
-    mix: Mix
-    name: str
-    layers: int
-    tied: bool
-    eight: bool
-    seventy: bool
-
-    def kind_of(self, tensor: Tensor, place: int | None) -> str:
-        """The type of a tensor in a layer, or outside of them; rows of odd length take another."""
-        name = NAMES[tensor.role]
-        if len(tensor.shape) < 2 or not name.endswith(".weight") or name.endswith(KEPT):
-            return "F32"
-        kind = self._better(tensor.role, place)
-        while tensor.shape[-1] % BLOCKS[kind].elements:
-            kind = OTHERWISE.get(kind, "F16")
-        return kind
-
-    def _better(self, role: Role, place: int | None) -> str:
-        own = self.mix.kind
-        if role == "lm_head" or (self.tied and role == "embedding"):
-            return own if own == "Q8_0" else "Q6_K"
-        if place is None:
-            return own
-        if self.eight and role in EIGHT_EXPERTS:
-            return EIGHT_EXPERTS[role]
-        if self.eight and role == "o":
-            return "Q5_K" if self.name in EIGHT_EXPERTS_OUTPUT else own
-        better = self.mix.better.get(SAME_RULE.get(role, role))
-        kind = (better(place, self.layers) if better else None) or own
-        return "Q5_K" if self.seventy and role == "v" and kind in ("Q3_K", "Q4_K") else kind

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvcalc.dtypes import ALIASES as OTHER_DTYPES
 from kvcalc.dtypes import DTYPES
-from kvcalc.parameters.gguf_mixes import MIXES, mixed
+from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.quantization import Quantization
+from kvcalc.parameters.quantized_gguf import mixed
 from kvcalc.parameters.tensor import Tensor
 from kvcalc.spelling import spelled
 
@@ -42,10 +43,11 @@ ALIASES = {
     "gptq-int4": "gptq",
     "awq-int4": "awq",
     "fp8_block": "fp8",
+    **{f"Q{bits}_K": f"Q{bits}_K_M" for bits in (3, 4, 5)},
     **{f"mlx-{name}": name for name in MLX_BITS},
 }
 
-NAMES = (*DTYPES, *CHECKPOINTS, *MIXES, *MLX_BITS)
+NAMES = tuple(dict.fromkeys((*DTYPES, *CHECKPOINTS, *MIXES, *MLX_BITS)))
 """All formats by name; the element types count every parameter alike."""
 
 

@@ -155,7 +155,7 @@ def _in_format(model: Model, text: str, total: int, count: str) -> Weights:
     except UnsupportedError as error:
         raise RequestError(f"{error}; give --weights 240GB", field="weights") from None
     if found is not None:
-        return Weights(found.bytes, name, f"{count} in {name}", total, tensors=found.tensors)
+        return Weights(found.bytes, name, count, total, tensors=found.tensors)
     if name not in DTYPES:
         raise RequestError.about(
             "weights", f"what {name} makes of {model.name} is not known; give --weights 240GB"

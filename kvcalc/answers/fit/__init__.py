@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.releases import UntestedWarning, numbers
 from kvcalc.engines.server_writer import write
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
@@ -23,7 +24,7 @@ from kvcalc.units import at_version
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
 AFTER_POOL = "what is made after the pool"
 ENGINE_LIMIT = "sequences that the engine runs"
-SEQUENCES = "sequences"
+GPUS, SEQUENCES = "gpus", "sequences"
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +105,8 @@ def fit(
     `context` is tokens of one sequence; `gpu_memory` and `reserve` are bytes per GPU; `weights` are
     bytes in all, by default counted from the model's parameters. A `reserve` stands for what the
     engine's start takes beside weights and cache; 0 leaves that out. Without `gpus`, the fewest are
-    found; else without `context`, the longest for these `sequences`; else the most sequences.
+    found, in more pipeline stages where no number of them does in one; else without `context`, the
+    longest for these `sequences`; else the most sequences.
     Settings are given as to `kvcalc.cost`.
 
     Raises:
@@ -137,11 +139,11 @@ def solve(
     for name, amount in (("gpus", gpus), ("context", context), ("sequences", sequences)):
         if amount is not None and (type(amount) is not int or amount < 1):
             raise RequestError.of(name, amount, "at least 1")
-    solved = "gpus" if gpus is None else SEQUENCES if sequences is None else "nothing"
+    solved = GPUS if gpus is None else SEQUENCES if sequences is None else "nothing"
     if gpus is None:
         context = context or placing.question.model.longest_context
         sequences = sequences or 1
-        gpus = placing.fewest_for(context, sequences)
+        placing, gpus = _fewest(placing, context, sequences)
     replica = placing.on(gpus)
     copies = gpus // replica.ranks
     if context is None and sequences is not None:
@@ -151,6 +153,19 @@ def solve(
     sequences = sequences or max(1, copies * replica.promised.most_sequences(context))
     _warn_untested(replica)
     return Answer(_answer(replica, gpus, context, sequences, solved, source), replica, solved)
+
+
+def _fewest(placing: Placing, context: int, sequences: int) -> tuple[Placing, int]:
+    """The fewest GPUs, in more pipeline stages where no number of them does in one."""
+    gpus = placing.fewest_for(context, sequences)
+    if placing.holds(gpus, context) >= sequences:
+        return placing, gpus
+    for _, other in placing.in_more_stages():
+        with suppress(KvcalcError):
+            fewer = other.fewest_for(context, sequences)
+            if other.holds(fewer, context) >= sequences:
+                return other, fewer
+    return placing, gpus
 
 
 def _warn_untested(replica: Replica) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kvcalc.answers.fit import AFTER_POOL, ENGINE_LIMIT, SEQUENCES, WEIGHTS, Answer
-from kvcalc.answers.fit.placing import Placing, divisors
+from kvcalc.answers.fit import AFTER_POOL, ENGINE_LIMIT, GPUS, SEQUENCES, WEIGHTS, Answer
+from kvcalc.answers.fit.placing import STAGES, Placing, divisors
 from kvcalc.answers.fit.replica import BOUND
 from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError
@@ -12,10 +12,6 @@ from kvcalc.units import at_version, binary_size, plural
 
 SMALLER_TYPES = ("fp8", "q8_0", "int8")
 """Element types of half the size, by the names that engines have for them."""
-
-STAGES = "pipeline_parallel_size"
-MORE_STAGES = (2, 4)
-"""Pipeline stages that are tried where more GPUs are needed."""
 
 
 def margin(answer: Answer) -> int:
@@ -34,19 +30,29 @@ def verdict(answer: Answer) -> str:
     """Say in one sentence whether it fits and by how much."""
     fit, left = answer.fit, margin(answer)
     what = f"{fit.model} with {_counted(answer)} of {fit.context:,} tokens"
-    where = f"{fit.gpus} {fit.gpu} with {at_version(fit.engine, fit.engine_version)}"
-    size = binary_size(abs(left))
+    where = f"{_cards(answer)} with {at_version(fit.engine, fit.engine_version)}"
+    size, each = binary_size(abs(left)), "the GPU" if fit.gpus == 1 else "each GPU"
     if fit.fits:
-        return f"Yes: {what} fits on {where}, {size} of each GPU to spare"
+        return f"Yes: {what} fits on {where}, {size} of {each} to spare"
     if fit.binding == WEIGHTS:
-        why = f"its weights and what is held back are {size} too large for each GPU"
+        why = f"its weights and what is held back are {size} too large for {each}"
     elif fit.binding == AFTER_POOL:
-        why = f"{size} of each GPU are missing for what the engine makes beside its pool"
+        why = f"{size} of {each} are missing for what the engine makes beside its pool"
     elif left >= 0:
         why = f"the engine runs {plural(fit.promised_sequences, 'sequence')} at once"
     else:
-        why = f"{size} of each GPU are missing"
+        why = f"{size} of {each} are missing"
     return f"No: {what} does not fit on {where}: {why}"
+
+
+def _cards(answer: Answer) -> str:
+    """Say how many GPUs there are of which kind; of a kind without a name, its memory."""
+    fit = answer.fit
+    unnamed = fit.gpu[:1].isdigit()
+    if answer.solved == GPUS and not fit.fits:
+        kind = f"GPUs of {fit.gpu}" if unnamed else fit.gpu
+        return f"any number of {kind} up to {fit.gpus:,}"
+    return f"{plural(fit.gpus, 'GPU')} of {fit.gpu}" if unnamed else f"{fit.gpus:,} {fit.gpu}"
 
 
 def _counted(answer: Answer) -> str:
@@ -128,13 +134,10 @@ def _other_places(answer: Answer) -> Iterator[Place]:
 
 def _more_gpus(placing: Placing, answer: Answer) -> list[str]:
     """The fewest GPUs that hold it, in as few pipeline stages as they need."""
-    fit, asked = answer.fit, answer.replica.question
+    fit = answer.fit
     gpus = placing.fewest_for(fit.context, fit.sequences)
     words = [f"--gpus {gpus}"] if placing.holds(gpus, fit.context) >= fit.sequences else []
-    if STAGES not in asked.engine.settings.model_fields or asked.settings.get(STAGES) is not None:
-        return words
-    for stages in MORE_STAGES:
-        other = Placing(asked.with_settings(pipeline_parallel_size=stages))
+    for stages, other in placing.in_more_stages():
         try:
             fewer = other.fewest_for(fit.context, fit.sequences, gpus - 1)
         except KvcalcError:

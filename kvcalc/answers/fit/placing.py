@@ -1,6 +1,7 @@
 """Copies of a model placed on GPUs: how many ranks each copy has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
@@ -13,6 +14,11 @@ MAX_GPUS = 1024
 
 MOST_GPUS = 10**7
 """The most GPUs of a question: more than anybody has, and still few to divide."""
+
+
+STAGES = "pipeline_parallel_size"
+MORE_STAGES = (2, 4, 8)
+"""Pipeline stages that are tried where more GPUs are needed."""
 
 
 class Placing:
@@ -114,6 +120,15 @@ class Placing:
         except KvcalcError:
             return 0
         return gpus // replica.ranks * replica.promised.most_sequences(context)
+
+    def in_more_stages(self) -> "Iterator[tuple[int, Placing]]":
+        """The same in more pipeline stages, unless they are given or the engine has none."""
+        asked = self.question
+        if STAGES not in asked.engine.settings.model_fields or asked.settings.get(STAGES):
+            return
+        for stages in MORE_STAGES:
+            with suppress(KvcalcError):
+                yield stages, Placing(asked.with_settings(**{STAGES: stages}))
 
     def _share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, as every engine with ranks demands.

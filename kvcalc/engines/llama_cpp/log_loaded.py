@@ -23,7 +23,8 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.errors import UnsupportedError
-from kvcalc.parameters.gguf_mixes import MIXES, mixed
+from kvcalc.parameters.gguf_mixes import MIXES
+from kvcalc.parameters.quantized_gguf import mixed
 from kvcalc.parameters.stored import Stored
 
 DEVICE = r"[A-Za-z][A-Za-z0-9_]{0,30}(?:\[[^\]]{1,80}\])?"

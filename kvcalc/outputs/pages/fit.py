@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import margin, verdict
 from kvcalc.answers.fit.grid import RefusedFit
+from kvcalc.answers.fit.placing import STAGES
 from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.answers.fit.room import WEIGHTS
 from kvcalc.engines.memory import ALL, FREE, Memory
@@ -24,6 +25,7 @@ def fit_page(
     """Lay out one answer: its figures, where they come from and what would make it fit."""
     words, cards = answer.replica.question.memory.spread.words, answer.replica.cards
     copies = plural(fit.replicas, "copy").replace("copys", "copies")
+    stages = fit.settings.get(STAGES, 1)
     memory, left = answer.replica.question.card.memory, margin(answer)
     each = answer.replica.cost(fit.context, sequences=1)
     rows = [
@@ -31,6 +33,7 @@ def fit_page(
         (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}", ""),
         ("GPUs", f"{fit.gpus:,}", ""),
         (words, f"{cards}, {copies} of the model", ""),
+        *([("pipeline stages", f"{stages}", "")] if stages != 1 else []),
         ("binding", fit.binding, ""),
         ("memory", bytes_cell(fit.gpus * memory), bytes_cell(memory)),
         *((part.name, "", bytes_cell(part.bytes)) for part in fit.parts if part.bytes),

@@ -203,7 +203,7 @@ def test_weights_larger_than_the_cards_do_not_fit_by_so_much() -> None:
     answer = solve(placing, gpus=1, context=8192)
     assert (answer.fit.fits, answer.fit.binding, answer.fit.max_sequences) == (False, WEIGHTS, 0)
     assert margin(answer) == int(Fraction("22.03") * 2**30) - 473_066_827_264
-    assert "418.55 GiB too large for each GPU" in verdict(answer)
+    assert "418.55 GiB too large for the GPU" in verdict(answer)
     assert changes(placing, answer) == ["--gpus 32"]
 
 
@@ -422,6 +422,25 @@ def test_two_stages_on_the_same_gpus_come_before_more_gpus() -> None:
         reserve=0,
     )
     assert (staged.fits, staged.tensor_parallel_size, staged.replicas) == (True, 8, 1)
+
+
+def test_gpus_are_solved_for_in_more_stages_where_one_never_does() -> None:
+    asked: dict[str, Any] = {"gpu": "h100", "context": 2**20, "engine": "vllm", "reserve": 0}
+    found = fit(load("llama-4-maverick"), **asked)
+    assert (found.fits, found.gpus, found.tensor_parallel_size) == (True, 16, 8)
+    assert found.settings["pipeline_parallel_size"] == 2
+    assert found.flags.endswith("--tensor-parallel-size 8 --pipeline-parallel-size 2")
+    given = fit(load("llama-4-maverick"), **asked, pipeline_parallel_size=1)
+    assert (given.fits, given.gpus) == (False, 1024)  # what is asked for stays
+    placing = Placing(question(load("llama-4-maverick"), on=card("l4"), engine="sglang", reserve=0))
+    answer = solve(placing, context=8192)
+    assert "does not fit on any number of l4 up to 1,024 with sglang" in verdict(answer)
+
+
+def test_cards_without_a_name_are_told_by_their_memory() -> None:
+    placing = Placing(question(LLAMA, on=card(None, 24 * GB, "24GB"), weights=1))
+    assert " fits on 1 GPU of 24GB with ideal, " in verdict(solve(placing, context=8192))
+    assert " fits on 4 GPUs of 24GB with " in verdict(solve(placing, gpus=4, context=8192))
 
 
 def test_fewer_gpus_in_stages_come_before_more_of_them() -> None:
