@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdicts
-from kvcalc.engines.llama_cpp.log_loaded import NO_TENSORS, OTHERWISE, SCATTERED, SHARED, TRIED
+from kvcalc.engines.llama_cpp.log_loaded import (
+    NO_TENSORS,
+    OTHERWISE,
+    SCATTERED,
+    SHARED,
+    TRIED,
+    mixture,
+)
+from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.stored import Stored
 from kvcalc.readers import load
 from tests.engines.log_lines import misprinted
@@ -86,8 +94,23 @@ def test_a_file_that_others_mix_is_not_called_wrong() -> None:
     lines = [line.replace("4403.49", "4200.00") for line in LLAMA]
     found = rows(lines, load("llama-3.1-8b"))
     assert found["CUDA0 model buffer size (MiB)"].why == OTHERWISE
-    lines = [line.replace("Q4_K - Medium", "IQ2_XXS") for line in LLAMA]
+    lines = [line.replace("Q4_K - Medium", "Q1_0") for line in LLAMA]
     assert rows(lines, load("llama-3.1-8b"))["CPU model buffer size (MiB)"].why == NO_TENSORS
+
+
+PRINTED = """all F32|F16|BF16|Q8_0|Q4_0|Q4_1|Q5_0|Q5_1|Q2_K - Medium|Q2_K - Small|Q3_K - Small
+Q3_K - Medium|Q3_K - Large|Q4_K - Small|Q4_K - Medium|Q5_K - Small|Q5_K - Medium|Q6_K|MXFP4 MoE
+TQ1_0 - 1.69 bpw ternary|TQ2_0 - 2.06 bpw ternary|IQ2_XXS - 2.0625 bpw|IQ2_XS - 2.3125 bpw
+IQ2_S - 2.5 bpw|IQ2_M - 2.7 bpw|IQ3_XXS - 3.0625 bpw|IQ3_XS - 3.3 bpw|IQ3_S - 3.4375 bpw
+IQ3_S mix - 3.66 bpw|IQ1_S - 1.5625 bpw|IQ1_M - 1.75 bpw|IQ4_NL - 4.5 bpw|IQ4_XS - 4.25 bpw"""
+"""What llama_model_ftype_name says (src/llama-model-loader.cpp)."""
+
+
+def test_every_mixture_is_known_by_what_a_log_prints() -> None:
+    printed = PRINTED.replace("\n", "|").split("|")
+    found = {mixture(text) for text in printed}
+    assert found - {"all F32", "F16", "BF16"} == set(MIXES)
+    assert {mixture(f"(guessed) {text}") for text in printed} == found
 
 
 def test_a_processor_maps_the_file_and_computes_all_of_it() -> None:

@@ -88,6 +88,19 @@ def layers_on_devices(run: Run) -> int | None:
     return own if own is not None or "offloaded" not in run.facts else int(run.facts["offloaded"])
 
 
+PRINTED = {"Q2_K - Medium": "Q2_K", "IQ3_S mix": "IQ3_M", "MXFP4 MoE": "MXFP4_MOE"}
+"""Mixtures that are printed under another name (src/llama-model-loader.cpp)."""
+
+BITS_A_WEIGHT = re.compile(r" - [0-9.]+ bpw.*$")
+LETTER = re.compile(r"\s*-\s*([SML])[a-z]+")
+
+
+def mixture(text: str) -> str:
+    """Name the mixture that a log prints, as "Q4_K - Medium" or "IQ4_XS - 4.25 bpw"."""
+    printed = BITS_A_WEIGHT.sub("", text.removeprefix("(guessed) "))
+    return PRINTED.get(printed) or LETTER.sub(r"_\1", printed)
+
+
 def tensors(run: Run) -> tuple[Stored, ...]:
     """The file's tensors: those at hand, else those of the mixture that the log names; or none.
 
@@ -95,7 +108,7 @@ def tensors(run: Run) -> tuple[Stored, ...]:
         UnsupportedError: what the mixture makes of the model is not known.
     """
     subject = run.subject
-    name = re.sub(r"\s*-\s*([SML])[a-z]+", r"_\1", run.facts.get("file type", ""))
+    name = mixture(run.facts.get("file type", ""))
     if subject.stored or subject.model is None or name not in MIXES:
         return subject.stored
     of = subject.model
