@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from kvcalc.answers.gpus import gpus as gpus
     from kvcalc.answers.models import ModelRow as ModelRow
     from kvcalc.answers.models import models as models
+    from kvcalc.answers.plot import Curve as Curve
+    from kvcalc.answers.plot import Plot as Plot
+    from kvcalc.answers.plot import plot as plot
     from kvcalc.answers.replay import replay as replay
     from kvcalc.answers.replayed import ReplayedRequest as ReplayedRequest
     from kvcalc.answers.replayed import ReplayRow as ReplayRow
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from kvcalc.answers.workbook import Workbook as Workbook
     from kvcalc.answers.workbook.combinations import Combination as Combination
     from kvcalc.answers.workbook.combinations import Listed as Listed
+    from kvcalc.charts.chart import Chart as Chart
     from kvcalc.costs import Cost as Cost
     from kvcalc.costs import Group as Group
     from kvcalc.costs import Split as Split
@@ -120,6 +124,7 @@ _HOMES = {
     "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
     "answers.models": "ModelRow models",
+    "answers.plot": "Curve Plot plot",
     "answers.replay": "replay",
     "answers.replayed": "ReplayRow ReplayedRequest Replays",
     "answers.schema": "schema",
@@ -132,6 +137,7 @@ _HOMES = {
     "answers.traces.row": "TraceRow TraceRowOnGpus",
     "answers.workbook": "Percentile Workbook",
     "answers.workbook.combinations": "Combination Listed",
+    "charts.chart": "Chart",
     "costs": "Cost Group Split Step",
     "engines.engine": "Settings",
     "engines.exllamav3.settings": "ExllamaV3Settings",

@@ -12,6 +12,8 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
+from kvcalc.errors import RequestError, quote, reason
+
 PREFIX, SUFFIX = ".kvcalc-", ".part"
 
 _OPEN: dict[Path, int | None] = {}
@@ -30,6 +32,29 @@ def scratch(beside: Path) -> Iterator[Path]:
         yield folder
     finally:
         remove(folder)
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Give the path of a new file, which replaces `output` after it was written.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
+    try:
+        target = output.resolve()
+        if target.exists() and not target.is_file():
+            raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
+        with scratch(target.parent) as folder:
+            part = folder / "part"
+            yield part
+            if target.exists():
+                part.chmod(target.stat().st_mode & 0o7777)
+            part.replace(target)
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a name of no file
+        raise RequestError(
+            f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
+        ) from None
 
 
 def make(beside: Path) -> Path:

@@ -25,6 +25,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "fill": {"plan": "tests/oracles/plan.csv"},
     "fit": {"model": MODEL, "gpu": "h200"},
     "load": {"source": "llama-3.1-8b"},
+    "plot": {"model": MODEL, "gpu": "h200", "gpus": 4, "points": 3},
     "pool": {"model": MODEL, "engine": "vllm", "memory": 2**36},
     "read": {"source": "llama-3.1-8b"},
     "sheet": {"models": "llama-3.1-8b", "among": ["ideal"], "force": True},

@@ -26,6 +26,7 @@ ROOMS = (
     "kvcalc.scratch",
     "kvcalc.html_table",
     "kvcalc.records",
+    "kvcalc.charts",
     "kvcalc.formula",
     "kvcalc.layers",
     "kvcalc.parameters",

@@ -153,6 +153,7 @@ ASKED: dict[str, Callable[..., Any]] = {
     "estimate": lambda **given: kvcalc.estimate(EXAONE, engine="vllm", **given),
     "explain": lambda **given: kvcalc.explain(EXAONE, engine="vllm", **given),
     "fit": lambda **given: kvcalc.fit(EXAONE, engine="vllm", gpu="h200", **given),
+    "plot": lambda **given: kvcalc.plot(EXAONE, engine="vllm", points=3, **given),
     "pool": lambda **given: kvcalc.pool(EXAONE, "vllm", memory=2**36, **given),
     "replay": lambda **given: (
         kvcalc.replay(

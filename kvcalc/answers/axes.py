@@ -37,10 +37,13 @@ def combinations(
     engine: str | Iterable[str],
     settings: Settings | None,
     given: Mapping[str, Any],
+    *,
+    share: bool = False,
 ) -> list[Combination]:
     """Combine all models, engines, element types and ranks, in this order.
 
-    Of several engines each takes the settings that it has.
+    Of several engines each takes the settings that it has; with `share`, that of a GPU's memory
+    too.
 
     Raises:
         RequestError: something else than a model, an unknown engine, a setting that no engine has,
@@ -52,9 +55,11 @@ def combinations(
     names = [engines.called(name) for name in several(engine, "engine")]
     asked = request.named(settings, given)
     if len(names) > 1:
-        refuse_unknown(asked, names)
+        refuse_unknown(asked, names, share=share)
     return [
-        Combination(one, name, own_settings(name, chosen) if len(names) > 1 else chosen)
+        Combination(
+            one, name, own_settings(name, chosen, share=share) if len(names) > 1 else chosen
+        )
         for one, name in product(models, names)
         for chosen in _chosen(asked)
     ]

@@ -13,6 +13,7 @@ from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import PricedFit
 from kvcalc.answers.gpus import GpuRow
 from kvcalc.answers.models import ModelRow
+from kvcalc.answers.plot import Plot
 from kvcalc.answers.replayed import ReplayedRequest, ReplayRow
 from kvcalc.answers.show import Shown
 from kvcalc.answers.sweep import SweepRow
@@ -42,6 +43,7 @@ class Form(NamedTuple):
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "estimate": (Form(Estimate), Form(SweepRow, rows=True, whole=False)),
     "sweep": (Form(SweepRow, rows=True, whole=False),),
+    "plot": (Form(Plot),),
     "compare": (Form(Compared, rows=True, whole=False),),
     "diff": (Form(Diff),),
     "explain": (Form(Explanation),),

@@ -50,7 +50,7 @@ def sweep(
     refused: list[tuple[Combination, KvcalcError]] = []
     for one in combined:
         try:
-            rows += _rows(one, context, window, _listed(sequences, "sequences"))
+            rows += _rows(one, context, window, listed(sequences, "sequences"))
         except KvcalcError as error:
             refused.append((one, error))
     if not rows:
@@ -68,8 +68,8 @@ def _rows(
 ) -> list[SweepRow]:
     """The rows of one model on one engine."""
     model, engine, given = one
-    contexts = _contexts(model) if context is None else _listed(context, "context")
-    windows = model.windows if window is None else _listed(window, "window")
+    contexts = _contexts(model) if context is None else listed(context, "context")
+    windows = model.windows if window is None else listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
     costs = [request.cost(windowed, engine, **given) for windowed in models]
     full = request.cost(model.with_full_attention(), engine, **given)
@@ -84,7 +84,7 @@ def _rows(
     ]
 
 
-def _listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
+def listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     """Take one amount or several as a tuple without repeats."""
     several = map(element, amounts) if isinstance(amounts, Iterable) else [single(amounts)]
     listed = tuple(dict.fromkeys(several))

@@ -25,6 +25,7 @@ KVCALC_FAILED = 70
 COMMANDS = {
     "estimate": "Cache memory at one context.",
     "sweep": "Cache memory across contexts and windows.",
+    "plot": "A picture of memory against context.",
     "formula": "The formula, for a spreadsheet, a query or a program.",
     "fill": "Answer every row of a plan, in a CSV or .xlsx file.",
     "sheet": "A spreadsheet of live formulas, for planners.",

@@ -15,9 +15,10 @@ from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
-from kvcalc.outputs.write import refuse_to_overwrite, replacing, streamed_stdout, unwritten
+from kvcalc.outputs.write import refuse_to_overwrite, streamed_stdout, unwritten
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
+from kvcalc.scratch import replacing
 
 ENDINGS = ("", ".csv", ".tsv", ".txt", ".xlsx")
 """The endings of files that are written; CSV under another would mislead."""

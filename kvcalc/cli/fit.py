@@ -227,7 +227,7 @@ def _write_workbook(
 ) -> None:
     from kvcalc.outputs.workbook.fit_sheets import fit_sheets
     from kvcalc.outputs.workbook.writer import write_xlsx
-    from kvcalc.outputs.write import replacing
+    from kvcalc.scratch import replacing
 
     with replacing(path) as part:
         write_xlsx(part, fit_sheets(rows, prices, spare), {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from kvcalc.cli.completion import among
-from kvcalc.cli.output_file import FileOptions
+from kvcalc.cli.output_file import FileOptions, ending_of
 from kvcalc.errors import RequestError
 from kvcalc.outputs import table
 from kvcalc.outputs.write import write
@@ -110,7 +110,7 @@ class OutputOptions(FileOptions):
         asked = Format.JSON if self.json else asked
         known = {**ENDINGS, **self.more}
         if asked is not None and self.output is not None:
-            ending = self.output.suffix.lower()
+            ending = ending_of(self.output, known)
             if known.get(ending, asked) not in (asked, Format.TABLE):
                 raise RequestError.about("-f", f"found {asked} beside a file that ends in {ending}")
             known = {ending: asked}

@@ -1,6 +1,6 @@
 """The options for the file that an answer goes to: its ending says the form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +29,14 @@ class FileOptions:
         if self.output is None:
             return None
         refuse_to_overwrite(self.output, self.force)
-        ending = self.output.suffix.lower()
+        ending = ending_of(self.output, endings)
         if ending and ending not in endings:
             raise unwritten(self.output, endings)
         return endings.get(ending)
+
+
+def ending_of(output: Path, endings: Iterable[str]) -> str:
+    """The ending of a file's name: the longest of `endings`, as .vl.json, else its suffix."""
+    name = output.name.lower()
+    known = [ending for ending in endings if name.endswith(ending) and name != ending]
+    return max(known, key=len, default=output.suffix.lower())

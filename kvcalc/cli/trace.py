@@ -201,7 +201,7 @@ def _timeline(found: Any, path: Path) -> Iterator[None]:
     """Write the levels, and put the file in its place after the answer was printed."""
     from duckdb import Error
 
-    from kvcalc.outputs.write import replacing
+    from kvcalc.scratch import replacing
 
     with replacing(path) as part:
         try:

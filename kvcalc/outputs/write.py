@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from kvcalc.errors import RequestError, quote, reason
-from kvcalc.scratch import scratch
+from kvcalc.errors import RequestError, quote
+from kvcalc.scratch import replacing
 
 
 def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
@@ -43,29 +43,6 @@ def write(text: str, output: Path | None) -> None:
         return
     with replacing(output) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-
-
-@contextmanager
-def replacing(output: Path) -> Iterator[Path]:
-    """Give the path of a new file, which replaces `output` after it was written.
-
-    Raises:
-        RequestError: the file cannot be written.
-    """
-    try:
-        target = output.resolve()
-        if target.exists() and not target.is_file():
-            raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
-        with scratch(target.parent) as folder:
-            part = folder / "part"
-            yield part
-            if target.exists():
-                part.chmod(target.stat().st_mode & 0o7777)
-            part.replace(target)
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a name of no file
-        raise RequestError(
-            f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
-        ) from None
 
 
 def discard_stdout() -> None:

@@ -40,6 +40,8 @@ MORE = [
     "fit qwen3-8b --gpu h100,gb10 --gpus 1 -c 8K -e vllm@0.31.0 --price h100=2.5,gb10=1",
     "fit llama-3.1-405b --gpu rtx-4090 --gpus 1 -c 8K",
     "diff k-exaone-236b-a23b vllm sglang -c 8K",
+    "plot k-exaone-236b-a23b -e ideal,vllm --points 5",
+    "plot llama-3.1-8b -e vllm --gpu h100 --points 5",
     "trace qwen3-8b requests.csv --prefill-rate 50000 --decode-rate 30 --gpu h100 -e ideal,vllm",
     "replay k-exaone-236b-a23b requests.jsonl --blocks 500,2K",
     "replay llama-3.1-8b requests.jsonl --blocks 500 --each",

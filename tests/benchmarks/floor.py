@@ -14,7 +14,7 @@ class Answer(BaseModel):
     bytes: int
 
 
-COMMANDS = 15
+COMMANDS = 19
 
 app = typer.Typer()
 

@@ -18,14 +18,14 @@ RATES = ("--prefill-rate", "50000", "--decode-rate", "30")
 RUN = "from kvcalc.cli import program\n{}\nprogram()"
 
 SLOW = (
-    "import kvcalc.outputs.write as w, time; own = w.replacing\n"
+    "import kvcalc.outputs.write as w, kvcalc.scratch as s, time; own = s.replacing\n"
     "from contextlib import contextmanager\n"
     "@contextmanager\n"
     "def slow(*a, **k):\n"
     "    with own(*a, **k) as part:\n"
     "        yield part\n"
     "        print('written', flush=True); time.sleep(60)\n"
-    "w.replacing = slow"
+    "w.replacing = s.replacing = slow"
 )
 """A run that waits when its file is written and is not yet in its place."""
 
@@ -115,7 +115,7 @@ def refuse(*_: object, **__: object) -> None:
 
 
 STEPS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "making": lambda patch: patch.setattr("kvcalc.outputs.write.scratch", refuse),
+    "making": lambda patch: patch.setattr("kvcalc.scratch.scratch", refuse),
     "replacing": lambda patch: patch.setattr(Path, "replace", refuse),
 }
 """Where a write may fail, beside writing itself."""

@@ -34,8 +34,8 @@ PAGES = {
     "gpus": ["gpus"],
     "models": ["models"],
 }
-WITHOUT_PAGE = {"formula", "fill", "sheet", "schema", "skill"}
-"""Commands whose answer is text to be copied, or a file."""
+WITHOUT_PAGE = {"formula", "fill", "plot", "sheet", "schema", "skill"}
+"""Commands whose answer is text to be copied, a file, or a drawing of any width."""
 
 SHOWN = ("compare", "explain", "grid", "trace")
 

@@ -151,7 +151,7 @@ def solve(
         context = max(1, replica.promised.longest_context(-(-sequences // copies)))
     context = context or placing.question.model.longest_context
     sequences = sequences or max(1, copies * replica.promised.most_sequences(context))
-    _warn_untested(replica)
+    warn_untested(replica)
     return Answer(_answer(replica, gpus, context, sequences, solved, source), replica, solved)
 
 
@@ -168,7 +168,7 @@ def _fewest(placing: Placing, context: int, sequences: int) -> tuple[Placing, in
     return placing, gpus
 
 
-def _warn_untested(replica: Replica) -> None:
+def warn_untested(replica: Replica) -> None:
     """Warn of parts of a release that no log tested."""
     asked, standing = replica.question, replica.parsed.standing
     tested = asked.memory.tested

@@ -8,41 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from kvcalc.answers.sweep import SweepRow
+from kvcalc.answers.varying import LABELS, WORDS, varying
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.units import at_version, plural
+from kvcalc.units import plural
 
 MOST_ACROSS = 4
 """Values side by side; more of them are a row each."""
-
-LABELS: Mapping[str, Callable[[SweepRow], str]] = {
-    "model": lambda row: row.model,
-    "engine": lambda row: at_version(row.engine, row.engine_version),
-    "element type": lambda row: row.kv_cache_dtype,
-    "ranks": lambda row: f"{row.settings.get('tensor_parallel_size', 1)}",
-    "sequences": lambda row: f"{row.sequences:,}",
-    "window": lambda row: "" if row.window is None else f"{row.window:,}",
-}
-"""What may vary beside the context, as a person reads it."""
-
-WORDS = ("model", "engine", "element type")
-"""Labels that are words, and stand on the left."""
-
-
-def varying(rows: Sequence[SweepRow]) -> list[str]:
-    """What varies among rows, beside context and window.
-
-    An engine's own element type is no choice: it is said where it varies on one engine and model.
-    """
-    by_engine: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        by_engine.setdefault((row.model, row.engine), set()).add(row.kv_cache_dtype)
-    types = max(map(len, by_engine.values())) > 1
-    return [
-        name
-        for name, label in LABELS.items()
-        if name != "window"
-        and (types if name == "element type" else len({label(row) for row in rows}) > 1)
-    ]
 
 
 def axes_page(rows: Sequence[SweepRow]) -> Page:

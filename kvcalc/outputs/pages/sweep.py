@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from kvcalc import engines
 from kvcalc.answers.sweep import SweepRow
+from kvcalc.answers.varying import varying
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.outputs.pages.axes import axes_page, varying
+from kvcalc.outputs.pages.axes import axes_page
 from kvcalc.units import at_version, percent, plural
 
 

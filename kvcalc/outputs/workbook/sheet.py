@@ -12,8 +12,9 @@ from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError
 from kvcalc.outputs.workbook.contents import NAMES, sheets
 from kvcalc.outputs.workbook.writer import write_csv, write_xlsx
-from kvcalc.outputs.write import refuse_to_overwrite, replacing, unwritten
+from kvcalc.outputs.write import refuse_to_overwrite, unwritten
 from kvcalc.readers import read
+from kvcalc.scratch import replacing
 
 
 def sheet(

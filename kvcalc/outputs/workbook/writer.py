@@ -11,7 +11,7 @@ from kvcalc.outputs.table import harmless
 from kvcalc.outputs.workbook.cells import Cell, Chart, Choice, Sheet, Table, beside, letters
 from kvcalc.outputs.workbook.styles import STYLES, TOP
 from kvcalc.outputs.workbook.xlsx import held, new_workbook, result
-from kvcalc.outputs.write import replacing
+from kvcalc.scratch import replacing
 
 PAGE = 240
 """Characters across a page: at more, landscape A4 (297 mm) and Letter (11 in) print below 7 points.
