@@ -134,8 +134,9 @@ class Cost:
 
         `names` maps variables to columns (context=ctx_len); the others keep their values. It is
         exact for positive ints while every part is below 2^63; past that, Polars wraps silently,
-        as an expression cannot see its data. More sequences than the engine runs give a null.
-        `checked` computes in Int128 instead, and refuses when it is evaluated what a call refuses.
+        as an expression cannot see its data, and 0, negatives, fractions and booleans are not
+        refused. More sequences than the engine runs give a null. `checked` computes in Int128
+        instead, and refuses when it is evaluated what a call refuses.
 
         Raises:
             MissingExtraError: polars is not installed.

@@ -41,6 +41,15 @@ def _printable(text: str) -> str:
     return text
 
 
+EXPECTED = {
+    "bool_parsing": "True or False",
+    "float_parsing": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+}
+"""What is expected, by the kind of pydantic's error, where its own words say more than that."""
+
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
 
 
@@ -57,4 +66,5 @@ def _refusal(model: type[BaseModel], error: ValidationError) -> RequestError:
     if first["type"] == "value_error":
         sentence = f"{field}: {expected}" if field else expected
         return RequestError(sentence, field=field or None, found=first["input"])
-    return RequestError.of(field, first["input"], f"{expected[0].lower()}{expected[1:]}")
+    own = f"{expected[0].lower()}{expected[1:]}"
+    return RequestError.of(field, first["input"], EXPECTED.get(first["type"], own))

@@ -11,6 +11,10 @@ from kvcalc.files import read_bytes
 MAX_FILE_BYTES = 2**16
 """Far past any preset; Python's TOML parser takes more than linear time for some texts."""
 
+MAX_DOTS = 64
+"""The most dots of a line: those of a key are tables within each other, each copied by the parser
+into the next."""
+
 
 @cache
 def folder(kind: str) -> Path:
@@ -26,8 +30,14 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises:
         SourceError: it cannot be read, is too large, or is not TOML.
     """
+    content = read_bytes(path, MAX_FILE_BYTES)
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if (dots := line.count(b".")) > MAX_DOTS:
+            raise SourceError.of(
+                path, f"line {number:,}: found {dots:,} dots, expected at most {MAX_DOTS}"
+            )
     try:
-        return tomllib.loads(read_bytes(path, MAX_FILE_BYTES).decode())
+        return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise SourceError(
             f"{quote(str(path))}: not TOML ({quote(str(error))})", source=str(path)

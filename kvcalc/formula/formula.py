@@ -99,9 +99,10 @@ class Formula:
         """Build a Polars expression: `names` maps variables to columns, the rest keep their values.
 
         The context's column is "context" by default. It is exact for positive ints while every
-        part is below 2^63; past that, Polars wraps silently, as an expression cannot see its data.
-        Rows past a limit are null. `checked` computes in Int128 instead, and refuses when it is
-        evaluated what this formula refuses.
+        part is below 2^63; past that, Polars wraps silently, as an expression cannot see its data,
+        and 0, negatives, fractions and booleans are not refused. Rows past a limit are null.
+        `checked` computes in Int128 instead, and refuses when it is evaluated what this formula
+        refuses.
 
         Raises:
             MissingExtraError: polars is not installed.

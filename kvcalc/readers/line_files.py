@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kvcalc.errors import MissingExtraError, SourceError
+from kvcalc.errors import SourceError
+from kvcalc.readers import yaml_documents
 
 MOST_BYTES = 1_000_000
 MOST_DEEP = 40
@@ -39,24 +40,16 @@ def read(text: str) -> str:
             found = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise SourceError.of(path, error.strerror or "cannot be read") from None
-    if len(found) > MOST_BYTES:
-        raise SourceError.of(path, f"found more than {MOST_BYTES:,} bytes")
+    is_yaml = path.suffix.lower() in YAML
+    most = yaml_documents.MOST_BYTES if is_yaml else MOST_BYTES
+    if len(found) > most:
+        raise SourceError.of(path, f"found more than {most:,} bytes")
     content = found.decode(errors="replace")
-    return content if path.suffix.lower() not in YAML else "\n".join(_lines(path, content))
+    return "\n".join(_lines(path, content)) if is_yaml else content
 
 
 def _lines(path: Path, content: str) -> list[str]:
-    try:
-        import yaml
-    except ImportError:
-        raise MissingExtraError.of("reading YAML needs", "yaml") from None
-    try:
-        documents = list(yaml.safe_load_all(content))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SourceError.of(path, f"not YAML from line {line} on") from None
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise SourceError.of(path, "not YAML") from None
+    documents = yaml_documents.documents(path, content)
     for document in documents:
         if isinstance(document, dict) and isinstance(document.get("model"), dict):
             return [" ".join(_flags(document))]

@@ -1,25 +1,21 @@
 """Safetensors files: only their headers (https://huggingface.co/docs/safetensors/index#format)."""
 
-import json
+from collections.abc import Collection, Iterator
+from io import SEEK_END
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from kvcalc.errors import SourceError, quote
-from kvcalc.files import opened, read_bytes
+from kvcalc.files import opened
+from kvcalc.readers.json_members import Stream, members
 
 INDEX = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 32 * 2**20
-"""Of the 100 MB that the format allows, what is parsed in bounded memory: some 200,000 tensors."""
+"""Of the 100 MB that the format allows, what is read in seconds: some 200,000 tensors."""
+METADATA = "__metadata__"
 MAX_INDEX_BYTES = 16 * 2**20
 MAX_WEIGHT_BYTES = 2**50
-
-
-class Stream(Protocol):
-    """What a header is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Read at most `size` bytes; b"" at the end."""
 
 
 class Tensor(NamedTuple):
@@ -30,8 +26,8 @@ class Tensor(NamedTuple):
     bytes: int
 
 
-def read_header(stream: Stream, name: str) -> list[Tensor]:
-    """Read the tensors of one file's header.
+def read_header(stream: Stream, name: str) -> Iterator[Tensor]:
+    """Yield the tensors of one file's header.
 
     Raises:
         SourceError: it is not a safetensors header; the sentence names the file.
@@ -43,18 +39,24 @@ def read_header(stream: Stream, name: str) -> list[Tensor]:
             f"not safetensors, or too large a header: found {size:,} bytes of it, expected at most "
             f"{MAX_HEADER_BYTES:,}",
         )
-    header = _object(stream.read(size), name)
-    return [_tensor(entry, name) for key, entry in header.items() if key != "__metadata__"]
+    for keys, entry in _members(stream, size, name, [METADATA]):
+        if keys[0] != METADATA:
+            yield _tensor(entry, name)
 
 
-def total_size(content: bytes, name: str) -> int:
-    """Read from an index how many bytes the tensors of all files take.
+def total_size(stream: Stream, length: int, name: str) -> int:
+    """Read from an index of `length` bytes how many bytes the tensors of all files take.
 
     Raises:
-        SourceError: it is not such an index, or lacks the size; the sentence names the file.
+        SourceError: it is too long or no such index, or lacks the size; the sentence names the
+            file.
     """
-    metadata = _object(content, name).get("metadata")
-    size = metadata.get("total_size") if isinstance(metadata, dict) else None
+    if length > MAX_INDEX_BYTES:
+        raise SourceError.of(
+            name, f"larger than the {MAX_INDEX_BYTES:,} bytes expected of an index"
+        )
+    found = _members(stream, length, name, ["metadata", "weight_map"])
+    size = next((value for keys, value in found if keys == ("metadata", "total_size")), None)
     if isinstance(size, float) and size.is_integer():
         size = int(size)
     if type(size) is not int or not 1 <= size <= MAX_WEIGHT_BYTES:
@@ -62,17 +64,15 @@ def total_size(content: bytes, name: str) -> int:
     return size
 
 
-def read_folder(folder: Path) -> list[Tensor]:
-    """Read the headers of all safetensors files of a folder; [] without such files.
+def read_folder(folder: Path) -> Iterator[Tensor]:
+    """Yield the tensors of the headers of all safetensors files of a folder.
 
     Raises:
         SourceError: a file is not a safetensors file.
     """
-    tensors: list[Tensor] = []
     for path in sorted(folder.glob("*.safetensors")):
         with opened(path) as file:
-            tensors += read_header(file, str(path))
-    return tensors
+            yield from read_header(file, str(path))
 
 
 def read_index(path: Path) -> int:
@@ -81,17 +81,21 @@ def read_index(path: Path) -> int:
     Raises:
         SourceError: it cannot be read or lacks the size.
     """
-    return total_size(read_bytes(path, MAX_INDEX_BYTES), str(path))
+    with opened(path) as file:
+        length = file.seek(0, SEEK_END)
+        file.seek(0)
+        return total_size(file, length, str(path))
 
 
-def _object(content: bytes, name: str) -> dict[str, Any]:
+def _members(
+    stream: Stream, size: int, name: str, inner: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     try:
-        table = json.loads(content)
+        yield from members(stream, size, inner)
     except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict):
-        raise SourceError.of(name, "not safetensors (its header is not a JSON object)")
-    return table
+        raise SourceError.of(
+            name, "not safetensors (found no JSON object of distinct names)"
+        ) from None
 
 
 def _tensor(entry: object, name: str) -> Tensor:

@@ -1,5 +1,6 @@
 """Counts of tokens: of a text by a model's tokenizer, and converted from another model's."""
 
+from codecs import getincrementaldecoder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,13 @@ if TYPE_CHECKING:
     from kvcalc.readers.hub import HubId
 
 TOKENIZER = "tokenizer.json"
-MAX_TOKENIZER_BYTES = 128 * 2**20
-MAX_TEXT_BYTES = 256 * 2**20
+MAX_TOKENIZER_BYTES = 40 * 2**20
+"""The largest published is 33 MB, of 262,144 tokens and as many merges twice."""
+MAX_PARTS = 5 * 2**19
+"""The most lists, tables and further members of a tokenizer.json, as each takes many times the
+memory of its text in the library that reads it."""
+MAX_TEXT_BYTES = 64 * 2**20
+PIECE = 2**20
 
 
 def count_tokens(text: Path, source: str | None) -> int:
@@ -25,11 +31,13 @@ def count_tokens(text: Path, source: str | None) -> int:
             tokenizer.json, or the extra kvcalc[tokenizers] is not installed.
     """
     content = read_bytes(text, MAX_TEXT_BYTES)
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        decoded = content.decode()
+        for start in range(0, len(content) + 1, PIECE):  # in pieces, for a text may be refused
+            decoder.decode(content[start : start + PIECE], final=start + PIECE > len(content))
     except UnicodeDecodeError:
         raise SourceError.of(text, "found bytes, expected UTF-8 text") from None
-    tokens = _counted(decoded, source)
+    tokens = _counted(content.decode(), source)
     if not tokens:
         raise SourceError.of(text, "found no text, expected at least one token")
     return tokens
@@ -83,8 +91,11 @@ def _counted(text: str, source: str | None) -> int:
     except ImportError:
         raise MissingExtraError.of("counting a text's tokens needs", "tokenizers") from None
     name, content = _tokenizer_file(source)
+    parts = sum(map(content.count, (b",", b"[", b"{")))
+    if parts > MAX_PARTS:
+        raise SourceError.of(name, f"found {parts:,} members, expected at most {MAX_PARTS:,}")
     try:
-        tokenizer = Tokenizer.from_str(content.decode())
+        tokenizer = Tokenizer.from_buffer(content)
         tokenizer.no_truncation()  # both are meant for batches, and change the count
         tokenizer.no_padding()
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
@@ -108,6 +119,10 @@ def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
     if TOKENIZER not in hub.list_files(hub_id):
         raise RequestError.about(TOKENIZER, f"{quote(hub_id.repository)} holds none")
     with hub.open_file(hub_id, TOKENIZER) as stream:
+        if stream.size > MAX_TOKENIZER_BYTES:
+            raise SourceError.of(
+                hub_id.repository, f"{TOKENIZER} is larger than {MAX_TOKENIZER_BYTES:,} bytes"
+            )
         return f"{hub_id.repository}/{TOKENIZER}", stream.read(MAX_TOKENIZER_BYTES)
 
 

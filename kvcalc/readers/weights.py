@@ -195,9 +195,9 @@ def _of_files(source: str) -> Weights | None:
 def _of_folder(folder: Path) -> Weights | None:
     from kvcalc.readers import safetensors
 
-    tensors = safetensors.read_folder(folder)
-    if tensors:
-        return _summed(tensors, f"headers of {folder.name}/*.safetensors")
+    found = _summed(safetensors.read_folder(folder), f"headers of {folder.name}/*.safetensors")
+    if found.bytes:
+        return found
     index = folder / safetensors.INDEX
     if not index.is_file():
         return None
@@ -228,16 +228,12 @@ def _of_hub(hub_id: "HubId") -> Weights | None:
     files = hub.list_files(hub_id)
     if not hub_id.quantisation and safetensors.INDEX in files:
         with hub.open_file(hub_id, safetensors.INDEX) as stream:
-            content = stream.read(safetensors.MAX_INDEX_BYTES)
-        return Weights(
-            safetensors.total_size(content, safetensors.INDEX),
-            "",
-            f"{safetensors.INDEX} of {hub_id.repository}",
-        )
+            size = safetensors.total_size(stream, stream.size, safetensors.INDEX)
+        return Weights(size, "", f"{safetensors.INDEX} of {hub_id.repository}")
     if not hub_id.quantisation and "model.safetensors" in files:
         with hub.open_file(hub_id, "model.safetensors") as stream:
             tensors = safetensors.read_header(stream, "model.safetensors")
-        return _summed(tensors, f"model.safetensors of {hub_id.repository}")
+            return _summed(tensors, f"model.safetensors of {hub_id.repository}")
     if not any(name.endswith(".gguf") for name in files):
         return None
     with hub.open_gguf(hub_id) as stream:

@@ -9,9 +9,6 @@ from warnings import catch_warnings, simplefilter
 from kvcalc.errors import MissingExtraError, SourceError, quote
 from kvcalc.readers.table import Table, header_of, text_of
 
-MAX_TEXT = 32_767
-"""The most characters of a spreadsheet's cell (Excel specifications and limits)."""
-
 
 def workbook(file: BinaryIO, path: Path | None) -> Table:
     """Read the values of the first sheet; a formula without a calculated one is itself: =A2*2.
@@ -59,7 +56,6 @@ def _rows(
             for place, cell in enumerate(written):
                 if (number, place + 1) in lacking:
                     texts[place] = str(getattr(cell, "text", cell))
-            _refuse_long(texts, number, path)
             yield number, texts
     except SourceError:
         raise
@@ -78,13 +74,3 @@ def _first_sheet(
     sheet.reset_dimensions()  # other writers append rows and leave what it says of its size
     rows: Iterator[Sequence[Any]] = sheet.iter_rows(values_only=True)
     return rows
-
-
-def _refuse_long(texts: list[str], number: int, path: Path | None) -> None:
-    for text in texts:
-        if len(text) > MAX_TEXT:
-            raise SourceError.of(
-                path,
-                f"row {number:,}: found a text of {len(text):,} characters, expected at most the "
-                f"{MAX_TEXT:,} of a spreadsheet's cell",
-            )

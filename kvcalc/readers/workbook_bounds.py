@@ -24,6 +24,14 @@ MAX_ROWS = 1_048_576
 MAX_OTHER_ELEMENTS = 2**18
 """The most elements of a part beside its cells and its texts: a library holds them all at once."""
 MAX_DEPTH = 64
+MAX_TAGS = 6 * 2**20
+"""The most tags of a workbook: a million and a half of cells with values, scanned in seconds."""
+MAX_TAG_BYTES = 2**18
+"""The most bytes of one tag, past any list of cells in an attribute: a parser begins again at its
+start with every piece that it gets."""
+MAX_TEXT = 32_767
+"""The most characters of a spreadsheet's cell (Excel specifications and limits)."""
+MAX_OTHER_TEXT = 2**22
 MAX_UNCALCULATED = 100_000
 ENTRY = b"PK\x01\x02"
 """What each entry of a zip file's directory begins with (APPNOTE.TXT 4.3.12)."""
@@ -46,8 +54,9 @@ def uncalculated(file: BinaryIO, path: Path | None) -> set[tuple[int, int]]:
         with ZipFile(file) as archive:
             _refuse_sizes(archive.infolist(), path)
             found: set[tuple[int, int]] = set()
+            tags = 0
             for part in archive.infolist():
-                _Part(part, path, found).scan(archive)
+                tags = _Part(part, path, found).scan(archive, tags)
     except SourceError:
         raise
     except Exception as error:  # zipfile and zlib: no class in common
@@ -78,21 +87,31 @@ class _Part:
     def __init__(self, info: ZipInfo, path: Path | None, found: set[tuple[int, int]]) -> None:
         self._info, self._path, self._uncalculated = info, path, found
         self._depth = self._others = self._row = self._column = 0
-        self._in_row = self._formula = self._in_value = self._value = False
+        self._in_row = self._formula = self._in_value = self._value = self._shared = False
+        self._length = 0
         self._parser = ParserCreate(namespace_separator=" ")
 
-    def scan(self, archive: ZipFile) -> None:
-        """Scan to the end, or to what is no XML."""
+    def scan(self, archive: ZipFile, tags: int) -> int:
+        """Scan to the end, or to what is no XML; count the tags on from those before it."""
         parser = self._parser
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
         parser.StartDoctypeDeclHandler = self._refuse_document_type
+        fed = 0
         with archive.open(self._info) as file:
             try:
                 while piece := file.read(PIECE):
+                    fed += len(piece)
+                    tags += piece.count(b"<")
+                    if tags > MAX_TAGS:
+                        raise self._refused(f"found over {MAX_TAGS:,} tags with it; write .csv")
                     parser.Parse(piece, False)
+                    if fed - parser.CurrentByteIndex > MAX_TAG_BYTES:
+                        raise self._refused(f"found a tag of over {MAX_TAG_BYTES:,} bytes")
             except ExpatError:  # a picture; if it is needed, the library says what is wrong
                 pass
+        return tags
 
     def _refused(self, why: str) -> SourceError:
         return SourceError.of(self._path, f"part {quote(self._info.filename)}: {why}")
@@ -105,13 +124,17 @@ class _Part:
         if self._depth > MAX_DEPTH:
             raise self._refused(f"found more than {MAX_DEPTH} elements inside each other")
         name = name.rpartition(" ")[2]
+        if not self._shared and (not self._in_row or self._depth == 4):
+            self._length = 0
         if self._in_row:
             self._start_in_row(name, attributes)
         elif name == "row" and self._depth == 3:  # worksheet, sheetData, row
             self._in_row = True
             self._row = self._next("row", self._row, attributes.get("r"), MAX_ROWS)
             self._column = 0
-        elif name not in ("si", "r", "t"):  # texts that sheets share, which are kept as texts
+        elif name in ("si", "r", "t"):  # texts that sheets share, which are kept as texts
+            self._shared |= name == "si" and self._depth == 2
+        else:
             self._others += 1
             if self._others > MAX_OTHER_ELEMENTS:
                 raise self._refused(
@@ -126,12 +149,15 @@ class _Part:
             self._value = attributes.get("t") == "str"  # whose value may be empty
         elif name == "f":
             self._formula = True
-            self._parser.CharacterDataHandler = self._text
         else:
             self._in_value = name == "v"
 
-    def _text(self, _: str) -> None:
+    def _text(self, text: str) -> None:
         self._value |= self._in_value
+        self._length += len(text)
+        most = MAX_TEXT if self._in_row or self._shared else MAX_OTHER_TEXT
+        if self._length > most:
+            raise self._refused(f"found a text of over {most:,} characters")
 
     def _end_of_cell(self) -> None:
         if self._formula and not self._value:
@@ -142,7 +168,6 @@ class _Part:
                     "save it in a spreadsheet program"
                 )
         self._formula = self._in_value = False
-        self._parser.CharacterDataHandler = None
 
     def _next(self, what: str, last: int, found: str | int | None, most: int) -> int:
         """Take the number of a row or column, by default the next: they rise, up to the most."""
@@ -162,6 +187,8 @@ class _Part:
             self._end_of_cell()
         elif self._depth == 3:
             self._in_row = False
+        elif self._depth == 2:
+            self._shared = False
         self._depth -= 1
 
 

@@ -135,6 +135,8 @@ REFUSED = {
     "no tokens": ('{"t": 0, "prompt": [], "output": []}', "found no tokens"),
     "no run": ('{"t": 0, "prompt": [[1, -2]], "output": []}', "how many"),
     "too many tokens": ('{"t": 0, "prompt": [[1, 2000000000]], "output": []}', "more than"),
+    "too many lists": (f'{{"prompt_token_ids": [{"[]," * 2**19}1]}}', "524,290 lists and objects"),
+    "too long a line": ("1" * (2**23 + 1), "found a line of over 8,388,608 characters"),
     "no time": ('{"t": "now", "prompt": [[1, 2]], "output": []}', "expected a time in ms"),
 }
 
@@ -143,7 +145,7 @@ REFUSED = {
 def test_what_is_no_request_is_named_with_its_line(line: str, why: str, tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
     file.write_text(line + "\n")
-    with pytest.raises(kvcalc.SourceError, match="line 1: ") as caught:
+    with pytest.raises(kvcalc.SourceError, match=r"line 1: |a line of") as caught:
         kvcalc.replay(kvcalc.load("llama-3.1-8b"), file)
     assert why in str(caught.value)
 

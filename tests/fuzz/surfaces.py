@@ -15,9 +15,11 @@ import openpyxl
 import kvcalc
 from kvcalc.engines import ENGINES, find, server_reader
 from kvcalc.model import Model
-from kvcalc.readers import gguf, huggingface, preset, safetensors
+from kvcalc.readers import gguf, huggingface, line_files, preset, safetensors
 from tests.fuzz.mutators import VALUES
 from tests.readers.test_gguf import write as write_gguf
+from tests.readers.test_line_files import COMPOSE, DEPLOYMENT, LISTED
+from tests.readers.test_metrics import SGLANG, VLLM
 
 ROOT = Path(__file__).parents[2]
 ORACLES = ROOT / "tests" / "oracles"
@@ -65,7 +67,7 @@ def _preset(content: bytes, random: Random) -> None:
 
 
 def _safetensors(content: bytes, _: Random) -> None:
-    safetensors.read_header(BytesIO(content), "model.safetensors")
+    list(safetensors.read_header(BytesIO(content), "model.safetensors"))
 
 
 @cache
@@ -89,6 +91,14 @@ def _trace(content: bytes, random: Random) -> None:
     name = "trace.jsonl" if content.lstrip()[:1] == b"{" else "trace.csv"
     prefix = random.random() < 0.3
     kvcalc.trace(_model(), _file(name, content), prefix=prefix, **RATES)
+
+
+def _replay(content: bytes, _: Random) -> None:
+    kvcalc.replay(_model(), _file("replay.jsonl", content), blocks=64)
+
+
+def _manifest(content: bytes, _: Random) -> None:
+    server_reader.read(line_files.read(str(_file("compose.yaml", content))))
 
 
 def _line(content: bytes, _: Random) -> None:
@@ -136,6 +146,10 @@ def _headers() -> list[bytes]:
     return [len(text).to_bytes(8, "little") + text]
 
 
+def _metrics() -> list[bytes]:
+    return [VLLM.format(0.5).encode(), SGLANG.format(0.25).encode()]
+
+
 def _lines() -> list[bytes]:
     table = json.loads((ORACLES / "command_lines.json").read_text())
     return [text.encode() for text in _texts(table) if len(text) > 20]
@@ -153,12 +167,19 @@ SURFACES = {
     "gguf": Surface(_ggufs, _gguf),
     "presets": Surface(lambda: _files("presets/models/*.toml"), _preset),
     "safetensors": Surface(_headers, _safetensors),
-    "logs": Surface(lambda: _files("tests/oracles/logs/*.log", most=6_000), _log),
+    "logs": Surface(lambda: [*_files("tests/oracles/logs/*.log", most=6_000), *_metrics()], _log),
     "plans": Surface(lambda: _files("tests/oracles/plan.csv", most=2_000), _plan),
     "workbooks": Surface(_workbooks, _workbook),
     "traces": Surface(lambda: _files("tests/oracles/traces/*.*", most=2_000), _trace),
     "settings": Surface(lambda: VALUES, _settings),
+    "replays": Surface(
+        lambda: _files("tests/oracles/traces/replay/*.jsonl", "tests/oracles/traces/*.jsonl"),
+        _replay,
+    ),
     "lines": Surface(_lines, _line),
+    "manifests": Surface(
+        lambda: [COMPOSE.encode(), LISTED.encode(), DEPLOYMENT.encode()], _manifest
+    ),
 }
 
 warnings.simplefilter("ignore")

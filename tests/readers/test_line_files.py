@@ -92,13 +92,21 @@ def test_a_file_is_told_by_its_name(text: str, file: bool) -> None:
     assert names_a_file(text) == file
 
 
+ALIASES = f"a: &a [{', '.join('x' * 200)}]\nb: &b [{', '.join(['*a'] * 200)}]\n"
+"""A list of 200 lists of 200, the lists by an alias."""
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ("a:\n  [", "not YAML from line 2 on"),
         ("a: 1", "found no container with an image or a command"),
-        ("x" * 1_000_001, "found more than 1,000,000 bytes"),
+        ("x" * (2**18 + 1), "found more than 262,144 bytes"),
         ("a: " * 500 + "[" * 2000, "not YAML"),
+        ("\x01", "not YAML"),
+        ("a: &a [*a]", "not YAML"),
+        (f"{ALIASES}c: *b\n", "found 80,607 keys and values, expected at most 50,000"),
+        (ALIASES, "found no container with an image or a command"),
     ],
 )
 def test_a_file_without_a_container_is_one_sentence(

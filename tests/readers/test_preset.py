@@ -161,6 +161,18 @@ def test_a_repeated_pattern_is_said_once() -> None:
             id="a string for a number",
         ),
         pytest.param(
+            "num_layers = 4",
+            f"num_layers = 4\n{'a.' * 65}a = 1",
+            r"line \d+: found 65 dots, expected at most 64$",
+            id="tables in tables",
+        ),
+        pytest.param(
+            "num_layers = 4",
+            f"num_layers = {'1' * 4_301}",
+            r"not TOML \('Exceeds the limit",
+            id="digits",
+        ),
+        pytest.param(
             "num_layers = 4", "num_layers = 4.0", r"num_layers: found 4\.0, exp", id="a float"
         ),
         pytest.param("num_layers = 4", "num_layers = true", r"num_layers: found True", id="a bool"),

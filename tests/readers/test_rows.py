@@ -8,7 +8,6 @@ import openpyxl
 import pytest
 
 from kvcalc.errors import KvcalcError
-from kvcalc.readers import workbook as readers_workbook
 from kvcalc.readers import workbook_bounds
 from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import MAX_COLUMNS
@@ -130,7 +129,15 @@ BOUNDS = {
     "no cell's place": ('<row r="2"><c r="12"/></row>', "found a column 0 after 0"),
     "text": (
         f'<row r="2"><c t="str"><v>{"".join(map(str, range(8_000)))}</v></c></row>',
-        "row 2: found a text of 30,890 characters",
+        "part 'xl/worksheets/sheet1.xml': found a text of over 30,889 characters",
+    ),
+    "shared": (
+        f'<row r="2"><c t="str"><is>{"<r><t>0123456789</t></r>" * 3_089}</is></c></row>',
+        "found a text of over 30,889 characters",
+    ),
+    "tag": (
+        f'<row r="2" {" ".join(f"a{n}={chr(39) * 2}" for n in range(40_000))}/>',
+        "found a tag",
     ),
     "depth": (f'<row r="2">{"<x>" * 62}{"</x>" * 62}</row>', "found more than 64 elements inside"),
 }
@@ -141,7 +148,7 @@ def test_a_workbook_is_within_a_spreadsheets_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     rows, sentence = BOUNDS[name]
-    monkeypatch.setattr(readers_workbook, "MAX_TEXT", 30_889)
+    monkeypatch.setattr(workbook_bounds, "MAX_TEXT", 30_889)
     with pytest.raises(KvcalcError) as caught:
         read(workbook(tmp_path / "plan.xlsx", HEADER + rows))
     assert sentence in str(caught.value)
@@ -170,6 +177,7 @@ def test_a_document_type_and_many_other_elements_are_refused(
         ("UNMEASURED_BYTES", 2**10, "found 50,000 bytes when unpacked from [0-9]+, expected at"),
         ("MAX_PACKED_BYTES", 2**10, "found more than 1,024 bytes"),
         ("MAX_PARTS", 3, "parts, expected at most 3"),
+        ("MAX_TAGS", 100, "found over 100 tags with it; write .csv"),
         ("MAX_UNCALCULATED", 0, "found more than 0 formulas that were never calculated"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvcalc.errors import KvcalcError
+from kvcalc.readers import tokens
 from kvcalc.readers.tokens import converted, count_tokens
 
 WORDS = json.dumps(
@@ -74,6 +75,30 @@ def test_a_text_is_counted_whole_and_without_padding(folder: Path) -> None:
 def test_a_tokenizer_that_fails_is_refused(folder: Path, part: str, value: object) -> None:
     (folder / "tokenizer.json").write_text(json.dumps({**json.loads(WORDS), part: value}))
     with pytest.raises(KvcalcError, match=r"tokenizer\.json.*: no tokenizer"):
+        count_tokens(folder / "report.txt", str(folder))
+
+
+def test_a_tokenizer_and_a_text_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = WORDS.count(",") + WORDS.count("{") + WORDS.count("[")
+    monkeypatch.setattr(tokens, "MAX_PARTS", parts)
+    assert count_tokens(folder / "report.txt", str(folder)) == 4
+    monkeypatch.setattr(tokens, "MAX_PARTS", parts - 1)
+    with pytest.raises(KvcalcError, match=f"found {parts} members, expected at most {parts - 1}"):
+        count_tokens(folder / "report.txt", str(folder))
+    for bound in ("MAX_TOKENIZER_BYTES", "MAX_TEXT_BYTES"):
+        monkeypatch.setattr(tokens, bound, 10)
+        with pytest.raises(KvcalcError, match="larger than the 10 bytes expected of such a file"):
+            count_tokens(folder / "report.txt", str(folder))
+
+
+def test_a_text_is_checked_in_pieces_that_cut_its_characters(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PIECE", 1)
+    (folder / "report.txt").write_text("one \U0001f600")
+    assert count_tokens(folder / "report.txt", str(folder)) == 2
+    (folder / "report.txt").write_bytes("one \U0001f600".encode()[:-1])
+    with pytest.raises(KvcalcError, match="expected UTF-8 text"):
         count_tokens(folder / "report.txt", str(folder))
 
 

@@ -11,7 +11,7 @@ from gguf import GGMLQuantizationType, GGUFWriter
 
 from kvcalc.errors import KvcalcError
 from kvcalc.parameters.ggml_types import BLOCKS
-from kvcalc.readers import load
+from kvcalc.readers import load, safetensors
 from kvcalc.readers.gguf.tensors import TYPES, read_tensors
 from kvcalc.readers.huggingface import reading_of
 from kvcalc.readers.safetensors import INDEX
@@ -93,11 +93,23 @@ def test_a_folder_without_weights_counts_parameters(tmp_path: Path) -> None:
         header({"a": {"dtype": 3, "shape": [1], "data_offsets": [0, 1]}}),
         header({"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0]}}),
         struct.pack("<Q", 100_000) + b"[" * 100_000,
+        header({"a": tensor("BF16", [1], 2)}).replace(b"{", b'{"a": 1, ', 1)[:-1] + b"}",
     ],
 )
 def test_a_hostile_header_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(KvcalcError, match=r"model\.safetensors"):
+        read_weights(str(tmp_path), MODEL)
+
+
+def test_an_index_past_its_bound_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length = (tmp_path / INDEX).write_text(json.dumps({"metadata": {"total_size": 123}}))
+    monkeypatch.setattr(safetensors, "MAX_INDEX_BYTES", length)
+    assert read_weights(str(tmp_path), MODEL).bytes == 123
+    monkeypatch.setattr(safetensors, "MAX_INDEX_BYTES", length - 1)
+    with pytest.raises(KvcalcError, match=f"larger than the {length - 1} bytes expected of an ind"):
         read_weights(str(tmp_path), MODEL)
 
 

@@ -25,7 +25,7 @@ from kvcalc.formula.expression import (
     rounded_up,
     variables_of,
 )
-from kvcalc.formula.languages.language import Written, refuse_dialect
+from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
 
 MAX_EXACT = 2**53
 MAX_DIVIDED = 2**47
@@ -99,5 +99,5 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
         )
     return Written(
         text,
-        "exact for positive ints while the result is at most 2^53 and what is divided below 2^47",
+        f"{POSITIVE} while the result is at most 2^53 and what is divided below 2^47",
     )

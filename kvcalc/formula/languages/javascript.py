@@ -17,7 +17,12 @@ from kvcalc.formula.expression import (
     render,
     variables_of,
 )
-from kvcalc.formula.languages.language import Written, may_divide_below_zero, refuse_dialect
+from kvcalc.formula.languages.language import (
+    POSITIVE,
+    Written,
+    may_divide_below_zero,
+    refuse_dialect,
+)
 from kvcalc.formula.languages.python import refuse_no_identifiers
 
 RESERVED = re.compile(
@@ -81,5 +86,5 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
         text = f"const {', '.join(used)}; {text}"
     return Written(
         f"({', '.join(taken)}) => {{ {text} }}",
-        "exact for positive ints, whatever the sizes, as BigInt",
+        f"{POSITIVE}, whatever the sizes, as BigInt",
     )

@@ -10,6 +10,9 @@ from kvcalc.formula.expression import Value, variables_of
 ANY_AMOUNT = Bounds(1, 2**40)
 """The bounds of a variable when checking whether a part may be negative."""
 
+POSITIVE = "exact for positive ints (0, negatives, fractions and booleans are not refused)"
+"""How far a text is to be trusted that cannot see its amounts; `Formula` itself refuses those."""
+
 NAMED = {"context": "context", "sequences": "sequences"}
 """The variables that keep their own names if no others are given."""
 

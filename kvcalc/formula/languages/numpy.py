@@ -1,4 +1,4 @@
-"""A formula over NumPy's int64 arrays, as Python source."""
+"""A formula over arrays of whole numbers, made int64 by NumPy, as Python source."""
 
 from collections.abc import Mapping
 
@@ -40,9 +40,12 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_dialect("numpy", dialect)
     taken = [names[name] for name in names if name in variables_of(expression)]
     refuse_no_identifiers(taken)
-    target = NUMPY._replace(variable=names.__getitem__)
+    # A ufunc gives the kind of array that it is given, and refuses fractions.
+    target = NUMPY._replace(
+        variable=lambda name: f"numpy.positive({names[name]}, dtype=numpy.int64)"
+    )
     return Written(
         f"lambda {', '.join(taken)}: {render(expression, target)}",
-        "exact for int64 arrays of positive ints while every part is below 2^63: "
-        "NumPy wraps silently past it",
+        "exact for positive ints (0, negatives and booleans are not refused) while every part is "
+        "below 2^63: NumPy wraps silently past it",
     )

@@ -15,7 +15,7 @@ from kvcalc.formula.expression import (
     render,
     rounded_up,
 )
-from kvcalc.formula.languages.language import Written, refuse_dialect
+from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
 from kvcalc.formula.languages.nulls import not_strict
 
 
@@ -51,5 +51,5 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_dialect("polars", dialect)
     return Written(
         source(expression, names),
-        "exact for positive ints while every part is below 2^63: Polars wraps silently past it",
+        f"{POSITIVE} while every part is below 2^63: Polars wraps silently past it",
     )

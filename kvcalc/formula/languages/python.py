@@ -5,7 +5,7 @@ from keyword import iskeyword
 
 from kvcalc.errors import RequestError, quote
 from kvcalc.formula.expression import PYTHON, Value, render, variables_of
-from kvcalc.formula.languages.language import Written, refuse_dialect
+from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
 
 CALLED = {"min", "max", "numpy"}
 """Names that the text itself uses, so no variable may have them."""
@@ -22,7 +22,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     refuse_no_identifiers(taken)
     target = PYTHON._replace(variable=names.__getitem__)
     text = f"lambda {', '.join(taken)}: {render(expression, target)}"
-    return Written(text, "exact for positive ints, whatever the sizes")
+    return Written(text, f"{POSITIVE}, whatever the sizes")
 
 
 def refuse_no_identifiers(names: list[str]) -> None:

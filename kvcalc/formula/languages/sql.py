@@ -22,7 +22,7 @@ from kvcalc.formula.expression import (
     render,
     rounded_up,
 )
-from kvcalc.formula.languages.language import NAMED, Written, may_divide_below_zero
+from kvcalc.formula.languages.language import NAMED, POSITIVE, Written, may_divide_below_zero
 from kvcalc.formula.languages.nulls import not_strict
 from kvcalc.spelling import spelled, unknown
 
@@ -196,6 +196,4 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     dialect = dialect_of(dialect or "duckdb")
     text = render_sql(expression, dialect, names)
     own = DIALECTS[dialect]
-    return Written(
-        text, f"exact for positive ints while every part is below {own.limit}; {own.overflow}"
-    )
+    return Written(text, f"{POSITIVE} while every part is below {own.limit}; {own.overflow}")

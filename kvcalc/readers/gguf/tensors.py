@@ -6,7 +6,7 @@ from kvcalc.parameters.ggml_types import BLOCKS
 from kvcalc.parameters.stored import Stored
 from kvcalc.readers.gguf.metadata import Source, Stream, read_head
 
-MAX_TENSORS = 2**20
+MAX_TENSORS = 2**16
 MAX_NAME_BYTES = 2**10
 MAX_DIMENSIONS = 4
 MAX_ELEMENTS = 2**44

@@ -17,8 +17,11 @@ from kvcalc.readers.traces.formats import FORMATS, UNITS_US
 from kvcalc.readers.traces.rows import MAX_TOKENS
 from kvcalc.readers.traces.table import paths
 
-MAX_LINE = 2**26
-"""The most characters of a line."""
+MAX_LINE = 8 * 2**20
+"""The most characters of a line: a million token ids one by one."""
+
+MAX_LISTS = 2**19
+"""The most lists and objects in a line, as each takes many times the memory of its text."""
 
 MAX_ID = 2**62
 """The largest token id, or id of a block."""
@@ -68,6 +71,8 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _request(line: str, new: int) -> Request:
+    if (lists := line.count("[") + line.count("{")) > MAX_LISTS:
+        raise _UnreadError(f"found {lists:,} lists and objects, expected at most {MAX_LISTS:,}")
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

@@ -28,6 +28,8 @@ WRONG = (
 )
 """Why a row is bad; start and life are nanoseconds, read and wrote are counts as doubles."""
 
+QUOTE = "found a quote that does not close in its cell, in"
+
 ROUNDED = "[0-9]{16,}[.]"
 """An id that was a floating-point number past 2^53, so that others may have become the same."""
 
@@ -68,12 +70,18 @@ class RequestRows:
         )[0][0]
         return int(nulls) + len(self.source.rejects())
 
-    def refuse(self) -> None:
-        """Name the first bad row.
+    def refuse(self, *, unless_skipped: bool) -> None:
+        """Name the first bad row, or the first that cannot be skipped.
 
         Raises:
-            SourceError: always; the sentence gives the line and its content.
+            SourceError: there is one; the sentence gives the line and its content.
         """
+        rejects = self.source.rejects()
+        if unless_skipped:
+            # How many rows a quote took along nobody can say.
+            rejects = [one for one in rejects if one.runs_on]
+            if not rejects:
+                return
         values = ", ".join(
             f"{_quoted(column)}::VARCHAR"
             for question, column in self.form.columns.items()
@@ -81,16 +89,16 @@ class RequestRows:
         )
         self.source.run("SET preserve_insertion_order = true")
         numbered = self._values(f", concat_ws(', ', {values}) AS told, row_number() OVER () AS row")
-        rejects = self.source.rejects()
         found = [
             (self.source.line_of(row), why, told)
             for row, why, told in self.source.run(
                 f"SELECT row, {WRONG}, told FROM ({numbered}) WHERE {WRONG} IS NOT NULL "
                 "ORDER BY row LIMIT 1"
             )
+            if not unless_skipped
         ]
         width = f"found no row of {len(self.source.types)} columns in"
-        found += [(one.line, width, one.text) for one in rejects]
+        found += [(one.line, QUOTE if one.runs_on else width, one.text) for one in rejects]
         line, why, told = min(found)
         unit = "row" if self.source.kind == "parquet" else "line"
         raise SourceError.of(self.source.path, f"{unit} {line:,}: {why} {quote(told, 200)}")

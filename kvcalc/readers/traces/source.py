@@ -1,25 +1,17 @@
 """One file of a trace: how DuckDB scans it, its columns, and the line of each row."""
 
 import csv
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.errors import SourceError, first_line, quote
 from kvcalc.readers.traces.durations import KEY, durations
+from kvcalc.readers.traces.text_file import TextFile
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-MAX_LINE = 2**20
-"""The most characters of a line that are read to find the columns."""
-
-SAMPLED_LINES = 1000
 
 PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -31,11 +23,16 @@ PACKED = {
 """How files of other programs begin (RFC 8878, the formats' own pages), and the program."""
 
 
+UNCLOSED = "UNQUOTED VALUE"
+"""DuckDB's word for a quote that ends elsewhere than its cell, or nowhere."""
+
+
 class Reject(NamedTuple):
-    """A line of a CSV file that does not have as many columns as the header."""
+    """A line of a CSV file that is no row; `runs_on` if a quote takes lines after it along."""
 
     line: int
     text: str
+    runs_on: bool
 
 
 class Source:
@@ -57,8 +54,8 @@ class Source:
         )
         self._text = f"'{_escaped(escape(str(path)))}'"
         self._text += ", compression='gzip'" if self.packed else ""
-        if self.packed:
-            self._check_packed()
+        if self.kind != "parquet":
+            self._file = TextFile(path, packed=self.packed, is_csv=self.kind == "csv")
         self.types = self._types()
         self.durations = self._durations()
         """Nanoseconds in one unit of each column of a Parquet file that is a duration."""
@@ -80,12 +77,6 @@ class Source:
                     self.path, f"is packed by {program}, expected a plain file or one of gzip"
                 )
 
-    def _check_packed(self) -> None:
-        """Unpack a gzip file once to verify its checksum, which DuckDB ignores."""
-        with self._opened() as file:
-            while file.read(MAX_LINE):
-                pass
-
     def scan(self) -> str:
         """The table function that reads the file; a bad line of JSONL becomes a row of nulls."""
         if self.kind == "parquet":
@@ -105,10 +96,8 @@ class Source:
 
     def _types(self) -> dict[str, str]:
         """The file's columns, for text those in its first lines; an empty JSONL file has none."""
-        if self.kind == "csv":
-            return dict.fromkeys(self._header(), "VARCHAR")
         if self.kind != "parquet":
-            return dict.fromkeys(self._keys(), "VARCHAR")
+            return dict.fromkeys(self._file.columns(), "VARCHAR")
         return {row[0]: row[1] for row in self.run(f"DESCRIBE SELECT * FROM {self.scan()}")}
 
     def _durations(self) -> dict[str, int]:
@@ -117,51 +106,17 @@ class Source:
         query = f"SELECT value FROM parquet_kv_metadata({self._text}) WHERE key = '{KEY}'::BLOB"
         return {name: unit for row in self.run(query) for name, unit in durations(row[0]).items()}
 
-    def _keys(self) -> dict[str, None]:
-        """The keys of the objects in the first lines, in their order."""
-        keys: dict[str, None] = {}
-        lines = 0
-        with self._opened() as file:
-            while lines < SAMPLED_LINES and (line := file.readline(MAX_LINE)):
-                lines += 1
-                with suppress(ValueError, RecursionError):
-                    found = json.loads(line)
-                    keys |= dict.fromkeys(found if isinstance(found, dict) else ())
-        if lines and not keys:
-            raise SourceError.of(
-                self.path, "found no JSON object in a line, expected one per line and no array"
-            )
-        return keys
-
-    def _header(self) -> list[str]:
-        with self._opened() as file:
-            line = file.readline(MAX_LINE)
-        header = next(csv.reader([line.removeprefix("\ufeff")]), [])
-        # A column without a name, as an index that pandas writes, is not asked for.
-        header = [name or f"(column {place})" for place, name in enumerate(header, 1)]
-        if not header or len(set(header)) != len(header) or not line.endswith("\n"):
-            raise SourceError.of(self.path, "found no line of distinct columns, expected a header")
-        return header
-
-    @contextmanager
-    def _opened(self) -> "Iterator[IO[str]]":
-        opened = gzip.open if self.packed else open
-        try:
-            with opened(self.path, "rt", encoding="utf-8", errors="replace", newline="") as file:
-                yield file
-        except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-            raise SourceError.of(self.path, f"cannot be read ({quote(str(error))})") from None
-
     def rejects(self) -> list[Reject]:
         """The lines of a CSV file that scans have rejected, each once."""
         if self.kind != "csv":
             return []
         found = self.run(
-            "SELECT line, any_value(csv_line) FROM reject_errors JOIN reject_scans "
-            "USING (scan_id, file_id) WHERE file_path = ? GROUP BY line ORDER BY line",
-            [str(self.path)],
+            "SELECT line, any_value(csv_line), bool_or(error_type = ?) FROM reject_errors JOIN "
+            "reject_scans USING (scan_id, file_id) WHERE file_path = ? GROUP BY line ORDER BY line",
+            [UNCLOSED, str(self.path)],
         )
-        return [Reject(line, (text or "").strip()) for line, text in found]
+        told = [(line, (text or "").strip(), unclosed) for line, text, unclosed in found]
+        return [Reject(line, text, unclosed and "\n" in text) for line, text, unclosed in told]
 
     def line_of(self, row: int) -> int:
         """The line on which a row ends; DuckDB numbers rows without blank and rejected lines.
@@ -170,7 +125,7 @@ class Source:
         """
         if self.kind == "parquet":
             return row
-        with self._opened() as file:
+        with self._file.opened() as file:
             if self.kind == "csv":
                 reader = csv.reader(file, strict=True)
                 width = len(next(reader))

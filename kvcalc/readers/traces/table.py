@@ -104,8 +104,8 @@ def load(
             )
         rows = RequestRows(source, form, service, with_blocks)
         found = rows.insert()
-        if found and not skip_bad:
-            rows.refuse()
+        if found:
+            rows.refuse(unless_skipped=skip_bad)
         bad += found
         modelled |= not dated
         block_tokens = max(block_tokens, form.block_tokens)

@@ -56,7 +56,8 @@ def by_python(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answer
 def by_numpy(value: Value, names: Sequence[str], rows: Sequence[Row]) -> Answers:
     function = eval(numpy_target.written(value, same(names), None).text, {"numpy": numpy})
     taken = function.__code__.co_varnames
-    arrays = [numpy.array([row[name] for row in rows], dtype=numpy.int64) for name in taken]
+    columns = [[row[name] for row in rows] for name in taken]
+    arrays = [numpy.array(column, numpy.min_scalar_type(max(column))) for column in columns]
     answer = numpy.ma.array(function(*arrays)).tolist()
     return answer if isinstance(answer, list) else [answer] * len(rows)
 

@@ -4,6 +4,8 @@ import json
 import sqlite3
 
 import duckdb
+import numpy
+import pandas
 import polars
 import pytest
 import sqlglot
@@ -218,3 +220,18 @@ def test_a_cells_limit_is_kept() -> None:
 def test_json_names_are_not_needed_for_constants() -> None:
     assert "window" not in written(VLLM, "sql").text
     assert json.loads(json.dumps(written(VLLM, "text").text)).endswith("* sequences")
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "Int32"])
+def test_numpy_counts_in_64_bits_whatever_it_is_given_and_takes_no_fraction(dtype: str) -> None:
+    function = eval(written(VLLM, "numpy").text, {"numpy": numpy})
+    frame = pandas.DataFrame(
+        {"context": [8192, 262144], "sequences": [64, 3]}, ["a", "b"], dtype=dtype
+    )
+    found = function(frame["context"], frame["sequences"])
+    assert (found.to_list(), list(found.index)) == (
+        [VLLM(8192, sequences=64), VLLM(262144, sequences=3)],
+        ["a", "b"],
+    )
+    with pytest.raises(TypeError):
+        function(frame["context"].astype("float64"), 1)

@@ -12,6 +12,7 @@ import pytest
 
 from kvcalc.answers.traces.prefix import share
 from kvcalc.errors import KvcalcError
+from kvcalc.readers.traces import text_file
 from kvcalc.readers.traces.durations import durations
 from kvcalc.readers.traces.rows import MAX_NANOSECONDS
 from kvcalc.readers.traces.service import Service, rate
@@ -190,6 +191,45 @@ def test_bad_rows_are_counted_where_asked(
 ) -> None:
     found, rows = loaded(tmp_path / name, text, skip_bad=True)
     assert (found.bad_rows, found.requests, len(rows)) == (bad, 1, 1)
+
+
+STRAY = f'{CSV}1,1,1\n"2,1,1\n3,1,1\n4,1,1\n'
+"""A quote that takes all lines after it into its cell."""
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_quote_that_takes_lines_along_is_never_skipped(tmp_path: Path, skip_bad: bool) -> None:
+    with pytest.raises(KvcalcError, match="line 3: found a quote that does not close in its cell"):
+        loaded(tmp_path / "t.csv", STRAY, skip_bad=skip_bad)
+
+
+WIDE = ",".join(map(str, range(text_file.MAX_COLUMNS - 2)))
+LONG = f"{CSV}1,1,1\n{'1' * 2 * text_file.MAX_CSV_LINE},1,1\n1,1,1\n"
+KEYS = ",".join(f'"{key}":0' for key in range(text_file.MAX_COLUMNS - 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("t.csv", f"{CSV.strip()},{WIDE}\n", "found 4,097 columns, expected at most 4,096"),
+        ("t.jsonl", f"{MOONCAKE.strip()[:-1]},{KEYS}}}\n", "found 4,098 columns, expected at most"),
+        ("t.csv", LONG, "found a line of more than 2,097,152 bytes, expected rows"),
+        ("t.csv.gz", gzip.compress(LONG.encode()), "found a line of more than 2,097,152 bytes"),
+        (
+            "t.csv",
+            f"{'a' * 2**18},b\n",
+            "cannot be read ('field larger than field limit (131072)')",
+        ),
+    ],
+    ids=["columns", "keys", "line", "packed line", "name"],
+)
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_what_is_past_a_bound_is_never_skipped(
+    tmp_path: Path, name: str, text: str | bytes, sentence: str, skip_bad: bool
+) -> None:
+    with pytest.raises(KvcalcError) as caught:
+        loaded(tmp_path / name, text, skip_bad=skip_bad)
+    assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "text"), [("t.csv", CSV), ("t.jsonl", "")])
