@@ -43,7 +43,6 @@ def _printable(text: str) -> str:
 
 EXPECTED = {
     "bool_parsing": "True or False",
-    "float_parsing": "a number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_parsing_size": "a whole number of fewer digits",

@@ -1,6 +1,7 @@
 """Every public function refuses what is no argument of it: one kind of error, with its name."""
 
 import inspect
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines import ENGINES, find
 
 MODEL = kvcalc.load("k-exaone-236b-a23b")
 LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
@@ -98,3 +100,38 @@ def test_amounts_of_five_thousand_digits_are_refused_in_every_call() -> None:
                 ask(**given)
     with pytest.raises(kvcalc.RequestError, match="block_size: found an integer of 16610 bits"):
         kvcalc.cost(MODEL, "vllm", block_size=10**5_000)
+
+
+EXPECTED_OF_SETTINGS: dict[str, tuple[str, str, object, str]] = {
+    "bool_parsing": ("vllm", "enforce_eager", "perhaps", "found 'perhaps', expected True or False"),
+    "int_from_float": ("vllm", "block_size", 16.5, "found 16.5, expected a whole number"),
+    "int_parsing": ("vllm", "block_size", "x", "found 'x', expected a whole number"),
+    "int_parsing_size": ("vllm", "block_size", "9" * 5_000, "a whole number of fewer digits"),
+}
+"""What is said of a setting, by the kind of error that pydantic has for it."""
+
+
+@pytest.mark.parametrize("kind", EXPECTED_OF_SETTINGS)
+def test_what_is_expected_of_a_setting_is_said_in_our_words(kind: str) -> None:
+    engine, name, value, sentence = EXPECTED_OF_SETTINGS[kind]
+    settings: Any = find(engine).settings
+    with pytest.raises(kvcalc.KvcalcError) as caught:
+        settings(**{name: value})
+    assert str(caught.value).startswith(f"{name}: found")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_settings_that_are_none_are_a_sentence(engine: str) -> None:
+    """Of the class itself and through a cost; a field that takes the value takes it."""
+    settings: Any = find(engine).settings
+    said = []
+    for name in settings.model_fields:
+        for value in (*WRONG, *HUGE):
+            for ask in (settings, partial(kvcalc.cost, MODEL, engine)):
+                try:
+                    ask(**{name: value})
+                except kvcalc.KvcalcError as error:
+                    said.append(str(error))
+    assert said
+    assert all(map(str.isprintable, said))
