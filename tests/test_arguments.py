@@ -125,10 +125,11 @@ def test_what_is_expected_of_a_setting_is_said_in_our_words(kind: str) -> None:
 def test_settings_that_are_none_are_a_sentence(engine: str) -> None:
     """Of the class itself and through a cost; a field that takes the value takes it."""
     settings: Any = find(engine).settings
+    cost: Any = partial(kvcalc.cost, MODEL, engine)
     said = []
     for name in settings.model_fields:
         for value in (*WRONG, *HUGE):
-            for ask in (settings, partial(kvcalc.cost, MODEL, engine)):
+            for ask in (settings, cost):
                 try:
                     ask(**{name: value})
                 except kvcalc.KvcalcError as error:
