@@ -37,8 +37,13 @@ if TYPE_CHECKING:
     from kvcalc.answers.formula import write_formula as write_formula
     from kvcalc.answers.gpus import GpuRow as GpuRow
     from kvcalc.answers.gpus import gpus as gpus
+    from kvcalc.answers.listed import Listed as Listed
     from kvcalc.answers.models import ModelRow as ModelRow
     from kvcalc.answers.models import models as models
+    from kvcalc.answers.page import PagedEngine as PagedEngine
+    from kvcalc.answers.page import PagePlan as PagePlan
+    from kvcalc.answers.page.combinations import PagedCombination as PagedCombination
+    from kvcalc.answers.page.combinations import PagedCost as PagedCost
     from kvcalc.answers.plot import Curve as Curve
     from kvcalc.answers.plot import Plot as Plot
     from kvcalc.answers.plot import plot as plot
@@ -63,7 +68,6 @@ if TYPE_CHECKING:
     from kvcalc.answers.workbook import Percentile as Percentile
     from kvcalc.answers.workbook import Workbook as Workbook
     from kvcalc.answers.workbook.combinations import Combination as Combination
-    from kvcalc.answers.workbook.combinations import Listed as Listed
     from kvcalc.charts.chart import Chart as Chart
     from kvcalc.costs import Cost as Cost
     from kvcalc.costs import Group as Group
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from kvcalc.formula.formula import Formula as Formula
     from kvcalc.formula.languages.language import Written as Written
     from kvcalc.model import Model as Model
+    from kvcalc.outputs.web.page import page as page
     from kvcalc.outputs.workbook.sheet import sheet as sheet
     from kvcalc.parameters.stored import Stored as Stored
     from kvcalc.pools import Pool as Pool
@@ -123,8 +128,11 @@ _HOMES = {
     "answers.fit": "Fit fit",
     "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
+    "answers.listed": "Listed",
     "answers.models": "ModelRow models",
     "answers.plot": "Curve Plot plot",
+    "answers.page": "PagePlan PagedEngine",
+    "answers.page.combinations": "PagedCombination PagedCost",
     "answers.replay": "replay",
     "answers.replayed": "ReplayRow ReplayedRequest Replays",
     "answers.schema": "schema",
@@ -136,7 +144,7 @@ _HOMES = {
     "answers.traces.prefix": "EngineHits Hits",
     "answers.traces.row": "TraceRow TraceRowOnGpus",
     "answers.workbook": "Percentile Workbook",
-    "answers.workbook.combinations": "Combination Listed",
+    "answers.workbook.combinations": "Combination",
     "charts.chart": "Chart",
     "costs": "Cost Group Split Step",
     "engines.engine": "Settings",
@@ -158,6 +166,7 @@ _HOMES = {
     "formula.formula": "Formula",
     "formula.languages.language": "Written",
     "model": "Model",
+    "outputs.web.page": "page",
     "outputs.workbook.sheet": "sheet",
     "parameters.stored": "Stored",
     "pools": "Pool",

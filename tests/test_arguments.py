@@ -29,6 +29,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "load": {"source": "llama-3.1-8b"},
     "plot": {"model": MODEL, "gpu": "h200", "gpus": 4, "points": 3},
     "pool": {"model": MODEL, "engine": "vllm", "memory": 2**36},
+    "page": {"models": "llama-3.1-8b", "engine": ["ideal"], "force": True},
     "read": {"source": "llama-3.1-8b"},
     "sheet": {"models": "llama-3.1-8b", "among": ["ideal"], "force": True},
     "replay": {"model": MODEL, "files": "tests/oracles/traces/replay/tree_small.jsonl", **RATES},
@@ -44,11 +45,15 @@ FRACTIONS = {(name, rate) for name in ("replay", "trace") for rate in RATES}
 """Arguments that take fractions."""
 
 
+ENDINGS = {"sheet": ".xlsx", "page": ".html"}
+"""Functions that write a file, with its ending."""
+
+
 def tried(name: str, argument: str, value: Any, folder: Path) -> str:
     """What is said of one argument; nothing if it is taken."""
     given = RIGHT.get(name, {"model": MODEL}) | {argument: value}
-    if name == "sheet":
-        given.setdefault("output", str(folder / "plan.xlsx"))
+    if name in ENDINGS:
+        given.setdefault("output", str(folder / f"plan{ENDINGS[name]}"))
     try:
         FUNCTIONS[name](**given)
     except kvcalc.KvcalcError as error:

@@ -36,6 +36,11 @@ def sheet() -> kvcalc.Workbook:
         return kvcalc.sheet("qwen3-8b", csv=Path(folder) / "sheets", among=["vllm"])
 
 
+def page() -> kvcalc.PagePlan:
+    with TemporaryDirectory() as folder:
+        return kvcalc.page("qwen3-8b", Path(folder) / "plan.html", engine="vllm")
+
+
 RECORDS: dict[str, Callable[[], Any]] = {
     "Cost": lambda: kvcalc.cost(EXAONE, "vllm", kv_cache_dtype_skip_layers=(0,)),
     "Pool": lambda: kvcalc.pool(EXAONE, "vllm", memory=50 * 2**30),
@@ -60,6 +65,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "FilledRow": lambda: kvcalc.fill("tests/oracles/plan.csv")[0],
     "Reading": lambda: kvcalc.read("k-exaone-236b-a23b"),
     "Workbook": sheet,
+    "PagePlan": page,
     "ReplayRow": lambda: replayed().rows[0],
     "ReplayedRequest": lambda: replayed().each[0],
     "Replays": replayed,

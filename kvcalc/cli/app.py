@@ -29,6 +29,7 @@ COMMANDS = {
     "formula": "The formula, for a spreadsheet, a query or a program.",
     "fill": "Answer every row of a plan, in a CSV or .xlsx file.",
     "sheet": "A spreadsheet of live formulas, for planners.",
+    "page": "A page of live figures, for a browser.",
     "compare": "One request on every engine, and why the engines differ.",
     "diff": "Two releases, engines or models, and what makes them differ.",
     "explain": "How an engine arrives at its bytes, step by step.",

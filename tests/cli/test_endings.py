@@ -103,6 +103,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "a text": ("estimate", KEXAONE, "-o", "out.txt"),
     "a workbook": ("sheet", "llama-3.1-8b", "-e", "ideal", "-o", "out.xlsx"),
     "a set of CSV files": ("sheet", "llama-3.1-8b", "-e", "ideal", "--csv", "out"),
+    "a page": ("page", "llama-3.1-8b", "-e", "ideal", "-o", "out.html"),
     "a plan": ("fill", "plan.csv", "-o", "out.csv"),
     "a plan as a workbook": ("fill", "plan.csv", "-o", "out.xlsx"),
     "a timeline": ("trace", KEXAONE, str(TRACE), *RATES, "--timeline", "out.csv"),

@@ -79,7 +79,8 @@ def test_help_has_the_options_in_the_order_of_their_use(cli: Cli) -> None:
 
 
 AS_STARTED = {"estimate", "sweep", "explain", "formula"}
-ON_A_CARD = {*AS_STARTED, "plot", "compare", "diff", "fill", "fit", "replay", "sheet", "trace"}
+ON_FILES = {"fill", "page", "replay", "sheet", "trace"}
+ON_A_CARD = {*AS_STARTED, *ON_FILES, "compare", "diff", "fit", "plot"}
 
 
 def test_an_option_means_one_thing_on_every_command(cli: Cli) -> None:

@@ -34,7 +34,7 @@ PAGES = {
     "gpus": ["gpus"],
     "models": ["models"],
 }
-WITHOUT_PAGE = {"formula", "fill", "plot", "sheet", "schema", "skill"}
+WITHOUT_PAGE = {"formula", "fill", "page", "plot", "sheet", "schema", "skill"}
 """Commands whose answer is text to be copied, a file, or a drawing of any width."""
 
 SHOWN = ("compare", "explain", "grid", "trace")

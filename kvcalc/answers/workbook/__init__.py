@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
+from kvcalc.answers.listed import Listed, named
 from kvcalc.answers.own_settings import refuse_unknown
-from kvcalc.answers.workbook.combinations import Combination, Listed, at, combination, named
+from kvcalc.answers.workbook.combinations import Combination, at, combination
 from kvcalc.answers.workbook.start import USUAL_GPU
 from kvcalc.errors import RequestError, quote
 from kvcalc.readers.reading import Reading

@@ -1,57 +1,19 @@
 """A model with an engine, an element type and ranks: its cost, or why it has no cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from kvcalc.answers.fit.card import card
+from kvcalc.answers.listed import BETWEEN_PARTS, Listed
 from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.workbook.start import USUAL_GPU, Start, start
 from kvcalc.costs import SEQUENCES, Cost
-from kvcalc.dtypes import dtype
 from kvcalc.engines import find, request
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
-from kvcalc.readers.reading import Reading
-from kvcalc.readers.weights import Weights, read_weights
-
-BETWEEN_PARTS = "|"
-"""Separates the parts of a key; no name contains it."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A model of the workbook: its name there, which is unique, and what was asked for."""
-
-    name: str
-    asked: str
-    reading: Reading
-
-    @property
-    def model(self) -> Model:
-        """The model."""
-        return self.reading.model
-
-    @property
-    def element_bytes(self) -> int | float:
-        """Bytes per element of the model's own type; 0.5 for int4."""
-        bits = dtype(self.model.dtype).bits
-        return bits / 8 if bits % 8 else bits // 8
-
-    @cached_property
-    def weights(self) -> Weights | None:
-        """All weights, as `fit` counts them; None if nothing tells how large they are."""
-        try:
-            return read_weights(self.asked, self.model)
-        except KvcalcError:
-            return None
-
-    @property
-    def weights_bytes(self) -> int | None:
-        """Bytes of all weights, None if they are not known."""
-        return None if self.weights is None else self.weights.bytes
 
 
 @dataclass(frozen=True)
@@ -98,21 +60,6 @@ def at(combination: Combination, formula: Formula, context: int, sequences: int 
     except KvcalcError as error:
         return str(error)
     return answer
-
-
-def named(readings: Sequence[tuple[str, Reading]]) -> tuple[Listed, ...]:
-    """Give each model a unique name, regardless of case, without the bar that separates keys."""
-    listed: list[Listed] = []
-    taken: set[str] = set()
-    for asked, reading in readings:
-        own = reading.model.name.replace(BETWEEN_PARTS, "_")
-        name, number = own, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{own} ({number})"
-        taken.add(name.casefold())
-        listed.append(Listed(name, asked, reading))
-    return tuple(listed)
 
 
 def cost_of(one: Combination, model: Model, gpu: str | None) -> Cost:

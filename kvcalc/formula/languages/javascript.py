@@ -66,6 +66,11 @@ SIGNED = JAVASCRIPT._replace(
 HELPERS = {"min": "min = (a, b) => (a < b ? a : b)", "max": "max = (a, b) => (a > b ? a : b)"}
 
 
+def target_of(expression: Value) -> Target:
+    """The rules for an expression: shorter ones where no dividend is negative."""
+    return SIGNED if may_divide_below_zero(expression) else JAVASCRIPT
+
+
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:
     """Write an arrow function of the variables, as BigInt.
 
@@ -78,8 +83,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     for name in taken:
         if RESERVED.fullmatch(name):
             raise RequestError.of("name", name, "an identifier")
-    target = SIGNED if may_divide_below_zero(expression) else JAVASCRIPT
-    body = render(expression, target._replace(variable=names.__getitem__))
+    body = render(expression, target_of(expression)._replace(variable=names.__getitem__))
     used = [text for name, text in HELPERS.items() if f"{name}(" in body]
     text = f"return {body}"
     if used:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from kvcalc.answers.listed import Listed
 from kvcalc.answers.workbook import Workbook
-from kvcalc.answers.workbook.combinations import Listed
 from kvcalc.outputs.workbook.cells import Sheet, Table
 from kvcalc.outputs.workbook.layout import FIRST_ROW, MODELS
 

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kvcalc.answers.listed import Listed
 from kvcalc.answers.sweep import USUAL_CONTEXTS
 from kvcalc.answers.workbook import MOST, Workbook
-from kvcalc.answers.workbook.combinations import Combination, Listed, cost_of
+from kvcalc.answers.workbook.combinations import Combination, cost_of
 from kvcalc.costs import Cost
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
