@@ -15,6 +15,7 @@ from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items, preset_nam
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import ENGINES
+from kvcalc.errors import RequestError
 from kvcalc.outputs.web.page import page as answer
 
 
@@ -53,25 +54,28 @@ class PageOptions(AxesOptions):
 @grouped
 def page(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="MODEL...",
             help="Presets' names, files, folders or Hub ids.",
             autocompletion=preset_names,
             show_default=False,
         ),
-    ],
+    ] = None,
+    *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .html file to write.", show_default=False)
     ],
     axes: PageOptions,
+    line: LineOptions,
     context: Annotated[
         str | None,
         typer.Option("-c", "--context", "--max-model-len", help="Context that it starts with."),
     ] = None,
     sequences: Annotated[
-        str, typer.Option("-n", "--sequences", "--parallel", help="Sequences at once.")
-    ] = "1",
+        str | None,
+        typer.Option("-n", "--sequences", "--parallel", help="Sequences at once.  [default: 1]"),
+    ] = None,
     window: Annotated[
         str | None, typer.Option("-w", "--window", help="Sliding window, in tokens.")
     ] = None,
@@ -84,14 +88,18 @@ def page(
 
     kvcalc page qwen3-32b -e vllm,sglang,llama.cpp -d fp8,q8_0 --tp 1,4 -c 32K -o small.html
     """
-    names = items(axes.engine)
-    wanted = LineOptions().asked(ModelOptions(model=models[0]), axes, names, gpu=gpu)
+    started = line.started()
+    asked = items(axes.engine) or ([] if started is None else [started])
+    wanted = line.asked(ModelOptions(models[0] if models else None), axes, asked, gpu=gpu)
+    names = models or ([] if wanted.model.model is None else [wanted.model.model])
+    if not names:
+        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
     planned = answer(
-        models,
+        names,
         output,
-        engine=names,
-        context=amount(context, "--context"),
-        sequences=amount(sequences, "--sequences") or 1,
+        engine=wanted.engines,
+        context=amount(context, "--context") or wanted.context,
+        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
         window=amount(window, "--window"),
         force=force,
         command=shlex.join(["kvcalc", *sys.argv[1:]]),

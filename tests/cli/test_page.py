@@ -27,7 +27,7 @@ def test_it_writes_a_page_that_says_how_it_was_made(cli: Cli, tmp_path: Path) ->
     data = data_of(path)
     assert data["command"] == f"kvcalc {' '.join(asked)} --tp 2,1 -o {path}"
     assert [one["name"] for one in data["engines"]] == ["vllm", "ideal"]
-    assert (data["dtypes"], data["ranks"]) == (["", "FP8"], [2, 1])
+    assert (data["dtypes"], data["ranks"]) == (["FP8", ""], [2, 1])
     assert (data["context"], data["sequences"], data["window"]) == (8192, 3, None)
 
 
@@ -45,6 +45,16 @@ def test_settings_and_a_gpu_go_to_the_engines_that_have_them(cli: Cli, tmp_path:
     }
 
 
+def test_it_starts_as_a_servers_line_says(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "plan.html"
+    line = "vllm serve k-exaone-236b-a23b -tp 4 --kv-cache-dtype fp8 --max-model-len 64K"
+    assert cli("page", "--from", line, "-o", str(path)).code == 0
+    data = data_of(path)
+    assert [one["name"] for one in data["models"]] == ["K-EXAONE-236B-A23B"]
+    assert [one["name"] for one in data["engines"]] == ["vllm", "ideal"]
+    assert (data["dtypes"], data["ranks"], data["context"]) == (["fp8", ""], [4], 64 * 1024)
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -54,7 +64,7 @@ def test_settings_and_a_gpu_go_to_the_engines_that_have_them(cli: Cli, tmp_path:
         (["--tp", "1,x", "-o", "plan.html"], "tensor_parallel_size: found 'x', expected a whole"),
         (["-c", "0", "-o", "plan.html"], "--context: found '0', expected at least 1"),
         (["--gpu", "h2000", "-o", "plan.html"], "GPU 'h2000' is unknown"),
-        (["-e", "vllm", "-d", "q4_0", "--set", "block_size=-1", "-o", "plan.html"], "block_size"),
+        (["-e", "vllm", "--set", "block_size=-1", "-o", "plan.html"], "block_size"),
         (["-e", "vllm", "--set", "page_size=1", "-o", "plan.html"], "no engine that is compared"),
     ],
 )

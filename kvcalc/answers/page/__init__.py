@@ -69,8 +69,9 @@ def plan(
 ) -> PagePlan:
     """Plan a page of models, each with the text that named it.
 
-    It starts with the first of each list, and the models' own element types; the engine `ideal` is
-    always there. Settings are given as to `kvcalc.compare`, several of an axis as to `sweep`.
+    It starts with the first of each list; the engine `ideal` and the models' own element types are
+    always there, and these it starts with unless one alone is asked for. Settings are given as to
+    `kvcalc.compare`, several of an axis as to `sweep`.
 
     Raises:
         RequestError: an engine, a GPU or a setting is not known, an amount is less than 1, no model
@@ -119,7 +120,9 @@ def plan(
 
 
 def _dtypes(given: Any) -> tuple[str | None, ...]:
-    """The element types: the models' own, and beside it those that are asked for."""
+    """The element types: the models' own, then those that are asked for; one alone comes first."""
+    if isinstance(given, str):
+        return given, None
     asked = USUAL_DTYPES if given is None else map(str, several(given, "kv_cache_dtype"))
     return tuple(dict.fromkeys((None, *asked)))
 
