@@ -7,8 +7,8 @@ from typing import Any
 from kvcalc.answers.page import PagePlan, plan
 from kvcalc.errors import RequestError, quote
 from kvcalc.outputs.web.document import document
-from kvcalc.outputs.write import replacing
 from kvcalc.readers import read
+from kvcalc.scratch import replacing
 
 
 def page(
