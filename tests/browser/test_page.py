@@ -278,14 +278,17 @@ def test_the_keyboard_alone_is_enough(opened: Opened) -> None:
     assert opened.find("engine").get_attribute("value") == "sglang"
 
 
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return axe(tmp_path_factory.mktemp("axe"))
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_nothing_serious(
-    opened: Opened, pytestconfig: pytest.Config, dark: bool, width: int
-) -> None:
+def test_axe_finds_nothing(opened: Opened, checker: str, dark: bool, width: int) -> None:
     emulate(opened.browser, dark=dark, width=width)
     opened.open(f"model=gpt-oss-120b&{VIEW}")
-    opened.run(axe(pytestconfig.cache.mkdir("axe")))
+    opened.run(checker)
     found = opened.browser.execute_async_script(
         "axe.run().then(arguments[0], (error) => arguments[0]({ error: String(error) }))"
     )
