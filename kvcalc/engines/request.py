@@ -26,8 +26,15 @@ def cost(
         UnsupportedError: the engine cannot run a kind of layer, or a setting with this model.
     """
     require_model(model)
-    chosen = find(engine)
-    parsed = parsed_settings(engine, settings, given)
+    return cost_of(model, find(engine), parsed_settings(engine, settings, given))
+
+
+def cost_of(model: Model, chosen: Engine, parsed: Settings) -> Cost:
+    """Work out the cost of a model with settings that are the engine's own.
+
+    Raises:
+        UnsupportedError: the engine cannot run a kind of layer, or a setting with this model.
+    """
     with said_by(chosen):
         parsed.require_model(model)
         return replace(

@@ -84,7 +84,7 @@ PAST_MAXIMUM = "past_maximum"
 """What a variable gives without which no server starts with more tokens than the model's own."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Wanted:
     """What a command line is to say, by what the flags of a `Server` give.
 
@@ -111,7 +111,7 @@ def hub_id_or_folder(model: Model, source: str | None) -> tuple[str, ...]:
     return (MODEL if path.suffix in NOT_LOADED else str(path),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Server:
     """The command line of an engine's server.
 

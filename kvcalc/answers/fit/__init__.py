@@ -14,7 +14,6 @@ from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.releases import UntestedWarning, numbers
-from kvcalc.engines.server_writer import write
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
@@ -229,13 +228,23 @@ def _answer(
         parts=list(replica.parts(context)),
         binding=binding,
         settings=settings,
-        flags=write(
-            asked.engine,
-            replica.parsed,
-            asked.model,
-            context=context,
-            sequences=None if replica.cap else -(-sequences // copies),
-            share=replica.budget.share,
-            source=source,
-        ),
+        flags=_flags(replica, context, -(-sequences // copies), source),
+    )
+
+
+def _flags(replica: Replica, context: int, sequences: int, source: str | None) -> str:
+    """The line that starts the engine's server so; "" for an engine without one."""
+    asked = replica.question
+    if asked.engine.server is None:
+        return ""
+    from kvcalc.engines.server_writer import write
+
+    return write(
+        asked.engine,
+        replica.parsed,
+        asked.model,
+        context=context,
+        sequences=None if replica.cap else sequences,
+        share=replica.budget.share,
+        source=source,
     )

@@ -124,12 +124,21 @@ def _other_places(answer: Answer) -> Iterator[Place]:
 
     if spread == RANKS and asked.settings.get(spread.setting) is None:
         for ranks in divisors(fit.gpus):
-            if ranks < fit.tensor_parallel_size:
+            if ranks < fit.tensor_parallel_size and not _far_too_large(answer, ranks):
                 yield tried(spread.setting, f"--tp {ranks}", tensor_parallel_size=ranks)
     if STAGES in values and asked.settings.get(STAGES) is None:
         for stages in reversed(divisors(fit.gpus)):
             if 1 < stages <= len(asked.model.layers):
                 yield tried(STAGES, f"--set {STAGES}={stages}", pipeline_parallel_size=stages)
+
+
+def _far_too_large(answer: Answer, ranks: int) -> bool:
+    """Whether the weights are a quarter more than the GPUs of a copy have.
+
+    No part of them that a server leaves out, as a tower, is that large.
+    """
+    asked, stages = answer.replica.question, answer.replica.ranks // answer.replica.cards
+    return 4 * asked.weights.bytes > 5 * ranks * stages * asked.card.memory
 
 
 def _more_gpus(placing: Placing, answer: Answer) -> list[str]:

@@ -1,7 +1,7 @@
 """Which settings give a GPU's memory back that the engine's start takes."""
 
 from kvcalc.answers.fit import Answer
-from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.fit.replica import Replica, started
 from kvcalc.engines import server_writer
 from kvcalc.errors import KvcalcError
 from kvcalc.units import binary_size
@@ -25,12 +25,14 @@ def giving_back(answer: Answer) -> list[str]:
         if words is None or asked.settings.get(name) is not None:
             continue
         try:
-            other = Replica.of(asked.with_settings(**{name: value}), replica.cards)
+            other = started(asked.with_settings(**{name: value}), replica.cards)
         except KvcalcError:
             continue
-        if other.cap is not None and other.cap < most:
+        cap = asked.memory.cap(other.parsed, asked.card) if asked.memory.cap else most
+        if cap < most:
             continue
-        if (back := now - sum(part.bytes for part in other.room.parts)) >= WORTH:
+        room = min(other.rooms, key=lambda room: room.likely)
+        if (back := now - sum(part.bytes for part in room.parts)) >= WORTH:
             found.append((back, f"{words}: {binary_size(back)} a GPU"))
     return [words for _, words in sorted(found, reverse=True)]
 

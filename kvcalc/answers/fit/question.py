@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.measured import Measured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Question:
     """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 

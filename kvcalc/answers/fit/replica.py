@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvcalc.answers.fit.question import Question
 from kvcalc.answers.fit.room import WEIGHTS, Room, largest_first, rooms, weights_of_stages
@@ -17,7 +17,6 @@ from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
-from kvcalc.layers.recurrent import Recurrent
 from kvcalc.pools import Pool
 
 BOUND = "max_num_seqs"
@@ -35,7 +34,42 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
     return total
 
 
-@dataclass(frozen=True)
+class Started(NamedTuple):
+    """What a start on `gpus` GPUs leaves of them, whatever is asked of its cache.
+
+    The others are as of a `Replica`.
+    """
+
+    settings: Mapping[str, Any]
+    parsed: Settings
+    gpus: int
+    taken: Fraction
+    rooms: tuple[Room, ...]
+    loaded: Loaded | None
+
+
+def started(question: Question, cards: int) -> Started:
+    """Spread one copy of the model over this many cards, times its pipeline stages.
+
+    Raises:
+        KvcalcError: a setting or the cards are refused, or what the start takes is not known.
+    """
+    spread = question.memory.spread
+    given = {spread.setting: spread.over(cards), **question.settings}
+    parsed = question.engine.settings(**given)
+    values = parsed.model_dump()
+    split = values[spread.setting]
+    share = spread.fullest(split) / (values.get("pipeline_parallel_size") or 1)
+    loaded = question.loaded(parsed)
+    even = ceil(question.weights.bytes * share)
+    parts = weights_of_stages(loaded, even, question.weights)
+    taken = question.memory.taken(question.share, question.card, values, parsed.standing)
+    gpus = spread.cards(split) * product(values, BESIDE)
+    made = rooms(question, parsed, parts, taken)
+    return Started(given, parsed, gpus, taken, made, loaded)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Replica:
     """A copy of a model on `ranks` GPUs; `rooms` are a GPU's of each pipeline stage.
 
@@ -72,20 +106,18 @@ class Replica:
 
     @classmethod
     def _of(cls, question: Question, cards: int) -> "Replica":
-        spread = question.memory.spread
-        given = {spread.setting: spread.over(cards), **question.settings}
-        cost = request.cost(question.model, question.engine.name, **given)
-        parsed = question.engine.settings(**given)
-        values = parsed.model_dump()
-        split = values[spread.setting]
-        share = spread.fullest(split) / (values.get("pipeline_parallel_size") or 1)
-        loaded = question.loaded(parsed)
-        even = ceil(question.weights.bytes * share)
-        parts = weights_of_stages(loaded, even, question.weights)
-        taken = question.memory.taken(question.share, question.card, values, parsed.standing)
-        gpus = spread.cards(split) * product(values, BESIDE)
-        made = rooms(question, parsed, parts, taken)
-        return cls(question, given, parsed, cost, gpus, taken, made, loaded=loaded)
+        start = started(question, cards)
+        cost = request.cost_of(question.model, question.engine, start.parsed)
+        return cls(
+            question,
+            start.settings,
+            start.parsed,
+            cost,
+            start.gpus,
+            start.taken,
+            start.rooms,
+            loaded=start.loaded,
+        )
 
     @cached_property
     def promised(self) -> "Replica":
@@ -124,6 +156,8 @@ class Replica:
         """The most sequences with which the engine starts in its pool; None where none is known."""
         if BOUND not in type(self.parsed).model_fields or self.budget.cache <= 0:
             return None
+        from kvcalc.layers.recurrent import Recurrent
+
         if not self.question.model.caches_of(Recurrent):  # only states bound them
             return None
         try:

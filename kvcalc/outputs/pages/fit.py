@@ -1,18 +1,21 @@
 """What fits, for people: one answer as a list of its figures, or a grid with one row per answer."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeGuard
 
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import margin, verdict
 from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.placing import STAGES
-from kvcalc.answers.fit.price import HOURS_A_MONTH, PricedFit
 from kvcalc.answers.fit.room import WEIGHTS
 from kvcalc.engines.memory import ALL, FREE, Memory
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
 from kvcalc.units import at_version, binary_size, format_bytes, percent, plural
+
+if TYPE_CHECKING:
+    from kvcalc.answers.fit.price import PricedFit
 
 
 def fit_page(
@@ -46,7 +49,7 @@ def fit_page(
         ),
         ("missing" if left < 0 else "left", "", bytes_cell(abs(left))),
     ]
-    if isinstance(fit, PricedFit):
+    if _has_price(fit):
         rows += _price_rows(fit)
     hint = (f"what would fit: {', or '.join(changes)}",) if changes else ()
     if giving_back:
@@ -64,7 +67,7 @@ def fit_page(
 
 def grid_page(rows: Sequence[Fit | RefusedFit]) -> Page:
     """Lay out a grid; what is refused is a row too, and its reason a note."""
-    priced = any(isinstance(row, PricedFit) for row in rows)
+    priced = any(_has_price(row) for row in rows)
     columns = (
         *("model", "GPUs", "fits", "binding", "TP", "context", "sequences", "max\nsequences"),
         *("max\ncontext", "cache memory\na GPU", *(("per month",) if priced else ())),
@@ -103,7 +106,7 @@ def _cells(row: Fit) -> tuple[str, ...]:
 
 
 def _month(row: Fit) -> tuple[str, ...]:
-    return (_money(row.cost_month) if isinstance(row, PricedFit) else "",)
+    return (_money(row.cost_month) if _has_price(row) else "",)
 
 
 def _refused_cells(row: RefusedFit) -> tuple[str, ...]:
@@ -136,7 +139,14 @@ def _part_note(part: MemoryPart) -> str:
     return f"{part.name}: {part.kind}{band}; {part.source}."
 
 
-def _price_rows(fit: PricedFit) -> list[tuple[str, str, str]]:
+def _has_price(row: Fit | RefusedFit) -> "TypeGuard[PricedFit]":
+    """Whether a fit has its cost, whose class is imported where prices are given."""
+    return hasattr(row, "cost_hour")
+
+
+def _price_rows(fit: "PricedFit") -> list[tuple[str, str, str]]:
+    from kvcalc.answers.fit.price import HOURS_A_MONTH
+
     rows = [("GPUs with spare ones", f"{fit.gpus_with_spare:,}", "")]
     if fit.cost_hour is not None:
         of_one = fit.cost_hour / fit.gpus_with_spare

@@ -19,7 +19,7 @@ EIGHT_BIT = ("fp8_block", "fp8_channel", "fp8_tensor", None)
 """Formats of weights whose activations are quantised, too; None is one that is not known."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """One profile run: `tokens` of a batch, of which `sequences` have their logits sampled.
 
