@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kvcalc.cli.stderr import tell as tell_on_stderr
 from kvcalc.errors import KvcalcError, printable
 from kvcalc.outputs.write import discard_stdout
 from kvcalc.units import AmountWarning
@@ -51,6 +52,8 @@ ALIASES = {"list": "models", "version": "--version"}
 
 HELP = ("-h", "--help")
 
+NAME = "kvcalc"
+
 COMPLETE = "_KVCALC"
 """What the shells' variables begin with, by the program's name."""
 
@@ -79,7 +82,11 @@ class Command(TyperCommand):
             for name in parameter.opts
             if name.startswith("-")
         }
-        if "--set" in options and not ctx.resilient_parsing and _has_others(args, options):
+        if "--set" in options and ctx.resilient_parsing:
+            from kvcalc.cli.flag_completion import own_words
+
+            args = own_words(ctx, args, options)
+        elif "--set" in options and _has_others(args, options):
             from kvcalc.cli.engine_flags import moved
 
             args = moved(args, options, ctx.info_name or "")
@@ -96,6 +103,22 @@ class Command(TyperCommand):
                 ctx.params[parameter.name] = value if is_text else parameter.default
         ctx.args = extra
         return extra
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offer the options, and those of the engines that are named."""
+        from kvcalc.cli.flag_completion import flags
+
+        found = super().shell_complete(ctx, incomplete)
+        offered = {item.value for item in found}
+        words = [*self.words(incomplete), *flags(ctx, incomplete)]
+        if not words:
+            return found
+        item = type(super().shell_complete(ctx, "--help")[0])
+        return [*found, *(item(word) for word in words if word not in offered)]
+
+    def words(self, incomplete: str) -> list[str]:
+        """Words that are offered beside options and commands."""
+        return []
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, and the options in the order of their use."""
@@ -129,6 +152,18 @@ class Commands(TyperGroup, Command):
         alone.command(cmd_name, cls=Command, context_settings=context_settings)(function)
         return typer.main.get_command(alone)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; half a line has its command, too, where it names none."""
+        return super().parse_args(ctx, understood(args) if ctx.resilient_parsing and args else args)
+
+    def words(self, incomplete: str) -> list[str]:
+        """The models, which may stand for `estimate`, once a word is begun."""
+        if not incomplete or incomplete.startswith("-"):
+            return []
+        from kvcalc.catalogue.models import names
+
+        return [name for name in names() if name.startswith(incomplete.lower())]
+
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the commands' help without importing them."""
         with formatter.section("Commands"):
@@ -136,9 +171,7 @@ class Commands(TyperGroup, Command):
 
 
 # Without rich markup, --help is plain text and does not import rich.
-app = typer.Typer(
-    name="kvcalc", cls=Commands, rich_markup_mode=None, context_settings=context_settings
-)
+app = typer.Typer(name=NAME, cls=Commands, rich_markup_mode=None, context_settings=context_settings)
 
 
 def _version(asked: bool) -> None:
@@ -181,7 +214,7 @@ def _teller() -> Callable[..., None]:
         if issubclass(category, AmountWarning):
             told.add(category)
             severity = "note"
-        print(f"kvcalc: {severity}: {printable(str(message))}", file=sys.stderr)
+        tell_on_stderr(f"{severity}: {printable(str(message))}")
 
     return tell
 
@@ -216,7 +249,7 @@ def _completed_in_bash() -> int:
 
     kept, answer = joined(os.environ), StringIO()
     with suppress(SystemExit), redirect_stdout(answer):
-        app([], standalone_mode=False)
+        app([], prog_name=NAME, standalone_mode=False)
     print("\n".join(line.removeprefix(kept) for line in answer.getvalue().splitlines()))
     return 0
 
@@ -232,7 +265,7 @@ def run() -> int:
     if os.environ.get(f"{COMPLETE}_COMPLETE") == "complete_bash":
         return _completed_in_bash()
     try:
-        return app(understood(sys.argv[1:]), standalone_mode=False) or 0
+        return app(understood(sys.argv[1:]), prog_name=NAME, standalone_mode=False) or 0
     except KvcalcError as error:
         sentence = str(error)
     except typer.TyperException as error:
@@ -242,7 +275,7 @@ def run() -> int:
         discard_stdout()
     except Exception:
         traceback.print_exc()
-        print("kvcalc: this is a fault of kvcalc, not of the request", file=sys.stderr)
+        tell_on_stderr("this is a fault of kvcalc, not of the request")
         return KVCALC_FAILED
-    print(f"kvcalc: {printable(sentence)}", file=sys.stderr)
+    tell_on_stderr(printable(sentence))
     return REQUEST_WAS_WRONG

@@ -9,8 +9,9 @@ import typer
 from kvcalc import engines, readers
 from kvcalc.answers.check import DIFFERS
 from kvcalc.answers.check import check as answer
+from kvcalc.cli.completion import models
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import SettingsOptions, preset_names
+from kvcalc.cli.options import SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import own_flags
@@ -38,7 +39,7 @@ def check(
         str | None,
         typer.Option(
             help="The model, if the log does not tell: as for estimate.",
-            autocompletion=preset_names,
+            autocompletion=models,
         ),
     ] = None,
 ) -> None:

@@ -1,11 +1,11 @@
 """What a shell offers for a half-typed word; all is looked up where it is asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterable, MutableMapping
 
 import typer
 
 from kvcalc import engines
+from kvcalc.cli.flag_completion import engines_of, values, words_of
 
 Offer = Callable[[typer.Context, str], list[str]]
 """The words that an option offers, of the options before it and the half-typed word."""
@@ -14,6 +14,14 @@ Offer = Callable[[typer.Context, str], list[str]]
 def among(choices: Callable[[], Iterable[str]]) -> Offer:
     """Complete a word, or the last of a list with commas, to one of the choices."""
     return lambda ctx, incomplete: _listed(choices(), incomplete)
+
+
+def models(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the names of presets, or what the engine's flag before the word may be."""
+    from kvcalc.catalogue.models import names
+
+    offered = values(ctx, incomplete)
+    return _listed(names(), incomplete) if offered is None else offered
 
 
 def gpus(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -27,7 +35,7 @@ def dtypes(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the element types of a cache: those of the engines that are named, else all."""
     from kvcalc.dtypes import ALIASES, DTYPES
 
-    named = _named(ctx)
+    named = engines_of(ctx)
     own = dict.fromkeys(one for name in named for one in engines.find(name).dtypes)
     return _listed(own or [*DTYPES, *ALIASES], incomplete)
 
@@ -53,31 +61,13 @@ def settings(ctx: typer.Context, incomplete: str) -> list[str]:
 
     wanted, equals, _ = incomplete.partition("=")
     offered: dict[str, None] = {}
-    for name in _named(ctx) or engines.ENGINES:
+    for name in engines_of(ctx) or engines.ENGINES:
         for row in describe_engine(name).settings:
             if not equals:
                 offered[f"{row.setting}="] = None
             elif row.setting == wanted:
-                offered |= dict.fromkeys(f"{wanted}={word}" for word in _words(ctx, row, name))
+                offered |= dict.fromkeys(f"{wanted}={word}" for word in words_of(wanted, name))
     return [word for word in offered if word.startswith(incomplete)]
-
-
-def _words(ctx: typer.Context, row: Any, engine: str) -> Iterator[str]:
-    """What a setting may be, where that is words."""
-    if row.setting == "gpu":
-        yield from gpus(ctx, "")
-    elif row.setting == "kv_cache_dtype":
-        yield from engines.find(engine).dtypes
-    elif ", " in row.values:
-        yield from row.values.replace(" or ", ", ").split(", ")
-
-
-def _named(ctx: typer.Context) -> list[str]:
-    """The engines that a command line names before the word."""
-    given = ctx.params.get("engine") or ()
-    texts = [given] if isinstance(given, str) else given
-    named = [name for text in texts for name in text.split(",")]
-    return [name for name in named if engines.parted(name)[0] in engines.ENGINES]
 
 
 def _listed(choices: Iterable[str], incomplete: str) -> list[str]:

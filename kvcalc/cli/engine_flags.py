@@ -37,10 +37,10 @@ def moved(args: Sequence[str], options: Mapping[str, bool], command: str = "") -
     Raises:
         RequestError: a flag is another engine's, or nobody's.
     """
-    names = list(_engines(args, options)) or USUAL.get(command, ())
+    names = named(args, options, command)
     own: list[str] = []
     flags: list[str] = []
-    for foreign, words in _steps(args, options, lambda place: _flag(args, place, names, options)):
+    for foreign, words in steps(args, options, lambda place: _flag(args, place, names, options)):
         if foreign:
             flags += [OPTION, shlex.join(words)]
         else:
@@ -49,7 +49,12 @@ def moved(args: Sequence[str], options: Mapping[str, bool], command: str = "") -
     return [*own[:end], *flags, *own[end:]]
 
 
-def _steps(
+def named(args: Sequence[str], options: Mapping[str, bool], command: str) -> list[str]:
+    """The engines that a command line names, or that its command takes where it names none."""
+    return list(_engines(args, options)) or list(USUAL.get(command, ()))
+
+
+def steps(
     args: Sequence[str], options: Mapping[str, bool], flag: Callable[[int], int]
 ) -> Iterator[tuple[bool, list[str]]]:
     """Go through the words: the command's own, and flags with their values, which `flag` counts."""
@@ -70,7 +75,7 @@ def _steps(
 
 def _engines(args: Sequence[str], options: Mapping[str, bool]) -> Iterator[str]:
     """The engines that a command line names: by -e, by --from, or as `diff` does."""
-    for _, words in _steps(args, options, lambda place: 0):
+    for _, words in steps(args, options, lambda place: 0):
         option, *values = words[0].split("=", 1) if words[0].startswith("--") else words[:1]
         value = [*values, *words[1:]][:1]
         if option in ENGINE and value:

@@ -1,6 +1,5 @@
 """`kvcalc fill`: a plan's rows, with the answers in columns beside them."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.cli.options import GPU
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading
+from kvcalc.cli.stderr import tell
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
 from kvcalc.outputs.write import refuse_to_overwrite, streamed_stdout, unwritten
@@ -94,7 +94,7 @@ def fill(
         note_on_stderr("cells that a spreadsheet would calculate are kept as the plan has them")
     if bad:
         rows = "1 row has" if bad == 1 else f"{bad:,} rows have"
-        print(f"kvcalc: {rows} no answer; the column error says why", file=sys.stderr)
+        tell(f"{rows} no answer; the column error says why")
     return 1 if bad else 0
 
 

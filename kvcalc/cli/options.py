@@ -7,14 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from kvcalc import engines, readers
-from kvcalc.catalogue.models import names
-from kvcalc.cli.completion import among, dtypes, settings
+from kvcalc.cli.completion import among, dtypes, models, settings
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.units import parse_tokens
-
-preset_names = among(names)
 
 GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
 """What --gpu means, on every command that has it."""
@@ -28,7 +25,7 @@ class ModelOptions:
         str | None,
         typer.Argument(
             help="A preset's name, a file, a folder or a Hub id.",
-            autocompletion=preset_names,
+            autocompletion=models,
             show_default=False,
         ),
     ] = None
@@ -81,7 +78,7 @@ class ModelsOptions(ModelOptions):
         list[str] | None,
         typer.Argument(
             help="Presets' names, files, folders or Hub ids.",
-            autocompletion=preset_names,
+            autocompletion=models,
             show_default=False,
         ),
     ] = None  # type: ignore[assignment]

@@ -7,11 +7,11 @@ import typer
 from kvcalc import engines
 from kvcalc.answers.replay import replay as answer
 from kvcalc.cli.amounts import amounts
-from kvcalc.cli.completion import among
+from kvcalc.cli.completion import among, models
 from kvcalc.cli.completion import gpus as gpu_names
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, preset_names
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
@@ -30,7 +30,7 @@ def replay(
         str | None,
         typer.Argument(
             help="A preset's name, a file, a folder or a Hub id; none beside --from.",
-            autocompletion=preset_names,
+            autocompletion=models,
             show_default=False,
         ),
     ] = None,

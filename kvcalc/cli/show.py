@@ -7,8 +7,9 @@ import typer
 
 from kvcalc import readers
 from kvcalc.answers.show import show as answer
+from kvcalc.cli.completion import models
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import ModelOptions, SettingsOptions, preset_names
+from kvcalc.cli.options import ModelOptions, SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
@@ -35,7 +36,7 @@ def show(
         str | None,
         typer.Argument(
             help="A preset's name, a file, a folder or a Hub id.",
-            autocompletion=preset_names,
+            autocompletion=models,
             show_default=False,
         ),
     ] = None,

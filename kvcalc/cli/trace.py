@@ -1,6 +1,5 @@
 """`kvcalc trace`: the peak cache memory over traces of requests."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -13,14 +12,15 @@ from kvcalc import engines
 from kvcalc.answers.traces import trace as answer
 from kvcalc.answers.traces.row import TraceRowOnGpus
 from kvcalc.cli.amounts import amounts
-from kvcalc.cli.completion import among, dialects, gpus
+from kvcalc.cli.completion import among, dialects, gpus, models
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items, preset_names
+from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
+from kvcalc.cli.stderr import tell
 from kvcalc.cli.traced import model_and_files
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, first_line
@@ -47,7 +47,7 @@ def trace(
         str | None,
         typer.Argument(
             help="A preset's name, a file, a folder or a Hub id; none beside --from.",
-            autocompletion=preset_names,
+            autocompletion=models,
             show_default=False,
         ),
     ] = None,
@@ -178,7 +178,7 @@ def trace(
             )
         )
     if found.bad_rows:
-        print(f"kvcalc: {found.bad_rows:,} bad rows were skipped", file=sys.stderr)
+        tell(f"{found.bad_rows:,} bad rows were skipped")
         raise typer.Exit(SOME_ROWS_WERE_BAD)
     held = any(isinstance(row, TraceRowOnGpus) and row.gpus for row in found.rows)
     if gpus is not None and not held:

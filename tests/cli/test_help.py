@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,24 +28,36 @@ BREAKS = re.compile("=|[^=]+")
 """How bash parts a word (COMP_WORDBREAKS)."""
 
 
-def completed(line: str, shell: str = "bash") -> list[str]:
-    """What a shell offers for the last word of a line, as its own script asks for it."""
+Completed = Callable[..., list[str]]
+
+
+def asked(line: str, shell: str) -> dict[str, str]:
+    """What a shell's own script asks for the last word of a line."""
     words = [part for word in line.split(" ") for part in BREAKS.findall(word) or [""]]
-    asked = {
+    own = {
         "bash": {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)},
         "zsh": {"_TYPER_COMPLETE_ARGS": line},
         "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv = ['kvcalc']; import kvcalc.__main__"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "_KVCALC_COMPLETE": f"complete_{shell}", **asked[shell]},
-    )
+    return {"_KVCALC_COMPLETE": f"complete_{shell}", **own[shell]}
+
+
+def offered_in(text: str, shell: str) -> list[str]:
     if shell == "zsh":
-        return re.findall(r'"([^"]+)"(?::"[^"]*")?', ran.stdout)
-    return [offered.partition("\t")[0] for offered in ran.stdout.split("\n") if offered]
+        return re.findall(r'"([^"]+)"(?::"[^"]*")?', text)
+    return [offered.partition("\t")[0] for offered in text.split("\n") if offered]
+
+
+@pytest.fixture
+def completed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Completed:
+    """What a shell offers for the last word of a line."""
+
+    def complete(line: str, shell: str = "bash") -> list[str]:
+        for name, value in asked(line, shell).items():
+            monkeypatch.setenv(name, value)
+        return offered_in(cli().out, shell)
+
+    return complete
 
 
 def test_the_version_is_the_packages(cli: Cli) -> None:
@@ -135,24 +148,61 @@ OFFERED = [
     ("kvcalc formula x --dialect snow", ["snowflake"]),
     ("kvcalc estimate x -e vllm --set perf", ["performance_mode="]),
     ("kvcalc estimate x -f m", ["md"]),
+    ("kvcalc k-ex", ["k-exaone-236b-a23b"]),
+    ("kvcalc sho", ["show"]),
+    ("kvcalc qwen3-32b -e llama.cpp -ctk q8", ["q8_0"]),
+    ("kvcalc estimate x -e vllm --max-num-batched-t", ["--max-num-batched-tokens"]),
+    ("kvcalc estimate x -e vllm --block-size 16 --set perf", ["performance_mode="]),
+    ("kvcalc estimate x -e vllm --performance-mode i", ["interactivity"]),
+    ("kvcalc estimate x -e vllm --block-size ", []),
+    ("kvcalc estimate x -e vllm --block-size 16 -d fp8_e", ["fp8_e4m3", "fp8_e5m2"]),
+    ("kvcalc fit x -e sglang --mem-f", ["--mem-fraction-static"]),
+    ("kvcalc compare x --page-s", ["--page-size"]),
+    ("kvcalc estimate x --page-s", []),
+    ("kvcalc fit x --weights-dtype iq4", ["iq4_nl", "iq4_xs"]),
 ]
 
 
-@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+SHELLS = ["bash", "fish", "zsh"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(("line", "offered"), OFFERED)
-def test_completion_offers(shell: str, line: str, offered: list[str]) -> None:
+def test_completion_offers(completed: Completed, shell: str, line: str, offered: list[str]) -> None:
     assert sorted(completed(line, shell)) == sorted(offered)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shells_own_process_is_answered(shell: str) -> None:
+    line, offered = OFFERED[0]
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv = ['kvcalc']; import kvcalc.__main__"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **asked(line, shell)},
+    )
+    assert offered_in(ran.stdout, shell) == offered
 
 
 @pytest.mark.parametrize(
     ("shell", "before"), [("bash", ""), ("fish", "performance_mode="), ("zsh", "performance_mode=")]
 )
-def test_completion_offers_the_values_of_a_setting(shell: str, before: str) -> None:
+def test_completion_offers_the_values_of_a_setting(
+    completed: Completed, shell: str, before: str
+) -> None:
     line = "kvcalc estimate x -e vllm --set performance_mode="
     words = ("balanced", "interactivity", "throughput")
     assert sorted(completed(line, shell)) == [f"{before}{word}" for word in words]
     assert completed(f"{line}thr", shell) == [f"{before}throughput"]
 
 
-def test_completion_offers_every_preset() -> None:
+def test_completion_offers_every_preset(completed: Completed) -> None:
     assert sorted(completed("kvcalc sweep ")) == names()
+
+
+def test_a_line_is_offered_what_it_takes_even_where_it_cannot_be_read(completed: Completed) -> None:
+    assert completed("kvcalc estimate x -e vllm --no-such-flag 3 --max-num-batched-t") == [
+        "--max-num-batched-tokens"
+    ]
+    assert completed("kvcalc ") == COMMANDS

@@ -1,5 +1,6 @@
 """No page is wider than the terminal: it folds its words, or its columns drop to further lines."""
 
+import io
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from kvcalc import engines
 from kvcalc.cli.app import COMMANDS
+from kvcalc.cli.stderr import tell
 from kvcalc.outputs import terminal
 from kvcalc.outputs.page import Page
 from tests.conftest import Cli
@@ -70,6 +72,41 @@ def test_no_engines_settings_are_wider_than_the_terminal(
     for name in engines.ENGINES:
         text = drawn(cli, monkeypatch, ["engines", name], 80)
         assert max(map(len, text.splitlines())) <= 80
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_what_is_told_beside_an_answer_folds_at_spaces(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    path = "/a/path/that/is/not/broken" * 2
+    sentence = f"note: {'a word and another, ' * 12}--no-break-at-hyphens {path}"
+    told = {}
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr("sys.stderr", stream)
+        monkeypatch.setenv("COLUMNS", str(width))
+        tell(sentence)
+        told[stream.isatty()] = stream.getvalue()
+    assert told[False] == f"kvcalc: {sentence}\n"
+    assert told[True].split() == told[False].split()
+    assert {line for line in told[True].splitlines() if len(line) > width} <= {f"  {path}"}
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-3", "x"])
+def test_a_terminal_without_a_width_has_80_columns(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("COLUMNS", columns)
+    tell("a word " * 40)
+    assert 70 < max(map(len, stream.getvalue().splitlines())) <= 80
 
 
 @pytest.mark.parametrize("width", [80, 120])
