@@ -17,9 +17,9 @@ MODULES = {
 }
 
 CALLED_FROM_OUTSIDE = {
-    "kvcalc.cli.app.Command.parse_args": "click",
     "kvcalc.cli.app.Commands.format_commands": "click",
     "kvcalc.cli.app.Command.format_options": "click",
+    "kvcalc.cli.app.Command.shell_complete": "click",
     "kvcalc.cli.app.Commands.get_command": "click",
     "kvcalc.costs.Cost.expr": "the library's users",
 }

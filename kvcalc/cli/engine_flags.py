@@ -14,7 +14,7 @@ OPTION = "--engine-flag"
 ENGINE, FROM = ("-e", "--engine"), ("--from",)
 
 USUAL = {
-    "compare": tuple(engines.ENGINES),
+    **dict.fromkeys(("compare", "page"), tuple(engines.ENGINES)),
     "replay": ("vllm",),
     "sheet": ("ideal", "vllm", "llama.cpp", "sglang"),
 }

@@ -10,8 +10,9 @@ import typer
 
 from kvcalc.cli.amounts import amount
 from kvcalc.cli.completion import among, dtypes, gpus
+from kvcalc.cli.completion import models as preset_names
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items, preset_names
+from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import ENGINES
