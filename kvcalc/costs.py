@@ -1,7 +1,7 @@
 """The cost: one engine's formula for one model, with its parts by layer group."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -9,6 +9,7 @@ from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model, no_window
+from kvcalc.records import Record
 from kvcalc.units import at_version
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ WINDOW = variable("window")
 SOURCE = variable("source")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Record):
     """One step of a derivation: its name, how it is worked out, its value and the value's unit."""
 
     name: str
@@ -31,8 +31,7 @@ class Step:
     unit: str
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Record):
     """A group of layers: `formula` gives its bytes over all ranks, and the steps derive it."""
 
     kind: str
@@ -42,16 +41,14 @@ class Group:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(Record):
     """A cost that is `fixed` + sequences * `per_request(context)`, bytes over all ranks."""
 
     per_request: Formula
     fixed: int = 0
 
 
-@dataclass(frozen=True, repr=False)
-class Cost:
+class Cost(Record):
     """What an engine's cache needs for a model: call it for the bytes over all ranks.
 
     `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` separates the

@@ -35,10 +35,9 @@ class MemoryWarning(AmountWarning):
 DIGITS = "[0-9]{1,3}(?:,[0-9]{3}){1,12}|[0-9]{1,3}(?:_[0-9]{3}){1,12}|[0-9]{1,40}"
 
 
-NUMBER = re.compile(
+NUMBER = (
     r"[+-]?[0-9]{1,30}(?:/(?P<divisor>[0-9]{1,30})"
-    r"|(?:\.[0-9]{0,30})?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?)",
-    re.ASCII,
+    r"|(?:\.[0-9]{0,30})?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?)"
 )
 
 
@@ -124,7 +123,7 @@ def parse_number(text: str) -> "Fraction | None":
     """
     from fractions import Fraction
 
-    match = NUMBER.fullmatch(text.strip()) if len(text) <= 100 else None
+    match = re.fullmatch(NUMBER, text.strip()) if len(text) <= 100 else None
     if match is None or abs(int(match["exponent"] or 0)) > 30 or not int(match["divisor"] or 1):
         return None
     return Fraction(match[0])

@@ -1,9 +1,11 @@
 """What answers are made of: records that can be unfolded, and objects short to print."""
 
+import copy
 import importlib
+import pickle
 import pkgutil
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,7 @@ import pytest
 import kvcalc
 from kvcalc.catalogue.models import names
 from kvcalc.engines import ENGINES
+from kvcalc.records import Record
 from tests.shapes import full, model, sliding
 
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -127,6 +130,7 @@ def test_every_dataclass_is_frozen_but_a_commands_options_and_what_is_being_read
         and is_dataclass(one)
         and one.__module__.startswith("kvcalc.")
         and not one.__module__.startswith("kvcalc.cli")
+        and not issubclass(one, Record)
         and not one.__dataclass_params__.frozen  # type: ignore[attr-defined]
     }
     assert mutable == BEING_READ
@@ -169,3 +173,47 @@ def test_a_notebook_shows_a_table_in_which_no_text_is_markup(shown: Any, cells: 
         assert cell in table
     # Well-formed: every tag that opens is closed again.
     assert ElementTree.fromstring(table).tag == "table"
+
+
+class Pair(Record):
+    """A record of two, of which one has a default."""
+
+    one: int
+    two: tuple[int, ...] = ()
+
+
+class Triple(Pair):
+    """A record of a record's attributes and one more."""
+
+    three: int = 3
+
+
+def test_a_record_is_made_compared_hashed_and_printed_as_a_frozen_dataclass() -> None:
+    made = Pair(1, two=(2,))
+    assert made == Pair(one=1, two=(2,)) == replace(Pair(1), two=(2,))
+    assert {made: 1}[Pair(1, (2,))] == 1
+    assert made != Pair(1)
+    assert made != Triple(1, (2,))
+    assert repr(Triple(1)) == "Triple(one=1, two=(), three=3)"
+    assert pickle.loads(pickle.dumps(made)) == copy.copy(made) == made
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "said"),
+    [
+        ((), {}, "Pair lacks one"),
+        ((1, (), 3), {}, "Pair takes 2 values, found 3"),
+        ((1,), {"one": 1}, "Pair is given one twice"),
+        ((1,), {"four": 1}, "Pair has no four"),
+    ],
+)
+def test_a_record_is_not_made_of_other_values(
+    values: tuple[Any, ...], given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        Pair(*values, **given)
+
+
+def test_a_records_attribute_is_not_deleted() -> None:
+    with pytest.raises(FrozenInstanceError):
+        del Pair(1).one

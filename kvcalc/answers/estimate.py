@@ -1,17 +1,16 @@
 """One context: the bytes, and each layer group's share of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.model import Model
+from kvcalc.records import Record
 
 
-@dataclass(frozen=True)
-class GroupShare:
+class GroupShare(Record):
     """A layer group's share: bytes over all ranks; `window` in tokens, None if it has no window."""
 
     kind: str
@@ -20,8 +19,7 @@ class GroupShare:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Record):
     """An answer: tokens and bytes are ints; `bytes` is over all ranks.
 
     `engine_version` is the release that the answer holds for. `settings` are those that differ from

@@ -1,7 +1,6 @@
 """Cache memory across contexts and windows, beside that of full attention."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from warnings import warn
 
@@ -17,7 +16,6 @@ from kvcalc.records import Records
 USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
 
 
-@dataclass(frozen=True)
 class SweepRow(Estimate):
     """An estimate, and the `full_attention_bytes` needed if all layers saw all tokens."""
 

@@ -13,7 +13,7 @@ def amount(text: str | None, option: str) -> int | None:
     return None if text is None else parse_tokens(text, option)
 
 
-THOUSANDS = re.compile("[0-9]{1,3}(,[0-9]{3})+")
+THOUSANDS = "[0-9]{1,3}(,[0-9]{3})+"
 
 
 def amounts(texts: Iterable[str] | None, option: str, *, large: bool = False) -> list[int]:
@@ -31,7 +31,7 @@ def amounts(texts: Iterable[str] | None, option: str, *, large: bool = False) ->
 
 def _items(text: str, option: str, large: bool) -> list[str]:
     items = text.split(",")
-    if not THOUSANDS.fullmatch(text):
+    if not re.fullmatch(THOUSANDS, text):
         return items
     if not any(item.startswith("0") for item in items[1:]):
         if not large:

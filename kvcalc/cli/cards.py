@@ -1,6 +1,5 @@
 """The options of `fit` for its GPUs: which, how many, at what price, and what starts there."""
 
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from kvcalc.answers.fit.card import card
 from kvcalc.cli.completion import gpus
+from kvcalc.cli.grouped import Options
 from kvcalc.cli.options import GPU
 from kvcalc.cli.server_line import FromLine
 from kvcalc.errors import RequestError
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from kvcalc.engines.memory import Card
 
 
-@dataclass(repr=False, eq=False)
-class CardOptions:
+class CardOptions(Options):
     """The GPUs: which kinds, how many and at what price."""
 
     gpu: Annotated[

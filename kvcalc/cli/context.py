@@ -1,13 +1,13 @@
 """The options for a context that was counted otherwise: as a text, or in a predecessor's tokens."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kvcalc.cli.amounts import amounts
+from kvcalc.cli.grouped import Options
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
 from kvcalc.units import percent
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from kvcalc.model import Model
 
 
-@dataclass(repr=False, eq=False)
-class ContextOptions:
+class ContextOptions(Options):
     """Whose tokens a context counts."""
 
     in_tokens_of: Annotated[

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -138,7 +137,7 @@ def _started(
     How many sequences a line lets run is the engine's cap, and not what is asked about.
     """
     line = ServerOptions(from_line=on.from_line)
-    shape = {f.name: getattr(models, f.name) for f in fields(ModelOptions) if f.name != "model"}
+    shape = {name: getattr(models, name) for name in ModelOptions.annotations() if name != "model"}
     named = models.model[0] if models.model else None
     asked = line.request(ModelOptions(model=named, **shape), engine, context, sequences)
     return asked._replace(settings=asked.settings_on())

@@ -1,11 +1,11 @@
 """The options for the GPU, and for what takes its memory besides the cache."""
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kvcalc.cli.completion import weights as weight_formats
+from kvcalc.cli.grouped import Options
 from kvcalc.errors import RequestError
 from kvcalc.units import parse_memory
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from kvcalc.readers.weights import Weights
 
 
-@dataclass(repr=False, eq=False)
-class LoadOptions:
+class LoadOptions(Options):
     """What takes a GPU's memory besides the cache."""
 
     weights: Annotated[str | None, typer.Option(help="Size of all weights, as 240GB.")] = None
@@ -44,8 +43,8 @@ class LoadOptions:
     @property
     def given(self) -> str | None:
         """The first of these options that is given."""
-        own = (field for field in fields(self) if getattr(self, field.name) != field.default)
-        return next(("--" + field.name.replace("_", "-") for field in own), None)
+        own = (name for name, value in self.values().items() if value != getattr(LoadOptions, name))
+        return next(("--" + name.replace("_", "-") for name in own), None)
 
     @property
     def reserve_bytes(self) -> int | None:

@@ -1,13 +1,13 @@
 """The options of the question: the model, and the engine with its settings."""
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import typer
 
 from kvcalc import engines, readers
 from kvcalc.cli.completion import among, dtypes, models, settings
+from kvcalc.cli.grouped import Options
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
@@ -17,8 +17,7 @@ GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
 """What --gpu means, on every command that has it."""
 
 
-@dataclass(repr=False, eq=False)
-class ModelOptions:
+class ModelOptions(Options):
     """The model, by name or by shape."""
 
     model: Annotated[
@@ -46,9 +45,9 @@ class ModelOptions:
     def load(self, window: int | None) -> Model:
         """Read the model, or make it from its shape and the window asked for."""
         shape = {
-            field.name: value
-            for field in fields(self)
-            if field.name != "model" and (value := getattr(self, field.name)) is not None
+            name: value
+            for name, value in self.values().items()
+            if name != "model" and value is not None
         }
         if self.model is not None and shape:
             option = "--" + next(iter(shape)).replace("_", "-")
@@ -70,7 +69,6 @@ class ModelOptions:
         return from_shape(**shape, window=window)
 
 
-@dataclass(repr=False, eq=False)
 class ModelsOptions(ModelOptions):
     """The models, by name, or one by shape."""
 
@@ -86,7 +84,7 @@ class ModelsOptions(ModelOptions):
     @property
     def shape(self) -> dict[str, Any]:
         """The options of a shape."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "model"}
+        return {name: value for name, value in self.values().items() if name != "model"}
 
     def each(self, window: int | None, *, keep: bool = False) -> Iterator[tuple[str | None, Model]]:
         """Read each model, with the text that named it; a shape has none.
@@ -108,8 +106,7 @@ OWN_OPTIONS = frozenset(KEYWORDS.split())
 """Keywords of the answers that are options of a command, and no settings of an engine."""
 
 
-@dataclass(repr=False, eq=False)
-class OtherSettings:
+class OtherSettings(Options):
     """Settings of an engine by --set, or by an option of their own."""
 
     max_num_seqs: Annotated[
@@ -147,9 +144,11 @@ class OtherSettings:
     @property
     def flags(self) -> list[list[str]]:
         """Flags of engines' servers, each with its values, that stood among the options."""
+        if self.engine_flag is None:
+            return []
         from shlex import split
 
-        return [split(text) for text in self.engine_flag or ()]
+        return [split(text) for text in self.engine_flag]
 
     def settings(self, own: Set[str] = OWN_OPTIONS, **beside: Any) -> dict[str, Any]:
         """The settings, as keywords of an answer.
@@ -193,7 +192,6 @@ class OtherSettings:
         return given
 
 
-@dataclass(repr=False, eq=False)
 class SettingsOptions(OtherSettings):
     """Settings of an engine: those that every engine has by an option each, too."""
 
@@ -221,7 +219,6 @@ class SettingsOptions(OtherSettings):
         }
 
 
-@dataclass(repr=False, eq=False)
 class EngineOptions(SettingsOptions):
     """The engine and its settings."""
 
@@ -236,7 +233,6 @@ class EngineOptions(SettingsOptions):
     ] = "ideal"
 
 
-@dataclass(repr=False, eq=False)
 class AxesOptions(OtherSettings):
     """The engines, element types and ranks, several of which make a table."""
 

@@ -1,7 +1,7 @@
 """The options for the format of an answer and where it goes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -42,7 +42,6 @@ ENDINGS = {
 """The endings of files, and the format that each means."""
 
 
-@dataclass(repr=False, eq=False)
 class OutputOptions(FileOptions):
     """The format of an answer and where it goes; what cannot be written is refused at once.
 
@@ -65,7 +64,8 @@ class OutputOptions(FileOptions):
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as -f json.")] = False
 
-    def __post_init__(self) -> None:
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         self.asked = self._asked()
 
     def write_one(

@@ -1,17 +1,16 @@
 """The options for the file that an answer goes to: its ending says the form."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kvcalc.cli.grouped import Options
 from kvcalc.outputs.write import refuse_to_overwrite, unwritten
 
 
-@dataclass(repr=False, eq=False)
-class FileOptions:
+class FileOptions(Options):
     """The file that an answer goes to, and whether it may be replaced."""
 
     output: Annotated[

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,6 @@ from kvcalc.errors import RequestError
 from kvcalc.outputs.web.page import page as answer
 
 
-@dataclass(repr=False, eq=False)
 class PageOptions(AxesOptions):
     """The engines, element types and ranks that the page lets choose from."""
 

@@ -1,7 +1,6 @@
 """The options of commands that draw: a picture by the ending of the file it goes to."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
@@ -15,7 +14,6 @@ PICTURES: Mapping[str, str] = {".svg": "svg", ".png": "png", ".vl.json": "vl.jso
 """The endings of pictures, and what each is called."""
 
 
-@dataclass(repr=False, eq=False)
 class PictureOptions(OutputOptions):
     """The format of an answer, a picture too, and where it goes."""
 

@@ -1,7 +1,6 @@
 """The options that describe a running server: its command line, its flags and its GPU."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -10,6 +9,7 @@ import typer
 from kvcalc import engines
 from kvcalc.cli.amounts import amounts
 from kvcalc.cli.completion import gpus
+from kvcalc.cli.grouped import Options
 from kvcalc.cli.options import (
     GPU,
     AxesOptions,
@@ -118,8 +118,7 @@ def _share(asked: "Asked", engine: str) -> dict[str, str]:
     return {memory.share: asked.share}
 
 
-@dataclass(repr=False, eq=False)
-class LineOptions:
+class LineOptions(Options):
     """An engine's command line, and the flags of engines beside the options."""
 
     from_line: FromLine = None
@@ -211,7 +210,6 @@ class LineOptions:
         return _with_model(found.with_asked(asked, found.engine), asked)
 
 
-@dataclass(repr=False, eq=False)
 class ServerOptions(LineOptions):
     """An engine's command line, and the GPU it runs on."""
 
@@ -281,8 +279,8 @@ def _first(texts: Texts, option: str) -> int | None:
 
 def _with_model(found: ServerRequest, asked: "Asked") -> ServerRequest:
     """Take the model of a line where the options name none."""
-    given = any(getattr(found.model, field.name) is not None for field in fields(found.model))
-    return found if given else found._replace(model=replace(found.model, model=_source(asked)))
+    given = any(value is not None for value in found.model.values().values())
+    return found if given else found._replace(model=found.model.replaced(model=_source(asked)))
 
 
 def _source(asked: "Asked") -> str | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TextIO
 
 from kvcalc.errors import RequestError, quote
-from kvcalc.scratch import replacing
 
 
 def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
@@ -41,6 +40,8 @@ def write(text: str, output: Path | None) -> None:
         with streamed_stdout() as stdout:
             stdout.write(text)
         return
+    from kvcalc.scratch import replacing
+
     with replacing(output) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 

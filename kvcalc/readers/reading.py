@@ -1,13 +1,12 @@
 """The result of a reader: the model, and where each of its facts came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kvcalc.model import Model
+from kvcalc.records import Record
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Record):
     """A model that was read.
 
     `source` names what was read, `origins` where each fact stood in it; `notes` are what people
