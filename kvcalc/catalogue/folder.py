@@ -1,5 +1,6 @@
 """Where the files of the catalogue stand, and how one is read."""
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,10 @@ MAX_FILE_BYTES = 2**16
 """Far past any preset; Python's TOML parser takes more than linear time for some texts."""
 
 MAX_DOTS = 64
-"""The most dots of a line: those of a key are tables within each other, each copied by the parser
-into the next."""
+"""The most dots of a line outside its texts: those of a key are tables within each other, each
+copied by the parser into the next."""
+
+TEXTS = rb'"(?:[^"\\]|\\.)*"' rb"|'[^']*'"
 
 
 @cache
@@ -32,7 +35,9 @@ def read_table(path: Path) -> dict[str, Any]:
     """
     content = read_bytes(path, MAX_FILE_BYTES)
     for number, line in enumerate(content.split(b"\n"), 1):
-        if (dots := line.count(b".")) > MAX_DOTS:
+        if line.count(b".") <= MAX_DOTS:
+            continue
+        if (dots := re.sub(TEXTS, b"", line).count(b".")) > MAX_DOTS:
             raise SourceError.of(
                 path, f"line {number:,}: found {dots:,} dots, expected at most {MAX_DOTS}"
             )
