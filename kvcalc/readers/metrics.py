@@ -2,10 +2,10 @@
 
 from contextlib import closing
 from io import BytesIO
-from time import monotonic
 from urllib.parse import urlsplit
 
 from kvcalc.errors import SourceError, reason
+from kvcalc.readers.waiting import NotInTimeError, waited
 
 SCHEMES = ("http", "https")
 MOST_BYTES = 2**24
@@ -13,7 +13,7 @@ MOST_BYTES = 2**24
 
 OK = 200
 
-SECONDS = 10
+SECONDS = 10.0
 """How long all of it may take."""
 
 PIECE = 2**16
@@ -30,31 +30,36 @@ def fetched(address: str) -> BytesIO:
     Raises:
         SourceError: it does not answer 200 within the time, or redirects, or answers more bytes.
     """
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+    from http.client import HTTPException
 
     try:
-        parts = urlsplit(address)
-        kind = HTTPSConnection if parts.scheme.lower() == "https" else HTTPConnection
-        if not parts.hostname or "@" in parts.netloc:
-            raise SourceError.of(address, "expected a host, without a user")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        until = monotonic() + SECONDS
-        with closing(kind(parts.hostname, parts.port, timeout=SECONDS)) as connection:
-            connection.request("GET", path, headers={"Accept": "text/plain"})
-            answer = connection.getresponse()
-            if answer.status != OK:
-                raise SourceError.of(address, _refusal(answer.status))
-            content = bytearray()
-            while piece := answer.read1(PIECE):
-                content += piece
-                if len(content) > MOST_BYTES:
-                    why = f"larger than the {MOST_BYTES:,} bytes expected of metrics"
-                    raise SourceError.of(address, why)
-                if monotonic() > until:
-                    raise SourceError.of(address, f"not answered within {SECONDS} seconds")
+        return BytesIO(waited(lambda: _content(address), SECONDS))
     except (OSError, ValueError, HTTPException) as error:
         raise SourceError.of(address, f"cannot be fetched ({reason(error)})") from None
-    return BytesIO(bytes(content))
+    except NotInTimeError:
+        raise SourceError.of(address, f"not answered within {SECONDS:g} seconds") from None
+
+
+def _content(address: str) -> bytes:
+    from http.client import HTTPConnection, HTTPSConnection
+
+    parts = urlsplit(address)
+    kind = HTTPSConnection if parts.scheme.lower() == "https" else HTTPConnection
+    if not parts.hostname or "@" in parts.netloc:
+        raise SourceError.of(address, "expected a host, without a user")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with closing(kind(parts.hostname, parts.port, timeout=SECONDS)) as connection:
+        connection.request("GET", path, headers={"Accept": "text/plain"})
+        answer = connection.getresponse()
+        if answer.status != OK:
+            raise SourceError.of(address, _refusal(answer.status))
+        content = bytearray()
+        while piece := answer.read1(PIECE):
+            content += piece
+            if len(content) > MOST_BYTES:
+                why = f"larger than the {MOST_BYTES:,} bytes expected of metrics"
+                raise SourceError.of(address, why)
+    return bytes(content)
 
 
 def _refusal(status: int) -> str:

@@ -18,7 +18,8 @@ class Repository:
     """Files, and how they are served.
 
     `error` is an X-Error-Code that every request gets, `status` a bare HTTP status; `stored` are
-    files that redirect to another path; `distort` changes a file's status, headers and body.
+    files that redirect to another path, with `beside` as the content of that answer; `distort`
+    changes a file's status, headers and body.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Repository:
     error: str | None = None
     status: int | None = None
     stored: tuple[str, ...] = ()
+    beside: bytes = b""
     token: str | None = None
     distort: Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]] | None = None
     distort_head: bool = False
@@ -49,6 +51,7 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories: dict[str, Repository] = {}
         self.requests: list[Request] = []
+        self.sent = 0
 
     @property
     def url(self) -> str:
@@ -91,7 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         if file not in repository.files:
             return self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}, b"")
         if segments[0] != "stored" and file in repository.stored:
-            return self._send(302, self._about(repository, file, f"/stored/{name}/{file}"), b"")
+            return self._send(
+                302, self._about(repository, file, f"/stored/{name}/{file}"), repository.beside
+            )
         return self._file(repository, file)
 
     def _error(self, repository: Repository, revision: str) -> str | None:
@@ -134,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 for start, end in pairwise(cuts):
                     self.wfile.write(body[start:end])
+                    self.server.sent += end - start
             except OSError:  # the reader has had enough
                 pass
 

@@ -1,5 +1,6 @@
 """The Hub reader against a server on this machine: ids, config.json, ranges, and every refusal."""
 
+import gzip
 import json
 import os
 import re
@@ -7,8 +8,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,8 +21,9 @@ import kvcalc
 from kvcalc.errors import KvcalcError, MissingExtraError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.readers import hub, read
-from kvcalc.readers.hub import HubId, fetch_config, open_gguf, parse, ranges
+from kvcalc.readers.hub import HubId, answers, fetch_config, list_files, open_gguf, parse, ranges
 from kvcalc.readers.hub.errors import hub_errors
+from tests.readers import hub_server
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
 CONFIG = json.dumps({"model_type": "llama"}).encode()
@@ -430,6 +434,143 @@ def test_a_file_that_changes_while_it_is_read_is_refused(server: HubServer) -> N
     stream.seek(2**20)
     with pytest.raises(KvcalcError, match=r"the server answered another range, "):
         stream.read(4)
+
+
+FLOOD = bytes(2**26)
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf])
+def test_the_content_of_a_redirect_is_not_read(server: HubServer, ask: Any) -> None:
+    files = {"config.json": CONFIG, "m.gguf": GGUF}
+    server.repositories["org/name"] = Repository(files, stored=tuple(files), beside=FLOOD)
+    before = server.sent
+    ask(ID)
+    assert server.sent - before < len(FLOOD) // 2
+
+
+def test_a_token_is_not_said_to_another_host(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    told: list[str | None] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.append(self.headers["Authorization"])
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as other:
+        Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
+        there = f"http://127.0.0.1:{other.server_port}/x"
+
+        def moved(status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+            return 302, {"Location": there}, b""
+
+        server.repositories["org/name"] = Repository({"m.gguf": GGUF}, distort=moved)
+        with pytest.raises(KvcalcError, match=r"^'org/name' "):
+            open_gguf(ID)
+        other.shutdown()
+    assert told == [None]
+
+
+def test_redirects_that_do_not_end_are_refused(server: HubServer) -> None:
+    def again(status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        return 302, {"Location": "/org/name/resolve/main/m.gguf"}, b""
+
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF}, distort=again)
+    with pytest.raises(KvcalcError, match="the Hub's answer was 'more than 5 redirects'"):
+        open_gguf(ID)
+
+
+@pytest.mark.parametrize("ask", [fetch_config, open_gguf, list_files])
+def test_an_answer_that_does_not_come_is_refused_in_time(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, ask: Any
+) -> None:
+    """A byte of a header every so often, which no time between two bytes is too long for."""
+    monkeypatch.setattr(answers, "SECONDS", 0.3)
+    ended = Event()
+
+    def dripping(handler: Any, *_: object) -> None:
+        with suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not ended.wait(0.02):
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+
+    monkeypatch.setattr(hub_server._Handler, "_send", dripping)
+    server.repositories["org/name"] = Repository({"config.json": CONFIG, "m.gguf": GGUF})
+    try:
+        with pytest.raises(KvcalcError, match=r"the Hub's answer was 'not complete after 0\.3 sec"):
+            ask(ID)
+    finally:
+        ended.set()
+
+
+def test_a_file_whose_pieces_take_too_long_together_is_refused(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF})
+    monkeypatch.setattr(ranges, "FILE_SECONDS", -1.0)
+    with pytest.raises(KvcalcError, match="it was not complete after -1 seconds; download it"):
+        open_gguf(ID)
+
+
+PACKED = gzip.compress(bytes(2**26))
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (open_gguf, r"the answer was cut, at byte 65,"),
+        (fetch_config, r"config\.json is longer than the 23 bytes"),
+    ],
+)
+def test_an_answer_that_unpacks_to_more_is_refused(
+    server: HubServer, ask: Any, sentence: str
+) -> None:
+    """64 MiB in 64 KiB, though it was asked for as it is."""
+
+    def packed(status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        about = {"Content-Encoding": "gzip", "Content-Length": str(len(PACKED))}
+        return status, headers | about, PACKED
+
+    files = {"config.json": CONFIG, "m.gguf": GGUF}
+    server.repositories["org/name"] = Repository(files, distort=packed)
+    with pytest.raises(KvcalcError, match=sentence):
+        ask(ID)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"", b"[", b"[]", b"null", b'{"sha": 1, "siblings": []}', b'{"sha": "x"}'),
+        *(b'{"siblings": [], "sha": null}', b'{"sha": null, "siblings": [1]}', b"[" * 10**5),
+        *(b'{"sha": null, "siblings": [{"rfilename": 1}]}', b'{"sha":"x","siblings":{}}', b"\xff"),
+    ],
+)
+def test_a_listing_of_the_wrong_shape_is_one_sentence(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF})
+    monkeypatch.setattr(hub_server, "_info", lambda *_: answer)
+    with pytest.raises(KvcalcError, match=r"^'org/name'") as caught:
+        open_gguf(ID)
+    assert str(caught.value).isprintable()
+
+
+def test_a_listing_is_bounded(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.repositories["org/name"] = Repository({"m.gguf": GGUF})
+    for bound, most, sentence in (
+        ("MAX_LISTED", 2, "the Hub lists more than 2 files"),
+        ("MAX_LISTING_BYTES", 20, "the Hub's list of files is more than 20 bytes"),
+    ):
+        assert list_files(ID) == ["m.gguf"]
+        monkeypatch.setattr(hub, bound, most)
+        with pytest.raises(KvcalcError, match=sentence):
+            list_files(ID)
+        monkeypatch.undo()
 
 
 def test_an_empty_file_is_refused(server: HubServer) -> None:

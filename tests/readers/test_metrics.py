@@ -1,7 +1,8 @@
 """A server's metrics: one bounded GET, and what they say of a running vLLM or SGLang."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -84,6 +85,24 @@ def test_what_is_no_answer_is_one_sentence(
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith(f"kvcalc: '{address}': ")
     assert sentence in outcome.err
+
+
+def test_an_answer_is_waited_for_in_all_and_not_between_its_bytes(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "SECONDS", 0.2)
+
+    def dripping(handler: BaseHTTPRequestHandler) -> None:
+        with suppress(OSError):
+            handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
+            for _ in range(25):
+                time.sleep(0.02)
+                handler.wfile.write(b"x")
+
+    with serving(dripping) as address:
+        assert (
+            cli("check", address).err == f"kvcalc: '{address}': not answered within 0.2 seconds\n"
+        )
 
 
 @pytest.mark.parametrize(

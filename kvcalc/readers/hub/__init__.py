@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import quote as escaped
 
 from kvcalc.errors import SourceError, quote
-from kvcalc.readers.hub.answers import SECONDS, TooLongError, collected
+from kvcalc.readers.hub.answers import SECONDS, TooLongError, collected, streamed, within
 from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import PART, HubId, parse
 from kvcalc.readers.hub.ranges import RangeStream
@@ -31,6 +31,7 @@ __all__ = [
 
 MAX_CONFIG_BYTES = 4 * 2**20
 MAX_LISTING_BYTES = 8 * 2**20
+MAX_LISTED = 2**18
 
 DEFAULT_QUANTISATIONS = ("Q4_K_M", "Q4_0")  # in llama.cpp's order
 
@@ -51,32 +52,36 @@ def fetch_config(hub_id: HubId, name: str = "config.json") -> Path:
         SourceError: it cannot be read; the sentence says why and what to do.
     """
     with hub_errors(hub_id):
-        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-        from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+        return within(lambda: _config(hub_id, name))
 
-        where = (hub_id.repository, name)
-        revision = hub_id.revision
+
+def _config(hub_id: HubId, name: str) -> Path:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+
+    where = (hub_id.repository, name)
+    revision = hub_id.revision
+    try:
+        size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
+    except EntryNotFoundError:
+        raise NoConfigError(
+            f"{quote(hub_id.repository)} holds no {name}", source=hub_id.repository
+        ) from None
+    except RevisionNotFoundError:
+        raise
+    except Exception as error:  # the Hub cannot be reached: a cached answer is as good
         try:
-            size = get_hf_file_metadata(hf_hub_url(*where, revision=revision)).size
+            return Path(hf_hub_download(*where, revision=revision, local_files_only=True))
         except EntryNotFoundError:
-            raise NoConfigError(
-                f"{quote(hub_id.repository)} holds no {name}", source=hub_id.repository
-            ) from None
-        except RevisionNotFoundError:
-            raise
-        except Exception as error:  # the Hub cannot be reached: a cached answer is as good
-            try:
-                return Path(hf_hub_download(*where, revision=revision, local_files_only=True))
-            except EntryNotFoundError:
-                raise error from None
-        if size is None or size > MAX_CONFIG_BYTES:
-            found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
-            raise SourceError.of(
-                hub_id.repository,
-                f"found {name} {found}, expected at most {MAX_CONFIG_BYTES:,} bytes",
-            )
-        meter: Any = _meter(hub_id, size, name)
-        return Path(hf_hub_download(*where, revision=revision, tqdm_class=meter))
+            raise error from None
+    if size is None or size > MAX_CONFIG_BYTES:
+        found = "of a size that the Hub does not say" if size is None else f"{size:,} bytes"
+        raise SourceError.of(
+            hub_id.repository,
+            f"found {name} {found}, expected at most {MAX_CONFIG_BYTES:,} bytes",
+        )
+    meter: Any = _meter(hub_id, size, name)
+    return Path(hf_hub_download(*where, revision=revision, tqdm_class=meter))
 
 
 def open_gguf(hub_id: HubId) -> RangeStream:
@@ -116,32 +121,34 @@ def list_files(hub_id: HubId) -> list[str]:
 def _listing(hub_id: HubId) -> tuple[str | None, list[str]]:
     """Ask for a repository's commit and the names of its files (the Hub's API: /api/models)."""
     with hub_errors(hub_id):
-        from huggingface_hub import constants, get_session, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
-
-        at = f"/revision/{escaped(hub_id.revision, safe='')}" if hub_id.revision else ""
-        with get_session().stream(
-            "GET",
-            f"{constants.ENDPOINT}/api/models/{hub_id.repository}{at}",
-            headers={**build_hf_headers(), "Accept-Encoding": "identity"},
-            timeout=constants.HF_HUB_ETAG_TIMEOUT,
-            follow_redirects=True,
-        ) as response:
-            hf_raise_for_status(response)
-            try:
-                table = json.loads(collected(response.iter_raw(), MAX_LISTING_BYTES))
-            except (ValueError, RecursionError):
-                table = None
-            except TooLongError as error:
-                raise SourceError.of(
-                    hub_id.repository, f"the Hub's list of files is {error}"
-                ) from None
+        table = within(lambda: _answer(hub_id))
     match table:
         case {"sha": str() | None as commit, "siblings": list(files)} if all(
             isinstance(one, dict) and isinstance(one.get("rfilename"), str) for one in files
         ):
             return commit, [one["rfilename"] for one in files]
     raise SourceError.of(hub_id.repository, "the Hub's answer is no list of a repository's files")
+
+
+def _answer(hub_id: HubId) -> Any:
+    """The API's answer about a repository; None for what is no JSON."""
+    from huggingface_hub import constants, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    at = f"/revision/{escaped(hub_id.revision, safe='')}" if hub_id.revision else ""
+    url = f"{constants.ENDPOINT}/api/models/{hub_id.repository}{at}"
+    with streamed(url, build_hf_headers(), constants.HF_HUB_ETAG_TIMEOUT) as response:
+        hf_raise_for_status(response)
+        try:
+            content = collected(response.iter_raw(), MAX_LISTING_BYTES)
+        except TooLongError as error:
+            raise SourceError.of(hub_id.repository, f"the Hub's list of files is {error}") from None
+    if content.count(b"{") + content.count(b"[") > MAX_LISTED:
+        raise SourceError.of(hub_id.repository, f"the Hub lists more than {MAX_LISTED:,} files")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _choose(hub_id: HubId, files: Sequence[str]) -> str:

@@ -20,6 +20,8 @@ SENTENCES = {
     "HF_HUB_OFFLINE to fetch it",
     "HfHubHTTPError": "{repository} cannot be read, the Hub answered HTTP {status}; check "
     "HF_TOKEN, or try again later",
+    "TooLongError": "{repository} cannot be fetched, the Hub's answer was {reason}; check the "
+    "network and HF_ENDPOINT, and try again",
     "TransportError": "{repository} cannot be fetched, the Hub gave no complete answer ({reason}); "
     "check the network and HF_ENDPOINT, and try again",
     "Exception": "{repository} cannot be read from the Hub ({reason}); check HF_ENDPOINT and "

@@ -1,15 +1,18 @@
 """A file on the Hub; only the pieces that are read are fetched."""
 
 import re
+from time import monotonic
 from typing import Self
 
 from kvcalc.errors import KvcalcError, SourceError, quote
-from kvcalc.readers.hub.answers import TooLongError, collected
+from kvcalc.readers.hub.answers import TooLongError, collected, streamed, within
 from kvcalc.readers.hub.errors import hub_errors
 from kvcalc.readers.hub.ids import HubId
 
 MAX_RANGE_BYTES = 256 * 2**20
 PIECE_BYTES = 2**20
+FILE_SECONDS = 600.0
+"""The longest that all pieces of a file may take."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 
@@ -27,6 +30,7 @@ class RangeStream:
         self._hub_id = hub_id
         self._url = url
         self._position = 0
+        self._until = monotonic() + FILE_SECONDS
         self._start, self._piece = 0, b""
         self.size = MAX_RANGE_BYTES  # not known before the first answer
         self._fetch(0)
@@ -71,32 +75,31 @@ class RangeStream:
     def _fetch(self, start: int) -> None:
         if self.fetched + PIECE_BYTES > MAX_RANGE_BYTES:
             raise self._refused(f"its head is larger than {MAX_RANGE_BYTES:,} bytes")
+        if monotonic() > self._until:
+            raise self._refused(f"it was not complete after {FILE_SECONDS:g} seconds")
         end = min(start + PIECE_BYTES, self.size)
         with hub_errors(self._hub_id):
-            from huggingface_hub import constants, get_session, hf_raise_for_status
-            from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
-
-            headers = build_hf_headers()
-            headers |= {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-            with get_session().stream(
-                "GET",
-                self._url,
-                headers=headers,
-                timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-                follow_redirects=True,
-            ) as response:
-                hf_raise_for_status(response)
-                if response.status_code != 206:
-                    raise self._refused("the server ignores HTTP ranges")
-                size = self._total(start, end, response.headers.get("Content-Range", ""))
-                try:
-                    piece = collected(response.iter_raw(), end - start)
-                except TooLongError as error:
-                    raise self._refused(f"an answer was {error}, at byte {start:,}") from None
+            size, piece = within(lambda: self._answer(start, end))
         self.fetched += len(piece)
         if len(piece) != min(end, size) - start:
             raise self._refused(f"the answer was cut, at byte {start + len(piece):,}")
         self.size, self._start, self._piece = size, start, piece
+
+    def _answer(self, start: int, end: int) -> tuple[int, bytes]:
+        """The size of the file, and a piece of it."""
+        from huggingface_hub import constants, hf_raise_for_status
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        headers = {**build_hf_headers(), "Range": f"bytes={start}-{end - 1}"}
+        with streamed(self._url, headers, constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
+            hf_raise_for_status(response)
+            if response.status_code != 206:
+                raise self._refused("the server ignores HTTP ranges")
+            size = self._total(start, end, response.headers.get("Content-Range", ""))
+            try:
+                return size, collected(response.iter_raw(), end - start)
+            except TooLongError as error:
+                raise self._refused(f"an answer was {error}, at byte {start:,}") from None
 
     def _total(self, start: int, end: int, content_range: str) -> int:
         """The size of the file, from an answer that is the requested piece."""
