@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import Cli
@@ -106,6 +107,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "a page": ("page", "llama-3.1-8b", "-e", "ideal", "-o", "out.html"),
     "a plan": ("fill", "plan.csv", "-o", "out.csv"),
     "a plan as a workbook": ("fill", "plan.csv", "-o", "out.xlsx"),
+    "a grid as a workbook": ("fit", KEXAONE, "--gpu", "h200,b200", "-c", "8K", "-o", "out.xlsx"),
     "a timeline": ("trace", KEXAONE, str(TRACE), *RATES, "--timeline", "out.csv"),
 }
 FULL = OSError(28, "No space left on device")
@@ -136,17 +138,36 @@ def test_a_write_that_fails_is_one_sentence_and_leaves_nothing(
     assert left(tmp_path) == ["plan.csv"]
 
 
-@pytest.mark.parametrize("name", WRITES)
+ROOM = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({0}, {0}))"
+"""No file may have more bytes."""
+
+
+@pytest.mark.parametrize(
+    ("name", "room"), [*((name, 40) for name in WRITES), ("a set of CSV files", 4_000)]
+)
 def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, room: int
 ) -> None:
     (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
-    full = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (40, 40))"
-    run = started(tmp_path, full, *WRITES[name])
+    run = started(tmp_path, ROOM.format(room), *WRITES[name])
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out, err.count("\n")) == (2, "", 1)
     assert "cannot be written (" in err
     assert left(tmp_path) == ["plan.csv"]
+
+
+def test_a_disk_that_has_no_room_for_what_is_spilled_is_one_sentence(tmp_path: Path) -> None:
+    duckdb.execute(
+        "COPY (SELECT range * 7 % 100_003 AS timestamp, range % 50_000 AS input_length, "
+        f"9 AS output_length FROM range(100_000)) TO '{tmp_path / 'long.csv'}'"
+    )
+    small = f"import kvcalc.readers.traces.table as t; t.MEMORY = '25MB'\n{ROOM.format(50_000)}"
+    asked = ("trace", KEXAONE, "long.csv", "--time-unit", "ms", *RATES)
+    run = started(tmp_path, small, *asked, "--timeline", "out.csv")
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err.count("\n")) == (2, "", 1)
+    assert "Could not write file" in err
+    assert left(tmp_path) == ["long.csv"]
 
 
 def test_an_output_that_is_an_input_is_refused_unless_forced(
