@@ -213,6 +213,7 @@ RAISED = {
     "RepositoryNotFoundError": "is not a repository on the Hub, or is private",
     "OfflineModeIsEnabled": "is not in the cache and offline mode is on",
     "HfHubHTTPError": "cannot be read, the Hub answered HTTP None; check",
+    "TooLongError": "cannot be fetched, the Hub's answer was 'cut'; check the network and HF_ENDP",
     "TransportError": r"cannot be fetched, the Hub gave no complete answer \('cut'\)",
     "Exception": r"cannot be read from the Hub \('cut'\); check HF_ENDPOINT",
 }
