@@ -27,7 +27,7 @@ FLAGS = (
 def chromium(profile: Path) -> Iterator[Chrome]:
     """Start a browser with an empty profile, which keeps all that a page's console says."""
     options = ChromeOptions()
-    options.binary_location = program("chromium")
+    options.binary_location = program("chromium", "google-chrome")
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

@@ -196,6 +196,9 @@ function showSources(choice, answer) {
   const engine = data.engines[choice.engine];
   const entries = [[`${release(engine)}, whose rules are`, linked(engine.source)]];
   if (answer.formula) entries.push(["the formula", [html("code", {}, answer.formula)]]);
+  const others = data.engines.filter((one) => one !== engine);
+  const files = others.map((one) => `${release(one)}: ${one.source}`).join("; ");
+  if (files) entries.push(["the other engines' rules are", [files]]);
   entries.push([`${model.name} is`, [model.source]]);
   for (const [names, origin] of model.facts) entries.push([names, linked(origin)]);
   for (const note of model.notes) entries.push(["note", [note]]);
@@ -316,6 +319,19 @@ function changed() {
   }, 400);
 }
 
+/** Copy a text; where the browser does not let a page do so, select it. */
+async function copy(button, element) {
+  getSelection().selectAllChildren(element);
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+  } catch {
+    return;
+  }
+  getSelection().removeAllRanges();
+  button.replaceChildren("Copied");
+  setTimeout(() => button.replaceChildren("Copy"), 1500);
+}
+
 function setContext(tokens) {
   found("context").value = String(Math.max(1, Math.round(tokens)));
   changed();
@@ -340,11 +356,7 @@ function start() {
   found("chart").addEventListener("pointerdown", point);
   found("chart").addEventListener("pointermove", point);
   for (const button of document.querySelectorAll("button.copy")) {
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(found(button.dataset.of).textContent);
-      button.replaceChildren("Copied");
-      setTimeout(() => button.replaceChildren("Copy"), 1500);
-    });
+    button.addEventListener("click", () => copy(button, found(button.dataset.of)));
   }
   found("made").replaceChildren(`Made by kvcalc ${data.version}: `, html("code", {}, data.command));
   fromAddress();

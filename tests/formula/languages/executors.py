@@ -30,10 +30,10 @@ REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
 """Set where a missing program is a failure: in continuous integration."""
 
 
-def program(name: str) -> str:
-    """Find a program, or skip the test where it may be missing."""
-    found = shutil.which(name)
-    return missing(f"{name} is not installed") if found is None else found
+def program(*names: str) -> str:
+    """Find a program by one of its names, or skip the test where it may be missing."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    return missing(f"{names[0]} is not installed") if found is None else found
 
 
 def missing(what: str) -> NoReturn:

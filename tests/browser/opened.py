@@ -1,0 +1,49 @@
+"""A page in Chromium, used as a person does."""
+
+from typing import Any, NamedTuple
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+
+import kvcalc
+
+
+class Opened(NamedTuple):
+    """A page in a browser, and what it was made from."""
+
+    browser: Chrome
+    plan: kvcalc.PagePlan
+    address: str
+
+    def open(self, fragment: str = "") -> None:
+        """Show it anew: another address behind # alone would not load it again."""
+        self.browser.get("about:blank")
+        self.browser.get(f"{self.address}#{fragment}")
+
+    def find(self, name: str) -> WebElement:
+        return self.browser.find_element(By.ID, name)
+
+    def choose(self, field: str, value: str) -> None:
+        """Set a field as a person does."""
+        if self.find(field).tag_name == "select":
+            Select(self.find(field)).select_by_value(value)
+        else:
+            self.find(field).clear()
+            self.find(field).send_keys(value)
+
+    def text(self, name: str) -> str:
+        return self.find(name).text
+
+    def run(self, script: str, *given: Any) -> Any:
+        return self.browser.execute_script(script, *given)
+
+    @property
+    def view(self) -> str:
+        """All that it shows."""
+        shown: str = self.run(
+            "return document.querySelector('main').innerText + "
+            "[...document.querySelectorAll('input, select')].map((one) => one.value)"
+        )
+        return shown

@@ -1,0 +1,110 @@
+"""The page's figures, in Chromium: they are Python's, and a link repeats them."""
+
+import random
+import shlex
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+import kvcalc
+from kvcalc.catalogue.models import names
+from tests.browser.opened import Opened
+from tests.browser.settings import ANSWERS, by_python, drawn, page_of
+from tests.conftest import Cli
+
+MANY = 10_000
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Chrome, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    path = tmp_path_factory.mktemp("page") / "plan.html"
+    found = Opened(browser, page_of(names(), path), path.as_uri())
+    found.open()
+    return found
+
+
+def test_ten_thousand_settings_are_answered_as_python_does(opened: Opened) -> None:
+    draw = random.Random(21)
+    rows = [drawn(opened.plan, draw) for _ in range(MANY)]
+    shown = opened.run(ANSWERS, rows)
+    expected = by_python(opened.plan, rows)
+    wrong = [row for row in zip(rows, shown, expected, strict=True) if row[1] != row[2]]
+    assert wrong[:3] == []
+    answered = sum(isinstance(one, list) for one in expected)
+    refused = {one for one in expected if isinstance(one, str)}
+    assert answered > MANY / 4
+    assert any(one.startswith("sequences: found ") for one in refused)
+
+
+@pytest.mark.parametrize("engine", ["ideal", "vllm", "sglang", "llama.cpp"])
+def test_the_commands_beside_the_figures_give_the_same(
+    opened: Opened, cli: Cli, engine: str
+) -> None:
+    opened.open(f"model=K-EXAONE-236B-A23B&engine={engine}&context=100K&sequences=8&window=4096")
+    figure = opened.find("figure").find_element(By.CLASS_NAME, "exact").text
+    assert f" {figure} (" in cli(*shlex.split(opened.text("estimate-command"))[1:]).out
+    for table, command in (("engines", "compare-command"), ("contexts", "sweep-command")):
+        told = cli(*shlex.split(opened.text(command))[1:]).out
+        amounts = opened.find(table).find_elements(By.CSS_SELECTOR, "td:nth-child(2) .amount")
+        assert len(amounts) >= 4
+        for one in amounts:
+            assert f"{one.text.splitlines()[0]} (" in told
+
+
+def test_an_engine_says_in_its_own_words_that_it_cannot(opened: Opened) -> None:
+    opened.open("model=K-EXAONE-236B-A23B&engine=lmdeploy")
+    model = opened.plan.models[names().index("k-exaone-236b-a23b")].model
+    with pytest.raises(kvcalc.UnsupportedError) as refused:
+        kvcalc.cost(model, "lmdeploy")
+    assert opened.text("figure") == f"lmdeploy: {refused.value}"
+    opened.choose("engine", "llama.cpp")
+    opened.choose("sequences", "257")
+    assert opened.text("figure") == "llama.cpp: sequences: found 257, expected at most 256"
+    assert f"llama.cpp: {opened.text('figure').partition(': ')[2]}" in opened.text("reasons")
+
+
+def test_a_link_repeats_the_view(opened: Opened) -> None:
+    opened.open()
+    before = opened.view
+    opened.choose("model", "gpt-oss-120b")
+    opened.choose("engine", "vllm")
+    opened.choose("dtype", "fp8")
+    opened.choose("gpus", "4")
+    opened.choose("context", "64K")
+    opened.choose("window", "1,024")
+    opened.choose("sequences", "16")
+    opened.choose("scale", "linear")
+    chosen = opened.view
+    assert chosen != before
+    address = opened.browser.execute_async_script(
+        "setTimeout(() => arguments[0](location.hash), 600)"
+    )
+    opened.open(address[1:])
+    assert opened.view == chosen
+    opened.open()
+    assert opened.view == before
+    opened.browser.get(f"{opened.address}{address}")  # the address alone changes
+    assert opened.view == chosen
+
+
+def test_an_address_that_says_nothing_sensible_shows_the_start(opened: Opened) -> None:
+    opened.open()
+    before = opened.view
+    opened.open("model=nothing&engine=%3Cb%3E&dtype=&gpus=-1&scale=1&other=2&__proto__=3")
+    assert opened.view == before
+    opened.open("model=gpt-oss-20b&context=lots")
+    assert "expected a whole number such as 8192 or 256K" in opened.text("context-said")
+    assert opened.find("context").get_attribute("aria-invalid") == "true"
+    opened.choose("context", "8K")
+    assert opened.find("context").get_attribute("aria-invalid") is None
+    opened.choose("window", "2000G")
+    assert opened.text("window-said") == "expected at most 1,099,511,627,776"
+
+
+def test_a_context_past_the_models_own_is_answered_with_a_warning(opened: Opened, cli: Cli) -> None:
+    opened.open("model=K-EXAONE-236B-A23B&context=512K")
+    warning = cli(*shlex.split(opened.text("estimate-command"))[1:]).err.strip()
+    past = "past the 262,144 that K-EXAONE-236B-A23B was made for"
+    assert warning.endswith(past)
+    assert f"{past}." in opened.text("said")
