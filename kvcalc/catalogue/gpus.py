@@ -58,8 +58,8 @@ class Gpu(Frozen):
     `memory_mib` is what the driver reports, in MiB, None where it reports nothing, as of memory
     that is shared with the processor. `visible` is what frameworks were seen to report, the usual
     figure first: an older driver's may be another. `compute_capability` is from NVIDIA's list,
-    or from who has the GPU; None where neither says it. Beside `sources`, `other_public_files` counts public files
-    without a known repository that print the same `memory_mib`.
+    or from who has the GPU; None where neither says it. Beside `sources`, `other_public_files`
+    counts public files without a known repository that print the same `memory_mib`.
     """
 
     name: Text

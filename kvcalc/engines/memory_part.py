@@ -8,7 +8,7 @@ from kvcalc.errors import UnsupportedError
 Kind = Literal["exact", "table", "estimate", "given"]
 """How a figure is known: it follows from the source, it was measured, it is estimated, or given."""
 
-INSTEAD = "give --reserve with what a log shows, or --optimistic to leave it out"
+INSTEAD = "--reserve with what a log shows, or --optimistic to leave it out"
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ def exact(name: str, size: int, source: str) -> MemoryPart:
     return MemoryPart(name, size, size, size, "exact", source)
 
 
-def not_modelled(engine: str, what: str) -> UnsupportedError:
-    """Decline a part by its name, and say what to give instead."""
+def not_modelled(engine: str, what: str, instead: str = "") -> UnsupportedError:
+    """Decline a part by its name, and say what to give: `instead`, or what a log shows."""
+    ways = f"give {instead}, {INSTEAD}" if instead else f"give {INSTEAD}"
     return UnsupportedError(
-        f"{engine}: kvcalc does not know how much memory {what} takes at the start; {INSTEAD}",
+        f"{engine}: kvcalc does not know how much memory {what} takes at the start; {ways}",
         engine=engine,
         what=what,
     )

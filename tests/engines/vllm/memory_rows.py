@@ -55,7 +55,7 @@ memory and settings agree with."""
 
 STATE = GatedDeltaNet(key_heads=16, value_heads=32, key_dim=128, value_dim=128, kernel=4)
 TOWER = Tower(
-    kind="llama4", hidden_size=1408, num_hidden_layers=34, intermediate_size=5632, patch_size=14
+    kind="qwen2_vl", hidden_size=1280, num_hidden_layers=32, intermediate_size=5120, patch_size=14
 )
 """Stand for any layer with a state, and for any tower for images, which are not modelled."""
 

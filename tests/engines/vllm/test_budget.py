@@ -222,7 +222,7 @@ def test_each_start_up_is_in_the_band(row: Row) -> None:
     "row", [row for row in KNOWN if not modelled(row)], ids=lambda row: row["id"]
 )
 def test_what_no_rule_is_known_for_is_declined(row: Row) -> None:
-    with pytest.raises(UnsupportedError, match="give --reserve"):
+    with pytest.raises(UnsupportedError, match="--reserve with what a log shows"):
         parts_of(row)
 
 
@@ -394,7 +394,51 @@ def test_what_is_not_modelled_is_declined_by_name(given: dict[str, Any], what: s
     with pytest.raises(UnsupportedError) as declined:
         parts(LLAMA_8B, VllmSettings(**given), Card("a card", 80 * GIB, 80 * GIB))
     assert what in str(declined.value)
-    assert "give --reserve with what a log shows, or --optimistic" in str(declined.value)
+    assert "--reserve with what a log shows, or --optimistic" in str(declined.value)
+
+
+def test_a_tower_of_llama_4_reads_images_in_tiles() -> None:
+    """A start-up of 0.19.0 on 4 H100 prints a peak of 3.19 GiB, and a pool of 16.75."""
+    (row,) = (row for row in ROWS if row["id"].startswith("llmd19-meta-llama-llama-4-scout"))
+    (stage,) = parts(load("llama-4-scout"), settings_of(row), card_of(row))
+    found = {part.name: part for part in stage}
+    peak = found["sampler"].bytes + found["experts' workspace"].bytes
+    assert abs(peak / GIB - row["torch_peak_increase_gib"]) < 0.01
+    own = [part for name, part in found.items() if name != "rounding of weights"]
+    left = row["requested_gib"] - row["weights_gib"]
+    least, most = (left - sum(getattr(p, end) for p in own) / GIB for end in ("high", "low"))
+    assert least <= row["available_gib"] <= most
+
+
+@pytest.mark.parametrize(
+    ("release", "way"),
+    [
+        ("0.33.0", "give --language-model-only where images are not served, --reserve"),
+        ("0.16.0", "give a start-up log of the same server by --log, --reserve"),
+    ],
+)
+def test_what_is_declined_names_a_way_on_that_the_release_has(release: str, way: str) -> None:
+    model, card = load("qwen3.5-27b"), Card("h200", 140 * GIB, 141 * GIB)
+    ranks: dict[str, Any] = {"tensor_parallel_size": 8, "release": release}
+    with pytest.raises(UnsupportedError, match=way):
+        parts(model, VllmSettings(**ranks), card)
+
+
+@pytest.mark.parametrize(
+    ("model", "likely", "high"),
+    [
+        # 5 x 163,840 rows of 576 bfloat16, more than 40 x 163,840 keys of 132 bytes, fit in what
+        # experts likely have; at the least these have none. The logits are 512 MiB.
+        ("deepseek-v3.2", 0, 5 * 163_840 * 576 * 2 + 512 * 2**20),
+        # The workspace of bfloat16 experts is sure, and larger.
+        ("glm-5", 0, 512 * 2**20),
+    ],
+)
+def test_an_indexer_shares_the_experts_workspace(model: str, likely: int, high: int) -> None:
+    card = Card("h200", 140 * GIB, 141 * GIB)
+    (stage,) = parts(load(model), VllmSettings(tensor_parallel_size=8, gpu="h200"), card)
+    (part,) = (part for part in stage if part.name == "indexer's workspace")
+    assert (part.bytes, part.low, part.high, part.kind) == (likely, 0, high, "estimate")
 
 
 def test_gb10_is_known_by_its_compute_capability() -> None:

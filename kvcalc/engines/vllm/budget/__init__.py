@@ -38,6 +38,7 @@ def _parts(profile: Profile, rounded: MemoryPart | None) -> Iterator[MemoryPart]
         yield rounded
     yield peak(profile)
     yield kept.moe_workspace(profile)
+    yield kept.indexer_workspace(profile)
     yield kept.penalty_tables(profile)
     yield kept.scales_beside(profile)
     yield non_torch(profile)

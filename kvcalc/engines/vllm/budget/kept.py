@@ -5,6 +5,7 @@ from fractions import Fraction
 from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.vllm.budget import activations
 from kvcalc.engines.vllm.budget.profile import Profile
+from kvcalc.layers.latent import LatentAttention
 
 COUNT_BYTES = MASK_BYTES = 4
 
@@ -37,6 +38,37 @@ def moe_workspace(profile: Profile) -> MemoryPart:
         return exact("experts' workspace", size, source)
     most = size + int(size * QUANTISED_OVER)
     return MemoryPart("experts' workspace", size, 0, most, "estimate", source)
+
+
+GATHERED, GATHERED_SCALE, RADIX = 40, 4, 2**20
+"""Keys that an indexer gathers a token of the longest context, bytes of each key's scale, and of
+what selects among them (v1/attention/backends/mla/indexer.py, get_max_prefill_buffer_size)."""
+
+GATHERED_ROWS = 5
+"""Latent rows that sparse attention gathers a token of it, in bfloat16
+(v1/attention/backends/mla/flashmla_sparse.py, get_prefill_workspace_size)."""
+
+INDEXER_LOGITS = 512 * 2**20
+"""An indexer's logits, which the forward pass holds where nothing larger is (envs.py,
+VLLM_SPARSE_INDEXER_MAX_LOGITS_MB)."""
+
+
+def indexer_workspace(profile: Profile) -> MemoryPart:
+    """What sparse attention takes of the workspace that experts have too, past theirs.
+
+    Read in the source at the model's longest context; no log has it.
+    """
+    name, source = "indexer's workspace", "model_executor/layers/sparse_attn_indexer.py; no log"
+    sparse = [c for c in profile.model.caches_of(LatentAttention) if c.index_head_dim]
+    if not sparse:
+        return exact(name, 0, source)
+    longest = profile.model.longest_context
+    keys = GATHERED * longest * (max(c.index_head_dim or 0 for c in sparse) + GATHERED_SCALE)
+    row = max(c.kv_lora_rank + c.qk_rope_head_dim for c in sparse)
+    size = max(keys + RADIX, GATHERED_ROWS * longest * row * profile.element)
+    experts = moe_workspace(profile)
+    most = max(0, size - experts.low) + INDEXER_LOGITS
+    return MemoryPart(name, max(0, size - experts.bytes), 0, most, "estimate", source)
 
 
 SCALED_TOGETHER = 32

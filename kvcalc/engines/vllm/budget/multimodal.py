@@ -5,7 +5,7 @@ run ends; the V1 runner keeps the pixels as well (v1/worker/gpu_model_runner.py,
 """
 
 from kvcalc.engines.vllm.budget.profile import Profile
-from kvcalc.engines.vllm.budget.towers import TOKENS_OF_AN_IMAGE
+from kvcalc.engines.vllm.budget.towers import DUMMY_IMAGES
 
 CHANNELS = 3
 
@@ -15,7 +15,8 @@ def images(profile: Profile) -> int:
     tower = profile.sizes.tower
     if tower is None or profile.settings.language_model_only or not profile.first:
         return 0
-    tokens = TOKENS_OF_AN_IMAGE[tower.kind]
-    pixels = CHANNELS * (tower.image_size or 0) ** 2 if profile.runner == "V1" else 0
-    each = pixels + tokens * profile.sizes.hidden_size
-    return profile.tokens // tokens * each * profile.element
+    tiles, tokens, side = DUMMY_IMAGES[tower.kind]
+    pixels = CHANNELS * side**2 if profile.runner == "V1" else 0
+    images = max(1, profile.tokens // (tiles * tokens))
+    tile = pixels + tokens * profile.sizes.hidden_size
+    return images * tiles * tile * profile.element

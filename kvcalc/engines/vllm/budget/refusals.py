@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
-from kvcalc.engines.vllm.budget.towers import TOKENS_OF_AN_IMAGE
+from kvcalc.engines.vllm.budget.towers import DUMMY_IMAGES
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 
@@ -25,14 +25,25 @@ NOT_MODELLED: Mapping[str, Callable[[Model, VllmSettings], bool]] = {
     "a tower for images of this kind": lambda model, settings: bool(
         model.sizes
         and model.sizes.tower
-        and model.sizes.tower.kind not in TOKENS_OF_AN_IMAGE
+        and model.sizes.tower.kind not in DUMMY_IMAGES
         and not settings.language_model_only
     ),
-    "an indexer": lambda model, settings: any(
-        getattr(cache, "index_head_dim", None) for cache, _ in model.caches
+    "an indexer of layers that are not latent": lambda model, settings: any(
+        getattr(cache, "index_head_dim", None) and cache.kind != "latent_attention"
+        for cache, _ in model.caches
     ),
 }
 """What no log tells enough of, and when it is there."""
+
+LOG = "a start-up log of the same server by --log"
+
+INSTEAD: Mapping[str, tuple[str, str]] = {
+    "a tower for images of this kind": (
+        "language_model_only",
+        "--language-model-only where images are not served",
+    ),
+}
+"""What else answers, by what is not known, where the release has that setting."""
 
 MODELLED = frozenset(
     {"full_attention", "sliding_attention", "chunked_attention", "latent_attention", "no_cache"}
@@ -52,9 +63,11 @@ def require_modelled(model: Model, settings: VllmSettings, card: Card) -> str:
         raise not_modelled("vllm", f"a release before {settings.RELEASES.rows[0].version}")
     for what, applies in NOT_MODELLED.items():
         if applies(model, settings):
-            raise not_modelled("vllm", what)
+            setting, instead = INSTEAD.get(what, ("", LOG))
+            known = setting not in settings.standing.neutral
+            raise not_modelled("vllm", what, instead if known else LOG)
     if others := sorted(model.kinds - MODELLED):
-        raise not_modelled("vllm", f"a model with {others[0]} layers")
+        raise not_modelled("vllm", f"a model with {others[0]} layers", LOG)
     named = settings.gpu or (card.name if card.name in names() else None)
     capability = UNNAMED if named is None else find(named).compute_capability
     if capability is None:

@@ -1,8 +1,23 @@
 """The towers for images whose start is known."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from kvcalc.parameters.sizes import TowerKind
 
-TOKENS_OF_AN_IMAGE: Mapping[TowerKind, int] = {"gemma3": 256}
-"""Tokens of an image, by the towers that logs of three sizes agree with (models/gemma3_mm.py)."""
+
+class DummyImage(NamedTuple):
+    """The largest image of a profile run: its tiles, and a tile's tokens and side in pixels."""
+
+    tiles: int
+    tokens: int
+    side: int
+
+
+DUMMY_IMAGES: Mapping[TowerKind, DummyImage] = {
+    # models/gemma3_mm.py
+    "gemma3": DummyImage(1, 256, 896),
+    # models/mllama4.py (get_max_num_tiles): 16 tiles, and all of it in one
+    "llama4": DummyImage(17, 144, 336),
+}
+"""By the towers that logs agree with: Gemma 3 in three sizes, Llama 4 Scout."""
