@@ -47,7 +47,7 @@ def test_a_figure_that_differs_is_exit_1_and_says_what_would_explain_it(
 ) -> None:
     outcome = cli("check", str(log), "--model", "gpt-oss-20b")
     assert (outcome.code, outcome.err) == (1, "")
-    assert "3 figures agree, 1 differ, 0 cannot be checked" in outcome.out
+    assert "3 figures agree, 1 differs, 0 cannot be checked" in outcome.out
     assert "ubatch_size=2048 would explain it" in outcome.out
 
 

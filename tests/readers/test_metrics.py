@@ -128,3 +128,24 @@ def test_a_share_is_of_whole_blocks() -> None:
 def test_the_share_of_sglangs_tokens_is_that_of_its_counts(usage: str, verdict: str) -> None:
     (row,) = checked(SGLANG.format(usage).splitlines())
     assert row.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "said"),
+    [
+        ("qwen3-8b", {}, "2,500 of 10,000 tokens; the others hold 0 more requests of 40,960"),
+        ("qwen3-8b", {"context": 1000}, "the others hold 7 more requests of 1,000 tokens"),
+        ("qwen3-8b", {"context": 1000, "page_size": 64}, "hold 7 more requests of 1,000 tokens"),
+        ("qwen3-8b", {"context": 937, "page_size": 64}, "hold 7 more requests of 937 tokens"),
+        ("qwen3-8b", {"context": 937}, "hold 8 more requests of 937 tokens"),
+        ("gpt-oss-20b", {"context": 1000}, "7 more requests of 1,000 tokens in the full pool"),
+        (None, {"context": 1000}, "2,500 of 10,000 tokens"),
+    ],
+)
+def test_what_sglangs_free_tokens_hold_is_said(
+    model: str | None, settings: dict[str, int], said: str
+) -> None:
+    text = SGLANG.format("0.25").replace("Qwen/Qwen3-8B", "somebody/own")
+    (row,) = checked(text.splitlines(), None if model is None else kvcalc.load(model), settings)
+    assert said in row.why
+    assert (model is None) == row.why.endswith("of 10,000 tokens")

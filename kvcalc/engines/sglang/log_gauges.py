@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from kvcalc.engines.log import AGREES, DIFFERS, Checked, Found, Printed, pattern
+from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.log_run import Run
+from kvcalc.engines.sglang.resolved import resolve
+from kvcalc.errors import KvcalcError
 
 GAUGE = r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:e[+-][0-9]{1,3})?"
 """A number, as Prometheus' clients print a float."""
@@ -46,8 +49,26 @@ def _usage(run: Run, line: Found) -> Iterator[Checked]:
         yield printed.cannot(FULLER)
         return
     verdict = AGREES if abs(usage - ours) <= ROUNDED else DIFFERS
-    why = f"{int(used):,} of {int(limit):,} tokens"
+    why = f"{int(used):,} of {int(limit):,} tokens{_room(run, int(limit) - int(used))}"
     yield Checked(line.line, printed.figure, float(usage), float(ours), verdict, why)
+
+
+def _room(run: Run, free: int) -> str:
+    """How many more requests the free tokens of the pool of full attention hold, in whole pages."""
+    model = run.subject.model
+    if model is None:
+        return ""
+    context = run.context or model.max_context
+    if context is None:
+        return ""
+    try:
+        settings = run.settings({})
+        resolved = resolve(model, settings)
+        of_full = "" if lay_out(model, settings, resolved).window is None else " in the full pool"
+    except KvcalcError:  # nothing is known of its pages
+        return ""
+    more = free // resolved.page // -(-context // resolved.page)
+    return f"; the others hold {more:,} more requests of {context:,} tokens{of_full}"
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"gauge": _usage}

@@ -23,6 +23,7 @@ from kvcalc.engines.log import (
 )
 from kvcalc.engines.vllm.log_remedies import Failed
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
+from kvcalc.engines.vllm.log_stated import stated
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 
@@ -94,8 +95,10 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
     context = number(values["context"])
     longest = values.get("longest")
     estimate = Printed(line.line, "estimated maximum model length (tokens)", longest or "0")
+    memory = Printed(0, "", values["gib"], GIB_PLACES)
+    own = stated(run, needed, memory, number(longest or "0"))
     if run.subject.model is None:
-        yield needed.cannot(NO_MODEL)
+        yield replace(needed.cannot(NO_MODEL), remedies=own)
         if longest:
             yield estimate.cannot(NO_MODEL)
         return
@@ -110,12 +113,11 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
     why = asked.why or f"{run.pool.request(context):,} blocks per request, one rank"
     row = needed.held(asked.gib(context), why, explain)
     if row.verdict == AGREES:
-        memory, place = Printed(0, "", values["gib"], GIB_PLACES), checks.index(asked)
+        place = checks.index(asked)
         failed = Failed(run, memory, context, lambda pool, of: [*_checks(pool)][place].needs(of))
-        row = replace(row, remedies=failed.remedies())
-    yield row
+        own = failed.remedies()
+    yield replace(row, remedies=own)
     if longest:
-        memory = Printed(0, "", values["gib"], GIB_PLACES)
         yield _estimated(run, run.pool, estimate, memory, asked, context)
 
 

@@ -2,20 +2,24 @@
 
 A start needs the memory of one request (v1/core/kv_cache_planning.py) and, beside recurrent layers,
 a block for each sequence (config/compilation.py). What it has is the memory that the log prints, at
-the least, with what other ranks free of weights and a larger share adds.
+the least, with what other ranks free of weights, what a larger share adds, and, where the GPU is
+known, what a smaller batch, fewer sequences or no graphs save of the start's own parts (`budget`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
 from kvcalc.engines.log import Printed, Remedy
 from kvcalc.engines.log_remedies import RANKS_TALK, Changes, least
-from kvcalc.engines.vllm.log_budget import OF_A_TENSOR
+from kvcalc.engines.memory import Card
+from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.vllm.log_budget import OF_A_TENSOR, PASSES
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import start_up_needs
+from kvcalc.errors import KvcalcError
 
 Needs = Callable[[RunPool, int], int]
 """Bytes on the fullest rank that the start-up check asks for, of a pool and a request's tokens."""
@@ -27,11 +31,16 @@ def most_needed(pool: RunPool, context: int) -> int:
 
 
 BATCHES = (32768, 16384, 8192, 4096, 2048, 1024, 512)
+AT_ONCE = (512, 256, 128, 64, 32, 16)
 RANKS = (2, 4, 8)
 """Times as many ranks as the start had."""
 
 MOST_SHARE = Fraction(98, 100)
 """The largest share that is named where the log does not say how much is free at the start."""
+
+
+SAVING = {"max_num_batched_tokens", "max_num_seqs", "enforce_eager"}
+"""Settings by which a start takes less beside its weights."""
 
 
 class Failed:
@@ -56,7 +65,7 @@ class Failed:
         given = dict(changes)
         context, share = given.pop("context", self.context), given.pop("share", None)
         pool = self.run.changed(given)
-        room = self.available + self._freed(given) + self._shared(share)
+        room = self.available + self._freed(given) + self._saved(given) + self._shared(share)
         needed = max(self.needs(pool, context), self.sequences(pool) * pool.block)
         return f"needs {_gib(needed)} of {_gib(room)} GiB" if needed <= room else None
 
@@ -83,6 +92,23 @@ class Failed:
         printed = Printed(0, "", self.run.weights, GIB_PLACES).value * GIB
         return (now - then if abs(printed - now) <= OF_A_TENSOR else 0) - RANKS_TALK
 
+    def _saved(self, given: Mapping[str, Any]) -> int:
+        """Bytes that a start surely takes less, on a rank of the stage that saves least."""
+        if SAVING.isdisjoint(given) or self.run.specified or "gpu" not in self.run.settings:
+            return 0
+        try:
+            stages = zip(self._parts({}), self._parts(given), strict=True)
+            return min(_less(now, then) for now, then in stages)
+        except KvcalcError:  # what such a start takes is not known
+            return 0
+
+    def _parts(self, changes: Mapping[str, Any]) -> tuple[tuple[MemoryPart, ...], ...]:
+        from kvcalc.engines.vllm.budget import parts
+
+        assert self.run.subject.model is not None
+        settings = self.run.changed(changes).plan.settings
+        return parts(self.run.subject.model, settings, Card(str(settings.gpu), 0, 0))
+
     def _weights(self, changes: Mapping[str, Any]) -> int | None:
         from kvcalc.engines.vllm.weights import weigh
 
@@ -95,16 +121,32 @@ class Failed:
         return 0 if share is None else floor((share - self.run.taken) * (self.run.device or 0))
 
 
+def _less(now: Iterable[MemoryPart], then: Iterable[MemoryPart]) -> int:
+    """By how much each part is surely smaller; passes peak one at a time, and count as one."""
+    after = {_named(part): part.high for part in then}
+    return sum(max(0, part.low - after.get(_named(part), 0)) for part in now)
+
+
+def _named(part: MemoryPart) -> str:
+    return PASSES[0] if part.name in PASSES else part.name
+
+
+def most_share(run: Run) -> Fraction:
+    """The largest share of the memory that a start may ask for: what was free is enough for it."""
+    if run.free is None or run.device is None:
+        return MOST_SHARE
+    free = Printed(0, "", run.free, GIB_PLACES)
+    return min(Fraction(1), (free.value - free.half_step) * GIB / run.device)
+
+
 def _share(failed: Failed) -> Iterator[Changes]:
     """A larger share, in hundredths; of a memory that is given as bytes there is none."""
     run = failed.run
     if run.device is None or run.specified:
         return
     least_share = run.taken + Fraction(max(0, failed.short_of()), run.device)
-    free = None if run.free is None else Printed(0, "", run.free, GIB_PLACES)
-    most = MOST_SHARE if free is None else (free.value - free.half_step) * GIB / run.device
     share = Fraction(ceil(least_share * 100), 100)
-    if share <= most and share <= 1:
+    if share <= most_share(run):
         yield {"share": share}
 
 
@@ -113,6 +155,11 @@ def _batch(failed: Failed) -> Iterator[Changes]:
     for tokens in BATCHES:
         if max(1, failed.sequences(failed.run.pool)) <= tokens < settings.batch:
             yield {"max_num_batched_tokens": tokens}
+
+
+def _eager(failed: Failed) -> Iterator[Changes]:
+    if not failed.run.pool.plan.settings.enforce_eager:
+        yield {"enforce_eager": True}
 
 
 def _one_batch(failed: Failed) -> Iterator[Changes]:
@@ -128,6 +175,8 @@ def _sequences(failed: Failed) -> Iterator[Changes]:
     pool = failed.run.pool
     if pool.plan.bounds_sequences and (most := failed.available // pool.block) > 0:
         yield {"max_num_seqs": most}
+    now = pool.plan.settings.sequences_at_once
+    yield from ({"max_num_seqs": fewer} for fewer in AT_ONCE if fewer < now)
 
 
 def _context(failed: Failed) -> Iterator[Changes]:
@@ -149,7 +198,7 @@ def _ranks(failed: Failed) -> Iterator[Changes]:
 
 
 KINDS: tuple[Callable[[Failed], Iterator[Changes]], ...] = (
-    *(_share, _batch, _one_batch, _element, _sequences, _context),
+    *(_share, _batch, _one_batch, _sequences, _eager, _element, _context),
     _ranks,
 )
 """The kinds of changes: those that no request notices first, more GPUs last."""

@@ -19,9 +19,11 @@ def check_page(rows: Sequence[Checked], name: str) -> Page:
     """Lay out the verdicts."""
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (AGREES, DIFFERS)}
     cannot = sum(row.verdict == CANNOT for row in rows)
+    agree = "figure agrees" if counts[AGREES] == 1 else "figures agree"
+    differ = "differs" if counts[DIFFERS] == 1 else "differ"
     return Page(
-        title=f"{name}: {counts[AGREES]} figures agree, {counts[DIFFERS]} differ, {cannot} cannot "
-        "be checked",
+        title=f"{name}: {counts[AGREES]} {agree}, {counts[DIFFERS]} {differ}, {cannot} cannot be "
+        "checked",
         columns=("figure", "verdict", "line", "printed", "ours"),
         rows=tuple(
             (

@@ -70,6 +70,15 @@ STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
         {"gpu": "h100"},
         [f"{SHARED} 0.95", HALF_TYPE, f"{SHORTER} 33792", "--tensor-parallel-size 2"],
     ),
+    "fewer sequences save what a start takes for them, on a GPU that is known": (
+        [refused(load("qwen3-32b"), 40_960, "9.60")],
+        "qwen3-32b",
+        {"gpu": "h100"},
+        [
+            *(f"{SHARED} 0.93", "--max-num-batched-tokens 512", "--max-num-seqs 512"),
+            *("--enforce-eager", HALF_TYPE, f"{SHORTER} 38912", "--tensor-parallel-size 2"),
+        ],
+    ),
     # The memory is given in bytes, so no share and no rank's weights add to it.
     "vllm-project/vllm#49878": (
         [
@@ -111,7 +120,18 @@ STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
         {"max_model_len": 8192},
         [f"{SHARED} 0.95"],
     ),
-    "another model's figure is not confirmed": ([QWEN_32B], "qwen3-8b", {}, []),
+    "another model's figure is not confirmed: the log's own estimate stands": (
+        [QWEN_32B.replace("length is 1.", "length is 33990.")],
+        "qwen3-8b",
+        {},
+        [f"{SHORTER} 33792"],
+    ),
+    "nor is it with the device's memory": (
+        [REQUESTED.format("78.60"), QWEN_32B.replace("length is 1.", "length is 0.")],
+        "qwen3-8b",
+        {},
+        [f"{SHARED} 0.93"],
+    ),
 }
 """By case: the log, the model, what else is said, and the flags that would start."""
 
@@ -120,6 +140,16 @@ STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
 def test_the_least_change_of_each_kind_is_named(case: str) -> None:
     lines, model, settings, flags = STARTS[case]
     assert remedies(lines, load(model), settings) == flags
+
+
+def test_a_log_whose_model_is_not_known_has_the_changes_that_it_tells_itself() -> None:
+    lines = [REQUESTED.format("78.60"), QWEN_32B.replace("length is 1.", "length is 33990.")]
+    rows = checked(lines)
+    found = {remedy.flags: remedy.then for row in rows for remedy in row.remedies}
+    assert found == {
+        f"{SHARED} 0.93": "needs 10.00 of 10.68 GiB, by the log",
+        f"{SHORTER} 33792": "fits, by the log's estimate of 33,990 tokens",
+    }
 
 
 MODELS = ("qwen3-8b", "gemma-3-27b", "k-exaone-236b-a23b", "deepseek-v3", GEMMA)
