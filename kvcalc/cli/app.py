@@ -139,11 +139,13 @@ def _has_others(args: list[str], options: Collection[str]) -> bool:
 class Commands(TyperGroup, Command):
     """The commands; only the one that is called is imported."""
 
+    commands: Any
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+        self.commands = dict.fromkeys(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
@@ -164,7 +166,7 @@ class Commands(TyperGroup, Command):
 
         return [name for name in names() if name.startswith(incomplete.lower())]
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands' help without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -137,9 +137,8 @@ def _started(
     How many sequences a line lets run is the engine's cap, and not what is asked about.
     """
     line = ServerOptions(from_line=on.from_line)
-    shape = {name: getattr(models, name) for name in ModelOptions.annotations() if name != "model"}
     named = models.model[0] if models.model else None
-    asked = line.request(ModelOptions(model=named, **shape), engine, context, sequences)
+    asked = line.request(ModelOptions(model=named, **models.shape), engine, context, sequences)
     return asked._replace(settings=asked.settings_on())
 
 

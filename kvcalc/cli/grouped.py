@@ -58,5 +58,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         command(**given)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    signed: Any = run
+    signed.__signature__ = inspect.Signature(parameters)
     return run

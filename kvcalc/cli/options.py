@@ -17,8 +17,8 @@ GPU = "The GPU, as h200 (see kvcalc gpus); the engine's defaults depend on it."
 """What --gpu means, on every command that has it."""
 
 
-class ModelOptions(Options):
-    """The model, by name or by shape."""
+class OneModel(Options):
+    """The model, by name."""
 
     model: Annotated[
         str | None,
@@ -28,6 +28,24 @@ class ModelOptions(Options):
             show_default=False,
         ),
     ] = None
+
+
+class SeveralModels(Options):
+    """The models, by name."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Presets' names, files, folders or Hub ids.",
+            autocompletion=models,
+            show_default=False,
+        ),
+    ] = None
+
+
+class ShapeOptions(Options):
+    """A model by shape."""
+
     layers: Annotated[int | None, typer.Option(help="Layers of a shape, instead of a model.")] = (
         None
     )
@@ -42,13 +60,18 @@ class ModelOptions(Options):
     dtype: Annotated[str | None, typer.Option(help="Element type of the model.")] = None
     max_context: Annotated[str | None, typer.Option(help="Longest context of the model.")] = None
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The options of a shape."""
+        return {name: value for name, value in self.values().items() if name != "model"}
+
+
+class ModelOptions(ShapeOptions, OneModel):
+    """The model, by name or by shape."""
+
     def load(self, window: int | None) -> Model:
         """Read the model, or make it from its shape and the window asked for."""
-        shape = {
-            name: value
-            for name, value in self.values().items()
-            if name != "model" and value is not None
-        }
+        shape = {name: value for name, value in self.shape.items() if value is not None}
         if self.model is not None and shape:
             option = "--" + next(iter(shape)).replace("_", "-")
             raise RequestError.about(
@@ -69,22 +92,8 @@ class ModelOptions(Options):
         return from_shape(**shape, window=window)
 
 
-class ModelsOptions(ModelOptions):
+class ModelsOptions(ShapeOptions, SeveralModels):
     """The models, by name, or one by shape."""
-
-    model: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Presets' names, files, folders or Hub ids.",
-            autocompletion=models,
-            show_default=False,
-        ),
-    ] = None  # type: ignore[assignment]
-
-    @property
-    def shape(self) -> dict[str, Any]:
-        """The options of a shape."""
-        return {name: value for name, value in self.values().items() if name != "model"}
 
     def each(self, window: int | None, *, keep: bool = False) -> Iterator[tuple[str | None, Model]]:
         """Read each model, with the text that named it; a shape has none.

@@ -133,11 +133,10 @@ def _listing(hub_id: HubId) -> tuple[str | None, list[str]]:
 def _answer(hub_id: HubId) -> Any:
     """The API's answer about a repository; None for what is no JSON."""
     from huggingface_hub import constants, hf_raise_for_status
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     at = f"/revision/{escaped(hub_id.revision, safe='')}" if hub_id.revision else ""
     url = f"{constants.ENDPOINT}/api/models/{hub_id.repository}{at}"
-    with streamed(url, build_hf_headers(), constants.HF_HUB_ETAG_TIMEOUT) as response:
+    with streamed(url, {}, constants.HF_HUB_ETAG_TIMEOUT) as response:
         hf_raise_for_status(response)
         try:
             content = collected(response.iter_raw(), MAX_LISTING_BYTES)

@@ -35,7 +35,7 @@ def within(ask: Callable[[], T]) -> T:
 
 @contextmanager
 def streamed(url: str, headers: Mapping[str, str], timeout: float) -> Iterator[Any]:
-    """Ask for an address, and give the answer before it is read.
+    """Ask for an address, as huggingface_hub asks, and give the answer before it is read.
 
     Of an answer that redirects only the headers are read: the library would read its content, and
     unpack it, whatever that takes. Who asks is not said to another host (httpx takes the
@@ -45,10 +45,11 @@ def streamed(url: str, headers: Mapping[str, str], timeout: float) -> Iterator[A
         TooLongError: redirects do not end.
         Exception: what asking raises.
     """
-    from huggingface_hub import get_session
+    from huggingface_hub import get_session, utils
 
+    library: Any = utils  # its types leave out that it exports build_hf_headers
     session = get_session()
-    given = {**headers, "Accept-Encoding": "identity"}
+    given = {**library.build_hf_headers(), **headers, "Accept-Encoding": "identity"}
     request = session.build_request("GET", url, headers=given, timeout=timeout)
     for _ in range(MOST_REDIRECTS + 1):
         response = session.send(request, stream=True, follow_redirects=False)

@@ -88,9 +88,8 @@ class RangeStream:
     def _answer(self, start: int, end: int) -> tuple[int, bytes]:
         """The size of the file, and a piece of it."""
         from huggingface_hub import constants, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        headers = {**build_hf_headers(), "Range": f"bytes={start}-{end - 1}"}
+        headers = {"Range": f"bytes={start}-{end - 1}"}
         with streamed(self._url, headers, constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
             hf_raise_for_status(response)
             if response.status_code != 206:
