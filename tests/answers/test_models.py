@@ -7,6 +7,12 @@ import pytest
 import kvcalc
 from kvcalc.answers.models import ModelRow, models
 from kvcalc.catalogue.models import names
+from tests import generate_models
+
+
+def test_the_table_is_made_of_the_presets_files() -> None:
+    """`python tests/generate_models.py` makes it again."""
+    assert generate_models.OUTPUT.read_text() == generate_models.generated()
 
 
 def test_every_preset_is_a_record_by_name() -> None:
