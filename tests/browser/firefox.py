@@ -66,12 +66,7 @@ class Firefox:
 @contextmanager
 def firefox(profile: Path) -> Iterator[Firefox]:
     """Start a browser with an empty profile, and end it."""
-    command = [
-        program("firefox-esr", "firefox"),
-        "--headless",
-        "--no-remote",
-        "--remote-debugging-port=0",
-    ]
+    command = [program("firefox-esr", "firefox"), *FLAGS, "--profile", str(profile)]
     log = profile / "log"
     with log.open("w") as told:
         process = subprocess.Popen(command, stdout=told, stderr=told)

@@ -2,6 +2,8 @@
 
 import random
 import shlex
+from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
@@ -50,6 +52,23 @@ def test_the_commands_beside_the_figures_give_the_same(
         assert len(amounts) >= 4
         for one in amounts:
             assert f"{one.text.splitlines()[0]} (" in told
+
+
+def test_with_a_gpu_the_commands_give_the_same_and_fit_is_asked(
+    browser: Chrome, cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.html"
+    on: dict[str, Any] = {"gpu": "l4", "block_size": 32, "tensor_parallel_size": (1, 2)}
+    plan = kvcalc.page("qwen3-8b", path, engine=["vllm", "ideal"], **on)
+    found = Opened(browser, plan, path.as_uri())
+    found.open("gpus=2&context=16K&dtype=fp8")
+    figure = found.find("figure").find_element(By.CLASS_NAME, "exact").text
+    asked = shlex.split(found.text("estimate-command"))
+    assert asked[-4:] == ["--gpu", "l4", "--set", "block_size=32"]
+    assert f" {figure} (" in cli(*asked[1:]).out
+    assert cli(*shlex.split(found.text("fit-command"))[1:]).out.startswith("Yes: Qwen3-8B with")
+    found.choose("engine", "ideal")
+    assert "--gpu" not in found.text("estimate-command")
 
 
 def test_an_engine_says_in_its_own_words_that_it_cannot(opened: Opened) -> None:

@@ -42,6 +42,7 @@ def test_the_keyboard_alone_is_enough(opened: Opened) -> None:
     opened.find("engines").find_element(By.XPATH, ".//button[.='sglang']").send_keys(Keys.ENTER)
     assert opened.text("answer-title").startswith("K-EXAONE-236B-A23B on sglang ")
     assert opened.find("engine").get_attribute("value") == "sglang"
+    assert opened.browser.switch_to.active_element.text == "sglang"
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,8 @@ def test_settings_and_a_gpu_go_to_the_engines_that_have_them(cli: Cli, tmp_path:
     data = data_of(path)
     options = {one["name"]: one["options"] for one in data["engines"]}
     assert options == {
-        "vllm": "--set block_size=32 --gpu L4",
-        "sglang": "--set page_size=64 --gpu L4",
+        "vllm": "--set block_size=32 --gpu l4",
+        "sglang": "--set page_size=64 --gpu l4",
         "ideal": "",
     }
 

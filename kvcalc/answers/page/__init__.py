@@ -41,7 +41,7 @@ class PagePlan:
     """What a page is made from; it starts with `context`, `sequences` and `window`.
 
     A context or a window of None is the model's own, an element type of None the engine's default
-    for it.
+    for it. On `gpu` the engines' defaults are taken.
     """
 
     models: tuple[Listed, ...]
@@ -52,6 +52,7 @@ class PagePlan:
     context: int | None
     sequences: int
     window: int | None
+    gpu: str | None
     command: str
     version: str
 
@@ -80,10 +81,9 @@ def plan(
     """
     names = tuple(dict.fromkeys(map(engines.called, engine))) or tuple(engines.ENGINES)
     refuse_unknown(given, names)
-    if "gpu" in given:
-        from kvcalc.catalogue.gpus import find
-
-        find(given["gpu"])
+    gpu = _gpu(given.get("gpu"))
+    if gpu is not None:
+        given["gpu"] = gpu
     for name, amount in (("context", context), ("sequences", sequences), ("window", window)):
         if amount is not None and amount < 1:
             raise RequestError.of(name, amount, "at least 1")
@@ -114,9 +114,19 @@ def plan(
         context,
         sequences,
         window,
+        gpu,
         command,
         version,
     )
+
+
+def _gpu(name: Any) -> str | None:
+    """The name of the GPU that is asked for, as the catalogue has it."""
+    if name is None:
+        return None
+    from kvcalc.catalogue.gpus import find
+
+    return find(name).name
 
 
 def _dtypes(given: Any) -> tuple[str | None, ...]:

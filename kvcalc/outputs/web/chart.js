@@ -106,6 +106,6 @@ function drawChart(svg, curves, context, high, isLog, width) {
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.setAttribute("height", HEIGHT);
-  svg.replaceChildren(svg.firstElementChild, ...parts);
+  patch(svg, [svg.firstElementChild.cloneNode(true), ...parts]);
   return x;
 }

@@ -140,6 +140,7 @@ def encoded(plan: PagePlan) -> tuple[dict[str, Any], list[str]]:
         "models": [_model(one) for one in plan.models],
         "engines": [_engine(one) for one in plan.engines],
         "options": _options({k: v for one in plan.engines for k, v in one.settings.items()}),
+        "gpu": plan.gpu or "",
         "dtypes": [dtype or "" for dtype in plan.dtypes],
         "ranks": plan.ranks,
         "context": plan.context,
@@ -198,11 +199,13 @@ def _model(one: Listed) -> dict[str, Any]:
 
 
 def _engine(one: PagedEngine) -> dict[str, Any]:
+    own = one.settings
     return {
         "name": one.name,
         "version": "" if one.version == "-" else one.version,
         "source": one.source,
-        "options": _options(one.settings),
+        "settings": _options({name: own[name] for name in own if name != "gpu"}),
+        "options": _options(own),
     }
 
 

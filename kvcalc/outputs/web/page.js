@@ -6,7 +6,7 @@ const DEFAULTS = { model: data.models[0].name, engine: data.engines[0].name, dty
 const CHOICES = ["model", "engine", "dtype", "gpus", "scale"];
 const AMOUNTS = ["context", "sequences", "window"];
 const USUAL_CONTEXTS = [8192, 32768, 131072, 262144, 1048576];
-const HUES = 9; // colours of the style
+const HUES = hues(data.engines);
 const OCTAVE = 4; // steps of the slider from a context to its double
 
 const OPTIONS = {
@@ -15,6 +15,12 @@ const OPTIONS = {
   dtype: data.dtypes.map((dtype) => [dtype, dtype || "the model's own"]),
   gpus: data.ranks.map((ranks) => [String(ranks), String(ranks)]),
 };
+
+/** A colour of the style for each engine: the first is that of what attention itself needs. */
+function hues(engines) {
+  let others = 0;
+  return engines.map(({ name }) => (name === "ideal" ? 0 : (others++ % 8) + 1));
+}
 
 /** What an amount was refused for. */
 class Unread extends Error {
@@ -58,12 +64,13 @@ function command(name, choice, context, engine, options) {
   const { asked } = data.models[choice.model];
   const dtype = data.dtypes[choice.dtype];
   const ranks = data.ranks[choice.gpus];
+  const shared = name === "fit" ? `--gpu ${data.gpu} --gpus ${ranks}` : ranks === 1 ? "" : `--tp ${ranks}`;
   return [
     `kvcalc ${name} ${asked} -e ${engine} -c ${context}`,
-    choice.sequences === 1n ? "" : `-n ${choice.sequences}`,
+    choice.sequences === 1n && name !== "fit" ? "" : `-n ${choice.sequences}`,
     choice.window === null ? "" : `-w ${choice.window}`,
     dtype ? `-d ${dtype}` : "",
-    ranks === 1 ? "" : `--tp ${ranks}`,
+    shared,
     options,
   ].filter(Boolean).join(" ");
 }
@@ -97,7 +104,7 @@ function showAnswer(choice, answer) {
   const ideal = least(choice);
   const beside = [];
   if (ranks > 1) beside.push(["on the fullest GPU", `${grouped(answer.perGpu)} bytes, ${binarySize(answer.perGpu)}`]);
-  if (ideal) beside.push(["of what attention itself needs", `${decimal(answer.bytes, ideal, 3)} \u00d7`]);
+  if (ideal) beside.push(["times what attention itself needs", decimal(answer.bytes, ideal, 3)]);
   if (answer.peak !== null && answer.peak !== answer.bytes) {
     beside.push(["at the peak, while a prompt is read", `${grouped(answer.peak)} bytes, ${binarySize(answer.peak)}`]);
   }
@@ -113,19 +120,19 @@ function showEngines(choice, ideal) {
   const rows = data.engines.map((engine, place) => {
     const answer = answered({ ...choice, engine: place });
     const name = html("span", { class: "name" },
-      html("span", { class: `swatch hue${place % HUES}`, "aria-hidden": "true" }),
+      html("span", { class: `swatch hue${HUES[place]}`, "aria-hidden": "true" }),
       choiceOf("engine", engine.name, engine.name),
       html("small", {}, engine.version));
     const said = answer.error || answer.why;
     if (said) reasons.push(html("li", {}, html("b", {}, engine.name), `: ${said}`));
     const ratio = ideal && !answer.error ? decimal(answer.bytes, ideal, 3) : "";
-    const amounts = answer.error ? ["cannot", ""] : [amountCell(answer.bytes), amountCell(answer.perGpu)];
+    const amounts = answer.error ? [html("span", { class: "cannot" }, "cannot"), ""] : [amountCell(answer.bytes), amountCell(answer.perGpu)];
     const cells = [name, ...(shared ? amounts : amounts.slice(0, 1)), ratio];
     return { cells, chosen: place === choice.engine };
   });
   const head = ["engine", "bytes", ...(shared ? ["fullest GPU"] : []), "\u00d7 ideal"];
   fill(found("engines"), head, rows);
-  found("reasons").replaceChildren(...reasons);
+  patch(found("reasons"), reasons);
 }
 
 /** A button that sets a field. */
@@ -155,7 +162,7 @@ function showContexts(choice, contexts) {
   const rows = contexts.map((context, at) => {
     const { bytes = null, full = null, error } = answers[at];
     const saved = full ? `${decimal((full - bytes) * 100n, full, 1)} %` : "\u2013";
-    const cells = [grouped(context), error ? "cannot" : amountCell(bytes),
+    const cells = [grouped(context), error ? html("span", { class: "cannot" }, "cannot") : amountCell(bytes),
       ...others.map((window) => amountCell(bytesOf({ ...choice, context, window }))),
       ...(hasFull ? [amountCell(full), saved] : [])];
     return { cells, chosen: context === choice.context };
@@ -186,6 +193,11 @@ function showModels(choice) {
   fill(found("models"), ["model", "context", ...data.engines.map(({ name }) => name)], rows);
 }
 
+const READ = [
+  ["cdiv", "cdiv(a, b) divides rounding up"],
+  ["ceil", "ceil(a, b) rounds a up to a multiple of b"],
+];
+
 let sourcesShown = "";
 
 function showSources(choice, answer) {
@@ -195,7 +207,10 @@ function showSources(choice, answer) {
   const model = data.models[choice.model];
   const engine = data.engines[choice.engine];
   const entries = [[`${release(engine)}, whose rules are`, linked(engine.source)]];
-  if (answer.formula) entries.push(["the formula", [html("code", {}, answer.formula)]]);
+  if (answer.formula) {
+    const said = READ.filter(([name]) => answer.formula.includes(`${name}(`)).map(([, words]) => words);
+    entries.push(["the formula", [html("code", {}, answer.formula), said.length ? `, where ${said.join(", and ")}` : ""]]);
+  }
   const others = data.engines.filter((one) => one !== engine);
   const files = others.map((one) => `${release(one)}: ${one.source}`).join("; ");
   if (files) entries.push(["the other engines' rules are", [files]]);
@@ -219,7 +234,7 @@ function showCurves(choice) {
   const curves = data.engines.map(({ name }, engine) => {
     const points = sampledAt.map((context) => [Number(context), bytesOf({ ...choice, engine, context })]);
     const shown = points.filter(([, bytes]) => bytes !== null).map(([at, bytes]) => [at, Number(bytes)]);
-    return { name, hue: engine % HUES, chosen: engine === choice.engine, points: shown };
+    return { name, hue: HUES[engine], chosen: engine === choice.engine, points: shown };
   });
   axisOfContexts = drawChart(found("chart"), curves, Number(choice.context), highest, isLog, chartWidth);
   const slider = found("slider");
@@ -276,12 +291,14 @@ function show() {
   showLayers(answer);
   showModels(choice);
   showSources(choice, answer);
+  found("fits").hidden = !data.gpu || Boolean(answer.error);
   const engine = data.engines[choice.engine];
   const all = data.engines.map(({ name }) => name).join(",");
   const commands = {
     estimate: command("estimate", choice, choice.context, engine.name, engine.options),
     compare: command("compare", choice, choice.context, all, data.options),
     sweep: command("sweep", choice, contexts.join(","), engine.name, engine.options),
+    fit: command("fit", choice, choice.context, engine.name, engine.settings),
   };
   for (const [name, text] of Object.entries(commands)) found(`${name}-command`).replaceChildren(...broken(text));
   return sentence;
