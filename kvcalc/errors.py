@@ -119,6 +119,8 @@ def quote(value: object, limit: int = 60) -> str:
         quoted = ascii(value)
     except ValueError:  # an int in it has more digits than Python writes
         return f"a {type(value).__name__} of numbers too long to show"
+    except RecursionError:
+        return f"a {type(value).__name__} too deep to show"
     return quoted if len(quoted) <= limit else quoted[: limit - 3] + "..."
 
 

@@ -38,6 +38,13 @@ def test_a_value_is_quoted(value: object, text: str) -> None:
     assert quote(value) == text
 
 
+def test_a_value_that_is_deep_is_named() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert quote(deep) == "a list too deep to show"
+
+
 @given(st.text() | st.integers() | st.lists(st.text()))
 def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
     text = quote(value)

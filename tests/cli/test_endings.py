@@ -44,7 +44,7 @@ def started(folder: Path, before: str, *arguments: str) -> "subprocess.Popen[str
 
 def ended(run: "subprocess.Popen[str]", number: int) -> tuple[int, str, str]:
     run.send_signal(number)
-    out, err = run.communicate(timeout=30)
+    out, err = run.communicate(timeout=120)
     return run.returncode, out, err
 
 
@@ -91,12 +91,12 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     (own,) = tmp_path.iterdir()
     assert own.stat().st_mode & 0o777 == 0o700
     beside = started(tmp_path, "", "formula", KEXAONE, "-o", "beside.txt")
-    assert beside.communicate(timeout=30)[1].startswith("kvcalc: note: exact")
+    assert beside.communicate(timeout=120)[1].startswith("kvcalc: note: exact")
     assert own.exists()  # its run lives
     assert ended(run, signal.SIGKILL)[0] == -signal.SIGKILL
     assert left(tmp_path) == sorted([own.name, "beside.txt"])
     again = started(tmp_path, "", "formula", KEXAONE, "-o", "n" * 251 + ".txt")
-    again.communicate(timeout=30)
+    again.communicate(timeout=120)
     assert left(tmp_path) == ["beside.txt", "n" * 251 + ".txt"]
 
 
@@ -150,7 +150,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
 ) -> None:
     (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
     run = started(tmp_path, ROOM.format(room), *WRITES[name])
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=240)
     assert (run.returncode, out, err.count("\n")) == (2, "", 1)
     assert "cannot be written (" in err
     assert left(tmp_path) == ["plan.csv"]
@@ -164,7 +164,7 @@ def test_a_disk_that_has_no_room_for_what_is_spilled_is_one_sentence(tmp_path: P
     small = f"import kvcalc.readers.traces.table as t; t.MEMORY = '25MB'\n{ROOM.format(50_000)}"
     asked = ("trace", KEXAONE, "long.csv", "--time-unit", "ms", *RATES)
     run = started(tmp_path, small, *asked, "--timeline", "out.csv")
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=240)
     assert (run.returncode, out, err.count("\n")) == (2, "", 1)
     assert "Could not write file" in err
     assert left(tmp_path) == ["long.csv"]
@@ -197,8 +197,8 @@ def test_warnings_of_libraries_are_not_told_and_change_nothing(tmp_path: Path) -
         "def read(source): warnings.warn('of a library', DeprecationWarning); return own(source)\n"
         "r.read = read"
     )
-    plain = started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=30)
+    plain = started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=120)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONWARNINGS", "error")
-        assert started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=30) == plain
+        assert started(tmp_path, warns, "formula", KEXAONE).communicate(timeout=120) == plain
     assert plain[1].count("\n") == 1
