@@ -64,7 +64,7 @@ def test_no_number_is_too_large_to_refuse(
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_values_however_deep_are_a_sentence(tmp_path: Path, key: str, brackets: str) -> None:
     """Those that Python reads and cannot write again, which is hundreds deep in its stack."""
-    (left, right), path = brackets, tmp_path / "config.json"
+    left, right, path = brackets[0], brackets[1], tmp_path / "config.json"
     left += '"a":' if left == "{" else ""
     for deep in range(700, 1_000, 20):
         value = f"{left * deep}{'1' if right == '}' else ''}{right * deep}"
