@@ -1,8 +1,6 @@
 """A plan's rows, each a question by its own columns, with the answers beside them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from kvcalc.costs import Cost
@@ -10,9 +8,7 @@ from kvcalc.engines import find, request
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
 from kvcalc.readers import load
-from kvcalc.readers.rows import read_rows
 from kvcalc.readers.table import Table
-from kvcalc.records import Records
 from kvcalc.spelling import alike, unknown
 from kvcalc.units import parse_tokens
 
@@ -71,51 +67,6 @@ class Filled(NamedTuple):
     def engine_version(self) -> str:
         """The engine's release that the answer holds for; "" without an answer."""
         return "" if self.cost is None else self.cost.engine_version
-
-
-@dataclass(frozen=True)
-class FilledRow:
-    """A row of a plan: the number of its line, its cells by column, and its answer.
-
-    `bytes` is over all ranks and `bytes_per_gpu` on the fullest; `error` is None, or the sentence
-    that says why the row has no answer. `engine_version` is the engine's release that they hold
-    for, None if there is no answer.
-    """
-
-    line: int
-    row: Mapping[str, str]
-    bytes: int | None
-    bytes_per_gpu: int | None
-    error: str | None
-    engine_version: str | None
-
-
-def fill(plan: str | Path, *, columns: Mapping[str, str] | None = None) -> Records[FilledRow]:
-    """Answer every row of a plan: a CSV, Parquet or .xlsx file with one question per row.
-
-    Its columns are model and context, and as needed engine, release, sequences, window,
-    kv_cache_dtype and tensor_parallel_size; `columns` maps these to other names. An empty cell
-    means the default.
-
-    Raises:
-        KvcalcError: the file cannot be read, or a column is missing or occurs twice.
-    """
-    with read_rows(Path(plan)) as table:
-        table = unanswered(table)
-        answer = filler(len(table.header), places(table.header, columns or {}))
-        return Records(_record(table.header, line, row, answer(row)) for line, row in table.rows)
-
-
-def _record(header: Sequence[str], line: int, row: Sequence[str], found: Filled) -> FilledRow:
-    cells = dict(zip(header, row, strict=False))
-    return FilledRow(
-        line,
-        cells,
-        found.bytes,
-        found.bytes_per_gpu,
-        found.error or None,
-        found.engine_version or None,
-    )
 
 
 def places(

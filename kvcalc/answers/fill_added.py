@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kvcalc.answers.fill import ADDED, Filled
 from kvcalc.answers.fit import Fit, fit
+from kvcalc.answers.fit.placing import STAGES
 from kvcalc.catalogue.gpus import find
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.model import Model
@@ -32,15 +33,15 @@ class Adding:
         for place, name in enumerate(self.columns):
             if name not in ADDED or name in self.columns[:place]:
                 raise RequestError.about(
-                    "--add", f"found {quote(name)}, expected {', '.join(ADDED)}, each once"
+                    "add", f"found {quote(name)}, expected {', '.join(ADDED)}, each once"
                 )
         if self.gpu is not None:
             find(self.gpu)
         of_gpus = [name for name in self.columns if name in OF_GPUS]
         if of_gpus and self.gpu is None:
-            raise RequestError.about("--add", f"{of_gpus[0]} needs --gpu, as --gpu h200")
+            raise RequestError.about("add", f"{of_gpus[0]} needs a gpu, as h200")
         if self.gpus is not None and "fits" not in of_gpus:
-            raise RequestError.about("--gpus", "needs --add fits")
+            raise RequestError.about("gpus", f"found {self.gpus:,} where fits is not added")
 
 
 def adder(asked: Adding) -> Callable[[Filled], Filled]:
@@ -82,19 +83,22 @@ def _fits(model: Model, found: Filled, asked: Adding) -> tuple[str, str] | str:
     if "window" in found.given:
         model = model.with_window(found.given["window"])
 
-    def on(gpus: int | None) -> Fit:
+    def on(gpus: int | None, stages: int | None = None) -> Fit:
+        settings = found.settings if stages is None else {**found.settings, STAGES: stages}
         return fit(
             model,
             gpu=asked.gpu,
             gpus=gpus,
             context=found.given["context"],
             sequences=found.given.get("sequences", 1),
-            **found.settings,
+            **settings,
         )
 
     try:
         least = on(None)
         fits = least.fits if asked.gpus is None else on(asked.gpus).fits
+        if not fits and least.fits and (stages := least.settings.get(STAGES)) is not None:
+            fits = on(asked.gpus, stages).fits
     except KvcalcError as refused:
         return f"fits: {refused}"
     return "yes" if fits else "no", str(least.gpus) if least.fits else ""

@@ -1,5 +1,8 @@
 """A plan's rows and their answers: each is the library's own cost of what the row asks."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import kvcalc
@@ -121,3 +124,26 @@ def test_no_more_formulas_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatc
     names = ("llama-3.1-8b", "k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
     for name in names:
         assert answer([name, "1024"]).bytes == kvcalc.cost(kvcalc.load(name))(1024)
+
+
+def test_records_have_what_is_added() -> None:
+    plan = "tests/oracles/plan.csv"
+    rows = kvcalc.fill(plan, add=["gib", "fits", "gpus"], gpu="h200", gpus=4)
+    assert [(row.gib, row.fits, row.gpus) for row in rows] == [
+        *((12.02, True, 4), (25.13, True, 4), (256.0, True, 2))
+    ]
+    assert {(row.gib, row.fits, row.gpus) for row in kvcalc.fill(plan)} == {(None, None, None)}
+    wrongs: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"add": ["tib"]}, "add: found 'tib', expected gib, fits, gpus, each once"),
+        ({"add": ["fits"]}, "add: fits needs a gpu, as h200"),
+    )
+    for wrong, sentence in wrongs:
+        with pytest.raises(KvcalcError, match=sentence):
+            kvcalc.fill(plan, **wrong)
+
+
+def test_a_row_that_needs_stages_fits_on_as_many_gpus_as_it_needs(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("model,engine,context\nmixtral-8x7b,vllm,8K\n")
+    (row,) = kvcalc.fill(plan, add=["gpus", "fits"], gpu="rtx-4090", gpus=8)
+    assert (row.gpus, row.fits) == (8, True)  # in 2 stages, as one stage of 8 ranks is declined

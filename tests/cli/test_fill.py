@@ -220,10 +220,13 @@ def test_a_gpu_that_nobody_knows_is_refused_once(cli: Cli, plan: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        (["--add", "tib"], "--add: found 'tib', expected gib, fits, gpus, each once"),
-        (["--add", "gib,gib"], "--add: found 'gib', expected gib, fits, gpus, each once"),
-        (["--add", "fits"], "--add: fits needs --gpu, as --gpu h200"),
-        (["--add", "gpus", "--gpu", "h200", "--gpus", "4"], "--gpus: needs --add fits"),
+        (["--add", "tib"], "add: found 'tib', expected gib, fits, gpus, each once"),
+        (["--add", "gib,gib"], "add: found 'gib', expected gib, fits, gpus, each once"),
+        (["--add", "fits"], "add: fits needs a gpu, as h200"),
+        (
+            ["--add", "gpus", "--gpu", "h200", "--gpus", "4"],
+            "gpus: found 4 where fits is not added",
+        ),
     ],
     ids=str,
 )
