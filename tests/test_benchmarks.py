@@ -14,6 +14,7 @@ LEAST = {
     "fit": ["1", "1"],
     "floor": ["show"],
     "gguf": ["100"],
+    "plot": ["1"],
     "reading": ["1"],
     "replay": ["tests/oracles/traces/mooncake.jsonl"],
     "sheet": ["1", "1"],

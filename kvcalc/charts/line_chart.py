@@ -8,6 +8,7 @@ from kvcalc.charts.chart import Chart
 from kvcalc.charts.lines import Line, Lines, notes
 from kvcalc.charts.scale import BYTES, TOKENS
 from kvcalc.charts.theme import DASHES
+from kvcalc.charts.visible import visible
 from kvcalc.errors import RequestError
 from kvcalc.units import binary_size, format_bytes
 
@@ -74,9 +75,9 @@ def _named(line: Line) -> dict[str, str]:
 
 def _lines(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[str, Any]]:
     points = [
-        {**_named(line), "context": context, "bytes": size}
+        {**_named(line), "context": line.contexts[at], "bytes": line.bytes[at]}
         for line in of.lines
-        for context, size in zip(line.contexts, line.bytes, strict=True)
+        for at in _seen(of, line)
     ]
     marked = [
         {**_named(line), "context": context, "bytes": size, "said": format_bytes(size)}
@@ -101,6 +102,13 @@ def _lines(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[s
     ]
 
 
+def _seen(of: Lines, line: Line) -> list[int]:
+    """The places of the points without which a line would look otherwise."""
+    x, y = of.x, of.y
+    points = zip(line.contexts, line.bytes, strict=True)
+    return visible([(WIDTH * x.share(at), HEIGHT * y.share(size)) for at, size in points])
+
+
 def _at_ticks(line: Line, ticks: Sequence[int]) -> list[tuple[int, int]]:
     """The points of a line nearest below each tick of the axis, and its last."""
     found = {line.contexts[-1]: line.bytes[-1]}
@@ -114,12 +122,13 @@ def _bands(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[s
     """Shade what a smaller window saves, and say the greatest share and the last."""
     if not of.saved:
         return []
-    shaded = [
-        {"first": of.lines[large].labels[0], "band": large, "context": context}
-        | {"bytes": size, "low": low}
-        for large, small in of.saved
-        for context, size, low in of.pairs(large, small)
-    ]
+    shaded = []
+    for large, small in of.saved:
+        upper, points = of.lines[large], of.pairs(large, small)
+        seen = {*_seen(of, upper), *_seen(of, of.lines[small])}
+        for context, size, low in (points[at] for at in sorted(seen)):
+            row = {"first": upper.labels[0], "band": large}
+            shaded.append({**row, "context": context, "bytes": size, "low": low})
     colour = _channels(of)["color"]
     area = {"x": x, "y": y, "y2": {"field": "low"}, "color": colour, "detail": {"field": "band"}}
     mark = {"type": "area", "opacity": 0.18, "clip": True}

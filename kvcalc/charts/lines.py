@@ -1,7 +1,9 @@
 """Lines of bytes against context: what is drawn, on any kind of page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from kvcalc.charts.scale import Scale, ending, tokens
@@ -41,7 +43,8 @@ class Line(NamedTuple):
         return self.ends, self.bytes[at]
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True)
+class Lines:
     """A picture of lines: `saved` pairs the line of a larger window with that of a smaller."""
 
     title: str
@@ -51,7 +54,7 @@ class Lines(NamedTuple):
     linear: bool = False
     measure: str = "cache"
 
-    @property
+    @cached_property
     def x(self) -> Scale:
         """The axis of contexts, up to where the last line ends or leaves the picture."""
         high = self.y.high
@@ -61,7 +64,7 @@ class Lines(NamedTuple):
             ends.append(next((at for at, size in points if size > high), line.contexts[-1]))
         return Scale.over(ends, linear=self.linear, tight=True)
 
-    @property
+    @cached_property
     def y(self) -> Scale:
         """The axis of bytes, which has every budget on it."""
         sizes = [size for line in self.lines for size in (min(line.bytes), max(line.bytes))]

@@ -1,6 +1,7 @@
 """Axes in the units of their amounts: ticks at powers of two, written as people do."""
 
 from collections.abc import Iterable
+from math import log2
 from typing import Any, NamedTuple
 
 from kvcalc.units import BYTE_UNITS, TOKEN_SUFFIXES, plural
@@ -38,15 +39,15 @@ class Scale(NamedTuple):
             return cls(low, high, tuple(tick for tick in ticks if low <= tick <= high), linear)
         return cls(2**first, 2**last, ticks, linear)
 
+    def share(self, amount: int) -> float:
+        """Say how far along the axis an amount is: 0 at its low end, and 1 at its high."""
+        if self.linear:
+            return (amount - self.low) / (self.high - self.low)
+        return log2(max(amount, self.low) / self.low) / log2(self.high / self.low)
+
     def place(self, amount: int, cells: int) -> int:
         """Say which of so many cells an amount is in, from the low end on."""
-        if self.linear:
-            share = (amount - self.low) / (self.high - self.low)
-        else:
-            from math import log2
-
-            share = log2(max(amount, self.low) / self.low) / log2(self.high / self.low)
-        return min(cells - 1, max(0, round(share * (cells - 1))))
+        return min(cells - 1, max(0, round(self.share(amount) * (cells - 1))))
 
     def axis(self, field: str, title: str, label: str) -> dict[str, Any]:
         """Write the channel of a position: `label` is the expression of a tick's text."""

@@ -109,21 +109,26 @@ def test_what_cannot_be_drawn_is_refused(given: dict[str, object], sentence: str
         kvcalc.plot(LLAMA, **given)  # type: ignore[arg-type]
 
 
-def test_a_picture_has_every_point_of_its_curves() -> None:
+def test_a_picture_has_points_of_its_curves_and_all_that_can_be_seen() -> None:
     found = kvcalc.plot(EXAONE, engine=["ideal", "vllm", "sglang"])
     spec = found.plot().spec()
     assert plain(spec)
-    points = [
-        (row["first"], row["rest"], row["context"], row["bytes"]) for row in rows(spec, "line")
-    ]
-    assert points == [
-        (*curve.labels, context, size)
-        for curve in found.curves
-        for context, size in zip(curve.contexts, curve.bytes, strict=True)
-    ]
-    shaded = {(row["context"], row["bytes"], row["low"]) for row in rows(spec, "area")}
-    ideal, cut = found.curves[:2]
-    assert {*zip(ideal.contexts, ideal.bytes, cut.bytes, strict=True)} <= shaded
+    for curve in found.curves:
+        exact = dict(zip(curve.contexts, curve.bytes, strict=True))
+        own = [row for row in rows(spec, "line") if (row["first"], row["rest"]) == curve.labels]
+        drawn = {row["context"]: row["bytes"] for row in own}
+        assert drawn.items() <= exact.items()
+        assert [*drawn] == sorted(drawn)
+        assert {curve.contexts[0], curve.contexts[-1]} <= {*drawn}
+        marked = [row for row in rows(spec, "point") if (row["first"], row["rest"]) == curve.labels]
+        assert [row["context"] for row in marked] == [2**power for power in range(10, 19)]
+        assert all(exact[row["context"]] == row["bytes"] for row in marked)
+    upper, lower = (
+        dict(zip(curve.contexts, curve.bytes, strict=True)) for curve in found.curves[:2]
+    )
+    shaded = [row for row in rows(spec, "area") if row["first"] == "ideal"]
+    assert all(upper[row["context"]] == row["bytes"] for row in shaded)
+    assert all(lower[row["context"]] == row["low"] for row in shaded)
 
 
 def test_what_a_window_saves_and_where_memory_ends_is_said_once() -> None:
