@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from kvcalc.answers.page import PagePlan as PagePlan
     from kvcalc.answers.page.combinations import PagedCombination as PagedCombination
     from kvcalc.answers.page.combinations import PagedCost as PagedCost
-    from kvcalc.answers.plot import Curve as Curve
-    from kvcalc.answers.plot import Plot as Plot
     from kvcalc.answers.plot import plot as plot
+    from kvcalc.answers.plotted import Curve as Curve
+    from kvcalc.answers.plotted import Plot as Plot
     from kvcalc.answers.replay import replay as replay
     from kvcalc.answers.replayed import ReplayedRequest as ReplayedRequest
     from kvcalc.answers.replayed import ReplayRow as ReplayRow
@@ -130,9 +130,10 @@ _HOMES = {
     "answers.gpus": "GpuRow gpus",
     "answers.listed": "Listed",
     "answers.models": "ModelRow models",
-    "answers.plot": "Curve Plot plot",
     "answers.page": "PagePlan PagedEngine",
     "answers.page.combinations": "PagedCombination PagedCost",
+    "answers.plot": "plot",
+    "answers.plotted": "Curve Plot",
     "answers.replay": "replay",
     "answers.replayed": "ReplayRow ReplayedRequest Replays",
     "answers.schema": "schema",

@@ -10,9 +10,10 @@ from kvcalc.formula.expression import Value, variable
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model, no_window
 from kvcalc.records import Record
-from kvcalc.units import at_version
+from kvcalc.units import at_version, plural
 
 if TYPE_CHECKING:
+    from kvcalc.charts.chart import Chart
     from kvcalc.explanation import ExplainedStep, Explanation
     from kvcalc.formula.limits import Limit
 
@@ -180,6 +181,29 @@ class Cost(Record):
             bytes_per_gpu=self.per_gpu(context, **given),
             why=self.why,
         )
+
+    def plot(self, *, linear: bool = False, **given: int) -> "Chart":
+        """Draw the bytes over all ranks against the context, up to the model's maximum.
+
+        `given` are quantities as for a call: sequences, window ...
+
+        Raises:
+            RequestError: as a call; or the model has no maximum.
+        """
+        from kvcalc.charts.line_chart import chart
+        from kvcalc.charts.lines import Line, Lines
+        from kvcalc.charts.sampling import FIRST, spaced
+
+        longest = self.model.longest_context
+        contexts = spaced(min(FIRST, longest), longest, linear=linear, also=self.model.windows)
+        engine = at_version(self.engine, self.engine_version)
+        said = [
+            plural(value, "sequence") if name == "sequences" else f"{name} {value:,}"
+            for name, value in given.items()
+        ]
+        title = ", ".join([f"KV cache of {self.model.name} on {engine}", *said])
+        sizes = [self(tokens, **given) for tokens in contexts]
+        return chart(Lines(title, [Line((engine,), contexts, sizes)], linear=linear))
 
     def _repr_html_(self) -> str:
         from kvcalc.html_table import html_table

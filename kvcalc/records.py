@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar, dataclass_transform
 
+from kvcalc.errors import RequestError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from kvcalc.charts.chart import Chart
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -68,6 +72,19 @@ class Records(list[Row]):
 
     A notebook shows it as a table; what is the same in all rows stands over it, once.
     """
+
+    def plot(self) -> "Chart":
+        """Draw them: a sweep's rows as curves, a comparison's as bars.
+
+        Raises:
+            RequestError: there is no picture of such answers, or none of no answers.
+        """
+        drawn = getattr(type(self[0]), "_drawn", None) if self else None
+        if drawn is None:
+            which = type(self[0]).__name__ if self else "no answers"
+            raise RequestError.about("plot", f"found {which}, of which there is no picture")
+        chart: Chart = drawn(self)
+        return chart
 
     def _repr_html_(self) -> str:
         from kvcalc.html_table import html_table

@@ -126,7 +126,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     },
     "how pictures look, in words of Vega and rich: tests draw some, and nobody can draw all": {
         "charts/theme.py": "SHAPES ON_LIGHT ON_DARK",
-        "charts/line_chart.py": "BOLD",
+        "charts/parts.py": "BOLD",
         "outputs/plot/terminal.py": "COLOURS",
     },
     "tests/test_library.py imports each name from its home": {"__init__.py": "_HOMES"},

@@ -1,8 +1,8 @@
 """One request on every engine, side by side: bytes, ratio to `ideal`, and why they differ."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
 from kvcalc.answers.own_settings import own_settings, refuse_unknown
@@ -11,6 +11,11 @@ from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.records import Records
+from kvcalc.units import at_version, format_bytes, plural
+
+if TYPE_CHECKING:
+    from kvcalc.charts.bars import Bar
+    from kvcalc.charts.chart import Chart
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Compared:
     """One engine's answer, or the sentence why it refuses; then the bytes are None.
 
     `bytes` is over all ranks, `bytes_per_gpu` on the fullest, `peak_bytes` while a prompt is read;
-    `ratio_to_ideal` is None if `ideal` has no answer. `engine_version` is the release that the
+    `ideal_bytes` is what attention itself needs, and with `ratio_to_ideal` None if `ideal` has no
+    answer. `engine_version` is the release that the
     answer holds for.
     """
 
@@ -34,8 +40,22 @@ class Compared:
     bytes_per_gpu: int | None
     peak_bytes: int | None
     ratio_to_ideal: float | None
+    ideal_bytes: int | None
     why: str
     error: str | None
+
+    @staticmethod
+    def _drawn(rows: "Sequence[Compared]") -> "Chart":
+        """Draw what attention needs, and what each engine adds to it and why."""
+        from kvcalc.charts.bars import chart
+
+        first = rows[0]
+        title = (
+            f"KV cache of {first.model} by engine, {first.context:,} tokens, "
+            f"{plural(first.sequences, 'sequence')}"
+        )
+        windows = len({row.window for row in rows}) > 1
+        return chart(title, [_bar(row, named=windows) for row in rows], "KV cache")
 
 
 def compare(
@@ -110,6 +130,25 @@ def _refuse_value(
         raise error
 
 
+NEEDED, ADDED, IN_ALL = "what attention needs", "what the engine adds", "in all"
+
+
+def _bar(row: Compared, *, named: bool) -> "Bar":
+    """A row as a bar: with the least that attention needs apart, where that is known."""
+    from kvcalc.charts.bars import Bar
+
+    window = f", window {row.window:,}" if named and row.window is not None else ""
+    label = f"{at_version(row.engine, row.engine_version)}{window}"
+    if row.bytes is None:
+        return Bar(label, (), f"cannot: {row.error}")
+    ratio = "" if row.ratio_to_ideal is None else f", {row.ratio_to_ideal:.3f} x ideal"
+    said = f"{format_bytes(row.bytes)}{ratio}\n{row.why}"
+    if row.ideal_bytes is None:
+        return Bar(label, ((IN_ALL, row.bytes),), said)
+    needed = min(row.bytes, row.ideal_bytes)
+    return Bar(label, ((NEEDED, needed), (ADDED, row.bytes - needed)), said)
+
+
 def _least(model: Model, context: int, sequences: int, settings: Mapping[str, Any]) -> int | None:
     """What attention itself needs, in the element type asked for where `ideal` knows it."""
     own = own_settings("ideal", settings)
@@ -145,6 +184,7 @@ def _answered(
         bytes_per_gpu=cost.per_gpu(context, sequences=sequences),
         peak_bytes=cost.peak(context, sequences=sequences),
         ratio_to_ideal=round(total / least, 4) if least else None,
+        ideal_bytes=least,
         why=cost.why,
         error=None,
     )
@@ -175,6 +215,7 @@ def _refused(
         bytes_per_gpu=None,
         peak_bytes=None,
         ratio_to_ideal=None,
+        ideal_bytes=None,
         why="",
         error=str(error),
     )

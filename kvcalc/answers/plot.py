@@ -1,17 +1,14 @@
 """Bytes against context: a curve for whatever varies, and where each meets the memory it has."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from warnings import warn
 
+from kvcalc.answers import varying
 from kvcalc.answers.axes import Combination, RefusedWarning, combinations
+from kvcalc.answers.plotted import Curve, Plot
 from kvcalc.answers.sweep import listed
-from kvcalc.answers.varying import LABELS, varying
-from kvcalc.charts.chart import Chart
-from kvcalc.charts.line_chart import EXACT, MOST_LINES, chart
-from kvcalc.charts.lines import Line, Lines
+from kvcalc.charts.line_chart import EXACT, MOST_LINES
 from kvcalc.charts.sampling import FIRST, POINTS, spaced
 from kvcalc.costs import Cost
 from kvcalc.engines import request
@@ -19,90 +16,12 @@ from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
-from kvcalc.units import plural
 
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card
 
 MOST_POINTS = 2_000
 """Points of a curve: more than a screen has columns."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A model on an engine: `bytes` at each of `contexts`, of `sequences` at once, all exact.
-
-    `labels` say what distinguishes it from the others. With GPUs, `copies` of the model there share
-    the sequences, bytes are those on the fullest GPU, `budget` is what its cache can use of a GPU
-    as the engine's start promises it, and `ends` the longest context at which they fit, up to the
-    model's maximum, 0 where none does; without GPUs both are None.
-    """
-
-    labels: tuple[str, ...]
-    model: str
-    engine: str
-    engine_version: str
-    window: int | None
-    kv_cache_dtype: str
-    sequences: int
-    settings: Mapping[str, Any]
-    copies: int
-    budget: int | None
-    ends: int | None
-    contexts: tuple[int, ...]
-    bytes: tuple[int, ...]
-
-    @property
-    def label(self) -> str:
-        """What distinguishes it from the others, in one text."""
-        return ", ".join(self.labels)
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A picture's data: its curves, and of which GPUs the budgets are.
-
-    `measure` says what the bytes are of. `saved` pairs the curve of a model's largest window with
-    that of its smallest, by their places. A notebook draws it; `save` writes the picture.
-    """
-
-    title: str
-    measure: str
-    gpu: str | None
-    gpus: int | None
-    linear: bool
-    curves: tuple[Curve, ...]
-    saved: tuple[tuple[int, int], ...]
-
-    @property
-    def lines(self) -> Lines:
-        """What is drawn."""
-        drawn = [
-            Line(one.labels, one.contexts, one.bytes, one.sequences, one.budget, one.ends)
-            for one in self.curves
-        ]
-        each = "each of " if self.gpus != 1 else ""
-        budget = "" if self.gpu is None else f"for the cache of {each}{self.gpus} {self.gpu}"
-        return Lines(self.title, drawn, self.saved, budget, self.linear, self.measure)
-
-    def plot(self) -> Chart:
-        """Draw it as Vega-Lite.
-
-        Raises:
-            RequestError: the bytes are past 2^53, which no chart holds exactly.
-        """
-        return chart(self.lines)
-
-    def save(self, path: str | Path, *, dark: bool = False) -> None:
-        """Write the picture to a file: .vl.json, .svg or .png by its ending.
-
-        Raises:
-            KvcalcError: as `Chart.save`.
-        """
-        self.plot().save(path, dark=dark)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return self.plot()._repr_mimebundle_()
 
 
 def plot(
@@ -268,8 +187,7 @@ def _drawn(
 ) -> Plot:
     """Name the curves by what varies, and work out their points."""
     bare = [one.curve(labels=(), contexts=(), bytes=()) for one in asked]
-    names = varying(bare)
-    names += ["window"] if _have_several_windows(bare) else []
+    names = varying.distinguishing(bare)
     also = {*ends, *(one.window for one in bare if one.window), *(one.ends or 0 for one in bare)}
     on_one = on is not None or "ranks" in names
     curves = []
@@ -279,60 +197,15 @@ def _drawn(
         bytes_of = one.cost.per_gpu if on_one else one.cost.formula
         share = -(-one.sequences // one.copies)
         sizes = tuple(bytes_of(tokens, sequences=share) for tokens in contexts)
-        curves.append(one.curve(labels=_labels(plain, names), contexts=contexts, bytes=sizes))
+        curves.append(
+            one.curve(labels=varying.labels(plain, names), contexts=contexts, bytes=sizes)
+        )
     return Plot(
-        title=_title(bare, names),
+        title=varying.title(bare, names),
         measure="KV cache on the fullest GPU" if on_one else "KV cache",
         gpu=None if on is None else on.card.name,
         gpus=None if on is None else on.gpus,
         linear=linear,
         curves=tuple(curves),
-        saved=_saved(curves),
+        saved=varying.saved(curves),
     )
-
-
-def _have_several_windows(curves: Iterable[Curve]) -> bool:
-    """Whether a model was asked about with several windows."""
-    windows: dict[str, set[int | None]] = {}
-    for one in curves:
-        windows.setdefault(one.model, set()).add(one.window)
-    return any(len(several) > 1 for several in windows.values())
-
-
-TOLD: Mapping[str, Callable[[Curve], str]] = {
-    **LABELS,
-    "ranks": lambda curve: f"{LABELS['ranks'](curve)} ranks",
-    "sequences": lambda curve: plural(curve.sequences, "sequence"),
-    "window": lambda curve: f"window {curve.window:,}" if curve.window else "",
-}
-"""How each thing that varies is told, where no column has its name."""
-
-
-def _labels(curve: Curve, names: Sequence[str]) -> tuple[str, ...]:
-    """What distinguishes a curve, the most telling first; its engine where nothing does."""
-    return tuple(said for name in names or ["engine"] if (said := TOLD[name](curve)))
-
-
-def _title(curves: Sequence[Curve], names: Sequence[str]) -> str:
-    """Say what all curves share."""
-    first = curves[0]
-    models = plural(len({one.model for one in curves}), "model")
-    parts = [models if "model" in names else first.model]
-    parts[0] += "" if "engine" in names else f" on {LABELS['engine'](first)}"
-    parts += [] if "sequences" in names else [plural(first.sequences, "sequence")]
-    parts += [first.kv_cache_dtype] if len({one.kv_cache_dtype for one in curves}) == 1 else []
-    return f"KV cache of {', '.join(parts)}"
-
-
-def _saved(curves: Sequence[Curve]) -> tuple[tuple[int, int], ...]:
-    """Pair curves that differ in their window alone: the largest and the smallest."""
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for place, one in enumerate(curves):
-        if one.window is not None:
-            key = (one.model, one.engine, one.engine_version, one.kv_cache_dtype, one.sequences)
-            alike.setdefault((*key, *sorted(one.settings.items(), key=str)), []).append(place)
-    pairs = []
-    for places in alike.values():
-        places.sort(key=lambda place: -(curves[place].window or 0))
-        pairs += [(places[0], places[-1])] if len(places) > 1 else []
-    return tuple(pairs)

@@ -1,8 +1,14 @@
 """What is answered of a replayed trace: a row for each size, and each of its requests."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from kvcalc.errors import RequestError
 from kvcalc.records import Records
+from kvcalc.units import at_version, plural
+
+if TYPE_CHECKING:
+    from kvcalc.charts.chart import Chart
 
 ONE_AFTER_ANOTHER = "one after another"
 AS_THEY_COME = "as they come"
@@ -73,3 +79,36 @@ class Replays:
     rows: Records[ReplayRow]
     each: Records[ReplayedRequest]
     note: str = ""
+
+    def plot(self) -> "Chart":
+        """Draw what each size hits, with its knee; and what the best policy could, where asked.
+
+        Raises:
+            RequestError: only a cache that is never full was asked about, which has no size.
+        """
+        from kvcalc.charts.hits import Hit, chart
+
+        sized = [row for row in self.rows if row.blocks is not None and row.prompt_tokens]
+        if not sized:
+            raise RequestError.about("plot", "a cache that is never full has no size to draw")
+        in_bytes = all(row.memory is not None for row in sized)
+        several = len({row.window for row in sized}) > 1
+        first = sized[0]
+        engine = at_version(first.engine, first.engine_version)
+        hits = [
+            Hit(
+                f"window {row.window:,}" if several and row.window else engine,
+                (row.memory if in_bytes else row.blocks) or 0,
+                row.hit_tokens,
+                row.best_hit_tokens,
+                row.prompt_tokens,
+                row.knee,
+            )
+            for row in sorted(sized, key=lambda row: row.blocks or 0)
+        ]
+        title = (
+            f"Prefix cache of {first.model} on {engine}, {plural(first.requests, 'request')}, "
+            f"{first.served}"
+        )
+        measure = "cache memory on a GPU" if in_bytes else "blocks"
+        return chart(title, hits, measure, in_bytes=in_bytes)

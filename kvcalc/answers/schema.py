@@ -13,7 +13,7 @@ from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import PricedFit
 from kvcalc.answers.gpus import GpuRow
 from kvcalc.answers.models import ModelRow
-from kvcalc.answers.plot import Plot
+from kvcalc.answers.plotted import Plot
 from kvcalc.answers.replayed import ReplayedRequest, ReplayRow
 from kvcalc.answers.show import Shown
 from kvcalc.answers.sweep import SweepRow

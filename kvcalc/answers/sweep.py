@@ -1,7 +1,7 @@
 """Cache memory across contexts and windows, beside that of full attention."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 from kvcalc.answers.axes import Combination, RefusedWarning, combinations
@@ -13,6 +13,9 @@ from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
 from kvcalc.records import Records
 
+if TYPE_CHECKING:
+    from kvcalc.charts.chart import Chart
+
 USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
 
 
@@ -20,6 +23,30 @@ class SweepRow(Estimate):
     """An estimate, and the `full_attention_bytes` needed if all layers saw all tokens."""
 
     full_attention_bytes: int
+
+    @staticmethod
+    def _drawn(rows: "Sequence[SweepRow]") -> "Chart":
+        """Draw the rows of a sweep: a curve for whatever varies beside the context."""
+        from kvcalc.answers import varying
+        from kvcalc.charts.line_chart import chart
+        from kvcalc.charts.lines import Line, Lines
+
+        names = varying.distinguishing(rows)
+        curves: dict[tuple[str, ...], list[SweepRow]] = {}
+        for row in sorted(rows, key=lambda row: row.context):
+            curves.setdefault(varying.labels(row, names), []).append(row)
+        ranks = "ranks" in names
+        lines = [
+            Line(
+                labels,
+                [row.context for row in own],
+                [row.bytes_per_gpu if ranks else row.bytes for row in own],
+            )
+            for labels, own in curves.items()
+        ]
+        saved = varying.saved([own[0] for own in curves.values()])
+        measure = "KV cache on the fullest GPU" if ranks else "KV cache"
+        return chart(Lines(varying.title(rows, names), lines, saved, measure=measure))
 
 
 def sweep(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kvcalc.units import at_version
+from kvcalc.units import at_version, plural
 
 Answered = Any
 """An answer for one model on one engine: `SweepRow`, `Curve`."""
@@ -37,3 +37,51 @@ def varying(rows: Sequence[Answered]) -> list[str]:
         if name != "window"
         and (types if name == "element type" else len({label(row) for row in rows}) > 1)
     ]
+
+
+def distinguishing(rows: Sequence[Answered]) -> list[str]:
+    """What varies among rows beside the context: the window too, where a model has several."""
+    windows: dict[str, set[int | None]] = {}
+    for row in rows:
+        windows.setdefault(row.model, set()).add(row.window)
+    several = any(len(each) > 1 for each in windows.values())
+    return [*varying(rows), *(["window"] if several else [])]
+
+
+TOLD: Mapping[str, Callable[[Answered], str]] = {
+    **LABELS,
+    "ranks": lambda row: f"{LABELS['ranks'](row)} ranks",
+    "sequences": lambda row: plural(row.sequences, "sequence"),
+    "window": lambda row: f"window {row.window:,}" if row.window else "",
+}
+"""How each thing that varies is told, where no column has its name."""
+
+
+def labels(row: Answered, names: Sequence[str]) -> tuple[str, ...]:
+    """What distinguishes a row, the most telling first; its engine where nothing does."""
+    return tuple(said for name in names or ["engine"] if (said := TOLD[name](row)))
+
+
+def title(rows: Sequence[Answered], names: Sequence[str]) -> str:
+    """Say what all rows share."""
+    first = rows[0]
+    models = plural(len({one.model for one in rows}), "model")
+    parts = [models if "model" in names else first.model]
+    parts[0] += "" if "engine" in names else f" on {LABELS['engine'](first)}"
+    parts += [] if "sequences" in names else [plural(first.sequences, "sequence")]
+    parts += [first.kv_cache_dtype] if len({one.kv_cache_dtype for one in rows}) == 1 else []
+    return f"KV cache of {', '.join(parts)}"
+
+
+def saved(rows: Sequence[Answered]) -> tuple[tuple[int, int], ...]:
+    """Pair rows that differ in their window alone: the largest and the smallest of each."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, one in enumerate(rows):
+        if one.window is not None:
+            key = (one.model, one.engine, one.engine_version, one.kv_cache_dtype, one.sequences)
+            alike.setdefault((*key, *sorted(one.settings.items(), key=str)), []).append(place)
+    pairs = []
+    for places in alike.values():
+        places.sort(key=lambda place: -(rows[place].window or 0))
+        pairs += [(places[0], places[-1])] if len(places) > 1 else []
+    return tuple(pairs)

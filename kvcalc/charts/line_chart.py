@@ -1,11 +1,12 @@
 """Lines of bytes against context, as Vega-Lite."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from kvcalc.charts.chart import Chart
 from kvcalc.charts.lines import Line, Lines, notes
+from kvcalc.charts.parts import apart, nominal, texts
 from kvcalc.charts.scale import BYTES, TOKENS
 from kvcalc.charts.theme import DASHES
 from kvcalc.charts.visible import visible
@@ -15,11 +16,8 @@ from kvcalc.units import binary_size, format_bytes
 WIDTH, HEIGHT = 680, 400
 MOST_LINES = 24
 """More of them nobody tells apart."""
-LINE = 16
-"""Pixels from one text to the next."""
 EXACT = 2**53
 """A chart computes in doubles."""
-BOLD = {"fontWeight": "bold"}
 
 
 def chart(of: Lines) -> Chart:
@@ -50,22 +48,9 @@ def _channels(of: Lines) -> dict[str, Any]:
     dashed = ("rest", rest) if len({*rest}) > 1 else ("first", first)
     dashes = [DASHES[n % len(DASHES)] for n in range(len({*dashed[1]}))]
     return {
-        "color": _nominal("first", first),
-        "shape": _nominal("first", first),
-        "strokeDash": _nominal(*dashed, dashes),
-    }
-
-
-def _nominal(
-    field: str, words: Iterable[str], values: Sequence[Any] | None = None
-) -> dict[str, Any]:
-    """A channel of words, in their order."""
-    ranged = {} if values is None else {"range": [*values]}
-    return {
-        "field": field,
-        "type": "nominal",
-        "scale": {"domain": [*dict.fromkeys(words)], **ranged},
-        "legend": {"orient": "top", "direction": "horizontal", "columns": 4, "title": None},
+        "color": nominal("first", first),
+        "shape": nominal("first", first),
+        "strokeDash": nominal(*dashed, dashes),
     }
 
 
@@ -142,26 +127,7 @@ def _notes(of: Lines) -> list[dict[str, Any]]:
         for line in [of.lines[place]]
     ]
     at = {"x": {"value": WIDTH}, "color": _channels(of)["color"]}
-    return [_texts(apart(rows), at, dx=10)] if rows else []
-
-
-def _texts(rows: Sequence[Mapping[str, Any]], at: Mapping[str, Any], **mark: Any) -> dict[str, Any]:
-    """Write texts at rows' pixels from the top."""
-    pixel = {"field": "pixel", "type": "quantitative", "scale": None, "axis": None}
-    return {
-        "data": {"values": [*rows]},
-        "mark": {"type": "text", "align": "left", "baseline": "middle", **BOLD, **mark},
-        "encoding": {**at, "y": pixel, "text": {"field": "said"}},
-    }
-
-
-def apart(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Move texts at pixels from the top so far apart that none covers another."""
-    placed: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: row["pixel"]):
-        above = placed[-1]["pixel"] + LINE if placed else row["pixel"]
-        placed.append({**row, "pixel": max(row["pixel"], above)})
-    return placed
+    return [texts(apart(rows, HEIGHT), at, dx=10)] if rows else []
 
 
 def _budgets(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -187,7 +153,7 @@ def _budgets(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict
     ring = {"type": "point", "shape": "circle", "size": 130, "strokeWidth": 2}
     return [
         {"data": {"values": rows}, "mark": rule, "encoding": {"y": y}},
-        _texts(apart(rows), **place),
+        texts(apart(rows, HEIGHT), **place),
         {"data": {"values": met}, "mark": {**rule, "strokeWidth": 1}, "encoding": down},
         {
             "data": {"values": met},

@@ -9,7 +9,7 @@ from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.completion import gpus
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
-from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.pictures import PictureOptions
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.outputs.pages.compare import compare_page
@@ -20,7 +20,7 @@ def compare(
     model: ModelOptions,
     settings: SettingsOptions,
     server: LineOptions,
-    output: OutputOptions,
+    output: PictureOptions,
     context: Annotated[
         str | None,
         typer.Option(
@@ -59,5 +59,6 @@ def compare(
         among=wanted.engines or None,
         **wanted.settings,
     )
-    output.write_rows(rows, lambda: compare_page(rows))
+    if not output.drew(rows.plot):
+        output.write_rows(rows, lambda: compare_page(rows))
     warn_past_maximum(chosen, [row.context for row in rows])

@@ -21,6 +21,7 @@ from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import EngineOptions, ModelOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.pictures import PICTURES, PictureOptions
 from kvcalc.cli.server_line import ServerOptions, ServerRequest
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.engines import request
@@ -28,6 +29,7 @@ from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.readers.weights import Weights
 
 if TYPE_CHECKING:
+    from kvcalc.charts.chart import Chart
     from kvcalc.engines.memory import Card
     from kvcalc.model import Model
     from kvcalc.outputs.page import Page
@@ -41,10 +43,10 @@ LONG = 300
 WORKBOOK = "xlsx"
 
 
-class GridOptions(OutputOptions):
-    """The format of an answer, a workbook too, and where it goes."""
+class GridOptions(PictureOptions):
+    """The format of an answer, a workbook and a picture too, and where it goes."""
 
-    more: ClassVar[Mapping[str, str]] = {".xlsx": WORKBOOK}
+    more: ClassVar[Mapping[str, str]] = {".xlsx": WORKBOOK, **PICTURES}
 
 
 @grouped
@@ -100,7 +102,9 @@ def fit(
         warn_past_maximum(model, [length for length in lengths if length])
     cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
     rows = [_priced(cell, prices, on.spare) for cell in cells]
-    if output.output is not None and output.asked == WORKBOOK:
+    if output.drew(lambda: _chart(rows)):
+        pass
+    elif output.output is not None and output.asked == WORKBOOK:
         _write_workbook(rows, prices, on.spare, output.output)
     elif (
         isinstance(answer := cells[0], Answer)
@@ -218,6 +222,12 @@ def _grid(rows: Sequence[Row]) -> "Page":
     from kvcalc.outputs.pages.fit import grid_page
 
     return grid_page(rows)
+
+
+def _chart(rows: Sequence[Row]) -> "Chart":
+    from kvcalc.answers.fit.drawn import grid_chart
+
+    return rows[0].plot() if len(rows) == 1 and isinstance(rows[0], Fit) else grid_chart(rows)
 
 
 def _write_workbook(

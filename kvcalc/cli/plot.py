@@ -19,7 +19,7 @@ from kvcalc.errors import RequestError
 from kvcalc.outputs.write import write
 
 if TYPE_CHECKING:
-    from kvcalc.answers.plot import Plot
+    from kvcalc.answers.plotted import Plot
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 

@@ -12,7 +12,7 @@ from kvcalc.cli.completion import gpus as gpu_names
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions
-from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.pictures import PictureOptions
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.traced import model_and_files
@@ -37,7 +37,7 @@ def replay(
     *,
     settings: SettingsOptions,
     line: LineOptions,
-    output: OutputOptions,
+    output: PictureOptions,
     load: LoadOptions,
     files: Annotated[
         list[str] | None,
@@ -122,6 +122,8 @@ def replay(
             reserve=load.reserve_bytes,
             **wanted.settings_on(gpu),
         )
+    if output.drew(found.plot):
+        return
     if each:
         output.write_rows(found.each, lambda: replay_page(found))
     else:

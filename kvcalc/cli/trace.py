@@ -18,6 +18,7 @@ from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import GPU, ModelOptions, SettingsOptions, items
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pairs import named
+from kvcalc.cli.pictures import PICTURES, PictureOptions
 from kvcalc.cli.progress import working
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.stderr import tell
@@ -35,10 +36,10 @@ DOES_NOT_FIT = 1
 STATEMENT = "sql"
 
 
-class TraceOptions(OutputOptions):
-    """The format of an answer, its query too, and where it goes."""
+class TraceOptions(PictureOptions):
+    """The format of an answer, its query and its picture too, and where it goes."""
 
-    more: ClassVar[Mapping[str, str]] = {".sql": STATEMENT}
+    more: ClassVar[Mapping[str, str]] = {".sql": STATEMENT, **PICTURES}
 
 
 @grouped
@@ -168,7 +169,8 @@ def trace(
             **asked,
         )
     with nullcontext() if timeline is None else _timeline(found, timeline):
-        output.write_rows(found.rows, lambda: trace_page(found))
+        if not output.drew(found.plot):
+            output.write_rows(found.rows, lambda: trace_page(found))
     if found.admission is not None and output.json:
         note_on_stderr(
             ", ".join(

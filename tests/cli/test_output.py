@@ -89,8 +89,8 @@ def test_a_file_that_cannot_be_written_is_refused_before_a_model_is_read(
     refused = cli(command, "no-such-model", *more.split(), "-o", str(target))
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == f"kvcalc: output '{target}': exists; --force replaces it\n"
-    refused = cli(command, "no-such-model", "-o", "answer.svg")
-    assert "found '.svg', expected " in refused.err
+    refused = cli(command, "no-such-model", "-o", "answer.pdf")
+    assert "found '.pdf', expected " in refused.err
     assert ending in refused.err
     assert target.read_text() == "old"
 

@@ -87,3 +87,24 @@ def test_what_is_wrong_is_said(cli: Cli, words: tuple[str, ...], sentence: str) 
     outcome = cli("plot", "k-exaone-236b-a23b", *words)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith(f"kvcalc: {sentence}")
+
+
+RATES = ("--prefill-rate", "8000", "--decode-rate", "40")
+TRACES = Path(__file__).parents[1] / "oracles" / "traces"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", "k-exaone-236b-a23b"),
+        ("fit", "llama-3.1-8b", "--gpu", "h100", "-c", "8K"),
+        ("trace", "llama-3.1-8b", str(TRACES / "azure_code.csv"), *RATES),
+        ("replay", "llama-3.1-8b", str(TRACES / "replay" / "tree_small.jsonl"), "--blocks", "9,99"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_other_commands_draw_too(cli: Cli, tmp_path: Path, words: tuple[str, ...]) -> None:
+    path = tmp_path / "a.vl.json"
+    outcome = cli(*words, "-o", str(path))
+    assert (outcome.code, outcome.out) == (0, "")
+    assert json.loads(path.read_text())["title"]["text"]

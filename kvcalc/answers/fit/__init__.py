@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
@@ -18,7 +18,10 @@ from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
-from kvcalc.units import at_version
+from kvcalc.units import at_version, binary_size
+
+if TYPE_CHECKING:
+    from kvcalc.charts.chart import Chart
 
 CACHE_MEMORY, MODEL_CONTEXT, WEIGHTS = "cache memory", "model context", "weights"
 AFTER_POOL = "what is made after the pool"
@@ -72,9 +75,49 @@ class Fit:
             f"promised_sequences={self.promised_sequences}, binding={self.binding!r})"
         )
 
+    def plot(self) -> "Chart":
+        """Draw the memory of one GPU: what takes it, how sure that is, and what is left."""
+        from kvcalc.charts.bars import Bar, chart
+
+        bars = [
+            Bar(
+                part.name,
+                ((part.kind, part.bytes),),
+                f"{binary_size(part.bytes)}{_band(part)}",
+                (part.low, part.high) if part.low != part.high else None,
+            )
+            for part in self.parts
+        ]
+        likely, promised = self.cache_memory_per_gpu, self.promised_cache_memory_per_gpu
+        sure = f", promised {binary_size(promised)}" if promised != likely else ""
+        bars.append(
+            Bar(
+                CACHE_MEMORY,
+                ((CACHE_MEMORY, likely),),
+                f"{binary_size(likely)}{sure}",
+                (promised, likely) if sure else None,
+            )
+        )
+        each = self.bytes_per_gpu_per_sequence
+        bars.append(
+            Bar(
+                "a sequence",
+                (("a sequence", each),),
+                f"{binary_size(each)}, {self.context:,} tokens",
+            )
+        )
+        engine = at_version(self.engine, self.engine_version)
+        title = f"Memory of each of {self.gpus} {self.gpu} with {self.model} on {engine}"
+        return chart(title, bars, "bytes on one GPU")
+
     def _repr_html_(self) -> str:
         engine = at_version(self.engine, self.engine_version)
         return html_table(f"{self.model} on {self.gpus} {self.gpu}, {engine}", asdict(self).items())
+
+
+def _band(part: MemoryPart) -> str:
+    same = part.low == part.high
+    return "" if same else f", {binary_size(part.low)} to {binary_size(part.high)}"
 
 
 class Answer(NamedTuple):

@@ -12,7 +12,7 @@ from kvcalc.answers.traces.levels import Trim
 from kvcalc.answers.traces.prefix import Hits, hits_beside_windows, share
 from kvcalc.answers.traces.request_bytes import RequestBytes, request_bytes
 from kvcalc.answers.traces.row import TraceRow
-from kvcalc.answers.traces.rules import Rule, rule_of, rules_of
+from kvcalc.answers.traces.rules import POOL, Rule, rule_of, rules_of
 from kvcalc.answers.traces.statement import timeline
 from kvcalc.answers.traces.sums import Sums
 from kvcalc.costs import Cost
@@ -24,9 +24,12 @@ from kvcalc.readers.traces.service import Service, number, service
 from kvcalc.readers.traces.table import Loaded, connect, load
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Records
+from kvcalc.units import plural
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
+
+    from kvcalc.charts.chart import Chart
 
 ONE = RequestBytes("1")
 """One per request, so that the sum counts the requests."""
@@ -49,6 +52,25 @@ class Traced:
     gpus: int | None
     weights: Weights | None
     timeline: Callable[[], "DuckDBPyRelation"] = field(repr=False, compare=False)
+
+    def plot(self) -> "Chart":
+        """Draw the bytes over time, with their peaks, percentiles and the memory asked about.
+
+        Raises:
+            RequestError: every row is of a pool, which has no level.
+        """
+        from kvcalc.answers.traces.drawn import histories
+        from kvcalc.charts.over_time import chart
+
+        first = self.rows[0]
+        levels = self.timeline()
+        rows = [row for row in self.rows if row.rule != POOL]
+        if not rows:
+            raise RequestError.about("plot", "a pool has no level over time")
+        drawn = histories(levels, dict(zip(levels.columns[2:], rows, strict=True)))
+        title = f"KV cache of {first.model} over {plural(first.requests, 'request')}"
+        memory = None if self.admission is None else self.admission.memory
+        return chart(title, drawn, memory)
 
     def _repr_html_(self) -> str:
         return Records(self.rows)._repr_html_()

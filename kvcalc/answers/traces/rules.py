@@ -19,6 +19,8 @@ from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 STEP = 2**20
+POOL = "pool for the longest request and the most sequences"
+"""The rule of an engine whose cache is no sum over requests."""
 
 
 class Rule(NamedTuple):
@@ -60,7 +62,7 @@ class Rule(NamedTuple):
 def rule_of(cost: Cost, name: str = "full length", of: str = "tokens") -> Rule:
     """Give the rule of one cost: a sum over a trace, or a pool if the cost has no split."""
     if isinstance(cost.split, str):
-        return Rule("pool for the longest request and the most sequences", cost, None)
+        return Rule(POOL, cost, None)
     return Rule(name, cost, cost.per_request, cost.fixed, of)
 
 

@@ -1,14 +1,12 @@
 """A plot's points as rows, and a page of those at the ticks of its axis."""
 
-from dataclasses import dataclass
-
-from kvcalc.answers.plot import Curve, Plot
+from kvcalc.answers.plotted import Curve, Plot
 from kvcalc.charts.lines import notes
 from kvcalc.outputs.page import Page, bytes_cell
+from kvcalc.records import Record
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(Record):
     """A point of a curve; `curve` says what distinguishes it."""
 
     curve: str
