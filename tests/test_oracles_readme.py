@@ -20,6 +20,7 @@ DYNAMIC = {
     "buffers": "<buffer>",
     "contexts": "<context>",
     "families": "<family>",
+    "groups": "<groups>",
     "model_facts": "<model>",
     "models": "<model>",
     "pattern_rules": "<architecture>",

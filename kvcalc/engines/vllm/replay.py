@@ -73,7 +73,6 @@ def _window(group: PlannedGroup) -> int | None:
 def _require_replayed(planned: Plan) -> None:
     settings = planned.settings
     found = next((one for _, one in planned.caches if one.kind not in REPLAYED), None)
-    block = min((group.block for group in planned.groups), default=1)
     refusals = {
         "release": settings.standing.version != RELEASE
         and f"found {settings.standing.version}, expected {RELEASE}, whose prefix cache was read",
@@ -85,10 +84,6 @@ def _require_replayed(planned: Plan) -> None:
         and "found more than 1, under which prefix caching was not replayed",
         "prefill_context_parallel_size": settings.prefill_context_parallel_size > 1
         and "found more than 1, under which prefix caching was not replayed",
-        "max_num_batched_tokens": not settings.whole_prefill
-        and settings.batch % block
-        and f"found {settings.batch:,}: prompts cut within a block of {block} tokens were not "
-        "replayed",
         "prefix cache": found is not None
         and f"blocks of {found.layer} layers were not replayed: kvcalc follows full, latent and "
         "sliding ones",
@@ -99,16 +94,18 @@ def _require_replayed(planned: Plan) -> None:
 
 
 def _require_known(rules: Rules) -> None:
-    drops = any(kind.drop for kind in rules.kinds)
-    if drops and (rules.retention or len({kind.block for kind in rules.kinds}) > 1):
+    interval = rules.retention or 0
+    if any(kind.drop and kind.window is None and kind.block > rules.unit for kind in rules.kinds):
         raise UnsupportedError.of(
             "speculative_method",
-            "found a draft beside an interval of retention or blocks of several lengths, which "
-            "was not replayed",
+            "found a draft in a full group whose blocks are longer than others': there vllm names "
+            "unfinished blocks, too, which was not replayed",
         )
-    if any((kind.window or 0) <= rules.alignment for kind in rules.windowed) and not rules.alone:
+    if interval % rules.alignment or (interval and not rules.windowed):
         raise UnsupportedError.of(
-            "prefix cache", f"a window of at most {rules.alignment} tokens was not replayed"
+            "prefix_cache_retention_interval",
+            f"found {interval:,}, expected 0, or beside windows a multiple of {rules.alignment} "
+            "tokens: vllm itself refuses others",
         )
 
 

@@ -1,8 +1,10 @@
-"""vLLM's prefix cache: each recorded replay, and any small trace block by block."""
+"""vLLM's prefix cache: each recorded replay, of traces as they are and of odd small ones."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from kvcalc.engines.chains import Chains
 from kvcalc.engines.replay import Request
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
-from kvcalc.engines.vllm.prefix_cache.life import Served, life
 from kvcalc.engines.vllm.prefix_cache.manager import Manager, Run
 from kvcalc.engines.vllm.prefix_cache.pace import Outcome, as_they_come, one_after_another
 from kvcalc.engines.vllm.prefix_cache.sizes import Order, Size
@@ -24,10 +25,11 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 from kvcalc.outputs.pages.replay import INTERLEAVES
 from kvcalc.readers.traces.requests import requests
-from tests.engines.vllm import block_by_block
+from tests.each import each
 
 ORACLES = Path("tests/oracles")
 REPLAYED = json.loads((ORACLES / "vllm_replay.json").read_text())
+ODD = json.loads((ORACLES / "vllm_replay_odd.json").read_text())
 SCHEDULED = json.loads((ORACLES / "vllm_scheduler.json").read_text())
 TRACES = sorted({case["trace"] for case in REPLAYED["cases"]})
 
@@ -74,46 +76,78 @@ def timed(trace: str, settings: dict[str, Any]) -> list[Request]:
     ]
 
 
+class Asks:
+    """The requests of a trace, worked out once for the pools of all sizes."""
+
+    def __init__(self, rules: Rules, asked: list[Request]) -> None:
+        self.rules, self.chains = rules, Chains(rules.unit)
+        self.each = list(asked_of(rules, asked, self.chains))
+        self.timed = any(request.runs is not None for request in asked)
+
+
+NUMBERED: dict[int, list[str]] = {}
+"""Blocks of each group by their numbers, as digests spell them."""
+
+
 class Followed:
     """A manager that requests were put through, and what it lost and still has, block by block."""
 
-    def __init__(self, rules: Rules, blocks: int, asked: list[Request]) -> None:
-        self.rules, self.chains, self.lost = rules, Chains(rules.unit), list[Run]()
-        self.manager = Manager(rules, blocks - 1, self.lost.append)
-        each = list(asked_of(rules, asked, self.chains))
-        timed = any(request.runs is not None for request in asked)
-        pace = as_they_come if timed else one_after_another
-        self.outcome: Outcome = pace(self.manager, each)
+    def __init__(self, blocks: int, asks: Asks) -> None:
+        self.rules, self.chains, self.lost = asks.rules, asks.chains, list[Run]()
+        self.manager = Manager(self.rules, blocks - 1, self.lost.append)
+        pace = as_they_come if asks.timed else one_after_another
+        self.outcome: Outcome = pace(self.manager, asks.each)
 
-    def label(self, group: int, chain: int, depth: int) -> str:
+    def labels(self, group: int, chained: int, lo: int, hi: int) -> list[str]:
+        """Blocks of a chain by the numbers that their last tokens have, deepest first."""
         times = self.rules.kind_of[group].block // self.rules.unit
-        first, number = self.chains.starts[chain], self.chains.bases[chain]
-        return f"{group}:{number + (depth + 1) * times - 1 - first}"
+        before = self.chains.bases[chained] - self.chains.starts[chained] - 1
+        first, last = before + (lo + 1) * times, before + hi * times
+        known = NUMBERED.setdefault(group, [])
+        known += [f"{group}:{number}" for number in range(len(known), last + 1)]
+        return known[first : last + 1 : times][::-1]
 
-    def blocks(self, run: Run) -> Iterator[tuple[int, int]]:
-        if run.striped:
-            return ((group, depth) for depth in range(run.lo, run.hi) for group in run.groups)
-        deepest = range(run.hi - 1, run.lo - 1, -1)
-        return ((group, depth) for group in run.groups for depth in deepest)
+    def run(self, run: Run) -> Iterable[str]:
+        labels = [self.labels(group, run.chain, run.lo, run.hi) for group in run.groups]
+        if not run.striped:
+            return chain.from_iterable(labels)
+        return chain.from_iterable(zip(*(group[::-1] for group in labels), strict=True))
 
     @property
-    def evicted(self) -> list[str]:
-        return [self.label(g, run.chain, d) for run in self.lost for g, d in self.blocks(run)]
+    def evicted(self) -> Iterator[str]:
+        return chain.from_iterable(map(self.run, self.lost))
 
     @property
-    def free(self) -> list[str]:
-        free = ["-"] * self.manager.unnamed
+    def free(self) -> Iterator[str]:
+        yield from repeat("-", self.manager.unnamed)
         for run in self.manager.queue:
             spans = {
                 group: self.manager.groups[group].free(run.chain, run.lo, run.hi, run.freed)
                 for group in run.groups
             }
-            free += [
-                self.label(group, run.chain, depth)
-                for group, depth in self.blocks(run)
-                if any(lo <= depth < hi for lo, hi in spans[group])
-            ]
-        return free
+            if run.striped and any(free != [(run.lo, run.hi)] for free in spans.values()):
+                for depth in range(run.lo, run.hi):
+                    for group in run.groups:
+                        if any(lo <= depth < hi for lo, hi in spans[group]):
+                            yield from self.labels(group, run.chain, depth, depth + 1)
+            elif run.striped:
+                yield from self.run(run)
+            else:
+                for group, free in spans.items():
+                    for lo, hi in free:
+                        yield from self.labels(group, run.chain, lo, hi)
+
+
+def mix(case: dict[str, Any]) -> str:
+    """All but the pool's size, by which what is asked of several is worked out once."""
+    return json.dumps([case[name] for name in ("trace", "model", "settings")])
+
+
+@lru_cache(maxsize=1)
+def asks_of(mixed: str) -> tuple[Rules, list[Request], Asks]:
+    trace, model, settings = json.loads(mixed)
+    rules, asked = case_rules(model, settings), timed(trace, settings)
+    return rules, asked, Asks(rules, asked)
 
 
 def digest(parts: Iterable[object]) -> str:
@@ -121,7 +155,7 @@ def digest(parts: Iterable[object]) -> str:
 
 
 def figures(followed: Followed) -> dict[str, Any]:
-    manager, outcome, free = followed.manager, followed.outcome, followed.free
+    manager, outcome, free = followed.manager, followed.outcome, list(followed.free)
     return {
         "hit_tokens": sum(outcome.hits),
         "hits_digest": digest(outcome.hits),
@@ -139,10 +173,9 @@ def figures(followed: Followed) -> dict[str, Any]:
 @pytest.mark.parametrize("trace", TRACES)
 def test_each_recorded_replay_is_the_engines_own(trace: str) -> None:
     cases = [case for case in REPLAYED["cases"] if case["trace"] == trace]
-    for case in cases:
-        asked = timed(trace, case["settings"])
-        rules = case_rules(case["model"], case["settings"])
-        followed = Followed(rules, case["num_blocks"], asked)
+    for case in sorted(cases, key=mix):
+        rules, asked, asks = asks_of(mix(case))
+        followed = Followed(case["num_blocks"], asks)
         expected = case["result"]
         assert {name: expected[name] for name in figures(followed)} == figures(followed), case
         assert len(asked) == expected["requests"]
@@ -156,7 +189,7 @@ def test_the_engines_own_scheduler_with_one_sequence_is_the_same() -> None:
     assert len(cases) == 30
     for case in cases:
         rules = case_rules(case["model"], case)
-        found = figures(Followed(rules, case["num_blocks"], timed(case["trace"], {})))
+        found = figures(Followed(case["num_blocks"], Asks(rules, timed(case["trace"], {}))))
         assert {name: case[name] for name in found if name in case} == {
             name: value for name, value in found.items() if name in case
         }, case
@@ -206,43 +239,51 @@ SMALLEST = (
 )
 def test_more_memory_can_hit_less(blocks: int, hits: list[int]) -> None:
     rules = Rules((Kind(None, 16, (1,)), Kind(33, 16, (0,))), chunk=8_192)
-    assert Followed(rules, blocks, list(SMALLEST)).outcome.hits == hits
+    assert Followed(blocks, Asks(rules, list(SMALLEST))).outcome.hits == hits
 
 
-KINDS = {
-    "full": [Kind(None, 16, (0,))],
-    "full, draft": [Kind(None, 16, (0,), drop=True)],
-    "window and full": [Kind(None, 16, (1,)), Kind(33, 16, (0,))],
-    "windows and full": [Kind(None, 16, (2,)), Kind(40, 16, (0, 1))],
-    "windows and full, draft": [Kind(None, 16, (2,)), Kind(40, 16, (0, 1), drop=True)],
-    "two windows": [Kind(None, 16, (2,)), Kind(40, 16, (0, 3)), Kind(64, 16, (1,))],
-    "blocks of two lengths": [Kind(None, 32, (2,)), Kind(64, 16, (0, 1))],
-    "one window": [Kind(40, 16, (0,))],
-    "two full": [Kind(None, 16, (0, 2)), Kind(48, 16, (1,))],
-}
+def odd_rules(case: dict[str, Any]) -> Rules:
+    """Groups of one window and block are looked up together, full ones first."""
+    alike: dict[tuple[int | None, int], list[int]] = {}
+    groups = ODD["groups"][case["groups"]]
+    for place, group in enumerate(groups):
+        alike.setdefault((group["window"], group["block_size"]), []).append(place)
+    kinds = [
+        Kind(window, block, tuple(places), any(groups[place]["draft"] for place in places))
+        for (window, block), places in alike.items()
+    ]
+    return Rules(
+        tuple(sorted(kinds, key=lambda kind: kind.window is not None)),
+        chunk=case["chunk"],
+        asynchronous=case["async_scheduling"],
+        retention=case["retention_interval"],
+    )
 
 
-@st.composite
-def traces(draw: st.DrawFn) -> list[Request]:
-    """A few prompts that begin as earlier ones do, or as their answers."""
-    known: list[list[tuple[int, int]]] = [[(0, draw(st.integers(1, 90)))]]
-    found = []
-    for number in range(1, draw(st.integers(2, 14))):
-        before = draw(st.sampled_from(known))
-        cut = draw(st.integers(1, sum(count for _, count in before)))
-        prompt = list(cut_to(before, cut if draw(st.booleans()) else 10**6))
-        prompt += [(number * 10_000, draw(st.integers(1, 100)))] if draw(st.booleans()) else []
-        output = [(number * 10_000 + 5_000, draw(st.sampled_from([1, 2, 17, 60])))]
-        known.append(prompt + output * draw(st.booleans()))
-        found.append(Request(draw(st.integers(0, 3)), tuple(prompt), tuple(output)))
-    return found
+def odd_trace(case: dict[str, Any]) -> list[Request]:
+    def runs(given: list[list[int]]) -> tuple[tuple[int, int], ...]:
+        return tuple((first, count) for first, count in given)
+
+    lives = "runs" if case["timed"] else ""
+    return [
+        Request(one["t"], runs(one["prompt"]), runs(one["output"]), one.get(lives))
+        for one in ODD["traces"][case["trace"]]
+    ]
 
 
-def cut_to(runs: list[tuple[int, int]], tokens: int) -> Iterator[tuple[int, int]]:
-    for first, count in runs:
-        if tokens > 0:
-            yield first, min(count, tokens)
-        tokens -= count
+OUT = ("hits", "refused", "evicted_digest", "free_queue_digest", "peak_blocks")
+
+
+@each("case", ODD["cases"])
+def test_odd_mixes_are_the_engines_own(case: dict[str, Any]) -> None:
+    followed = Followed(case["num_blocks"], Asks(odd_rules(case), odd_trace(case)))
+    assert {name: case[name] for name in OUT} == {
+        "hits": followed.outcome.hits,
+        "refused": followed.outcome.refused,
+        "evicted_digest": digest(followed.evicted),
+        "free_queue_digest": digest(followed.free),
+        "peak_blocks": followed.manager.peak,
+    }
 
 
 @given(data=st.data())
@@ -257,49 +298,3 @@ def test_second_copies_are_followed_at_many_sizes_at_once(data: st.DataObject) -
         asked.append(Request(0, tuple(prompt), ((answer, data.draw(st.integers(1, 40))),)))
         known.append(prompt)
     several(asked, range(1, 60, 3))
-
-
-@pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
-@given(data=st.data())
-def test_runs_are_what_blocks_are_one_by_one(kinds: list[Kind], data: st.DataObject) -> None:
-    drop = any(kind.drop for kind in kinds)
-    rules = Rules(
-        tuple(kinds),
-        chunk=data.draw(st.sampled_from([16, 64, 8_192])),
-        asynchronous=data.draw(st.booleans()),
-        retention=0 if drop else data.draw(st.sampled_from([0, None, 48, 100])),
-    )
-    asked = data.draw(traces())
-    if data.draw(st.booleans()):
-        lives = st.integers(0, 5)
-        asked = [one._replace(runs=data.draw(lives)) for one in asked]
-        asked.sort(key=lambda one: one.start)
-    most = max(
-        sum(-(-(one.prompt_tokens + one.output_tokens) // kind.block) for kind in rules.kind_of)
-        for one in asked
-    )
-    # Several groups in less than the largest request's blocks: the recorded cases speak of it.
-    least = max(2, most // 3) if rules.alone else most + 1
-    blocks = data.draw(st.integers(least, most + 40))
-    followed = Followed(rules, blocks, asked)
-    pool = block_by_block.Blocks(rules, blocks)
-    if asked[0].runs is None:
-
-        def fits(place: int) -> bool:
-            one, hit = asked[place], followed.outcome.hits[place]
-            stored = one.prompt_tokens + one.output_tokens - 1
-            return place not in followed.outcome.refused or (
-                life(rules, Served(one.prompt_tokens, stored, hit, 0)).peak < blocks
-            )
-
-        hits, refused = block_by_block.one_after_another(pool, asked, fits)
-    else:
-        hits, refused = block_by_block.as_they_come(pool, asked)
-    names = {key: f"{key[0]}:{key[1]}" for key in [*pool.names.values(), *pool.evicted]}
-    assert followed.outcome.hits == hits
-    assert followed.outcome.refused == refused
-    assert followed.evicted == [names[key] for key in pool.evicted]
-    assert followed.free == [
-        names[pool.names[block]] if block in pool.names else "-" for block in pool.free
-    ]
-    assert followed.manager.peak == pool.peak

@@ -99,6 +99,13 @@ def compressed(table: Mapping[str, Any], case: Case) -> Case:
     return measured(table, case)
 
 
+def replayed(table: Mapping[str, Any], case: Case) -> Case:
+    """Requests through the prefix cache."""
+    from tests.oracles.measure.vllm_replayed import measured
+
+    return measured(table, case)
+
+
 def packed(case: Case) -> bool:
     """Whether it is a case of DeepSeek V4 in FlashMLA's rows."""
     return bool(case["kind"] == "v4" and case["backend"] == "FLASHMLA_SPARSE_DSV4")
@@ -135,6 +142,16 @@ def forms(version: str) -> list[Form]:
         ),
         Form("vllm_pooled", pooled, frozenset(("file", "changed", "settings", "max_model_len"))),
         Form("vllm_kinds", compressed, only=packed, asked=beside),
+        Form(
+            "vllm_replay_odd",
+            replayed,
+            frozenset(
+                (
+                    *("groups", "trace", "num_blocks", "chunk", "async_scheduling"),
+                    *("retention_interval", "timed"),
+                )
+            ),
+        ),
         Form("vllm_versions", by_release, releases, cases=of_release),
     ]
 

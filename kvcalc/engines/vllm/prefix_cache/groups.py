@@ -58,6 +58,11 @@ class Rules:
         return len(self.kind_of) == 1
 
     @cached_property
+    def drops(self) -> bool:
+        """Whether a draft takes a block of any kind."""
+        return any(kind.drop for kind in self.kinds)
+
+    @cached_property
     def windowed(self) -> tuple[Kind, ...]:
         """The kinds with a window."""
         return tuple(kind for kind in self.kinds if kind.window is not None)

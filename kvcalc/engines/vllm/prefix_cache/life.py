@@ -143,7 +143,8 @@ class _Life:
         kept = {one.kind: tuple(one.named(one.gone, one.held)) for one in self.each}
         unnamed = sum(one.unnamed(one.gone, one.held) for one in self.each)
         by_group = tuple(kept[one.kind] for one in self.of_group)
-        return Life(self.used, self._lacks(), tuple(steps), by_group, unnamed, self.peak)
+        lacks = max(self._lacks(), steps[0].takes if steps else 0)
+        return Life(self.used, lacks, tuple(steps), by_group, unnamed, self.peak)
 
     def _lacks(self) -> int:
         """Blocks that the whole prompt lacks, as its admission counts them."""
@@ -198,7 +199,7 @@ class _Life:
         for one in self.each:
             block = one.kind.block
             upto = aligned // block
-            if one.kind.drop and not rules.alone:
+            if one.kind.drop and aligned and not rules.alone:
                 upto = min(total // block, upto + 1)
             start = one.named_to
             if upto > start:

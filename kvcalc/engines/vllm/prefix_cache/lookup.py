@@ -25,13 +25,13 @@ def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) ->
         return found, found
     whole = prompt // rules.unit * rules.unit
     hit, most = prompt - 1, 0
-    full: int | None = None
+    full: dict[Kind, int] = {}
     dropped: set[Kind] = set()
     while True:
         length = hit
         for kind in rules.kinds:
-            if kind.window is None and full is not None:
-                length = min(length, full) // kind.block * kind.block
+            if kind in full:
+                length = min(length, full[kind])
                 continue
             drop = kind.drop and kind not in dropped
             bound = min(length + kind.block, whole) if drop else length
@@ -42,9 +42,9 @@ def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) ->
             elif found < length:
                 dropped.clear()
             if kind.window is None:
-                full = found
+                full[kind] = found
             length = found
-        if length >= hit or (len(rules.kinds) == 2 and full is not None):
+        if length >= hit or (len(rules.kinds) == 2 and full):
             return length, most
         hit = length
 
@@ -58,25 +58,30 @@ def _match(
     if kind.window is None:
         blocks = min(bound // kind.block, *(named.prefix(path) for named in members))
     else:
-        blocks = _windowed(members, path, bound // kind.block, kind.need + drop, step)
+        blocks = _windowed(members, path, bound // kind.block, kind.need, step, drop)
     if drop and blocks:
         blocks -= 1
     return blocks // step * alignment
 
 
-def _windowed(members: Sequence[Named], path: Path, bound: int, need: int, step: int) -> int:
-    """Blocks up to the end of the last `need` in a row, else of the row that the first begins."""
+def _windowed(
+    members: Sequence[Named], path: Path, bound: int, need: int, step: int, drop: bool
+) -> int:
+    """Blocks up to the end of the last `need` in a row, else of the row that the first begins.
+
+    With a `drop` one more is needed, and the row without it ends at a multiple of `step`.
+    """
     start = end = 0
     for chain, lo, hi in reversed(path):
         if lo >= bound:
             continue
         for span in _common(members, chain, lo, min(hi, bound)):
             if span[1] != start:
-                end = span[1] // step * step
+                end = (span[1] - drop) // step * step + drop
             start = span[0]
-            if end - start >= need:
+            if end - start >= max(1, need + drop):
                 return end
-    return end if end and start == 0 else 0
+    return end // step * step if start == 0 else 0
 
 
 def _common(members: Sequence[Named], chain: int, lo: int, hi: int) -> list[Span]:

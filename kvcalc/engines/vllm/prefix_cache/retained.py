@@ -12,33 +12,31 @@ Spans = list[tuple[int, int]]
 def retained(rules: Rules, kind: Kind, prompt: int, pin: int, within: tuple[int, int]) -> Spans:
     """The blocks of a window's kind that get a name between two depths, first to last.
 
-    They are the window before the prompt's last token, before the boundary `pin` that prompts
-    share (0: none), and before every multiple of the interval.
+    They are the window before each end at which a later prompt can start: where one that has this
+    prompt goes on, the boundary `pin` that prompts share (0: none), and every multiple of the
+    interval. Beside a draft all kinds end a block earlier, and one that loses a block names that,
+    too.
     """
     lo, hi = within
-    if rules.retention is None:
-        return [within]
     align, block = rules.alignment, kind.block
-    if kind.drop:
-        ends = {prompt // align * align - align, (prompt - 1) // align * align - align}
-        ends |= {pin, pin - block} if pin else set()
-        beyond = 1  # the block that a draft computes again
-    else:
-        ends = {(prompt - 1) // align * align, pin // align * align}
-        beyond = 0
-    spans = [(max(0, end) // block - kind.need, max(0, end) // block + beyond) for end in ends]
-    if rules.retention:
-        spans += _before_multiples(rules.retention, kind, lo, hi)
-    return _joined(spans, lo, hi)
-
-
-def _before_multiples(interval: int, kind: Kind, lo: int, hi: int) -> Spans:
+    interval = align if rules.retention is None else rules.retention
+    if interval and kind.need + kind.drop >= interval // block:
+        return [within]
     spans: Spans = []
-    end = -(-(lo + 1) * kind.block // interval) * interval
-    while (start := -(-end // kind.block) - kind.need) < hi:
-        spans.append((start, end // kind.block))
-        end += interval
-    return spans
+    if rules.retention is not None:
+        ends = {prompt - align, prompt - 1 - align} if rules.drops else {prompt - 1}
+        ends |= {pin, pin - block * kind.drop} if pin else set()
+        for end in ends:
+            place = max(0, end) // align * align // block
+            spans.append((place - kind.need, place + kind.drop))
+    if interval:
+        each = interval // block
+        last = (hi + kind.need) // each * each
+        spans += [
+            (place - kind.need, place + kind.drop)
+            for place in range(max(1, lo // each) * each, last + 1, each)
+        ]
+    return _joined(spans, lo, hi)
 
 
 def _joined(spans: Spans, lo: int, hi: int) -> Spans:
