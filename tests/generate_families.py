@@ -151,7 +151,7 @@ def around(name: str, text: str) -> dict[str, Any]:
     row: dict[str, Any] = {"text": text, "tied": bool(getattr(outer, "tie_word_embeddings", False))}
     tower = getattr(outer, "vision_config", None)
     if name in VISION and tower is not None:
-        row["vision"] = vision(name, tower.to_dict())
+        row["vision"] = vision(name, {**outer.to_dict(), **tower.to_dict()})
     return row
 
 

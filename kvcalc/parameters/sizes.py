@@ -50,6 +50,7 @@ TowerKind = Literal[
     "kimi_k25",
     "llama4",
     "minimax_m3_vl",
+    "pixtral",
     "qwen2_vl",
     "qwen2_5_vl",
     "qwen3_vl",

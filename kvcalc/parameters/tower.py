@@ -31,6 +31,7 @@ BLOCKS: Mapping[str, Block] = {
     "llama4": Block(),
     "kimi_k25": Block(),
     "minimax_m3_vl": Block(),
+    "pixtral": Block(bias=False, gated=True, norm_bias=False),
     "step3p7": Block(scales=2),
 }
 """The layers of each kind of tower."""
@@ -154,6 +155,16 @@ def _minimax(tower: Tower, hidden: int) -> Iterator[Tensor]:
     yield from _linear("vision_row", hidden, projected)
 
 
+def _pixtral(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """Patches are merged by a linear before the projector's two."""
+    width = tower.hidden_size
+    yield from _patch(tower, bias=False)
+    yield _whole(width, copies=2)
+    yield _whole(width, width * tower.merge_size**2)
+    yield from _linear("vision_column", hidden, width, bias=False)
+    yield from _linear("vision_row", hidden, hidden, bias=False)
+
+
 def _step(tower: Tower, hidden: int) -> Iterator[Tensor]:
     """Two convolutions of three by three halve the image, and double the width, each."""
     width = tower.hidden_size
@@ -175,6 +186,7 @@ ENDS: Mapping[str, Callable[[Tower, int], Iterator[Tensor]]] = {
     "llama4": _llama4,
     "kimi_k25": _kimi,
     "minimax_m3_vl": _minimax,
+    "pixtral": _pixtral,
     "step3p7": _step,
 }
 """What stands before and after a tower's layers."""

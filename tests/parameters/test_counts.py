@@ -51,7 +51,7 @@ def test_a_model_type_has_as_many_parameters_as_its_class(case: Mapping[str, Any
     assert found.total == case["total"]
 
 
-UNCOUNTED = {"kimi-k3", "mistral-small-3.1-24b"}
+UNCOUNTED = {"kimi-k3"}
 """Presets of model types without a rule."""
 
 

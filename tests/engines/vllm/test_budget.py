@@ -397,6 +397,29 @@ def test_what_is_not_modelled_is_declined_by_name(given: dict[str, Any], what: s
     assert "--reserve with what a log shows, or --optimistic" in str(declined.value)
 
 
+def test_the_tower_of_mistral_small_is_whole_on_each_rank() -> None:
+    """Starts of 0.19.0 on 1, 2 and 4 H100: weights, the peak where it is printed, and the pool."""
+    own = [row for row in ROWS if row["model"] == "mistral-small-24b"]
+    rows = [row for row in own if row["engine_version"] == "0.19.0" and not row["quantization"]]
+    assert sorted(row["tp"] for row in rows) == [1, 2, 4]
+    for row in rows:
+        model, settings = load("mistral-small-3.1-24b"), settings_of(row)
+        loaded = weigh(model, settings)
+        assert loaded is not None
+        assert model.sizes is not None
+        assert model.sizes.tower is not None
+        assert model.sizes.tower.kind == "pixtral"
+        (over,) = rounding(model, settings)
+        assert abs((loaded.bytes + over.bytes) / GIB - row["weights_gib"]) < 0.011, row["id"]
+        (stage,) = parts(model, settings, card_of(row))
+        peak = next(part.bytes for part in stage if part.name == "sampler")
+        if row["torch_peak_increase_gib"] is not None:
+            assert abs(peak / GIB - row["torch_peak_increase_gib"]) < 0.01
+        left = row["requested_gib"] - loaded.bytes / GIB
+        least, most = (left - sum(getattr(p, end) for p in stage) / GIB for end in ("high", "low"))
+        assert least <= row["available_gib"] <= most, row["id"]
+
+
 def test_a_tower_of_llama_4_reads_images_in_tiles() -> None:
     """A start-up of 0.19.0 on 4 H100 prints a peak of 3.19 GiB, and a pool of 16.75."""
     (row,) = (row for row in ROWS if row["id"].startswith("llmd19-meta-llama-llama-4-scout"))

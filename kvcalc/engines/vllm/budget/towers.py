@@ -19,5 +19,7 @@ DUMMY_IMAGES: Mapping[TowerKind, DummyImage] = {
     "gemma3": DummyImage(1, 256, 896),
     # models/mllama4.py (get_max_num_tiles): 16 tiles, and all of it in one
     "llama4": DummyImage(17, 144, 336),
+    # models/pixtral.py: 55 x 55 merged patches, each row of which ends with a token
+    "pixtral": DummyImage(1, 55 * 56, 1540),
 }
-"""By the towers that logs agree with: Gemma 3 in three sizes, Llama 4 Scout."""
+"""By the towers that logs agree with: Gemma 3 in three sizes, Llama 4 Scout, Mistral Small 3.1."""

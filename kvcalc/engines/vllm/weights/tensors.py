@@ -14,8 +14,9 @@ from kvcalc.parameters.quantization import Format
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Role, Tensor
 
-WHOLE_TOWERS = frozenset({"gemma4"})
-"""Towers that transformers' classes build: whole on every rank (models/gemma4_mm.py)."""
+WHOLE_TOWERS = frozenset({"gemma4", "pixtral"})
+"""Towers that are whole on every rank: one that transformers' classes build (models/gemma4_mm.py),
+and one of which starts of 0.19.0 on 1, 2 and 4 GPUs load as much each (Mistral-Small-3.1)."""
 
 WHOLE: Mapping[str, frozenset[Role]] = {"deepseek_v4": frozenset({"sinks"})}
 """What a model type keeps whole on each rank, where others divide it."""

@@ -80,10 +80,16 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
     )
 
 
+UNTIED = frozenset({"mistral3"})
+"""Model types whose checkpoints have a head, although their class ties it where the file says
+nothing: a start of Mistral-Small-3.1 on vLLM 0.19.0 loads 44.76 GiB (tests/oracles)."""
+
+
 def _tied(file: Mapping[str, Any], keys: Keys) -> bool:
     """Whether the head is the embedding: as the whole file says, else as its class does."""
     outer = file.get("model_type")
     default = tied_by_default(outer) if isinstance(outer, str) else None
+    default = False if outer in UNTIED else default
     if default is None:
         return bool(keys.get("tie_word_embeddings"))
     return bool(file.get("tie_word_embeddings", default))

@@ -99,6 +99,11 @@ VISION: Mapping[str, Vision] = {
         },
         ("projector_hidden_size",),
     ),
+    "mistral3": Vision(
+        "pixtral",
+        {**SQUARE, "merge_size": ("spatial_merge_size",)},
+        unless=("multimodal_projector_bias",),
+    ),
     "step3p7": Vision("step3p7", SQUARE),
 }
 """The towers by model type; a type that holds a language model and has no row has no rule."""
