@@ -14,10 +14,19 @@ from kvcalc.formula.expression import Value, cdiv, minimum
 
 
 class Row(NamedTuple):
-    """The bytes of a token of a layer on one rank, and how they come about, in words."""
+    """The bytes of a row of a layer on one rank, and how they come about, in words.
+
+    A row is a token's, or stands for so many `tokens`.
+    """
 
     bytes: int
     words: str
+    tokens: int = 1
+
+
+def index_row(size: int) -> Row:
+    """A key of an indexer with the scales that stand beside it."""
+    return Row(size, f"{size} bytes (a key and its scales)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +35,7 @@ class Cache:
 
     `shape` is what else must be equal for layers to share a group: heads, sizes, element type.
     `alignment` is the stride, in bytes, that the kernel wants blocks to begin at. Of the page,
-    `padding` bytes hold nothing. `row` is a token's, where a block is rows of tokens alone.
+    `padding` bytes hold nothing. `row` is one of those that a block is made of, if it is.
     """
 
     kind: ClassVar[str]
@@ -44,9 +53,11 @@ class Cache:
         """How the page comes about, in words."""
         if self.row is None:
             return "a layer's bytes of one block"
-        rest = self.page - self.block * self.row.bytes
+        rows = self.block // self.row.tokens
+        rest = self.page - rows * self.row.bytes
         padded = f" + {rest:,} of padding" if rest else ""
-        return f"{self.block:,} tokens x {self.row.words}{padded}"
+        each = f" / {self.row.tokens}" if self.row.tokens > 1 else ""
+        return f"{self.block:,} tokens{each} x {self.row.words}{padded}"
 
     @property
     def family(self) -> Hashable:

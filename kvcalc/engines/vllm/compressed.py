@@ -7,11 +7,12 @@ outermost dimension, so pages of different bytes lie side by side.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.engines.vllm.caches import Cache, LatentCache, SlidingLatentCache
+from kvcalc.engines.vllm.caches import Cache, LatentCache, Row, SlidingLatentCache, index_row
 from kvcalc.engines.vllm.formats import COMPRESSED_ROWS, PLAIN
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
+from kvcalc.units import plural
 
 if TYPE_CHECKING:
     from kvcalc.layers.latent import CompressedAttention
@@ -62,36 +63,37 @@ def compressed_caches(
             what="compressed_attention layers",
         )
     row = packed or layer.head_dim * PLAIN[cache_format]
+    kept = Row(row, f"{row} bytes ({cache_format})" if packed else _words(layer.head_dim, row))
     align = align if packed else ALIGNMENTS["FLASHINFER_MLA_SPARSE_DSV4"]
 
     def page(size: int) -> int:
         return -(-size // align) * align
 
-    def sliding(name: str, tokens: int, window: int, size: int, tokens_retained: Value) -> Cache:
+    def sliding(name: str, tokens: int, window: int, one: Row, tokens_retained: Value) -> Cache:
         return SlidingLatentCache(
             layer="compressed_attention",
             shape=(name,),
             block=tokens,
-            page=page(size),
-            token=size // tokens,
+            page=page(tokens * one.bytes),
+            token=one.bytes,
+            row=one,
             kernels=BACKENDS[backend],
             alignment=align,
             window=window,
             retained=tokens_retained,
         )
 
-    def rows(name: str, row_bytes: int) -> Cache:
+    def rows(name: str, one: Row) -> Cache:
         return LatentCache(
             layer="compressed_attention",
             shape=(name, layer.ratio),
             block=block,
-            page=page(block // layer.ratio * row_bytes),
+            page=page(block // layer.ratio * one.bytes),
             alignment=align,
+            row=one._replace(tokens=layer.ratio),
         )
 
-    window = sliding(
-        "window", WINDOW_BLOCK, layer.window, WINDOW_BLOCK * row, retained(layer.window)
-    )
+    window = sliding("window", WINDOW_BLOCK, layer.window, kept, retained(layer.window))
     if not layer.ratio:
         return [window]
     waiting: Mapping[str, Cache] = {
@@ -99,7 +101,7 @@ def compressed_caches(
             f"{state.name} state",
             state.block,
             state.window,
-            state.block * state.elements * 4,
+            Row(4 * state.elements, _words(state.elements, 4 * state.elements)),
             state.window - 1 + in_flight,
         )
         for state in STATES[layer.ratio]
@@ -112,5 +114,9 @@ def compressed_caches(
                 f"found {indexer} for rows of {layer.index_head_dim} elements, expected "
                 "fp8 or mxfp4 for rows of 128",
             )
-        index = [rows("index", INDEX_ROWS[indexer]), waiting["index"]]
-    return [*index, window, rows("compressed", row), waiting["main"]]
+        index = [rows("index", index_row(INDEX_ROWS[indexer])), waiting["index"]]
+    return [*index, window, rows("compressed", kept), waiting["main"]]
+
+
+def _words(elements: int, row: int) -> str:
+    return f"{elements:,} x {plural(row // elements, 'byte')}"

@@ -1,5 +1,6 @@
 """The cost of a plan: bytes per block times the blocks of a request."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Group, Split, Step, formula
@@ -113,7 +114,7 @@ def _group_steps(
     yield Step("KV cache groups", f"{first.cache.kind}, layers: {sizes}", len(groups), "groups")
     block: Value = BLOCK * (first.block // planned.block_size) if planned.scales else first.block
     yield Step("block size", "of the group", block, "tokens")
-    yield Step("page size", first.cache.derived, first.cache.page, "bytes")
+    yield from _pages(groups)
     widest = max(planned.bytes_per_block)
     if len(planned.bytes_per_block) == 1:
         unused = sum(
@@ -129,6 +130,14 @@ def _group_steps(
         )
     yield Step("blocks of a group", str(blocks), blocks, "blocks")
     yield Step("all of them", "groups x blocks x bytes per block, all ranks", share, "bytes")
+
+
+def _pages(groups: list[PlannedGroup]) -> Iterator[Step]:
+    """Derive the page of a layer; of caches with several, each with how many have it."""
+    pages = Counter((one.derived, one.page) for group in groups for _, one in group.members)
+    for (derived, page), count in pages.items():
+        of = f"{plural(count, 'layer')}: " if len(pages) > 1 else ""
+        yield Step("page size", f"{of}{derived}", page, "bytes")
 
 
 def _steps(planned: Plan, all_ranks: int) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from kvcalc.engines.vllm.caches import (
     Row,
     SlidingCache,
     StateCache,
+    index_row,
 )
 from kvcalc.engines.vllm.checkpoints import checkpoint_blocks
 from kvcalc.engines.vllm.compressed import compressed_caches
@@ -20,6 +21,7 @@ from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS, INDEXER
 from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.layer import Layer
+from kvcalc.units import plural
 
 if TYPE_CHECKING:
     from kvcalc.layers.attention import (
@@ -71,6 +73,7 @@ def _index_of_heads(rank: PlanContext, layer: "FullAttention") -> list[Cache]:
             shape=("indexer", size, element),
             block=rank.block,
             page=rank.block * size * element,
+            row=Row(size * element, f"{size} x {plural(element, 'byte')}"),
             shards=rank.shards,
         )
     ]
@@ -157,6 +160,7 @@ def _latent(rank: PlanContext, layer: "LatentAttention", form: str) -> list[Cach
                 shape=("indexer", key),
                 block=rank.block,
                 page=rank.block * index,
+                row=index_row(index),
                 alignment=INDEXER.stride(rank.block, index),
                 shards=rank.shards,
             )

@@ -8,13 +8,14 @@ v1/attention/backends/mla/indexer.py.
 
 from math import gcd
 
-from kvcalc.engines.vllm.caches import Cache, CircularCache, LatentCache
+from kvcalc.engines.vllm.caches import Cache, CircularCache, LatentCache, Row, index_row
 from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
+from kvcalc.units import plural
 
 BESIDE_HEADS = {"auto": 2, "bfloat16": 2, "fp8": 1}
 """Bytes of an element of an indexer's key beside keys and values, by indexer_kv_dtype."""
@@ -40,6 +41,7 @@ def beside_heads(rank: PlanContext, size: int, pool: int) -> list[Cache]:
             shape=("indexer", size, element, pool),
             block=rank.block,
             page=rank.block // pool * size * element,
+            row=Row(size * element, f"{size} x {plural(element, 'byte')}", pool),
             shards=rank.shards,
         ),
     ]
@@ -62,6 +64,7 @@ def beside_rows(rank: PlanContext, size: int, pool: int) -> list[Cache]:
             shape=("indexer", size, pool),
             block=rank.block,
             page=rank.block // pool * key,
+            row=index_row(key)._replace(tokens=pool),
             alignment=kernel // pool * key if kernel != rank.block else 1,
             shards=rank.shards,
         ),
@@ -75,7 +78,13 @@ def _ring(rank: PlanContext, layer: str, capacity: int, raw: int) -> Cache:
             f"found {rank.settings.drafts}, whose ring of {capacity} tokens does not divide the "
             f"block of {rank.block:,}, as vllm needs",
         )
-    return CircularCache(layer=layer, shape=("ring", raw), block=capacity, page=capacity * raw)
+    return CircularCache(
+        layer=layer,
+        shape=("ring", raw),
+        block=capacity,
+        page=capacity * raw,
+        row=Row(raw, f"{raw} bytes (a raw key)"),
+    )
 
 
 def index_element(settings: VllmSettings) -> int:
