@@ -20,6 +20,7 @@ def parquet(path: Path) -> Table:
     except ImportError:
         raise MissingExtraError.of("reading Parquet needs", "parquet") from None
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")  # kvcalc has its own
     try:
         found = connection.execute(
             "SELECT * FROM read_parquet(?, hive_partitioning=false)", [escape(str(path))]

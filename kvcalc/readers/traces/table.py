@@ -60,6 +60,7 @@ def connect() -> "DuckDBPyConnection":
         }
     )
     finalize(base, remove, spilled)
+    base.execute("SET enable_progress_bar = false")  # kvcalc has its own
     with suppress(duckdb.Error):  # a build without time zones knows UTC only
         base.execute("SET TimeZone = 'UTC'")
     return base
