@@ -15,6 +15,7 @@ LEAST = {
     "floor": ["show"],
     "gguf": ["100"],
     "plot": ["1"],
+    "page": ["1", "2"],
     "reading": ["1"],
     "replay": ["tests/oracles/traces/mooncake.jsonl"],
     "sheet": ["1", "1"],

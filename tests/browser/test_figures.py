@@ -54,6 +54,16 @@ def test_the_commands_beside_the_figures_give_the_same(
             assert f"{one.text.splitlines()[0]} (" in told
 
 
+def test_a_cut_window_is_held_against_the_whole_cache(opened: Opened) -> None:
+    opened.open("model=K-EXAONE-236B-A23B")
+    table = opened.find("contexts")
+    saved = [one.text for one in table.find_elements(By.CSS_SELECTOR, "td:last-child")]
+    assert saved == ["58.1 %", "26.4 %", "8.3 %", "4.3 %"]
+    assert table.find_elements(By.TAG_NAME, "th")[4].text == "saved of 4,096"
+    opened.choose("window", "8192")
+    assert table.find_elements(By.CSS_SELECTOR, "thead th")[-1].text == "saved of full"
+
+
 def test_with_a_gpu_the_commands_give_the_same_and_fit_is_asked(
     browser: Chrome, cli: Cli, tmp_path: Path
 ) -> None:

@@ -9,12 +9,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 import kvcalc
-from kvcalc.catalogue.models import names
-from kvcalc.engines import ENGINES
 from tests.browser.axe import axe
 from tests.browser.chromium import emulate
 from tests.browser.opened import Opened
 from tests.shapes import PRESET
+
+A4 = 717
+"""Pixels of a page between its margins."""
 
 VIEW = "engine=vllm&gpus=4&context=100K&sequences=8&window=4096"
 
@@ -74,8 +75,9 @@ def test_nothing_is_wider_than_a_narrow_screen(opened: Opened, width: int) -> No
 
 
 def test_print_has_the_figures_and_none_of_the_controls(opened: Opened) -> None:
-    emulate(opened.browser, media="print", width=794)
+    emulate(opened.browser, media="print", width=A4)
     opened.open(f"model=K-EXAONE-236B-A23B&{VIEW}")
+    assert opened.run("return document.documentElement.scrollWidth") <= A4
     for name in ("figure", "said", "chart", "engines", "estimate-command", "origins"):
         assert opened.find(name).is_displayed()
     for name in ("settings", "slider", "scale"):
@@ -98,23 +100,18 @@ def test_a_hostile_name_stays_text(browser: Chrome, tmp_path: Path) -> None:
     assert shlex.split(found.text("estimate-command"))[2] == str(own)
 
 
-TIMED = """
-const times = [];
-for (let turn = 0; turn < 40; turn += 1) {
-  found("context").value = String(4096 + 977 * turn);
-  const before = performance.now();
-  show();
-  document.body.getBoundingClientRect();
-  times.push(performance.now() - before);
+COUNTED = """
+let count = 0;
+for (const formula of formulas) {
+  const { run } = formula;
+  formula.run = (...given) => ((count += 1), run(...given));
 }
-return times.sort((a, b) => a - b);
+show();
+return count;
 """
 
 
-def test_a_change_is_answered_within_a_frame(browser: Chrome, tmp_path: Path) -> None:
-    six = list(ENGINES)[:6]
-    plan = kvcalc.page(names()[:20], tmp_path / "plan.html", engine=six)
-    found = Opened(browser, plan, (tmp_path / "plan.html").as_uri())
-    found.open("model=K-EXAONE-236B-A23B&sequences=4")
-    times = found.run(TIMED)
-    assert times[0] < 16, times  # the least: others share the machine
+def test_a_change_takes_few_evaluations(opened: Opened) -> None:
+    """Its time is measured by tests/benchmarks/page.py, which wants a machine of its own."""
+    opened.open(f"model=K-EXAONE-236B-A23B&{VIEW}")
+    assert 0 < opened.run(COUNTED) < 1_500

@@ -17,7 +17,16 @@ from kvcalc.answers.page import PagePlan
 from kvcalc.formula.languages.javascript import HELPERS
 from kvcalc.outputs.web.encoded import encoded
 
-SCRIPTS = ("amounts.js", "answers.js", "elements.js", "chart.js", "page.js")
+SCRIPTS = (
+    "amounts.js",
+    "answers.js",
+    "elements.js",
+    "settings.js",
+    "commands.js",
+    "chart.js",
+    "views.js",
+    "page.js",
+)
 """The page's script, in the order in which its parts know each other."""
 
 
