@@ -23,6 +23,7 @@ MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "mamba2": recurrent.mamba2,
     "kimi_delta_attention": recurrent.kimi_delta,
     "lightning_attention": recurrent.lightning,
+    "short_convolution": recurrent.short_convolution,
     "compressed_attention": attention.compressed,
     "no_cache": lambda layer, sizes: iter(()),
 }

@@ -13,6 +13,8 @@ def dense(sizes: Sizes, width: int) -> Iterator[Part]:
         yield Part("gate", "mlp", (width, hidden))
     yield Part("up", "mlp", (width, hidden))
     yield Part("down", "mlp", (hidden, width))
+    if sizes.activation_scalars:
+        yield Part("norm", "mlp", (1,), sizes.activation_scalars)
     if sizes.mlp_bias:
         yield Part("up_bias", "mlp", (width,), 2 if sizes.gated_mlp else 1)
         yield Part("down_bias", "mlp", (hidden,))

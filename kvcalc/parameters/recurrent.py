@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         KimiDeltaAttention,
         LightningAttention,
         Mamba2,
+        ShortConvolution,
     )
 
 
@@ -56,6 +57,14 @@ def kimi_delta(layer: "KimiDeltaAttention", sizes: Sizes) -> Iterator[Part]:
     yield Part("decay", "recurrent", (layer.heads,))
     yield Part("step_bias", "recurrent", (width,))
     yield Part("delta_norm", "norm", (layer.head_dim,))
+    yield Part("recurrent_out", "recurrent", (hidden, width))
+
+
+def short_convolution(layer: "ShortConvolution", sizes: Sizes) -> Iterator[Part]:
+    """A gated short convolution: two gates and what goes through, in one projection (LFM2)."""
+    hidden, width = sizes.hidden_size, layer.width
+    yield Part("delta_qkv", "recurrent", (3 * width, hidden))
+    yield Part("conv", "recurrent", (width, 1, layer.kernel))
     yield Part("recurrent_out", "recurrent", (hidden, width))
 
 

@@ -89,6 +89,7 @@ class Sizes(Frozen):
     layer of a model without experts. `attention_bias` names the projections with a bias;
     `qk_norm` normalises queries and keys by the head or by the whole row; `output_gate` scales
     attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
+    `activation_scalars` counts those that a dense MLP's activation learns (xIELU).
     `mtp_mlp` is the MLP of a layer that drafts tokens (MTP); None where such layers are not known.
     `ropes` are the tables of rotary positions, each distinct one: how many positions, and how many
     elements of a head turn.
@@ -104,6 +105,7 @@ class Sizes(Frozen):
     dense_layers: Places | None = None
     gated_mlp: bool = True
     mlp_bias: bool = False
+    activation_scalars: Annotated[int, Field(ge=0, le=8)] = 0
     attention_bias: Literal["", "qkv", "qkvo", "o"] = ""
     qk_norm: Literal["head", "row"] | None = None
     output_gate: Literal["element", "head"] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from kvcalc.errors import SourceError
+from kvcalc.errors import SourceError, quote
 from kvcalc.parameters.sizes import Experts, Sizes
 from kvcalc.readers.huggingface.families import language_type, tied_by_default
 from kvcalc.readers.huggingface.keys import Keys
@@ -68,7 +68,9 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
         hidden_size=keys.size("hidden_size"),
         vocab_size=keys.size("vocab_size"),
         tie_word_embeddings=_tied(file, keys),
-        intermediate_size=_dense_width(keys, traits.dense, mix, dense),
+        intermediate_size=(
+            WIDTHS[own](keys) if own in WIDTHS else _dense_width(keys, traits.dense, mix, dense)
+        ),
         dense_layers=dense if mix or ALONE & set(types) else None,
         v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
         experts=mix,
@@ -107,6 +109,30 @@ def _dense_width(
     """The width of a dense MLP; None where no layer has one."""
     nowhere = dense == () if dense is not None else mix is not None and not mix.beside_dense
     return None if nowhere or not keys.has(key) else keys.size(key)
+
+
+def _adjusted(keys: Keys) -> int:
+    """Two thirds of what the file says, to a multiple, unless it says that it is as it is (LFM2).
+
+    models/lfm2/modeling_lfm2.py (Lfm2MLP).
+
+    Raises:
+        SourceError: a key is something else.
+    """
+    width = keys.size("block_ff_dim" if keys.get("block_ff_dim") else "intermediate_size")
+    if not keys.get("block_auto_adjust_ff_dim", True):
+        return width
+    factor = keys.get("block_ffn_dim_multiplier", 1.0)
+    multiple = keys.size("block_multiple_of") if keys.has("block_multiple_of") else 256
+    if not isinstance(factor, int | float) or not 0 < factor <= MOST_TIMES:
+        raise SourceError(f"block_ffn_dim_multiplier: found {quote(factor)}, expected a number")
+    return -(-int(factor * (2 * width // 3)) // multiple) * multiple
+
+
+MOST_TIMES = 1_000
+
+WIDTHS: Mapping[str, Callable[[Keys], int]] = {"lfm2": _adjusted}
+"""The width of a dense MLP where the class works it out, by model type."""
 
 
 def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:

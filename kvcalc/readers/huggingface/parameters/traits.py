@@ -92,6 +92,14 @@ TRAITS: Mapping[str, Traits] = {
     "phi": UNGATED.but(
         layer_norms=1, attention_bias="qkvo", mlp_bias=True, lm_head_bias=True
     )._replace(unless=("qk_layernorm",)),
+    "apertus": LLAMA.but(gated_mlp=False, qk_norm="head", activation_scalars=2),
+    "lfm2": Traits({"qk_norm": "head"}, unless=("conv_bias",)),
+    "lfm2_moe": Traits(
+        {"qk_norm": "head"},
+        {},
+        Mix("num_dense_layers", fixed={"correction": True}),
+        unless=("conv_bias",),
+    ),
     "olmo": LLAMA.but(layer_norms=0),
     "olmo2": Traits({"qk_norm": "row"}, BIASED),
     "olmo3": Traits({"qk_norm": "row"}, BIASED),
