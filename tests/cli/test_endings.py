@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -100,6 +99,35 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     assert left(tmp_path) == ["beside.txt", "n" * 251 + ".txt"]
 
 
+WAITS = "import time\ndef wait(*_, **__): print('there', flush=True); time.sleep(60)\n"
+KILLED = {
+    "before its folder is made": "import kvcalc.scratch as s; s.mkdtemp = wait",
+    "in its folder": "import kvcalc.scratch as s; own = s.make\n"
+    "def made(beside): own(beside); wait()\ns.make = made",
+    "half written": "from pathlib import Path; own = Path.write_text\n"
+    "def half(path, text, **k): own(path, text[:99], **k); wait()\nPath.write_text = half",
+    "before it is put in place": "from pathlib import Path; Path.replace = wait",
+    "in its place": "import kvcalc.scratch as s; s.rmtree = wait",
+}
+"""Where a run may be killed while it replaces a file."""
+
+
+@pytest.mark.parametrize("step", KILLED)
+def test_a_kill_at_any_step_leaves_a_whole_file(tmp_path: Path, step: str) -> None:
+    target = tmp_path / "answer.txt"
+    target.write_text("the old answer\n")
+    asked = ("formula", KEXAONE, "-o", "answer.txt", "--force")
+    run = started(tmp_path, f"{WAITS}{KILLED[step]}", *asked)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "there\n"
+    ended(run, signal.SIGKILL)
+    old = target.read_text() == "the old answer\n"
+    assert old == (step != "in its place")
+    assert started(tmp_path, "", *asked).communicate(timeout=120)[1].startswith("kvcalc: note: ex")
+    assert target.read_text().endswith("sequences\n")
+    assert left(tmp_path) == ["answer.txt"]
+
+
 WRITES: dict[str, tuple[str, ...]] = {
     "a text": ("estimate", KEXAONE, "-o", "out.txt"),
     "a workbook": ("sheet", "llama-3.1-8b", "-e", "ideal", "-o", "out.xlsx"),
@@ -110,31 +138,29 @@ WRITES: dict[str, tuple[str, ...]] = {
     "a grid as a workbook": ("fit", KEXAONE, "--gpu", "h200,b200", "-c", "8K", "-o", "out.xlsx"),
     "a timeline": ("trace", KEXAONE, str(TRACE), *RATES, "--timeline", "out.csv"),
 }
-FULL = OSError(28, "No space left on device")
-
-
-def refuse(*_: object, **__: object) -> None:
-    raise FULL
-
-
-STEPS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "making": lambda patch: patch.setattr("kvcalc.scratch.scratch", refuse),
-    "replacing": lambda patch: patch.setattr(Path, "replace", refuse),
-}
+REASONS = {28: "No space left on device", 30: "Read-only file system", 13: "Permission denied"}
+STEPS = {"making": "kvcalc.scratch.scratch", "replacing": "pathlib.Path.replace"}
 """Where a write may fail, beside writing itself."""
 
+FAILURES = [
+    *((name, step, 28) for name in WRITES for step in STEPS),
+    *(("a text", step, number) for step in STEPS for number in (13, 30)),
+]
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("name", WRITES)
+
+@pytest.mark.parametrize(("name", "step", "number"), FAILURES)
 def test_a_write_that_fails_is_one_sentence_and_leaves_nothing(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str, number: int
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, REASONS[number])
+
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
-    STEPS[step](monkeypatch)
+    monkeypatch.setattr(STEPS[step], refuse)
     outcome = cli(*WRITES[name])
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
-    assert outcome.err.endswith("cannot be written (No space left on device)\n")
+    assert outcome.err.endswith(f"cannot be written ({REASONS[number]})\n")
     assert left(tmp_path) == ["plan.csv"]
 
 
