@@ -12,6 +12,7 @@ from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Experts, Sizes, Tower
+from kvcalc.readers import load
 
 GIB = 2**30
 ORACLE = json.loads((Path(__file__).parents[2] / "oracles" / "vllm_memory.json").read_text())
@@ -76,6 +77,10 @@ def family_of(row: Row) -> str:
     return str(ORACLE["models"].get(row["model"], {}).get("family") or "")
 
 
+PRESETS = {"llama-4-scout": "llama-4-scout", "mistral-small-24b": "mistral-small-3.1-24b"}
+"""Presets of models with a tower whose start and weights logs agree with."""
+
+
 def is_text(row: Row) -> bool:
     """Whether the model is known, and has neither a tower nor states."""
     facts = ORACLE["models"].get(row["model"])
@@ -84,6 +89,9 @@ def is_text(row: Row) -> bool:
 
 def model_of(row: Row) -> Model:
     facts = ORACLE["models"][row["model"]]
+    if row["model"] in PRESETS:
+        quantised = {"quantization": QUANTISED.get(row["quantization"])}
+        return load(PRESETS[row["model"]]).model_copy(update=quantised)
     experts = None
     if "E" in facts:
         experts = Experts(
