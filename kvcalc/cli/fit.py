@@ -19,6 +19,7 @@ from kvcalc.cli.cards import CardOptions
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
+from kvcalc.cli.hits import HitOptions
 from kvcalc.cli.options import EngineOptions, ModelOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pictures import PICTURES, PictureOptions
@@ -56,6 +57,7 @@ def fit(
     load: LoadOptions,
     engine: EngineOptions,
     tokens: ContextOptions,
+    hit: HitOptions,
     output: GridOptions,
     context: Annotated[
         list[str] | None,
@@ -97,8 +99,11 @@ def fit(
         lengths = lengths or [asked.context_of(model)]
         named = source if slid is None else None  # a model of another window is nowhere
         places = _places(model, source, named, on, load, asked)
-        each = product(places, on.counts(), lengths or [None], counts or [None])
-        jobs += [Job(*job) for job in each]
+        for place in places:
+            gpus = hit.counts(place, on.counts())
+            jobs += [
+                Job(*job) for job in product([place], gpus, lengths or [None], counts or [None])
+            ]
         warn_past_maximum(model, [length for length in lengths if length])
     cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
     rows = [_priced(cell, prices, on.spare) for cell in cells]

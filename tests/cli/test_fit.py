@@ -489,3 +489,27 @@ def test_cards_with_different_rooms_hold_what_the_least_holds(cli: Cli) -> None:
     assert outcome.code in (0, 1)
     fit = json.loads(outcome.out)
     assert fit["promised_cache_memory_per_gpu"] < 24 * 2**30 - fit["weights_per_gpu"]
+
+
+LONG_TURNS = ("--trace", "tests/oracles/traces/replay/multi_turn_long.jsonl")
+SMALL_GPUS = ("llama-3.1-8b", "--gpu-memory", "19GB", "-e", "vllm", "-c", "32K")
+
+
+def test_the_gpus_that_hit_so_much_of_a_trace_are_solved_for(cli: Cli) -> None:
+    outcome = cli("fit", *SMALL_GPUS, *LONG_TURNS, "--hit-rate", "80%", "--json")
+    assert (outcome.code, json.loads(outcome.out)["gpus"]) == (0, 4)
+    assert "on 4 hits 89.2 % of the trace's prompt tokens" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (LONG_TURNS, "--trace: expected beside --hit-rate"),
+        ((*LONG_TURNS, "--hit-rate", "80%", "--gpus", "2"), "--gpus: found beside --hit-rate"),
+        ((*LONG_TURNS, "--hit-rate", "95%"), "expected at most 89.2 %"),
+    ],
+)
+def test_a_rate_that_cannot_be_asked_is_refused(given: tuple[str, ...], why: str, cli: Cli) -> None:
+    outcome = cli("fit", *SMALL_GPUS, *given)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert why in outcome.err

@@ -1,9 +1,10 @@
 """What fits beside the weights: sequences, context or GPUs, whichever is not given."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc.answers.fit.card import card
@@ -136,6 +137,8 @@ def fit(
     gpus: int | None = None,
     context: int | None = None,
     sequences: int | None = None,
+    trace: str | Path | Iterable[str | Path] | None = None,
+    hit_rate: object = None,
     engine: str = "ideal",
     weights: Weights | int | None = None,
     reserve: int | None = None,
@@ -148,12 +151,17 @@ def fit(
     bytes in all, by default counted from the model's parameters. A `reserve` stands for what the
     engine's start takes beside weights and cache; 0 leaves that out. Without `gpus`, the fewest are
     found, in more pipeline stages where no number of them does in one; else without `context`, the
-    longest for these `sequences`; else the most sequences.
-    Settings are given as to `kvcalc.cost`.
+    longest for these `sequences`; else the most sequences. With a `trace` and a `hit_rate` (a
+    share, or "50%") they are the fewest of one copy whose cache hits so many of its prompts'
+    tokens, one request after another, as `kvcalc.replay` has it. Settings are given as to
+    `kvcalc.cost`.
 
     Raises:
-        KvcalcError: as `kvcalc.cost`; or the GPU or the size of the weights is not known.
+        KvcalcError: as `kvcalc.cost`; or the GPU or the size of the weights is not known, or
+            no cache hits so much.
     """
+    if trace is not None or hit_rate is not None:
+        _require_rate(trace, hit_rate, gpus)
     asked = question(
         model,
         on=card(gpu, gpu_memory),
@@ -162,7 +170,25 @@ def fit(
         reserve=reserve,
         **request.named(settings, given),
     )
-    return solve(Placing(asked), gpus=gpus, context=context, sequences=sequences).fit
+    placing = Placing(asked)
+    if trace is not None:
+        from kvcalc.answers.fit.hits import fewest_hitting
+
+        gpus = fewest_hitting(placing, trace, hit_rate).gpus
+    return solve(placing, gpus=gpus, context=context, sequences=sequences).fit
+
+
+def _require_rate(trace: object, hit_rate: object, gpus: object) -> None:
+    from kvcalc.answers.fit.hits import share_of
+
+    if hit_rate is not None:
+        share_of(hit_rate)
+    if trace is not None and not isinstance(trace, str | Path | Iterable):
+        raise RequestError.of("trace", trace, "a file, or files")
+    if trace is None or hit_rate is None:
+        raise RequestError.about("hit_rate", "expected beside trace, and the other way")
+    if gpus is not None:
+        raise RequestError.about("gpus", "found beside hit_rate, which solves for it; give one")
 
 
 def solve(
