@@ -59,6 +59,7 @@ def test_up_to_mid_2026_it_is_the_logits_of_a_micro_batch(
         ("Llama-3.1-8B", 128_256, 4_096, 14_336, 248.00),
         ("Qwen3.5-9B at 262,144", 248_320, 4_096, 12_288, 808.02),
         ("Qwen3.8-27B", 248_320, 5_120, 17_408, 314.02),
+        ("Qwen3-0.6B", 151_936, 1_024, 3_072, 32.09),
     ],
 )
 def test_later_it_is_an_estimate_that_holds_what_logs_print(
@@ -71,7 +72,15 @@ def test_later_it_is_an_estimate_that_holds_what_logs_print(
 
 @pytest.mark.parametrize(
     "given",
-    [{"flash_attn": False}, {"tensor_split": "1,1"}, {"layer": MLA}, {"width": 60_000}],
+    [
+        {"flash_attn": False},
+        {"tensor_split": "1,1"},
+        {"layer": MLA},
+        {"width": 60_000},
+        {"n_gpu_layers": 1},
+        {"n_cpu_moe": 1},
+        {"override_tensor": "exps=CPU"},
+    ],
 )
 def test_where_scores_or_other_tensors_may_be_larger_it_is_an_estimate(
     given: dict[str, Any],
@@ -81,6 +90,14 @@ def test_where_scores_or_other_tensors_may_be_larger_it_is_an_estimate(
     assert part.kind == "estimate"
     if "layer" in given or "flash_attn" in given:
         assert part.high >= 5_718 * MIB  # a log of a latent model without flash attention
+
+
+def test_what_stays_in_main_memory_is_copied_in_part() -> None:
+    """OLMoE-1B-7B with 1, 2 and 4 of its layers on an MI300X: 172.37 MiB, 64.09 with each."""
+    partly = found(50_304, 2_048, 1_024, n_gpu_layers=1)
+    assert partly.low <= 172.37 * MIB <= partly.high
+    assert partly.high == 3 * partly.bytes
+    assert found(50_304, 2_048, 1_024, n_gpu_layers=99) == found(50_304, 2_048, 1_024)
 
 
 def test_a_files_own_tensors_tell_the_widths() -> None:

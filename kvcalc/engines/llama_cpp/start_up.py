@@ -20,14 +20,19 @@ NAME, ELEMENT = "compute buffer", 4
 
 LOGS = "src/llama-context.cpp (sched_reserve); 14 logs up to mid-2026"
 NEWER = (
-    "src/llama-context.cpp (sched_reserve); logs of Qwen3-4B, Llama-3.1-8B, Qwen3.5-9B, Qwen3.8-27B"
+    "src/llama-context.cpp (sched_reserve); logs of Qwen3-4B, Llama-3.1-8B, Qwen3.5-9B and others"
 )
 
 HOST_LOGS = "src/llama-graph.cpp (build_attn_inp_kv); 7 logs of 9 to 368 MiB"
 
-LEAST_OF_FOUR, MOST_OF_ALL = 4, 2
-"""The least and the most that those four logs have of what all logits would take: a quarter (85 MiB
-of Qwen3-4B), and twice as much (808 MiB of Qwen3.5-9B at 262,144 tokens)."""
+LEAST_OF_TEN, MOST_OF_ALL = 10, 2
+"""The least and the most that logs have of what all logits would take: a tenth (32 MiB of
+Qwen3-0.6B, gpustack/gguf-parser-go#45), and twice as much (808 MiB of Qwen3.5-9B at 262,144
+tokens)."""
+
+MOST_OF_PARTS = 3
+"""The same where layers or experts stay in main memory: up to 2.7 times what it is without
+(gpustack/gguf-parser-go#45), for a device then holds copies of their tensors."""
 
 SCORES = 6 * 2**30
 """The most that a log has where attention is latent, or its scores are kept: 5.6 GiB."""
@@ -71,10 +76,13 @@ def graph(
     scoreless = plain and bool(settings.own("flash_attn"))
     widest = found.vocabulary > INNER_TENSORS * found.inner + found.hidden
     one_device = len(settings.tensor_split or (1,)) == 1
-    if scoreless and widest and one_device and settings.rules.all_logits:
+    layers = settings.n_gpu_layers
+    whole = layers is None or layers > len(model.layers)
+    whole = whole and not (settings.n_cpu_moe or settings.overrides)
+    if scoreless and widest and one_device and whole and settings.rules.all_logits:
         return MemoryPart(NAME, size, size, size, "exact", LOGS)
-    most = max(MOST_OF_ALL * size, 0 if scoreless else SCORES)
-    return MemoryPart(NAME, size, size // LEAST_OF_FOUR, most, "estimate", NEWER)
+    most = max((MOST_OF_ALL if whole else MOST_OF_PARTS) * size, 0 if scoreless else SCORES)
+    return MemoryPart(NAME, size, size // LEAST_OF_TEN, most, "estimate", NEWER)
 
 
 def host_buffer(
