@@ -15,7 +15,7 @@ const release = ({ name, version }) => `${name.replace(/@.*/, "")} ${version}`.t
 const bytesSaid = (bytes) => `${grouped(bytes)} bytes, ${binarySize(bytes)}`;
 
 const pastMaximum = ({ name, max }, context) =>
-    ` A context of ${grouped(context)} tokens is past the ${grouped(max)} that ${name} was made for.`;
+    `. A context of ${grouped(context)} tokens is past the ${grouped(max)} that ${name} was made for.`;
 
 const cannot = () => html("span", { class: "cannot" }, "cannot");
 
@@ -36,7 +36,7 @@ function showAnswer(choice, answer) {
     );
     found("figure").className = answer.error ? "error" : "";
     if (answer.error) {
-        found("figure").replaceChildren(`${engine.name}: ${answer.error}`);
+        found("figure").replaceChildren(answer.error);
         found("beside").replaceChildren();
         return `${engine.name}: ${answer.error}`;
     }
@@ -109,6 +109,7 @@ function showContexts(choice, contexts) {
     const beside = new Set([...model.compared.map(BigInt), ...(own === null ? [] : [own])]);
     const others = [...beside].filter((window) => window !== here);
     const answers = contexts.map((context) => answered({ ...choice, context }));
+    found("contexts").closest("section").hidden = answers.every((one) => one.error);
     const hasFull = answers.some((one) => one.full != null);
     const title = here === null || model.noWindow ? "bytes" : `window ${grouped(here)}`;
     const largest = others.reduce((a, b) => (b > a ? b : a), 0n);
@@ -135,6 +136,7 @@ function showContexts(choice, contexts) {
 }
 
 function showLayers(answer) {
+    found("layers").closest("section").hidden = Boolean(answer.error);
     const groups = answer.error ? [] : answer.groups();
     const rows = groups.map(({ kind, layers, window, bytes }) => ({
         cells: [
