@@ -58,19 +58,24 @@ class Chart:
 
 
 def _json(spec: Mapping[str, Any]) -> bytes:
-    return (json.dumps(spec, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+    return f"{json.dumps(spec, separators=(',', ':'))}\n".encode()
 
 
 def _svg(spec: Mapping[str, Any]) -> bytes:
-    return f"{_converter().vegalite_to_svg(spec, vl_version=VEGA_LITE)}\n".encode()
+    return f"{converter().vegalite_to_svg(spec, vl_version=VEGA_LITE)}\n".encode()
 
 
 def _png(spec: Mapping[str, Any]) -> bytes:
-    drawn: bytes = _converter().vegalite_to_png(spec, vl_version=VEGA_LITE, scale=PIXELS)
+    drawn: bytes = converter().vegalite_to_png(spec, vl_version=VEGA_LITE, scale=PIXELS)
     return drawn
 
 
-def _converter() -> Any:
+def converter() -> Any:
+    """Import what draws SVG and PNG.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import vl_convert
     except ImportError:

@@ -121,8 +121,11 @@ def _bands(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[s
 
 
 def _notes(of: Lines) -> list[dict[str, Any]]:
+    """What is said of lines at their ends; of several, of which, as no colour does in print."""
+    several = len({line.labels[0] for line in of.lines}) > 1
     rows = [
-        {**_named(line), "pixel": _pixel(of, line.bytes[-1]), "said": text}
+        {**_named(line), "pixel": _pixel(of, line.bytes[-1])}
+        | {"said": f"{line.labels[0]}: {text}" if several else text}
         for place, text in notes(of)
         for line in [of.lines[place]]
     ]

@@ -96,10 +96,10 @@ def notes(of: Lines) -> list[tuple[int, str]]:
     """What is said at lines' ends: the place of each, and what it saves or where it ends."""
     said = [(large, _saves(of.pairs(large, small))) for large, small in of.saved]
     for place, line in enumerate(of.lines):
-        if (at := line.crossing) is not None:
+        if line.ends is not None and line.ends < line.contexts[-1]:
             which = line.rest
             counted = not which or plural(line.sequences, "sequence") in line.labels
-            end = ending(line.sequences, at[0])
+            end = ending(line.sequences, line.ends)
             said.append((place, end if counted else f"{which}: {end}"))
     return sorted(said)
 

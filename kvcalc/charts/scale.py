@@ -85,7 +85,8 @@ def tokens(count: int) -> str:
 
 
 def ending(sequences: int, count: int) -> str:
-    """Say where a budget ends: "5 sequences end at 212K"."""
-    return (
-        f"{plural(sequences, 'sequence')} {'ends' if sequences == 1 else 'end'} at {tokens(count)}"
-    )
+    """Say where a budget ends: "5 sequences end at 212K", or that not a token of theirs fits."""
+    which, one = plural(sequences, "sequence"), sequences == 1
+    if count == 0:
+        return f"{which} {'does' if one else 'do'} not fit"
+    return f"{which} {'ends' if one else 'end'} at {tokens(count)}"

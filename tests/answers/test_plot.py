@@ -134,18 +134,18 @@ def test_a_picture_has_points_of_its_curves_and_all_that_can_be_seen() -> None:
 def test_what_a_window_saves_and_where_memory_ends_is_said_once() -> None:
     found = kvcalc.plot(EXAONE, engine=["ideal", "vllm", "sglang"])
     assert said(found.plot().spec()) == [
-        "saves 0.0 %",
-        "saves 3.7 %, 14.5 % at 20.2K",
-        "saves 4.3 %, 72.7 % at 4K",
+        "sglang 0.5.23: saves 0.0 %",
+        "vllm 0.33.0: saves 3.7 %, 14.5 % at 20.2K",
+        "ideal: saves 4.3 %, 72.7 % at 4K",
     ]
     found = kvcalc.plot(LLAMA, engine=["vllm", "sglang"], gpu="rtx-4090", sequences=[1, 5])
     assert sorted(said(found.plot().spec())) == [
-        "1 sequence ends at 30.6K",
-        "1 sequence ends at 7.3K",
         "3.84 GiB, for the cache of 1 rtx-4090, vllm 0.33.0",
-        "5 sequences end at 1.4K",
-        "5 sequences end at 6.1K",
         "943.69 MiB, for the cache of 1 rtx-4090, sglang 0.5.23",
+        "sglang 0.5.23: 1 sequence ends at 7.3K",
+        "sglang 0.5.23: 5 sequences end at 1.4K",
+        "vllm 0.33.0: 1 sequence ends at 30.6K",
+        "vllm 0.33.0: 5 sequences end at 6.1K",
     ]
     rings = {
         (row["first"], row["context"])
@@ -153,6 +153,12 @@ def test_what_a_window_saves_and_where_memory_ends_is_said_once() -> None:
         if "first" in row
     }
     assert rings == {(curve.labels[0], curve.ends) for curve in found.curves}
+
+
+def test_a_model_that_does_not_fit_is_drawn_without_a_budget() -> None:
+    found = kvcalc.plot(EXAONE, engine="sglang", gpu="h100", window=128)
+    assert (found.curves[0].budget, found.curves[0].ends) == (0, 0)
+    assert said(found.plot().spec()) == ["1 sequence does not fit"]
 
 
 @pytest.mark.parametrize("linear", [True, False])

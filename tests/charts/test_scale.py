@@ -62,6 +62,8 @@ def test_tokens_are_rounded_down(count: int, text: str) -> None:
 def test_an_end_is_a_sentence() -> None:
     assert ending(5, 217_088) == "5 sequences end at 212K"
     assert ending(1, 217_088) == "1 sequence ends at 212K"
+    assert ending(1, 0) == "1 sequence does not fit"
+    assert ending(5, 0) == "5 sequences do not fit"
 
 
 @given(

@@ -29,6 +29,7 @@ COMMANDS = {
         *("rich", "csv", "kvcalc.catalogue.preset", "kvcalc.readers.shape", "kvcalc.outputs.page"),
         *("kvcalc.explanation", "kvcalc.engines.server", "kvcalc.engines.releases"),
     },
+    "plot llama-3.1-8b --json": {"rich", "csv", "vl_convert", "kvcalc.outputs.plot.terminal"},
     "estimate k-exaone-236b-a23b -e vllm": {"csv", "kvcalc.catalogue.preset"},
 }
 """Commands, each with what it does without beside what none of them needs."""

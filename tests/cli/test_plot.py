@@ -64,7 +64,7 @@ def test_without_the_extra_only_pictures_of_pixels_are_refused(
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     assert cli(*EXAONE, "-o", str(tmp_path / "a.vl.json")).code == 0
     for ending in (".svg", ".png"):
-        outcome = cli(*EXAONE, "-o", str(tmp_path / f"a{ending}"))
+        outcome = cli("plot", "no-such-model", "-o", str(tmp_path / f"a{ending}"))
         assert (outcome.code, outcome.out) == (2, "")
         assert outcome.err == (
             "kvcalc: pictures as SVG and PNG need the extra kvcalc[plot]: "
@@ -77,6 +77,8 @@ def test_without_the_extra_only_pictures_of_pixels_are_refused(
     [
         (("--gpus", "4"), "--gpus: found without --gpu"),
         (("--weights", "4GB"), "--weights: found without --gpu"),
+        (("--dark",), "--dark: found without a picture, as -o x.svg, x.png, x.vl.json"),
+        (("--dark", "-o", "a.json"), "--dark: found without a picture"),
         (("-c", "x"), "--context: found 'x', expected a whole number"),
         (("-o", "a.pdf"), "output 'a.pdf': found '.pdf', expected .csv, .html, .json, .md, .png"),
         (("-f", "json", "-o", "a.svg"), "-f: found json beside a file that ends in .svg"),
