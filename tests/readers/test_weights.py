@@ -143,7 +143,9 @@ def test_the_parts_of_a_split_gguf_are_summed(tmp_path: Path) -> None:
     for part in (1, 2):
         write_gguf(tmp_path / f"model-0000{part}-of-00002.gguf", ["a"])
     first = tmp_path / "model-00001-of-00002.gguf"
-    assert read_weights(str(first), MODEL).bytes == 2 * (64 + 68)
+    found = read_weights(str(first), MODEL)
+    assert found.bytes == 2 * (64 + 68)
+    assert [(one.file, one.start) for one in found.tensors] == [(0, 0), (0, 64), (1, 0), (1, 64)]
     (tmp_path / "model-00002-of-00002.gguf").unlink()
     with pytest.raises(KvcalcError, match="found nothing, expected a file"):
         read_weights(str(first), MODEL)
