@@ -75,12 +75,18 @@ class Checked:
     remedies: tuple[Remedy, ...] = ()
 
 
+EXPLAINED = 40
+"""For how many figures of a log a cause is looked for, which asks of each release: a start prints
+some twenty, and a log of thousands would take as many minutes."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What the log is of: the model where it is known, and settings as given or found.
 
     `settings` are by the engine's names; `context` is tokens of one sequence, `sequences` a count.
-    `stored` are the tensors of the model's file, where one is at hand.
+    `stored` are the tensors of the model's file, where one is at hand. `patience` counts for how
+    many figures a cause may still be looked for.
     """
 
     model: Model | None = None
@@ -88,6 +94,13 @@ class Subject:
     context: int | None = None
     sequences: int | None = None
     stored: tuple[Stored, ...] = ()
+    patience: Iterator[int] = field(
+        default_factory=lambda: iter(range(EXPLAINED)), repr=False, compare=False
+    )
+
+    def may_explain(self) -> bool:
+        """Whether a cause is looked for once more."""
+        return next(self.patience, None) is not None
 
     def number(self, name: str, default: int) -> int:
         """A setting as a whole number.

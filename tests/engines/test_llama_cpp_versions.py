@@ -413,3 +413,11 @@ def test_a_log_without_a_build_is_told_which_builds_print_it(
     assert all(f"llama.cpp {builds} would explain it" in why for why in whys)
     named = [row.why for row in checked(log.splitlines(), model, {"release": "b11312"})]
     assert not any("would explain it" in why for why in named)
+
+
+def test_a_cause_is_looked_for_so_many_times_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, line = EXPLAINED["from b9523 on and before b11312"][1].splitlines()
+    monkeypatch.setattr("kvcalc.engines.log.EXPLAINED", 4)
+    rows = [row for row in checked([line] * 4, K_EXAONE, {}) if row.verdict == DIFFERS]
+    assert len(rows) > 4
+    assert ["would explain it" in row.why for row in rows] == [n < 4 for n in range(len(rows))]

@@ -116,7 +116,7 @@ class Run:
 
     def release_that(self, prints: Callable[[Mapping[str, Any]], bool]) -> str | None:
         """Name releases under which a figure is as printed; None where the release is said."""
-        if "release" in self.subject.settings:
+        if "release" in self.subject.settings or not self.subject.may_explain():
             return None
 
         def holds(release: str) -> bool:

@@ -228,6 +228,8 @@ class Run:
 
         What the log or the user says stands: no other value of it is a cause.
         """
+        if not self.subject.may_explain():
+            return None
         causes = (self._release_that(value), self._setting_that(value))
         return ", or ".join(cause for cause in causes if cause) or None
 
