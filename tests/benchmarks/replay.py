@@ -1,10 +1,12 @@
-"""A prefix cache of many sizes: `python tests/benchmarks/replay.py TRACE [kvcache-simulator]`.
+"""A prefix cache of many sizes: `python tests/benchmarks/replay.py TRACE [SIMULATOR [PYTHON]]`.
 
-TRACE is of Mooncake's form. With the path of kvcache-simulator 0.1.3 (PyPI; it compiles C++), the
+TRACE is of Mooncake's form. With the path of kvcache-simulator 0.1.3 (PyPI; it is C++), the
 same prompts in blocks of 16 tokens go through its LRU, too, and CPU seconds of whole processes
 stand side by side. It counts hits of the last half: where they differ, it is by the last block of
-a prompt of whole blocks, which vLLM computes again. Exits 1 where twenty sizes of Llama 3.1 8B
-take over three times one, or those of K-EXAONE over twelve times, once one takes a second.
+a prompt of whole blocks, which vLLM computes again. With a PYTHON that has kvlint 0.1.1 (PyPI) the
+prompts' token ids go through its vLLM simulator as well, which hashes each block, hits a prompt's
+last block, and lets a prompt's first blocks go before its last. Exits 1 where twenty sizes of Llama
+3.1 8B take over three times one, or those of K-EXAONE over twelve times, once one takes a second.
 """
 
 import json
@@ -60,11 +62,34 @@ def theirs(simulator: str, trace: Path, blocks: Sequence[int]) -> None:
         print(f"  {count:,} blocks: {point['results']['lru']['hitTokens']:,} and {hits:,} tokens")
 
 
+KVLINT = """
+import json, sys
+from kvlint.sim.vllm_blocks import VLLMBlockSimulator
+simulator, hits = VLLMBlockSimulator(16, int(sys.argv[2])), 0
+for number, line in enumerate(open(sys.argv[1])):
+    one = json.loads(line)
+    ids = [512 * of + place for of in one["hash_ids"] for place in range(512)]
+    hits += simulator.feed_tokens(str(number), ids[: one["input_length"]]).cached_tokens
+print(hits)
+"""
+
+
+def linted(python: str, trace: Path, blocks: int) -> None:
+    """Time kvlint's simulator of one size, and ours."""
+    seconds, hits = timed([python, "-c", KVLINT, str(trace), str(blocks)])
+    own, text = ours("llama-3.1-8b", trace, [blocks], "--json")
+    (row,) = json.loads(text)
+    print(f"1 size: kvlint {seconds:.1f} s, kvcalc {own:.1f} s")
+    print(f"  {blocks:,} blocks: {int(hits):,} and {row['hit_tokens']:,} tokens")
+
+
 def main() -> int:
     trace = Path(sys.argv[1])
     if len(sys.argv) > 2:
         theirs(sys.argv[2], trace, BLOCKS[:1])
         theirs(sys.argv[2], trace, BLOCKS[:10])
+    if len(sys.argv) > 3:
+        linted(sys.argv[3], trace, BLOCKS[7])
     over = False
     for model, limit in LIMITS.items():
         one, all_sizes = (ours(model, trace, blocks)[0] for blocks in (BLOCKS[7:8], BLOCKS))
