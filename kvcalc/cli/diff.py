@@ -76,8 +76,6 @@ def diff(
     models, names = _parted(sides, engine, line.started())
     wanted = line.asked(ModelOptions(models[0]), settings, names)
     named = [name for name in (wanted.model.model, *models[1:]) if name is not None]
-    if len(named) < len(models):
-        raise RequestError.about("MODEL", "missing; the --from line names none")
     read = [_read(source) for source in named]
     sizes = [
         None if gpu is None else load.read_weights(source, model)

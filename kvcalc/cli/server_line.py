@@ -278,9 +278,16 @@ def _first(texts: Texts, option: str) -> int | None:
 
 
 def _with_model(found: ServerRequest, asked: "Asked") -> ServerRequest:
-    """Take the model of a line where the options name none."""
-    given = any(value is not None for value in found.model.values().values())
-    return found if given else found._replace(model=found.model.replaced(model=_source(asked)))
+    """Take the model of a line where the options name none.
+
+    Raises:
+        RequestError: the line names none, either.
+    """
+    if any(value is not None for value in found.model.values().values()):
+        return found
+    if asked.model is None:
+        raise RequestError.about("MODEL", "missing; the --from line names none")
+    return found._replace(model=found.model.replaced(model=_source(asked)))
 
 
 def _source(asked: "Asked") -> str | None:

@@ -39,9 +39,10 @@ def read(source: str | Path) -> Reading:
     path = Path(text)
     found = _preset(text, path)
     if found is not None:
-        otherwise = "/" in text or path.suffix == ".gguf"
-        notes = (f"{quote(text)} is a preset of kvcalc, and was used",) if otherwise else ()
-        return replace(preset.read(found), notes=notes)
+        said = "is a preset of kvcalc, and was used" if "/" in text else ""
+        if path.suffix == ".gguf":
+            said = "is no file here: the preset of that name was used"
+        return replace(preset.read(found), notes=(f"{quote(text)} {said}",) if said else ())
     if path.suffix == ".toml":
         return preset.read(path)
     if text and _exists(path):
