@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kvcalc.catalogue.folder import folder
+from kvcalc.spelling import spelled
 
 
 def key(name: str) -> str:
@@ -11,11 +12,11 @@ def key(name: str) -> str:
 
 
 def find(name: str) -> Path | None:
-    """The file of the preset with that name or Hub id, if there is one."""
+    """The file of the preset with that name, however it is dashed, or Hub id, if there is one."""
     if name.count("/") > 1 or name.startswith((".", "/")):
         return None
-    if key(name) in names():
-        return folder("models") / f"{key(name)}.toml"
+    if (own := spelled(key(name), names())) is not None:
+        return folder("models") / f"{own}.toml"
     if "/" in name:
         line = f'hub_id = "{name.lower()}"\n'
         for path in folder("models").glob("*.toml"):

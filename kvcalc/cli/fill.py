@@ -46,7 +46,7 @@ def fill(
     ] = None,
     gpu: Annotated[str | None, typer.Option(help=GPU)] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="How many of it fits asks about.  [default: any number]")
+        int | None, typer.Option(help="Number of GPUs that `fits` is asked about.  [default: any]")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,

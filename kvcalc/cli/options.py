@@ -130,7 +130,7 @@ class OtherSettings(Options):
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Any setting (kvcalc engines NAME); an engine's own flags do, too.",
+            help="Any setting (kvcalc engines NAME); the engine's own flags work, too.",
             autocompletion=settings,
         ),
     ] = None

@@ -55,7 +55,7 @@ def page(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="Presets' names, files, folders or Hub ids.",
             autocompletion=preset_names,
             show_default=False,
