@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kvcalc.cli.app import COMMANDS
+from tests.benchmarks import floor
+
 BENCHMARKS = Path(__file__).with_name("benchmarks")
 LEAST = {
     "check": ["1"],
@@ -29,6 +32,10 @@ LEAST = {
 
 def test_each_benchmark_is_here() -> None:
     assert set(LEAST) == {path.stem for path in BENCHMARKS.glob("*.py")}
+
+
+def test_the_floor_has_as_many_commands_as_kvcalc() -> None:
+    assert len(COMMANDS) == floor.COMMANDS
 
 
 @pytest.mark.parametrize("name", LEAST)

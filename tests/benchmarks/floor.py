@@ -14,7 +14,7 @@ class Answer(BaseModel):
     bytes: int
 
 
-COMMANDS = 19
+COMMANDS = 20
 
 app = typer.Typer()
 
