@@ -8,9 +8,10 @@ import openpyxl
 import pytest
 
 from kvcalc.errors import KvcalcError
+from kvcalc.readers import parquet as readers_parquet
 from kvcalc.readers import workbook_bounds
 from kvcalc.readers.rows import read_rows
-from kvcalc.readers.table import MAX_COLUMNS
+from kvcalc.readers.table import MAX_CELL_CHARACTERS, MAX_COLUMNS
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -65,6 +66,22 @@ def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
     copied = f"COPY (SELECT * FROM ({rows}) AS t(model, context, n))"
     duckdb.execute(f"{copied} TO '{path}' (FORMAT parquet)")
     assert read(path) == (["model", "context", "n"], [(1, ["a", "1", "3"]), (2, ["", "2.5", "4"])])
+
+
+def test_what_a_parquet_file_unpacks_to_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plan.parquet"
+    for characters in (MAX_CELL_CHARACTERS, MAX_CELL_CHARACTERS + 1):
+        copied = f"COPY (SELECT 'a' AS model, repeat('a', {characters}) AS \"a \"\"b\") "
+        duckdb.execute(f"{copied} TO '{path}' (FORMAT parquet)")
+        if characters == MAX_CELL_CHARACTERS:
+            assert [len(cell) for cell in read(path)[1][0][1]] == [1, characters]
+    with pytest.raises(KvcalcError, match="row 1: found a text of more than 131,072 bytes"):
+        read(path)
+    monkeypatch.setattr(readers_parquet, "MAX_CHUNK_BYTES", 2**16)
+    with pytest.raises(KvcalcError, match="bytes of a column at once, expected at most 65,536"):
+        read(path)
 
 
 def test_a_workbook_is_read_by_the_values_of_its_first_sheet(tmp_path: Path) -> None:
