@@ -13,6 +13,7 @@ from kvcalc.cli.completion import models
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions
 from kvcalc.cli.output import OutputOptions
+from kvcalc.cli.server_line import share_of
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import own_flags
 from kvcalc.errors import KvcalcError, SourceError, printable
@@ -84,5 +85,8 @@ def _settings(given: SettingsOptions) -> dict[str, Any]:
     found = given.settings(own=KEYWORDS)
     if given.flags:
         for name in engines.logs():
-            found = own_flags.read(given.flags, name).settings | found
+            asked = own_flags.read(given.flags, name)
+            amounts = {"context": asked.context, "sequences": asked.sequences}
+            said = {what: amount for what, amount in amounts.items() if amount is not None}
+            found = {**share_of(asked, name), **said, **asked.settings, **found}
     return found

@@ -95,7 +95,7 @@ class ServerRequest(NamedTuple):
             shares_maximum=self.shares_maximum or asked.shares_maximum,
             longest=asked.longest if self.longest is None else self.longest,
             beside=(*self.beside, *(() if alone else asked.beside)),
-            share={**_share(asked, engine), **self.share},
+            share={**share_of(asked, engine), **self.share},
         )
 
     def with_flags(self, asked: "Asked", engine: str) -> "ServerRequest":
@@ -110,7 +110,7 @@ class ServerRequest(NamedTuple):
         return self.with_asked(asked, engine)
 
 
-def _share(asked: "Asked", engine: str) -> dict[str, str]:
+def share_of(asked: "Asked", engine: str) -> dict[str, str]:
     """The engine's share of a GPU's memory by its own name, where it is said."""
     memory = engines.find(engine).memory
     if asked.share is None or memory is None or memory.share is None:

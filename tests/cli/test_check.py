@@ -108,3 +108,27 @@ def test_a_wrong_request_is_one_sentence(cli: Cli, log: Path, tmp_path: Path) ->
         outcome = cli("check", *arguments)
         assert (outcome.code, outcome.out) == (2, "")
         assert sentence in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "exact"),
+    [
+        ("--gpu-memory-utilization 0.9", "--set gpu_memory_utilization=0.9"),
+        (
+            "--max-model-len 65536 --max-num-seqs 8",
+            "--set max_model_len=65536 --set max_num_seqs=8",
+        ),
+    ],
+)
+def test_an_engines_flag_is_its_setting(cli: Cli, tmp_path: Path, typed: str, exact: str) -> None:
+    log = tmp_path / "start.log"
+    log.write_text(
+        "Available KV cache memory: 3.40 GiB\nValueError: To serve at least one request with the "
+        "models's max seq len (131072), (5.07 GiB KV cache is needed, which is larger than the "
+        "available KV cache memory (3.40 GiB).\n"
+    )
+    asked = ("check", str(log), "--model", "gpt-oss-120b", "--set", "gpu=h100", "--json")
+    expected = cli(*asked, *exact.split())
+    assert expected.code in (0, 1)
+    assert cli(*asked, *typed.split()) == expected
+    assert cli(*asked) != expected
