@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, MutableMapping
 import typer
 
 from kvcalc import engines
-from kvcalc.cli.flag_completion import engines_of, values, words_of
 
 Offer = Callable[[typer.Context, str], list[str]]
 """The words that an option offers, of the options before it and the half-typed word."""
@@ -19,6 +18,7 @@ def among(choices: Callable[[], Iterable[str]]) -> Offer:
 def models(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the names of presets, or what the engine's flag before the word may be."""
     from kvcalc.catalogue.models import names
+    from kvcalc.cli.flag_completion import values
 
     offered = values(ctx, incomplete)
     return _listed(names(), incomplete) if offered is None else offered
@@ -33,6 +33,7 @@ def gpus(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def dtypes(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the element types of a cache: those of the engines that are named, else all."""
+    from kvcalc.cli.flag_completion import engines_of
     from kvcalc.dtypes import ALIASES, DTYPES
 
     named = engines_of(ctx)
@@ -58,6 +59,7 @@ def dialects(ctx: typer.Context, incomplete: str) -> list[str]:
 def settings(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete NAME=VALUE: a setting of the engines that are named, then what it may be."""
     from kvcalc.answers.engines import describe_engine
+    from kvcalc.cli.flag_completion import engines_of, words_of
 
     wanted, equals, _ = incomplete.partition("=")
     offered: dict[str, None] = {}
