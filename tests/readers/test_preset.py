@@ -64,6 +64,9 @@ OTHERWISE = {
     "llama-3.1-8b": "meta-llama--Meta-Llama-3.1-8B",
 }
 """Presets whose config.json has another name here than their `hub_id`."""
+PARTIAL = {"llama-4-scout"}
+"""Presets whose config.json here is without its `vision_config`; their totals are held against
+published ones, and their towers against a log's weights."""
 SHAPE = ("layers", "dtype", "max_context", "num_nextn_predict_layers")
 WEIGHTS = ("model_type", "sizes", "quantization")
 
@@ -72,8 +75,16 @@ WEIGHTS = ("model_type", "sizes", "quantization")
 def test_a_preset_says_what_its_published_file_says(name: str) -> None:
     model, published = kvcalc.load(name), kvcalc.load(CONFIGS[file_of(name)])
     weights = () if name == "minimax-m3" else WEIGHTS  # no class has the type of its own file
+    if name in PARTIAL:
+        model, published = without_tower(model), without_tower(published)
     for fact in (*SHAPE, *weights):
         assert getattr(model, fact) == getattr(published, fact), fact
+
+
+def without_tower(model: kvcalc.Model) -> kvcalc.Model:
+    assert model.sizes is not None
+    sizes = model.sizes.model_copy(update={"tower": None})
+    return model.model_copy(update={"sizes": sizes})
 
 
 # Bytes that one more token of one sequence takes while every layer still keeps all: figures that
