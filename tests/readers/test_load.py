@@ -34,8 +34,8 @@ def test_a_preset_file_is_read_by_its_path(tmp_path: Path, as_path: type[str] | 
     [
         ("llama-3.1-8c", "llama-3.1-8b"),
         ("k-exaone", "k-exaone-236b-a23b"),
-        ("DeepSeekV3", "deepseek-v3"),
-        ("gpt-oss20b", "gpt-oss-20b"),
+        ("DeepSeekV33", "deepseek-v3"),
+        ("gpt-oss21b", "gpt-oss-20b"),
     ],
 )
 def test_a_near_miss_is_answered_with_the_nearest_names(name: str, nearest: str) -> None:

@@ -65,8 +65,8 @@ OTHERWISE = {
 }
 """Presets whose config.json has another name here than their `hub_id`."""
 PARTIAL = {"llama-4-scout"}
-"""Presets whose config.json here is without its `vision_config`; their totals are held against
-published ones, and their towers against a log's weights."""
+"""Presets whose config.json here is without its `vision_config`: a log's weights hold their towers
+(`PRESETS` of tests/engines/vllm/memory_rows.py)."""
 SHAPE = ("layers", "dtype", "max_context", "num_nextn_predict_layers")
 WEIGHTS = ("model_type", "sizes", "quantization")
 
