@@ -23,7 +23,9 @@ from tests.readers.test_metrics import SGLANG, VLLM
 
 ROOT = Path(__file__).parents[2]
 ORACLES = ROOT / "tests" / "oracles"
-FOLDER = Path(tempfile.mkdtemp(prefix="kvcalc-fuzz-"))
+_MADE = tempfile.TemporaryDirectory(prefix="kvcalc-fuzz-")
+FOLDER = Path(_MADE.name)
+"""Removed when the process ends."""
 RATES: dict[str, Any] = {"prefill_rate": 8_000, "decode_rate": 40}
 
 
