@@ -1,10 +1,12 @@
 """The base of every pydantic class here: immutable, with one sentence for a wrong value."""
 
+from importlib import import_module
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -33,6 +35,15 @@ class Frozen(BaseModel):
             return handler(data)
         except ValidationError as error:
             raise _refusal(cls, error) from None
+
+
+def checked(module: str, name: str) -> Any:
+    """Type a field of a class here, which is imported where a value is given."""
+
+    def check(value: object) -> object:
+        return None if value is None else getattr(import_module(module), name).model_validate(value)
+
+    return Annotated[Any, BeforeValidator(check)]
 
 
 def _printable(text: str) -> str:

@@ -6,15 +6,14 @@ How an engine stores such a shape (pages, copies on ranks, element types) is the
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from importlib import import_module
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from kvcalc.dtypes import dtype
 from kvcalc.errors import RequestError, UnsupportedError, quote
-from kvcalc.frozen import Frozen, Text
+from kvcalc.frozen import Frozen, Text, checked
 from kvcalc.layers.layer import DtypeName, Layer, Size
 from kvcalc.parameters.sizes import Sizes
 
@@ -34,19 +33,10 @@ MAX_GROUPS = 500
 """The most different layers; a formula has a term for each, nested that deep."""
 
 
-def _checked(module: str, name: str) -> object:
-    """A field of a class that is imported where a value is given."""
-
-    def check(value: object) -> object:
-        return None if value is None else getattr(import_module(module), name).model_validate(value)
-
-    return Annotated[Any, BeforeValidator(check)]
-
-
 if not TYPE_CHECKING:
-    CacheScheme = _checked("kvcalc.checkpoint", "CacheScheme")
-    ConfigFacts = _checked("kvcalc.checkpoint", "ConfigFacts")
-    Quantization = _checked("kvcalc.parameters.quantization", "Quantization")
+    CacheScheme = checked("kvcalc.checkpoint", "CacheScheme")
+    ConfigFacts = checked("kvcalc.checkpoint", "ConfigFacts")
+    Quantization = checked("kvcalc.parameters.quantization", "Quantization")
 
 
 class Model(Frozen):

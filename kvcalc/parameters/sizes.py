@@ -4,12 +4,17 @@ The names are those of config.json, in the spelling that most families use.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from kvcalc.frozen import Frozen
+from kvcalc.frozen import Frozen, checked
 from kvcalc.layers.layer import Size
+
+if TYPE_CHECKING:
+    from kvcalc.parameters.tower_sizes import Tower
+else:
+    Tower = checked("kvcalc.parameters.tower_sizes", "Tower")
 
 Places = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=10**5)]
 """Places of layers, counted from 0."""
@@ -42,44 +47,6 @@ class Experts(Frozen):
     shared_expert_intermediate_size: Size | None = None
     shared_expert_gate: bool = False
     moe_latent_size: Size | None = None
-
-
-TowerKind = Literal[
-    "gemma3",
-    "gemma4",
-    "kimi_k25",
-    "llama4",
-    "minimax_m3_vl",
-    "pixtral",
-    "qwen2_vl",
-    "qwen2_5_vl",
-    "qwen3_vl",
-    "step3p7",
-]
-
-
-class Tower(Frozen):
-    """A tower that reads images: its kind, its width and depth, and what else its ends need.
-
-    `positions` are rows of its table of positions, where that does not follow from `image_size`;
-    `merge_size` squared patches become a token; `deepstack` layers have a projector of their own;
-    `projector` are the widths of an adapter.
-    """
-
-    kind: TowerKind
-    hidden_size: Size
-    num_hidden_layers: Size
-    intermediate_size: Size
-    patch_size: Size
-    num_channels: Size = 3
-    temporal_patch_size: Size = 1
-    merge_size: Size = 1
-    image_size: Size | None = None
-    positions: Size | None = None
-    head_dim: Size | None = None
-    out_hidden_size: Size | None = None
-    deepstack: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
-    projector: tuple[Size, ...] = ()
 
 
 class Sizes(Frozen):
@@ -130,9 +97,12 @@ class Sizes(Frozen):
 def known_sizes(table: Mapping[str, Any]) -> Sizes:
     """Make the sizes of a table that was checked before, as one of kvcalc's own presets was."""
     facts = tuples(table)
-    for name, kind in (("experts", Experts), ("tower", Tower)):
-        if name in facts:
-            facts[name] = kind.model_construct(**tuples(facts[name]))
+    if "experts" in facts:
+        facts["experts"] = Experts.model_construct(**tuples(facts["experts"]))
+    if "tower" in facts:
+        from kvcalc.parameters.tower_sizes import Tower
+
+        facts["tower"] = Tower.model_construct(**tuples(facts["tower"]))
     return Sizes.model_construct(**facts)
 
 

@@ -7,8 +7,8 @@ Source: transformers 5.24.0, models/<type>/modeling_<type>.py; measured on the m
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from kvcalc.parameters.sizes import Tower
 from kvcalc.parameters.tensor import Role, Tensor
+from kvcalc.parameters.tower_sizes import Tower
 
 
 class Block(NamedTuple):

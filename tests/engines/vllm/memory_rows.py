@@ -11,7 +11,8 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.recurrent import GatedDeltaNet
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Quantization
-from kvcalc.parameters.sizes import Experts, Sizes, Tower
+from kvcalc.parameters.sizes import Experts, Sizes
+from kvcalc.parameters.tower_sizes import Tower
 from kvcalc.readers import load
 
 GIB = 2**30

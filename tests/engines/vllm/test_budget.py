@@ -21,7 +21,8 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Quantization
-from kvcalc.parameters.sizes import Experts, Sizes, Tower
+from kvcalc.parameters.sizes import Experts, Sizes
+from kvcalc.parameters.tower_sizes import Tower
 from kvcalc.readers import load
 from tests.engines.vllm.memory_rows import (
     GIB,

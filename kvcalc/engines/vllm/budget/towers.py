@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kvcalc.parameters.sizes import TowerKind
+from kvcalc.parameters.tower_sizes import TowerKind
 
 
 class DummyImage(NamedTuple):

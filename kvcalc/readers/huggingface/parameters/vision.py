@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from kvcalc.errors import SourceError, quote
-from kvcalc.parameters.sizes import Tower, TowerKind
+from kvcalc.parameters.tower_sizes import Tower, TowerKind
 from kvcalc.readers.huggingface.families import vision_defaults
 
 
