@@ -11,11 +11,10 @@ from kvcalc.cli.amounts import amount
 from kvcalc.cli.completion import among, dtypes, gpus
 from kvcalc.cli.completion import models as preset_names
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items
+from kvcalc.cli.options import GPU, AxesOptions
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import ENGINES
-from kvcalc.errors import RequestError
 from kvcalc.outputs.web.page import page as answer
 
 
@@ -87,12 +86,7 @@ def page(
 
     kvcalc page qwen3-32b -e vllm,sglang,llama.cpp -d fp8,q8_0 --tp 1,4 -c 32K -o small.html
     """
-    started = line.started()
-    asked = items(axes.engine) or ([] if started is None else [started])
-    wanted = line.asked(ModelOptions(models[0] if models else None), axes, asked, gpu=gpu)
-    names = models or ([] if wanted.model.model is None else [wanted.model.model])
-    if not names:
-        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+    names, wanted = line.of_files(models, axes, gpu=gpu)
     planned = answer(
         names,
         output,

@@ -10,10 +10,10 @@ from kvcalc.cli.amounts import amounts
 from kvcalc.cli.completion import gpus
 from kvcalc.cli.gpu import LoadOptions
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, ModelsOptions
+from kvcalc.cli.options import GPU, AxesOptions, ModelsOptions
 from kvcalc.cli.output import Format
 from kvcalc.cli.pictures import PictureOptions
-from kvcalc.cli.server_line import LineOptions, ServerRequest
+from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.errors import RequestError
 from kvcalc.outputs.write import write
@@ -71,7 +71,7 @@ def plot(
     """
     if gpu is None and (option := load.given or (None if gpus is None else "--gpus")):
         raise RequestError.about(option, "found without --gpu")
-    wanted = _wanted(models, axes, line, context, sequences)
+    wanted = line.of_models(models, axes, context, sequences)
     loaded = [*models.each(None)]
     found = answer(
         [model for _, model in loaded],
@@ -90,22 +90,6 @@ def plot(
     for _, model in loaded:
         warn_past_maximum(model, [one.contexts[-1] for one in found.curves])
     _write(found, output)
-
-
-def _wanted(
-    models: ModelsOptions,
-    axes: AxesOptions,
-    line: LineOptions,
-    context: list[str] | None,
-    sequences: list[str] | None,
-) -> ServerRequest:
-    """What a server's line and the options ask for; the model is the first, or the line's."""
-    named = models.model[0] if models.model else None
-    first = ModelOptions(model=named, **models.shape)
-    wanted = line.asked(first, axes, axes.names, context, sequences)
-    if models.model is None and wanted.model.model is not None:
-        models.model = [wanted.model.model]
-    return wanted
 
 
 def _weights(load: LoadOptions, loaded: "list[tuple[str | None, Model]]") -> "Weights | None":

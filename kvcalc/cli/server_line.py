@@ -17,6 +17,7 @@ from kvcalc.cli.options import (
     ModelOptions,
     ModelsOptions,
     OtherSettings,
+    items,
 )
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.errors import RequestError
@@ -171,6 +172,38 @@ class LineOptions(Options):
         release = asked.settings.get("release")
         return name if release is None else f"{name}@{release}"
 
+    def of_models(
+        self,
+        models: ModelsOptions,
+        axes: AxesOptions,
+        context: Texts = None,
+        sequences: Texts = None,
+        **beside: Any,
+    ) -> ServerRequest:
+        """Merge them, as `asked` does; the model is the first, or the line's."""
+        named = models.model[0] if models.model else None
+        first = ModelOptions(model=named, **models.shape)
+        found = self.asked(first, axes, axes.names, context, sequences, **beside)
+        if models.model is None and found.model.model is not None:
+            models.model = [found.model.model]
+        return found
+
+    def of_files(
+        self, models: list[str] | None, axes: AxesOptions, **beside: Any
+    ) -> tuple[list[str], ServerRequest]:
+        """The models of a file of live figures, and what is asked; engines are all unless named.
+
+        Raises:
+            RequestError: as `asked`; or neither the options nor the line name a model.
+        """
+        started = self.started()
+        named = items(axes.engine) or ([] if started is None else [started])
+        found = self.asked(ModelOptions(models[0] if models else None), axes, named, **beside)
+        names = models or ([] if found.model.model is None else [found.model.model])
+        if not names:
+            raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+        return names, found
+
     def _of_one(
         self,
         model: ModelOptions,
@@ -239,12 +272,8 @@ class ServerOptions(LineOptions):
         sequences: Texts = None,
     ) -> ServerRequest:
         """Merge them for one or several engines; the model is the first, or the line's."""
-        named = models.model[0] if models.model else None
-        first = ModelOptions(model=named, **models.shape)
-        found = self.asked(first, axes, axes.names, context, sequences, gpu=self.gpu)
+        found = self.of_models(models, axes, context, sequences, gpu=self.gpu)
         self._refuse_where_none_depends(found.engines)
-        if models.model is None and found.model.model is not None:
-            models.model = [found.model.model]
         return found
 
     def _refuse_where_none_depends(self, names: Sequence[str]) -> None:

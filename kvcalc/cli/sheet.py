@@ -11,10 +11,9 @@ from kvcalc.cli.amounts import amount, amounts
 from kvcalc.cli.completion import gpus as gpu_names
 from kvcalc.cli.completion import models as preset_names
 from kvcalc.cli.grouped import grouped
-from kvcalc.cli.options import GPU, AxesOptions, ModelOptions, items
+from kvcalc.cli.options import GPU, AxesOptions, items
 from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import RequestError
 from kvcalc.outputs.workbook.sheet import sheet as answer
 
 
@@ -72,12 +71,7 @@ def sheet(
 
     kvcalc sheet llama-3.1-8b -e vllm,llama.cpp -d bf16,fp8 --tp 1,8 --csv plan
     """
-    started = line.started()
-    engines = items(axes.engine) or ([] if started is None else [started])
-    wanted = line.asked(ModelOptions(models[0] if models else None), axes, engines)
-    names = models or ([] if wanted.model.model is None else [wanted.model.model])
-    if not names:
-        raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+    names, wanted = line.of_files(models, axes)
     book = answer(
         names,
         output,

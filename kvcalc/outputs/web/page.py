@@ -7,6 +7,7 @@ from typing import Any
 from kvcalc.answers.page import PagePlan, plan
 from kvcalc.errors import RequestError, quote
 from kvcalc.outputs.web.document import document
+from kvcalc.outputs.write import refuse_to_overwrite
 from kvcalc.readers import read
 from kvcalc.scratch import replacing
 
@@ -37,8 +38,7 @@ def page(
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):
         raise RequestError(f"output {quote(str(path), 300)}: expected a name that ends in .html")
-    if path.exists() and not force:
-        raise RequestError(f"output {quote(str(path), 300)}: exists; --force replaces it")
+    refuse_to_overwrite(path, force)
     sources = [models] if isinstance(models, str | Path) else list(models)
     if not sources:
         raise RequestError.about("models", "found none, expected at least one")
