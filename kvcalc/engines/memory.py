@@ -14,6 +14,7 @@ from kvcalc.model import Model
 if TYPE_CHECKING:
     from kvcalc.engines.measured import FromLog
     from kvcalc.engines.releases import Standing
+    from kvcalc.engines.weights import Loaded
     from kvcalc.parameters.stored import Stored
     from kvcalc.pools import Pool
 
@@ -48,6 +49,23 @@ class Card(NamedTuple):
     notes: tuple[str, ...] = ()
     least_memory: int | None = None
 
+
+class Held(NamedTuple):
+    """What a copy of a model holds: `sequences` of `context` tokens each, and its weights.
+
+    Those are so many bytes in all, `loaded` part by part where that is known, and `stored` tensors
+    of a file where one is at hand.
+    """
+
+    context: int
+    sequences: int
+    weights: int
+    loaded: "Loaded | None" = None
+    stored: "tuple[Stored, ...]" = ()
+
+
+InMainMemory = Callable[[Model, Any, Held], tuple[MemoryPart, ...]]
+"""What a copy takes of the host's main memory: of the model, the settings and what it holds."""
 
 Share = Callable[[Card, Mapping[str, Any]], Fraction]
 """An engine's own share of a card's memory, by the settings."""
@@ -130,8 +148,8 @@ class Memory(NamedTuple):
     for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
     `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
     is how a copy of the model stands on several cards. `after_pool` comes out of what the share
-    leaves outside. `cap` is how many sequences run at once, and `levers` are values of settings
-    with which the parts may be smaller.
+    leaves outside, and `in_main_memory` of no card. `cap` is how many sequences run at once, and
+    `levers` are values of settings with which the parts may be smaller.
     """
 
     source: str
@@ -146,6 +164,7 @@ class Memory(NamedTuple):
     spread: Spread = RANKS
     parts: Parts | None = None
     after_pool: AfterPool | None = None
+    in_main_memory: InMainMemory | None = None
     pool_setting: str | None = None
     cap: Callable[[Any, Card], int] | None = None
     levers: Mapping[str, Any] = MappingProxyType({})

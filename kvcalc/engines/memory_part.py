@@ -8,6 +8,11 @@ from kvcalc.errors import UnsupportedError
 Kind = Literal["exact", "table", "estimate", "given"]
 """How a figure is known: it follows from the source, it was measured, it is estimated, or given."""
 
+Place = Literal["GPU", "main memory"]
+GPU: Place = "GPU"
+MAIN_MEMORY: Place = "main memory"
+"""Whose memory a part takes: a GPU's, or the host's."""
+
 INSTEAD = "--reserve with what a log shows, or --optimistic to leave it out"
 
 
@@ -15,7 +20,8 @@ INSTEAD = "--reserve with what a log shows, or --optimistic to leave it out"
 class MemoryPart:
     """A part by its name: its likely bytes on one GPU, and the least and the most it may take.
 
-    `source` is the file of the engine, or the logs, that the figure comes from.
+    `source` is the file of the engine, or the logs, that the figure comes from. Bytes of the place
+    "main memory" are the host's, for one copy of the model, and no GPU's.
     """
 
     name: str
@@ -24,6 +30,7 @@ class MemoryPart:
     high: int
     kind: Kind
     source: str
+    place: Place = GPU
 
 
 def exact(name: str, size: int, source: str) -> MemoryPart:

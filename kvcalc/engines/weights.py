@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Loaded:
     """Bytes on one rank of each stage, or on each device, by part.
 
-    Parts are components of the weights, and kept buffers.
-    `note` says what is loaded beside them and is not counted.
+    Parts are components of the weights, and kept buffers; `host` are those that stay in main
+    memory. `note` says what is loaded beside them and is not counted.
     """
 
     stages: tuple[Mapping[str, int], ...]
     note: str = ""
+    host: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:

@@ -188,3 +188,20 @@ MIXES: Mapping[str, Mix] = {
     ),
 }
 """By the names that llama-quantize takes."""
+
+CONVERTED: Mapping[tuple[str, str | None], Mix] = {
+    ("bfloat16", None): Mix("BF16", head="BF16", eight={}),
+    ("float16", None): Mix("F16", head="F16", eight={}),
+    ("bfloat16", "mxfp4"): Mix(
+        "BF16",
+        dict.fromkeys(("expert_gate_up", "expert_up", "expert_down"), _always("MXFP4")),
+        head="BF16",
+        eight={},
+    ),
+}
+"""What a checkpoint becomes whose types are kept, by its element type and its format.
+
+convert_hf_to_gguf.py (prepare_tensors) keeps types of 16 bits, and gpt-oss's experts as they are;
+norms, biases and routers become F32, as llama-quantize leaves them. What it makes of other formats
+was not read.
+"""

@@ -80,6 +80,21 @@ def mixed(
     Raises:
         UnsupportedError: the model has tensors whose rules were not read.
     """
+    return made_by(MIXES[name], tensors, model_type, layers, name)
+
+
+def made_by(
+    mix: Mix,
+    tensors: Iterable[Tensor],
+    model_type: str | None,
+    layers: int,
+    name: str = "llama.cpp",
+) -> Iterator[Stored]:
+    """The same of a mixture itself, by its `name` in an error.
+
+    Raises:
+        UnsupportedError: as `mixed`.
+    """
     own = [one for one in tensors if one.component not in ("vision", "mtp", "buffers")]
     roles = {one.role for one in own}
     if unread := sorted(roles - NAMES.keys()):
@@ -87,7 +102,7 @@ def mixed(
             "weights", f"what {name} makes of these tensors is not known: {', '.join(unread)}"
         )
     rule = _Rule(
-        MIXES[name],
+        mix,
         layers,
         gqa=_query_heads_of_a_kv_head(own),
         experts=max((one.shape[0] for one in own if one.role == "expert_down"), default=0),

@@ -80,6 +80,7 @@ def test_later_it_is_an_estimate_that_holds_what_logs_print(
         {"n_gpu_layers": 1},
         {"n_cpu_moe": 1},
         {"override_tensor": "exps=CPU"},
+        {"offload_kqv": False},  # ggml-org/llama.cpp#7217
     ],
 )
 def test_where_scores_or_other_tensors_may_be_larger_it_is_an_estimate(

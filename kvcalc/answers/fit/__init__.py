@@ -13,7 +13,7 @@ from kvcalc.answers.fit.question import question
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import GPU, MemoryPart
 from kvcalc.engines.releases import UntestedWarning, numbers
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.html_table import html_table
@@ -39,7 +39,8 @@ class Fit:
     sequences. `binding` is the limit that stops more. `settings` are those that differ from
     the engine's defaults; `flags` are the engine's flags for them.
 
-    `parts` take a GPU's memory beside the cache. `max_sequences` and `cache_memory_per_gpu` are the
+    `parts` take a GPU's memory beside the cache; those of the place "main memory" take the host's,
+    for one copy and its share of the sequences. `max_sequences` and `cache_memory_per_gpu` are the
     likely figures, of the likely bytes of each part; `promised_sequences` and
     `promised_cache_memory_per_gpu` are the promise, of the most that each may take, which `fits`
     and `max_context` follow.
@@ -88,6 +89,7 @@ class Fit:
                 (part.low, part.high) if part.low != part.high else None,
             )
             for part in self.parts
+            if part.place == GPU
         ]
         likely, promised = self.cache_memory_per_gpu, self.promised_cache_memory_per_gpu
         sure = f", promised {binary_size(promised)}" if promised != likely else ""
@@ -294,7 +296,10 @@ def _answer(
         bytes_per_gpu_per_sequence=replica.need(context, 1),
         weights_per_gpu=replica.weights,
         reserve_per_gpu=replica.budget.reserve,
-        parts=list(replica.parts(context)),
+        parts=[
+            *replica.parts(context),
+            *replica.in_main_memory(context, -(-sequences // copies)),
+        ],
         binding=binding,
         settings=settings,
         flags=_flags(replica, context, -(-sequences // copies), source),

@@ -12,7 +12,7 @@ from kvcalc.answers.fit.room import WEIGHTS, Room, largest_first, rooms, weights
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.memory import Budget
+from kvcalc.engines.memory import Budget, Held
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
@@ -219,6 +219,15 @@ class Replica:
         """Bytes that are missing outside of the pool for what comes after it; 0 where none are."""
         outside = self.room.outside.bytes if self.room.outside else 0
         return max(0, sum(part.high for part in self._after(context)) - outside)
+
+    def in_main_memory(self, context: int, sequences: int) -> tuple[MemoryPart, ...]:
+        """What the copy's process holds in the host's main memory, the largest first."""
+        asked = self.question
+        if asked.memory.in_main_memory is None:
+            return ()
+        weights = asked.weights
+        held = Held(context, sequences, weights.bytes, self.loaded, weights.tensors)
+        return largest_first(asked.memory.in_main_memory(asked.model, self.parsed, held))
 
     def note(self, context: int) -> str:
         """What the engine's own pool says beside its figures; "" where it has none."""

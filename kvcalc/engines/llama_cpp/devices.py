@@ -43,6 +43,12 @@ def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
     return dealt
 
 
+def left_in_main_memory(loaded: Loaded, settings: LlamaCppSettings) -> list[int]:
+    """The layers of this context that no device holds, as places in `loaded.layers`."""
+    held = {place for device in devices(loaded, settings) for place in device}
+    return [place for place in range(len(loaded.layers)) if place not in held]
+
+
 def fullest(
     loaded: Loaded, settings: LlamaCppSettings, cells: Mapping[Layer, list[LayerCells]]
 ) -> Value:

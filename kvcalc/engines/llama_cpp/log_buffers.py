@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from kvcalc.engines.llama_cpp.devices import devices
+from kvcalc.engines.llama_cpp.devices import devices, left_in_main_memory
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run
 from kvcalc.engines.llama_cpp.memories import CellRow
@@ -89,8 +89,7 @@ def places_of(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequenc
     if settings.tensor_split is None and settings.n_gpu_layers is None:
         return [layers]
     dealt = devices(run.loaded, settings)
-    on_devices = {place for device in dealt for place in device}
-    main = [place for place in range(len(layers)) if place not in on_devices]
+    main = left_in_main_memory(run.loaded, settings)
     rules = LayerRules(run.loaded, settings)
     holding = {
         layer for layer in {*run.loaded.layers} if any(t.memory == memory for t in rules.of(layer))

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from kvcalc.engines.llama_cpp.main_memory import in_main_memory
 from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.memory import Memory, Spread
 
@@ -24,5 +25,6 @@ MEMORY = Memory(
     reserve_source="the graph's buffer (src/llama-context.cpp) is left out",
     spread=LAYERS,
     parts=parts,
+    in_main_memory=in_main_memory,
     levers={"ubatch_size": 128},
 )

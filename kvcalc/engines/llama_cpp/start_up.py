@@ -76,13 +76,19 @@ def graph(
     scoreless = plain and bool(settings.own("flash_attn"))
     widest = found.vocabulary > INNER_TENSORS * found.inner + found.hidden
     one_device = len(settings.tensor_split or (1,)) == 1
-    layers = settings.n_gpu_layers
-    whole = layers is None or layers > len(model.layers)
-    whole = whole and not (settings.n_cpu_moe or settings.overrides)
+    whole = is_whole(model, settings)
     if scoreless and widest and one_device and whole and settings.rules.all_logits:
         return MemoryPart(NAME, size, size, size, "exact", LOGS)
     most = max((MOST_OF_ALL if whole else MOST_OF_PARTS) * size, 0 if scoreless else SCORES)
     return MemoryPart(NAME, size, size // LEAST_OF_TEN, most, "estimate", NEWER)
+
+
+def is_whole(model: Model, settings: LlamaCppSettings) -> bool:
+    """Whether devices hold all layers, with their experts and their cells."""
+    layers = settings.n_gpu_layers
+    whole = layers is None or layers > len(model.layers)
+    left = settings.n_cpu_moe or settings.overrides or not settings.offload_kqv
+    return whole and not left
 
 
 def host_buffer(

@@ -8,14 +8,16 @@ rules are read, not measured.
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from kvcalc.engines.llama_cpp.devices import single
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.weights import Loaded, Weigh
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, UnsupportedError
 from kvcalc.model import Model
+from kvcalc.parameters.gguf_mixes import CONVERTED
+from kvcalc.parameters.quantized_gguf import made_by
 from kvcalc.parameters.stored import Stored
 
 BLOCK = re.compile(r"blk\.([0-9]{1,6})\.")
@@ -34,6 +36,7 @@ PARTS = (
     (re.compile("attn|ssm|shortconv"), "attention and states"),
     (re.compile("ffn"), "mlp"),
     (re.compile("output"), "lm_head"),
+    (re.compile("token_embd"), "embedding"),
     (re.compile(""), "other"),
 )
 """What a tensor is a part of, by the first expression that its name holds."""
@@ -41,23 +44,40 @@ PARTS = (
 ALIGNMENT, ROW = 128, 512
 """Bytes that a tensor begins at multiples of on CUDA, and elements that it pads rows to."""
 
+HOST_ALIGNMENT = 32
+"""Bytes that a tensor begins at multiples of in main memory (ggml/src/ggml-backend.cpp)."""
+
 MAIN_MEMORY = None
 
 
 def weigh(model: Model, settings: LlamaCppSettings, stored: Sequence[Stored] = ()) -> Loaded | None:
-    """What each device loads of a GGUF file's tensors; None without them.
+    """What each device loads of a GGUF file's tensors, and main memory; None without them.
 
-    Rows that devices share (--split-mode row, tensor) are dealt in ways that were not read.
+    Without a file they are those that the checkpoint becomes where its types are kept. Rows that
+    devices share (--split-mode row, tensor) are dealt in ways that were not read.
 
     Raises:
         RequestError: --override-tensor names a place that is not known.
     """
-    if not stored or settings.split_mode in ("row", "tensor"):
+    tensors = stored or converted(model)
+    if not tensors or settings.split_mode in ("row", "tensor"):
         return None
-    devices, main = dealt(settings, stored)
-    host = sum(tensor.bytes for tensor in main)
-    note = f"{host:,} bytes of them stay in main memory" if host else ""
-    return Loaded(tuple(map(_parts, devices)), note)
+    devices, main = dealt(settings, tensors)
+    return Loaded(
+        tuple(_parts(held, on_a_device) for held in devices), host=_parts(main, in_main_memory)
+    )
+
+
+def converted(model: Model) -> Sequence[Stored]:
+    """The tensors of the file that a published checkpoint is converted to; none if not known."""
+    format_name = model.quantization.format if model.quantization else None
+    mix = CONVERTED.get((model.dtype, format_name))
+    if mix is None or model.tensors is None:
+        return ()
+    try:
+        return tuple(made_by(mix, model.tensors, model.model_type, len(model.layers)))
+    except UnsupportedError:
+        return ()
 
 
 def dealt(
@@ -87,10 +107,10 @@ def blocks_of(stored: Sequence[Stored]) -> int:
     return 1 + max((int(one[1]) for one in found if one), default=0)
 
 
-def _parts(tensors: Sequence[Stored]) -> Counter[str]:
+def _parts(tensors: Sequence[Stored], size_of: Callable[[Stored], int]) -> Counter[str]:
     parts: Counter[str] = Counter()
     for tensor in tensors:
-        parts[_part(tensor.name)] += on_a_device(tensor)
+        parts[_part(tensor.name)] += size_of(tensor)
     return parts
 
 
@@ -140,6 +160,11 @@ def on_a_device(tensor: Stored) -> int:
     rest = -tensor.row % ROW if PLAIN.fullmatch(tensor.dtype) is None else 0
     size = tensor.bytes + rest * tensor.bytes // tensor.elements
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def in_main_memory(tensor: Stored) -> int:
+    """Bytes of a tensor in main memory, where it is not a part of the mapped file."""
+    return -(-tensor.bytes // HOST_ALIGNMENT) * HOST_ALIGNMENT
 
 
 WEIGHTS: Weigh = weigh

@@ -9,7 +9,7 @@ from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.placing import STAGES
 from kvcalc.answers.fit.room import WEIGHTS
 from kvcalc.engines.memory import ALL, FREE, Memory
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import GPU, MAIN_MEMORY, MemoryPart, Place
 from kvcalc.outputs.page import Page, bytes_cell
 from kvcalc.outputs.pages.weights import weights_note
 from kvcalc.units import at_version, binary_size, format_bytes, percent, plural
@@ -39,7 +39,7 @@ def fit_page(
         *([("pipeline stages", f"{stages}", "")] if stages != 1 else []),
         ("binding", fit.binding, ""),
         ("memory", bytes_cell(fit.gpus * memory), bytes_cell(memory)),
-        *((part.name, "", bytes_cell(part.bytes)) for part in fit.parts if part.bytes),
+        *((part.name, "", bytes_cell(part.bytes)) for part in _parts_of(GPU, fit) if part.bytes),
         ("cache memory", "", bytes_cell(fit.cache_memory_per_gpu)),
         *_promise_row(fit),
         (
@@ -48,6 +48,7 @@ def fit_page(
             bytes_cell(fit.bytes_per_gpu_per_sequence),
         ),
         ("missing" if left < 0 else "left", "", bytes_cell(abs(left))),
+        *_host_rows(fit),
     ]
     if _has_price(fit):
         rows += _price_rows(fit)
@@ -131,6 +132,20 @@ def _promise_row(fit: Fit) -> tuple[tuple[str, str, str], ...]:
     return (("promised cache memory", "", bytes_cell(fit.promised_cache_memory_per_gpu)),)
 
 
+def _parts_of(place: Place, fit: Fit) -> list[MemoryPart]:
+    return [part for part in fit.parts if part.place == place]
+
+
+def _host_rows(fit: Fit) -> list[tuple[str, str, str]]:
+    """What all copies take of the host's main memory, which is no GPU's."""
+    held = [part for part in _parts_of(MAIN_MEMORY, fit) if part.bytes]
+    rows = [(part.name, bytes_cell(fit.replicas * part.bytes), "") for part in held]
+    if held:
+        total = fit.replicas * sum(part.bytes for part in held)
+        rows.append(("main memory of the host", bytes_cell(total), ""))
+    return rows
+
+
 def _part_note(part: MemoryPart) -> str:
     """Say of a part how it is known, how far it may be off, and by which source."""
     band = ""
@@ -170,7 +185,7 @@ def _beside(answer: Answer, fit: Fit) -> list[str]:
     asked = answer.replica.question
     if asked.reserve is not None or asked.memory.parts is None:
         return [_reserve_note(asked.reserve, asked.memory)]
-    own = [part for part in fit.parts if part.name != WEIGHTS or asked.measured]
+    own = [part for part in _parts_of(GPU, fit) if part.name != WEIGHTS or asked.measured]
     return [_part_note(part) for part in own]
 
 
@@ -184,6 +199,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
     notes = [
         f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
         *_beside(answer, fit),
+        *(_part_note(part) for part in _parts_of(MAIN_MEMORY, fit)),
         *(() if asked.measured else (weights_note(weights, answer.replica.loaded, fit.engine),)),
         *(f"{note}." for note in asked.card.notes),
     ]
