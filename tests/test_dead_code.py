@@ -4,17 +4,12 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import kvcalc
 
 ROOT = Path(kvcalc.__file__).parent
-MODULES = {
-    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): (
-        ast.parse(path.read_text())
-    )
-    for path in sorted(ROOT.rglob("*.py"))
-}
 
 CALLED_FROM_OUTSIDE = {
     "kvcalc.cli.app.Commands.format_commands": "click",
@@ -40,49 +35,66 @@ def defined(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
                 yield from ((f"{name}.{method.name}", method) for method in methods)
 
 
-def words(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[str]:
+def words(top: ast.AST) -> Iterator[str]:
     """What code reads: `name`, `.attribute`, `module.name`, and the 'text' that may be a name."""
-    match node:
-        case ast.FunctionDef() | ast.Lambda():
-            local |= {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
-        case ast.Name(id=word, ctx=ast.Load()) if word not in local:
-            yield word
-        case ast.Attribute(value=owner, attr=word):
-            yield f".{word}"
-            if isinstance(owner, ast.Name | ast.Call):
-                yield f"{owner.id if isinstance(owner, ast.Name) else '()'}.{word}"
-        case ast.MatchClass(kwd_attrs=attributes):
-            yield from (f".{word}" for word in attributes)
-        case ast.ImportFrom(module=str(module), names=names):
-            yield from (f"{module}.{each.name}" for each in names)
-        case ast.Constant(value=str(text)):
-            yield f"'{text.rpartition('.')[2]}'"
-            if " | " in text or "[" in text:  # perhaps a type in quotation marks
-                yield from re.findall(r"\w+", text)
-    for child in ast.iter_child_nodes(node):
-        yield from words(child, local)
+    within: list[tuple[ast.AST, frozenset[str]]] = [(top, frozenset())]
+    while within:
+        node, local = within.pop()
+        match node:
+            case ast.FunctionDef() | ast.Lambda():
+                local |= {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+            case ast.Name(id=word, ctx=ast.Load()) if word not in local:
+                yield word
+            case ast.Attribute(value=owner, attr=word):
+                yield f".{word}"
+                if isinstance(owner, ast.Name | ast.Call):
+                    yield f"{owner.id if isinstance(owner, ast.Name) else '()'}.{word}"
+            case ast.MatchClass(kwd_attrs=attributes):
+                yield from (f".{word}" for word in attributes)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{each.name}" for each in names)
+            case ast.Constant(value=str(text)):
+                yield f"'{text.rpartition('.')[2]}'"
+                if " | " in text or "[" in text:  # perhaps a type in quotation marks
+                    yield from re.findall(r"\w+", text)
+        within += ((child, local) for child in ast.iter_child_nodes(node))
 
 
-READS = {module: Counter(words(tree)) for module, tree in MODULES.items()}
-EVERYWHERE: Counter[str] = sum(READS.values(), Counter())
+@dataclass(frozen=True)
+class Reads:
+    """How often each word is read, by module and in all."""
+
+    within: dict[str, Counter[str]]
+    everywhere: Counter[str]
 
 
-def is_used(module: str, name: str, node: ast.stmt) -> bool:
+def is_used(reads: Reads, module: str, name: str, node: ast.stmt) -> bool:
     """Whether code outside of the definition reads what it defines."""
     owner, _, word = name.rpartition(".")
-    inside = Counter(words(node))
     if owner:
-        return any(EVERYWHERE[form] > inside[form] for form in (f".{word}", f"'{word}'"))
+        inside = Counter(words(node))
+        return any(reads.everywhere[form] > inside[form] for form in (f".{word}", f"'{word}'"))
     near = module.rpartition(".")[2]
     forms = (f"{module}.{word}", f"{near}.{word}", f"().{word}", f"'{word}'")
-    return READS[module][word] > inside[word] or any(EVERYWHERE[form] for form in forms)
+    return any(reads.everywhere[form] for form in forms) or (
+        reads.within[module][word] > Counter(words(node))[word]
+    )
 
 
 def test_whatever_is_public_is_used() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): (
+            ast.parse(path.read_text())
+        )
+        for path in sorted(ROOT.rglob("*.py"))
+    }
+    reads = Reads({module: Counter(words(tree)) for module, tree in modules.items()}, Counter())
+    for counted in reads.within.values():
+        reads.everywhere.update(counted)
     unused = {
         f"{module}.{name}"
-        for module, tree in MODULES.items()
+        for module, tree in modules.items()
         for name, node in defined(tree.body)
-        if not name.rpartition(".")[2].startswith("_") and not is_used(module, name, node)
+        if not name.rpartition(".")[2].startswith("_") and not is_used(reads, module, name, node)
     }
     assert unused == set(CALLED_FROM_OUTSIDE)
