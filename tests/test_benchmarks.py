@@ -20,7 +20,7 @@ LEAST = {
     "plot": ["1"],
     "page": ["1", "2"],
     "reading": ["1"],
-    "replay": ["tests/oracles/traces/mooncake.jsonl"],
+    "replay": ["tests/oracles/traces/mooncake.jsonl", "1"],
     "sheet": ["1", "1"],
     "start_up": ["1", "import kvcalc"],
     "trace": ["1000"],

@@ -8,13 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from kvcalc import engines
 from kvcalc.answers.curve import Placed, placed
-from kvcalc.answers.fit.card import card
-from kvcalc.answers.fit.placing import Placing
-from kvcalc.answers.fit.question import question
 from kvcalc.answers.replayed import (
     AS_THEY_COME,
     ONE_AFTER_ANOTHER,
-    ReplayedRequest,
     ReplayRow,
     Replays,
 )
@@ -89,8 +85,9 @@ def replay(
         )
     rates = service(prefill_rate, decode_rate)
     listed = list(_as_asked(requests(_listed(files)), prompts_only, rates))
+    prompts = tuple(one.prompt_tokens for one in listed)
     rows: Records[ReplayRow] = Records()
-    each: Records[ReplayedRequest] = Records()
+    found: list[Replayed] = []
     windows = _listed(window) if window is not None else ()
     for one in [model.with_window(tokens) for tokens in windows] or [model]:
         asker = _Asker(one, engine, chosen, part, asked)
@@ -99,9 +96,10 @@ def replay(
         outcomes = asker.run(listed, sizes)
         curve = placed([size.blocks for size in sizes], [sum(one.hits) for one in outcomes])
         for size, outcome, most, place in zip(sizes, outcomes, bests, curve, strict=True):
-            rows.append(asker.row(size, listed, outcome, rates, most, place))
-            each += asker.each(size, listed, outcome)
-    return Replays(rows, each, part.note)
+            rows.append(asker.row(size, prompts, outcome, rates, most, place))
+        found += outcomes
+    hits, refused = tuple(one.hits for one in found), tuple(one.refused for one in found)
+    return Replays(rows, part.note, prompts, hits, refused)
 
 
 def _listed(value: Any) -> tuple[Any, ...]:
@@ -113,7 +111,7 @@ def _as_asked(
 ) -> Iterator[Request]:
     for one in found:
         runs = None if rates is None else rates.parts(one.prompt_tokens, one.output_tokens)
-        yield one._replace(output=() if prompts_only else one.output, runs=runs)
+        yield Request(one.start, one.prompt, () if prompts_only else one.output, runs)
 
 
 class _Asker:
@@ -165,6 +163,10 @@ class _Asker:
 
     def _on(self, gpu: str, gpus: int, weights: Weights | int | None, reserve: int | None) -> Size:
         """What one copy of the model has on GPUs, as its start promises."""
+        from kvcalc.answers.fit.card import card
+        from kvcalc.answers.fit.placing import Placing
+        from kvcalc.answers.fit.question import question
+
         asked = question(
             self.model,
             on=card(gpu),
@@ -217,15 +219,14 @@ class _Asker:
     def row(
         self,
         size: Size,
-        listed: Sequence[Request],
+        prompts: Sequence[int],
         outcome: Replayed,
         rates: Service | None,
         best: int | None,
         place: Placed,
     ) -> ReplayRow:
         """Sum the outcome of one size."""
-        prompts = sum(one.prompt_tokens for one in listed)
-        hits = sum(outcome.hits)
+        tokens, hits = sum(prompts), sum(outcome.hits)
         return ReplayRow(
             model=self.model.name,
             engine=self.engine.name,
@@ -235,13 +236,13 @@ class _Asker:
             blocks=size.blocks,
             memory=size.memory,
             gpus=size.gpus,
-            requests=len(listed),
-            prompt_tokens=prompts,
+            requests=len(prompts),
+            prompt_tokens=tokens,
             hit_tokens=hits,
             added_hit_tokens=place.added,
             knee=place.knee,
             best_hit_tokens=best,
-            computed_tokens=prompts - hits - sum(listed[n].prompt_tokens for n in outcome.refused),
+            computed_tokens=tokens - hits - sum(prompts[place] for place in outcome.refused),
             evicted_blocks=sum(outcome.evicted),
             peak_blocks=outcome.peak,
             refused=len(outcome.refused),
@@ -250,20 +251,3 @@ class _Asker:
             groups=self.part.groups(self.model, size.settings),
             evicted_by_group=outcome.evicted,
         )
-
-    def each(
-        self, size: Size, listed: Sequence[Request], outcome: Replayed
-    ) -> Iterator[ReplayedRequest]:
-        """Each request's outcome."""
-        refused = set(outcome.refused)
-        for place, (one, hit) in enumerate(zip(listed, outcome.hits, strict=True)):
-            yield ReplayedRequest(
-                model=self.model.name,
-                engine=self.engine.name,
-                window=self.model.window,
-                blocks=size.blocks,
-                request=place + 1,
-                prompt_tokens=one.prompt_tokens,
-                hit_tokens=hit,
-                refused=place in refused,
-            )

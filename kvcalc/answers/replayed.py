@@ -1,6 +1,8 @@
 """What is answered of a replayed trace: a row for each size, and each of its requests."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kvcalc.errors import RequestError
@@ -71,14 +73,38 @@ class ReplayedRequest:
 
 @dataclass(frozen=True)
 class Replays:
-    """A trace's answers: a row for each window and size, and each request of each row.
+    """A trace's answers: a row for each window and size, and what came of each request in it.
 
-    `note` is a sentence of the engine that people need beside them.
+    `note` is a sentence of the engine that people need beside them. `prompts` has the tokens of
+    each request's prompt; of each row, `hits` has those that hit, and `refused` the requests that
+    never ran, by their places. `each` has the same as a record for each request of each row.
     """
 
     rows: Records[ReplayRow]
-    each: Records[ReplayedRequest]
-    note: str = ""
+    note: str
+    prompts: tuple[int, ...]
+    hits: tuple[tuple[int, ...], ...]
+    refused: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def each(self) -> Records[ReplayedRequest]:
+        """A record for each request of each row: of many sizes they are many."""
+        return Records(self._requests())
+
+    def _requests(self) -> Iterator[ReplayedRequest]:
+        for row, hits, places in zip(self.rows, self.hits, self.refused, strict=True):
+            refused = set(places)
+            for place, (prompt, hit) in enumerate(zip(self.prompts, hits, strict=True)):
+                yield ReplayedRequest(
+                    model=row.model,
+                    engine=row.engine,
+                    window=row.window,
+                    blocks=row.blocks,
+                    request=place + 1,
+                    prompt_tokens=prompt,
+                    hit_tokens=hit,
+                    refused=place in refused,
+                )
 
     def plot(self) -> "Chart":
         """Draw what each size hits, with its knee; and what the best policy could, where asked.

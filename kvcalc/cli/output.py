@@ -75,7 +75,7 @@ class OutputOptions(FileOptions):
         rows: "Sequence[DataclassInstance] | None" = None,
     ) -> None:
         """Write one answer: a JSON object; in CSV `rows`, or one row without nested fields."""
-        self._write(asdict(answer), [_flat(asdict(row)) for row in rows or [answer]], page)
+        self._write(lambda: asdict(answer), lambda: _all_flat(rows or [answer]), page)
 
     def write_rows(
         self,
@@ -85,14 +85,22 @@ class OutputOptions(FileOptions):
         whole: bool = False,
     ) -> None:
         """Write rows: a JSON array, with nested fields only if `whole`; CSV has none."""
-        flat = [_flat(asdict(row)) for row in rows]
-        self._write([asdict(row) for row in rows] if whole else flat, flat, page)
+        self._write(
+            lambda: [asdict(row) for row in rows] if whole else _all_flat(rows),
+            lambda: _all_flat(rows),
+            page,
+        )
 
-    def _write(self, answer: Any, rows: list[dict[str, Any]], page: "Callable[[], Page]") -> None:
+    def _write(
+        self,
+        answer: Callable[[], Any],
+        rows: Callable[[], list[dict[str, Any]]],
+        page: "Callable[[], Page]",
+    ) -> None:
         forms: dict[Format, Callable[[], str]] = {
             Format.TABLE: lambda: self._draw(page()),
-            Format.CSV: lambda: table.to_csv(rows),
-            Format.JSON: lambda: table.to_json(answer),
+            Format.CSV: lambda: table.to_csv(rows()),
+            Format.JSON: lambda: table.to_json(answer()),
             Format.MD: lambda: table.to_markdown(page()),
             Format.HTML: lambda: _html(page()),
         }
@@ -139,6 +147,10 @@ def _format(name: str) -> Format:
     if found is None:
         raise unknown("-f: the format", name, known, field="-f")
     return Format(found)
+
+
+def _all_flat(rows: "Sequence[DataclassInstance]") -> list[dict[str, Any]]:
+    return [_flat(asdict(row)) for row in rows]
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

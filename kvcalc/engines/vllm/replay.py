@@ -9,7 +9,12 @@ from kvcalc.engines.vllm.plan import Plan, PlannedGroup, plan
 from kvcalc.engines.vllm.prefix_cache.best import best_hits
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
 from kvcalc.engines.vllm.prefix_cache.manager import Manager
-from kvcalc.engines.vllm.prefix_cache.pace import Asked, as_they_come, one_after_another
+from kvcalc.engines.vllm.prefix_cache.pace import (
+    Asked,
+    Outcome,
+    as_they_come,
+    one_after_another,
+)
 from kvcalc.engines.vllm.prefix_cache.sizes import Order, Size
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
@@ -121,14 +126,22 @@ def run(
         UnsupportedError: as `rules_of`.
     """
     rules = rules_of(plan(model, settings))
-    asked = list(asked_of(rules, requests, Chains(rules.unit)))
-    timed = any(request.runs is not None for request in requests)
     usable = [_usable(size) for size in sizes]
+    found: dict[int, Replayed] = {}
     kind = rules.kinds[0]
-    together: dict[int, Replayed] = {}
+    timed = any(request.runs is not None for request in requests)
     if rules.alone and kind.window is None and not kind.drop and not timed:
-        together = _together(kind.block, asked, usable)
-    return [together.get(size) or _alone(rules, asked, size, timed) for size in usable]
+        found = _in_one_order(kind.block, _paths(rules, requests), usable)
+    if left := [size for size in dict.fromkeys(usable) if size not in found]:
+        managers = [Manager(rules, size) for size in left]
+        asked = _paths(rules, requests)
+        if timed:
+            listed = list(asked)
+            outcomes = [as_they_come(manager, listed) for manager in managers]
+        else:
+            outcomes = one_after_another(managers, asked)
+        found |= zip(left, map(_replayed, managers, outcomes), strict=True)
+    return [found[size] for size in usable]
 
 
 def _usable(size: int | None) -> int:
@@ -162,27 +175,31 @@ def best(
                 f"found {what}; the best of any policy is known of one full or latent group, one "
                 "request after another",
             )
-    asked = list(asked_of(rules, requests, Chains(rules.unit)))
+    asked = list(_paths(rules, requests))
     return [kind.block * blocks for blocks in best_hits(kind.block, asked, map(_usable, sizes))]
 
 
-def _together(block: int, asked: Sequence[Asked], usable: Sequence[int]) -> dict[int, Replayed]:
-    """Pools of all sizes that hold every request, at once."""
-    peak = max((-(-one.stored // block) for one in asked), default=0)
+def _in_one_order(block: int, asked: Iterable[Asked], usable: Iterable[int]) -> dict[int, Replayed]:
+    """Pools of all sizes that hold every request, in the one order of use that they share."""
     order = Order(block)
-    pools = [Size(size) for size in dict.fromkeys(usable) if size >= peak]
+    pools = [Size(size) for size in dict.fromkeys(usable)]
+    peak = 0
     for one in asked:
+        if (holds := -(-one.stored // block)) > peak:
+            peak = holds
+            pools = [pool for pool in pools if pool.usable >= peak]
         order.serve(one, pools)
     return {pool.usable: Replayed(tuple(pool.hits), (), (pool.evicted,), peak) for pool in pools}
 
 
-def _alone(rules: Rules, asked: Sequence[Asked], usable: int, timed: bool) -> Replayed:
-    """A pool of one size."""
-    manager = Manager(rules, usable)
-    outcome = (as_they_come if timed else one_after_another)(manager, asked)
+def _replayed(manager: Manager, outcome: Outcome) -> Replayed:
     return Replayed(
         tuple(outcome.hits), tuple(outcome.refused), tuple(manager.evicted), manager.peak
     )
+
+
+def _paths(rules: Rules, requests: Iterable[Request]) -> Iterator[Asked]:
+    return asked_of(rules, requests, Chains(rules.unit))
 
 
 def asked_of(rules: Rules, requests: Iterable[Request], chains: Chains) -> Iterator[Asked]:

@@ -6,7 +6,9 @@ Bailian), runs of token ids that count up, or token ids one by one.
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import sub
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,7 +95,7 @@ def _of_blocks(found: Mapping[str, Any], new: int) -> Request:
     prompt = _whole(found, "input_length", least=1)
     output = _whole(found, "output_length")
     ids = found["hash_ids"]
-    if not isinstance(ids, list) or not all(type(one) is int for one in ids):
+    if not isinstance(ids, list) or not {*map(type, ids)} <= {int}:
         raise _UnreadError(f"hash_ids: found {quote(ids)}, expected a list of whole numbers")
     if len(ids) not in (prompt // block, -(-prompt // block)):
         raise _UnreadError(
@@ -102,20 +104,29 @@ def _of_blocks(found: Mapping[str, Any], new: int) -> Request:
         )
     if ids and not 0 <= min(ids) <= max(ids) <= MAX_ID // block:
         raise _UnreadError(f"hash_ids: found an id outside 0 to {MAX_ID // block:,}")
-    runs = [(one * block, block) for one in ids]
+    runs = [(first * block, length * block) for first, length in _counting_up(ids)]
     rest = prompt - block * len(ids)
     if rest < 0:
-        runs[-1] = runs[-1][0], block + rest
+        runs[-1] = runs[-1][0], runs[-1][1] + rest
     elif rest:  # tokens after the last whole block, which nothing names
         runs.append(_unlike(new, rest))
     start = _start(found["timestamp"], "timestamp", form.unit or "s")
     answer = (_unlike(new + prompt, output),) if output else ()
-    return Request(start, tuple(merged(runs)), answer)
+    return Request(start, tuple(runs), answer)
 
 
-def _unlike(new: int, count: int) -> Run:
+def _counting_up(ids: Sequence[int]) -> Iterator[Run]:
+    """Runs of ids, each one more than the one before."""
+    at = 0
+    for first, alike in groupby(map(sub, ids, range(len(ids)))):
+        length = len(list(alike))
+        yield first + at, length
+        at += length
+
+
+def _unlike(new: int, length: int) -> Run:
     """Tokens that no file has: ids below 0, further down than those of what was read before."""
-    return -new - count, count
+    return -new - length, length
 
 
 def _of_runs(found: Mapping[str, Any], new: int) -> Request:

@@ -89,14 +89,20 @@ NUMBERED: dict[int, list[str]] = {}
 """Blocks of each group by their numbers, as digests spell them."""
 
 
+def outcome_of(manager: Manager, asks: Asks) -> Outcome:
+    if asks.timed:
+        return as_they_come(manager, asks.each)
+    (outcome,) = one_after_another([manager], asks.each)
+    return outcome
+
+
 class Followed:
     """A manager that requests were put through, and what it lost and still has, block by block."""
 
     def __init__(self, blocks: int, asks: Asks) -> None:
         self.rules, self.chains, self.lost = asks.rules, asks.chains, list[Run]()
         self.manager = Manager(self.rules, blocks - 1, self.lost.append)
-        pace = as_they_come if asks.timed else one_after_another
-        self.outcome: Outcome = pace(self.manager, asks.each)
+        self.outcome = outcome_of(self.manager, asks)
 
     def labels(self, group: int, chained: int, lo: int, hi: int) -> list[str]:
         """Blocks of a chain by the numbers that their last tokens have, deepest first."""
@@ -205,7 +211,7 @@ def several(asked: list[Request], sizes: Iterable[int]) -> None:
         order.serve(one, pools)
     for pool in pools:
         manager = Manager(rules, pool.usable)
-        assert pool.hits == one_after_another(manager, each).hits, pool.usable
+        assert pool.hits == one_after_another([manager], each)[0].hits, pool.usable
         assert [pool.evicted] == manager.evicted, pool.usable
 
 

@@ -42,20 +42,21 @@ def life_of(manager: Manager, asked: Asked, hit: int, pin: int) -> Life:
     return found
 
 
-def one_after_another(manager: Manager, requests: Iterable[Asked]) -> Outcome:
-    """Serve each request to its end before the next; one that cannot run is left out."""
-    outcome = Outcome([], [])
+def one_after_another(managers: Sequence[Manager], requests: Iterable[Asked]) -> list[Outcome]:
+    """Serve each request to its end before the next, in every pool; what cannot run is left out."""
+    outcomes = [Outcome([], []) for _ in managers]
     for number, asked in enumerate(requests):
-        lives = partial(life_of, manager, asked)
-        admitted = manager.admit(asked.prompt, asked.paths, lives, to_its_end=True)
-        if admitted is None:
-            outcome.refused.append(number)
-            outcome.hits.append(0)
-            continue
-        manager.run(admitted)
-        manager.end(admitted)
-        outcome.hits.append(admitted.hit)
-    return outcome
+        for manager, outcome in zip(managers, outcomes, strict=True):
+            lives = partial(life_of, manager, asked)
+            admitted = manager.admit(asked.prompt, asked.paths, lives, to_its_end=True)
+            if admitted is None:
+                outcome.refused.append(number)
+                outcome.hits.append(0)
+                continue
+            manager.run(admitted)
+            manager.end(admitted)
+            outcome.hits.append(admitted.hit)
+    return outcomes
 
 
 def as_they_come(manager: Manager, requests: Sequence[Asked]) -> Outcome:
