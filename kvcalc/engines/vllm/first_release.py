@@ -41,6 +41,11 @@ FIRST = Release(
             "scales of mxfp4 experts stay beside those that kernels read",
             "model_executor/layers/quantization/mxfp4.py",
         ),
+        "flashinfer_mxfp4_step": Change(
+            256,
+            "FlashInfer's kernels pad the width of mxfp4 experts to 256",
+            "model_executor/layers/quantization/mxfp4.py",
+        ),
         "large_blocks_are_whole": Change(
             False, "PyTorch cuts the segments that weights are loaded into", WORKER
         ),

@@ -353,6 +353,11 @@ CHANGES = (
                 "EXAONE-MoE's MTP layers have the types and windows that the file gives them",
                 EXAONE,
             ),
+            "flashinfer_mxfp4_step": Change(
+                128,
+                "FlashInfer's kernels pad the width of mxfp4 experts to 128, not 256",
+                "model_executor/layers/fused_moe/oracle/mxfp4.py",
+            ),
             "latent_step": Change(
                 128,
                 "beside states, blocks of latent attention are multiples of 128 tokens",

@@ -66,7 +66,8 @@ class Rules(NamedTuple):
     release reads, and the setting of each. GPUs of `small_batch_capabilities` take the smallest
     batch whatever their memory. The last are of the start's profile run: whether
     a model gets the V2 runner, how a runner samples and estimates graphs, what of PyTorch's
-    buffers stays or is charged, and what beside them.
+    buffers stays or is charged, and what beside them. `flashinfer_mxfp4_step` is what FlashInfer's
+    kernels pad the width of mxfp4 experts to.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -112,6 +113,7 @@ class Rules(NamedTuple):
     cublas_is_charged: bool
     large_blocks_are_whole: bool
     mxfp4_scales_stay: bool
+    flashinfer_mxfp4_step: int
     variables: Mapping[str, str]
 
 

@@ -292,6 +292,27 @@ def test_gpt_oss_keeps_scales_twice_before_0_33() -> None:
     assert kept.bytes == 24 * 32 * 3 * 2880 * 2880 // 32
     (freed,) = parts(model, VllmSettings(gpu="h100"), card)
     assert "scales of mxfp4" not in {part.name for part in freed}
+    (marlin,) = parts(model, VllmSettings(release="0.19.0", gpu="l40s"), card)
+    assert "scales of mxfp4" not in {part.name for part in marlin}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "padded", "batch"),
+    [("h100", None, 8_192), ("a100-80gb", 2_944, 2_048), ("rtx-pro-6000", 2_944, 8_192)],
+)
+def test_gpt_oss_has_a_workspace_on_marlins_kernels(
+    gpu: str, padded: int | None, batch: int
+) -> None:
+    """fused_moe/experts/marlin_moe.py: (tokens x 4 experts) x (max(N, K) + max(2N, K)) elements of
+    2 bytes, N of 2,944 and K of 3,072 as they are padded; Triton's package has its own."""
+    model = load(Path("tests/oracles/configs/openai--gpt-oss-20b.json"))
+    (found,) = parts(model, VllmSettings(gpu=gpu), Card(gpu, 79 * GIB, 79 * GIB))
+    part = next((part for part in found if part.name == "experts' workspace"), None)
+    assert (part is None) == (padded is None)
+    if part is not None and padded is not None:
+        taken = batch * 4 * (3_072 + 2 * padded) * 2
+        assert part.low <= taken <= part.high
+        assert part.bytes == pytest.approx(taken, rel=0.04)
 
 
 FP8 = Quantization(method="fp8", format="fp8_block", group_size=128)

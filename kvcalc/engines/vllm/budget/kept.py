@@ -11,9 +11,10 @@ COUNT_BYTES = MASK_BYTES = 4
 
 MASK_BITS = 32
 
-NO_WORKSPACE = frozenset({"gpt_oss"})
-"""Model types whose experts run on kernels without a workspace of vLLM's (mxfp4, in Triton's own
-package: a log of gpt-oss-20b on 0.19.0)."""
+NO_WORKSPACE = frozenset({("gpt_oss", "9")})
+"""Model types and generations whose experts run on kernels without a workspace of vLLM's (mxfp4,
+in Triton's own package: a log of gpt-oss-20b on 0.19.0). Marlin's, elsewhere, have Triton's
+(fused_moe/experts/marlin_moe.py), and FlashInfer's one of their own."""
 
 TRITON = frozenset({"7", "8", "9", "12"})
 """Generations of GPUs on which bfloat16 experts run on Triton's kernels by default
@@ -30,11 +31,11 @@ def moe_workspace(profile: Profile) -> MemoryPart:
     """
     source = "model_executor/layers/fused_moe/experts/triton_moe.py (workspace_shapes)"
     kept = profile.rules.moe_workspace_is_kept
-    if not kept or profile.model.model_type in NO_WORKSPACE:
+    generation = profile.capability.partition(".")[0]
+    if not kept or (profile.model.model_type, generation) in NO_WORKSPACE:
         return exact("experts' workspace", 0, source)
     size = activations.moe_workspace(profile)
-    triton = profile.capability.partition(".")[0] in TRITON
-    if triton and profile.model.quantization is None:
+    if generation in TRITON and profile.model.quantization is None:
         return exact("experts' workspace", size, source)
     most = size + int(size * QUANTISED_OVER)
     return MemoryPart("experts' workspace", size, 0, most, "estimate", source)
@@ -82,10 +83,12 @@ def scales_beside(profile: Profile) -> MemoryPart:
     """The scales of mxfp4 experts as the checkpoint has them, beside those that kernels read.
 
     0.11.0 and 0.19.0 print them of gpt-oss; 0.33.0 frees them (tests/oracles/vllm_weights.json).
+    Triton's kernels alone leave them: a log of Marlin's has none (vllm-project/vllm#23278).
     """
     mix, source = profile.sizes.experts, "logs of gpt-oss on 0.11.0 and 0.19.0"
     quantization = profile.model.quantization
-    there = quantization is not None and quantization.format == "mxfp4"
+    on_triton = profile.capability.startswith("9.")
+    there = on_triton and quantization is not None and quantization.format == "mxfp4"
     if mix is None or not there or not profile.rules.mxfp4_scales_stay:
         return exact("scales of mxfp4", 0, source)
     width = (3 if mix.gated else 2) * mix.moe_intermediate_size * profile.sizes.hidden_size

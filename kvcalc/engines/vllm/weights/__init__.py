@@ -11,7 +11,7 @@ from kvcalc.engines.shards import divided
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import kept
 from kvcalc.engines.vllm.weights.draft import draft_bytes
-from kvcalc.engines.vllm.weights.formats import UNKNOWN
+from kvcalc.engines.vllm.weights.formats import BLACKWELL, is_known
 from kvcalc.engines.vllm.weights.held import Held, Stage, held, stages_of
 from kvcalc.engines.vllm.weights.tensors import expert_formats
 from kvcalc.engines.weights import Loaded, Weigh
@@ -21,6 +21,7 @@ from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.stored import Stored
 
 APART = "the weights of its EAGLE draft, a model of its own, are not counted"
+READ = "how mxfp4 experts are laid out on Blackwell is read in vllm's source, not measured"
 
 
 def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -> Loaded | None:
@@ -33,7 +34,9 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
     """
     if model.tensors is None or model.sizes is None or stored:
         return None
-    if {(kind, settings.generation) for kind in expert_formats(model)} & UNKNOWN:
+    method = model.quantization.method if model.quantization else ""
+    formats = expert_formats(model)
+    if not all(is_known(kind, method, settings.generation) for kind in formats):
         return None
     drafts = settings.speculative_method
     if drafts == "mtp" and model.sizes.mtp_mlp is None:
@@ -47,7 +50,9 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
     ]
     if drafts == "mtp":
         stages[-1] = {**stages[-1], "draft": draft_bytes(model, settings)}
-    return Loaded(tuple(stages), APART if drafts.startswith("eagle") else "")
+    read = "mxfp4" in formats and (settings.generation or 0) >= BLACKWELL
+    said = (APART if drafts.startswith("eagle") else "", READ if read else "")
+    return Loaded(tuple(stages), "; ".join(filter(None, said)))
 
 
 def _stage(

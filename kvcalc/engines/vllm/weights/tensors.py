@@ -6,7 +6,7 @@ from math import prod
 from kvcalc.engines.shards import Ranks, on_rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights.elements import element_bytes
-from kvcalc.engines.vllm.weights.formats import HOPPER, expert_bias, quantised
+from kvcalc.engines.vllm.weights.formats import HOPPER, Kernels, expert_bias, quantised
 from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
@@ -39,14 +39,15 @@ def bytes_on_rank(
     all_ranks = settings.tensor_parallel_size * settings.data_parallel_size
     ranks = Ranks(over, all_ranks, settings.enable_expert_parallel)
     shape = on_rank(tensor, ranks, _kv_heads(layer))
+    generation = HOPPER if settings.generation is None else settings.generation
+    kernels = Kernels(generation, settings.rules.flashinfer_mxfp4_step)
     if kind is not None and model.quantization is not None:
-        own = quantised(tensor, kind, shape, model.quantization, sizes, settings.generation)
+        own = quantised(tensor, kind, shape, model.quantization, sizes, kernels)
         if tensor.role == "kv_b":
             own += 2 * prod(shape)  # W_UK and W_UV in bfloat16 (attention/mla_attention.py)
         return own
     if tensor.role in ("expert_up_bias", "expert_down_bias") and "mxfp4" in expert_formats(model):
-        generation = HOPPER if settings.generation is None else settings.generation
-        return expert_bias(tensor.role, shape, generation)
+        return expert_bias(tensor.role, shape, kernels)
     count = prod(shape)
     if sizes.values_are_keys and tensor.role == "k" and isinstance(layer, FullAttention):
         count *= 2  # a projection of values is made though the file has none (models/gemma4.py)
