@@ -1,4 +1,5 @@
-"""Generate presets/models.json, what `kvcalc models` lists, from the presets' files.
+"""Generate presets/models.json, what `kvcalc models` lists, and presets/tables.jsonl, what the
+presets' files say, so that their parser need not start.
 
 Run after a preset was added or changed: `python tests/generate_models.py`.
 """
@@ -8,13 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from zlib import crc32
 
 from kvcalc.answers.models import ModelRow
 from kvcalc.answers.show import ShownLayers, shown_layers
+from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.catalogue.models import names
 from kvcalc.readers import load
 
-OUTPUT = Path(__file__).parents[1] / "presets/models.json"
+PRESETS = Path(__file__).parents[1] / "presets"
 
 
 def by_kind(layers: tuple[ShownLayers, ...]) -> str:
@@ -39,9 +42,20 @@ def rows() -> Iterator[ModelRow]:
         )
 
 
-def generated() -> str:
-    return json.dumps([asdict(row) for row in rows()], indent=0) + "\n"
+def tables() -> Iterator[str]:
+    for name in names():
+        path = folder("models") / f"{name}.toml"
+        yield json.dumps([name, crc32(path.read_bytes()), read_table(path)]) + "\n"
+
+
+def generated() -> dict[Path, str]:
+    """What each file holds."""
+    return {
+        PRESETS / "models.json": json.dumps([asdict(row) for row in rows()], indent=0) + "\n",
+        PRESETS / "tables.jsonl": "".join(tables()),
+    }
 
 
 if __name__ == "__main__":
-    OUTPUT.write_text(generated())
+    for path, text in generated().items():
+        path.write_text(text)

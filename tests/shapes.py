@@ -5,7 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kvcalc.layers.attention import ChunkedAttention, FullAttention, SlidingAttention
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 

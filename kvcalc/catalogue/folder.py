@@ -1,7 +1,5 @@
 """Where the files of the catalogue stand, and how one is read."""
 
-import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,9 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises:
         SourceError: it cannot be read, is too large, or is not TOML.
     """
+    import re
+    import tomllib
+
     content = read_bytes(path, MAX_FILE_BYTES)
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.count(b".") <= MAX_DOTS:

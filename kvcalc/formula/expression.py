@@ -7,10 +7,10 @@ table from a node's kind to its text; if it lacks a kind it refuses, and never p
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from kvcalc.errors import RequestError
+from kvcalc.records import Record
 
 FOLD: dict[str, Callable[[int, int], int]] = {
     "floordiv": lambda a, b: a // b,
@@ -22,16 +22,15 @@ FOLD: dict[str, Callable[[int, int], int]] = {
 """What a kind of node makes of two ints (sums and products fold by rules of their own)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Expression:
+class Expression(Record):
     """A node: its kind and its two operands, or of the kind "variable" its name."""
 
     kind: str
     operands: tuple[Any, ...]
 
-    def __post_init__(self) -> None:
-        # Kept, as sums may be deeper than Python's calls go.
-        object.__setattr__(self, "_hash", hash((self.kind, self.operands)))
+    def __init__(self, kind: str, operands: tuple[Any, ...]) -> None:
+        # The hash is kept, as sums may be deeper than Python's calls go.
+        self.__dict__.update(kind=kind, operands=operands, _hash=hash((kind, operands)))
 
     @property
     def name(self) -> str:

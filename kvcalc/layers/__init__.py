@@ -9,10 +9,10 @@ from kvcalc.layers.layer import Layer
 KINDS = {
     "full_attention": "attention.FullAttention",
     "sliding_attention": "attention.SlidingAttention",
-    "chunked_attention": "attention.ChunkedAttention",
+    "chunked_attention": "chunked.ChunkedAttention",
     "latent_attention": "latent.LatentAttention",
     "compressed_attention": "latent.CompressedAttention",
-    "cross_attention": "attention.CrossAttention",
+    "cross_attention": "cross.CrossAttention",
     "mamba": "recurrent.Mamba",
     "mamba2": "recurrent.Mamba2",
     "gated_delta_net": "recurrent.GatedDeltaNet",

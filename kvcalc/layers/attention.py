@@ -1,4 +1,4 @@
-"""Attention layers that keep a key and a value per KV head, and for how long."""
+"""Attention layers that keep a key and a value per KV head, of all tokens or of a window."""
 
 from typing import ClassVar, Self
 
@@ -66,39 +66,9 @@ class SlidingAttention(Attention):
 
     def with_full_attention(self) -> Layer:
         """Let the layer keep the whole context."""
-        return _full(self)
+        return full(self)
 
 
-class ChunkedAttention(Attention):
-    """A layer that attends within chunks of `chunk` tokens (Llama 4)."""
-
-    kind: ClassVar[str] = "chunked_attention"
-    chunk: Size
-
-    @property
-    def attention_window(self) -> int:
-        """The layer's chunk, in tokens."""
-        return self.chunk
-
-    def with_full_attention(self) -> Layer:
-        """Let the layer keep the whole context."""
-        return _full(self)
-
-
-class CrossAttention(Attention):
-    """A decoder's layer that keeps the keys and values of the encoded source.
-
-    `source` is its length in tokens, if the model fixes one (Whisper: 1,500).
-    """
-
-    kind: ClassVar[str] = "cross_attention"
-    source: Size | None = None
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """The length of the source, in tokens; 0 if the model does not fix one."""
-        return (self.source or 0,)
-
-
-def _full(layer: Attention) -> FullAttention:
+def full(layer: Attention) -> FullAttention:
+    """Let a layer keep the whole context."""
     return FullAttention(**layer.model_dump(include=set(Attention.model_fields)))

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from kvcalc.catalogue.folder import folder, read_table
+from kvcalc.catalogue.folder import folder
+from kvcalc.catalogue.models import table as table_of
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers import known_layer
 from kvcalc.model import Model, repeated
@@ -40,7 +41,7 @@ def _of_catalogue(path: Path) -> Reading:
 
     It needs no checks, and pydantic's would take a tenth of a cold start.
     """
-    table = read_table(path)
+    table = table_of(path)
     layers = {letter: known_layer(fields) for letter, fields in table["layers"].items()}
     facts: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -4,8 +4,8 @@ import pytest
 
 import kvcalc
 from kvcalc.layers import KINDS, layer
-from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (

@@ -7,8 +7,8 @@ import kvcalc
 from kvcalc.engines import ENGINES, find
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers import KINDS
-from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import NoCache, SharedCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (

@@ -12,8 +12,8 @@ from kvcalc.engines.llama_cpp.devices import devices
 from kvcalc.engines.llama_cpp.loading import last_attention, load
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
-from kvcalc.layers.attention import CrossAttention
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import CarriedRow, Mlstm, ShortConvolution

@@ -9,7 +9,9 @@ import pytest
 import kvcalc
 from kvcalc.engines.transformers.types import TYPES, UNMEASURED
 from kvcalc.errors import UnsupportedError
-from kvcalc.layers.attention import ChunkedAttention, CrossAttention, SlidingAttention
+from kvcalc.layers.attention import SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention
 from kvcalc.layers.recurrent import NgramEmbedding
 from kvcalc.model import Model

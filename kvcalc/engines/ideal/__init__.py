@@ -16,7 +16,8 @@ from kvcalc.layers import KINDS
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import Attention, ChunkedAttention, SlidingAttention
+    from kvcalc.layers.attention import Attention, SlidingAttention
+    from kvcalc.layers.chunked import ChunkedAttention
     from kvcalc.layers.latent import CompressedAttention, LatentAttention
     from kvcalc.layers.layer import Layer
     from kvcalc.layers.recurrent import Recurrent

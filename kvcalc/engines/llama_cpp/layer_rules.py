@@ -17,7 +17,8 @@ from kvcalc.engines.llama_cpp.memories import CellRow, LayerCells
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import Attention, ChunkedAttention, FullAttention
+from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 

@@ -15,7 +15,7 @@ from kvcalc.engines.llama_cpp.architectures import (
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.formula.expression import Value
-from kvcalc.layers.attention import ChunkedAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model

@@ -13,7 +13,8 @@ from kvcalc.formula.expression import Value, minimum
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import Attention, ChunkedAttention, FullAttention, SlidingAttention
+    from kvcalc.layers.attention import Attention, FullAttention, SlidingAttention
+    from kvcalc.layers.chunked import ChunkedAttention
     from kvcalc.layers.latent import LatentAttention
     from kvcalc.layers.layer import Layer
     from kvcalc.layers.recurrent import Recurrent

@@ -2,7 +2,8 @@
 
 from kvcalc.engines.engine import names
 from kvcalc.errors import UnsupportedError, quote
-from kvcalc.layers.attention import Attention, ChunkedAttention, FullAttention
+from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 

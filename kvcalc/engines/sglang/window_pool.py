@@ -16,7 +16,7 @@ from kvcalc.engines.sglang.rules import Beside, an_interval_of_its_own
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, cdiv, maximum, minimum
-from kvcalc.layers.attention import ChunkedAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.model import Model
 
 

@@ -24,12 +24,9 @@ from kvcalc.layers.layer import Layer
 from kvcalc.units import plural
 
 if TYPE_CHECKING:
-    from kvcalc.layers.attention import (
-        ChunkedAttention,
-        CrossAttention,
-        FullAttention,
-        SlidingAttention,
-    )
+    from kvcalc.layers.attention import FullAttention, SlidingAttention
+    from kvcalc.layers.chunked import ChunkedAttention
+    from kvcalc.layers.cross import CrossAttention
     from kvcalc.layers.latent import LatentAttention
     from kvcalc.layers.recurrent import Recurrent
 

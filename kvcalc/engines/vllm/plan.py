@@ -26,7 +26,7 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, added, variable
-from kvcalc.layers.attention import ChunkedAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 

@@ -6,8 +6,9 @@ A file whose `architectures` names the class for both is read so; one without it
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kvcalc.layers.attention import Attention, CrossAttention
+from kvcalc.layers.attention import Attention
 from kvcalc.layers.composed import Combined
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.readers.huggingface.keys import Keys
 

@@ -4,14 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kvcalc.errors import SourceError, quote
-from kvcalc.layers.attention import (
-    Attention,
-    ChunkedAttention,
-    CrossAttention,
-    FullAttention,
-    SlidingAttention,
-)
+from kvcalc.layers.attention import Attention, FullAttention, SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.composed import Combined, NoCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (

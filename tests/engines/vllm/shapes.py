@@ -4,13 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kvcalc.engines.vllm.stages import stage_sizes
-from kvcalc.layers.attention import (
-    ChunkedAttention,
-    CrossAttention,
-    FullAttention,
-    SlidingAttention,
-)
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import (

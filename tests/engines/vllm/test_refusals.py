@@ -7,13 +7,10 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
-from kvcalc.layers.attention import (
-    ChunkedAttention,
-    CrossAttention,
-    FullAttention,
-    SlidingAttention,
-)
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.composed import NoCache
+from kvcalc.layers.cross import CrossAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import LightningAttention, Mamba2, Rwkv

@@ -7,7 +7,8 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.plan import plan, stage_members
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.layers.attention import ChunkedAttention, FullAttention, SlidingAttention
+from kvcalc.layers.attention import FullAttention, SlidingAttention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.model import Model
 from tests.engines.vllm.measured import more_model
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from kvcalc.dtypes import dtype
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.layers.attention import Attention, ChunkedAttention
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
