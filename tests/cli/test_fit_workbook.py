@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from tests.conftest import Cli
-from tests.outputs.workbook.office import recalculated
+from tests.outputs.workbook.office import Typed, recalculated
 
 GRID = ("llama-3.1-8b", "--gpu", "h100,gb10", "--gpus", "1", "-e", "vllm@0.31.0", "-c", "8K,32K")
 
@@ -25,17 +25,14 @@ def test_a_workbook_has_each_answer_and_what_it_costs(cli: Cli, tmp_path: Path) 
 
 def test_its_costs_follow_the_prices_and_are_empty_without(cli: Cli, tmp_path: Path) -> None:
     """LibreOffice calculates them anew, with the price typed over."""
-    written, paths = tmp_path / "plan.xlsx", []
+    written = tmp_path / "plan.xlsx"
     cli("fit", *GRID, "--spare", "1", "-o", str(written))
-    for price in (None, 4):
-        book = openpyxl.load_workbook(written)
-        book["Prices"]["B5"] = price
-        paths.append(tmp_path / f"price-{price}.xlsx")
-        book.save(paths[-1])
+    prices: list[dict[str, int | None]] = [{"Prices!B5": price} for price in (None, 4)]
+    (found,) = recalculated([Typed(written, ["Fit!"], prices)], tmp_path)
     names = [cell.value for cell in openpyxl.load_workbook(written)["Fit"][4]]
     without, priced = (
         {name: cells["Fit"].get((5, place)) for place, name in enumerate(names, 1)}
-        for cells in recalculated(paths, tmp_path)
+        for cells in found
     )
     costs = ("cost_hour", "cost_month", "cost_hour_per_sequence")
     assert [without[name] or None for name in costs] == [None, None, None]

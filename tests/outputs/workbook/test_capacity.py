@@ -17,7 +17,7 @@ from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from kvcalc.readers.weights import Weights, weights_of
-from tests.outputs.workbook.office import coordinate, place, recalculated, stacked
+from tests.outputs.workbook.office import Typed, coordinate, place, recalculated
 from tests.outputs.workbook.test_sheets import book_of
 
 OUTSIDE = "outside of gpu_memory_utilization"
@@ -82,14 +82,10 @@ def planned(
     path = folder / "plan.xlsx"
     readings = [(name, read(name)) for name in models]
     write_xlsx(path, *sheets(book_of(readings, dtypes=["bfloat16"], **asked)))
-    stacked(path, ("Plan", "Formulas"), plans, folder / "plans.xlsx")
-    (cells,) = recalculated([folder / "plans.xlsx"], folder)
+    (found,) = recalculated([Typed(path, ["Plan!"], plans)], folder)
     book = openpyxl.load_workbook(path)
     at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
-    return [
-        {name: cells[f"Plan{number}"].get(where) for name, where in at.items()}
-        for number in range(len(plans))
-    ]
+    return [{name: cells["Plan"].get(where) for name, where in at.items()} for cells in found]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from kvcalc.answers.fill import ADDED, Filled, filler, places
 from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook import fill_xlsx
-from tests.outputs.workbook.office import cached, changed, recalculated
+from tests.outputs.workbook.office import Typed, cached, recalculated
 
 HEADER = ["team", "model", "engine", "context", "sequences", "window", "price"]
 ROWS = [
@@ -84,24 +84,19 @@ def test_what_a_double_cannot_hold_is_a_text(tmp_path: Path) -> None:
     assert sheet[6][7] == str(131_072 * 1_000_000 * 1_000_000_000)
 
 
-def test_recalculated_it_gives_what_it_was_written_with(tmp_path: Path) -> None:
-    path = tmp_path / "filled.xlsx"
+def test_recalculated_it_gives_what_it_was_written_with_and_answers_another_context(
+    tmp_path: Path,
+) -> None:
+    """Of 256K typed over by 131,072 half is left."""
+    path, other = tmp_path / "filled.xlsx", tmp_path / "other.xlsx"
     written(path, HEADER, ROWS)
-    changed(openpyxl.load_workbook(path), {}, tmp_path / "again.xlsx")
-    before, after = cached(path)["Filled"], recalculated([tmp_path / "again.xlsx"], tmp_path)[0]
+    written(other, ["model", "context"], [["llama-3.1-8b", "256K"]])
+    typed: list[dict[str, Any]] = [{}, {"Filled!B2": 131_072}]
+    asked = [Typed(path, ["Filled!"]), Typed(other, ["Filled!"], typed)]
+    (after,), (same, half) = recalculated(asked, tmp_path)
+    before = cached(path)["Filled"]
     for row in (2, 4, 6):
         assert before[row, 8] == after["Filled"][row, 8]
-
-
-def test_another_context_is_answered_in_the_sheet(tmp_path: Path) -> None:
-    """Of 256K typed over by 131,072 half is left."""
-    path = tmp_path / "filled.xlsx"
-    written(path, ["model", "context"], [["llama-3.1-8b", "256K"]])
-    changed(openpyxl.load_workbook(path), {}, tmp_path / "same.xlsx")
-    book = openpyxl.load_workbook(path)
-    book["Filled"]["B2"] = 131_072
-    book.save(tmp_path / "half.xlsx")
-    same, half = recalculated([tmp_path / "same.xlsx", tmp_path / "half.xlsx"], tmp_path)
     assert same["Filled"][2, 3] == 262_144 * 131_072
     assert half["Filled"][2, 3] == 131_072 * 131_072
 

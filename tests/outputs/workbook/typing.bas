@@ -1,0 +1,122 @@
+' Types into workbooks as a person does, and tells what they then show.
+'
+' An order is a line of words between tabs. What is read is told as lines of a sheet, a row, a
+' column, "text" or "number", and a text or a number's millions and rest, as Str is good for 15
+' digits; then "end". "error" is told where a run stopped.
+
+Dim book As Object
+Dim told As Object
+Dim typed(100) As Object
+Dim before(100) As String
+Dim count As Integer
+
+Sub Run(orders As String, answers As String)
+  files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
+  asked = createUnoService("com.sun.star.io.TextInputStream")
+  asked.setInputStream(files.openFileRead(orders))
+  told = createUnoService("com.sun.star.io.TextOutputStream")
+  told.setOutputStream(files.openFileWrite(answers))
+  On Error GoTo Failed
+  Do While Not asked.isEOF()
+    Obey(Split(asked.readLine(), Chr(9)))
+  Loop
+  Tell(Array("done"))
+  GoTo Ended
+Failed:
+  Tell(Array("error", Error()))
+Ended:
+  told.closeOutput()
+  StarDesktop.terminate()
+End Sub
+
+Sub Obey(words)
+  Select Case words(0)
+    Case "open"
+      OpenBook(words(1))
+    Case "save"
+      book.storeToURL(words(1), Array(Given("FilterName", "Calc MS Excel 2007 XML")))
+      book.close(True)
+      OpenBook(words(1))
+    Case "number"
+      Place(words(1)).Value = CDbl(words(2))
+    Case "text"
+      Place(words(1)).String = words(2)
+    Case "nothing"
+      Place(words(1)).String = ""
+    Case "undo"
+      Do While count > 0
+        count = count - 1
+        typed(count).Formula = before(count)
+      Loop
+    Case "read"
+      ReadRange(words(1))
+    Case "end"
+      Tell(words)
+    Case "close"
+      book.close(True)
+  End Select
+End Sub
+
+Sub OpenBook(address)
+  book = StarDesktop.loadComponentFromURL(address, "_blank", 0, Array(Given("Hidden", True)))
+  book.calculateAll()
+  count = 0
+End Sub
+
+Function Given(name, value)
+  Dim one As New com.sun.star.beans.PropertyValue
+  one.Name = name
+  one.Value = value
+  Given = one
+End Function
+
+' The cells of a name of the workbook's own, or of a sheet, as Prices!B5 or all that it uses, as Prices!
+Function Range(name)
+  If InStr(name, "!") = 0 Then
+    Range = book.NamedRanges.getByName(name).getReferredCells()
+    Exit Function
+  End If
+  words = Split(name, "!")
+  sheet = book.Sheets.getByName(words(0))
+  If words(1) <> "" Then
+    Range = sheet.getCellRangeByName(words(1))
+  Else
+    cursor = sheet.createCursor()
+    cursor.gotoEndOfUsedArea(False)
+    last = cursor.RangeAddress
+    Range = sheet.getCellRangeByPosition(0, 0, last.EndColumn, last.EndRow)
+  End If
+End Function
+
+Function Place(name)
+  Place = Range(name).getCellByPosition(0, 0)
+  typed(count) = Place
+  before(count) = Place.Formula
+  count = count + 1
+End Function
+
+Sub ReadRange(name)
+  area = Range(name)
+  first = area.RangeAddress
+  rows = area.getDataArray()
+  For row = 0 To UBound(rows)
+    For column = 0 To UBound(rows(row))
+      found = rows(row)(column)
+      at = area.Spreadsheet.Name + Chr(9) + (first.StartRow + row) + Chr(9) + (first.StartColumn + column)
+      If VarType(found) = 5 Then
+        millions = Int(found / 1000000)
+        rest = found - millions * 1000000
+        Tell(Array(at, "number", Trim(Str(millions)), Trim(Str(rest))))
+      ElseIf VarType(found) <> 8 Then
+        wrong = area.getCellByPosition(column, row).String
+        Tell(Array(at, "text", wrong))
+      ElseIf found <> "" Then
+        Tell(Array(at, "text", Join(Split(found, Chr(10)), "\n")))
+      End If
+    Next
+  Next
+End Sub
+
+Sub Tell(words)
+  told.writeString(Join(words, Chr(9)) + Chr(10))
+End Sub
