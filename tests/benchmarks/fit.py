@@ -51,8 +51,8 @@ def grid(engine: str, number: int) -> tuple[int, float]:
 def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     models = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    seconds(FIT), seconds(SWEEP)
-    times = [(seconds(FIT), seconds(SWEEP)) for _ in range(runs)]
+    times = [(seconds(FIT), seconds(SWEEP)) for _ in range(1 + runs)]
+    times = times[1:] or times
     own, other = median(a for a, _ in times), median(b for _, b in times)
     times_of = f"fit {own * 1e3:.1f} ms, sweep {other * 1e3:.1f} ms"
     print(f"{times_of}: {own / other:.3f}, limit {MOST_OF_SWEEP}")

@@ -77,9 +77,12 @@ def seconds(command: list[str]) -> float:
 
 
 def pair(command: list[str], against: list[str], runs: int) -> tuple[float, float]:
-    """The medians of both, in seconds, after a first run that only fills the caches."""
-    seconds(command), seconds(against)
-    times = [(seconds(command), seconds(against)) for _ in range(runs)]
+    """The medians of both, in seconds, after a first run that only fills the caches.
+
+    Of no runs but the first, its own times.
+    """
+    times = [(seconds(command), seconds(against)) for _ in range(1 + runs)]
+    times = times[1:] or times
     return median(own for own, _ in times), median(other for _, other in times)
 
 

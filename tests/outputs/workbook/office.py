@@ -74,7 +74,9 @@ class Typed(NamedTuple):
             yield "save", self.saved_as.as_uri()
         for variant in self.variants:
             for name, value in variant.items():
-                kind = "nothing" if value is None else "text" if isinstance(value, str) else "number"
+                kind = (
+                    "nothing" if value is None else "text" if isinstance(value, str) else "number"
+                )
                 yield kind, name, str(value)
             for name in self.read:
                 yield "read", name
