@@ -55,12 +55,15 @@ def formulas(path: Path) -> Cells:
     }
 
 
+TYPES = {str: "text", type(None): "nothing"}
+
+
 class Typed(NamedTuple):
     """A workbook, and what is typed into it: each variant by itself, over what was there.
 
     A variant has values by the names of their cells, or as `Prices!B5`; None empties one. What is
-    then read are cells too, or all that a sheet uses, as `Prices!`. With `saved_as` LibreOffice first saves the workbook as
-    its own, and opens that.
+    then read are cells too, or all that a sheet uses, as `Prices!`. With `saved_as` LibreOffice
+    first saves the workbook as its own, and opens that.
     """
 
     path: Path
