@@ -73,7 +73,18 @@ LINES = [
 
 
 @pytest.mark.parametrize("lines", LINES)
-def test_a_shells_lines_run(lines: str, tmp_path: Path) -> None:
+def test_a_shells_lines_run(
+    cli: Cli, lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of kvcalc alone in this process, all others in a shell."""
+    commands = [shlex.split(line) for line in lines.splitlines()]
+    if all(words[0] == "kvcalc" and {*"&|;"}.isdisjoint(words) for words in commands):
+        monkeypatch.chdir(tmp_path)
+        for _, *arguments in commands:
+            outcome = cli(*arguments)
+            assert (outcome.code, outcome.err) == (0, "")
+        assert any(tmp_path.iterdir())
+        return
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", lines],

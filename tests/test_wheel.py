@@ -6,9 +6,13 @@ import sys
 import tarfile
 import venv
 import zipfile
+from collections.abc import Callable
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
+import hatchling.build
 import pytest
+from packaging.requirements import Requirement
 
 from kvcalc.catalogue.folder import folder
 from tests.conftest import Cli
@@ -23,19 +27,39 @@ TOP_LEVEL = {
 """What stands at the top of a checkout, besides dot-files."""
 
 
+BUILDS: dict[str, Callable[[str], str]] = {
+    "wheel": hatchling.build.build_wheel,
+    "sdist": hatchling.build.build_sdist,
+}
+"""What any build calls in the folder of a project (PEP 517)."""
+
+
 def build(kind: str, target: Path) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", target, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (built,) = target.iterdir()
-    return built
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return target / BUILDS[kind](str(target))
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def needed(one: Distribution) -> dict[str, Distribution]:
+    """All that a distribution says it needs, and what that needs."""
+    found: dict[str, Distribution] = {}
+    for required in map(Requirement, one.requires or ()):
+        if required.marker is None or required.marker.evaluate({"extra": ""}):
+            found[required.name] = distribution(required.name)
+            assert found[required.name].version in required.specifier
+            found |= needed(found[required.name])
+    return found
+
+
+def link(one: Distribution, folder: Path) -> None:
+    """Lay an installed distribution's packages and modules into another environment."""
+    for name in {path.parts[0] for path in one.files or ()} - {"..", "__pycache__"}:
+        (folder / name).symlink_to(Path(str(one.locate_file(name))))
 
 
 def test_the_sources_are_those_of_a_checkout(tmp_path: Path) -> None:
@@ -59,10 +83,15 @@ def test_the_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
 def test_an_installed_wheel_answers_as_the_checkout_does(
     wheel: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    venv.create(tmp_path / "venv")
+    """In an environment that has what the wheel says it needs, by links, and no more."""
+    venv.create(tmp_path / "venv", symlinks=True)
     programs = tmp_path / "venv" / "bin"
-    into = ["--python", str(programs / "python"), "install", "-q", "--no-compile", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", *into], check=True, capture_output=True)
+    into = ["--python", str(programs / "python"), "install", "-q", "--no-compile", "--no-deps"]
+    subprocess.run([sys.executable, "-m", "pip", *into, wheel], check=True, capture_output=True)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (own,) = distributions(path=[str(packages)])
+    for one in needed(own).values():
+        link(one, packages)
     empty = tmp_path / "empty"
     empty.mkdir()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -1,10 +1,13 @@
 """How a run may end: by a signal, a full disk or a kill; no file is torn, and nothing is left."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -83,19 +86,21 @@ def test_ctrl_c_in_the_first_moment_and_within_duckdb_is_silent(tmp_path: Path) 
         assert left(tmp_path) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_removed_by_the_next(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = started(tmp_path, SLOW, "formula", KEXAONE, "-o", "answer.txt")
     assert run.stdout is not None
     run.stdout.readline()
     (own,) = tmp_path.iterdir()
     assert own.stat().st_mode & 0o777 == 0o700
-    beside = started(tmp_path, "", "formula", KEXAONE, "-o", "beside.txt")
-    assert beside.communicate(timeout=120)[1].startswith("kvcalc: note: exact")
+    monkeypatch.chdir(tmp_path)
+    beside = cli("formula", KEXAONE, "-o", "beside.txt")
+    assert beside.err.startswith("kvcalc: note: exact")
     assert own.exists()  # its run lives
     assert ended(run, signal.SIGKILL)[0] == -signal.SIGKILL
     assert left(tmp_path) == sorted([own.name, "beside.txt"])
-    again = started(tmp_path, "", "formula", KEXAONE, "-o", "n" * 251 + ".txt")
-    again.communicate(timeout=120)
+    cli("formula", KEXAONE, "-o", "n" * 251 + ".txt")
     assert left(tmp_path) == ["beside.txt", "n" * 251 + ".txt"]
 
 
@@ -113,7 +118,9 @@ KILLED = {
 
 
 @pytest.mark.parametrize("step", KILLED)
-def test_a_kill_at_any_step_leaves_a_whole_file(tmp_path: Path, step: str) -> None:
+def test_a_kill_at_any_step_leaves_a_whole_file(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     target = tmp_path / "answer.txt"
     target.write_text("the old answer\n")
     asked = ("formula", KEXAONE, "-o", "answer.txt", "--force")
@@ -123,7 +130,8 @@ def test_a_kill_at_any_step_leaves_a_whole_file(tmp_path: Path, step: str) -> No
     ended(run, signal.SIGKILL)
     old = target.read_text() == "the old answer\n"
     assert old == (step != "in its place")
-    assert started(tmp_path, "", *asked).communicate(timeout=120)[1].startswith("kvcalc: note: ex")
+    monkeypatch.chdir(tmp_path)
+    assert cli(*asked).err.startswith("kvcalc: note: exact")
     assert target.read_text().endswith("sequences\n")
     assert left(tmp_path) == ["answer.txt"]
 
@@ -164,21 +172,29 @@ def test_a_write_that_fails_is_one_sentence_and_leaves_nothing(
     assert left(tmp_path) == ["plan.csv"]
 
 
-ROOM = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({0}, {0}))"
-"""No file may have more bytes."""
+@contextmanager
+def room(most: int) -> Iterator[None]:
+    """No file may have more bytes."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
 
 
 @pytest.mark.parametrize(
-    ("name", "room"), [*((name, 40) for name in WRITES), ("a set of CSV files", 4_000)]
+    ("name", "most"), [*((name, 40) for name in WRITES), ("a set of CSV files", 4_000)]
 )
 def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, name: str, room: int
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.csv").write_text("model,context\nllama-3.1-8b,8192\n")
-    run = started(tmp_path, ROOM.format(room), *WRITES[name])
-    out, err = run.communicate(timeout=240)
-    assert (run.returncode, out, err.count("\n")) == (2, "", 1)
-    assert "cannot be written (" in err
+    with room(most):
+        outcome = cli(*WRITES[name])
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "cannot be written (" in outcome.err
     assert left(tmp_path) == ["plan.csv"]
 
 
@@ -187,7 +203,10 @@ def test_a_disk_that_has_no_room_for_what_is_spilled_is_one_sentence(tmp_path: P
         "COPY (SELECT range * 7 % 100_003 AS timestamp, range % 50_000 AS input_length, "
         f"9 AS output_length FROM range(100_000)) TO '{tmp_path / 'long.csv'}'"
     )
-    small = f"import kvcalc.readers.traces.table as t; t.MEMORY = '25MB'\n{ROOM.format(50_000)}"
+    small = (
+        "import kvcalc.readers.traces.table as t, resource as r; t.MEMORY = '25MB'\n"
+        "r.setrlimit(r.RLIMIT_FSIZE, (50_000, 50_000))"
+    )
     asked = ("trace", KEXAONE, "long.csv", "--time-unit", "ms", *RATES)
     run = started(tmp_path, small, *asked, "--timeline", "out.csv")
     out, err = run.communicate(timeout=240)
