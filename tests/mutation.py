@@ -18,6 +18,8 @@ import importlib.util
 import inspect
 import os
 import random
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -47,7 +49,11 @@ OPERATORS = (
 )
 """Cosmic Ray's operators without those that make of an operator any other, however absurd."""
 
-MAX_SECONDS = 90
+MAX_CPU_SECONDS = 90
+MAX_SECONDS = 900
+"""A fault that makes a test loop shows in processor time, whatever else the machine does; one that
+makes it wait shows only in time that passes."""
+
 MAX_TESTS = 600
 """Tests that a fault is put through, for all tests reach some lines: those of its own area first,
 and of each function that is tested with many values one value after another."""
@@ -55,6 +61,8 @@ and of each function that is tested with many values one value after another."""
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 FOUND, MISSED, TOO_LONG = "found", "missed", "took too long"
+ENDED = {0: MISSED, -signal.SIGXCPU: TOO_LONG}
+"""What the end of a child says; any other is that a test failed."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +266,7 @@ def in_a_child(run: Callable[[], int]) -> str:
     """Run something in a child process, so that nothing of it stays."""
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         code = 1
@@ -268,7 +277,7 @@ def in_a_child(run: Callable[[], int]) -> str:
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return MISSED if status == 0 else FOUND
+            return ENDED.get(os.waitstatus_to_exitcode(status), FOUND)
         time.sleep(0.01)
     os.kill(child, 9)
     os.waitpid(child, 0)
