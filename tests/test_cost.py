@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines import ENGINES
 from tests.shapes import full, model, sliding
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -27,6 +28,25 @@ def test_the_window_is_the_models_own_unless_asked_otherwise(cost: kvcalc.Cost) 
 def test_a_window_varied_equals_a_model_built_with_it(cost: kvcalc.Cost) -> None:
     built = kvcalc.cost(KEXAONE.with_window(4096))
     assert cost(context=32_768, window=4096) == built(context=32_768)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES.keys() - {"tensorrt-llm"}))
+@pytest.mark.parametrize("window", [1, 2, 127, 4_096, 2**40])
+def test_a_window_is_taken_by_a_call_as_by_a_model_built_with_it(engine: str, window: int) -> None:
+    """transformers alone refuses one: a window of 1, of which its slice would keep all.
+
+    TensorRT-LLM is left out: it has no number for windows.
+    """
+    hybrid = model(full(), sliding())
+    cost = kvcalc.cost(hybrid, engine)
+    if (engine, window) == ("transformers", 1):
+        with pytest.raises(kvcalc.RequestError, match="window: found 1, expected at least 2"):
+            cost(8_192, window=window)
+        with pytest.raises(kvcalc.UnsupportedError, match="window: found 1, expected at least 2"):
+            kvcalc.cost(hybrid.with_window(window), engine)
+    else:
+        built = kvcalc.cost(hybrid.with_window(window), engine)
+        assert cost(8_192, window=window) == built(8_192)
 
 
 def test_sequences_multiply(cost: kvcalc.Cost) -> None:

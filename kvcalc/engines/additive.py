@@ -7,6 +7,7 @@ from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, added
+from kvcalc.formula.limits import Limit
 from kvcalc.layers.layer import Layer
 from kvcalc.model import MAX_GROUPS, Model
 
@@ -51,8 +52,11 @@ def additive_cost(
     kv_cache_dtype: str,
     kinds: Mapping[str, RowRule],
     why: str = "",
+    limits: tuple[Limit, ...] = (),
 ) -> Cost:
     """Sum what the layers keep, each kind by its own rule, kinds in the order of their table.
+
+    The engine does not run past the `limits`.
 
     Raises:
         UnsupportedError: the engine has no such kind of layer.
@@ -73,9 +77,9 @@ def additive_cost(
         engine=engine,
         kv_cache_dtype=kv_cache_dtype,
         settings=settings.changed(),
-        formula=formula(model, request * SEQUENCES),
-        per_gpu=formula(model, gathered(terms) * SEQUENCES),
-        split=Split(formula(model, request)),
+        formula=formula(model, request * SEQUENCES, limits=limits),
+        per_gpu=formula(model, gathered(terms) * SEQUENCES, limits=limits),
+        split=Split(formula(model, request, limits=limits)),
         groups=tuple(groups),
         why=why,
     )

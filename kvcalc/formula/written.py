@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from kvcalc.errors import RequestError, quote
+from kvcalc.formula.expression import Expression, substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages.language import NAMED, Written
 from kvcalc.formula.limits import limited
@@ -56,8 +57,11 @@ def written(
     values = {name: value for name, value in formula.variables.items() if name not in cells}
     expression = limited(formula.expression, formula.limits, values)
     found: Written = import_module(TARGETS[chosen]).written(expression, cells, dialect)
-    if not formula.limits:
+    open_limits = [
+        str(limit)
+        for limit in formula.limits
+        if isinstance(substituted(limit.value, values), Expression)
+    ]
+    if not open_limits:
         return found
-    return Written(
-        found.text, f"{found.exact}; no value unless {' and '.join(map(str, formula.limits))}"
-    )
+    return Written(found.text, f"{found.exact}; no value unless {' and '.join(open_limits)}")

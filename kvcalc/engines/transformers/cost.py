@@ -1,12 +1,13 @@
 """What a cache of transformers holds: the sum of its layers' tensors."""
 
-from kvcalc.costs import Cost
+from kvcalc.costs import WINDOW, Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.transformers.layer_rules import POOLED_INDEX, Cache
 from kvcalc.engines.transformers.settings import TransformersSettings
 from kvcalc.engines.transformers.types import TYPES, UNMEASURED
 from kvcalc.errors import UnsupportedError, quote
+from kvcalc.formula.limits import Limit
 from kvcalc.model import Model
 
 ONE_WINDOW = {"exaone_moe"}
@@ -19,6 +20,9 @@ WHY = {
     "static": "all tokens of max_cache_len are there from the start, of a sliding layer its window",
 }
 """What makes each cache differ from the least that attention needs."""
+
+LEAST_WINDOW = "at least 2 on transformers"
+"""Of a window of 1 a dynamic cache would keep the last 0 tokens, by a slice that takes them all."""
 
 NOT_STATIC = frozenset({"compressed_attention", "ngram_embedding"})
 """Kinds of layers without a static class (cache_utils.py, STATIC_LAYER_TYPE_MAPPING)."""
@@ -39,7 +43,7 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
             what="ngram_embedding layers",
         )
     if 1 in model.sliding_windows:
-        raise UnsupportedError.of("window", "found 1, expected at least 2 on transformers")
+        raise UnsupportedError.of("window", f"found 1, expected {LEAST_WINDOW}")
     static = settings.cache_implementation == "static"
     if static:
         _require_static(model)
@@ -51,6 +55,7 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         element.name,
         Cache(model, element, settings.after_prompt, static).kinds(),
         why=WHY[settings.cache_implementation],
+        limits=() if model.window is None else (Limit("window", 2 - WINDOW, 0, LEAST_WINDOW),),
     )
 
 
