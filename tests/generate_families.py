@@ -43,7 +43,7 @@ READ = (
     "is_encoder_decoder", "embedding_dim", "qk_nope_head_dim", "cca_time0", "cca_time1",
     "n_recurrent_loops", "n_input_layers", "n_recurrent_layers", "loop_num_passes",
     "loop_layer_index_start", "loop_layer_index_end", "num_nextn_predict_layers",
-    "number_of_conv_states", "index_kpool", "ple_conv_kernel_size", "ngram_size",
+    "n_positions", "number_of_conv_states", "index_kpool", "ple_conv_kernel_size", "ngram_size",
 )
 
 WEIGHTS = (
@@ -63,6 +63,7 @@ WEIGHTS = (
     "add_swa_attention_sink_bias", "add_full_attention_sink_bias", "hidden_size_per_layer_input",
     "use_double_wide_mlp", "sparse_attention_config", "moe_layer_start_index",
     "moe_layer_end_index", "moe_layer_interval", "use_gated_mlp", "use_post_norm", "bias",
+    "expert_layer_period", "expert_layer_offset", "prefix_dense_intermediate_size",
 )
 # fmt: on
 

@@ -82,13 +82,15 @@ SHARDS: Mapping[Role, Callable[[Tensor, Ranks, int], Shape]] = {
     **dict.fromkeys(("embedding", "lm_head"), _vocabulary),
     **dict.fromkeys(("q", "q_bias", "q_norm", "sinks", "head_gate", "q_b", "kv_b"), _rows),
     **dict.fromkeys(("k", "v", "k_bias", "v_bias", "k_norm"), _kv_heads),
-    **dict.fromkeys(("o", "down", "shared_down", "recurrent_out", "o_b", "vision_row"), _columns),
+    **dict.fromkeys(
+        ("o", "down", "shared_down", "recurrent_out", "o_b", "vision_row", "ssm_steps"), _columns
+    ),
     **dict.fromkeys(("gate", "up", "up_bias", "shared_gate", "shared_up", "o_a"), _rows),
     **dict.fromkeys(("expert_gate_up", "expert_up", "expert_up_bias"), _experts(0)),
     "expert_down": _experts(1),
     "expert_down_bias": _experts(None),
     **dict.fromkeys(("delta_qkv", "delta_z", "delta_b", "delta_a", "gate_b"), _rows),
-    **dict.fromkeys(("ssm_in", "ssm_norm", "conv", "conv_bias"), _rows),
+    **dict.fromkeys(("ssm_in", "ssm_in_bias", "ssm_step", "ssm_norm", "conv", "conv_bias"), _rows),
     **dict.fromkeys(("decay", "skip", "step_bias"), _rows),
     **dict.fromkeys(("vision_column", "vision_column_bias"), _rows),
     **dict.fromkeys(("norm", "head_norm", "latent_norm", "index_norm", "delta_norm"), _whole),
@@ -97,7 +99,7 @@ SHARDS: Mapping[Role, Callable[[Tensor, Ranks, int], Shape]] = {
     **dict.fromkeys(("index_compressor", "index_ape", "compressor", "compressor_ape"), _whole),
     **dict.fromkeys(("router", "router_bias", "router_correction", "router_scale"), _whole),
     **dict.fromkeys(("router_table", "shared_expert_gate", "latent_down", "latent_up"), _whole),
-    "hyper_connection": _whole,
+    **dict.fromkeys(("hyper_connection", "positions", "recurrent_out_bias"), _whole),
     "mtp_projection": _rows,
     **dict.fromkeys(("vision_row_bias", "vision_whole"), _whole),
 }

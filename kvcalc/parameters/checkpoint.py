@@ -20,6 +20,7 @@ MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "chunked_attention": attention.heads,
     "latent_attention": attention.latent,
     "gated_delta_net": recurrent.gated_delta_net,
+    "mamba": recurrent.mamba,
     "mamba2": recurrent.mamba2,
     "kimi_delta_attention": recurrent.kimi_delta,
     "lightning_attention": recurrent.lightning,
@@ -78,6 +79,7 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
     return (
         *(() if tower is None else tower_tensors(tower, hidden)),
         Tensor("embedding", "embedding", (vocabulary, hidden)),
+        *_after_the_embedding(sizes),
         *inner,
         *_ends(sizes),
     )
@@ -143,6 +145,13 @@ def _hyper_connections(streams: int, hidden: int) -> Iterator[Part]:
     yield Part("hyper_connection", "hyper_connections", (mixes, streams * hidden), 2)
     yield Part("hyper_connection", "hyper_connections", (mixes,), 2)
     yield Part("hyper_connection", "hyper_connections", (3,), 2)
+
+
+def _after_the_embedding(sizes: Sizes) -> Iterator[Tensor]:
+    if sizes.positions is not None:
+        yield Tensor("positions", "embedding", (sizes.positions, sizes.hidden_size))
+    if sizes.embedding_norm:
+        yield Tensor("norm", "embedding", (sizes.hidden_size,), copies=1 + sizes.norm_bias)
 
 
 def _ends(sizes: Sizes) -> Iterator[Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kvcalc.errors import UnsupportedError
 from kvcalc.parameters.parts import Part
 from kvcalc.parameters.sizes import Sizes
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
         GatedDeltaNet,
         KimiDeltaAttention,
         LightningAttention,
+        Mamba,
         Mamba2,
         ShortConvolution,
     )
@@ -31,10 +33,43 @@ def gated_delta_net(layer: "GatedDeltaNet", sizes: Sizes) -> Iterator[Part]:
     yield Part("recurrent_out", "recurrent", (hidden, width))
 
 
+def mamba(layer: "Mamba", sizes: Sizes) -> Iterator[Part]:
+    """A Mamba 1 layer: each channel's steps by way of a low rank, beside B and C.
+
+    Raises:
+        UnsupportedError: the rank is missing.
+    """
+    hidden, inner, rank = sizes.hidden_size, layer.inner, sizes.step_rank
+    if rank is None:
+        raise UnsupportedError.of("step_rank", "missing beside a Mamba layer")
+    yield Part("ssm_in", "recurrent", (2 * inner, hidden))
+    yield Part("conv", "recurrent", (inner, 1, layer.kernel))
+    if sizes.conv_bias:
+        yield Part("conv_bias", "recurrent", (inner,))
+    yield Part("ssm_steps", "recurrent", (rank + 2 * layer.state, inner))
+    yield Part("ssm_step", "recurrent", (inner, rank))
+    yield Part("step_bias", "recurrent", (inner,))
+    yield Part("decay", "recurrent", (inner, layer.state))
+    yield Part("skip", "recurrent", (inner,))
+    if sizes.state_norms:
+        yield Part("norm", "norm", (rank,))
+        yield Part("norm", "norm", (layer.state,), 2)
+    yield from _out(sizes, inner, 2 * inner)
+
+
+def _out(sizes: Sizes, width: int, projected: int) -> Iterator[Part]:
+    """The way back from a state, and the biases of both projections."""
+    yield Part("recurrent_out", "recurrent", (sizes.hidden_size, width))
+    if sizes.ssm_bias:
+        yield Part("ssm_in_bias", "recurrent", (projected,))
+        yield Part("recurrent_out_bias", "recurrent", (sizes.hidden_size,))
+
+
 def mamba2(layer: "Mamba2", sizes: Sizes) -> Iterator[Part]:
     """A Mamba 2 layer: gate, channels and steps in one projection."""
     hidden, width = sizes.hidden_size, layer.heads * layer.head_dim
-    yield Part("ssm_in", "recurrent", (width + layer.channels + layer.heads, hidden))
+    projected = width + layer.channels + layer.heads
+    yield Part("ssm_in", "recurrent", (projected, hidden))
     yield Part("conv", "recurrent", (layer.channels, 1, layer.kernel))
     if sizes.conv_bias:
         yield Part("conv_bias", "recurrent", (layer.channels,))
@@ -43,7 +78,7 @@ def mamba2(layer: "Mamba2", sizes: Sizes) -> Iterator[Part]:
     yield Part("step_bias", "recurrent", (layer.heads,))
     if sizes.ssm_norm:
         yield Part("ssm_norm", "norm", (width,))
-    yield Part("recurrent_out", "recurrent", (hidden, width))
+    yield from _out(sizes, width, projected)
 
 
 def kimi_delta(layer: "KimiDeltaAttention", sizes: Sizes) -> Iterator[Part]:

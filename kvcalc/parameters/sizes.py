@@ -58,6 +58,9 @@ class Sizes(Frozen):
     attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
     `activation_scalars` counts those that a dense MLP's activation learns (xIELU).
     `mtp_mlp` is the MLP of a layer that drafts tokens (MTP); None where such layers are not known.
+    `positions` are the rows of a table of learned positions, and an `embedding_norm` follows the
+    embedding. `step_rank` is the rank by which a state's steps are told, `state_norms` normalise
+    them, and `ssm_bias` is of the projections around the state.
     `ropes` are the tables of rotary positions, each distinct one: how many positions, and how many
     elements of a head turn.
     """
@@ -84,6 +87,11 @@ class Sizes(Frozen):
     index_n_heads: Size | None = None
     index_topk: Size | None = None
     ropes: tuple[tuple[Size, Size], ...] = ()
+    positions: Size | None = None
+    embedding_norm: bool = False
+    step_rank: Size | None = None
+    state_norms: bool = False
+    ssm_bias: bool = False
     conv_bias: bool = False
     ssm_norm: bool = True
     o_groups: Size | None = None

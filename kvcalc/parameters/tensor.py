@@ -29,6 +29,7 @@ in none.
 
 Role = Literal[
     "embedding",
+    "positions",
     "lm_head",
     "norm",
     "q",
@@ -89,6 +90,9 @@ Role = Literal[
     "gate_a",
     "gate_b",
     "ssm_in",
+    "ssm_in_bias",
+    "ssm_steps",
+    "ssm_step",
     "ssm_norm",
     "conv",
     "conv_bias",
@@ -96,6 +100,7 @@ Role = Literal[
     "skip",
     "step_bias",
     "recurrent_out",
+    "recurrent_out_bias",
     "hyper_connection",
     "vision_column",
     "vision_column_bias",

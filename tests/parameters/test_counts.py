@@ -10,9 +10,10 @@ import pytest
 
 import kvcalc
 from kvcalc.catalogue import models
-from kvcalc.errors import UnsupportedError
+from kvcalc.errors import SourceError, UnsupportedError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.composed import SharedCache
+from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
 from kvcalc.parameters.checkpoint import tensors_of
 from kvcalc.parameters.sizes import Sizes
@@ -109,6 +110,39 @@ def test_biases_are_those_of_the_projections_that_have_one(biased: Any, more: in
     plain = tensors_of([layer], Sizes(hidden_size=64, vocab_size=100))
     given = tensors_of([layer], Sizes(hidden_size=64, vocab_size=100, attention_bias=biased))
     assert sum(t.elements for t in given) - sum(t.elements for t in plain) == more
+
+
+def test_a_mamba_layer_is_not_counted_without_the_rank_of_its_steps() -> None:
+    layer, sizes = Mamba(kernel=4, inner=128, state=16), Sizes(hidden_size=64, vocab_size=9)
+    with pytest.raises(UnsupportedError, match="step_rank: missing beside a Mamba layer"):
+        tensors_of([layer], sizes)
+    whole = tensors_of([layer], sizes.model_copy(update={"step_rank": 4}))
+    steps = {one.role: one.shape for one in whole if one.role in ("ssm_steps", "ssm_step")}
+    assert steps == {"ssm_steps": (4 + 2 * 16, 128), "ssm_step": (128, 4)}
+
+
+def test_experts_without_how_many_a_token_takes_are_not_counted() -> None:
+    config = {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": None}
+    assert reading_of(config, "a model", "a test").model.counted is None
+
+
+def test_opt_is_counted_where_its_rows_are_as_wide_as_its_layers() -> None:
+    narrow = {"model_type": "opt", "hidden_size": 1024, "word_embed_proj_dim": 512}
+    assert reading_of(narrow, "a model", "a test").model.counted is None
+    late = {"model_type": "opt", "do_layer_norm_before": False}
+    assert reading_of(late, "a model", "a test").model.counted is None
+
+
+def test_a_size_may_stand_once_a_layer_if_it_is_always_the_same() -> None:
+    plain = {"model_type": "hunyuan_v1_moe", "num_experts": 4, "moe_topk": 2, "head_dim": 128}
+    each_layer = {**plain, "num_hidden_layers": 2, "moe_topk": [2, 2]}
+    counted = [
+        reading_of(config, "a model", "a test").model.counted
+        for config in ({**plain, "num_hidden_layers": 2}, each_layer)
+    ]
+    assert counted[0] == counted[1] is not None
+    with pytest.raises(SourceError, match="num_experts_per_tok: found"):
+        reading_of({**each_layer, "moe_topk": [2, 4]}, "a model", "a test")
 
 
 def test_a_kind_of_layer_without_a_rule_is_named_and_its_model_is_not_counted() -> None:

@@ -47,7 +47,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Usual quantisations that a published shape was built with."""
 
-READ = names("down_bias gate_a gate_b head_gate k_norm latent_down latent_up q_norm up_bias")
+READ = names(
+    "down_bias gate_a gate_b head_gate k_norm latent_down latent_up positions q_norm "
+    "recurrent_out_bias ssm_in_bias ssm_step ssm_steps up_bias"
+)
 """Roles of no measured model: their parts are read in vLLM's files."""
 
 GPUS = {"8.0": "a100-80gb", "9.0": "h200", "10.0": "b200"}
@@ -204,6 +207,33 @@ def test_a_group_of_scales_that_ranks_would_cut_is_refused() -> None:
         weigh(qwen, VllmSettings(tensor_parallel_size=4))
     whole = weigh(qwen, VllmSettings(tensor_parallel_size=4, enable_expert_parallel=True))
     assert whole is not None
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    [
+        "bloom",
+        "falcon",
+        "falcon_mamba",
+        "gpt2",
+        "gptj",
+        "jamba",
+        "mamba",
+        "mamba2",
+        "minicpm3",
+        "opt",
+    ],
+)
+def test_a_stage_may_have_both_ends(model_type: str) -> None:
+    """Where models/<model_type>.py makes them, positions and norms too, without a look at it."""
+    whole = reading_of({"model_type": model_type}, "a model", "a test").model
+    loaded = weigh(whole, VllmSettings(pipeline_parallel_size=2, tensor_parallel_size=1))
+    assert loaded is not None
+    first, last = loaded.stages
+    embedding = next(one for one in whole.tensors or () if one.role == "embedding")
+    rows = -(-embedding.shape[0] // 64) * 64
+    assert first["embedding"] == last["embedding"] >= 2 * rows * embedding.shape[1]
+    assert first.get("lm_head") == last.get("lm_head")
 
 
 def test_a_model_without_a_rule_is_not_weighed() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from kvcalc.engines.engine import names
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.engines.vllm.weights.tensors import bytes_on_rank
@@ -14,8 +15,10 @@ from kvcalc.parameters.quantization import Format
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Tensor
 
-ENDS_EVERYWHERE = frozenset({"gpt_oss"})
-"""Model types whose embedding, head and last norm each stage holds (models/gpt_oss.py)."""
+ENDS_EVERYWHERE = names(
+    "bloom falcon falcon_mamba gpt2 gpt_oss gptj jamba mamba mamba2 minicpm3 opt"
+)
+"""Model types whose embedding, head and last norm each stage holds (models/<type>.py)."""
 
 
 class Stage(NamedTuple):
@@ -86,7 +89,8 @@ def _stored(
         return stored
     here = stage.first if tensor.component == "vision" else stage.last
     if tensor.component == "embedding":
-        here = stage.first or (sizes.tie_word_embeddings and stage.last)
+        again = tensor.role == "embedding" and sizes.tie_word_embeddings and stage.last
+        here = stage.first or again
     if tensor.component != "vision" and model.model_type in ENDS_EVERYWHERE:
         here = True
     return {model.format_of(tensor, None): tensor.copies} if here else {}

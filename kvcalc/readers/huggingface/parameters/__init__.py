@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from kvcalc.errors import SourceError, quote
+from kvcalc.errors import SourceError
 from kvcalc.parameters.sizes import Experts, Sizes
 from kvcalc.readers.huggingface.families import language_type, tied_by_default
 from kvcalc.readers.huggingface.keys import Keys
 from kvcalc.readers.huggingface.parameters.ropes import ropes_of
 from kvcalc.readers.huggingface.parameters.traits import TRAITS, Mix, Traits
 from kvcalc.readers.huggingface.parameters.vision import VISION, tower_of
+from kvcalc.readers.huggingface.parameters.worked import OTHERWISE, WORKED
 
 COUNTS: Mapping[str, tuple[str, ...]] = {
     "num_experts": ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
@@ -51,28 +52,30 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
     outer = file.get("model_type") or own
     if not isinstance(own, str) or not isinstance(outer, str):
         return None
-    traits, vision = TRAITS.get(language_type(own)), VISION.get(outer)
-    alone = outer == language_type(own) and not file.get("vision_config")
+    language = language_type(own)
+    traits, vision = TRAITS.get(language), VISION.get(outer)
+    alone = outer == language and not file.get("vision_config")
     counted = (alone or vision) and not any(file.get(key) for key in BESIDE)
     known = keys.has("hidden_size", "vocab_size")
-    if traits is None or not known or not counted or any(map(keys.get, traits.unless)):
+    if traits is None or not known or not counted or not _holds(keys, language, traits):
         return None
     tower = tower_of(file, vision) if vision else None
     if vision and tower is None:
         return None
     keys = Keys(keys.table, keys.names, keys.defaults)  # what `show` says was read stays as it was
     dense = _dense_layers(keys, traits.mix, types)
-    mix = _experts(keys, traits.mix, types) if traits.mix else None
+    mixed = traits.mix if dense is None or len(dense) < len(types) else None
+    mix = _experts(keys, mixed, types) if mixed else None
     optional: dict[str, Any] = {name: keys.count(name) or None for name in SIZES}
+    optional["intermediate_size"] = _dense_width(keys, traits.dense, mix, dense)
+    if keys.has("kv_lora_rank") and "v_head_dim" not in WORKED.get(language, {}):
+        optional["v_head_dim"] = keys.size("v_head_dim")
+    optional |= {field: rule(keys) for field, rule in WORKED.get(language, {}).items()}
     return Sizes(
         hidden_size=keys.size("hidden_size"),
         vocab_size=keys.size("vocab_size"),
         tie_word_embeddings=_tied(file, keys),
-        intermediate_size=(
-            WIDTHS[own](keys) if own in WIDTHS else _dense_width(keys, traits.dense, mix, dense)
-        ),
         dense_layers=dense if mix or ALONE & set(types) else None,
-        v_head_dim=keys.size("v_head_dim") if keys.has("kv_lora_rank") else None,
         experts=mix,
         ropes=ropes_of(keys),
         mtp_mlp=traits.mtp,
@@ -80,6 +83,14 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
         **optional,
         **_traits(keys, traits),
     )
+
+
+def _holds(keys: Keys, language: str, traits: Traits) -> bool:
+    """Whether the rule does: no key says otherwise, and of experts it is known how many work."""
+    otherwise = language in OTHERWISE and OTHERWISE[language](keys)
+    mixed = traits.mix is not None and bool(_first(keys, "num_experts"))
+    taken = bool(_first(keys, "num_experts_per_tok"))
+    return not (otherwise or any(map(keys.get, traits.unless))) and (taken or not mixed)
 
 
 UNTIED = frozenset({"mistral3"})
@@ -111,30 +122,6 @@ def _dense_width(
     return None if nowhere or not keys.has(key) else keys.size(key)
 
 
-def _adjusted(keys: Keys) -> int:
-    """Two thirds of what the file says, to a multiple, unless it says that it is as it is (LFM2).
-
-    models/lfm2/modeling_lfm2.py (Lfm2MLP).
-
-    Raises:
-        SourceError: a key is something else.
-    """
-    width = keys.size("block_ff_dim" if keys.get("block_ff_dim") else "intermediate_size")
-    if not keys.get("block_auto_adjust_ff_dim", True):
-        return width
-    factor = keys.get("block_ffn_dim_multiplier", 1.0)
-    multiple = keys.size("block_multiple_of") if keys.has("block_multiple_of") else 256
-    if not isinstance(factor, int | float) or not 0 < factor <= MOST_TIMES:
-        raise SourceError(f"block_ffn_dim_multiplier: found {quote(factor)}, expected a number")
-    return -(-int(factor * (2 * width // 3)) // multiple) * multiple
-
-
-MOST_TIMES = 1_000
-
-WIDTHS: Mapping[str, Callable[[Keys], int]] = {"lfm2": _adjusted}
-"""The width of a dense MLP where the class works it out, by model type."""
-
-
 def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
     """The mixture of experts; None where the file gives none, or where each layer is dense."""
     names = {field: _first(keys, field) for field in COUNTS}
@@ -142,7 +129,7 @@ def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
     places = tuple(place for place, kind in enumerate(types) if kind == "moe") if alone else None
     if not all(names.values()) or places == ():
         return None
-    counts: dict[str, Any] = {field: keys.size(name) for field, name in names.items()}
+    counts: dict[str, Any] = {field: _of_all(keys, name) for field, name in names.items()}
     shared = prod(map(keys.count, mix.shared)) if mix.shared else 0
     return Experts(
         moe_intermediate_size=keys.size(mix.width),
@@ -153,6 +140,14 @@ def _experts(keys: Keys, mix: Mix, types: Sequence[str]) -> Experts | None:
         **counts,
         **mix.fixed,
     )
+
+
+def _of_all(keys: Keys, name: str) -> int:
+    """A size that stands once, or once a layer, always the same (Hunyuan)."""
+    value = keys.get(name)
+    listed = isinstance(value, list) and value[:1] * len(value) == value != []
+    first = value[0] if listed else None
+    return first if type(first) is int and first > 0 else keys.size(name)
 
 
 def _first(keys: Keys, field: str) -> str:
@@ -199,6 +194,13 @@ def _flagged(keys: Keys, layers: int) -> tuple[int, ...]:
     return tuple(place for place, flag in enumerate(flags) if not flag)
 
 
+def _periodic(keys: Keys, layers: int) -> tuple[int, ...]:
+    """All but one of every few; all where there is one expert (Jamba)."""
+    every, offset = keys.size("expert_layer_period"), keys.count("expert_layer_offset")
+    alone = keys.get("num_experts") == 1
+    return tuple(place for place in range(layers) if alone or place % every != offset)
+
+
 def _between(keys: Keys, layers: int) -> tuple[int, ...]:
     """Those of a list, and all but the last of every few (Qwen3-MoE)."""
     step = keys.size("decoder_sparse_step") if keys.has("decoder_sparse_step") else 1
@@ -221,6 +223,7 @@ DENSE: Mapping[str, Callable[[Keys, int], tuple[int, ...]]] = {
     "moe_layer_start_index": _ends,
     "moe_layer_freq": _flagged,
     "decoder_sparse_step": _between,
+    "expert_layer_period": _periodic,
     "interleave_moe_layer_step": _interleaved,
 }
 """Which layers of a mixture of experts are dense, by the key that says so."""

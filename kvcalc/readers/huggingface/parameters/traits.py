@@ -52,6 +52,13 @@ QWEN3_NEXT = QWEN3.but(output_gate="element")
 GEMMA2 = Traits({"layer_norms": 4}, BIASED)
 LATENT = Traits({}, BIASED)
 UNGATED = Traits({"gated_mlp": False, "norm_bias": True})
+GPT2 = UNGATED.but(attention_bias="qkvo", mlp_bias=True)._replace(unless=("add_cross_attention",))
+GPTJ = UNGATED.but(layer_norms=1, mlp_bias=True, lm_head_bias=True)
+MAMBA = Traits(
+    {"layer_norms": 1},
+    {"conv_bias": ("use_conv_bias", True), "ssm_bias": ("use_bias", True)},
+    dense="",
+)
 
 WIDE = Mix(width="intermediate_size")
 QWEN3_MIX = Mix("decoder_sparse_step")
@@ -80,7 +87,24 @@ TRAITS: Mapping[str, Traits] = {
     "internlm3": Traits({}, {"attention_bias": ("bias", "qkvo"), "mlp_bias": ("bias", True)}),
     "hyperclovax": LLAMA._replace(keys={**LLAMA.keys, "layer_norms": ("use_post_norm", 4)}),
     "arcee": LLAMA.but(gated_mlp=False),
-    "jais2": UNGATED._replace(keys=LLAMA.keys),
+    **dict.fromkeys(("jais2", "nemotron"), UNGATED._replace(keys=LLAMA.keys)),
+    **dict.fromkeys(("gpt2", "gpt_bigcode"), GPT2),
+    "gpt_neo": GPT2.but(attention_bias="o"),
+    "gpt_neox": UNGATED.but(mlp_bias=True)._replace(keys=BIASED),
+    **dict.fromkeys(("gptj", "codegen"), GPTJ),
+    "opt": GPT2._replace(dense="ffn_dim"),
+    "biogpt": GPT2,
+    "bloom": GPT2.but(embedding_norm=True),
+    "mpt": Traits({"gated_mlp": False}),
+    "falcon": UNGATED._replace(
+        keys={"attention_bias": ("bias", "qkvo"), "mlp_bias": ("bias", True)}
+    ),
+    **dict.fromkeys(("mamba", "falcon_mamba", "mamba2"), MAMBA),
+    "jamba": Traits(
+        {"state_norms": True},
+        {"conv_bias": ("mamba_conv_bias", True), "ssm_bias": ("mamba_proj_bias", True)},
+        Mix("expert_layer_period", "intermediate_size"),
+    ),
     "starcoder2": UNGATED._replace(
         keys={"attention_bias": ("use_bias", "qkvo"), "mlp_bias": ("use_bias", True)}
     ),
@@ -100,6 +124,7 @@ TRAITS: Mapping[str, Traits] = {
         Mix("num_dense_layers", fixed={"correction": True}),
         unless=("conv_bias",),
     ),
+    "minicpm3": Traits({}, {"mlp_bias": ("mlp_bias", True)}, unless=("attention_bias",)),
     "olmo": LLAMA.but(layer_norms=0),
     "olmo2": Traits({"qk_norm": "row"}, BIASED),
     "olmo3": Traits({"qk_norm": "row"}, BIASED),
@@ -131,6 +156,16 @@ TRAITS: Mapping[str, Traits] = {
     "qwen3_5_text": QWEN3_NEXT._replace(mtp="dense"),
     **dict.fromkeys(
         ("qwen3_next", "qwen3_5_moe_text"), QWEN3_NEXT.but(QWEN_SHARED)._replace(mtp="experts")
+    ),
+    "flint": QWEN3.but(
+        QWEN3_MIX._replace(shared=("shared_expert_intermediate_size",)), sinks="all"
+    ),
+    "kolibri1": Traits(
+        {"qk_norm": "head", "layer_norms": 4},
+        mix=Mix(shared=("shared_expert_intermediate_size",), fixed={"correction": True}),
+    ),
+    "hunyuan_v1_moe": LLAMA.but(
+        Mix(width="intermediate_size", shared=("intermediate_size",)), qk_norm="head"
     ),
     "mixtral": Traits(mix=WIDE),
     "phimoe": Traits({"norm_bias": True}, {**BIASED, "lm_head_bias": ("lm_head_bias", True)}, WIDE),
