@@ -1,17 +1,17 @@
 """The pool: a memory as an engine cuts it up for its cache when it starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from kvcalc.errors import quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
+from kvcalc.records import Record
 from kvcalc.units import at_version
 
 
-@dataclass(frozen=True, repr=False)
-class Pool:
+class Pool(Record):
     """A cache in a given memory, as an engine allocates it when it starts.
 
     `context` is tokens of one sequence. `bytes` is what is allocated on the fullest rank;

@@ -62,6 +62,8 @@ class Record:
 
 def _default(record: Record, name: str) -> object:
     found = record.__dataclass_fields__[name]
+    if found.default_factory is not MISSING:
+        return found.default_factory()
     if found.default is MISSING:
         raise TypeError(f"{type(record).__name__} lacks {name}")
     return found.default

@@ -1,7 +1,7 @@
 """Generate presets/models.json, what `kvcalc models` lists, and presets/tables.jsonl, what the
-presets' files say, so that their parser need not start.
+files of models and GPUs say, so that their parser need not start.
 
-Run after a preset was added or changed: `python tests/generate_models.py`.
+Run after one was added or changed: `python tests/generate_models.py`.
 """
 
 import json
@@ -13,7 +13,7 @@ from zlib import crc32
 
 from kvcalc.answers.models import ModelRow
 from kvcalc.answers.show import ShownLayers, shown_layers
-from kvcalc.catalogue.folder import folder, read_table
+from kvcalc.catalogue.folder import read_table
 from kvcalc.catalogue.models import names
 from kvcalc.readers import load
 
@@ -43,9 +43,8 @@ def rows() -> Iterator[ModelRow]:
 
 
 def tables() -> Iterator[str]:
-    for name in names():
-        path = folder("models") / f"{name}.toml"
-        yield json.dumps([name, crc32(path.read_bytes()), read_table(path)]) + "\n"
+    for path in sorted(PRESETS.glob("*/*.toml")):
+        yield json.dumps([path.stem, crc32(path.read_bytes()), read_table(path)]) + "\n"
 
 
 def generated() -> dict[Path, str]:

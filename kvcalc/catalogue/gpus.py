@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from kvcalc.catalogue.folder import folder, read_table
+from kvcalc.catalogue.folder import folder, known_table
 from kvcalc.catalogue.source import Source, require_sources
 from kvcalc.errors import RequestError, SourceError, quote
 from kvcalc.frozen import Frozen, Text
@@ -167,7 +167,7 @@ def catalogue() -> tuple[Gpu, ...]:
 @cache
 def _read(name: str) -> Gpu:
     """Read one of kvcalc's own files; the tests hold each to the checks, which take their time."""
-    facts: dict[str, Any] = dict(read_table(folder("gpus") / f"{name}.toml"))
+    facts: dict[str, Any] = dict(known_table(folder("gpus") / f"{name}.toml"))
     for field, of in (("visible", Visible), ("sources", Source)):
         facts[field] = tuple(of.model_construct(**tuples(one)) for one in facts.get(field, ()))
     return Gpu.model_construct(name=name, **tuples(facts))

@@ -1,11 +1,8 @@
 """The catalogue of models: presets by name, which are TOML files."""
 
-import json
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
-from kvcalc.catalogue.folder import folder, read_table
+from kvcalc.catalogue.folder import folder
 from kvcalc.spelling import spelled
 
 
@@ -31,16 +28,3 @@ def find(name: str) -> Path | None:
 def names() -> list[str]:
     """The presets' names, in order."""
     return sorted(path.stem for path in folder("models").iterdir() if path.suffix == ".toml")
-
-
-def table(path: Path) -> dict[str, Any]:
-    """Read a preset's file, or what was read of it ahead: the parser is a part of a cold start.
-
-    A file that was changed since is read itself.
-    """
-    ahead = (folder("models").parent / "tables.jsonl").read_bytes()
-    start = ahead.find(f'["{path.stem}", {crc32(path.read_bytes())}, '.encode())
-    if start < 0:
-        return read_table(path)
-    found: dict[str, Any] = json.loads(ahead[start : ahead.index(b"\n", start)])[2]
-    return found

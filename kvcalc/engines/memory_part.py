@@ -1,9 +1,9 @@
 """One part of what an engine's start takes of a GPU's memory beside its cache."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvcalc.errors import UnsupportedError
+from kvcalc.records import Record
 
 Kind = Literal["exact", "table", "estimate", "given"]
 """How a figure is known: it follows from the source, it was measured, it is estimated, or given."""
@@ -16,8 +16,7 @@ MAIN_MEMORY: Place = "main memory"
 INSTEAD = "--reserve with what a log shows, or --optimistic to leave it out"
 
 
-@dataclass(frozen=True)
-class MemoryPart:
+class MemoryPart(Record):
     """A part by its name: its likely bytes on one GPU, and the least and the most it may take.
 
     `source` is the file of the engine, or the logs, that the figure comes from. Bytes of the place

@@ -9,6 +9,7 @@ from typing import Any
 from kvcalc.engines.option_values import Takes
 from kvcalc.errors import quote
 from kvcalc.model import Model
+from kvcalc.records import Record
 
 MODEL = "MODEL"
 """Stands on a written line where nothing names the model; a line read with it names none."""
@@ -111,8 +112,7 @@ def hub_id_or_folder(model: Model, source: str | None) -> tuple[str, ...]:
     return (MODEL if path.suffix in NOT_LOADED else str(path),)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Server:
+class Server(Record):
     """The command line of an engine's server.
 
     `start` is what stands before the flags, {model} where the model goes; `names` spells it, of a

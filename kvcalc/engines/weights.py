@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from kvcalc.records import Record
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Record):
     """Bytes on one rank of each stage, or on each device, by part.
 
     Parts are components of the weights, and kept buffers; `host` are those that stay in main

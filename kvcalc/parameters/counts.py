@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Component, Tensor
+from kvcalc.records import Record
 
 APART: frozenset[Component] = frozenset({"mtp", "buffers"})
 """Components that a model's own count leaves out."""
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(Record):
     """A count of parameters, embedding and head included.
 
     `active` are those that one token goes through: of the experts as many as a token takes.

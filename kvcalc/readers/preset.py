@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kvcalc.catalogue.folder import folder
-from kvcalc.catalogue.models import table as table_of
+from kvcalc.catalogue.folder import folder, known_table
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers import known_layer
 from kvcalc.model import Model, repeated
@@ -41,7 +40,7 @@ def _of_catalogue(path: Path) -> Reading:
 
     It needs no checks, and pydantic's would take a tenth of a cold start.
     """
-    table = table_of(path)
+    table = known_table(path)
     layers = {letter: known_layer(fields) for letter, fields in table["layers"].items()}
     facts: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

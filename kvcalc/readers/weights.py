@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from kvcalc.errors import KvcalcError, RequestError, SourceError, UnsupportedErr
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
+from kvcalc.records import Record
 from kvcalc.spelling import unknown
 from kvcalc.units import parse_memory
 
@@ -25,8 +26,7 @@ PART = re.compile(r"-00001-of-(?P<parts>[0-9]{5})\.gguf$")
 """The end of the name of the first part of a split GGUF file."""
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(Record):
     """Bytes of all weights, their element type as their source writes it, and what that source is.
 
     `parameters` is their number, if the source gives it. `published` ones are as the checkpoint

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.html_table import html_table
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
+from kvcalc.records import Record
 from kvcalc.units import at_version, binary_size
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ ENGINE_LIMIT = "sequences that the engine runs"
 GPUS, SEQUENCES = "gpus", "sequences"
 
 
-@dataclass(frozen=True, repr=False)
-class Fit:
+class Fit(Record):
     """An answer; sizes are bytes on one GPU.
 
     `gpus` are `replicas` copies of the model, each on as many GPUs as share it. `sequences` are

@@ -1,12 +1,12 @@
 """Several questions of a fit in turn: one that is refused is a row that says why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvcalc.answers.fit import Answer, solve
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.errors import KvcalcError
+from kvcalc.records import Record
 
 
 class Place(NamedTuple):
@@ -32,8 +32,7 @@ class Job(NamedTuple):
     sequences: int | None
 
 
-@dataclass(frozen=True)
-class RefusedFit:
+class RefusedFit(Record):
     """A question that cannot be answered, and the sentence why; amounts are as asked."""
 
     model: str

@@ -1,7 +1,7 @@
 """What an answer costs to rent, spare GPUs included."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from decimal import Decimal
 
 from kvcalc.answers.fit import Fit
@@ -10,7 +10,6 @@ from kvcalc.errors import RequestError
 HOURS_A_MONTH = 730
 
 
-@dataclass(frozen=True, repr=False)
 class PricedFit(Fit):
     """A fit with its cost: `gpus_with_spare` are rented, at a price per hour and GPU.
 

@@ -1,7 +1,7 @@
 """What is asked of one model on one kind of GPU."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
@@ -12,13 +12,13 @@ from kvcalc.engines.weights import Loaded
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights, weights_of
+from kvcalc.records import Record
 
 if TYPE_CHECKING:
     from kvcalc.engines.measured import Measured
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Question:
+class Question(Record):
     """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 
     `share` is the engine's share of the memory as given; `reserve` is bytes per GPU, in place of

@@ -1,7 +1,7 @@
 """One copy of a model on the GPUs that share it: what its cache may take, and what fits there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
@@ -18,6 +18,7 @@ from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
 from kvcalc.formula.inverse import UNBOUNDED, largest, periods_of
 from kvcalc.pools import Pool
+from kvcalc.records import Record
 
 BOUND = "max_num_seqs"
 """The setting, and the figure of a pool, that states beside attention bound."""
@@ -69,8 +70,7 @@ def started(question: Question, cards: int) -> Started:
     return Started(given, parsed, gpus, taken, made, loaded)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Replica:
+class Replica(Record):
     """A copy of a model on `ranks` GPUs; `rooms` are a GPU's of each pipeline stage.
 
     `parsed` are the settings as the engine reads them, `taken` its share of the memory. Figures are

@@ -1,7 +1,6 @@
 """What the cache gets on a GPU of a pipeline stage, and what takes the rest of the memory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvcalc.answers.fit.question import Question
@@ -10,10 +9,10 @@ from kvcalc.engines.memory import Free
 from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.weights import Loaded
 from kvcalc.readers.weights import Weights
+from kvcalc.records import Record
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Record):
     """Bytes for the cache on one GPU: the likely ones, and those that can be promised.
 
     `reserve` is what is likely held back beside the weights, and `outside` what the engine's share

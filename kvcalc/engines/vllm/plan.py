@@ -1,7 +1,6 @@
 """A model's plan: its KV cache groups, and what each pipeline stage holds of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from kvcalc.costs import CONTEXT
@@ -29,6 +28,7 @@ from kvcalc.formula.expression import Value, added, variable
 from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
+from kvcalc.records import Record
 
 BATCH = variable("max_num_batched_tokens")
 BLOCK = variable("block_size")
@@ -40,8 +40,7 @@ LAYOUTS_OF = {"TURBOQUANT": ("LBNHC",)}
 """Layouts of the backends that do not take any (supported_kv_cache_layouts)."""
 
 
-@dataclass(frozen=True)
-class PlannedGroup:
+class PlannedGroup(Record):
     """A KV cache group: its members, the tokens of its block and the blocks of one request.
 
     `kind` is vLLM's kind of spec.
@@ -58,8 +57,7 @@ class PlannedGroup:
         return self.members[0][1]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Record):
     """The groups of a whole model, and what each stage makes of them.
 
     `format_by` is what chose the cache format, "" where it was asked for or is the model's own.

@@ -3,8 +3,6 @@
 v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner.py (profile_run).
 """
 
-from dataclasses import dataclass
-
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
@@ -14,13 +12,13 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
 from kvcalc.model import Model
 from kvcalc.parameters.sizes import Sizes
+from kvcalc.records import Record
 
 EIGHT_BIT = ("fp8_block", "fp8_channel", "fp8_tensor", None)
 """Formats of weights whose activations are quantised, too; None is one that is not known."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Profile:
+class Profile(Record):
     """One profile run: `tokens` of a batch, of which `sequences` have their logits sampled.
 
     `width` is the intermediate size of a dense MLP or a shared expert on a rank, 0 without one, and
