@@ -41,6 +41,11 @@ FIRST = Release(
             "scales of mxfp4 experts stay beside those that kernels read",
             "model_executor/layers/quantization/mxfp4.py",
         ),
+        "sampled_with_a_prefill": Change(
+            False,
+            "graphs are sampled without a batch of context",
+            "v1/worker/gpu_model_runner.py",
+        ),
         "flashinfer_mxfp4_step": Change(
             256,
             "FlashInfer's kernels pad the width of mxfp4 experts to 256",

@@ -329,6 +329,11 @@ CHANGES = (
                 f"{CONFIG}, {SPECS}",
                 back=("async_scheduling", False),
             ),
+            "sampled_with_a_prefill": Change(
+                True,
+                "the first full graph that is sampled reads a batch of context",
+                "v1/worker/gpu_model_runner.py",
+            ),
         },
     ),
     Release(

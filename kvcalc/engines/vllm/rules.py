@@ -67,7 +67,8 @@ class Rules(NamedTuple):
     batch whatever their memory. The last are of the start's profile run: whether
     a model gets the V2 runner, how a runner samples and estimates graphs, what of PyTorch's
     buffers stays or is charged, and what beside them. `flashinfer_mxfp4_step` is what FlashInfer's
-    kernels pad the width of mxfp4 experts to.
+    kernels pad the width of mxfp4 experts to, and `sampled_with_a_prefill` says whether the first
+    full graph that is sampled reads a whole batch of context.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -114,6 +115,7 @@ class Rules(NamedTuple):
     large_blocks_are_whole: bool
     mxfp4_scales_stay: bool
     flashinfer_mxfp4_step: int
+    sampled_with_a_prefill: bool
     variables: Mapping[str, str]
 
 

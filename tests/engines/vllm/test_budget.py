@@ -554,3 +554,75 @@ def test_what_no_log_tells_of_is_an_estimate_with_a_wide_band() -> None:
         assert find(gpu).compute_capability == capability
         assert outside.kind == "estimate"
         assert outside.high - outside.low > GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "requested", "weights", "available", "given"),
+    [
+        # o03-qwen3-next: 0.10.2, before which nothing is modelled, on H200 with 2 ranks.
+        (
+            "qwen3-next-80b-a3b",
+            *(139.81, 125.83, 74.28, 44.59),
+            {"release": "0.11.2", "gpu": "h200", "tensor_parallel_size": 2},
+        ),
+        # o22-qwen3.6-27b: 0.27.1; its sampler's .85 GiB are those of 256 sequences, as on an A100.
+        (
+            "qwen3.5-27b",
+            *(80.0, 73.6, 51.1, 19.54),
+            {"release": "0.27.1", "gpu": "a100-80gb", "language_model_only": True},
+        ),
+    ],
+)
+def test_logs_of_gated_delta_nets_lie_in_the_band(
+    name: str,
+    total: float,
+    requested: float,
+    weights: float,
+    available: float,
+    given: dict[str, Any],
+) -> None:
+    card = Card(given["gpu"], int(total * GIB), int(total * GIB))
+    (found,) = parts(load(name), VllmSettings(**given), card)
+    beside = [part for part in found if part.name != ROUNDED]
+    low, high = (sum(getattr(part, end) for part in beside) / GIB for end in ("low", "high"))
+    assert low <= requested - weights - available <= high
+
+
+def test_the_sampler_of_a_gated_delta_net_is_any_models() -> None:
+    """o22 printed 2.4 GiB of peak and graphs together, 1.55 of them graphs."""
+    settings = VllmSettings(release="0.27.1", gpu="a100-80gb", language_model_only=True)
+    card = Card("a100-80gb", 80 * GIB, 80 * GIB)
+    (found,) = parts(load("qwen3.5-27b"), settings, card)
+    by_name = {part.name: part for part in found}
+    assert by_name["sampler"].bytes / GIB == pytest.approx(0.85 + 0.008, abs=0.01)
+    graphs = by_name["CUDA graphs"]
+    assert graphs.low <= 1.55 * GIB <= graphs.high
+    assert by_name["outside of PyTorch"].high / GIB >= 51.66 - 51.1
+
+
+def test_a_sampled_graph_has_a_prefill_from_0_26_on() -> None:
+    """128 KiB a token of Qwen3.5-122B-A10B on one RTX PRO 6000, and none on 0.23 (vllm#50780)."""
+    model = load(Path("tests/oracles/configs/Qwen--Qwen3.5-122B-A10B.json"))
+    card = Card("rtx-pro-6000", 95 * GIB, 95 * GIB)
+
+    def graphs(release: str, tokens: int) -> MemoryPart:
+        settings = VllmSettings(
+            release=release,
+            gpu="rtx-pro-6000",
+            max_num_seqs=16,
+            max_num_batched_tokens=tokens,
+            language_model_only=True,
+        )
+        (found,) = parts(model, settings, card)
+        return next(part for part in found if part.name == "CUDA graphs")
+
+    more = graphs("0.26.0", 32_768).bytes - graphs("0.26.0", 16_384).bytes
+    assert more == 16_384 * 128 * 1024
+    assert graphs("0.23.0", 32_768) == graphs("0.23.0", 16_384)
+    assert graphs("0.26.0", 32_768).low <= 4.2 * GIB <= graphs("0.26.0", 32_768).high
+    assert graphs("0.33.0", 32_768).high - graphs("0.33.0", 16_384).high == more
+
+
+def test_other_states_are_declined_by_name() -> None:
+    with pytest.raises(UnsupportedError, match="a model with mamba2 layers"):
+        parts(load("nemotron-3-nano-30b-a3b"), VllmSettings(), Card("h100", 80 * GIB, 80 * GIB))

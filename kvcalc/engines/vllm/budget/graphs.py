@@ -8,6 +8,7 @@ v1/worker/gpu/cudagraph_utils.py, profile_cudagraph_memory), which no rule fores
 from collections.abc import Callable, Mapping
 
 from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.rules import GraphEstimate
 from kvcalc.layers.attention import Attention
@@ -106,13 +107,17 @@ def _none(profile: Profile, source: str) -> MemoryPart:
 
 
 def _sampled(profile: Profile, source: str) -> MemoryPart:
-    size = _extrapolated(profile)
-    return MemoryPart(NAME, size, max(0, size - UNDER), size + OVER, "estimate", source)
+    size, prefill = _extrapolated(profile), 0
+    if profile.rules.sampled_with_a_prefill:
+        prefill = states.prefill(profile)
+    high = size + OVER + prefill + prefill // 4
+    return MemoryPart(NAME, size + prefill, max(0, size - UNDER), high, "estimate", source)
 
 
 def _captured(profile: Profile, source: str) -> MemoryPart:
     size = _extrapolated(profile)
     over = CAPTURED_OVER + (EXPERTS_OVER if profile.sizes.experts else 0)
+    over += states.prefill(profile)
     return MemoryPart(NAME, size, max(0, size - CAPTURED_UNDER), size + over, "estimate", source)
 
 

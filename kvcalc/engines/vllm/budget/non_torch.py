@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kvcalc.engines.memory_part import Kind, MemoryPart, not_modelled
+from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.rules import Charged
 
@@ -113,4 +114,8 @@ def non_torch(profile: Profile) -> MemoryPart:
         ((hundredths + wider) * WIDE + beyond) * 2**30 // (100 * WIDE)
         for hundredths in (row.likely, row.low, row.high)
     )
-    return MemoryPart("outside of PyTorch", likely, max(0, low), high, row.kind, row.source)
+    name, kind, source = "outside of PyTorch", row.kind, row.source
+    if states.width(profile):
+        likely, high = likely + states.OUTSIDE, high + states.OUTSIDE_OVER
+        kind, source = "estimate", f"{source}; one of a gated delta net, 0.27.1"
+    return MemoryPart(name, likely, max(0, low), high, kind, source)

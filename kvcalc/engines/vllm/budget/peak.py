@@ -1,6 +1,7 @@
 """The peak of the profile run: its forward pass or its sampler, whichever is larger."""
 
 from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.activations import beside, forward, moe_workspace
 from kvcalc.engines.vllm.budget.multimodal import images
 from kvcalc.engines.vllm.budget.profile import Profile
@@ -37,7 +38,8 @@ def peak(profile: Profile) -> MemoryPart:
         passes += moe_workspace(profile)
     name = "sampler" if samples > passes else "activations"
     size = max(passes, samples) + beside(profile) + images(profile)
-    under = over = BAND if profile.runner == "V1" else V2_BAND
+    under = BAND if profile.runner == "V1" else V2_BAND
+    over = under + states.projections(profile)
     if profile.quantised_activations:
         over += EIGHT_BIT_OVER
     if profile.sizes.tower is not None:

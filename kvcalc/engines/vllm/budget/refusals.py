@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from kvcalc.engines.engine import names
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
 from kvcalc.engines.vllm.budget.towers import DUMMY_IMAGES
@@ -45,8 +46,8 @@ INSTEAD: Mapping[str, tuple[str, str]] = {
 }
 """What else answers, by what is not known, where the release has that setting."""
 
-MODELLED = frozenset(
-    {"full_attention", "sliding_attention", "chunked_attention", "latent_attention", "no_cache"}
+MODELLED = names(
+    "full_attention sliding_attention chunked_attention latent_attention no_cache gated_delta_net"
 )
 """Kinds of layers whose start is modelled."""
 
@@ -57,7 +58,7 @@ def require_modelled(model: Model, settings: VllmSettings, card: Card) -> str:
     Raises:
         UnsupportedError: it is not; the sentence names what.
     """
-    from kvcalc.catalogue.gpus import find, names
+    from kvcalc.catalogue import gpus
 
     if settings.before_releases:
         raise not_modelled("vllm", f"a release before {settings.RELEASES.rows[0].version}")
@@ -68,8 +69,8 @@ def require_modelled(model: Model, settings: VllmSettings, card: Card) -> str:
             raise not_modelled("vllm", what, instead if known else LOG)
     if others := sorted(model.kinds - MODELLED):
         raise not_modelled("vllm", f"a model with {others[0]} layers", LOG)
-    named = settings.gpu or (card.name if card.name in names() else None)
-    capability = UNNAMED if named is None else find(named).compute_capability
+    named = settings.gpu or (card.name if card.name in gpus.names() else None)
+    capability = UNNAMED if named is None else gpus.find(named).compute_capability
     if capability is None:
         raise not_modelled("vllm", f"{named}, of no generation of NVIDIA's that is known,")
     if capability in UNIFIED:
