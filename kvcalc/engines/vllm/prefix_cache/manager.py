@@ -7,7 +7,7 @@ is left in that order and passed over when its turn comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcalc.engines.vllm.prefix_cache.groups import Rules
@@ -35,10 +35,8 @@ class Run(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Blocks of a group that a request uses, all of one naming."""
+    """Blocks of a chain that a request found and uses, all of one naming."""
 
-    group: int
-    chain: int
     lo: int
     hi: int
     named: int
@@ -47,7 +45,7 @@ class Held(NamedTuple):
 class Admitted(NamedTuple):
     """A request that runs: the tokens that hit, its life and path, and what it found.
 
-    `named` tells the copies of blocks that it names.
+    `named` tells the copies of blocks that it names; what it found is by group and chain.
     """
 
     hit: int
@@ -55,7 +53,7 @@ class Admitted(NamedTuple):
     life: Life
     paths: Paths
     named: int
-    found: list[Held]
+    found: dict[tuple[int, int], list[Held]]
 
 
 Lives = Callable[[int, int], Life]
@@ -100,7 +98,7 @@ class Manager:
             return None
         self.pinned += pin > 0
         self._now += 1
-        return Admitted(hit, pin, life, paths, self._now, list(self._use(life, paths)))
+        return Admitted(hit, pin, life, paths, self._now, self._use(life, paths))
 
     def _free_of(self, life: Life, paths: Paths) -> int:
         """How many of the blocks that a request finds no other uses."""
@@ -112,13 +110,14 @@ class Manager:
             if not piece.users and piece.lo < hi and piece.hi > lo
         )
 
-    def _use(self, life: Life, paths: Paths) -> Iterator[Held]:
+    def _use(self, life: Life, paths: Paths) -> dict[tuple[int, int], list[Held]]:
+        found = {}
         for group, span in enumerate(life.used):
             for chain, lo, hi in self._parts(group, paths, *span):
-                for piece in self.groups[group].use(chain, lo, hi):
-                    if piece.users == 1:
-                        self.free -= piece.hi - piece.lo
-                    yield Held(group, chain, piece.lo, piece.hi, piece.named)
+                used = self.groups[group].use(chain, lo, hi)
+                self.free -= sum(piece.hi - piece.lo for piece in used if piece.users == 1)
+                found[group, chain] = [Held(piece.lo, piece.hi, piece.named) for piece in used]
+        return found
 
     def _parts(self, group: int, paths: Paths, lo: int, hi: int) -> list[tuple[int, int, int]]:
         """The chains of a group's blocks between two depths."""
@@ -191,18 +190,19 @@ class Manager:
     ) -> list[tuple[int, int]]:
         """Give named blocks of a chain back; those whose last user left, deepest first."""
         named = self.groups[group]
-        spans = []
+        spans: list[tuple[int, int]] = []
         at = hi
-        for held in reversed(admitted.found):
-            if held.group == group and held.chain == chain and held.lo < hi and held.hi > lo:
-                start, end = max(held.lo, lo), min(held.hi, hi)
+        for held in reversed(admitted.found.get((group, chain), ())):
+            if held.lo < at and held.hi > lo:
+                start, end = max(held.lo, lo), min(held.hi, at)
                 if end < at:
                     spans += named.leave(chain, end, at, admitted.named, self._now)
                 spans += named.leave(chain, start, end, held.named, self._now)
                 at = start
         if lo < at:
             spans += named.leave(chain, lo, at, admitted.named, self._now)
-        self.free += sum(end - start for start, end in spans)
+        for start, end in spans:
+            self.free += end - start
         return spans
 
     def end(self, admitted: Admitted) -> None:

@@ -102,12 +102,15 @@ class Named:
         for copies in (self.found.get(chain), self.later.get(chain)):
             if not copies:
                 continue
-            _cut(copies, lo, named)
-            _cut(copies, hi, named)
             before: Piece | None = None
-            for piece in copies[::-1]:
-                if piece.named != named or not lo <= piece.lo < hi:
-                    continue
+            over = [one for one in copies if one.named == named and one.lo < hi and one.hi > lo]
+            for piece in reversed(over):
+                if piece.hi > hi:
+                    copies.insert(copies.index(piece) + 1, piece.cut(hi))
+                if piece.lo < lo:
+                    rest = piece.cut(lo)
+                    copies.insert(copies.index(piece) + 1, rest)
+                    piece = rest
                 piece.users -= 1
                 if piece.users:
                     continue
