@@ -10,6 +10,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
+from tests.each import each
 
 MODEL = kvcalc.load("k-exaone-236b-a23b")
 LOG = b"Available KV cache memory: 50.00 GiB\nGPU KV cache size: 918,519 tokens\n"
@@ -126,7 +127,7 @@ def test_what_is_expected_of_a_setting_is_said_in_our_words(kind: str) -> None:
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each("engine", ENGINES)
 def test_settings_that_are_none_are_a_sentence(engine: str) -> None:
     """Of the class itself and through a cost; a field that takes the value takes it."""
     settings: Any = find(engine).settings

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
+from tests.each import each
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
@@ -16,11 +16,11 @@ NAMED = sorted(
 )
 
 
-@pytest.mark.parametrize("path", NAMED)
+@each("path", NAMED)
 def test_a_file_that_is_named_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:kvcalc|tests)/[^` ]*)<", TEXT))))
+@each("path", sorted(set(re.findall(r"`((?:kvcalc|tests)/[^` ]*)<", TEXT))))
 def test_a_folder_that_takes_a_file_is_there(path: str) -> None:
     assert (ROOT / path).parent.exists() if not path.endswith("/") else (ROOT / path).is_dir()

@@ -100,7 +100,7 @@ def test_every_error_is_of_a_kind() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "if str(error).startswith('memory:'): pass",

@@ -18,10 +18,11 @@ from kvcalc.errors import (
     quote,
 )
 from kvcalc.layers.recurrent import GatedDeltaNet
+from tests.each import each
 from tests.shapes import Model, full
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "text"),
     [
         ("abc", "'abc'"),

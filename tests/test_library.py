@@ -21,6 +21,7 @@ from mypy import api
 import kvcalc
 from kvcalc import errors
 from kvcalc.cli.app import COMMANDS
+from tests.each import each
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = [name for name in kvcalc.__all__ if isfunction(getattr(kvcalc, name))]
@@ -32,7 +33,7 @@ def run(code: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("name", kvcalc.__all__)
+@each("name", kvcalc.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert callable(getattr(kvcalc, name))
 
@@ -74,7 +75,7 @@ OTHERWISE = {"formula": ["write_formula"], "engines": ["list_engines", "describe
 """Commands whose name is a package's: `kvcalc.formula`, `kvcalc.engines`."""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each("command", COMMANDS)
 def test_every_command_has_a_function_of_its_name(command: str) -> None:
     names = OTHERWISE.get(command, [command])
     assert set(names) <= set(FUNCTIONS)
@@ -105,12 +106,12 @@ def returned() -> set[type]:
     return found
 
 
-@pytest.mark.parametrize("kind", sorted(returned(), key=str))
+@each("kind", sorted(returned(), key=str))
 def test_every_type_that_is_returned_is_public(kind: type) -> None:
     assert getattr(kvcalc, kind.__name__) is kind
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@each("name", FUNCTIONS)
 def test_every_public_function_has_types_that_resolve(name: str) -> None:
     hints = get_type_hints(getattr(kvcalc, name))
     assert hints["return"] is not Any
@@ -169,12 +170,12 @@ ASKED: dict[str, Callable[..., Any]] = {
 """The functions that take an engine's settings, each asked with some."""
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@each("name", FUNCTIONS)
 def test_every_function_of_settings_is_asked_below(name: str) -> None:
     assert ("settings" in signature(getattr(kvcalc, name)).parameters) == (name in ASKED)
 
 
-@pytest.mark.parametrize("name", ASKED)
+@each("name", ASKED)
 def test_settings_may_be_given_by_name_or_as_their_class_or_both(name: str) -> None:
     by_name = ASKED[name](**GIVEN)
     rest = dict(GIVEN)
@@ -184,7 +185,7 @@ def test_settings_may_be_given_by_name_or_as_their_class_or_both(name: str) -> N
     assert by_name == ASKED[name](settings=kvcalc.VllmSettings(**rest), kv_cache_dtype=dtype)
 
 
-@pytest.mark.parametrize("name", ASKED)
+@each("name", ASKED)
 def test_settings_of_another_class_or_given_twice_are_refused(name: str) -> None:
     for settings, given, sentence in (
         ({"block_size": 32}, {}, "settings: found {'block_size': 32}, expected an engine's sett"),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kvcalc.errors import KvcalcError
 from kvcalc.model import MAX_LAYERS, repeated
+from tests.each import each
 from tests.shapes import (
     FullAttention,
     LatentAttention,
@@ -65,7 +66,7 @@ ATTENTION = {"kv_heads": 8, "head_dim": 128}
 LATENT = {"kv_lora_rank": 512, "qk_rope_head_dim": 64}
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "fields", "sentence"),
     [
         (FullAttention, {**ATTENTION, "kv_heads": 0}, r"kv_heads: found 0, expected greater"),
@@ -98,7 +99,7 @@ def test_query_heads_share_kv_heads_evenly(query_heads: int) -> None:
     assert full(query_heads=query_heads).query_heads == query_heads
 
 
-@pytest.mark.parametrize(
+@each(
     ("facts", "sentence"),
     [
         ({"name": ""}, r"name: found '', expected "),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.each import each
+
 ORACLES = Path(__file__).parent / "oracles"
 README = (ORACLES / "README.md").read_text()
 
@@ -90,7 +92,7 @@ def test_each_file_has_a_section_and_each_section_a_file() -> None:
     assert sorted(sections()) == sorted([*ALONE, *FOLDERS])
 
 
-@pytest.mark.parametrize("name", ALONE)
+@each("name", ALONE)
 def test_each_field_has_a_row_and_each_row_a_field(name: str) -> None:
     assert rows(sections()[name]) == fields_of(ORACLES / name)
 
@@ -101,7 +103,7 @@ def test_a_folders_section_names_its_files(folder: str) -> None:
     assert rows(sections()[folder]) == inside
 
 
-@pytest.mark.parametrize("name", [name for name in ALONE if name.endswith(".json")])
+@each("name", [name for name in ALONE if name.endswith(".json")])
 def test_a_section_says_first_what_a_case_is_and_what_ran(name: str) -> None:
     first, second = sections()[name].strip().splitlines()[:2]
     assert first.startswith("- One case: ")

@@ -10,6 +10,7 @@ import pytest
 
 import kvcalc
 from kvcalc.records import Records
+from tests.each import each
 
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
 TABLES: dict[str, Records[Any]] = {
@@ -87,7 +88,7 @@ def test_a_column_of_whole_floats_is_a_column_of_contexts(column: Any) -> None:
     assert [row.bytes for row in rows] == exact[:2]
 
 
-@pytest.mark.parametrize(
+@each(
     ("contexts", "sentence"),
     [
         ([8_192, 1.5], "context: found 1.5, expected a positive int"),

@@ -18,6 +18,7 @@ import kvcalc
 from kvcalc.catalogue.models import names
 from kvcalc.engines import ENGINES
 from kvcalc.records import Record
+from tests.each import each
 from tests.shapes import full, model, sliding
 
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -78,7 +79,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
 """How to come by one of each kind of record that a public function returns."""
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@each("name", RECORDS)
 def test_every_record_is_frozen_and_unfolds_to_its_fields(name: str) -> None:
     record = RECORDS[name]()
     assert type(record) is getattr(kvcalc, name)
@@ -97,7 +98,7 @@ MADE: list[Callable[[kvcalc.Model, str], object]] = [
 ]
 
 
-@pytest.mark.parametrize("name", names())
+@each("name", names())
 def test_a_preset_and_what_every_engine_makes_of_it_are_short_to_print(name: str) -> None:
     read = kvcalc.load(name)
     for shown in (repr(read), str(read)):

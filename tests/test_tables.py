@@ -240,16 +240,27 @@ def words(path: Path) -> set[str]:
 
 
 @cache
-def said(engine: str | None) -> frozenset[str]:
-    """The words of all tests, or of those that name an engine and of published configs."""
-    found: set[str] = set()
+def files() -> list[tuple[frozenset[str], set[str]]]:
+    """The engines that each file of the tests is about, all for published configs; its words."""
+    found = []
     for path in (ROOT / "tests").rglob("*"):
         if path.suffix not in {".py", *DATA} or path.name in UNREAD:
             continue
         named = f"{path.relative_to(ROOT)} {path.read_text(errors='ignore')}".lower()
-        if engine is None or "configs" in path.parts or any(n in named for n in ENGINES[engine]):
-            found |= words(path)
-    return frozenset(found)
+        about = (
+            engine
+            for engine, names in ENGINES.items()
+            if "configs" in path.parts or any(name in named for name in names)
+        )
+        found.append((frozenset(about), words(path)))
+    return found
+
+
+@cache
+def said(engine: str | None) -> frozenset[str]:
+    """The words of all tests, or of those that name an engine and of published configs."""
+    told = (words for about, words in files() if engine is None or engine in about)
+    return frozenset().union(*told)
 
 
 def unexercised(module: str, source: str) -> Iterator[str]:

@@ -14,9 +14,10 @@ from kvcalc.units import (
     percent,
     plural,
 )
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "tokens"),
     [
         ("1", 1),
@@ -38,7 +39,7 @@ def test_a_count_of_tokens_is_read_with_powers_of_1024(text: str, tokens: int) -
     assert parse_tokens(text) == tokens
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -92,7 +93,7 @@ def test_a_small_suffix_is_read_as_a_large_one_and_says_how_to_be_exact(
     assert parse_tokens(large) == tokens
 
 
-@pytest.mark.parametrize(
+@each(
     ("size", "text"),
     [
         (0, "0 bytes"),
@@ -127,7 +128,7 @@ def test_the_exact_count_of_bytes_always_stands_beside_the_unit(size: int, text:
     assert format_bytes(size) == text
 
 
-@pytest.mark.parametrize(
+@each(
     ("part", "whole", "text"),
     [
         (31, 32, "96.9 %"),
@@ -152,7 +153,7 @@ def test_nouns_are_counted_with_their_plural() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "size_bytes"),
     [
         ("141GB", 141 * 10**9),
@@ -186,9 +187,7 @@ def test_a_bare_letter_keeps_its_decimals() -> None:
         assert parse_memory("19.8g") == 19_800_000_000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "24", "-1GB", "1e3GB", "GB", "1.GB", "1 000MB", "9" * 30 + "B"]
-)
+@each("text", ["", "24", "-1GB", "1e3GB", "GB", "1.GB", "1 000MB", "9" * 30 + "B"])
 def test_what_is_no_memory_size_is_refused(text: str) -> None:
     with pytest.raises(KvcalcError, match="expected a size such as 141GB or 131GiB"):
         parse_memory(text)

@@ -14,6 +14,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from kvcalc.readers import load
 from tests.answers.posted_logs import CONFIGS, full, layers, model_of, settings_of
+from tests.each import each
 
 ORACLES = Path("tests/oracles/logs")
 CASES = json.loads((ORACLES / "start_up.json").read_text())["logs"]
@@ -31,7 +32,7 @@ def named(case: Mapping[str, Any]) -> str:
     return f"{case['engine']}: {case['model_as_named']}"
 
 
-@pytest.mark.parametrize("case", VERBATIM, ids=named)
+@each("case", VERBATIM, ids=named)
 def test_every_figure_of_a_verbatim_log_agrees(case: Mapping[str, Any]) -> None:
     rows = checked(case["lines"], model_of(case), settings_of(case))
     assert {row.verdict for row in rows} == {AGREES}, [r for r in rows if r.verdict != AGREES]
@@ -51,7 +52,7 @@ RETOLD = [case for case in CASES if not case["verbatim"] and is_known(case)]
 PROSE = [case for case in CASES if not case["verbatim"] and not is_known(case)]
 
 
-@pytest.mark.parametrize("case", RETOLD, ids=named)
+@each("case", RETOLD, ids=named)
 def test_every_figure_that_was_retold_in_an_engines_words_agrees(case: Mapping[str, Any]) -> None:
     rows = checked(case["lines"], model_of(case), settings_of(case))
     assert {row.verdict for row in rows} == {AGREES}, [r for r in rows if r.verdict != AGREES]
@@ -184,7 +185,7 @@ def test_of_tensorrt_llms_two_pools_the_last_counts() -> None:
     assert (last.verdict, last.printed) == (AGREES, 14.04)
 
 
-@pytest.mark.parametrize("case", CASES + NOT_SETTLED, ids=named)
+@each("case", CASES + NOT_SETTLED, ids=named)
 def test_without_a_model_what_needs_one_cannot_be_checked(case: Mapping[str, Any]) -> None:
     try:
         rows = checked(case["lines"])

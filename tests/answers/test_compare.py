@@ -14,6 +14,7 @@ from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.readers.shape import from_shape
+from tests.each import each
 from tests.shapes import contexts, models
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -26,7 +27,7 @@ def test_every_engine_has_a_row_and_each_says_bytes_or_why_not() -> None:
         assert (row.bytes is None) == (row.error is not None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "expected"),
     [
         ("ideal", (13_488_881_664, 12_903_776_256)),
@@ -115,7 +116,7 @@ def refused(error: KvcalcError) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "setting"),
     [
         ({"block_size": 7}, "block_size"),

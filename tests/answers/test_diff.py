@@ -13,6 +13,7 @@ from kvcalc.engines.releases import Change, Release, Releases, Standing
 from kvcalc.engines.turned import turned
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
+from tests.each import each
 
 GIB = 2**30
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -184,7 +185,7 @@ def test_the_fewest_gpus_are_those_of_the_old_side() -> None:
     assert found.old.max_sequences == planned.max_sequences
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "sentence"),
     [
         ({}, "give two engines or releases, or two models"),

@@ -11,6 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 import kvcalc
 from kvcalc import engines
 from kvcalc.catalogue.models import names
+from tests.each import each
 from tests.shapes import Model, contexts, full, latent, model, models
 
 
@@ -88,7 +89,7 @@ LOWERED: dict[tuple[str, str, Any], tuple[str, dict[str, Any], int]] = {
 """A case that each value worth trying lowers: the model, its settings and the context."""
 
 
-@pytest.mark.parametrize(("engine", "name", "value"), LOWERED)
+@each(("engine", "name", "value"), LOWERED)
 def test_each_value_worth_trying_lowers_a_cost(engine: str, name: str, value: Any) -> None:
     source, given, context = LOWERED[engine, name, value]
     of = kvcalc.load(source)

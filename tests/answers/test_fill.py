@@ -9,6 +9,7 @@ import kvcalc
 from kvcalc.answers import fill
 from kvcalc.answers.fill import QUESTIONS, Filled, filler, places
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 HEADER = [
     "model",
@@ -54,7 +55,7 @@ def test_tensor_parallel_shares_the_bytes_among_gpus() -> None:
     assert (row.bytes, row.bytes_per_gpu) == (12_903_776_256, 1_612_972_032)
 
 
-@pytest.mark.parametrize(
+@each(
     ("cells", "sentence"),
     [
         (("",), "model: missing"),
@@ -77,7 +78,7 @@ def test_a_bad_row_says_why(cells: tuple[str, ...], sentence: str) -> None:
     assert row.error.startswith(sentence)
 
 
-@pytest.mark.parametrize("column", QUESTIONS)
+@each("column", QUESTIONS)
 def test_a_formula_without_a_value_is_no_default(column: str) -> None:
     row = {"model": "llama-3.1-8b", "context": "8192", column: "=A2*2"}
     header = list(row)

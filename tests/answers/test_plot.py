@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from tests.charts.pictures import drawn, plain, rows, said
+from tests.each import each
 from tests.shapes import full, model, sliding
 
 EXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -90,7 +91,7 @@ def test_what_varies_is_said_and_what_is_refused_is_left_out() -> None:
     assert found.curves[0].bytes[-1] == 8 * found.curves[2].bytes[-1]
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "sentence"),
     [
         ({"gpus": 2}, "gpus: found without a gpu"),

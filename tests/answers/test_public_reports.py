@@ -11,6 +11,7 @@ import pytest
 import kvcalc
 from kvcalc.answers.check import AGREES
 from kvcalc.engines.server_reader import read
+from tests.each import each
 from tests.engines.log_lines import checked, load
 
 CONFIGS = "tests/oracles/configs"
@@ -128,7 +129,7 @@ CHECKED: dict[str, tuple[str, str, dict[str, Any], Figures]] = {
 """By report: the log's lines, the model, what else was said, and each figure with ours."""
 
 
-@pytest.mark.parametrize("report", CHECKED)
+@each("report", CHECKED)
 def test_a_posted_log_agrees_to_its_last_digit(report: str) -> None:
     lines, model, settings, figures = CHECKED[report]
     rows = checked(lines.splitlines(), load(model), settings)

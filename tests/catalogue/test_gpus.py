@@ -7,6 +7,7 @@ import pytest
 from kvcalc.catalogue.folder import folder, read_table
 from kvcalc.catalogue.gpus import SAID_BESIDE, Gpu, catalogue, find, names
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 
 def test_every_file_is_in_the_catalogue_and_well_formed() -> None:
@@ -14,13 +15,13 @@ def test_every_file_is_in_the_catalogue_and_well_formed() -> None:
     assert len(names()) >= 42
 
 
-@pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)
+@each("gpu", catalogue(), ids=lambda gpu: gpu.name)
 def test_a_file_which_is_read_unchecked_is_what_the_checks_make_of_it(gpu: Gpu) -> None:
     checked = Gpu(name=gpu.name, **read_table(folder("gpus") / f"{gpu.name}.toml"))
     assert (gpu, hash(gpu), repr(gpu)) == (checked, hash(checked), repr(checked))
 
 
-@pytest.mark.parametrize("gpu", catalogue(), ids=lambda gpu: gpu.name)
+@each("gpu", catalogue(), ids=lambda gpu: gpu.name)
 def test_every_source_has_an_address_and_facts_of_that_card(gpu: Gpu) -> None:
     for source in gpu.sources:
         assert source.address.startswith("https://")
@@ -38,7 +39,7 @@ def test_a_fact_without_a_source_is_refused(fact: str) -> None:
         Gpu(**card)
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "name"),
     [
         ("h100", "h100"),
@@ -87,7 +88,7 @@ def test_the_memory_is_the_drivers_and_what_frameworks_saw_mostly_and_at_least()
     assert h20.least_bytes == h20.memory_bytes * 979 // 1000
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "gib"),
     [
         *(("h100", "79.19"), ("h200", "139.80"), ("a100-80gb", "79.25"), ("l40s", "44.39")),
@@ -116,7 +117,7 @@ def test_cards_with_one_source_are_marked() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "name", "gib"),
     [
         ("NVIDIA GB10", "gb10", "121.69"),
@@ -140,7 +141,7 @@ def test_a_card_without_any_memory_is_refused() -> None:
         Gpu(name="x", product="X")
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "name"),
     [
         ("H100-80GB-SXM", "h100"),
@@ -161,7 +162,7 @@ def test_a_card_is_found_as_drivers_and_shops_write_it(asked: str, name: str) ->
     assert find(asked).name == name
 
 
-@pytest.mark.parametrize(
+@each(
     "asked",
     [
         "A100",
@@ -179,6 +180,6 @@ def test_another_card_is_not_taken_for_one_that_is_known(asked: str) -> None:
         find(asked)
 
 
-@pytest.mark.parametrize("word", sorted(SAID_BESIDE))
+@each("word", sorted(SAID_BESIDE))
 def test_what_stands_beside_a_name_is_left_out(word: str) -> None:
     assert find(f"H100 {word} 80GB").name == "h100"

@@ -12,6 +12,7 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.readers import read
+from tests.each import each
 
 CHECKPOINTS = Path("tests/oracles/configs/checkpoints")
 STATIC = {"dynamic": False, "num_bits": 8, "type": "float"}
@@ -25,7 +26,7 @@ def of(method: str, algorithm: str = "FP8", *, layer: Any = HEADS, **more: Any) 
     return Model(name="m", layers=(layer,) * 2, cache_scheme=scheme)
 
 
-@pytest.mark.parametrize(
+@each(
     ("checkpoint", "origin", "vllm", "sglang", "own"),
     [
         (
@@ -95,7 +96,7 @@ def test_a_report_of_three_checkpoints_of_one_model() -> None:
     assert pool.capacity_tokens == 920_517
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "release", "taken"),
     [
         (of("modelopt", dynamic=False), "0.13.0", "bfloat16"),
@@ -158,7 +159,7 @@ def test_vllm_does_not_start_with_another_scheme(model: Model) -> None:
         kvcalc.cost(model, "vllm")
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "taken"),
     [
         (of("modelopt", dynamic=True), "fp8_e4m3"),

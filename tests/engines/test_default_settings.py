@@ -1,11 +1,10 @@
 """An engine's defaults, which are taken unchecked where nothing is set."""
 
-import pytest
-
 from kvcalc import engines
+from tests.each import each
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@each("name", engines.ENGINES)
 def test_the_defaults_of_an_engine_are_what_the_checks_make_of_them(name: str) -> None:
     settings = engines.find(name).settings
     defaults = settings.model_construct()
@@ -14,7 +13,7 @@ def test_the_defaults_of_an_engine_are_what_the_checks_make_of_them(name: str) -
     assert defaults.changed() == {}
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@each("name", engines.ENGINES)
 def test_a_default_is_a_value_that_may_be_given(name: str) -> None:
     settings = engines.find(name).settings
     for field, default in settings().model_dump().items():
@@ -48,7 +47,7 @@ OF_THE_SOURCE: dict[str, dict[str, object]] = {
 """The numbers and words that an engine's own source gives where nothing is set."""
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@each("name", engines.ENGINES)
 def test_a_default_is_the_sources(name: str) -> None:
     settings = engines.find(name).settings
     theirs = OF_THE_SOURCE.get(name, {})

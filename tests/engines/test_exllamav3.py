@@ -78,7 +78,7 @@ REFUSED = {
 """What the engine says, and what is said here."""
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "refused" in c], ids=named)
+@each("case", [c for c in CASES if "refused" in c], ids=named)
 def test_what_the_engine_refuses_is_refused(case: Any) -> None:
     (sentence,) = (ours for theirs, ours in REFUSED.items() if theirs in case["refused"])
     with pytest.raises(KvcalcError) as caught:
@@ -86,7 +86,7 @@ def test_what_the_engine_refuses_is_refused(case: Any) -> None:
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("request_", GIVEN["request_pages"], ids=str)
+@each("request_", GIVEN["request_pages"], ids=str)
 def test_a_request_takes_as_many_pages(request_: Any) -> None:
     drafts = request_["max_draft_tokens"]
     tokens = request_["prompt_tokens"] + request_["max_new_tokens"] + request_["prefix_token"]
@@ -176,12 +176,12 @@ def test_an_indexers_key_is_never_packed() -> None:
     assert cost(sparse, cache_quant=4)(1) == PAGE * (2 * (16 * 18 + 128) + 256)
 
 
-@pytest.mark.parametrize("quant", [4, "4", "4,4", (4, 4), [4, "4"], " 4 , 4 "])
+@each("quant", [4, "4", "4,4", (4, 4), [4, "4"], " 4 , 4 "])
 def test_bits_are_a_number_a_pair_or_their_text(quant: Any) -> None:
     assert cost(load("Qwen--Qwen3-8B"), cache_quant=quant).settings == {"cache_quant": "4"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("of", "settings", "sentence"),
     [
         (model(full()), {"cache_quant": "q4"}, "cache_quant: found 'q4', expected bits"),

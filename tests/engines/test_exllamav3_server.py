@@ -12,6 +12,7 @@ from kvcalc.engines.server_writer import write
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import line_files
 from tests.conftest import Cli
+from tests.each import each
 from tests.shapes import full, model
 
 ENGINE = find("exllamav3")
@@ -24,7 +25,7 @@ def line(text: str) -> Asked:
     return asked
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "settings", "context", "sequences", "longest"),
     [
         (
@@ -124,7 +125,7 @@ def test_its_own_examples_are_read(text: str, settings: Any, longest: int) -> No
     assert ("its default --cache_size is 32,768" in asked.notes) == ("-cs" not in text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "sentence"),
     [
         ("python main.py --tensor-parallel true", "--tensor-parallel: what it holds was read"),

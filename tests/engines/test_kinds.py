@@ -20,12 +20,13 @@ from kvcalc.layers.recurrent import (
     ShortConvolution,
 )
 from kvcalc.model import MAX_GROUPS, Model
+from tests.each import each
 from tests.shapes import chunked, full, model, sliding
 
 SHORT = {"kv_heads": 1, "head_dim": 1}
 
 
-@pytest.mark.parametrize(
+@each(
     ("kept", "elements"),
     [
         (CompressedAttention(head_dim=10, window=8, ratio=4), 10 * (8 + 100 // 4)),

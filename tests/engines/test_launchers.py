@@ -7,11 +7,12 @@ import pytest
 
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 ARGS = "m --max-model-len 8192"
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         f"nohup vllm serve {ARGS} > log 2>&1 &",
@@ -51,7 +52,7 @@ def test_what_stands_around_the_program_is_taken_off(line: str) -> None:
     assert asked.notes == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "engine", "model", "settings"),
     [
         (
@@ -113,7 +114,7 @@ def test_programs_images_and_flags_as_they_are_spelled(
     assert asked.settings == settings
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "note"),
     [
         ("docker run vllm/vllm-openai:gemma4 m", "the image's tag 'gemma4' names no release"),
@@ -141,7 +142,7 @@ def test_a_placeholder_is_no_model(model: str) -> None:
     assert read(f"vllm serve --model {model} -tp 2")[1].model is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "sentence"),
     [
         ("docker run nginx", "found 'nginx', expected one of vllm"),
@@ -170,7 +171,7 @@ def test_a_shell_in_a_shell_is_read_three_deep(deep: int) -> None:
         read(line)
 
 
-@pytest.mark.parametrize(
+@each(
     "words",
     [
         *("--enable-prefix-caching m", "--trust-remote-code m", "--swap-space 4 m"),

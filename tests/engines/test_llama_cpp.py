@@ -153,13 +153,13 @@ def test_a_context_allocates_what_was_measured(case: dict[str, Any]) -> None:
     assert "memories" not in case or found.keys() == measured(case).keys()
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=label)
+@each("case", REFUSED, ids=label)
 def test_what_llama_cpp_turns_down_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(KvcalcError):
         figures(from_gguf(case["name"]), case)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@each("name", CONFIGS)
 def test_a_config_says_the_same_as_a_gguf_file(name: str) -> None:
     rows = [case for case in MEASURED if case["name"] == name]
     assert rows
@@ -168,7 +168,7 @@ def test_a_config_says_the_same_as_a_gguf_file(name: str) -> None:
         assert {key: found[key] for key in measured(case)} == measured(case)
 
 
-@pytest.mark.parametrize("name", sorted({row["name"] for row in REFUSED} & CONFIGS.keys()))
+@each("name", sorted({row["name"] for row in REFUSED} & CONFIGS.keys()))
 def test_a_config_is_refused_as_a_gguf_file_is(name: str) -> None:
     for case in (row for row in REFUSED if row["name"] == name):
         with pytest.raises(KvcalcError):

@@ -9,8 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdicts
 from kvcalc.engines.llama_cpp.log_loaded import (
     NO_TENSORS,
@@ -23,6 +21,7 @@ from kvcalc.engines.llama_cpp.log_loaded import (
 from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.stored import Stored
 from kvcalc.readers import load
+from tests.each import each
 from tests.engines.log_lines import misprinted
 from tests.shapes import full
 from tests.shapes import model as shape
@@ -144,7 +143,7 @@ TENSORS = (
 TIED = tuple(one for one in TENSORS if one.name != "output.weight")
 
 
-@pytest.mark.parametrize(
+@each(
     ("stored", "layers", "printed", "settings"),
     [
         (TENSORS, 3, {"CUDA0": 10, "CPU_Mapped": 2}, {}),

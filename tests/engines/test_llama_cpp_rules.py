@@ -19,6 +19,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import CarriedRow, Mlstm, ShortConvolution
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.engines.test_llama_cpp import from_config, from_gguf
 from tests.shapes import chunked, full, latent, model, sliding
 
@@ -34,7 +35,7 @@ def config(**keys: Any) -> Model:
     return reading_of(keys, "a model", "config.json").model
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "asked", "expected"),
     [
         ({}, {}, 12_998_148_096),
@@ -235,7 +236,7 @@ def test_ling_3_keeps_rows_for_its_draft_in_the_main_context() -> None:
     assert cost(of)(256) == 2 * 256 * 576 * 2
 
 
-@pytest.mark.parametrize(
+@each(
     ("of", "settings", "named"),
     [
         (K_EXAONE, {"kv_cache_dtype": "fp8"}, "llama.cpp's cache type 'fp8' is unknown"),
@@ -333,7 +334,7 @@ def dealt(of: Model, **settings: Any) -> list[int]:
     return [len(places) for places in devices(load(of, asked), asked)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "layers"),
     [
         ({}, [48]),

@@ -13,6 +13,7 @@ from kvcalc.engines.llama_cpp.slots import finish
 from kvcalc.engines.server import Asked
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 TAKEN_APART = {
     *("model", "context", "sequences", "fit", "kv_unified_per_slot"),
@@ -107,7 +108,7 @@ def test_the_part_of_a_slot_takes_the_cells_of_the_whole(
     assert -(-mine // 256) * 256 == cells(context, sequences, unified)
 
 
-@pytest.mark.parametrize("flag", PRESETS)
+@each("flag", PRESETS)
 def test_a_built_in_preset_is_a_model_with_its_settings(flag: str) -> None:
     _, asked = read(f"llama-server {flag}")
     assert asked.model == PRESETS[flag]["model"]

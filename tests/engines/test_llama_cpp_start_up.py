@@ -17,6 +17,7 @@ from kvcalc.model import Model
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.stored import Stored
 from kvcalc.readers import load
+from tests.each import each
 
 MIB = 2**20
 CARD = Card("rtx-4090", 2**34, 2**34)
@@ -70,7 +71,7 @@ def test_later_it_is_an_estimate_that_holds_what_logs_print(
     assert part.low <= printed * MIB <= part.high, name
 
 
-@pytest.mark.parametrize(
+@each(
     "given",
     [
         {"flash_attn": False},

@@ -81,7 +81,7 @@ EXAONE_ROW = 2 * 8 * 128 * 2
 GLM = kvcalc.load("tests/oracles/configs/zai-org--GLM-5.json")
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "model", "size"),
     [
         # V of the latent: 512 elements beside the 576 (#19067)
@@ -159,7 +159,7 @@ def test_olmo_slides_from_a_build_on() -> None:
     assert (before, after) == (4 * 8192 * 4096, (3 * 1024 + 8192) * 4096)
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "model", "asked", "named"),
     [
         ("b7726", "k-exaone-236b-a23b", {}, "does not have the model type 'exaone-moe'"),
@@ -231,7 +231,7 @@ def test_an_architecture_keeps_spare_states_from_a_build_on(release: str, copies
     assert with_spare(256) - without(256) == (copies - 1) * (states - rows)
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "line", "sequences", "context", "unified"),
     [
         ("b5308", "llama-server -m x.gguf", 1, 4096, None),
@@ -274,7 +274,7 @@ def test_slots_had_drafts_of_their_own(release: str, slots: int, counted: bool) 
     assert said is not counted
 
 
-@pytest.mark.parametrize(
+@each(
     ("image", "release"),
     [
         ("ghcr.io/ggml-org/llama.cpp:server-cuda-b6123", "b6123"),

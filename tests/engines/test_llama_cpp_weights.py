@@ -10,6 +10,7 @@ from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.weights import weigh
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.parameters.stored import Stored
+from tests.each import each
 from tests.shapes import full, model
 
 MODEL = model(*[full()] * 4)
@@ -39,7 +40,7 @@ def loaded(file: tuple[Stored, ...], **settings: Any) -> tuple[list[int], int]:
     return on_devices, sum(found.host.values()) // SIZE
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "devices", "tensors_in_main_memory"),
     [
         ({}, [14], 1),

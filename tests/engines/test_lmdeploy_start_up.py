@@ -10,6 +10,7 @@ from kvcalc.engines.lmdeploy.start_up import batch, parts
 from kvcalc.engines.memory import Card, Free
 from kvcalc.errors import UnsupportedError
 from kvcalc.readers import load
+from tests.each import each
 
 GIB = 2**30
 LLAMA = load("llama-3.1-8b")
@@ -21,7 +22,7 @@ def kept(settings: LmdeploySettings, free: int, gpu: str = "h100") -> dict[str, 
     return {part.name: part.bytes for part in found if part.name != "outside of PyTorch"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "most"),
     [
         *(("h100", 1024), ("h800", 1024), ("l20y", 1024), ("h200", 1024)),

@@ -70,7 +70,7 @@ def test_a_block_is_what_its_release_allocates(case: Any) -> None:
     assert held.engine_version == case["version"]
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=named)
+@each("case", REFUSED, ids=named)
 def test_what_its_release_refuses_is_refused(case: Any) -> None:
     assert "Sparse MLA does not support quant_policy" in case["refused"]
     with pytest.raises(UnsupportedError, match=f"^quant_policy: found {case['quant_policy']}"):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from kvcalc.engines import ENGINES, find, logs
 from kvcalc.engines.log import AGREES, DIFFERS, Printed, Subject, pattern
 from kvcalc.errors import RequestError
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "places", "value", "agrees"),
     [
         ("2.47", 0, Fraction("2.4711"), True),

@@ -11,6 +11,7 @@ from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import load
+from tests.each import each
 
 GB = 10**9
 CARD = Card("a card", 100 * GB, 100 * GB)
@@ -63,7 +64,7 @@ def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
     assert mem_fraction_static(card(gpu), settings) == Fraction(percent, 1000)
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "settings", "reserved_mib"),
     [
         ("t4", {}, 512 + 3072 + 128 + 2 * 8),

@@ -8,6 +8,7 @@ from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.model import Model
+from tests.each import each
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_it_bounds_what_make_prompt_cache_makes(model: str, bounded: int, free: 
     assert kvcalc.cost(loaded, "mlx")(32_768) == free
 
 
-@pytest.mark.parametrize("model_type", sorted(WITHOUT_MAKE_CACHE))
+@each("model_type", sorted(WITHOUT_MAKE_CACHE))
 def test_it_bounds_every_class_without_a_make_cache_of_its_own(model_type: str) -> None:
     layer = FullAttention(kv_heads=8, head_dim=128)
     model = Model(name="typed", model_type=model_type, layers=(layer,))

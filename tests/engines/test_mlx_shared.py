@@ -6,6 +6,7 @@ import kvcalc
 from kvcalc.engines.mlx.models import SHARDED
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
+from tests.each import each
 from tests.shapes import full, latent
 
 LATENT = {
@@ -15,7 +16,7 @@ LATENT = {
 """Types of SHARDED whose layers keep latent rows: no `n_kv_heads //= N` in their `shard`."""
 
 
-@pytest.mark.parametrize("kind", sorted(SHARDED - LATENT))
+@each("kind", sorted(SHARDED - LATENT))
 def test_kv_heads_are_divided(kind: str) -> None:
     model = Model(name="m", layers=(full(),), model_type=kind)
     alone = kvcalc.cost(model, "mlx")
@@ -25,7 +26,7 @@ def test_kv_heads_are_divided(kind: str) -> None:
     assert packed.per_gpu(9_000) == kvcalc.cost(model, "mlx", kv_bits=8)(9_000) // 2
 
 
-@pytest.mark.parametrize("kind", sorted(LATENT))
+@each("kind", sorted(LATENT))
 def test_each_mac_keeps_latent_rows_whole(kind: str) -> None:
     model = Model(name="m", layers=(latent(),), model_type=kind)
     shared = kvcalc.cost(model, "mlx", tensor_parallel_size=4)

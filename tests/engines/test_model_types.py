@@ -13,6 +13,7 @@ from kvcalc.engines.lmdeploy import builders
 from kvcalc.engines.mlx import models
 from kvcalc.engines.vllm.drafts import MTP_LAYERS, draft_layers
 from kvcalc.errors import KvcalcError
+from tests.each import each
 from tests.engines.engine_names import names
 from tests.shapes import full, latent, model, sliding
 
@@ -113,7 +114,7 @@ CLASSES = {
 """The class of a model type that transformers has none of, or has another beside."""
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+@each("model_type", ARCHITECTURES)
 def test_llama_cpps_converters_give_a_model_type_its_architecture(model_type: str) -> None:
     by_class = names("llama.cpp", "class")
     given = names("llama.cpp", "model type")
@@ -179,9 +180,7 @@ def test_vllm_drafts_for_these_model_types() -> None:
     assert drafts().keys() - NO_DRAFTS_HERE == {*MTP_LAYERS}
 
 
-@pytest.mark.parametrize(
-    "name", sorted(name for name in MTP_LAYERS if drafts()[name] not in OF_THE_FILE)
-)
+@each("name", sorted(name for name in MTP_LAYERS if drafts()[name] not in OF_THE_FILE))
 def test_the_layers_of_a_draft_are_those_of_its_file(name: str) -> None:
     layers: tuple[Any, ...] = (sliding(), full(kv_heads=2), full(kv_heads=4), sliding())
     given = model(*layers, model_type=name, num_nextn_predict_layers=2)

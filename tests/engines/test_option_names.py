@@ -8,6 +8,7 @@ from kvcalc.engines import find
 from kvcalc.engines.option_values import Choices
 from kvcalc.engines.server import PAST_MAXIMUM, Server
 from kvcalc.engines.vllm import draft_flags, json_flags
+from tests.each import each
 from tests.engines.engine_names import names, options
 
 ENGINES = ("vllm", "sglang", "llama.cpp", "mlx", "lmdeploy", "exllamav3", "exllamav3 examples")
@@ -67,7 +68,7 @@ def test_no_flag_of_the_engine_is_unknown(engine: str) -> None:
     assert options(engine).keys() - server(engine).known == set()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each("engine", ENGINES)
 def test_each_flag_is_the_engines_own_and_takes_as_many_values(engine: str) -> None:
     ours = server(engine)
     taken = {**dict.fromkeys(ours.gives, 1), **dict.fromkeys(ours.switches, 0), **ours.ignored}
@@ -132,7 +133,7 @@ SHORT = {
 """What flags give that no option of the release names so."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each("engine", ENGINES)
 def test_a_flag_gives_the_setting_of_its_option(engine: str) -> None:
     theirs = options(engine)
     for flag, gives in server(engine).gives.items():
@@ -151,7 +152,7 @@ SWITCHED = {
 """Switches whose flag does not say it all."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each("engine", ENGINES)
 def test_a_switch_switches_the_setting_of_its_option(engine: str) -> None:
     for flag, switched in server(engine).switches.items():
         if flag in PAIRED:
@@ -192,7 +193,7 @@ NOT_COUNTED = {
 """Words that an option takes and kvcalc never writes; of attention backends many."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each("engine", ENGINES)
 def test_an_options_words_are_the_engines_own(engine: str) -> None:
     seen = 0
     for option, takes in server(engine).takes.items():

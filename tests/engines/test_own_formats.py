@@ -17,6 +17,7 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
+from tests.each import each
 from tests.shapes import full, sliding
 
 CONFIGS = "tests/oracles/configs"
@@ -31,7 +32,7 @@ def sparse(kind: str, **fields: Any) -> Model:
     return Model(name="m", layers=(ROW,) * 2, model_type=kind, **fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "release", "gpu", "asked", "form", "size"),
     [
         (GLM, "0.33.0", "b200", None, "fp8_e4m3", 78 * FP8),
@@ -108,7 +109,7 @@ def test_compressed_rows_are_packed_by_flashinfer_on_12x_alone() -> None:
     assert kvcalc.cost(V4, "vllm", gpu="b200", **named).kv_cache_dtype == "bfloat16"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "gpu", "form", "said"),
     [
         (GLM, "b200", "fp8_e4m3", "; fp8_e4m3 by sglang's choice for sparse attention on b200"),

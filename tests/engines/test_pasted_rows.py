@@ -26,12 +26,12 @@ def test_each_container_program_starts_what_its_image_does(program: str) -> None
     assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
 
 
-@pytest.mark.parametrize("option", sorted(NO_VALUE))
+@each("option", sorted(NO_VALUE))
 def test_an_option_of_a_container_without_a_value_takes_no_word(option: str) -> None:
     assert read(f"docker run {option} {IMAGE}")[1].model == "org/x"
 
 
-@pytest.mark.parametrize("letters", [*sorted(LETTERS), "it", "".join(sorted(LETTERS))])
+@each("letters", [*sorted(LETTERS), "it", "".join(sorted(LETTERS))])
 def test_letters_of_a_container_stand_together_and_take_no_word(letters: str) -> None:
     assert read(f"docker run -{letters} {IMAGE}")[1].model == "org/x"
 
@@ -44,22 +44,20 @@ def test_another_option_of_a_container_takes_its_value_with_it(option: str) -> N
     assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
 
 
-@pytest.mark.parametrize(
-    "option", ["-e ", "-e", "-e=", "-ite ", "-ite", "--env ", "--env=", "-dP -e ", "-p80:80 -qe"]
-)
+@each("option", ["-e ", "-e", "-e=", "-ite ", "-ite", "--env ", "--env=", "-dP -e ", "-p80:80 -qe"])
 def test_a_variable_of_a_container_is_taken_however_it_is_spelled(option: str) -> None:
     _, asked = read(f"docker run {option}VLLM_KV_CACHE_LAYOUT=HND {IMAGE}")
     assert (asked.model, asked.settings["kv_cache_layout"]) == ("org/x", "HND")
 
 
-@pytest.mark.parametrize("switch", ["", *sorted(PYTHON_SWITCHES), "-u -O"])
+@each("switch", ["", *sorted(PYTHON_SWITCHES), "-u -O"])
 def test_pythons_own_switches_stand_before_the_module(switch: str) -> None:
     for python in ("python", "python3", "python3.12", "/usr/bin/python3"):
         line = f"{python} {switch} -m vllm.entrypoints.openai.api_server --model org/x"
         assert read(line)[1].model == "org/x"
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
+@each("wrapper", WRAPPERS)
 def test_each_wrapper_is_looked_through_with_its_options(wrapper: str) -> None:
     alone = "5" if wrapper == "timeout" else ""
     for option in ["", *WRAPPERS[wrapper].split()]:
@@ -67,14 +65,14 @@ def test_each_wrapper_is_looked_through_with_its_options(wrapper: str) -> None:
         assert read(line)[1].model == "org/x"
 
 
-@pytest.mark.parametrize("program", sorted(BEGUN))
+@each("program", sorted(BEGUN))
 def test_a_program_of_several_uses_starts_nothing_by_another_word(program: str) -> None:
     for line in (f"{program} x", f"{program} x --model org/x"):
         with pytest.raises(KvcalcError, match=f"found '{program} x.*', which starts no server"):
             read(line)
 
 
-@pytest.mark.parametrize("words", ALSO)
+@each("words", ALSO)
 def test_each_program_starts_its_engine(words: str) -> None:
     assert read(f"{words} --model org/x")[0] == ALSO[words].engine
 
@@ -93,7 +91,7 @@ def test_a_variable_that_leaves_the_cache_alone_changes_nothing(variable: str, l
     assert read(f"{variable}=1 {line}")[1] == read(line)[1]
 
 
-@pytest.mark.parametrize("flag", PRESETS)
+@each("flag", PRESETS)
 def test_a_bundle_of_llama_cpp_names_its_model(flag: str) -> None:
     assert read(f"llama-server {flag}")[1].model == PRESETS[flag]["model"]
 
@@ -105,7 +103,7 @@ def test_a_format_that_is_not_counted_is_refused_with_the_reason(name: str) -> N
     assert formats.UNREAD[name] in str(refused.value)
 
 
-@pytest.mark.parametrize("name", kernels.READ)
+@each("name", kernels.READ)
 def test_a_backend_is_known_in_any_case_and_answers_or_says_what_it_lacks(name: str) -> None:
     upper, lower = (
         [_bytes_or_reason(model, spelled) for model in (KEXAONE, DEEPSEEK)]
@@ -122,7 +120,7 @@ def _bytes_or_reason(model: kvcalc.Model, backend: str) -> int | str:
         return str(refused)
 
 
-@pytest.mark.parametrize("name", sorted(kernels.UNREAD))
+@each("name", sorted(kernels.UNREAD))
 def test_a_backend_whose_blocks_are_not_known_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedError, match=name):
         kvcalc.cost(KEXAONE, engine="vllm", attention_backend=name)

@@ -40,7 +40,7 @@ TABLE = Releases(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("typed", "version"),
     [
         ("0.25.1", "0.25.1"),
@@ -60,13 +60,13 @@ def test_of_a_version_as_people_type_it_the_numbers_count(typed: str, version: s
     assert numbers("0.26") == numbers("0.26.0") < numbers("0.26.1") < numbers("0.100")
 
 
-@pytest.mark.parametrize("typed", ["", "x", "0.25.x", "1..2", "0.25.1 0.26", "9" * 50, 0.25, "-1"])
+@each("typed", ["", "x", "0.25.x", "1..2", "0.25.1 0.26", "9" * 50, 0.25, "-1"])
 def test_what_is_not_a_version_is_refused(typed: object) -> None:
     with pytest.raises(RequestError, match=r"^release: found .*, expected a version"):
         parsed(typed)
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "value"),
     [("1.0", 1), ("1.1.9", 1), ("1.2", 1), ("2.0", 1), ("2.0.1", 2), ("2.4", 2), ("2.5", 2)],
 )
@@ -152,7 +152,7 @@ def test_a_release_is_asked_for_behind_the_engine_or_as_a_setting() -> None:
     assert kvcalc.cost(K_EXAONE).engine_version == "-"
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "settings", "sentence"),
     [
         ("vllm@0.25.1", {"release": "0.26.0"}, "release: found '0.26.0', expected 0.25.1, as"),
@@ -224,7 +224,7 @@ ALWAYS = {"kv_unified", "swa_full"}
 """What could not be switched off then; all others were off, or as they are today by themselves."""
 
 
-@pytest.mark.parametrize(("engine", "before", "setting", "values"), LATER)
+@each(("engine", "before", "setting", "values"), LATER)
 def test_before_its_release_a_setting_may_be_given_as_what_was_then(
     engine: str, before: str, setting: str, values: tuple[Any, ...]
 ) -> None:
@@ -246,7 +246,7 @@ def test_zeros_at_the_end_of_a_version_say_nothing(version: str, parts: tuple[in
     assert numbers(version) == parts
 
 
-@pytest.mark.parametrize(
+@each(
     ("holding", "said"),
     [
         ({"1.0", "1.2", "2.0.1"}, "engine"),

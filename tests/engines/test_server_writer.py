@@ -11,6 +11,7 @@ from kvcalc.engines.option_values import Choices, Listed, Share, Whole
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.server_writer import flag, write
 from kvcalc.model import Model
+from tests.each import each
 from tests.shapes import full, model
 
 QWEN = kvcalc.load("qwen3-8b")
@@ -21,7 +22,7 @@ def line(engine: str, of: Model = QWEN, source: str | None = None, **settings: A
     return write(chosen, chosen.settings(**settings), of, source=source)
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "settings", "words"),
     [
         (
@@ -118,7 +119,7 @@ def test_settings_are_said_in_the_engines_own_words(
     assert line(engine, **settings) == words
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "source", "of", "named"),
     [
         ("vllm", "qwen3-8b", QWEN, "Qwen/Qwen3-8B"),
@@ -210,7 +211,7 @@ def test_a_flag_is_the_long_one() -> None:
     assert flag(server, "ctx_type", "mtp") is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("takes", "value", "words"),
     [
         (Choices("", ("on", "off")), "on", ("on",)),
@@ -237,7 +238,7 @@ def test_an_option_writes_what_it_takes(
     assert takes.written(value) == words
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "name", "taken", "refused"),
     [
         ("vllm", "kv_cache_dtype", "nvfp4", "float32"),
@@ -310,7 +311,7 @@ def test_the_drafts_of_a_models_own_head_are_llama_servers_mtp() -> None:
     assert words == "llama-server --model MODEL.gguf --spec-type draft-mtp --spec-draft-n-max 2"
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "note"),
     [
         ("vllm serve m --enable-lora", "the adapters' weights and buffers take memory"),

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from kvcalc.engines.server_reader import read
+from tests.each import each
 
 LAUNCH = "python3 -m sglang.launch_server"
 
@@ -64,7 +63,7 @@ LINES: dict[str, dict[str, Any]] = {
 """By line: the settings that it gives."""
 
 
-@pytest.mark.parametrize("line", LINES)
+@each("line", LINES)
 def test_a_line_is_understood(line: str) -> None:
     engine, asked = read(line)
     release = {"release"} & asked.settings.keys()
@@ -89,7 +88,7 @@ REMARKED = {
 """By flags: what is said of them."""
 
 
-@pytest.mark.parametrize("flags", REMARKED)
+@each("flags", REMARKED)
 def test_what_is_not_counted_is_said(flags: str) -> None:
     _, asked = read(f"{LAUNCH} --model org/m {flags}")
     assert any(REMARKED[flags] in note for note in asked.notes)

@@ -137,7 +137,7 @@ def pools(pool: kvcalc.Pool) -> Lines:
         yield start("", total) + sizes(keys, draft - keys), KEYS_AND_VALUES
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(any_model, requests, st.integers(2**28, 2**38), st.integers(1, 2**20))
 def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], memory: int, context: int

@@ -14,6 +14,7 @@ import kvcalc
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 CHECKPOINTS = Path("tests/oracles/configs/checkpoints")
 
@@ -44,7 +45,7 @@ def of(file: str, **changed: Any) -> Model:
 QWEN, GLM = of("Qwen3.8-Flash-Next"), of("GLM-5.3-Flash")
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "given", "page", "token", "beside"),
     [
         (QWEN, {}, 64, QWEN_TOKEN, SLOTS * (QWEN_SLOT + QWEN_SIDE) + QWEN_REQUEST),

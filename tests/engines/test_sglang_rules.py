@@ -21,6 +21,7 @@ from kvcalc.layers.recurrent import (
     ShortConvolution,
 )
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.sglang_life import life
 from tests.shapes import DEEPSEEK_ROW, HEADS, full, latent, sliding
 
@@ -58,7 +59,7 @@ def test_k_exaone_is_stored_in_full_at_either_window(window: int) -> None:
     assert cut.max_sequences == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "a_token"),
     [
         ({}, 196_608),
@@ -109,7 +110,7 @@ WINDOWED = {
 }
 
 
-@pytest.mark.parametrize(("model_type", "window"), WINDOWED.items())
+@each(("model_type", "window"), WINDOWED.items())
 def test_who_gets_a_window_pool_and_of_which_window(model_type: str | None, window: int) -> None:
     held = cost(
         typed(model_type, sliding(window=128), full()),
@@ -120,7 +121,7 @@ def test_who_gets_a_window_pool_and_of_which_window(model_type: str | None, wind
     assert held(100_000) == 4096 * (100_000 + window + 2000)
 
 
-@pytest.mark.parametrize(
+@each(
     "model_type", ["exaone4", "exaone_moe", "gemma2", "gemma3_text", "olmo3", "mistral", "cohere2"]
 )
 def test_everyone_else_keeps_every_layer_in_full(model_type: str) -> None:
@@ -172,7 +173,7 @@ def test_each_attention_group_has_a_window_pool_of_its_own() -> None:
     assert held(262_144, sequences=5) == 4096 * (5 * 12 * 262_144 + 36 * window)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "settings", "why"),
     [
         (
@@ -342,7 +343,7 @@ def test_a_model_of_states_alone_has_a_token_for_each_of_its_context() -> None:
     assert cut.max_sequences == cut.figures["mamba_slots"] // 3
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "settings", "page"),
     [
         (EXAONE, {}, 64),
@@ -368,7 +369,7 @@ def test_the_page_that_a_backend_wants_on_blackwell(
     assert pool(model, context=4096, gpu="b200", **settings).figures["page_size"] == page
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "columns"),
     [
         ({}, 4),
@@ -405,7 +406,7 @@ def test_a_draft_widens_the_request_table(settings: dict[str, Any], columns: int
     assert figures["req_to_token"] == 11 * (262_144 + columns) * 4
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "ahead"),
     [
         ({}, 2 * 6),
@@ -662,14 +663,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("model", "settings", "sentence"), REFUSED, ids=lambda one: str(one)[:30])
+@each(("model", "settings", "sentence"), REFUSED, ids=lambda one: str(one)[:30])
 def test_a_refusal_is_one_sentence(model: Model, settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=sentence) as refused:
         cost(model, **settings)
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "memory", "settings", "sentence"),
     [
         (EXAONE, 1000, {}, "too few for one page of 1 token"),

@@ -10,6 +10,7 @@ from kvcalc.engines.server import Asked
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.sglang.server import SERVER
 from kvcalc.engines.sglang.settings import SglangSettings
+from tests.each import each
 
 
 def asked(line: str) -> Asked:
@@ -38,7 +39,7 @@ def test_running_requests_are_the_sequences_and_a_setting() -> None:
     assert (found.sequences, found.settings) == (48, {"max_running_requests": "48"})
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "settings", "note"),
     [
         ("--dtype half --kv-cache-dtype auto", {"kv_cache_dtype": "half"}, None),
@@ -101,7 +102,7 @@ def test_flags_that_are_no_settings(line: str, settings: dict[str, Any], note: s
     assert any(note in one for one in found.notes) if note else not found.notes
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "count"),
     [
         ("8192", 8192),
@@ -121,13 +122,13 @@ def test_suffixes_are_thousands_and_with_an_i_1024s(text: str, count: int) -> No
     assert int(found.settings["max_total_tokens"]) == count
 
 
-@pytest.mark.parametrize("text", ["32K", "1.5Ki", "1.5", "32kb", "0x10", "k"])
+@each("text", ["32K", "1.5Ki", "1.5", "32kb", "0x10", "k"])
 def test_what_sglang_does_not_take_for_a_count_is_refused(text: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=r"'--context-length': found .*, expected a whole"):
         asked(f"--context-length {text}")
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "sentence"),
     [
         ("--dcp-size 4", "--dcp-size: found '4', expected 1: ranks share the tokens of a context"),
@@ -148,7 +149,7 @@ def test_what_changes_the_cache_otherwise_is_refused(line: str, sentence: str) -
     assert sentence in str(refused.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "variable",
     [
         "SGLANG_MAMBA_CONV_DTYPE=float32",

@@ -73,7 +73,7 @@ def test_a_window_pool_is_for_the_classes_of_the_source() -> None:
     assert {name for name, _ in SLIDES.values() if name is not None} <= listed
 
 
-@pytest.mark.parametrize("name", sorted(SLIDES.keys() - {"deepseek_v4"}))
+@each("name", sorted(SLIDES.keys() - {"deepseek_v4"}))
 def test_a_window_is_as_published_or_one_less(name: str) -> None:
     settings: Any = {"disable_radix_cache": True, "chunked_prefill_size": 1000}
     settings["kv_cache_dtype"] = "bfloat16"
@@ -119,7 +119,7 @@ ALWAYS_FLOAT32 = {
 """Their configurations ask for a state's type without the file (mamba_utils.py)."""
 
 
-@pytest.mark.parametrize("name", STATES)
+@each("name", STATES)
 def test_states_are_stored_as_the_lists_of_classes_say(name: str) -> None:
     rules = architectures.RECURRENT[name]
     radix = names("sglang", "radix cache of states").keys()
@@ -151,7 +151,7 @@ ON_BLACKWELL = {
 (model_overrides/falcon_h1.py, granitemoehybrid.py, lfm2.py, minicpmv.py, qwen3_5.py)."""
 
 
-@pytest.mark.parametrize(("name", "page"), ON_BLACKWELL.items())
+@each(("name", "page"), ON_BLACKWELL.items())
 def test_the_page_of_a_recurrent_model_on_blackwell(name: str, page: int) -> None:
     of = typed(name, Mamba(kernel=4, inner=8, state=2), full())
     assert pool(of, **B200).figures["page_size"] == page
@@ -171,7 +171,7 @@ LATENT_PAGES = {
 """Pages of latent rows on Blackwell: trtllm_mla's, or flashinfer's (deepseek_v2.py, kimi_k3.py)."""
 
 
-@pytest.mark.parametrize(("name", "page"), LATENT_PAGES.items())
+@each(("name", "page"), LATENT_PAGES.items())
 def test_the_page_of_latent_rows_on_blackwell(name: str, page: int) -> None:
     assert pool(typed(name, latent(**DEEPSEEK_ROW)), **B200).figures["page_size"] == page
 

@@ -16,6 +16,7 @@ from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.test_sglang import ORACLE, ORACLES, load, settings_of
 from tests.shapes import DEEPSEEK_ROW, full, latent, sliding
 
@@ -110,7 +111,7 @@ REFUSED = {
 """Our sentences, by the beginning of SGLang's own."""
 
 
-@pytest.mark.parametrize("release", BY_RELEASE)
+@each("release", BY_RELEASE)
 def test_a_release_cuts_a_memory_as_its_own_code_did(release: str) -> None:
     wrong = []
     for _, place, *figures in BY_RELEASE[release]:
@@ -151,12 +152,12 @@ def test_what_one_more_request_of_gpt_oss_holds_while_it_generates(
     assert more == 18 * (131_072 + tokens) * row
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@each("version", VERSIONS)
 def test_k_exaone_never_has_a_window_pool(version: str) -> None:
     assert kvcalc.cost(EXAONE, f"sglang@{version}")(131_072) == 25_769_803_776
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "version"),
     [
         ("gemma4", "0.5.11"),
@@ -191,7 +192,7 @@ SPARSE = LatentAttention(**DEEPSEEK_ROW, sparse=True, index_head_dim=128)
 SHARING = LatentAttention(**DEEPSEEK_ROW, sparse=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("layer", "given", "what"),
     [
         (COMPRESSED, {}, "how compressed_attention layers are stored"),

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from kvcalc.engines.arithmetic import worked_out
 from kvcalc.engines.shell_words import OpenQuoteError, commands
+from tests.each import each
 
 
 def split(text: str) -> list[list[str]]:
     return [words for _, words in commands(text)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("a b  c", [["a", "b", "c"]]),
@@ -73,7 +74,7 @@ def test_any_text_is_split_or_refused(text: str) -> None:
         assert all(all(isinstance(word, str) for word in words) for words in split(text))
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "value"),
     [
         ("64 * 1024", 65_536),

@@ -72,14 +72,14 @@ def test_a_file_with_keys_left_out_holds_what_its_class_restores(case: Any) -> N
     assert {n: held(config, n) for n in figures} == figures
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each("name", MODELS)
 def test_a_published_model_holds_what_was_measured(name: str) -> None:
     config = json.loads((ORACLES / "configs" / f"{name}.json").read_text())
     figures = expected(MODELS[name]["contexts"])
     assert {n: held(config, n) for n in figures} == figures
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "said"),
     [
         ("moonshotai--Kimi-K3", "has no class for the model type 'kimi_k3'"),

@@ -3,9 +3,8 @@
 from functools import cache
 from typing import Any
 
-import pytest
-
 import kvcalc
+from tests.each import each
 
 load = cache(kvcalc.load)
 
@@ -144,7 +143,7 @@ WHY: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("engine", "model", "settings", "why"), WHY)
+@each(("engine", "model", "settings", "why"), WHY)
 def test_a_cost_says_what_makes_it(
     engine: str, model: str, settings: dict[str, Any], why: str
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 import kvcalc
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.formula import Formula
+from tests.each import each
 
 COST = kvcalc.cost(kvcalc.load("k-exaone-236b-a23b"), "vllm")
 
@@ -137,7 +138,7 @@ def test_checked_holds_what_64_bits_do_not() -> None:
     assert frame["bytes"].to_list() == [COST(2**40) * 2**20]
 
 
-@pytest.mark.parametrize(
+@each(
     ("context", "sentence"),
     [
         (numpy.array([1, 0]), "context: found 0, expected positive ints"),

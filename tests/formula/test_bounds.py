@@ -16,6 +16,7 @@ from kvcalc.formula.expression import (
     substituted,
     variable,
 )
+from tests.each import each
 from tests.formula.languages.test_agreement import NAMES, expressions
 
 ends = st.tuples(st.integers(1, 2**20), st.integers(1, 2**20)).map(lambda two: Bounds(*sorted(two)))
@@ -43,7 +44,7 @@ x, y = variable("x"), variable("y")
 BOUNDS = {"x": Bounds(3, 100), "y": Bounds(2, 16)}
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "low", "high"),
     [
         (x + y, 5, 116),

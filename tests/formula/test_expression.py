@@ -25,6 +25,7 @@ from kvcalc.formula.expression import (
     render,
     variable,
 )
+from tests.each import each
 
 x, y, z = variable("x"), variable("y"), variable("z")
 
@@ -69,12 +70,12 @@ WRITTEN: list[tuple[Value, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "text"), [(row[0], row[1]) for row in WRITTEN])
+@each(("value", "text"), [(row[0], row[1]) for row in WRITTEN])
 def test_a_formula_reads_as_a_person_would_write_it(value: Value, text: str) -> None:
     assert render(value, TEXT) == str(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(row[0], row[2]) for row in WRITTEN])
+@each(("value", "text"), [(row[0], row[2]) for row in WRITTEN])
 def test_a_formula_is_written_as_python_with_the_parentheses_it_needs(
     value: Value, text: str
 ) -> None:
@@ -93,7 +94,7 @@ def test_a_target_has_a_rule_for_every_kind_of_node(target: Target) -> None:
     assert set(target.rules) >= KINDS
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@each("kind", sorted(KINDS))
 def test_a_target_that_lacks_a_kind_refuses_instead_of_writing_something_else(kind: str) -> None:
     rules = {name: rule for name, rule in TEXT.rules.items() if name != kind}
     lacking = Target("Abacus", rules)

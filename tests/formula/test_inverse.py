@@ -12,6 +12,7 @@ from kvcalc.formula.formula import Formula
 from kvcalc.formula.inverse import MAX_EVALUATIONS, UNBOUNDED, largest, periods_of
 from kvcalc.readers import load
 from tests import shapes
+from tests.each import each
 
 
 class Counted:
@@ -60,7 +61,7 @@ def test_deepseek_v4_on_transformers_is_searched_over_its_periods(context: int, 
     assert all(cost(found + more) > memory for more in range(1, 300))
 
 
-@pytest.mark.parametrize(
+@each(
     ("expression", "periods"),
     [
         (12 * CONTEXT + 5, ()),

@@ -18,6 +18,7 @@ from kvcalc.formula.expression import Value, evaluated, minimum
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.limits import Limit, limited
 from kvcalc.formula.written import TARGETS, written
+from tests.each import each
 from tests.formula.languages.executors import (
     IN_PROCESS,
     Answers,
@@ -186,7 +187,7 @@ def test_a_value_past_a_limit_is_refused_where_a_formula_is_written() -> None:
     )
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@each("target", TARGETS)
 def test_a_written_formula_says_its_limit(target: str) -> None:
     found = written(kvcalc.cost(KEXAONE, "llama.cpp").formula, target)
     assert found.exact.endswith("; no value unless sequences <= 256")

@@ -3,7 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from kvcalc.formula.expression import (
     variable,
 )
 from kvcalc.model import Model
+from tests.each import each
 from tests.shapes import models
 
 NAMES = ("x", "y", "z")
@@ -82,7 +82,7 @@ def expressions(cost: kvcalc.Cost) -> list[Value]:
     return [formula.expression for formula in whole] + steps
 
 
-@pytest.mark.parametrize("name", presets.names())
+@each("name", presets.names())
 def test_no_formula_of_a_preset_has_a_term_twice(name: str) -> None:
     found = costs(kvcalc.load(name))
     assert len({cost.engine for cost in found}) >= 4
@@ -105,7 +105,7 @@ drawn = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @example([(2, ["sum"]), (-1, ["sum"])], [(0, [])], dict.fromkeys(NAMES, 1))
 @given(drawn, drawn, st.fixed_dictionaries(dict.fromkeys(NAMES, st.integers(1, 50))))
 def test_a_merged_sum_has_the_value_of_its_terms(

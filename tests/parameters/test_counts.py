@@ -33,7 +33,7 @@ def published(name: str) -> Model:
     return kvcalc.load(folder if folder.is_dir() else ORACLES / "configs" / f"{name}.json")
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@each("name", MEASURED)
 def test_a_file_has_as_many_parameters_as_its_class(name: str) -> None:
     measured, found = MEASURED[name], published(name).counted
     components: Counter[str] = Counter()
@@ -56,7 +56,7 @@ UNCOUNTED = {"kimi-k3"}
 """Presets of model types without a rule."""
 
 
-@pytest.mark.parametrize("name", models.names())
+@each("name", models.names())
 def test_a_preset_says_what_its_sizes_count(name: str) -> None:
     model = kvcalc.load(name)
     found = model.counted

@@ -2,13 +2,12 @@
 
 from math import prod
 
-import pytest
-
 import kvcalc
 from kvcalc.parameters.ggml_types import BLOCKS
 from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.quantized_gguf import KEPT, NAMES, OTHERWISE, mixed
 from kvcalc.parameters.tensor import Role, Tensor
+from tests.each import each
 
 
 def tensor(role: Role, *shape: int, layers: tuple[int, ...] = (0,)) -> Tensor:
@@ -41,7 +40,7 @@ def test_files_have_the_bits_a_weight_that_llama_cpp_publishes() -> None:
     assert found == published
 
 
-@pytest.mark.parametrize("role", sorted(NAMES))
+@each("role", sorted(NAMES))
 def test_weights_of_several_rows_are_quantised_but_norms_routers_and_biases(role: Role) -> None:
     kept = not NAMES[role].endswith(".weight") or NAMES[role].endswith(KEPT)
     assert types("Q4_0", tensor(role, 2, 256)) == (
@@ -50,7 +49,7 @@ def test_weights_of_several_rows_are_quantised_but_norms_routers_and_biases(role
     assert types("Q4_0", tensor(role, 256)) == ["F32"]
 
 
-@pytest.mark.parametrize("name", sorted(MIXES))
+@each("name", sorted(MIXES))
 def test_bytes_are_those_of_whole_blocks(name: str) -> None:
     for one in mixed(name, [tensor("gate", 8, 1024), tensor("embedding", 4, 512)], None, 1):
         block = BLOCKS[one.dtype]
@@ -65,7 +64,7 @@ def test_rows_that_are_not_whole_blocks_take_another_type() -> None:
         assert types(name, tensor("gate", 2, 48)) == ["F16"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "role", "better"),
     [
         ("Q4_K_M", "v", {0: "Q6_K", 3: "Q6_K", 4: "Q4_K", 6: "Q6_K", 27: "Q6_K", 28: "Q6_K"}),
@@ -102,7 +101,7 @@ def attention(query_rows: int) -> tuple[Tensor, ...]:
     return tensor("q", query_rows, 256), tensor("k", 256, 256), tensor("v", 256, 256)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "query_rows", "found"),
     [
         ("Q2_K", 1024, ["Q2_K", "Q2_K", "Q4_K"]),

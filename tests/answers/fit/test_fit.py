@@ -30,6 +30,7 @@ from kvcalc.model import Model
 from kvcalc.readers import load
 from kvcalc.readers.weights import Weights
 from tests import shapes
+from tests.each import each
 
 K_EXAONE = load("k-exaone-236b-a23b")
 LLAMA = load("llama-3.1-8b")
@@ -207,7 +208,7 @@ def test_weights_larger_than_the_cards_do_not_fit_by_so_much() -> None:
     assert changes(placing, answer) == ["--gpus 32"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpus", "ranks", "copies"),
     [(1, 1, 1), (4, 4, 1), (6, 2, 3), (7, 1, 7), (12, 4, 3), (16, 16, 1)],
 )

@@ -23,29 +23,26 @@ SUMS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["INTEGER", "TEXT", "REAL", "NUMERIC"])
 @pytest.mark.parametrize("name", ["azure_code.csv", "azure_conv.csv", "mooncake.jsonl"])
-def test_sqlite_gives_the_same_answers_for_any_type_of_number(name: str, kind: str) -> None:
+def test_sqlite_gives_the_same_answers_for_any_type_of_number(name: str) -> None:
     base = connect()
     load(
         base,
         [Path("tests/oracles/traces") / name],
         service=Service(Fraction(8000), Fraction(100, 3)),
     )
-    other = sqlite3.connect(":memory:")
-    other.execute(f"CREATE TABLE trace(t0 {kind}, t1 {kind}, tokens {kind})")
     requests = base.execute("SELECT t0, t1, tokens FROM trace").fetchall()
-    other.executemany("INSERT INTO trace VALUES (?, ?, ?)", requests)
     query = statement([request_bytes(rule, dialect="sqlite") for rule in SUMS], dialect="sqlite")
     expected = base.execute(statement([request_bytes(rule) for rule in SUMS])).fetchall()
     assert len(expected) == len(SUMS)
-    assert other.execute(query).fetchall() == expected
+    for kind in ("INTEGER", "TEXT", "REAL", "NUMERIC"):
+        other = sqlite3.connect(":memory:")
+        other.execute(f"CREATE TABLE trace(t0 {kind}, t1 {kind}, tokens {kind})")
+        other.executemany("INSERT INTO trace VALUES (?, ?, ?)", requests)
+        assert other.execute(query).fetchall() == expected, kind
 
 
-@pytest.mark.parametrize(
-    "kind", ["INTEGER", "DOUBLE", "DECIMAL(18, 0)", "DECIMAL(20, 3)", "VARCHAR"]
-)
-def test_duckdb_gives_the_same_answers_for_any_type_of_number(kind: str) -> None:
+def test_duckdb_gives_the_same_answers_for_any_type_of_number() -> None:
     base = connect()
     load(
         base,
@@ -54,8 +51,9 @@ def test_duckdb_gives_the_same_answers_for_any_type_of_number(kind: str) -> None
     )
     query = statement([request_bytes(rule) for rule in SUMS])
     expected = base.execute(query).fetchall()
-    columns = ", ".join(f"{one}::{kind} AS {one}" for one in ("t0", "t1", "tokens"))
-    base.execute(f"CREATE TABLE typed_otherwise AS SELECT {columns} FROM trace")
-    base.execute("DROP VIEW trace")
-    base.execute("ALTER TABLE typed_otherwise RENAME TO trace")
-    assert base.execute(query).fetchall() == expected
+    base.execute("ALTER VIEW trace RENAME TO integers")
+    for kind in ("INTEGER", "DOUBLE", "DECIMAL(18, 0)", "DECIMAL(20, 3)", "VARCHAR"):
+        columns = ", ".join(f"{one}::{kind} AS {one}" for one in ("t0", "t1", "tokens"))
+        base.execute(f"CREATE TABLE trace AS SELECT {columns} FROM integers")
+        assert base.execute(query).fetchall() == expected, kind
+        base.execute("DROP TABLE trace")

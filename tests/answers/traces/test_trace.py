@@ -240,7 +240,7 @@ STATEMENT = import_module("kvcalc.answers.traces.statement")
 
 
 @given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS)
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_any_trace_agrees(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[int, int, int, int]],

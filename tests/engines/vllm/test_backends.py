@@ -8,6 +8,7 @@ from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm.formats import Heads, token_bytes
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
+from tests.each import each
 from tests.engines.engine_names import names
 
 REGISTRY = names("vllm", "values of attention_backend").keys()
@@ -19,7 +20,7 @@ def test_every_name_of_the_registry_has_its_place() -> None:
     assert {*REGISTRY, "CUSTOM"} == frozenset().union(*places)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@each("name", REGISTRY)
 def test_a_name_is_taken_in_any_case(name: str) -> None:
     if name in kernels.UNREAD:
         with pytest.raises(UnsupportedError, match=f"found {name}, whose blocks kvcalc"):
@@ -37,7 +38,7 @@ PACKED_ON_12X = {"FLASHINFER_MLA_SPARSE_DSV4": {"fp8_ds_mla"}}
 """Formats that a backend stores on GPUs of one generation alone, which `backend` settles."""
 
 
-@pytest.mark.parametrize("name", [n for n in kernels.BACKENDS if n in BLOCKS])
+@each("name", [n for n in kernels.BACKENDS if n in BLOCKS])
 def test_blocks_are_those_that_the_backend_lists(name: str) -> None:
     backend, listed = kernels.BACKENDS[name], BLOCKS[name].removeprefix("multiples of ")
     if backend.attention in ("full", "latent"):  # others' are their indexers' too
@@ -47,7 +48,7 @@ def test_blocks_are_those_that_the_backend_lists(name: str) -> None:
         assert backend.kernel_blocks[0] % int(listed.split()[0]) == 0
 
 
-@pytest.mark.parametrize("name", [n for n in kernels.BACKENDS if n in FORMATS])
+@each("name", [n for n in kernels.BACKENDS if n in FORMATS])
 def test_formats_are_those_that_the_backend_lists(name: str) -> None:
     listed = set(FORMATS[name].split()) - {*formats.UNREAD} - PACKED_ON_12X.get(name, set())
     # What it stores of a model in its own type, which "auto" is.
@@ -59,7 +60,7 @@ def test_auto_is_no_name() -> None:
     assert VllmSettings(attention_backend="auto").attention_backend is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "context", "settings", "tokens"),
     [
         # Blocks of 16, but those whose kernels read others: 1,000 tokens fill so many.

@@ -15,6 +15,7 @@ from kvcalc.engines.replay import Request
 from kvcalc.engines.vllm.replay import best, run
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.readers.traces.requests import requests
+from tests.each import each
 
 TRACES = sorted(Path("tests/oracles/traces/replay").glob("*.jsonl"))
 LLAMA = kvcalc.load("llama-3.1-8b")
@@ -22,7 +23,7 @@ SETTINGS = VllmSettings(block_size=16)
 BLOCK = 16
 
 
-@pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.stem)
+@each("trace", TRACES, ids=lambda trace: trace.stem)
 def test_no_recorded_trace_hits_more_than_the_best_policy(trace: Path) -> None:
     asked = list(requests([trace]))
     sizes = [40, 150, 500, 1_000, 4_000, 20_000, 60_000, None]

@@ -24,6 +24,7 @@ from kvcalc.parameters.quantization import Quantization
 from kvcalc.parameters.sizes import Experts, Sizes
 from kvcalc.parameters.tower_sizes import Tower
 from kvcalc.readers import load
+from tests.each import each
 from tests.engines.vllm.memory_rows import (
     GIB,
     PRESETS,
@@ -95,7 +96,7 @@ def test_no_row_is_lost() -> None:
     assert (len(H100), len(PLAIN), len(BINDING)) == (66, 52, 48)
 
 
-@pytest.mark.parametrize("row", BINDING, ids=lambda row: row["id"])
+@each("row", BINDING, ids=lambda row: row["id"])
 def test_each_part_is_what_the_log_printed(row: Row) -> None:
     found = parts_of(row)
     if row["torch_peak_increase_gib"] is not None:
@@ -123,7 +124,7 @@ def weights_of(row: Row) -> float:
     return (sum(loaded.stages[stage_of(row)].values()) + rounded[stage_of(row)].bytes) / GIB
 
 
-@pytest.mark.parametrize("row", BINDING, ids=lambda row: row["id"])
+@each("row", BINDING, ids=lambda row: row["id"])
 def test_weights_as_the_allocator_books_them(row: Row) -> None:
     assert weights_of(row) == pytest.approx(row["weights_gib"], abs=0.0065)
 
@@ -214,17 +215,13 @@ def test_the_same_rows_as_0_20_makes_them() -> None:
     assert mean(errors) < 0.7
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in KNOWN if is_given(row) and modelled(row)], ids=lambda row: row["id"]
-)
+@each("row", [row for row in KNOWN if is_given(row) and modelled(row)], ids=lambda row: row["id"])
 def test_each_start_up_is_in_the_band(row: Row) -> None:
     _, least, most = pool_of(row, parts_of(row))
     assert least - 0.01 <= row["available_gib"] <= most + 0.01
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in KNOWN if not modelled(row)], ids=lambda row: row["id"]
-)
+@each("row", [row for row in KNOWN if not modelled(row)], ids=lambda row: row["id"])
 def test_what_no_rule_is_known_for_is_declined(row: Row) -> None:
     with pytest.raises(UnsupportedError, match="--reserve with what a log shows"):
         parts_of(row)
@@ -371,7 +368,7 @@ LLAMA_405B = text("llama-3.1-405b", hidden_size=16_384, intermediate_size=53_248
 K_EXAONE = load("k-exaone-236b-a23b")
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "gpu", "ranks", "most", "peak", "workspace", "tables"),
     [
         (K_EXAONE, "h200", 8, None, 2.17, 1.50, 0.60),
@@ -401,7 +398,7 @@ def test_what_0_33_should_print(
     assert size(found, "penalty tables") == pytest.approx(tables, abs=0.005)
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "what"),
     [
         ({"enable_expert_parallel": True}, "expert parallelism"),
@@ -505,7 +502,7 @@ def test_fewer_captured_batches_are_estimated_as_less() -> None:
     assert len(set(estimates)) == len(estimates)
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "model_type", "runner", "sampling", "graphs", "charged"),
     [
         ("0.11.2", "llama", "V1", "sorted", "none", "before fusion"),

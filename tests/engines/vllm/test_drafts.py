@@ -15,6 +15,7 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.shapes import HEADS, full, latent, model, sliding
 
 CONFIGS = "tests/oracles/configs"
@@ -163,7 +164,7 @@ def test_minimax_m3_drafts_with_seven_layers() -> None:
     assert cost(131_072) == 131_072 * (67 * 2_048 + 64 * 256)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "lookahead"),
     [
         ({"speculative_method": "mtp", "num_speculative_tokens": 3}, 3),
@@ -218,7 +219,7 @@ def test_drafts_sit_on_the_last_stage_and_beside_sharded_contexts_keep_theirs_wh
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("backend", "form", "gpu", "packed"),
     [
         # A block of 64 tokens, of 16 with ROCm: 61 rows and index keys of 132 bytes, which begin at

@@ -13,6 +13,7 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import Mamba2
 from kvcalc.model import Model
+from tests.each import each
 
 CONFIGS = "tests/oracles/configs"
 LLAMA = kvcalc.load("llama-3.1-8b")
@@ -65,7 +66,7 @@ def test_blocks_grow_as_if_values_were_as_long_as_keys() -> None:
     assert (planned.block_size, planned.bytes_per_block) == (32, (9 * 32 * 2 * 192,))
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "head_dim", "head_bytes"),
     [
         ("int4_per_token_head", 64, 72),
@@ -99,14 +100,14 @@ PACKED: dict[str, dict[tuple[int, int], int]] = {
 makes of them (v1/attention/backends, turboquant/config.py's slot_size_aligned)."""
 
 
-@pytest.mark.parametrize("form", formats.PACKED)
+@each("form", formats.PACKED)
 def test_a_heads_slot_is_what_its_backend_says(form: str) -> None:
     for (key, value), slot in PACKED[form].items():
         assert formats.token_bytes(formats.Heads(1, key, value), form) == slot
         assert formats.token_bytes(formats.Heads(3, key, value), form) == 3 * slot
 
 
-@pytest.mark.parametrize("form", sorted({*PACKED} - SCALED))
+@each("form", sorted({*PACKED} - SCALED))
 def test_other_slots_hold_keys_and_values_of_one_size(form: str) -> None:
     """vLLM reads values in the shape of keys there, or asserts it."""
     with pytest.raises(UnsupportedError, match="needs keys and values of one size"):

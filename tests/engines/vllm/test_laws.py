@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.engines.vllm.cost import STRUCTURE
 from kvcalc.errors import KvcalcError
+from tests.each import each
 from tests.engines.vllm.measured import more_model
 
 MODELS = {
@@ -158,7 +159,7 @@ def test_what_the_pool_says_fits_fits_and_one_more_does_not(
     assert pool.figures["fits"] == (pool.max_sequences > 0)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "given_", "reason"),
     [
         *(("llama-3.1-8b", {name: 2}, f"{name}: decides vllm's groups") for name in STRUCTURE),

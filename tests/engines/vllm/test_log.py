@@ -67,7 +67,7 @@ FIGURES = {
 """What is printed, each with its decimals."""
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(any_model, requests, memories, contexts)
 def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], memory: int, context: int

@@ -10,6 +10,7 @@ import kvcalc
 from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, Checked
 from kvcalc.engines.vllm.log_budget import FIGURES as FIGURES_OF
 from tests.answers.fit.test_from_log import AVAILABLE, LOADED, PROFILED, TOLD
+from tests.each import each
 from tests.engines.vllm.memory_rows import ROWS, SIZED, Row, gpu_of, is_text, model_of
 
 FIGURES = ["weights (GiB)", "PyTorch's peak (GiB)", "non-torch (GiB)"]
@@ -31,7 +32,7 @@ KNOWN = [row for row in TOLD if row["quantization"] in (None, "fp8-dynamic")]
 """Start-ups whose weights' format is one that is counted, or none."""
 
 
-@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row["id"])
+@each("row", KNOWN, ids=lambda row: row["id"])
 def test_what_a_start_printed_agrees(row: Row) -> None:
     rows = checked(row, gpu=gpu_of(row))
     assert [one.figure for one in rows] == FIGURES

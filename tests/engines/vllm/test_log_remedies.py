@@ -5,13 +5,13 @@ Each change is put to `kvcalc.pool`, which cuts the memory as a start does, and 
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines.server_reader import read
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import checked, load
 
 GIB = 2**30
@@ -136,7 +136,7 @@ STARTS: dict[str, tuple[list[str], str, dict[str, Any], list[str]]] = {
 """By case: the log, the model, what else is said, and the flags that would start."""
 
 
-@pytest.mark.parametrize("case", sorted(STARTS))
+@each("case", sorted(STARTS))
 def test_the_least_change_of_each_kind_is_named(case: str) -> None:
     lines, model, settings, flags = STARTS[case]
     assert remedies(lines, load(model), settings) == flags

@@ -89,7 +89,7 @@ def test_where_no_gpu_is_named_it_is_hopper(file: str) -> None:
     assert kvcalc.cost(of(file), "vllm")(1) == kvcalc.cost(of(file), "vllm", gpu="h200")(1)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "gpu", "release", "block", "held"),
     [
         ("Qwen--Qwen3.5-27B", None, "0.33.0", 784, 2),
@@ -129,7 +129,7 @@ POOLED = Model(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "given", "sentence"),
     [
         (POOLED, {"release": "0.32.0"}, "release: found 0.32.0, and kvcalc does not know how"),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -182,7 +182,7 @@ def figures(followed: Followed) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("trace", TRACES)
+@each("trace", TRACES)
 def test_each_recorded_replay_is_the_engines_own(trace: str) -> None:
     cases = [case for case in REPLAYED["cases"] if case["trace"] == trace]
     for case in sorted(cases, key=mix):

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pytest
-
 import kvcalc
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.layer import Layer
+from tests.each import each
 from tests.engines.vllm.measured import (
     KINDS,
     LOG,
@@ -47,7 +46,7 @@ def measured(name: str) -> Iterator[Iterable[Layer]]:
         yield log_model(name).layers
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "source"),
     [
         ("K-EXAONE-236B-A23B", "k-exaone-236b-a23b"),
@@ -84,7 +83,7 @@ def test_a_published_models_layers_are_the_measured_ones(name: str, source: str)
     assert all(layers == published for layers in lists)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "preset"),
     [
         ("K-EXAONE-236B-A23B", "k-exaone-236b-a23b"),

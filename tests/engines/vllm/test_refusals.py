@@ -15,6 +15,7 @@ from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import LightningAttention, Mamba2, Rwkv
 from kvcalc.model import Model
+from tests.each import each
 
 LLAMA = kvcalc.load("llama-3.1-8b")
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -33,7 +34,7 @@ def slides(window: int) -> Layer:
     return SlidingAttention(kv_heads=8, head_dim=128, window=window)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "settings", "sentence"),
     [
         (LLAMA, {"page_size": 16}, "vllm has no setting 'page_size'; it has kv_cache_dtype"),
@@ -260,7 +261,7 @@ def test_one_sentence_says_why(model: Model, settings: dict[str, Any], sentence:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("memory", "sentence"),
     [
         ((1, 2, 3), "memory: found 3 figures, expected one, one for each of 2 stages or one for"),
@@ -330,7 +331,7 @@ def test_every_setting_is_taken_from_text_too() -> None:
     assert VllmSettings(**settings.model_dump()) == settings
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text"),
     [
         ("block_size", "16.5"),

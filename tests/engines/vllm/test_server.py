@@ -12,6 +12,7 @@ from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm.server import SERVER, SWITCHES, VALUES, finish, human_readable_int
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
+from tests.each import each
 
 TAKEN_APART = {
     "revision",
@@ -55,7 +56,7 @@ def test_flags_that_leave_the_cache_are_ignored_with_their_values(flag: str, tak
     assert SERVER.ignored[flag] == takes
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "count"),
     [
         ("8192", 8192),
@@ -72,13 +73,13 @@ def test_small_letters_are_thousands_and_capitals_1024s(text: str, count: int) -
     assert human_readable_int(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "k", "1.5", "1.5K", "0.0001k", "8x", "-1", "8 K", "1_000"])
+@each("text", ["", "k", "1.5", "1.5K", "0.0001k", "8x", "-1", "8 K", "1_000"])
 def test_other_counts_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text) or "^$"):
         human_readable_int(text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "finished"),
     [
         ({"dtype": "half"}, {"kv_cache_dtype": "float16"}),
@@ -131,7 +132,7 @@ def test_what_is_given_together_is_taken_apart(
     VllmSettings(**asked.settings)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "note"),
     [
         (
@@ -195,7 +196,7 @@ def test_what_is_not_counted_is_said(settings: dict[str, str], note: str) -> Non
     assert any(note in one for one in finish(Asked(settings=dict(settings))).notes)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "sentence"),
     [
         ({"speculative_config": '{"num_speculative_tokens": 3}'}, "neither method nor model"),
@@ -247,7 +248,7 @@ SEVERAL = (
 EAGLE = """--speculative-config '{"method":"eagle3","model":"x/e","num_speculative_tokens":3}'"""
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "gib"),
     [
         *(

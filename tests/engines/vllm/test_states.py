@@ -10,13 +10,14 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.recurrent import Mamba2
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.vllm.measured import more_model
 
 CONFIGS = "tests/oracles/configs"
 QWEN = kvcalc.load(f"{CONFIGS}/Qwen--Qwen3.5-27B.json")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "settings", "layers", "block"),
     [
         ("Qwen3-Next-80B-A3B", {}, [12, 12, 12, 12], 544),

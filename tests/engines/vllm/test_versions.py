@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.costs import Cost
 from kvcalc.engines.vllm.cost import cost_of
 from kvcalc.engines.vllm.plan import UNIFORM_TYPE, Plan, plan
 from kvcalc.engines.vllm.pool import pool_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.vllm.figures import MEMORY, planned_figures
 from tests.engines.vllm.measured import (
     KINDS,
@@ -79,10 +81,13 @@ def model_of(name: str) -> Model:
     return named(name)[0]()
 
 
+Costed = tuple[Plan, Cost]
+
+
 @lru_cache(maxsize=8)
 def planned(
     version: str, name: str, batch: int, overlaps: bool, hybrid: bool, cached: bool | None
-) -> Plan | KvcalcError:
+) -> Costed | KvcalcError:
     settings = VllmSettings(
         release=version,
         max_num_batched_tokens=batch,
@@ -93,12 +98,13 @@ def planned(
         **named(name)[1],
     )
     try:
-        return plan(model_of(name), settings)
+        made = plan(model_of(name), settings)
+        return made, cost_of(made)
     except KvcalcError as error:
         return error
 
 
-def figures(made: Plan, context: int) -> dict[str, Any]:
+def figures(made: Plan, cost: Cost, context: int) -> dict[str, Any]:
     """What kvcalc says of a plan, by the names that the cases use."""
     pool = pool_of(made, MEMORY, context).figures
     states = [group for group in made.groups if group.kind == "mamba"]
@@ -107,7 +113,7 @@ def figures(made: Plan, context: int) -> dict[str, Any]:
     return {
         "bytes_per_block": pool["bytes_per_block"],
         "blocks_per_request": pool["blocks_per_request"],
-        "bytes_per_request": cost_of(made).per_gpu(context),
+        "bytes_per_request": cost.per_gpu(context),
         "startup_needs": pool["startup_needs"],
         "max_concurrency_in_50GiB": pool["max_concurrency"],
         "label_tokens_in_50GiB": pool["label_tokens"],
@@ -127,15 +133,19 @@ ASKED = {
 }
 
 CASES = [
-    pytest.param([*cases], id=" ".join(key))
-    for key, cases in groupby(
+    [*cases]
+    for _, cases in groupby(
         sorted(VERSIONS["cases"], key=lambda case: (case["version"], case["model"])),
         key=lambda case: (case["version"], case["model"]),
     )
 ]
 
 
-@pytest.mark.parametrize("cases", CASES)
+def release_and_model(cases: list[Case]) -> str:
+    return f"{cases[0]['version']} {cases[0]['model']}"
+
+
+@pytest.mark.parametrize("cases", CASES, ids=release_and_model)
 def test_a_release_plans_as_its_own_code_did(cases: list[Case]) -> None:
     asked = ("max_num_batched_tokens", "async_scheduling", "hybrid_manager")
     wrong: list[tuple[Case, object]] = []
@@ -150,7 +160,7 @@ def test_a_release_plans_as_its_own_code_did(cases: list[Case]) -> None:
             if not (isinstance(made, KvcalcError) and "refused" in case):
                 wrong.append((case, made))
             continue
-        found = figures(made, case["max_model_len"])
+        found = figures(*made, case["max_model_len"])
         expected = {name: case[name] for name in case.keys() - ASKED}
         got = {name: found[name] for name in expected}
         if got != expected:
@@ -158,7 +168,7 @@ def test_a_release_plans_as_its_own_code_did(cases: list[Case]) -> None:
     assert not wrong[:1]
 
 
-@pytest.mark.parametrize("cases", CASES)
+@each("cases", CASES, ids=release_and_model)
 def test_a_release_without_the_model_is_refused_by_name(cases: list[Case]) -> None:
     version, model = cases[0]["version"], model_of(cases[0]["model"])
     if all(case["model_file_in_version"] for case in cases):
@@ -176,9 +186,7 @@ PACKED = [
 OF_A_REQUEST = ("bytes_per_block", "blocks_per_request", "bytes_per_request")
 
 
-@pytest.mark.parametrize(
-    "version", ["0.27.0", "0.27.1", "0.28.0", "0.29.0", "0.30.0", "0.31.0", "0.32.0"]
-)
+@each("version", ["0.27.0", "0.27.1", "0.28.0", "0.29.0", "0.30.0", "0.31.0", "0.32.0"])
 def test_deepseek_v4_in_packed_rows_is_planned_as_0_33_0_plans_it(version: str) -> None:
     """As these releases' own planners gave (tests/oracles/measure/vllm.py): 78 cases each."""
     assert len(PACKED) == 78
@@ -252,7 +260,7 @@ PUBLISHED: Mapping[str, Mapping[str, int | None]] = {
 """Bytes of a request of 131,072 tokens that the planner counts, in the releases' own figures."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "version", "size"),
     [(name, *one) for name, sizes in PUBLISHED.items() for one in sizes.items()],
 )
@@ -265,7 +273,7 @@ def test_models_beside_the_cases(name: str, version: str, size: int | None) -> N
     assert cost_of(plan(model_of(name), settings)).per_gpu(131_072) == size
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "given", "size"),
     [
         ("0.17.1", {"enable_prefix_caching": True}, 4_077_649_920),
@@ -311,7 +319,7 @@ def test_a_server_that_starts_and_never_finishes_a_request(version: str) -> None
     assert "never finishes: it needs 11,654 blocks of 9,829" in pool.note
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "connector", "whole"),
     [
         ("0.21.0", "NixlConnector", True),
@@ -366,7 +374,7 @@ def test_the_batch_by_the_memory_of_a_gpu(
     assert (t4, b200) == (batches[-1][1], batches[0][1])
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "sequences"),
     [
         ({}, 1_024),
@@ -422,7 +430,7 @@ def test_whether_recurrent_layers_have_prefix_caching_unless_asked(
     assert kvcalc.cost(model, engine)(8192) == given(8192)
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "asked", "block"),
     [
         ("0.19.1", 128, 544),
@@ -439,7 +447,7 @@ def test_the_step_in_which_a_block_grows_to_a_state(version: str, asked: int, bl
     assert planned.block_size == block
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "release", "batch", "sequences"),
     [
         ("gb10", "0.33.0", 2_048, 256),

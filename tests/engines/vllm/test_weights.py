@@ -132,9 +132,7 @@ def test_a_layout_that_was_neither_measured_nor_read_is_not_weighed() -> None:
     assert weigh(model, VllmSettings(gpu="b200")) is None
 
 
-@pytest.mark.parametrize(
-    "draft", TABLE["drafts"], ids=lambda draft: "-".join(map(str, draft.values()))
-)
+@each("draft", TABLE["drafts"], ids=lambda draft: "-".join(map(str, draft.values())))
 def test_a_draft_adds_what_its_class_holds(draft: Mapping[str, Any]) -> None:
     settings = VllmSettings(
         tensor_parallel_size=draft["tensor_parallel_size"],

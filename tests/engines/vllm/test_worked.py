@@ -10,6 +10,7 @@ from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import FullAttention, SlidingAttention
 from kvcalc.layers.chunked import ChunkedAttention
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.vllm.measured import more_model
 
 CONFIGS = "tests/oracles/configs"
@@ -21,7 +22,7 @@ def asked(model: Model, **settings: Any) -> int:
     return int(kvcalc.cost(model, "vllm", **settings)(262_144))
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "window_128", "window_4096"),
     [
         ({}, 15_322_054_656, 15_907_160_064),
@@ -92,7 +93,7 @@ def groups(model: Model, **settings: Any) -> tuple[list[int], int]:
     return [len(group.members) for group in planned.groups], planned.block_size
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "settings", "layers", "block"),
     [
         ("k-exaone-236b-a23b", {}, [12, 12, 12, 12], 16),

@@ -28,6 +28,7 @@ from kvcalc.formula.expression import (
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages import excel, vega
 from kvcalc.formula.written import TARGETS, written
+from tests.each import each
 from tests.formula.languages.executors import IN_PROCESS, Row, by_libreoffice, by_node, by_vega
 
 NAMES = ("context", "sequences", "width")
@@ -87,15 +88,22 @@ def test_random_formulas_agree_in_this_process(value: Value, rows: list[Row]) ->
         assert execute(value, NAMES, rows) == own(value, rows), language
 
 
+def various(values: Sequence[Value]) -> bool:
+    """Whether formulas are worth the start of a program: the first that are drawn are all alike."""
+    return len(set(values)) > len(values) // 2
+
+
 @given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
-@settings(max_examples=4, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 def test_random_formulas_agree_in_javascript(values: list[Value], rows: list[Row]) -> None:
+    assume(various(values))
     assert by_node(values, NAMES, rows) == [own(value, rows) for value in values]
 
 
 @given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
-@settings(max_examples=4, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=2, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_random_formulas_are_exact_or_null_in_vega(values: list[Value], rows: list[Row]) -> None:
+    assume(various(values))
     fitting = [value for value in values if reach(value, ONES)[0] < vega.LIMIT]
     for value, answers in zip(fitting, by_vega(fitting, NAMES, rows), strict=True):
         for row, found, expected in zip(rows, answers, own(value, rows), strict=True):
@@ -103,10 +111,11 @@ def test_random_formulas_are_exact_or_null_in_vega(values: list[Value], rows: li
 
 
 @given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
-@settings(max_examples=2, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=1, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_random_formulas_agree_in_a_spreadsheet(
     tmp_path_factory: pytest.TempPathFactory, values: list[Value], rows: list[Row]
 ) -> None:
+    assume(various(values))
     exact = []
     for value in values:
         magnitude, divided = reach(value, rows)
@@ -226,7 +235,7 @@ def test_every_engines_formula_agrees_in_a_spreadsheet(tmp_path: Path) -> None:
     assert answers == [expected for _, expected in fitting]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@each("target", TARGETS)
 def test_every_engines_formula_is_written_in_every_language(target: str) -> None:
     for title, formula in FORMULAS:
         if target == "excel" and not fits_a_cell(formula):

@@ -17,6 +17,7 @@ from kvcalc.formula.expression import cdiv, minimum, variable
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages import sql
 from kvcalc.formula.written import TARGETS, written
+from tests.each import each
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 VLLM = kvcalc.cost(KEXAONE, "vllm").formula
@@ -33,7 +34,7 @@ def test_every_dialect_has_its_own_spelling(dialect: str, snapshot: SnapshotAsse
     assert written(VLLM, "sql", dialect=dialect, names=ALL) == snapshot
 
 
-@pytest.mark.parametrize("dialect", sql.DIALECTS)
+@each("dialect", sql.DIALECTS)
 def test_every_dialect_is_one_expression_to_its_own_grammar(dialect: str) -> None:
     text = written(VLLM, "sql", dialect=dialect, names=ALL).text
     assert len(sqlglot.parse(f"SELECT {text} AS bytes FROM plan", read=dialect)) == 1
@@ -65,7 +66,7 @@ def test_past_64_bits_duckdb_fails_rather_than_wraps() -> None:
         duckdb.execute(f"SELECT {text} FROM ({row})").fetchall()
 
 
-@pytest.mark.parametrize(
+@each(
     "name", ["ctx_len", "plan.ctx", "plan.order", "tokens in all", "select", "true", "all", "größe"]
 )
 def test_a_column_may_have_any_name(name: str) -> None:
@@ -82,7 +83,7 @@ def test_a_column_that_is_not_there_is_no_number_in_sqlite(name: str) -> None:
         sqlite3.connect(":memory:").execute(f"SELECT {text} FROM (SELECT 1 AS sequences)")
 
 
-@pytest.mark.parametrize(
+@each(
     ("dialect", "column"),
     [
         ("duckdb", '"plan"."Order"'),
@@ -104,7 +105,7 @@ def test_a_number_that_is_divided_is_as_wide_as_a_column() -> None:
     assert "intDiv(CAST(163 AS Nullable(Int64)), CAST(context AS Nullable(Int64)))" in text
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "names", "sentence"),
     [
         ("sql", {"context": 'a"; DROP TABLE plan; --'}, "expected a column's name"),

@@ -17,6 +17,7 @@ from kvcalc.readers.traces.durations import durations
 from kvcalc.readers.traces.rows import MAX_NANOSECONDS
 from kvcalc.readers.traces.service import Service, rate
 from kvcalc.readers.traces.table import Loaded, connect, load
+from tests.each import each
 
 SERVICE = Service(Fraction(1000), Fraction(10))
 
@@ -264,7 +265,7 @@ def test_a_column_is_quoted_and_never_sql(tmp_path: Path) -> None:
     assert rows == [(0, 2_000_000, 1, 1)]
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "x", "1/0", "nan", "1e99"])
+@each("text", ["0", "-1", "x", "1/0", "nan", "1e99"])
 def test_a_rate_is_tokens_a_second(text: str) -> None:
     with pytest.raises(KvcalcError, match=r"--prefill-rate: found .*, expected tokens per second"):
         rate(text, "--prefill-rate")
