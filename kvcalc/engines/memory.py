@@ -7,8 +7,9 @@ from math import ceil, floor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import MemoryPart, PartRule
 from kvcalc.errors import RequestError
+from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
@@ -66,6 +67,28 @@ class Held(NamedTuple):
 
 InMainMemory = Callable[[Model, Any, Held], tuple[MemoryPart, ...]]
 """What a copy takes of the host's main memory: of the model, the settings and what it holds."""
+
+Open = Mapping[str, Value]
+"""Settings that are left open, each with what stands for it in arithmetic."""
+
+LiveRules = Callable[
+    [Model, Any, Card, Open, "tuple[Stored, ...]"], tuple[tuple[PartRule, ...], ...]
+]
+"""The parts on a rank of each stage: of the model, the settings, the card, what is left open, and
+the tensors of the weights' file where one is at hand."""
+
+
+class Live(NamedTuple):
+    """How the parts follow settings that a planner changes, and else only the GPU's generation.
+
+    `inputs` are these settings, each with what it is by itself; `at_once` is the one that is how
+    many sequences run at once.
+    """
+
+    inputs: Mapping[str, Callable[[Any], int]]
+    rules: LiveRules
+    at_once: str | None = None
+
 
 Share = Callable[[Card, Mapping[str, Any]], Fraction]
 """An engine's own share of a card's memory, by the settings."""
@@ -149,7 +172,8 @@ class Memory(NamedTuple):
     `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
     is how a copy of the model stands on several cards. `after_pool` comes out of what the share
     leaves outside, and `in_main_memory` of no card. `cap` is how many sequences run at once, and
-    `levers` are values of settings with which the parts may be smaller.
+    `levers` are values of settings with which the parts may be smaller, and
+    `live` is how they follow settings.
     """
 
     source: str
@@ -163,6 +187,7 @@ class Memory(NamedTuple):
     several_pools: bool = False
     spread: Spread = RANKS
     parts: Parts | None = None
+    live: Live | None = None
     after_pool: AfterPool | None = None
     in_main_memory: InMainMemory | None = None
     pool_setting: str | None = None

@@ -1,8 +1,10 @@
 """One part of what an engine's start takes of a GPU's memory beside its cache."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from kvcalc.errors import UnsupportedError
+from kvcalc.formula.expression import Value, evaluated
 from kvcalc.records import Record
 
 Kind = Literal["exact", "table", "estimate", "given"]
@@ -30,6 +32,39 @@ class MemoryPart(Record):
     kind: Kind
     source: str
     place: Place = GPU
+
+
+class PartRule(Record):
+    """A part as arithmetic over amounts that a planner changes; plain ints where none is left open.
+
+    The rest is as of a `MemoryPart`. `or_named` is the part's name where its value is above 0.
+    """
+
+    name: str
+    bytes: Value
+    low: Value
+    high: Value
+    kind: Kind
+    source: str
+    or_named: tuple[str, Value] | None = None
+
+    @classmethod
+    def of(cls, part: MemoryPart) -> "PartRule":
+        """The rule of a part that nothing changes."""
+        return cls(part.name, part.bytes, part.low, part.high, part.kind, part.source)
+
+    def at(self, amounts: Mapping[str, int]) -> MemoryPart:
+        """The part at these amounts."""
+        size, low, high = (evaluated(value, amounts) for value in (self.bytes, self.low, self.high))
+        name = self.name
+        if self.or_named is not None and evaluated(self.or_named[1], amounts) > 0:
+            name = self.or_named[0]
+        return MemoryPart(name, size, low, high, self.kind, self.source)
+
+
+def exact_rule(name: str, size: Value, source: str) -> PartRule:
+    """A part as `exact` makes it, of bytes that may be arithmetic."""
+    return PartRule(name, size, size, size, "exact", source)
 
 
 def exact(name: str, size: int, source: str) -> MemoryPart:

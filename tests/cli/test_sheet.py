@@ -13,7 +13,7 @@ import kvcalc
 from tests.conftest import Cli
 from tests.outputs.workbook.office import cached
 
-SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks"]
+SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Start", "Models", "Engines", "GPUs", "Checks"]
 
 
 def test_it_writes_a_workbook_that_says_how_it_was_made(cli: Cli, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.listed import Listed, named
-from kvcalc.answers.own_settings import refuse_unknown
+from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.answers.workbook.combinations import Combination, at, combination
-from kvcalc.answers.workbook.start import USUAL_GPU
+from kvcalc.answers.workbook.start import USUAL_GPU, own_inputs
+from kvcalc.answers.workbook.starts import Starts
 from kvcalc.errors import RequestError, quote
 from kvcalc.readers.reading import Reading
 
@@ -19,14 +21,15 @@ ALWAYS = ("ideal", "vllm", "llama.cpp")
 USUAL_ENGINES = (*ALWAYS, "sglang")
 USUAL_RANKS = (1, 8)
 
-SETTINGS = ("max_num_batched_tokens", "ubatch_size")
-"""Engine settings that a planner changes, each a variable of its engine's formulas."""
+SETTINGS = ("max_num_batched_tokens", "max_num_seqs", "ubatch_size")
+"""Engine settings that a planner changes, which formulas or the parts of a start follow."""
 
 MOST = {
     "context": 2**27,
     "sequences": 2**17,
     "window": 2**27,
     "max_num_batched_tokens": 2**22,
+    "max_num_seqs": 2**17,
     "ubatch_size": 2**22,
 }
 """Upper bounds of inputs; up to these, dividends in formulas stay below 2^47, as they must."""
@@ -45,6 +48,7 @@ NO_CELL = {
     "prefill_context_parallel_size": OTHER_GPUS,
     "cache_type_k": ONE_TYPE,
     "cache_type_v": ONE_TYPE,
+    "kv_cache_memory_bytes": "in a workbook the pool is a share of the memory; ask kvcalc fit",
     "release": "give it behind the engine's name, as vllm@0.25.1",
 }
 """Settings for which a workbook's formulas have no room, or that it takes otherwise."""
@@ -85,6 +89,11 @@ class Workbook:
         """The engines, with the release if one was asked for, as vllm@0.25.1."""
         asked = (one.engine for one in self.combinations)
         return tuple(dict.fromkeys((*engines.ENGINES, *asked)))
+
+    @cached_property
+    def starts(self) -> Starts:
+        """What the combinations' starts hold."""
+        return Starts(str(self.inputs["gpu"]))
 
     @property
     def chosen(self) -> Combination:
@@ -171,7 +180,7 @@ def workbook(
             "sequences": sequences,
             "gpu": gpu or USUAL_GPU,
             "gpus": gpus or shared,
-            **_own_settings(combinations),
+            **_own_settings(combinations, gpu or USUAL_GPU),
         },
         _workload(tokens),
         command,
@@ -225,9 +234,13 @@ def _refuse_past(first: Combination, context: int, sequences: int) -> None:
         )
 
 
-def _own_settings(combinations: Iterable[Combination]) -> dict[str, int]:
+def _own_settings(combinations: Sequence[Combination], gpu: str) -> dict[str, int]:
     """The engines' own values of the settings that a planner changes."""
     own: dict[str, int] = {}
+    accepted = {one.engine: one for one in combinations if one.cost is not None}
+    for engine, one in accepted.items():
+        given = own_settings(engine, one.settings)
+        own = {**own_inputs(engine, gpu, given), **own}
     for one in combinations:
         for name in SETTINGS:
             if one.cost is not None and name in one.cost.formula.variables:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from kvcalc import engines
 from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.workbook.combinations import Combination
+from kvcalc.answers.workbook.start import Start
 from kvcalc.engines.memory import Card
 
 UNKNOWN = "not known"
@@ -47,29 +48,20 @@ def memory_rule(engine: str, settings: Mapping[str, Any] | None = None) -> Memor
     return MemoryRule(share, own.of, own.held_back_blocks)
 
 
-def weights_per_gpu(one: Combination) -> int | None:
+def weights_per_gpu(one: Combination, found: Start | str) -> int | None:
     """Bytes of weights on one rank: as the engine loads them, else divided evenly."""
-    if one.started is not None:
-        return one.started.weights
+    if isinstance(found, Start) and found.weights is not None:
+        return found.weights.at(found.own).bytes
     whole = one.listed.weights_bytes
     return None if whole is None else -(-whole // one.tensor_parallel_size)
 
 
-def reserve(one: Combination) -> int:
-    """Bytes that a start may take beside weights and cache on Plan's first GPU; 0: not known."""
-    return 0 if one.started is None else one.started.most
-
-
-def budget(one: Combination, card: Card) -> int | None:
-    """Bytes on one of Plan's first GPU for the cache; below 0 if the weights do not fit."""
-    own, share, loaded = (
-        engines.find(one.engine).memory,
-        memory_rule(one.engine, one.settings).share,
-        weights_per_gpu(one),
-    )
-    if own is None or loaded is None or isinstance(share, str):
+def budget(one: Combination, card: Card, weights: int, beside: int) -> int | None:
+    """Bytes on one GPU for the cache, below 0 if nothing is left; `beside` a start takes."""
+    own, share = engines.find(one.engine).memory, memory_rule(one.engine, one.settings).share
+    if own is None or isinstance(share, str):
         return None
-    return own.budget(card, loaded, reserve(one), Fraction(str(share))).cache
+    return own.budget(card, weights, beside, Fraction(str(share))).cache
 
 
 def usable(one: Combination, cache: int, block: int) -> int:

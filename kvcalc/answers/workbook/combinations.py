@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.listed import BETWEEN_PARTS, Listed
 from kvcalc.answers.own_settings import own_settings
-from kvcalc.answers.workbook.start import USUAL_GPU, Start, start
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.engines import find, request
 from kvcalc.errors import KvcalcError
@@ -21,8 +20,8 @@ class Combination:
     """A model on an engine with an element type and ranks: its cost, or the sentence why not.
 
     `most_sequences` is how many the engine runs at once, None without a limit;
-    `refused_sequences` is the sentence for more. `gpu` is the one that Plan starts with,
-    `settings` are those of the engines that were given, the share of a GPU's memory too.
+    `refused_sequences` is the sentence for more. `settings` are those of the engines that were
+    given, the share of a GPU's memory too.
     """
 
     listed: Listed
@@ -33,7 +32,6 @@ class Combination:
     most_sequences: int | None = None
     refused_sequences: str = ""
     error: str = ""
-    gpu: str = USUAL_GPU
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -42,15 +40,6 @@ class Combination:
         return BETWEEN_PARTS.join(
             (self.listed.name, self.engine, self.kv_cache_dtype, str(self.tensor_parallel_size))
         )
-
-    @cached_property
-    def started(self) -> Start | None:
-        """What a start holds beside the cache; None if it or the weights are not known."""
-        listed, ranks = self.listed, self.tensor_parallel_size
-        if listed.weights is None:
-            return None
-        own = own_settings(self.engine, self.settings, share=True)
-        return start(listed.model, self.engine, ranks, listed.weights, self.gpu, own)
 
 
 def at(combination: Combination, formula: Formula, context: int, sequences: int = 1) -> int | str:
@@ -62,15 +51,30 @@ def at(combination: Combination, formula: Formula, context: int, sequences: int 
     return answer
 
 
-def cost_of(one: Combination, model: Model, gpu: str | None) -> Cost:
-    """What a combination's engine needs for a model, by its defaults on a GPU if one is named."""
+def asked_of(
+    one: Combination, gpu: str | None, given: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The settings of a combination's engine, by its defaults on a GPU if one is named.
+
+    Settings that are `given` stand for those defaults.
+    """
     asked = {
+        **given,
         **own_settings(one.engine, one.settings),
         "kv_cache_dtype": one.kv_cache_dtype,
         "tensor_parallel_size": one.tensor_parallel_size,
     }
-    on = asked if gpu is None else find(one.engine).on_card(card(gpu), asked)
-    return request.cost(model, one.engine, **on)
+    return asked if gpu is None else find(one.engine).on_card(card(gpu), asked)
+
+
+def cost_of(
+    one: Combination,
+    model: Model,
+    gpu: str | None,
+    given: Mapping[str, int] = MappingProxyType({}),
+) -> Cost:
+    """What a combination's engine needs for a model, with these settings."""
+    return request.cost(model, one.engine, **asked_of(one, gpu, given))
 
 
 def combination(
@@ -82,7 +86,7 @@ def combination(
     settings: Mapping[str, Any] | None = None,
 ) -> Combination:
     """Work out a combination, whose engine must run any number of sequences up to its limit."""
-    one = Combination(listed, engine, dtype, ranks, gpu=gpu or USUAL_GPU, settings=settings or {})
+    one = Combination(listed, engine, dtype, ranks, settings=settings or {})
     try:
         cost = cost_of(one, listed.model, gpu)
         cost(1)

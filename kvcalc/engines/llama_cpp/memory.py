@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from kvcalc.engines.llama_cpp.main_memory import in_main_memory
-from kvcalc.engines.llama_cpp.start_up import parts
-from kvcalc.engines.memory import Memory, Spread
+from kvcalc.engines.llama_cpp.start_up import UBATCH, parts, rules
+from kvcalc.engines.memory import Live, Memory, Spread
 
 MOST_ON_A_LINE = 15
 """Devices that --tensor-split takes (common/arg.cpp): fewer than llama_max_devices(), 16."""
@@ -25,6 +25,7 @@ MEMORY = Memory(
     reserve_source="the graph's buffer (src/llama-context.cpp) is left out",
     spread=LAYERS,
     parts=parts,
+    live=Live({UBATCH: lambda settings: settings.ubatch_size}, rules),
     in_main_memory=in_main_memory,
     levers={"ubatch_size": 128},
 )

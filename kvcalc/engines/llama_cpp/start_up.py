@@ -10,11 +10,15 @@ import re
 from typing import NamedTuple
 
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.memory import Card, Free
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory import Card, Free, Open
+from kvcalc.engines.memory_part import MemoryPart, PartRule
+from kvcalc.formula.expression import maximum, minimum
 from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
+
+UBATCH = "ubatch_size"
+"""The setting that the buffer follows."""
 
 NAME, ELEMENT = "compute buffer", 4
 
@@ -64,23 +68,43 @@ def parts(
     return ((found,) if found else (),)
 
 
+def rules(
+    model: Model,
+    settings: LlamaCppSettings,
+    card: Card,
+    left_open: Open,
+    stored: tuple[Stored, ...],
+) -> tuple[tuple[PartRule, ...], ...]:
+    """The same as arithmetic over what is left open."""
+    found = _graph(model, settings, stored, left_open)
+    return ((found,) if found else (),)
+
+
 def graph(
     model: Model, settings: LlamaCppSettings, stored: tuple[Stored, ...]
 ) -> MemoryPart | None:
     """The compute buffer of a device; None where the vocabulary is not known."""
+    found = _graph(model, settings, stored, {})
+    return None if found is None else found.at({})
+
+
+def _graph(
+    model: Model, settings: LlamaCppSettings, stored: tuple[Stored, ...], left_open: Open
+) -> PartRule | None:
     found = widths(model, stored)
     if found is None:
         return None
-    size = _tokens(model, settings) * (found.vocabulary + found.hidden) * ELEMENT
+    tokens = minimum(left_open.get(UBATCH, settings.ubatch_size), _most_tokens(model, settings))
+    size = tokens * (found.vocabulary + found.hidden) * ELEMENT
     plain = all(isinstance(cache, Attention) for cache, _ in model.caches)
     scoreless = plain and bool(settings.own("flash_attn"))
     widest = found.vocabulary > INNER_TENSORS * found.inner + found.hidden
     one_device = len(settings.tensor_split or (1,)) == 1
     whole = is_whole(model, settings)
     if scoreless and widest and one_device and whole and settings.rules.all_logits:
-        return MemoryPart(NAME, size, size, size, "exact", LOGS)
-    most = max((MOST_OF_ALL if whole else MOST_OF_PARTS) * size, 0 if scoreless else SCORES)
-    return MemoryPart(NAME, size, size // LEAST_OF_TEN, most, "estimate", NEWER)
+        return PartRule(NAME, size, size, size, "exact", LOGS)
+    most = maximum((MOST_OF_ALL if whole else MOST_OF_PARTS) * size, 0 if scoreless else SCORES)
+    return PartRule(NAME, size, size // LEAST_OF_TEN, most, "estimate", NEWER)
 
 
 def is_whole(model: Model, settings: LlamaCppSettings) -> bool:
@@ -101,7 +125,7 @@ def host_buffer(
     found = widths(model, stored)
     if found is None:
         return None
-    tokens = _tokens(model, settings)
+    tokens = min(settings.ubatch_size, _most_tokens(model, settings))
     row, mask = tokens * found.hidden * ELEMENT, tokens * cells
     most = MASKS * mask * MASK + ROWS * row + 2**20
     return MemoryPart(
@@ -109,8 +133,8 @@ def host_buffer(
     )
 
 
-def _tokens(model: Model, settings: LlamaCppSettings) -> int:
-    return min(settings.ubatch_size, settings.batch_size, model.max_context or 2**40)
+def _most_tokens(model: Model, settings: LlamaCppSettings) -> int:
+    return min(settings.batch_size, model.max_context or 2**40)
 
 
 def widths(model: Model, stored: tuple[Stored, ...]) -> Widths | None:

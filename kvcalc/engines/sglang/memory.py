@@ -1,13 +1,13 @@
 """What SGLang gives its pools of a GPU's memory (0.5.23)."""
 
-from kvcalc.engines.memory import ALL, Memory
+from kvcalc.engines.memory import ALL, Live, Memory
 from kvcalc.engines.sglang.buffers import FULL, WINDOW
 from kvcalc.engines.sglang.layout import lay_out
 from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.pool_sizes import MOST_REQUESTS
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.start_up import after_the_pool, parts
+from kvcalc.engines.sglang.start_up import after_the_pool, parts, rules
 from kvcalc.model import Model
 
 
@@ -28,6 +28,7 @@ MEMORY = Memory(
     usable=budget_and_a_page,
     several_pools=True,
     parts=parts,
+    live=Live({}, rules),
     after_pool=after_the_pool,
     cap=lambda settings, _: settings.max_running_requests or MOST_REQUESTS,
 )

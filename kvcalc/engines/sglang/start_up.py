@@ -5,11 +5,12 @@ takes (srt/mem_cache/kv_cache_configurator.py, _profile_available_bytes); once t
 are made of what is left (srt/mem_cache/memory_pool.py, srt/mem_cache/allocator/swa.py).
 """
 
-from kvcalc.engines.memory import Card, Free
-from kvcalc.engines.memory_part import MemoryPart, exact
+from kvcalc.engines.memory import Card, Free, Open
+from kvcalc.engines.memory_part import MemoryPart, PartRule, exact
 from kvcalc.engines.outside import outside
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.model import Model
+from kvcalc.parameters.stored import Stored
 from kvcalc.pools import Pool
 
 TABLES = {
@@ -27,6 +28,17 @@ def parts(
 ) -> tuple[tuple[MemoryPart, ...], ...]:
     """What is gone of the GPU when its pools are made, beside the weights' bytes."""
     return ((outside(card, settings.tensor_parallel_size),),)
+
+
+def rules(
+    model: Model,
+    settings: SglangSettings,
+    card: Card,
+    left_open: Open,
+    stored: tuple[Stored, ...],
+) -> tuple[tuple[PartRule, ...], ...]:
+    """The same, which no setting changes."""
+    return ((PartRule.of(outside(card, settings.tensor_parallel_size)),),)
 
 
 def after_the_pool(pool: Pool) -> tuple[MemoryPart, ...]:

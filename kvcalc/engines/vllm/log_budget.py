@@ -84,7 +84,7 @@ def _loaded(model: Model, settings: VllmSettings) -> Stages:
         stage.append(part)
     if model.quantization is not None and model.quantization.format == "mxfp4":
         for stage, profile in zip(stages, profiles(model, settings, _card(settings)), strict=True):
-            stage.append(scales_beside(profile))
+            stage.append(scales_beside(profile).at({}))
     return stages
 
 
@@ -105,7 +105,9 @@ def _graphs(model: Model, settings: VllmSettings) -> Stages:
     from kvcalc.engines.vllm.budget import graphs
     from kvcalc.engines.vllm.budget.profile import profiles
 
-    return [[graphs.printed(profile)] for profile in profiles(model, settings, _card(settings))]
+    return [
+        [graphs.printed(profile).at({})] for profile in profiles(model, settings, _card(settings))
+    ]
 
 
 def _captured(model: Model, settings: VllmSettings) -> Stages:
@@ -113,7 +115,9 @@ def _captured(model: Model, settings: VllmSettings) -> Stages:
     from kvcalc.engines.vllm.budget import graphs
     from kvcalc.engines.vllm.budget.profile import profiles
 
-    return [[graphs.captured(profile)] for profile in profiles(model, settings, _card(settings))]
+    return [
+        [graphs.captured(profile).at({})] for profile in profiles(model, settings, _card(settings))
+    ]
 
 
 OUTSIDE, WORKSPACE, GRAPHS = "outside of PyTorch", "experts' workspace", "CUDA graphs"

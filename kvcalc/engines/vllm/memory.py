@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from kvcalc.engines.memory import ALL_ROUNDED_UP, Memory, whole_blocks
-from kvcalc.engines.vllm.budget import parts
+from kvcalc.engines.memory import ALL_ROUNDED_UP, Live, Memory, whole_blocks
+from kvcalc.engines.vllm.budget import parts, rules
+from kvcalc.engines.vllm.budget.profile import AT_ONCE, BATCH
 from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.releases import RELEASES
 
@@ -34,6 +35,11 @@ MEMORY = Memory(
     usable=whole_blocks(pool, NULL_BLOCKS),
     held_back_blocks=NULL_BLOCKS,
     parts=lambda model, settings, card, _: parts(model, settings, card),
+    live=Live(
+        {BATCH: lambda settings: settings.batch, AT_ONCE: lambda own: own.sequences_at_once},
+        lambda model, settings, card, left_open, _: rules(model, settings, card, left_open),
+        at_once=AT_ONCE,
+    ),
     pool_setting="kv_cache_memory_bytes",
     cap=lambda settings, _: settings.sequences_at_once,
     levers={"max_num_seqs": 256, "max_num_batched_tokens": 2_048, "enforce_eager": True},

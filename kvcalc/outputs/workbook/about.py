@@ -3,10 +3,7 @@
 from kvcalc.answers.workbook import Workbook
 from kvcalc.outputs.workbook.cells import Sheet
 
-NOT_MODELLED = (
-    "throughput and latency",
-    "what a start takes on another GPU than Plan's first (reserve_bytes is yours to give)",
-)
+NOT_MODELLED = ("throughput and latency", "pipeline stages: kvcalc fit answers them")
 
 
 def write_about(sheet: Sheet, first_row: int, book: Workbook) -> None:
@@ -15,7 +12,7 @@ def write_about(sheet: Sheet, first_row: int, book: Workbook) -> None:
         ("kvcalc", book.version),
         ("command", book.command),
         ("date", book.date),
-        ("sources", "Models, Engines and GPUs name each fact's"),
+        ("sources", "Models, Engines, GPUs and Start name each fact's"),
         ("not modelled", "; ".join(NOT_MODELLED)),
         ("units", "bytes are exact; GiB are of 2^30 bytes; a context is one sequence's tokens"),
         ("blue", "cells to type over; all others are formulas, locked without a password"),

@@ -8,10 +8,11 @@ from kvcalc.outputs.workbook.formulas import formulas_sheet
 from kvcalc.outputs.workbook.gpus import gpus_sheet
 from kvcalc.outputs.workbook.models import models_sheet
 from kvcalc.outputs.workbook.plan import plan_sheet
+from kvcalc.outputs.workbook.starts import starts_sheet
 from kvcalc.outputs.workbook.sweep import sweep_sheet
 from kvcalc.outputs.workbook.workload import workload_sheet
 
-NAMES = ("Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks")
+NAMES = ("Plan", "Workload", "Sweep", "Formulas", "Start", "Models", "Engines", "GPUs", "Checks")
 """The sheets' names, in their order: files of them are looked for before anything is worked out."""
 
 
@@ -21,14 +22,16 @@ def sheets(book: Workbook) -> tuple[list[Sheet], dict[str, str]]:
     Raises:
         KvcalcError: a model's formula cannot be worked out.
     """
-    formulas, checks = formulas_sheet(book), checks_sheet(book)
-    plan, names = plan_sheet(book, formulas, checks)
+    starts, checks = starts_sheet(book), checks_sheet(book)
+    formulas = formulas_sheet(book, starts)
+    plan, names = plan_sheet(book, formulas, starts, checks)
     workload, of_workload = workload_sheet(book, formulas)
     laid_out = [
         plan,
         workload,
         sweep_sheet(book),
         formulas,
+        starts.sheet,
         models_sheet(book),
         engines_sheet(book),
         gpus_sheet(),

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.workbook import Workbook, capacity
-from kvcalc.engines.memory import FREE
+from kvcalc.answers.workbook.start import Start
+from kvcalc.engines.memory import FREE, Card
+from kvcalc.formula.expression import Expression, evaluated
 from kvcalc.outputs.workbook.cells import Sheet
 from kvcalc.outputs.workbook.plan_answers import as_written
 
@@ -15,29 +17,71 @@ ASK_FIT = "kvcalc fit answers it for this engine"
 TOO_FEW = "does not fit on so few ranks"
 
 
-class Expected(NamedTuple):
-    """The values of the answers when the workbook is written."""
+class Way(NamedTuple):
+    """What is left of a GPU, likely or promised: its memory, what a start takes, and the rest."""
 
     memory: int
-    weights: int | str
-    cache: int | str
-    handed_out: int | str
+    start: int | str
+    shared: int | str
+    budget: int | str
+    usable: int | str
     per_copy: int | str
 
 
-def expected(book: Workbook, formulas: Sheet) -> Expected:
-    """Work out the values of the answers."""
+class Expected(NamedTuple):
+    """The values of the answers when the workbook is written."""
+
+    row: int | str
+    weights: int | str
+    likely: Way
+    promised: Way
+
+
+def expected(book: Workbook, formulas: Sheet, row: int | str) -> Expected:
+    """Work out the values of the answers; `row` is that of the chosen start, or why it has none."""
     one, on = book.chosen, card(str(book.inputs["gpu"]))
-    weights, cache = capacity.weights_per_gpu(one), capacity.budget(one, on)
-    known = "missing" if weights is None else weights
-    if cache is None:
-        why = MISSING if isinstance(as_written(book, formulas, "bytes"), int) else SEE_TOTAL
-        return Expected(on.memory, known, MISSING, MISSING, why)
+    if not isinstance(as_written(book, formulas, "bytes"), int):
+        row = SEE_TOTAL
+    found = book.starts.chosen(one)
+    loaded = capacity.weights_per_gpu(one, found)
+    weights = "missing" if loaded is None else loaded
+    parts = found.at_first if isinstance(found, Start) else ()
+    declined = found.declined if isinstance(found, Start) else ""
+    why = row if isinstance(row, str) else declined
+    least = on._replace(memory=on.least_memory or on.memory)
+    likely, promised = (
+        _way(book, formulas, on, weights, why or start)
+        for on, start in (
+            (on, sum(part.bytes for part in parts)),
+            (least, sum(part.high for part in parts)),
+        )
+    )
+    return Expected(row, weights, likely, promised)
+
+
+def _way(book: Workbook, formulas: Sheet, on: Card, weights: int | str, start: int | str) -> Way:
+    one = book.chosen
+    if isinstance(start, str):
+        return Way(on.memory, start, start, start, start, _or_see_total(book, formulas, start))
+    if isinstance(weights, str):
+        return Way(
+            on.memory, start, weights, MISSING, MISSING, _or_see_total(book, formulas, MISSING)
+        )
+    shared = on.memory - (weights + start if capacity.memory_rule(one.engine).of == FREE else 0)
+    budget = capacity.budget(one, on, weights, start)
+    if budget is None:
+        return Way(
+            on.memory, start, shared, MISSING, MISSING, _or_see_total(book, formulas, MISSING)
+        )
     block = as_written(book, formulas, "block_bytes_per_gpu")
-    handed_out: int | str = ASK_FIT
+    usable: int | str = ASK_FIT
     if isinstance(block, int) or not capacity.memory_rule(one.engine).held_back_blocks:
-        handed_out = capacity.usable(one, cache, int(block or 1))
-    return Expected(on.memory, known, cache, handed_out, _per_copy(book, formulas, handed_out))
+        usable = capacity.usable(one, budget, int(block or 1))
+    return Way(on.memory, start, shared, budget, usable, _per_copy(book, formulas, usable))
+
+
+def _or_see_total(book: Workbook, formulas: Sheet, why: str) -> str:
+    return why if isinstance(as_written(book, formulas, "bytes"), int) else SEE_TOTAL
 
 
 def _per_copy(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | str:
@@ -50,15 +94,12 @@ def _per_copy(book: Workbook, formulas: Sheet, handed_out: int | str) -> int | s
         return SEE_TOTAL
     if isinstance(handed_out, str) or isinstance(first, str) or isinstance(second, str):
         return ASK_FIT
-    return capacity.sequences(handed_out, first, second, most if isinstance(most, int) else None)
-
-
-def shared(book: Workbook, own: Expected) -> int | str:
-    """The memory that is shared out: all of a GPU's, or what the weights leave free."""
-    if isinstance(own.weights, str):
-        return "missing"
-    free = capacity.memory_rule(book.chosen.engine).of == FREE
-    return own.memory - own.weights if free else own.memory
+    one = book.chosen
+    found = book.starts.chosen(one)
+    limits = [most] if isinstance(most, int) else []
+    if isinstance(found, Start) and isinstance(found.at_once, int | Expression):
+        limits.append(evaluated(found.at_once, found.own))
+    return capacity.sequences(handed_out, first, second, min(limits, default=None))
 
 
 def needed(book: Workbook, per_copy: int | str) -> int | str:

@@ -2,8 +2,8 @@
 
 from kvcalc import engines
 from kvcalc.answers.workbook import Workbook
-from kvcalc.answers.workbook.combinations import Combination
-from kvcalc.answers.workbook.start import Start
+from kvcalc.answers.workbook.combinations import Combination, asked_of
+from kvcalc.answers.workbook.starts import kinds
 from kvcalc.costs import Cost
 from kvcalc.engines.pool import pool
 from kvcalc.errors import KvcalcError
@@ -22,10 +22,12 @@ from kvcalc.outputs.workbook.layout import (
     WORKLOAD_SESSIONS,
 )
 from kvcalc.outputs.workbook.sessions import peak_sessions, sessions_of
+from kvcalc.outputs.workbook.starts import Starts
 
 PLACE = {name: column for column, name in enumerate(FORMULAS)}
-WIDTHS = (24, 11, 16, 20, 10, 24, 22, *(18,) * 5, 22, 22, 20, 16, 60, 60, 40, 16, 22, 20, 60)
-TEXTS = ("start_parts", "formula", "why", "key", "engine_version")
+WIDTHS = (24, 11, 16, 20, 10, 24, 22, *(18,) * 5, 22, 22, 20, 16, 60, 60, 40, 16)
+KIND_WIDTH = 18
+TEXTS = ("formula", "why", "key", "engine_version")
 UNITS = {
     "window": "tokens",
     "bytes": "all ranks, at Plan",
@@ -34,14 +36,14 @@ UNITS = {
     "one_sequence_per_gpu": "the fullest rank",
     "block_bytes_per_gpu": "of a cut memory",
     "most_sequences": "of the engine",
-    "weights_per_gpu": "as the engine loads them",
-    "start_bytes": "at most, on Plan's first GPU",
 }
 
 
-def formulas_sheet(book: Workbook) -> Sheet:
+def formulas_sheet(book: Workbook, starts: Starts) -> Sheet:
     """Lay out the sheet in which *Plan* and *Workload* look up their answers."""
-    sheet = Sheet("Formulas", WIDTHS, frozen=(FIRST_ROW, 4))
+    on = kinds(book.starts.gpu)
+    widths = (*WIDTHS, *(KIND_WIDTH for _ in on))
+    sheet = Sheet("Formulas", widths, frozen=(FIRST_ROW, 4))
     sheet.put(0, 0, "Formulas", "title")
     sheet.put(
         1,
@@ -55,6 +57,11 @@ def formulas_sheet(book: Workbook) -> Sheet:
         sheet.put(FIRST_ROW - 1, PLACE[name], name, "head")
     for name, unit in UNITS.items():
         sheet.put(FIRST_ROW - 2, PLACE[name], unit, "number note")
+    sheet.put(FIRST_ROW - 2, len(FORMULAS), "number in Start, by the GPU or its kind", "note")
+    for column, kind in enumerate(on, len(FORMULAS)):
+        sheet.put(FIRST_ROW - 1, column, kind.name, "number head")
+        for number, one in enumerate(book.combinations, FIRST_ROW):
+            sheet.put(number, column, starts.places.get((one.key, kind.name)), "number")
     for number, one in enumerate(book.combinations, FIRST_ROW):
         _write_row(sheet, number, one, book)
     return sheet
@@ -116,22 +123,11 @@ def _write_capacity(
             formula = of_sequences(cost.per_gpu, count)
             text = cell_text(one, formula, book.inputs, names)
             sheet.live(number, PLACE[column], text, formula(context))
-    sheet.put(number, PLACE["block_bytes_per_gpu"], _block_bytes(one, context), "number")
+    sheet.put(number, PLACE["block_bytes_per_gpu"], _block_bytes(one, context, book.gpu), "number")
     sheet.put(number, PLACE["most_sequences"], one.most_sequences, "number")
-    if one.started is not None:
-        sheet.put(number, PLACE["weights_per_gpu"], one.started.weights, "number")
-        sheet.put(number, PLACE["start_bytes"], one.started.most, "number")
-        sheet.put(number, PLACE["start_parts"], _parts(one.started) or None)
 
 
-def _parts(started: Start) -> str:
-    """The parts in words, the largest first."""
-    return ", ".join(
-        f"{part.name} {part.bytes:,} ({part.low:,} to {part.high:,})" for part in started.parts
-    )
-
-
-def _block_bytes(one: Combination, context: int) -> int | None:
+def _block_bytes(one: Combination, context: int, gpu: str | None) -> int | None:
     """Bytes per GPU of one block, if the engine cuts its memory into blocks."""
     try:
         divided = pool(
@@ -139,8 +135,7 @@ def _block_bytes(one: Combination, context: int) -> int | None:
             one.engine,
             memory=2**44,
             context=context,
-            kv_cache_dtype=one.kv_cache_dtype,
-            tensor_parallel_size=one.tensor_parallel_size,
+            **asked_of(one, gpu),
         )
     except KvcalcError:
         return None

@@ -12,7 +12,7 @@ FORMULAS = {
         "=IF(ISNUMBER({framework_visible_bytes}),{framework_visible_bytes},{memory_bytes})"
     ),
 }
-WIDTHS = (16, 28, 13, 18, 24, 18, 18, 16, 40, 80)
+WIDTHS = (16, 28, 13, 18, 24, 18, 18, 18, 16, 40, 80)
 
 
 def gpus_sheet() -> Sheet:
@@ -30,7 +30,7 @@ def gpus_sheet() -> Sheet:
         sheet.row(number, [facts[name] for name in GPUS])
         for name in ("compute_capability", "note", "sources"):
             sheet.put(number, GPUS.index(name), facts[name], "wrapped")
-        for name in ("memory_mib", "framework_visible_bytes"):
+        for name in ("memory_mib", "framework_visible_bytes", "least_bytes"):
             sheet.put(number, GPUS.index(name), facts[name], "number")
         for name in FORMULAS:
             value = facts[name]
@@ -47,6 +47,7 @@ def _facts(gpu: Gpu) -> dict[str, int | str | None]:
         "memory_bytes": gpu.memory_bytes,
         "framework_visible_bytes": gpu.framework_visible,
         "usable_bytes": gpu.usable_bytes,
+        "least_bytes": gpu.least_bytes,
         "compute_capability": gpu.compute_capability,
         "one_source_only": "yes" if gpu.single_source else "no",
         "note": gpu.note,

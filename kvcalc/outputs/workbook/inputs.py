@@ -9,12 +9,14 @@ from kvcalc.outputs.workbook.cells import letters, match
 from kvcalc.outputs.workbook.layout import (
     ENGINES,
     FIRST_ROW,
-    FORMULAS,
     GPUS,
     MODELS,
     column_of,
 )
 from kvcalc.outputs.workbook.models import window_of
+
+THE_PARTS = "the parts"
+"""What reserve_bytes holds until a person types a number."""
 
 
 class Input(NamedTuple):
@@ -69,6 +71,12 @@ def of_plan(book: Workbook) -> tuple[Input, ...]:
             most=MOST["max_num_batched_tokens"],
         ),
         Input(
+            "max_num_seqs",
+            own["max_num_seqs"],
+            "vllm; its own default depends on the GPU",
+            most=MOST["max_num_seqs"],
+        ),
+        Input(
             "ubatch_size",
             own["ubatch_size"],
             "llama.cpp",
@@ -81,8 +89,7 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
     """The inputs for the GPUs, the workload and the price."""
     held, weights = _in_models(book, "weights_bytes"), book.chosen.listed.weights_bytes
     sheet_engines = column_of("Engines", ENGINES, "memory_share", len(book.engines))
-    names, own_gpu = _engines(book), book.inputs["gpu"]
-    start_bytes = column_of("Formulas", FORMULAS, "start_bytes", len(book.combinations))
+    names = _engines(book)
     share = f"INDEX({sheet_engines},MATCH(engine,{names},0))"
     gpus = column_of("GPUs", GPUS, "gpu", len(catalogue()))
     return (
@@ -107,9 +114,8 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
         ),
         Input(
             "reserve_bytes",
-            capacity.reserve(book.chosen),
-            f"a card's: the most that a start takes on {own_gpu} (Formulas); give another card's",
-            formula=f'=IF(gpu="{own_gpu}",IFERROR(INDEX({start_bytes},formulas_row)+0,0),0)',
+            THE_PARTS,
+            "a number stands for what a start takes of a card beside its weights",
             least=0,
             most=2**46,
         ),

@@ -41,6 +41,7 @@ GPUS = (
     "memory_bytes",
     "framework_visible_bytes",
     "usable_bytes",
+    "least_bytes",
     "compute_capability",
     "one_source_only",
     "note",
@@ -68,10 +69,25 @@ FORMULAS = (
     "why",
     "key",
     "engine_version",
-    "weights_per_gpu",
-    "start_bytes",
-    "start_parts",
 )
+
+
+START = (
+    "start",
+    "beside",
+    "model",
+    "engine",
+    "tensor_parallel_size",
+    "compute_capability",
+    "at_once",
+    "part",
+    "bytes",
+    "low",
+    "high",
+    "kind",
+    "source",
+)
+"""Of each start the weights, then what it takes beside; a GPU's kind leads to the first row."""
 
 
 def column_of(sheet: str, columns: tuple[str, ...], name: str, rows: int) -> str:

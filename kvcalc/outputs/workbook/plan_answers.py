@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from kvcalc.answers.workbook import MOST, Workbook
+from kvcalc.answers.workbook import MOST, SETTINGS, Workbook
 from kvcalc.outputs.workbook.cells import Sheet, match, quote
 from kvcalc.outputs.workbook.layout import FIRST_ROW, FORMULAS, MODELS, column_of
 
 MAX_EXACT = "2^53"
 FINE = "as expected"
 PAST = "more than 2^53 bytes: past what a spreadsheet counts exactly"
-AMOUNTS = ("context", "sequences", "max_num_batched_tokens", "ubatch_size")
+AMOUNTS = ("context", "sequences", *SETTINGS)
 
 
 class Answer(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -12,11 +13,12 @@ import kvcalc
 from kvcalc.catalogue.gpus import find
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart
-from kvcalc.engines.vllm.budget import parts
+from kvcalc.engines.vllm.budget import graphs, parts, rules
 from kvcalc.engines.vllm.budget.rounding import FUSED, over, rounding
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh
 from kvcalc.errors import KvcalcError, UnsupportedError
+from kvcalc.formula.expression import variable
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model
@@ -623,3 +625,33 @@ def test_a_sampled_graph_has_a_prefill_from_0_26_on() -> None:
 def test_other_states_are_declined_by_name() -> None:
     with pytest.raises(UnsupportedError, match="a model with mamba2 layers"):
         parts(load("nemotron-3-nano-30b-a3b"), VllmSettings(), Card("h100", 80 * GIB, 80 * GIB))
+
+
+BATCHES = (1, 2, 4, *range(8, 256, 8), *range(256, 1025, 16))
+"""What is captured (config/vllm.py, _set_cudagraph_sizes)."""
+
+
+@each("most", range(1, 1025))
+def test_captured_batches_are_counted_in_closed_form(most: int) -> None:
+    captured = [size for size in BATCHES if size <= most]
+    assert (graphs.up_to(most), graphs.largest_of(most)) == (len(captured), captured[-1])
+
+
+OPEN = {name: variable(name) for name in ("max_num_batched_tokens", "max_num_seqs")}
+
+
+@each(
+    "model",
+    ["k-exaone-236b-a23b", "gpt-oss-20b", "gemma-3-27b", "deepseek-v3.2", "qwen3-next-80b-a3b"],
+)
+def test_parts_with_settings_left_open_are_those_with_them_given(model: str) -> None:
+    shape, names = load(model), [*OPEN]
+    for release, gpu in product(("0.19.0", "0.26.0", "0.33.0"), ("h200", "b200", "l4")):
+        asked: dict[str, Any] = {"gpu": gpu, "release": release, "tensor_parallel_size": 2}
+        card = Card(gpu, 0, 0)
+        (left_open,) = rules(shape, VllmSettings(**asked), card, OPEN)
+        for amounts in product((1, 100, 8_192), (1, 7, 250, 1_024)):
+            given: dict[str, Any] = dict(zip(names, amounts, strict=True))
+            (expected,) = parts(shape, VllmSettings(**asked, **given), card)
+            found = [rule.at(given) for rule in left_open]
+            assert [part for part in found if part.high] == [part for part in expected if part.high]

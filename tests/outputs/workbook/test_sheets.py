@@ -24,7 +24,7 @@ from kvcalc.readers import read
 from kvcalc.readers.reading import Reading
 from tests.outputs.workbook.office import Cells, cached, coordinate, formulas, place
 
-SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Models", "Engines", "GPUs", "Checks"]
+SHEETS = ["Plan", "Workload", "Sweep", "Formulas", "Start", "Models", "Engines", "GPUs", "Checks"]
 NAMES = {
     *("context", "sequences", "window", "model", "engine", "kv_cache_dtype"),
     *("tensor_parallel_size", "max_num_batched_tokens", "ubatch_size"),
@@ -32,12 +32,16 @@ NAMES = {
     *("gpu", "gpus", "weights_bytes", "memory_share", "reserve_bytes", "spare_gpus"),
     *("price_hour", "requests_per_second", "seconds_per_request", "peak_factor"),
     *("cache_budget", "max_sequences", "gpus_needed", "cost_month"),
+    *("likely_budget", "likely_sequences", "max_num_seqs"),
 }
 FUNCTIONS = {
-    *("IF", "IFERROR", "AND", "ISNUMBER", "INDEX", "MATCH", "COUNTIF", "SUM"),
+    *("IF", "IFERROR", "AND", "ISNUMBER", "INDEX", "MATCH", "COUNTIF", "SUM", "SUMIF"),
     *("MIN", "MAX", "INT", "MOD", "ROUND", "SUBSTITUTE"),
 }
 """All are of Excel 2010 or before."""
+
+ROWS = "MIN(max_num_seqs, max_num_batched_tokens)"
+"""Sequences whose logits are sampled."""
 
 MODELS = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
 
@@ -58,15 +62,21 @@ def book(path: Path) -> Any:
     return openpyxl.load_workbook(path)
 
 
-def test_formulas_has_what_a_start_takes_beside_the_cache(book: Any) -> None:
-    """On vLLM each part with its band, the largest first; nothing is known of the ideal's."""
-    heads, *rows = book["Formulas"].iter_rows(min_row=4, values_only=True)
-    found = {(row[1], row[3]): dict(zip(heads, row, strict=True)) for row in rows if row[1]}
-    own = found["vllm", 1]
-    assert own["start_parts"].startswith(("sampler ", "outside of PyTorch "))
-    assert own["start_bytes"] > 2**30
-    assert (found["ideal", 1]["start_bytes"], found["ideal", 1]["start_parts"]) == (0, None)
-    assert found["vllm", 8]["weights_per_gpu"] > found["ideal", 8]["weights_per_gpu"]
+def test_start_has_what_a_start_takes_beside_the_weights(book: Any) -> None:
+    """On vLLM of each sequence whose logits are sampled, 33 bits of each of 153,600 words."""
+    heads, *rows = book["Start"].iter_rows(min_row=4, values_only=True)
+    found = [dict(zip(heads, row, strict=True)) for row in rows]
+    of_h200 = [one for one in found if one["compute_capability"] == "h200, 9.0"]
+    first = next(
+        one["start"]
+        for one in of_h200
+        if (one["engine"], one["tensor_parallel_size"]) == ("vllm", 8)
+    )
+    (loaded,) = [one for one in found if one["start"] == first and not one["beside"]]
+    assert (loaded["part"], loaded["at_once"]) == ("weights", "=max_num_seqs")
+    parts = {one["part"]: one for one in found if one["beside"] == first}
+    assert {"rounding of weights", "penalty tables", "outside of PyTorch"} <= set(parts)
+    assert parts["penalty tables"]["bytes"] == f"={153_600 // 8 * 33}*{ROWS}"
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +258,7 @@ def test_a_text_is_never_a_formula(tmp_path: Path) -> None:
         assert cell.data_type == "s"
         assert cell.value.startswith("=")
     with ZipFile(tmp_path / "plan.xlsx") as archive:
-        assert b"<hyperlink" not in archive.read("xl/worksheets/sheet5.xml")
+        assert b"<hyperlink" not in archive.read("xl/worksheets/sheet6.xml")
         assert b"HYPERLINK" in archive.read("xl/charts/chart2.xml")
         for chart in ("xl/charts/chart1.xml", "xl/charts/chart2.xml"):
             assert b"<c:f>HYPERLINK" not in archive.read(chart)

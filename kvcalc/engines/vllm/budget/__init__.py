@@ -6,16 +6,17 @@ what the profile run is over, `activations`, `multimodal` and `sampler` its peak
 buffers that stay, `non_torch` and `graphs` what was measured, `refusals` what is not known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kvcalc.engines.memory import Card
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import MemoryPart, PartRule
 from kvcalc.engines.vllm.budget import graphs, kept
 from kvcalc.engines.vllm.budget.non_torch import non_torch
 from kvcalc.engines.vllm.budget.peak import peak
 from kvcalc.engines.vllm.budget.profile import Profile, profiles
 from kvcalc.engines.vllm.budget.rounding import rounding
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
 
@@ -25,17 +26,28 @@ def parts(model: Model, settings: VllmSettings, card: Card) -> tuple[tuple[Memor
     Raises:
         UnsupportedError: a part is not known; the sentence names it, and what to give instead.
     """
-    profiled = profiles(model, settings, card)
+    return tuple(tuple(rule.at({}) for rule in stage) for stage in rules(model, settings, card, {}))
+
+
+def rules(
+    model: Model, settings: VllmSettings, card: Card, amounts: Mapping[str, Value]
+) -> tuple[tuple[PartRule, ...], ...]:
+    """List them as arithmetic over the settings that `amounts` leave open.
+
+    Raises:
+        UnsupportedError: as `parts`.
+    """
+    profiled = profiles(model, settings, card, amounts)
     rounded = rounding(model, settings) or (None,) * len(profiled)
     return tuple(
-        tuple(part for part in _parts(profile, over) if part.high)
+        tuple(rule for rule in _rules(profile, over) if rule.high != 0)
         for profile, over in zip(profiled, rounded, strict=True)
     )
 
 
-def _parts(profile: Profile, rounded: MemoryPart | None) -> Iterator[MemoryPart]:
+def _rules(profile: Profile, rounded: MemoryPart | None) -> Iterator[PartRule]:
     if rounded is not None:
-        yield rounded
+        yield PartRule.of(rounded)
     yield peak(profile)
     yield kept.moe_workspace(profile)
     yield kept.indexer_workspace(profile)

@@ -5,6 +5,7 @@ Measured on 65 ranks of 0.19.0 (tests/oracles/vllm_memory.json).
 """
 
 from kvcalc.engines.vllm.budget.profile import Profile
+from kvcalc.formula.expression import Value
 
 MIB = 2**20
 
@@ -26,7 +27,7 @@ ROWS = 3
 where images are read: what is embedded is passed in."""
 
 
-def forward(profile: Profile) -> int:
+def forward(profile: Profile) -> Value:
     """Bytes of the forward pass at its peak."""
     widths = (HALF_A_GATE + profile.sizes.gated_mlp) * profile.width * profile.element
     quantised = profile.width if profile.quantised_activations else 0
@@ -35,7 +36,7 @@ def forward(profile: Profile) -> int:
     return profile.tokens * (widths + quantised + rows * profile.row) + fresh
 
 
-def moe_workspace(profile: Profile) -> int:
+def moe_workspace(profile: Profile) -> Value:
     """Bytes of the experts' workspace, of Triton's kernels; 0 without experts.
 
     model_executor/layers/fused_moe/experts/triton_moe.py (workspace_shapes).
@@ -50,7 +51,7 @@ def moe_workspace(profile: Profile) -> int:
     return profile.tokens * mix.num_experts_per_tok * each * profile.element
 
 
-def beside(profile: Profile) -> int:
+def beside(profile: Profile) -> Value:
     """Bytes that both passes have: cuBLAS's workspace, and what another stage sent."""
     generation = profile.capability.partition(".")[0]
     workspace = CUBLAS.get(generation, SMALL_CUBLAS) if profile.rules.cublas_is_charged else 0

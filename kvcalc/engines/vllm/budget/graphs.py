@@ -7,10 +7,11 @@ v1/worker/gpu/cudagraph_utils.py, profile_cudagraph_memory), which no rule fores
 
 from collections.abc import Callable, Mapping
 
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import PartRule
 from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.rules import GraphEstimate
+from kvcalc.formula.expression import Value, maximum, minimum
 from kvcalc.layers.attention import Attention
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.layer import Layer
@@ -66,68 +67,76 @@ SOURCES: Mapping[GraphEstimate, str] = {
 }
 
 
-def estimate(profile: Profile) -> MemoryPart:
+def estimate(profile: Profile) -> PartRule:
     """What is kept out of the pool for graphs: 0 where none are captured or none are estimated."""
     way = profile.rules.graphs[profile.runner]
     if profile.settings.enforce_eager:
-        return MemoryPart(NAME, 0, 0, 0, "exact", "enforce_eager: no graphs")
+        return PartRule(NAME, 0, 0, 0, "exact", "enforce_eager: no graphs")
     return ESTIMATES[way](profile, SOURCES[way])
 
 
-def printed(profile: Profile) -> MemoryPart:
+def printed(profile: Profile) -> PartRule:
     """What a start estimates, whether or not its pool is less by it."""
     way = profile.rules.graphs[profile.runner]
     way = "sampled" if way == "none" else way
     return ESTIMATES[way](profile, SOURCES[way])
 
 
-def captured(profile: Profile) -> MemoryPart:
+def captured(profile: Profile) -> PartRule:
     """What graphs take of the GPU once they are captured, in the pool's estimate or beside it."""
     if profile.settings.enforce_eager:
-        return MemoryPart(NAME, 0, 0, 0, "exact", "enforce_eager: no graphs")
-    graphs = sizes(profile)
-    full = max(size for size in graphs if size <= profile.sequences)
-    further = (CAPTURED_ALL + CAPTURED_A_LAYER * profile.layers) * len(graphs) // CAPTURED_GRAPHS
-    size = _first_full(profile, full) + further
+        return PartRule(NAME, 0, 0, 0, "exact", "enforce_eager: no graphs")
+    most = largest_batch(profile)
+    further = (CAPTURED_ALL + CAPTURED_A_LAYER * profile.layers) * up_to(most) // CAPTURED_GRAPHS
+    size = _first_full(profile, minimum(most, profile.sequences)) + further
     over = CAPTURED_OFF + (EXPERTS_CAPTURED if profile.sizes.experts else 0)
-    return MemoryPart(NAME, size, max(0, size - CAPTURED_OFF), size + over, "estimate", CAPTURES)
+    return PartRule(NAME, size, maximum(0, size - CAPTURED_OFF), size + over, "estimate", CAPTURES)
 
 
-def sizes(profile: Profile) -> list[int]:
-    """Batches that are captured: 1, 2, 4, then in steps of 8, and from 256 on of 16."""
+def largest_batch(profile: Profile) -> Value:
+    """What no batch that is captured is larger than."""
     generation = profile.capability.partition(".")[0]
-    own = min(2 * profile.sequences, LARGEST.get(generation, LARGEST_ELSEWHERE))
-    most = min(profile.settings.max_cudagraph_capture_size or own, profile.tokens)
-    listed = (1, 2, 4, *range(8, 256, 8), *range(256, most + 1, 16))
-    return [size for size in listed if size <= most] or [1]
+    own = minimum(2 * profile.sequences, LARGEST.get(generation, LARGEST_ELSEWHERE))
+    return minimum(profile.settings.max_cudagraph_capture_size or own, profile.tokens)
 
 
-def _none(profile: Profile, source: str) -> MemoryPart:
-    return MemoryPart(NAME, 0, 0, 0, "exact", source)
+def up_to(most: Value) -> Value:
+    """How many batches are captured: 1, 2, 4, then in steps of 8, and from 256 on of 16."""
+    by_8, by_16 = minimum(most // 8, 31), (maximum(most, 240) - 240) // 16
+    return 1 + minimum(most // 2, 1) + minimum(most // 4, 1) + by_8 + by_16
 
 
-def _sampled(profile: Profile, source: str) -> MemoryPart:
-    size, prefill = _extrapolated(profile), 0
-    if profile.rules.sampled_with_a_prefill:
-        prefill = states.prefill(profile)
+def largest_of(most: Value) -> Value:
+    """The largest batch of these that is not over `most`."""
+    least = maximum(1, maximum(minimum(most // 2, 1) * 2, minimum(most // 4, 1) * 4))
+    return maximum(least, maximum(minimum(most // 8, 31) * 8, most // 16 * 16))
+
+
+def _none(profile: Profile, source: str) -> PartRule:
+    return PartRule(NAME, 0, 0, 0, "exact", source)
+
+
+def _sampled(profile: Profile, source: str) -> PartRule:
+    size = _extrapolated(profile)
+    prefill = states.prefill(profile) if profile.rules.sampled_with_a_prefill else 0
     high = size + OVER + prefill + prefill // 4
-    return MemoryPart(NAME, size + prefill, max(0, size - UNDER), high, "estimate", source)
+    return PartRule(NAME, size + prefill, maximum(0, size - UNDER), high, "estimate", source)
 
 
-def _captured(profile: Profile, source: str) -> MemoryPart:
+def _captured(profile: Profile, source: str) -> PartRule:
     size = _extrapolated(profile)
     over = CAPTURED_OVER + (EXPERTS_OVER if profile.sizes.experts else 0)
-    over += states.prefill(profile)
-    return MemoryPart(NAME, size, max(0, size - CAPTURED_UNDER), size + over, "estimate", source)
+    high = size + over + states.prefill(profile)
+    return PartRule(NAME, size, maximum(0, size - CAPTURED_UNDER), high, "estimate", source)
 
 
-def _extrapolated(profile: Profile) -> int:
+def _extrapolated(profile: Profile) -> Value:
     """The larger of the first graphs, and each further one as the second of its kind."""
-    piecewise = sizes(profile)
-    full = [size for size in piecewise if size <= profile.sequences]
-    first = max(FIRST_PIECEWISE, _first_full(profile, max(full)))
-    further = (len(piecewise) - 1) * _stepped(PIECEWISE_A_LAYER * profile.layers)
-    return first + further + (len(full) - 1) * _stepped(FULL_A_LAYER * profile.layers)
+    most = largest_batch(profile)
+    full = minimum(most, profile.sequences)
+    first = maximum(FIRST_PIECEWISE, _first_full(profile, full))
+    further = (up_to(most) - 1) * _stepped(PIECEWISE_A_LAYER * profile.layers)
+    return first + further + (up_to(full) - 1) * _stepped(FULL_A_LAYER * profile.layers)
 
 
 def _stepped(size: int) -> int:
@@ -135,12 +144,12 @@ def _stepped(size: int) -> int:
     return (size + STEP // 2) // STEP * STEP
 
 
-def _first_full(profile: Profile, batch: int) -> int:
+def _first_full(profile: Profile, most: Value) -> Value:
     """The first full graph: FlashAttention 3 keeps each part's float32 result of every head."""
     if profile.capability.partition(".")[0] not in FLASH_ATTENTION_3:
         return FIRST_FULL_ELSEWHERE
     widest = max(map(_width, (cache for cache, _ in profile.model.caches)))
-    return SPLITS * batch * widest // profile.ranks * 4
+    return SPLITS * largest_of(most) * widest // profile.ranks * 4
 
 
 def _width(layer: Layer) -> int:
@@ -150,7 +159,7 @@ def _width(layer: Layer) -> int:
     return (layer.query_heads or 0) * layer.value_dim if isinstance(layer, Attention) else 0
 
 
-ESTIMATES: Mapping[GraphEstimate, Callable[[Profile, str], MemoryPart]] = {
+ESTIMATES: Mapping[GraphEstimate, Callable[[Profile, str], PartRule]] = {
     "none": _none,
     "sampled": _sampled,
     "captured": _captured,

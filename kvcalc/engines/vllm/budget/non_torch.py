@@ -7,7 +7,7 @@ between those that are known. The logs stand in tests/oracles/vllm_memory.json.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kvcalc.engines.memory_part import Kind, MemoryPart, not_modelled
+from kvcalc.engines.memory_part import Kind, PartRule, not_modelled
 from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.rules import Charged
@@ -95,7 +95,7 @@ WIDER: Mapping[tuple[str, int], int] = {
 The same text model behind a tower for images does not have them."""
 
 
-def non_torch(profile: Profile) -> MemoryPart:
+def non_torch(profile: Profile) -> PartRule:
     """Look up what is outside of PyTorch.
 
     Raises:
@@ -118,4 +118,4 @@ def non_torch(profile: Profile) -> MemoryPart:
     if states.width(profile):
         likely, high = likely + states.OUTSIDE, high + states.OUTSIDE_OVER
         kind, source = "estimate", f"{source}; one of a gated delta net, 0.27.1"
-    return MemoryPart(name, likely, max(0, low), high, kind, source)
+    return PartRule(name, likely, max(0, low), high, kind, source)

@@ -1,11 +1,12 @@
 """The peak of the profile run: its forward pass or its sampler, whichever is larger."""
 
-from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.engines.memory_part import PartRule
 from kvcalc.engines.vllm.budget import states
 from kvcalc.engines.vllm.budget.activations import beside, forward, moe_workspace
 from kvcalc.engines.vllm.budget.multimodal import images
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.budget.sampler import sampler
+from kvcalc.formula.expression import maximum
 
 MIB = 2**20
 
@@ -31,13 +32,12 @@ SOURCE = {
 }
 
 
-def peak(profile: Profile) -> MemoryPart:
+def peak(profile: Profile) -> PartRule:
     """The peak: the sampler's for most models at max_num_seqs 1,024, else the forward pass's."""
     passes, samples = forward(profile), sampler(profile)
     if not profile.rules.moe_workspace_is_kept:
         passes += moe_workspace(profile)
-    name = "sampler" if samples > passes else "activations"
-    size = max(passes, samples) + beside(profile) + images(profile)
+    size = maximum(passes, samples) + beside(profile) + images(profile)
     under = BAND if profile.runner == "V1" else V2_BAND
     over = under + states.projections(profile)
     if profile.quantised_activations:
@@ -46,6 +46,12 @@ def peak(profile: Profile) -> MemoryPart:
         over += IMAGES_OVER
     if profile.first and not profile.last:
         over += FIRST_STAGE_OVER
-    return MemoryPart(
-        name, size, max(0, size - under), size + over, "estimate", SOURCE[profile.runner]
+    return PartRule(
+        "activations",
+        size,
+        maximum(0, size - under),
+        size + over,
+        "estimate",
+        SOURCE[profile.runner],
+        or_named=("sampler", samples - passes),
     )

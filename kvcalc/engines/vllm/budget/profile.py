@@ -3,6 +3,9 @@
 v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner.py (profile_run).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
@@ -10,6 +13,7 @@ from kvcalc.engines.vllm.budget.refusals import require_modelled
 from kvcalc.engines.vllm.rules import Rules, Runner
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
+from kvcalc.formula.expression import Value, minimum
 from kvcalc.model import Model
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.records import Record
@@ -21,6 +25,7 @@ EIGHT_BIT = ("fp8_block", "fp8_channel", "fp8_tensor", None)
 class Profile(Record):
     """One profile run: `tokens` of a batch, of which `sequences` have their logits sampled.
 
+    Both may be left open, and then are arithmetic over the settings that decide them.
     `width` is the intermediate size of a dense MLP or a shared expert on a rank, 0 without one, and
     `element` bytes of the model's own type. `capability` is the GPU's; `layers` are the stage's.
     """
@@ -30,8 +35,8 @@ class Profile(Record):
     settings: VllmSettings
     runner: Runner
     capability: str
-    tokens: int
-    sequences: int
+    tokens: Value
+    sequences: Value
     width: int
     element: int
     layers: int
@@ -55,7 +60,7 @@ class Profile(Record):
         return quantization is not None and quantization.format in EIGHT_BIT
 
     @property
-    def logits(self) -> int:
+    def logits(self) -> Value:
         """Logits that are sampled, which ranks gather: each has the whole vocabulary's."""
         return self.sequences * self.sizes.vocab_size
 
@@ -65,8 +70,17 @@ class Profile(Record):
         return self.sizes.hidden_size * self.element
 
 
-def profiles(model: Model, settings: VllmSettings, card: Card) -> tuple[Profile, ...]:
-    """Make the profile run of each stage.
+BATCH, AT_ONCE = "max_num_batched_tokens", "max_num_seqs"
+"""The settings that a profile run follows."""
+
+
+def profiles(
+    model: Model,
+    settings: VllmSettings,
+    card: Card,
+    amounts: Mapping[str, Value] = MappingProxyType({}),
+) -> tuple[Profile, ...]:
+    """Make the profile run of each stage; `amounts` stand for settings, which may be left open.
 
     Raises:
         UnsupportedError: what is run is not modelled.
@@ -78,6 +92,7 @@ def profiles(model: Model, settings: VllmSettings, card: Card) -> tuple[Profile,
     dealt = stage_sizes(
         len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
     )
+    tokens = amounts.get(BATCH, settings.batch)
     wide = sizes.intermediate_size
     if sizes.experts is not None:
         wide = sizes.experts.shared_expert_intermediate_size
@@ -88,8 +103,8 @@ def profiles(model: Model, settings: VllmSettings, card: Card) -> tuple[Profile,
             settings=settings,
             runner="V2" if settings.rules.v2_runner(model) else "V1",
             capability=capability,
-            tokens=settings.batch,
-            sequences=min(settings.sequences_at_once, settings.batch),
+            tokens=tokens,
+            sequences=minimum(amounts.get(AT_ONCE, settings.sequences_at_once), tokens),
             width=-(-(wide or 0) // settings.tensor_parallel_size),
             element=dtype(model.dtype).row_bytes(1),
             layers=layers,

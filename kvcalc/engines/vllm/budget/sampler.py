@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kvcalc.engines.vllm.budget.profile import Profile
 from kvcalc.engines.vllm.rules import Sampling
+from kvcalc.formula.expression import Value, minimum
 
 BESIDE_LOGITS: Mapping[Sampling, int] = {
     # float32 logits, the keys and int64 indices of a sort, going in and coming out
@@ -23,12 +24,12 @@ MULTIPROCESSORS = 132
 (v1/sample/ops/topk_topp_triton.py); the part is 100 MiB at most on any GPU."""
 
 
-def sampler(profile: Profile) -> int:
+def sampler(profile: Profile) -> Value:
     """Bytes of the sampler at its peak; 0 on a stage that does not sample."""
     if not profile.last:
         return 0
     way = profile.rules.sampling[profile.runner]
     each = profile.element + BESIDE_LOGITS[way]
     alive = (profile.tokens + 2 * profile.sequences) * profile.row
-    rows = min(MULTIPROCESSORS, profile.sequences) if way == "selected" else 0
+    rows = minimum(MULTIPROCESSORS, profile.sequences) if way == "selected" else 0
     return profile.logits * each + alive + rows * profile.sizes.vocab_size * 4

@@ -5,6 +5,7 @@ o22-qwen3.6-27b). What they add is known by few logs alone, and has a wide band.
 """
 
 from kvcalc.engines.vllm.budget.profile import Profile
+from kvcalc.formula.expression import Value
 from kvcalc.layers.recurrent import GatedDeltaNet
 
 A_TOKEN = 16
@@ -23,13 +24,13 @@ def width(profile: Profile) -> int:
     return max((net.value_heads * net.value_dim for net in nets), default=0) // profile.ranks
 
 
-def projections(profile: Profile) -> int:
+def projections(profile: Profile) -> Value:
     """Bytes of what a layer projects a batch to, and of what comes out of it."""
     nets = profile.model.caches_of(GatedDeltaNet)
     channels = max((net.channels for net in nets), default=0) // profile.ranks
     return profile.tokens * (channels + 2 * width(profile)) * profile.element
 
 
-def prefill(profile: Profile) -> int:
+def prefill(profile: Profile) -> Value:
     """Bytes that a prefill of the whole batch takes while a graph is sampled."""
     return A_TOKEN * profile.tokens * width(profile)

@@ -1,0 +1,96 @@
+"""What starts hold on each kind of GPU, as far as the combinations of a workbook hold there."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kvcalc.answers.own_settings import own_settings
+from kvcalc.answers.workbook.combinations import Combination, cost_of
+from kvcalc.answers.workbook.start import Start, own_inputs, start
+from kvcalc.catalogue.gpus import Gpu, catalogue
+from kvcalc.engines import find
+from kvcalc.errors import KvcalcError
+
+NO_CAPABILITY = "none"
+"""Stands for the compute capability of GPUs that have none, or none that is known."""
+
+
+class Kind(NamedTuple):
+    """A kind of GPU: its name, which is a compute capability or a GPU's own, and one of it."""
+
+    name: str
+    gpu: str
+
+
+def kinds(own: str) -> tuple[Kind, ...]:
+    """The GPU itself, then each compute capability of the catalogue, of which it is the first."""
+    found: dict[str, str] = {}
+    for gpu in sorted(catalogue(), key=lambda gpu: gpu.name != own):
+        found.setdefault(capability(gpu), gpu.name)
+    return (Kind(own, own), *(Kind(name, found[name]) for name in sorted(found)))
+
+
+def capability(gpu: Gpu) -> str:
+    """A GPU's compute capability, as the sheets have it."""
+    return gpu.compute_capability or NO_CAPABILITY
+
+
+class Starts:
+    """The starts of a workbook's combinations, each worked out once."""
+
+    def __init__(self, gpu: str) -> None:
+        self.gpu = gpu
+        self._found: dict[tuple[str, str, int, str], Start | KvcalcError] = {}
+        self._same: dict[tuple[str, str], bool] = {}
+
+    def of(self, one: Combination, kind: Kind) -> Start | str:
+        """What a start of a combination holds on a kind of GPU, or why that is not known."""
+        key = (one.listed.name, one.engine, one.tensor_parallel_size, kind.gpu)
+        if key not in self._found:
+            self._found[key] = _start(one, kind.gpu, self.gpu)
+        found = self._found[key]
+        if isinstance(found, KvcalcError):
+            return f"on {kind.gpu}: {found}"
+        if found.fixed and kind.name != self.gpu:
+            why = f"what {one.engine} takes and runs at once depends on the GPU itself; {ASK}"
+            return found._replace(parts=(), at_once=why, declined=why, fixed=False)
+        generation = kind.name.partition(".")[0]  # what engines ask of a GPU for their caches
+        if (same := self._same.get((one.key, generation))) is None:
+            same = self._same[one.key, generation] = _is_same_cost(one, kind.gpu, found.own)
+        if not same:
+            return f"{one.engine} lays its cache out otherwise on {kind.gpu}; {ASK}"
+        return found
+
+    def chosen(self, one: Combination) -> Start | str:
+        """What a start of a combination holds on the GPU that Plan starts with."""
+        return self.of(one, Kind(self.gpu, self.gpu))
+
+
+ASK = "give its name: kvcalc sheet --gpu"
+
+
+def _start(one: Combination, gpu: str, first: str) -> Start | KvcalcError:
+    """What a start holds on a GPU; settings are by themselves as on the first, as Plan has them."""
+    listed, own = one.listed, own_settings(one.engine, one.settings, share=True)
+    try:
+        given = own_inputs(one.engine, first, own_settings(one.engine, one.settings))
+        asked = {**given, **own}
+        return start(listed.model, one.engine, one.tensor_parallel_size, listed.weights, gpu, asked)
+    except KvcalcError as error:
+        return error
+
+
+def _is_same_cost(one: Combination, gpu: str, own: Mapping[str, int]) -> bool:
+    """Whether a combination's formula is its engine's on a GPU, too, with the same settings.
+
+    Nothing follows it where an engine's own pools decide what fits.
+    """
+    engine = find(one.engine)
+    several_pools = engine.memory is not None and engine.memory.several_pools
+    if several_pools or "gpu" not in engine.settings.model_fields:
+        return True
+    assert one.cost is not None
+    try:
+        there = cost_of(one, one.listed.model, gpu, own)
+    except KvcalcError:
+        return False
+    return there.per_gpu == one.cost.per_gpu

@@ -1,0 +1,183 @@
+"""*Start*: what an engine's start takes of a GPU, part by part, as formulas of *Plan*'s inputs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kvcalc.answers.workbook import MOST, Workbook
+from kvcalc.answers.workbook.capacity import memory_rule
+from kvcalc.answers.workbook.combinations import Combination
+from kvcalc.answers.workbook.start import Start
+from kvcalc.answers.workbook.starts import Kind, kinds
+from kvcalc.engines.memory_part import PartRule
+from kvcalc.formula.expression import Value, evaluated, substituted, variables_of
+from kvcalc.formula.languages import excel
+from kvcalc.outputs.workbook.cells import Sheet, quote
+from kvcalc.outputs.workbook.layout import FIRST_ROW, START, column_of
+from kvcalc.outputs.workbook.limits import exact
+
+PLACE = {name: column for column, name in enumerate(START)}
+WIDTHS = (8, 8, 24, 12, 20, 24, 12, 30, 20, 20, 20, 12, 80)
+DECLINED = "declined"
+UNKNOWN = "what a start takes"
+"""The part whose bytes are declined."""
+
+PAST = "past what a spreadsheet counts exactly"
+CLOSED = "other parts with another memory_share or weights_bytes: kvcalc fit answers"
+
+
+class Starts(NamedTuple):
+    """The sheet, and for a combination's key and a kind of GPU the number of its first row.
+
+    It is the sentence why there is none where the start is not known. `most_parts` is how many rows
+    one start has at most, beside that of the weights.
+    """
+
+    sheet: Sheet
+    places: Mapping[tuple[str, str], int | str]
+    most_parts: int
+
+    def column(self, name: str) -> str:
+        """Refer to a column, with room behind its end for what is looked up a few rows further."""
+        last = max(row for row, _ in self.sheet.cells)
+        return column_of("Start", START, name, last - FIRST_ROW + 1 + self.most_parts)
+
+    def first(self, name: str, further: int = 0) -> str:
+        """Look up a cell of the chosen start, in its first row or `further` down."""
+        return f"INDEX({self.column(name)},start_row+{further})"
+
+
+def starts_sheet(book: Workbook) -> Starts:
+    """Lay out the starts of all combinations; those that are alike on several GPUs stand once."""
+    sheet = Sheet("Start", WIDTHS, frozen=(FIRST_ROW, 0))
+    sheet.put(0, 0, "Start", "title")
+    sheet.put(
+        1,
+        0,
+        "Of one GPU: its weights, and what a start takes beside them (kvcalc fit), at Plan's inputs"
+        " and on GPUs of these compute capabilities.",
+        "note",
+    )
+    sheet.head(FIRST_ROW - 1, START, text_columns=0)
+    for name in ("model", "engine", "compute_capability", "part", "kind", "source"):
+        sheet.put(FIRST_ROW - 1, PLACE[name], name, "head")
+    places: dict[tuple[str, str], int | str] = {}
+    written: dict[tuple[str, str, int], list[tuple[Start, int]]] = {}
+    row, most_parts = FIRST_ROW, 1
+    for one, kind in _known(book):
+        found = book.starts.of(one, kind)
+        if isinstance(found, str):
+            places[one.key, kind.name] = found
+            continue
+        alike = written.setdefault((one.listed.name, one.engine, one.tensor_parallel_size), [])
+        first = next((first for start, first in alike if start == found), row)
+        if first == row:
+            alike.append((found, row))
+            row += _Writer(sheet, book.inputs, found).write(row, one)
+            most_parts = max(most_parts, len(found.parts))
+        _name_kind(sheet, first, kind)
+        places[one.key, kind.name] = number_of(first)
+    return Starts(sheet, places, most_parts)
+
+
+def number_of(row: int) -> int:
+    """A row's number among those beneath the header."""
+    return row - FIRST_ROW + 1
+
+
+def _known(book: Workbook) -> Iterator[tuple[Combination, Kind]]:
+    for one in book.combinations:
+        if one.cost is not None:
+            for kind in kinds(book.starts.gpu):
+                yield one, kind
+
+
+def _name_kind(sheet: Sheet, row: int, kind: Kind) -> None:
+    """Add a kind of GPU to those that a start is of."""
+    before = sheet.cells.get((row, PLACE["compute_capability"]))
+    named = [] if before is None else str(before.value).split(", ")
+    if kind.name not in named:
+        sheet.put(row, PLACE["compute_capability"], ", ".join([*named, kind.name]))
+
+
+@dataclass
+class _Writer:
+    """Writes one start; settings that Plan does not have at their own value stand as numbers."""
+
+    sheet: Sheet
+    inputs: Mapping[str, str | int]
+    found: Start
+
+    def write(self, row: int, one: Combination) -> int:
+        """Write from a row on, and say how many rows that takes."""
+        found, sheet = self.found, self.sheet
+        declined = found.declined or ("" if all(map(self._is_exact, found.parts)) else PAST)
+        rules = [found.weights, *(() if declined else found.parts)]
+        for number, rule in enumerate(rules, row):
+            self._write_rule(number, rule)
+        if declined:
+            sheet.put(row + 1, PLACE["part"], UNKNOWN)
+            sheet.put(row + 1, PLACE["kind"], DECLINED)
+            sheet.put(row + 1, PLACE["source"], declined[:1000], "sentence")
+        count = len(rules) + bool(declined)
+        for number in range(row, row + count):
+            asked = (one.listed.name, one.engine, one.tensor_parallel_size)
+            first = number_of(row)
+            sheet.row(number, [first, first if number > row else None, *asked])
+        if isinstance(found.at_once, str):
+            sheet.put(row, PLACE["at_once"], found.at_once, "sentence")
+        elif found.at_once is not None:
+            self._put(row, "at_once", found.at_once)
+        if found.fixed:
+            self._close(row + 1, rules[1], one)
+        return count
+
+    def _close(self, row: int, rule: PartRule | None, one: Combination) -> None:
+        """Let parts stand only for the share and the weights that they are of."""
+        share, weights = memory_rule(one.engine, one.settings).share, one.listed.weights_bytes
+        same = f"AND(memory_share={share},weights_bytes={weights})"
+        assert rule is not None
+        for name, own, other in (("kind", rule.kind, DECLINED), ("source", rule.source, CLOSED)):
+            text = f"=IF({same},{quote(own)},{quote(other)})"
+            self.sheet.live(row, PLACE[name], text, own, "text")
+
+    def _write_rule(self, row: int, rule: PartRule | None) -> None:
+        if rule is None:
+            self.sheet.put(row, PLACE["part"], "weights")
+            return
+        self._write_name(row, rule)
+        for name, value in (("bytes", rule.bytes), ("low", rule.low), ("high", rule.high)):
+            self._put(row, name, value)
+        self.sheet.put(row, PLACE["kind"], rule.kind)
+        self.sheet.put(row, PLACE["source"], rule.source)
+
+    def _put(self, row: int, name: str, value: Value) -> None:
+        opened = self._open(value)
+        if isinstance(opened, int):
+            self.sheet.put(row, PLACE[name], opened, "number")
+        else:
+            own = evaluated(opened, self.found.own)
+            self.sheet.live(row, PLACE[name], _text(opened), own)
+
+    def _write_name(self, row: int, rule: PartRule) -> None:
+        name = rule.at(self.found.own).name
+        above = 0 if rule.or_named is None else self._open(rule.or_named[1])
+        if rule.or_named is None or isinstance(above, int):
+            self.sheet.put(row, PLACE["part"], name)
+            return
+        either = f"{quote(rule.or_named[0])},{quote(rule.name)}"
+        self.sheet.live(row, PLACE["part"], f"=IF({_text(above)[1:]}>0,{either})", name, "text")
+
+    def _open(self, value: Value) -> Value:
+        own = self.found.own.items()
+        return substituted(value, {name: size for name, size in own if self.inputs[name] != size})
+
+    def _is_exact(self, rule: PartRule) -> bool:
+        sizes = tuple(map(self._open, (rule.bytes, rule.low, rule.high)))
+        named = set().union(*map(variables_of, sizes))
+        most = {name: MOST[name] for name in named}
+        return all(exact(size, dict.fromkeys(named, 1), most) for size in sizes)
+
+
+def _text(value: Value) -> str:
+    return excel.written(value, {name: name for name in variables_of(value)}, None).text

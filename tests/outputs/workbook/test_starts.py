@@ -1,0 +1,167 @@
+"""*Plan*'s parts of a start and what they leave, typed into it and held against `kvcalc fit`."""
+
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import openpyxl
+import pytest
+
+import kvcalc
+from kvcalc.answers.fit import Fit
+from kvcalc.engines.memory_part import MemoryPart
+from kvcalc.errors import KvcalcError
+from kvcalc.outputs.workbook.contents import sheets
+from kvcalc.outputs.workbook.plan_parts import HEADS
+from kvcalc.outputs.workbook.writer import write_xlsx
+from kvcalc.readers import load, read
+from tests.outputs.workbook.office import Cells, Typed, coordinate, place, recalculated
+from tests.outputs.workbook.test_sheets import book_of
+
+MODELS = {
+    "K-EXAONE-236B-A23B": "k-exaone-236b-a23b",
+    "Llama-3.1-8B": "llama-3.1-8b",
+    "Llama-3.1-70B": "llama-3.1-70b",
+    "gpt-oss-20b": "gpt-oss-20b",
+    "Gemma-3-27B": "gemma-3-27b",
+    "DeepSeek-V3": "deepseek-v3",
+    "Qwen3-Next-80B-A3B": "qwen3-next-80b-a3b",
+    "Kimi-K2.5": "kimi-k2.5",
+}
+"""By their names in the book; the last one's start is declined."""
+
+ENGINES = {
+    "vllm": ("gpu_memory_utilization", ("max_num_batched_tokens", "max_num_seqs")),
+    "llama.cpp": ("", ("ubatch_size",)),
+    "lmdeploy": ("", ()),
+}
+"""What each calls its share of the memory, where *Plan*'s is typed, and *Plan*'s settings."""
+
+GPU = "h200"
+COUNT = 60
+
+
+class Asked(NamedTuple):
+    """What is typed into *Plan*; a share of None is left as it was."""
+
+    model: str
+    engine: str
+    kv_cache_dtype: str
+    tensor_parallel_size: int
+    context: int
+    gpu: str
+    memory_share: float | None
+    max_num_batched_tokens: int
+    max_num_seqs: int
+    ubatch_size: int
+
+    def cells(self) -> dict[str, Any]:
+        own = {name: value for name, value in self._asdict().items() if value is not None}
+        return {**own, "gpus": self.tensor_parallel_size, "sequences": 1}
+
+
+def asked() -> Iterator[Asked]:
+    """Amounts that no step divides, of each model and engine in turn."""
+    rolls = random.Random(18)
+    for number in range(COUNT):
+        engine = rolls.choice(["vllm"] * 6 + ["llama.cpp", "lmdeploy"])
+        share = ENGINES[engine][0] and rolls.choice([None, 0.5, 0.873, 0.95])
+        yield Asked(
+            [*MODELS][number % len(MODELS)],
+            engine,
+            rolls.choice(["bfloat16", "fp8"]) if engine == "vllm" else "bfloat16",
+            1 if engine == "llama.cpp" else rolls.choice([1, 2, 8]),
+            rolls.choice([1_000, 8_192, 100_003]),
+            GPU
+            if engine == "lmdeploy"
+            else rolls.choice([GPU, "h100", "b200", "l4", "gb10", "a100-80gb"]),
+            share or None,
+            rolls.choice([1, 17, 255, 2_048, 8_192, 16_384]),
+            rolls.choice([1, 5, 8, 100, 256, 1_000, 3_000]),
+            rolls.choice([1, 512, 700, 4_096]),
+        )
+
+
+def by_fit(one: Asked) -> Fit | KvcalcError:
+    """What `kvcalc fit` answers of one copy, or its refusal."""
+    share, names = ENGINES[one.engine]
+    settings: dict[str, Any] = {name: getattr(one, name) for name in names}
+    if share and one.memory_share is not None:
+        settings[share] = one.memory_share
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kvcalc.fit(
+                load(MODELS[one.model]),
+                engine=one.engine,
+                gpu=one.gpu,
+                gpus=one.tensor_parallel_size,
+                context=one.context,
+                kv_cache_dtype=one.kv_cache_dtype,
+                tensor_parallel_size=one.tensor_parallel_size,
+                **settings,
+            )
+    except KvcalcError as error:
+        return error
+
+
+class Shown(NamedTuple):
+    """What *Plan* shows: cells by their names, and the parts of its table by theirs."""
+
+    cells: dict[str, Any]
+    parts: dict[str, MemoryPart]
+
+
+def shown(book: Any, cells: Cells) -> Shown:
+    plan = cells["Plan"]
+    at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
+    first = next(row for (row, column), text in plan.items() if text == HEADS[0])
+    parts = {}
+    for row in range(first + 1, first + 30):
+        cells_of_row: list[Any] = [plan.get((row, column)) for column in range(1, 8)]
+        name, likely, kind, _, low, high, source = cells_of_row
+        if name and {type(likely), type(low), type(high)} == {float}:
+            parts[name] = MemoryPart(name, likely, low, high, kind, source)
+    return Shown({name: plan.get(where) for name, where in at.items()}, parts)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Asked, Shown]]:
+    folder = tmp_path_factory.mktemp("starts")
+    path = folder / "plan.xlsx"
+    readings = [(name, read(name)) for name in MODELS.values()]
+    book = book_of(readings, among=[*ENGINES], ranks=[1, 2, 8], dtypes=["bfloat16", "fp8"], gpu=GPU)
+    write_xlsx(path, *sheets(book))
+    typed = [*asked()]
+    (found,) = recalculated([Typed(path, ["Plan!"], [one.cells() for one in typed])], folder)
+    opened = openpyxl.load_workbook(path)
+    return [(one, shown(opened, cells)) for one, cells in zip(typed, found, strict=True)]
+
+
+def test_the_parts_and_what_they_leave_are_fit_s(run: list[tuple[Asked, Shown]]) -> None:
+    answered = refused = 0
+    for one, (cells, parts) in run:
+        fit = by_fit(one)
+        if isinstance(fit, KvcalcError):
+            assert isinstance(cells["max_sequences"], str), one
+            refused += 1
+            continue
+        if str(cells["max_sequences"]).startswith("vllm lays its cache out otherwise on"):
+            assert fit.bytes_per_gpu_per_sequence != cells["bytes_per_gpu"], one
+            continue
+        assert cells["max_sequences"] == fit.promised_sequences, one
+        assert cells["likely_sequences"] == fit.max_sequences, one
+        assert cells["cache_usable"] == fit.promised_cache_memory_per_gpu, one
+        assert cells["likely_usable"] == fit.cache_memory_per_gpu, one
+        for part in (part for part in fit.parts if part.place == "GPU"):
+            outside = part.name.startswith("outside of ") and part.name != "outside of PyTorch"
+            name = "outside of memory_share" if outside else part.name
+            found = parts[name]
+            if outside or part.low == part.bytes == 0:  # its source is told in other words
+                part = replace(part, name=name, kind=found.kind, source=found.source)
+            assert found == part, one
+        answered += 1
+    assert answered > COUNT // 2
+    assert refused > COUNT // 10
