@@ -23,6 +23,8 @@ class Block(NamedTuple):
 
 
 BLOCKS: Mapping[str, Block] = {
+    "clip": Block(),
+    "siglip": Block(),
     "qwen2_vl": Block(),
     "qwen2_5_vl": Block(gated=True, norm_bias=False),
     "qwen3_vl": Block(),
@@ -107,6 +109,39 @@ def _qwen3_vl(tower: Tower, hidden: int) -> Iterator[Tensor]:
         yield from _linear("vision_row", tower.out_hidden_size or hidden, merged)
 
 
+def _clip(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """A token of the class before the patches, and a norm before and after the layers."""
+    width = tower.hidden_size
+    yield from _patch(tower, bias=False)
+    yield _whole(width)
+    yield _whole(_grid(tower) + 1, width)
+    yield _whole(width, copies=4)
+    yield from _two_linears(tower, hidden)
+
+
+def _siglip(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """A norm after the layers, and a head that attends to all patches, where there is one."""
+    width, inner = tower.hidden_size, tower.intermediate_size
+    yield from _patch(tower, bias=True)
+    yield _whole(_grid(tower), width)
+    yield _whole(width, copies=2)
+    if tower.pooling_head:
+        yield _whole(width, copies=3)
+        for rows, columns in ((3 * width, width), (width, width), (inner, width), (width, inner)):
+            yield _whole(rows, columns)
+            yield _whole(rows)
+    yield from _two_linears(tower, hidden)
+
+
+def _two_linears(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """LLaVA's projector."""
+    columns = tower.features * tower.hidden_size
+    yield from _linear("vision_column", hidden, columns, tower.projector_bias)
+    yield from _linear("vision_row", hidden, hidden, tower.projector_bias)
+    if tower.newline:
+        yield _whole(hidden)
+
+
 def _gemma3(tower: Tower, hidden: int) -> Iterator[Tensor]:
     yield from _patch(tower, bias=True)
     yield _whole(_grid(tower), tower.hidden_size)
@@ -178,6 +213,8 @@ def _step(tower: Tower, hidden: int) -> Iterator[Tensor]:
 
 
 ENDS: Mapping[str, Callable[[Tower, int], Iterator[Tensor]]] = {
+    "clip": _clip,
+    "siglip": _siglip,
     "qwen2_vl": _qwen2_vl,
     "qwen2_5_vl": _qwen2_vl,
     "qwen3_vl": _qwen3_vl,

@@ -8,6 +8,7 @@ from kvcalc.frozen import Frozen
 from kvcalc.layers.layer import Size
 
 TowerKind = Literal[
+    "clip",
     "gemma3",
     "gemma4",
     "kimi_k25",
@@ -17,6 +18,7 @@ TowerKind = Literal[
     "qwen2_vl",
     "qwen2_5_vl",
     "qwen3_vl",
+    "siglip",
     "step3p7",
 ]
 
@@ -26,7 +28,8 @@ class Tower(Frozen):
 
     `positions` are rows of its table of positions, where that does not follow from `image_size`;
     `merge_size` squared patches become a token; `deepstack` layers have a projector of their own;
-    `projector` are the widths of an adapter.
+    `projector` are the widths of an adapter. A projector may read the results of several layers,
+    `features`, and have a bias; a `pooling_head` sums an image up, and a `newline` ends its rows.
     """
 
     kind: TowerKind
@@ -43,3 +46,7 @@ class Tower(Frozen):
     out_hidden_size: Size | None = None
     deepstack: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
     projector: tuple[Size, ...] = ()
+    features: Size = 1
+    projector_bias: bool = True
+    pooling_head: bool = False
+    newline: bool = False

@@ -112,6 +112,16 @@ def test_biases_are_those_of_the_projections_that_have_one(biased: Any, more: in
     assert sum(t.elements for t in given) - sum(t.elements for t in plain) == more
 
 
+def test_a_tower_of_another_kind_is_not_counted() -> None:
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128, "patch_size": 14}
+    table = {
+        "model_type": "llava",
+        "text_config": {"model_type": "mistral"},
+        "vision_config": {"model_type": "pixtral", "image_size": 56, **sizes},
+    }
+    assert reading_of(table, "a model", "a test").model.counted is None
+
+
 def test_a_mamba_layer_is_not_counted_without_the_rank_of_its_steps() -> None:
     layer, sizes = Mamba(kernel=4, inner=128, state=16), Sizes(hidden_size=64, vocab_size=9)
     with pytest.raises(UnsupportedError, match="step_rank: missing beside a Mamba layer"):

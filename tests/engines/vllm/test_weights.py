@@ -234,5 +234,16 @@ def test_a_stage_may_have_both_ends(model_type: str) -> None:
     assert first.get("lm_head") == last.get("lm_head")
 
 
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_a_tower_of_which_only_some_layers_are_built_is_not_weighed(kind: str) -> None:
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128, "patch_size": 14}
+    tower = {"model_type": f"{kind}_vision_model", "image_size": 56, **sizes}
+    table = {"model_type": "llava", "text_config": {}, "vision_config": tower}
+    whole = reading_of(table, "a model", "a test").model
+    assert whole.counted is not None
+    assert weigh(whole, VllmSettings()) is None
+    assert weigh(whole, VllmSettings(language_model_only=True)) is not None
+
+
 def test_a_model_without_a_rule_is_not_weighed() -> None:
     assert weigh(model(full()), VllmSettings()) is None

@@ -21,6 +21,9 @@ from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.stored import Stored
 
 APART = "the weights of its EAGLE draft, a model of its own, are not counted"
+UNREAD_TOWERS = frozenset({"clip", "siglip"})
+"""Towers that vLLM builds without the layers that nothing reads, which was not measured."""
+
 READ = "how mxfp4 experts are laid out on Blackwell is read in vllm's source, not measured"
 
 
@@ -33,6 +36,9 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
         UnsupportedError: the ranks do not divide the model.
     """
     if model.tensors is None or model.sizes is None or stored:
+        return None
+    tower = None if settings.language_model_only else model.sizes.tower
+    if tower is not None and tower.kind in UNREAD_TOWERS:
         return None
     method = model.quantization.method if model.quantization else ""
     formats = expert_formats(model)

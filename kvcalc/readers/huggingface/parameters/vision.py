@@ -16,13 +16,18 @@ class Vision(NamedTuple):
     """A tower's kind, and the keys of its sizes, by the fields of `Tower`.
 
     A key with a dot stands in a table of that name; of a list the length counts, of several keys
-    the product. Where one of the keys of `unless` is set, the rule does not hold.
+    the product. Where one of the keys of `unless` is set, the rule does not hold. A model that may
+    hold any tower has `kinds`, by the tower's own model type, and `flags` are keys of what is there
+    or not, each with what it is where the file says nothing.
     """
 
     kind: TowerKind
     keys: Mapping[str, tuple[str, ...]]
     projector: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    kinds: Mapping[str, TowerKind] = {}
+    flags: Mapping[str, tuple[str, bool]] = {}
+    fixed: Mapping[str, Any] = {}
 
 
 USUAL = {
@@ -49,7 +54,19 @@ QWEN3_VL = Vision(
     },
 )
 
+LLAVA = Vision(
+    "clip",
+    SQUARE,
+    kinds={"clip_vision_model": "clip", "siglip_vision_model": "siglip"},
+    flags={
+        "projector_bias": ("multimodal_projector_bias", True),
+        "pooling_head": ("vision_use_head", True),
+    },
+)
+
 VISION: Mapping[str, Vision] = {
+    "llava": LLAVA,
+    "llava_next": LLAVA._replace(fixed={"newline": True}),
     "qwen2_vl": Vision(
         "qwen2_vl",
         {
@@ -119,7 +136,13 @@ def tower_of(file: Mapping[str, Any], kind: Vision) -> Tower | None:
     defaults = vision_defaults(file.get("model_type"))
     if not isinstance(told, dict):
         raise SourceError(f"vision_config: found {quote(told)}, expected a table")
-    table = {**file, **defaults, **told}
+    named, made = kind.kind, defaults
+    if kind.kinds and told:  # another tower has other defaults
+        found = kind.kinds.get(str(told.get("model_type")))
+        if found is None:
+            return None
+        named, made = found, {"num_channels": 3}
+    table = {**file, **made, **told}
     fields: dict[str, Any] = {
         field: prod(_number(table, key) for key in keys) for field, keys in kind.keys.items()
     }
@@ -128,7 +151,10 @@ def tower_of(file: Mapping[str, Any], kind: Vision) -> Tower | None:
         (*projector, *(fields[field] for field in fields if field != "deepstack"))
     ):
         return None
-    return Tower(kind=kind.kind, **fields, projector=projector)
+    fields |= {field: bool(table.get(key, own)) for field, (key, own) in kind.flags.items()}
+    if isinstance(layers := file.get("vision_feature_layer"), list) and kind.kinds:
+        fields["features"] = len(layers)
+    return Tower(kind=named, **fields, **kind.fixed, projector=projector)
 
 
 def _number(table: Mapping[str, Any], key: str) -> int:
