@@ -1,8 +1,9 @@
 """What all tests share: a plain environment, and the command line run in this process."""
 
 import gc
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -33,16 +34,42 @@ PLAIN = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_I
 """What a terminal's width and colours are taken from."""
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _plain_environment() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in PLAIN:
-            environment.delenv(name, raising=False)
-        yield
+LONGEST = (
+    "tests/outputs/workbook/test_recalculated.py",
+    "tests/engines/vllm/test_prefix_cache.py",
+    "tests/browser/test_figures.py",
+    "tests/cli/test_endings.py",
+    "tests/engines/vllm/test_oracles.py",
+    "tests/test_benchmarks.py",
+    "tests/outputs/workbook/test_capacity.py",
+    "tests/formula/languages/test_agreement.py",
+    "tests/test_bounds.py",
+    "tests/browser/test_firefox.py",
+    "tests/answers/traces/test_trace.py",
+    "tests/answers/traces/test_gpus.py",
+    "tests/test_wheel.py",
+    "tests/test_readme.py",
+)
+"""Files that take seconds, which begin first: the last to end has no other beside it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "loadscopereorder" in config.option:  # by pytest-xdist, which would go by numbers of tests
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 def pytest_collection_finish() -> None:
-    """Keep what collecting made, thousands of measured cases, out of every garbage collection."""
+    """Set what was collected aside, with a plain environment, before the first test.
+
+    Thousands of measured cases are to be in no later collection of garbage.
+    """
+    for name in PLAIN:
+        os.environ.pop(name, None)
     gc.collect()
     gc.freeze()
     gc.enable()

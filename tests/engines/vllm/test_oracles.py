@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from kvcalc.engines.vllm import blocks
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers import layer
+from kvcalc.model import Model
 from tests.engines.vllm import shapes
 from tests.engines.vllm.figures import check, planned_figures
 from tests.engines.vllm.measured import (
@@ -71,17 +73,19 @@ PASSED_ON = (
 KEPT = "kept in bf16"
 
 
-@pytest.fixture
-def no_ends_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def check_with_no_ends_kept(
+    model: Model, case: Case, settings: dict[str, Any], *asked: str
+) -> None:
     """The cases were measured past vLLM's options, which keep layers at a model's ends."""
-    monkeypatch.setattr("kvcalc.engines.vllm.blocks.UNQUANTISED_ENDS", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "UNQUANTISED_ENDS", 0)
+        check(model, case, settings, *asked)
 
 
 @pytest.mark.parametrize(
     "case",
     named(case for case in MORE["cases"] + MORE["refused"] if not case["model"].endswith(KEPT)),
 )
-@pytest.mark.usefixtures("no_ends_kept")
 def test_further_models(case: Case) -> None:
     model = more_model(case["model"])
     stages = case.get("pipeline_parallel_size", 1)
@@ -97,7 +101,7 @@ def test_further_models(case: Case) -> None:
         # Sinks are sized as full attention is.
         assert set(case["group_kinds"]) == {"sink_full_attention"}
         case = {**case, "group_kinds": ["full_attention"]}
-    check(model, case, settings, "block_size")
+    check_with_no_ends_kept(model, case, settings, "block_size")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,6 @@ def test_layers_kept_without_a_longer_block(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", named(KINDS["cases"]))
-@pytest.mark.usefixtures("no_ends_kept")
 def test_further_kinds(case: Case) -> None:
     model, drafts = kinds_model(case["model"])
     own, stages = len(model.layers) - drafts, case.get("pp", 1)
@@ -148,7 +151,7 @@ def test_further_kinds(case: Case) -> None:
     if case["kind"] == "replicated draft":
         model = of(model.layers[:-drafts], num_nextn_predict_layers=drafts)
         settings |= {"speculative_method": "mtp", "pp_layer_partition": None}
-    check(model, case, settings)
+    check_with_no_ends_kept(model, case, settings)
 
 
 def kinds_of_layers(case: Case) -> str:
