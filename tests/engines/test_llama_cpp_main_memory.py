@@ -37,13 +37,32 @@ def parts(
 def test_a_log_of_one_model_has_its_parts() -> None:
     """Llama-3.1-8B of Q4_K_M, 4 slots that share 8,192 cells (ollama of 2025-12): CPU model buffer
     281.81 MiB, CUDA_Host output buffer 2.02, with hidden states, and compute buffer 24.01."""
-    found = parts("llama-3.1-8b", "Q4_K_M", context=2_048, sequences=4, kv_unified=True)
+    asked: dict[str, Any] = {"context": 2_048, "sequences": 4, "kv_unified": True}
+    found = parts("llama-3.1-8b", "Q4_K_M", flash_attn=False, **asked)
     assert found.keys() == {"weights", "compute buffer", "output buffer"}
     assert f"{found['weights'].bytes / MIB:.2f}" == "281.81"
     assert f"{found['output buffer'].high / MIB:.2f}" == "2.02"
     compute = found["compute buffer"]
     assert compute.bytes == 24 * MIB
     assert compute.low <= 24.01 * MIB <= compute.high
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "sequences", "printed"),
+    [
+        # ollama/ollama#16416 and #16480: two slots of 131,072 cells, a micro-batch of 1,024.
+        ("gpt-oss-120b", 131_072, 2, 281),
+        # ggml-org/llama.cpp#22673: Qwen3.6-35B-A3B, whose experts stay, a micro-batch of 1,024.
+        ("qwen3.5-35b-a3b", 131_072, 1, 264),
+    ],
+)
+def test_with_flash_attention_the_mask_takes_half(
+    name: str, context: int, sequences: int, printed: int
+) -> None:
+    asked: dict[str, Any] = {"ubatch_size": 1_024, "batch_size": 1_024}
+    part = parts(name, context=context, sequences=sequences, **asked)["compute buffer"]
+    assert part.low <= printed * MIB <= part.high
+    assert part.bytes / MIB == pytest.approx(printed, rel=0.06)
 
 
 def test_a_published_checkpoint_is_loaded_as_it_is_converted() -> None:

@@ -27,7 +27,7 @@ NEWER = (
     "src/llama-context.cpp (sched_reserve); logs of Qwen3-4B, Llama-3.1-8B, Qwen3.5-9B and others"
 )
 
-HOST_LOGS = "src/llama-graph.cpp (build_attn_inp_kv); 7 logs of 9 to 368 MiB"
+HOST_LOGS = "src/llama-graph.cpp (build_attn_inp_kv); 9 logs of 9 to 368 MiB"
 
 LEAST_OF_TEN, MOST_OF_ALL = 10, 2
 """The least and the most that logs have of what all logits would take: a tenth (32 MiB of
@@ -48,8 +48,8 @@ INNER_TENSORS = 3
 
 HOST_NAME = "compute buffer in main memory"
 MASK, HALF_MASK, MASKS, ROWS = 4, 2, 2, 2
-"""Bytes of a cell in the mask, as float32 and as float16; the most masks, of full and of sliding
-layers, and the most rows of hidden states that logs have beside them."""
+"""Bytes of a cell in the mask, as float32 and, with flash attention, as float16; the most masks,
+of full and of sliding layers, and the most rows of hidden states that logs have beside them."""
 
 
 class Widths(NamedTuple):
@@ -127,10 +127,9 @@ def host_buffer(
         return None
     tokens = min(settings.ubatch_size, _most_tokens(model, settings))
     row, mask = tokens * found.hidden * ELEMENT, tokens * cells
+    likely = mask * (HALF_MASK if settings.own("flash_attn") else MASK) + row
     most = MASKS * mask * MASK + ROWS * row + 2**20
-    return MemoryPart(
-        HOST_NAME, mask * MASK + row, mask * HALF_MASK + row, most, "estimate", HOST_LOGS
-    )
+    return MemoryPart(HOST_NAME, likely, mask * HALF_MASK + row, most, "estimate", HOST_LOGS)
 
 
 def _most_tokens(model: Model, settings: LlamaCppSettings) -> int:
