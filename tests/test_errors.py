@@ -20,6 +20,7 @@ from kvcalc.errors import (
 from kvcalc.layers.recurrent import GatedDeltaNet
 from tests.each import each
 from tests.shapes import Model, full
+from tests.texts import TEXTS
 
 
 @each(
@@ -46,7 +47,7 @@ def test_a_value_that_is_deep_is_named() -> None:
     assert quote(deep) == "a list too deep to show"
 
 
-@given(st.text() | st.integers() | st.lists(st.text()))
+@given(TEXTS | st.integers() | st.lists(TEXTS))
 def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
     text = quote(value)
     assert len(text) <= 60
@@ -54,7 +55,7 @@ def test_a_quoted_value_is_short_printable_ascii(value: object) -> None:
     assert text.isprintable()
 
 
-@given(st.text())
+@given(TEXTS)
 def test_text_for_a_terminal_holds_nothing_that_it_obeys(text: str) -> None:
     assert printable(text).isprintable()
     assert not text.isprintable() or printable(text) == text

@@ -16,14 +16,24 @@ from tests.browser.settings import ANSWERS, by_python, drawn, page_of
 from tests.conftest import Cli
 
 MANY = 10_000
+MOST_BYTES = 400_000
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Chrome, tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    path = tmp_path_factory.mktemp("page") / "plan.html"
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page") / "plan.html"
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Chrome, path: Path) -> Opened:
     found = Opened(browser, page_of(names(), path), path.as_uri())
     found.open()
     return found
+
+
+def test_all_presets_with_all_their_engines_are_a_small_file(opened: Opened, path: Path) -> None:
+    assert len(opened.plan.models) == len(names())
+    assert path.stat().st_size < MOST_BYTES
 
 
 def test_ten_thousand_settings_are_answered_as_python_does(opened: Opened) -> None:

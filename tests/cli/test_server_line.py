@@ -15,6 +15,7 @@ from kvcalc.cli.server_line import ServerOptions
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 from tests.conftest import Cli
+from tests.texts import CHARACTERS
 
 SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
 
@@ -143,7 +144,7 @@ def test_a_line_that_cannot_be_read_is_one_sentence(line: str, sentence: str) ->
 
 
 words = st.one_of(
-    st.text(max_size=8),
+    st.text(CHARACTERS, max_size=8),
     st.sampled_from(
         ["--", "-c", "-np", "-tp", "--max-model-len", "-1", "0", "8K", "9" * 5000, "{}"]
     ),

@@ -42,14 +42,16 @@ WITHOUT_PAGE = {"formula", "fill", "page", "plot", "sheet", "schema", "skill"}
 SHOWN = ("compare", "explain", "grid", "trace")
 
 
-def drawn(cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], width: int) -> str:
-    """What a terminal of that width shows, without the codes for bold."""
+def drawn(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], *widths: int
+) -> list[str]:
+    """What terminals of these widths show of one answer, without the codes for bold."""
 
     def draw(page: Page) -> str:
-        return terminal.draw(page, width)
+        return "\f".join(terminal.draw(page, width) for width in widths)
 
     monkeypatch.setattr(terminal, "draw_for_stdout", draw)
-    return re.sub(r"\x1b\[[0-9;]*m", "", cli(*arguments).out)
+    return re.sub(r"\x1b\[[0-9;]*m", "", cli(*arguments).out).split("\f")
 
 
 def test_every_command_has_its_page_here() -> None:
@@ -60,8 +62,9 @@ def test_every_command_has_its_page_here() -> None:
 def test_no_line_is_wider_than_the_terminal(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
-    for width in (80, 100, 120, 200):
-        lines = drawn(cli, monkeypatch, PAGES[page], width).splitlines()
+    widths = (80, 100, 120, 200)
+    for width, text in zip(widths, drawn(cli, monkeypatch, PAGES[page], *widths), strict=True):
+        lines = text.splitlines()
         assert len(lines) > 3
         assert [line for line in lines if len(line) > width] == []
 
@@ -70,7 +73,7 @@ def test_no_engines_settings_are_wider_than_the_terminal(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in engines.ENGINES:
-        text = drawn(cli, monkeypatch, ["engines", name], 80)
+        (text,) = drawn(cli, monkeypatch, ["engines", name], 80)
         assert max(map(len, text.splitlines())) <= 80
 
 
@@ -114,4 +117,5 @@ def test_a_terminal_without_a_width_has_80_columns(
 def test_what_a_narrow_terminal_shows(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, page: str, width: int, snapshot: SnapshotAssertion
 ) -> None:
-    assert drawn(cli, monkeypatch, PAGES[page], width) == snapshot
+    (text,) = drawn(cli, monkeypatch, PAGES[page], width)
+    assert text == snapshot

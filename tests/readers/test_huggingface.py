@@ -17,6 +17,7 @@ from kvcalc.layers.recurrent import KimiDeltaAttention
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of
 from tests.shapes import full
+from tests.texts import CHARACTERS
 
 CONFIGS = Path(__file__).parents[1] / "oracles" / "configs"
 PLAIN: dict[str, Any] = {
@@ -198,12 +199,14 @@ KEYS = [
     ),
     *("loop_num_passes", "loop_layer_index_start", "loop_layer_index_end", "cca_time0"),
 ]
-_plain = st.none() | st.booleans() | st.integers(-2, 64) | st.floats() | st.text(max_size=5)
+_plain = (
+    st.none() | st.booleans() | st.integers(-2, 64) | st.floats() | st.text(CHARACTERS, max_size=5)
+)
 _kinds = st.sampled_from(["full_attention", "sliding_attention", "mamba", "moe", "hybrid", "x"])
 _values = (
     _plain
     | st.lists(_plain | _kinds, max_size=4)
-    | st.dictionaries(st.text(max_size=3) | st.just("attention"), _plain, max_size=3)
+    | st.dictionaries(st.text(CHARACTERS, max_size=3) | st.just("attention"), _plain, max_size=3)
     | st.lists(st.dictionaries(st.just("attention"), st.just({"n_heads_in_group": 0})), max_size=2)
 )
 

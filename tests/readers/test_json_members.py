@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from kvcalc.readers import json_members
 from kvcalc.readers.json_members import members
+from tests.texts import TEXTS
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)
+    st.none() | st.booleans() | st.integers() | TEXTS, lambda inner: st.lists(inner, max_size=3)
 )
-OBJECTS = st.dictionaries(st.text(), VALUES | st.dictionaries(st.text(), VALUES), max_size=6)
+OBJECTS = st.dictionaries(TEXTS, VALUES | st.dictionaries(TEXTS, VALUES), max_size=6)
 
 
 @given(OBJECTS, st.integers(1, 9), st.sampled_from([None, 1]), st.booleans())
