@@ -11,6 +11,7 @@ from kvcalc.cli.app import COMMANDS
 from tests.benchmarks import floor
 
 BENCHMARKS = Path(__file__).with_name("benchmarks")
+MOONCAKE = Path(__file__).parent / "oracles" / "traces" / "mooncake.jsonl"
 LEAST = {
     "check": ["1"],
     "evaluation": ["1"],
@@ -20,7 +21,7 @@ LEAST = {
     "plot": ["0"],
     "page": ["1", "2"],
     "reading": ["1"],
-    "replay": ["tests/oracles/traces/mooncake.jsonl", "1"],
+    "replay": ["{trace}", "1"],
     "sheet": ["1", "1"],
     "start_up": ["0", "import kvcalc"],
     "trace": ["1000"],
@@ -40,11 +41,15 @@ def test_the_floor_has_as_many_commands_as_kvcalc() -> None:
 
 @pytest.mark.parametrize("name", LEAST)
 def test_a_benchmark_runs(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    path = BENCHMARKS / f"{name}.py"
+    path, trace = BENCHMARKS / f"{name}.py", tmp_path / "mooncake.jsonl"
+    trace.write_text("".join(MOONCAKE.read_text().splitlines(keepends=True)[:10]))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", [str(path), *LEAST[name]])
+    monkeypatch.setattr(sys, "argv", [str(path), *(one.format(trace=trace) for one in LEAST[name])])
     with suppress(SystemExit):  # of a limit that is passed, as it is of the whole size
         runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out

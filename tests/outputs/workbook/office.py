@@ -85,7 +85,6 @@ class Typed(NamedTuple):
                 yield "read", name
             yield ("end",)
             yield ("undo",)
-        yield ("close",)
 
 
 def recalculated(asked: Sequence[Typed], folder: Path) -> list[list[Cells]]:

@@ -5,6 +5,7 @@
 ' digits; then "end". "error" is told where a run stopped.
 
 Dim book As Object
+Dim opened As String
 Dim told As Object
 Dim typed(100) As Object
 Dim before(100) As String
@@ -35,7 +36,6 @@ Sub Obey(words)
       OpenBook(words(1))
     Case "save"
       book.storeToURL(words(1), Array(Given("FilterName", "Calc MS Excel 2007 XML")))
-      book.close(True)
       OpenBook(words(1))
     Case "number"
       Place(words(1)).Value = CDbl(words(2))
@@ -52,12 +52,12 @@ Sub Obey(words)
       ReadRange(words(1))
     Case "end"
       Tell(words)
-    Case "close"
-      book.close(True)
   End Select
 End Sub
 
 Sub OpenBook(address)
+  If address = opened Then Exit Sub
+  opened = address
   book = StarDesktop.loadComponentFromURL(address, "_blank", 0, Array(Given("Hidden", True)))
   book.calculateAll()
   count = 0
