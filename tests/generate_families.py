@@ -64,6 +64,7 @@ WEIGHTS = (
     "use_double_wide_mlp", "sparse_attention_config", "moe_layer_start_index",
     "moe_layer_end_index", "moe_layer_interval", "use_gated_mlp", "use_post_norm", "bias",
     "expert_layer_period", "expert_layer_offset", "prefix_dense_intermediate_size",
+    "qk_layernorm",
 )
 # fmt: on
 

@@ -53,17 +53,24 @@ def heads(layer: Attention, sizes: Sizes) -> Iterator[Part]:
         yield Part(role, "attention", shape)
     for role in BIASED[sizes.attention_bias]:
         yield Part(BIASES[role], "attention", rows[role][:1])
-    if sizes.qk_norm == "head":
-        yield Part("head_norm", "norm", (layer.head_dim,), 2)
-    elif sizes.qk_norm == "row":
-        yield Part("q_norm", "norm", (queries * layer.head_dim,))
-        yield Part("k_norm", "norm", rows["k"][:1])
-    if sizes.output_gate == "head":
-        yield Part("head_gate", "attention", (queries, hidden))
+    yield from _beside(queries, layer, rows["k"][:1], sizes)
     if sizes.sinks == "all" or (sizes.sinks and isinstance(layer, SlidingAttention)):
         yield Part("sinks", "attention", (queries,))
     if isinstance(layer, FullAttention) and layer.index_head_dim and sizes.index_n_heads:
         yield from _indexer_of_heads(layer.index_head_dim, sizes.index_n_heads, hidden)
+
+
+def _beside(queries: int, layer: Attention, keys: tuple[int, ...], sizes: Sizes) -> Iterator[Part]:
+    """The norms of queries and keys, and the gates of a result."""
+    if sizes.qk_norm == "head":
+        yield Part("head_norm", "norm", (layer.head_dim,), 2 * (1 + sizes.qk_norm_bias))
+    elif sizes.qk_norm == "row":
+        yield Part("q_norm", "norm", (queries * layer.head_dim,))
+        yield Part("k_norm", "norm", keys)
+    if sizes.output_gate_bias:
+        yield Part("head_gate", "attention", (queries,))
+    if sizes.output_gate == "head":
+        yield Part("head_gate", "attention", (queries, sizes.hidden_size))
 
 
 def _indexer_of_heads(dim: int, count: int, hidden: int) -> Iterator[Part]:

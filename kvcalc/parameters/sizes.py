@@ -55,7 +55,8 @@ class Sizes(Frozen):
     `intermediate_size` is the width of a dense MLP, which stands at `dense_layers`; None is each
     layer of a model without experts. `attention_bias` names the projections with a bias;
     `qk_norm` normalises queries and keys by the head or by the whole row; `output_gate` scales
-    attention's result by element or by head. `layer_norms` counts the norms of a layer's width.
+    attention's result by element or by head; each may have biases. `layer_norms` counts the norms
+    of a layer's width.
     `activation_scalars` counts those that a dense MLP's activation learns (xIELU).
     `mtp_mlp` is the MLP of a layer that drafts tokens (MTP); None where such layers are not known.
     `positions` are the rows of a table of learned positions, and an `embedding_norm` follows the
@@ -78,7 +79,9 @@ class Sizes(Frozen):
     activation_scalars: Annotated[int, Field(ge=0, le=8)] = 0
     attention_bias: Literal["", "qkv", "qkvo", "o"] = ""
     qk_norm: Literal["head", "row"] | None = None
+    qk_norm_bias: bool = False
     output_gate: Literal["element", "head"] | None = None
+    output_gate_bias: bool = False
     sinks: Literal["all", "sliding"] | None = None
     values_are_keys: bool = False
     q_lora_rank: Size | None = None

@@ -30,6 +30,7 @@ BLOCKS: Mapping[str, Block] = {
     "qwen3_vl": Block(),
     "gemma3": Block(),
     "gemma4": Block(bias=False, gated=True, norms=4, norm_bias=False, head_norm=True),
+    "glm4v": Block(bias=False, gated=True, norm_bias=False),
     "llama4": Block(),
     "kimi_k25": Block(),
     "minimax_m3_vl": Block(),
@@ -156,6 +157,21 @@ def _gemma4(tower: Tower, hidden: int) -> Iterator[Tensor]:
     yield _whole(hidden, tower.hidden_size)
 
 
+def _glm4v(tower: Tower, hidden: int) -> Iterator[Tensor]:
+    """Patches are merged by a convolution, and a projector of its own width follows."""
+    (inner,) = tower.projector
+    width, out = tower.hidden_size, tower.out_hidden_size or hidden
+    yield from _patch(tower, bias=True)
+    yield _whole(_grid(tower), width)
+    yield _whole(width, copies=2)
+    yield _whole(out, width, tower.merge_size, tower.merge_size)
+    yield _whole(out, copies=3)
+    yield _whole(out, out)
+    for _ in range(2):
+        yield from _linear("vision_column", inner, out, bias=False)
+    yield from _linear("vision_row", out, inner, bias=False)
+
+
 def _llama4(tower: Tower, hidden: int) -> Iterator[Tensor]:
     """A token of the class before the patches; an adapter and a projector after them."""
     inward, outward, projected = tower.projector
@@ -220,6 +236,7 @@ ENDS: Mapping[str, Callable[[Tower, int], Iterator[Tensor]]] = {
     "qwen3_vl": _qwen3_vl,
     "gemma3": _gemma3,
     "gemma4": _gemma4,
+    "glm4v": _glm4v,
     "llama4": _llama4,
     "kimi_k25": _kimi,
     "minimax_m3_vl": _minimax,

@@ -11,6 +11,7 @@ TowerKind = Literal[
     "clip",
     "gemma3",
     "gemma4",
+    "glm4v",
     "kimi_k25",
     "llama4",
     "minimax_m3_vl",

@@ -245,5 +245,11 @@ def test_a_tower_of_which_only_some_layers_are_built_is_not_weighed(kind: str) -
     assert weigh(whole, VllmSettings(language_model_only=True)) is not None
 
 
+def test_a_tower_whose_layout_was_not_read_is_not_weighed() -> None:
+    whole = reading_of({"model_type": "glm4v"}, "a model", "a test").model
+    assert whole.counted is not None
+    assert weigh(whole, VllmSettings()) is None
+
+
 def test_a_model_without_a_rule_is_not_weighed() -> None:
     assert weigh(model(full()), VllmSettings()) is None

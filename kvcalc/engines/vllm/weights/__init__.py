@@ -21,8 +21,9 @@ from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.stored import Stored
 
 APART = "the weights of its EAGLE draft, a model of its own, are not counted"
-UNREAD_TOWERS = frozenset({"clip", "siglip"})
-"""Towers that vLLM builds without the layers that nothing reads, which was not measured."""
+UNREAD_TOWERS = frozenset({"clip", "glm4v", "siglip"})
+"""Towers that vLLM builds otherwise, or whose layout was not measured: of CLIP and SigLIP without
+the layers that nothing reads."""
 
 READ = "how mxfp4 experts are laid out on Blackwell is read in vllm's source, not measured"
 

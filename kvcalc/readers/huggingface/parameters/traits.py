@@ -114,8 +114,15 @@ TRAITS: Mapping[str, Traits] = {
         unless=("qk_layernorm",),
     ),
     "phi": UNGATED.but(
-        layer_norms=1, attention_bias="qkvo", mlp_bias=True, lm_head_bias=True
-    )._replace(unless=("qk_layernorm",)),
+        layer_norms=1,
+        attention_bias="qkvo",
+        mlp_bias=True,
+        lm_head_bias=True,
+        qk_norm_bias=True,
+    )._replace(keys={"qk_norm": ("qk_layernorm", "head")}),
+    "persimmon": UNGATED.but(attention_bias="qkvo", mlp_bias=True, qk_norm_bias=True)._replace(
+        keys={"qk_norm": ("qk_layernorm", "head")}
+    ),
     "apertus": LLAMA.but(gated_mlp=False, qk_norm="head", activation_scalars=2),
     "lfm2": Traits({"qk_norm": "head"}, unless=("conv_bias",)),
     "lfm2_moe": Traits(
@@ -134,6 +141,15 @@ TRAITS: Mapping[str, Traits] = {
         ("cohere", "cohere2"),
         Traits({"layer_norms": 1}, {**BIASED, "qk_norm": ("use_qk_norm", "row")}),
     ),
+    "cohere2_moe": Traits(
+        {"layer_norms": 1},
+        BIASED,
+        Mix(
+            "mlp_layer_types",
+            "intermediate_size",
+            ("num_shared_experts", "intermediate_size"),
+        ),
+    ),
     "gemma": Traits({}, BIASED),
     "vaultgemma": Traits({}, BIASED),
     "gemma2": GEMMA2,
@@ -146,6 +162,8 @@ TRAITS: Mapping[str, Traits] = {
     ),
     "glm": Traits({}, QKV_BIASED),
     "glm4": Traits({"layer_norms": 4}, QKV_BIASED),
+    "glm4v_text": Traits({"layer_norms": 4, "attention_bias": "qkv"}),
+    "glm4v_moe_text": Traits({}, QKV_BIASED, DEEPSEEK_MIX),
     "seed_oss": Traits({}, QKV_BIASED, unless=("attention_out_bias", "mlp_bias")),
     "exaone4": Traits({"qk_norm": "head"}),
     **dict.fromkeys(("qwen2", "qwen2_vl_text", "qwen2_5_vl_text"), QWEN2),
@@ -214,6 +232,16 @@ TRAITS: Mapping[str, Traits] = {
         dense="intermediate_size_mlp",
     ),
     "dots1": QWEN3.but(DEEPSEEK_MIX),
+    "beam": Traits(
+        {
+            "layer_norms": 4,
+            "qk_norm": "head",
+            "output_gate": "element",
+            "output_gate_bias": True,
+        },
+        BIASED,
+        DEEPSEEK_MIX._replace(shared=()),
+    ),
     "hunyuan_v1_dense": LLAMA.but(qk_norm="head"),
     "ernie4_5_moe": Traits(
         {},

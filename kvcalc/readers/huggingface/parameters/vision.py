@@ -54,6 +54,19 @@ QWEN3_VL = Vision(
     },
 )
 
+GLM4V = Vision(
+    "glm4v",
+    {
+        **MERGED,
+        "image_size": ("image_size",),
+        "hidden_size": ("hidden_size",),
+        "intermediate_size": ("out_hidden_size",),
+        "out_hidden_size": ("out_hidden_size",),
+    },
+    ("intermediate_size",),
+    unless=("attention_bias",),
+)
+
 LLAVA = Vision(
     "clip",
     SQUARE,
@@ -93,6 +106,9 @@ VISION: Mapping[str, Vision] = {
     "gemma4": Vision(
         "gemma4", {**USUAL, "positions": ("position_embedding_size",), "head_dim": ("head_dim",)}
     ),
+    "glm4v": GLM4V,
+    "glm4v_moe": GLM4V,
+    "glm46v": GLM4V,
     "llama4": Vision(
         "llama4", SQUARE, ("projector_input_dim", "projector_output_dim", "vision_output_dim")
     ),

@@ -36,6 +36,11 @@ def _four_times(key: str) -> Rule:
     return lambda keys: keys.count(key) or 4 * keys.size("hidden_size")
 
 
+def _first_of(key: str) -> Rule:
+    """What a key says, else the width of an expert."""
+    return lambda keys: keys.count(key) or keys.size("intermediate_size")
+
+
 def _of_hidden(key: str) -> Rule:
     """What a key says, else a head's share of the hidden size."""
     return lambda keys: (
@@ -84,6 +89,7 @@ WORKED: Mapping[str, Mapping[str, Rule]] = {
     **dict.fromkeys(("bloom", "mpt"), WIDE),
     "falcon": {"intermediate_size": _four_times("ffn_hidden_size"), "layer_norms": _falcon_norms},
     **dict.fromkeys(("mamba", "falcon_mamba"), STEPS),
+    "cohere2_moe": {"intermediate_size": _first_of("prefix_dense_intermediate_size")},
     "minicpm3": {"v_head_dim": _of_hidden("v_head_dim")},
     "jamba": {"step_rank": _rank("mamba_dt_rank")},
 }
