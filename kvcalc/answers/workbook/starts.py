@@ -10,6 +10,7 @@ from kvcalc.catalogue.gpus import Gpu, catalogue
 from kvcalc.engines import find
 from kvcalc.errors import KvcalcError
 
+MANY = 10**9
 NO_CAPABILITY = "none"
 """Stands for the compute capability of GPUs that have none, or none that is known."""
 
@@ -26,7 +27,12 @@ def kinds(own: str) -> tuple[Kind, ...]:
     found: dict[str, str] = {}
     for gpu in sorted(catalogue(), key=lambda gpu: gpu.name != own):
         found.setdefault(capability(gpu), gpu.name)
-    return (Kind(own, own), *(Kind(name, found[name]) for name in sorted(found)))
+    return (Kind(own, own), *(Kind(name, found[name]) for name in sorted(found, key=_number)))
+
+
+def _number(name: str) -> tuple[int, ...]:
+    """A compute capability's place among others; none is the last."""
+    return tuple(map(int, name.split("."))) if name != NO_CAPABILITY else (MANY,)
 
 
 def capability(gpu: Gpu) -> str:

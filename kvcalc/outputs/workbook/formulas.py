@@ -57,8 +57,8 @@ def formulas_sheet(book: Workbook, starts: Starts) -> Sheet:
         sheet.put(FIRST_ROW - 1, PLACE[name], name, "head")
     for name, unit in UNITS.items():
         sheet.put(FIRST_ROW - 2, PLACE[name], unit, "number note")
-    sheet.put(FIRST_ROW - 2, len(FORMULAS), "number in Start, by the GPU or its kind", "note")
     for column, kind in enumerate(on, len(FORMULAS)):
+        sheet.put(FIRST_ROW - 2, column, "row of Start", "number note")
         sheet.put(FIRST_ROW - 1, column, kind.name, "number head")
         for number, one in enumerate(book.combinations, FIRST_ROW):
             sheet.put(number, column, starts.places.get((one.key, kind.name)), "number")

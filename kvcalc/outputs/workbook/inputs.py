@@ -115,7 +115,7 @@ def of_capacity(book: Workbook) -> tuple[Input, ...]:
         Input(
             "reserve_bytes",
             THE_PARTS,
-            "a number stands for what a start takes of a card beside its weights",
+            "a number stands for all parts but weights",
             least=0,
             most=2**46,
         ),

@@ -73,19 +73,19 @@ FORMULAS = (
 
 
 START = (
-    "start",
-    "beside",
     "model",
     "engine",
-    "tensor_parallel_size",
     "compute_capability",
-    "at_once",
     "part",
+    "tensor_parallel_size",
     "bytes",
     "low",
     "high",
     "kind",
     "source",
+    "at_once",
+    "start",
+    "beside",
 )
 """Of each start the weights, then what it takes beside; a GPU's kind leads to the first row."""
 

@@ -15,8 +15,16 @@ HEADS = ("memory of one GPU", "likely", "how it is known", "", "at least", "at m
 COLUMNS = {"part": 0, "bytes": 1, "kind": 2, "low": 4, "high": 5, "source": 6}
 """Columns of *Start* that are shown, and where."""
 
+HEAD_STYLES = {
+    **{COLUMNS[name]: "number head" for name in ("bytes", "low", "high")},
+    **{COLUMNS[name]: "head apart" for name in ("kind", "source")},
+}
+
 STYLES = {"part": "text", "kind": "note", "source": "note"}
 """How texts look; the other columns are numbers."""
+
+UNSEEN = "memory not reported"
+"""What some GPUs of a kind have less, which `fit` calls memory that a driver may not report."""
 
 GIVEN, WEIGHTS = "reserve_bytes", "weights_per_gpu"
 UNUSED = "gpu_memory-weights_per_gpu-start_bytes-likely_budget"
@@ -35,7 +43,7 @@ Row = Mapping[str, Live]
 def write_parts(sheet: Sheet, first_row: int, book: Workbook, starts: Starts, own: Expected) -> int:
     """Write the table from a row on, and give the first row beneath it."""
     for column, head in enumerate(HEADS):
-        sheet.put(first_row, column, head, "head")
+        sheet.put(first_row, column, head, HEAD_STYLES.get(column, "head"))
     row = first_row
     for row, cells in enumerate(_rows(book, starts, own), first_row + 1):
         for name, cell in cells.items():
@@ -111,11 +119,10 @@ def _left(own: Expected) -> Iterator[Row]:
         "part": Live('"outside of memory_share"', "outside of memory_share"),
         **dict.fromkeys(("bytes", "low", "high"), outside),
         "kind": Live('"exact"', "exact"),
+        "source": Live('"the share of Engines"', "the share of Engines"),
     }
     yield {
-        "part": Live(
-            '"memory that a driver may not report"', "memory that a driver may not report"
-        ),
+        "part": Live(f'"{UNSEEN}"', UNSEEN),
         "bytes": Live(_if_known("0"), 0 if known else ""),
         "low": Live(_if_known("0"), 0 if known else ""),
         "high": Live(_if_known("gpu_memory-least_memory"), unseen),

@@ -17,7 +17,10 @@ from kvcalc.outputs.workbook.layout import FIRST_ROW, START, column_of
 from kvcalc.outputs.workbook.limits import exact
 
 PLACE = {name: column for column, name in enumerate(START)}
-WIDTHS = (8, 8, 24, 12, 20, 24, 12, 30, 20, 20, 20, 12, 80)
+TEXTS = ("kind", "source")
+"""Columns of texts beside numbers."""
+
+WIDTHS = (24, 12, 26, 24, 20, 20, 20, 20, 12, 80, 12, 8, 8)
 DECLINED = "declined"
 UNKNOWN = "what a start takes"
 """The part whose bytes are declined."""
@@ -49,7 +52,7 @@ class Starts(NamedTuple):
 
 def starts_sheet(book: Workbook) -> Starts:
     """Lay out the starts of all combinations; those that are alike on several GPUs stand once."""
-    sheet = Sheet("Start", WIDTHS, frozen=(FIRST_ROW, 0))
+    sheet = Sheet("Start", WIDTHS, frozen=(FIRST_ROW, 4))
     sheet.put(0, 0, "Start", "title")
     sheet.put(
         1,
@@ -58,11 +61,12 @@ def starts_sheet(book: Workbook) -> Starts:
         " and on GPUs of these compute capabilities.",
         "note",
     )
-    sheet.head(FIRST_ROW - 1, START, text_columns=0)
-    for name in ("model", "engine", "compute_capability", "part", "kind", "source"):
-        sheet.put(FIRST_ROW - 1, PLACE[name], name, "head")
+    sheet.head(FIRST_ROW - 1, START, text_columns=4)
+    for name in TEXTS:
+        sheet.put(FIRST_ROW - 1, PLACE[name], name, "head apart")
     places: dict[tuple[str, str], int | str] = {}
     written: dict[tuple[str, str, int], list[tuple[Start, int]]] = {}
+    named: dict[int, dict[str, None]] = {}
     row, most_parts = FIRST_ROW, 1
     for one, kind in _known(book):
         found = book.starts.of(one, kind)
@@ -75,8 +79,12 @@ def starts_sheet(book: Workbook) -> Starts:
             alike.append((found, row))
             row += _Writer(sheet, book.inputs, found).write(row, one)
             most_parts = max(most_parts, len(found.parts))
-        _name_kind(sheet, first, kind)
+        named.setdefault(first, {})[kind.name] = None
         places[one.key, kind.name] = number_of(first)
+    every = len(kinds(book.starts.gpu))
+    for first, names in named.items():
+        told = "any" if len(names) == every else ", ".join(names)
+        sheet.put(first, PLACE["compute_capability"], told)
     return Starts(sheet, places, most_parts)
 
 
@@ -90,14 +98,6 @@ def _known(book: Workbook) -> Iterator[tuple[Combination, Kind]]:
         if one.cost is not None:
             for kind in kinds(book.starts.gpu):
                 yield one, kind
-
-
-def _name_kind(sheet: Sheet, row: int, kind: Kind) -> None:
-    """Add a kind of GPU to those that a start is of."""
-    before = sheet.cells.get((row, PLACE["compute_capability"]))
-    named = [] if before is None else str(before.value).split(", ")
-    if kind.name not in named:
-        sheet.put(row, PLACE["compute_capability"], ", ".join([*named, kind.name]))
 
 
 @dataclass
@@ -117,13 +117,15 @@ class _Writer:
             self._write_rule(number, rule)
         if declined:
             sheet.put(row + 1, PLACE["part"], UNKNOWN)
-            sheet.put(row + 1, PLACE["kind"], DECLINED)
+            sheet.put(row + 1, PLACE["kind"], DECLINED, "note")
             sheet.put(row + 1, PLACE["source"], declined[:1000], "sentence")
         count = len(rules) + bool(declined)
         for number in range(row, row + count):
-            asked = (one.listed.name, one.engine, one.tensor_parallel_size)
-            first = number_of(row)
-            sheet.row(number, [first, first if number > row else None, *asked])
+            sheet.row(number, (one.listed.name, one.engine))
+            sheet.put(number, PLACE["tensor_parallel_size"], one.tensor_parallel_size)
+            sheet.put(number, PLACE["start"], number_of(row))
+            if number > row:
+                sheet.put(number, PLACE["beside"], number_of(row))
         if isinstance(found.at_once, str):
             sheet.put(row, PLACE["at_once"], found.at_once, "sentence")
         elif found.at_once is not None:
@@ -139,7 +141,7 @@ class _Writer:
         assert rule is not None
         for name, own, other in (("kind", rule.kind, DECLINED), ("source", rule.source, CLOSED)):
             text = f"=IF({same},{quote(own)},{quote(other)})"
-            self.sheet.live(row, PLACE[name], text, own, "text")
+            self.sheet.live(row, PLACE[name], text, own, "note")
 
     def _write_rule(self, row: int, rule: PartRule | None) -> None:
         if rule is None:
@@ -148,8 +150,8 @@ class _Writer:
         self._write_name(row, rule)
         for name, value in (("bytes", rule.bytes), ("low", rule.low), ("high", rule.high)):
             self._put(row, name, value)
-        self.sheet.put(row, PLACE["kind"], rule.kind)
-        self.sheet.put(row, PLACE["source"], rule.source)
+        self.sheet.put(row, PLACE["kind"], rule.kind, "note")
+        self.sheet.put(row, PLACE["source"], rule.source, "note")
 
     def _put(self, row: int, name: str, value: Value) -> None:
         opened = self._open(value)

@@ -18,6 +18,7 @@ HEAD = {"bold": True, "bottom": 1, "valign": "top", "text_wrap": True}
 STYLES: Mapping[str, Mapping[str, Any]] = {
     "title": {"bold": True, "font_size": 15},
     "head": HEAD,
+    "head apart": {**HEAD, **APART},
     "number head": {**HEAD, "align": "right"},
     "text": {},
     "note": {**NOTE, **APART},

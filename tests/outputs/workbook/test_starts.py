@@ -14,7 +14,7 @@ from kvcalc.answers.fit import Fit
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook.contents import sheets
-from kvcalc.outputs.workbook.plan_parts import HEADS
+from kvcalc.outputs.workbook.plan_parts import HEADS, UNSEEN
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from tests.outputs.workbook.office import Cells, Typed, coordinate, place, recalculated
@@ -38,6 +38,9 @@ ENGINES = {
     "lmdeploy": ("", ()),
 }
 """What each calls its share of the memory, where *Plan*'s is typed, and *Plan*'s settings."""
+
+NAMES = {"memory that a driver may not report": UNSEEN}
+"""What *Plan* calls a part in fewer words."""
 
 GPU = "h200"
 COUNT = 60
@@ -157,7 +160,7 @@ def test_the_parts_and_what_they_leave_are_fit_s(run: list[tuple[Asked, Shown]])
         assert cells["likely_usable"] == fit.cache_memory_per_gpu, one
         for part in (part for part in fit.parts if part.place == "GPU"):
             outside = part.name.startswith("outside of ") and part.name != "outside of PyTorch"
-            name = "outside of memory_share" if outside else part.name
+            name = "outside of memory_share" if outside else NAMES.get(part.name, part.name)
             found = parts[name]
             if outside or part.low == part.bytes == 0:  # its source is told in other words
                 part = replace(part, name=name, kind=found.kind, source=found.source)
