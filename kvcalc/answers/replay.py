@@ -21,12 +21,19 @@ from kvcalc.engines.replay import Replay, Replayed, Request
 from kvcalc.errors import RequestError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.pools import Pool
+from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
 from kvcalc.readers.traces.service import Service, number, service
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Records
 
 Found = TypeVar("Found")
+
+TEXTS = (
+    "texts: in tokens of {}; an answer's are those of its text, where a server keeps those that it "
+    "sampled."
+)
+"""What people need to know beside texts."""
 
 
 class Size(NamedTuple):
@@ -53,6 +60,7 @@ def replay(
     gpus: int | Sequence[int] = 1,
     prompts_only: bool = False,
     best: bool = False,
+    tokenizer: str | Path | None = None,
     prefill_rate: object = None,
     decode_rate: object = None,
     weights: Weights | int | None = None,
@@ -66,8 +74,9 @@ def replay(
     on so many `gpus` of a kind, as `fit` promises it; without one the cache is never full. Requests
     are served one after another; with rates, in tokens per second, each holds its prompt's blocks
     from its time on for input/prefill + output/decode seconds. `prompts_only` leaves answers out.
-    `best` asks what the best policy of eviction could hit, too, of one full or MLA group. Settings
-    are given as to `kvcalc.cost`.
+    `best` asks what the best policy of eviction could hit, too, of one full or MLA group. Texts are
+    read by `tokenizer`: a tokenizer.json, a folder that has one, a preset or a Hub id, else that of
+    the model's repository. Settings are given as to `kvcalc.cost`.
 
     Raises:
         KvcalcError: a file, a line, an engine, a setting or a size is not valid, or the engine's
@@ -84,7 +93,8 @@ def replay(
             what="replay",
         )
     rates = service(prefill_rate, decode_rate)
-    listed = list(_as_asked(requests(_listed(files)), prompts_only, rates))
+    texts = Tokenizing(model.hub_id if tokenizer is None else str(tokenizer))
+    listed = list(_as_asked(requests(_listed(files), texts), prompts_only, rates))
     prompts = tuple(one.prompt_tokens for one in listed)
     rows: Records[ReplayRow] = Records()
     found: list[Replayed] = []
@@ -99,7 +109,10 @@ def replay(
             rows.append(asker.row(size, prompts, outcome, rates, most, place))
         found += outcomes
     hits, refused = tuple(one.hits for one in found), tuple(one.refused for one in found)
-    return Replays(rows, part.note, prompts, hits, refused)
+    notes = [part.note] if part.note else []
+    if texts.name is not None:
+        notes.append(TEXTS.format(texts.name))
+    return Replays(rows, tuple(notes), prompts, hits, refused)
 
 
 def _listed(value: Any) -> tuple[Any, ...]:

@@ -75,13 +75,13 @@ class ReplayedRequest:
 class Replays:
     """A trace's answers: a row for each window and size, and what came of each request in it.
 
-    `note` is a sentence of the engine that people need beside them. `prompts` has the tokens of
+    `notes` are sentences that people need beside them. `prompts` has the tokens of
     each request's prompt; of each row, `hits` has those that hit, and `refused` the requests that
     never ran, by their places. `each` has the same as a record for each request of each row.
     """
 
     rows: Records[ReplayRow]
-    note: str
+    notes: tuple[str, ...]
     prompts: tuple[int, ...]
     hits: tuple[tuple[int, ...], ...]
     refused: tuple[tuple[int, ...], ...]

@@ -18,6 +18,7 @@ from kvcalc.cli.server_line import LineOptions
 from kvcalc.cli.traced import model_and_files
 from kvcalc.errors import RequestError
 from kvcalc.outputs.pages.replay import replay_page
+from kvcalc.readers.tokens import of_model
 from kvcalc.units import parse_memory
 
 USUAL, AS_THE_LINE = "vllm", "ideal"
@@ -89,6 +90,12 @@ def replay(
         bool,
         typer.Option("--best", help="What the best policy of eviction could hit, too (Belady)."),
     ] = False,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            help="What reads texts: a tokenizer.json, a folder or a Hub id.  [default: the model's]"
+        ),
+    ] = None,
     each: Annotated[bool, typer.Option("--each", help="A row per request, with -f csv.")] = False,
 ) -> None:
     """Find what a prefix cache hits of a trace, exactly as the engine's own manager does.
@@ -116,6 +123,7 @@ def replay(
             gpus=amounts(gpus, "--gpus") or 1,
             prompts_only=prompts_only,
             best=best,
+            tokenizer=tokenizer or of_model(model),
             prefill_rate=prefill_rate,
             decode_rate=decode_rate,
             weights=load.read_weights(model, chosen) if gpu is not None else None,

@@ -1,6 +1,9 @@
 """Counts of tokens: of a text by a model's tokenizer, and converted from another model's."""
 
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,8 @@ from kvcalc.errors import MissingExtraError, RequestError, SourceError, quote
 from kvcalc.files import read_bytes
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from kvcalc.readers.hub import HubId
 
 TOKENIZER = "tokenizer.json"
@@ -37,7 +42,7 @@ def count_tokens(text: Path, source: str | None) -> int:
             decoder.decode(content[start : start + PIECE], final=start + PIECE > len(content))
     except UnicodeDecodeError:
         raise SourceError.of(text, "found bytes, expected UTF-8 text") from None
-    tokens = _counted(content.decode(), source)
+    tokens = len(Tokenizing(of_model(source)).ids(content.decode(), special=False))
     if not tokens:
         raise SourceError.of(text, "found no text, expected at least one token")
     return tokens
@@ -85,30 +90,73 @@ def _ratio(text: str) -> tuple[int, int]:
     return more, than
 
 
-def _counted(text: str, source: str | None) -> int:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        raise MissingExtraError.of("counting a text's tokens needs", "tokenizers") from None
-    name, content = _tokenizer_file(source)
-    parts = sum(map(content.count, (b",", b"[", b"{")))
-    if parts > MAX_PARTS:
-        raise SourceError.of(name, f"found {parts:,} members, expected at most {MAX_PARTS:,}")
-    try:
-        tokenizer = Tokenizer.from_buffer(content)
-        tokenizer.no_truncation()  # both are meant for batches, and change the count
-        tokenizer.no_padding()
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # the library raises a bare Exception, and its Rust code panics
-        raise SourceError.of(name, f"no tokenizer ({quote(str(error))})") from None
+class Tokenizing:
+    """The tokenizer of a model, which is read once a text is met.
+
+    `source` is a tokenizer.json, a folder that has one, a preset or a Hub id; `name` is the file
+    that was read, None before.
+    """
+
+    def __init__(self, source: str | None) -> None:
+        self.source = source
+        self.name: str | None = None
+
+    def ids(self, text: str, *, special: bool) -> list[int]:
+        """The ids of a text's tokens, with those that a sequence begins with where `special`.
+
+        Raises:
+            SourceError: there is no tokenizer.json, it is none, or it cannot take the text.
+            MissingExtraError: the extra kvcalc[tokenizers] is not installed.
+        """
+        tokenizer = self._tokenizer
+        with self._said():
+            found: list[int] = tokenizer.encode(text, add_special_tokens=special).ids
+        return found
+
+    @cached_property
+    def _tokenizer(self) -> "Tokenizer":
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise MissingExtraError.of("a text's tokens need", "tokenizers") from None
+        self.name, content = _tokenizer_file(self.source)
+        parts = sum(map(content.count, (b",", b"[", b"{")))
+        if parts > MAX_PARTS:
+            raise SourceError.of(
+                self.name, f"found {parts:,} members, expected at most {MAX_PARTS:,}"
+            )
+        with self._said():
+            tokenizer = Tokenizer.from_buffer(content)
+            tokenizer.no_truncation()  # both are meant for batches, and change the tokens
+            tokenizer.no_padding()
+        return tokenizer
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Let what the library raises, a bare Exception or a panic of its Rust code, be said."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            raise SourceError.of(
+                self.name or TOKENIZER, f"no tokenizer ({quote(str(error))})"
+            ) from None
+
+
+def of_model(source: str | None) -> str | None:
+    """Where the tokenizer of a model is that was read from here: beside its file, if it is one."""
+    path = Path(source) if source else None
+    return str(path.parent) if path and path.is_file() else source
 
 
 def _tokenizer_file(source: str | None) -> tuple[str, bytes]:
-    """The tokenizer.json of a model's folder, or of its repository on the Hub."""
-    if source and (folder := Path(source)).is_dir():
-        return str(folder / TOKENIZER), read_bytes(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
+    """The tokenizer.json that is given, of a model's folder, or of its repository on the Hub."""
+    path = Path(source) if source else None
+    if path and path.is_dir():
+        path /= TOKENIZER
+    if path and (path.is_file() or path.name == TOKENIZER):
+        return str(path), read_bytes(path, MAX_TOKENIZER_BYTES)
     hub_id = _hub_id(source) if source else None
     if hub_id is None:
         raise RequestError.about(

@@ -10,6 +10,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.sglang.replay import Served
+from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
 
 ORACLES = Path("tests/oracles")
@@ -25,7 +26,7 @@ def digest(parts: Iterable[object]) -> str:
 def test_each_recorded_replay_is_the_engines_own() -> None:
     assert len(CASES) == 34
     for case in CASES:
-        asked = list(requests([ORACLES / "traces/replay" / case["trace"]]))
+        asked = list(requests([ORACLES / "traces/replay" / case["trace"]], Tokenizing(None)))
         evictions: list[int] = []
         pool = Served(case["max_total_num_tokens"], case["page_size"], evictions.append)
         hits = [pool.serve(one, case["chunked_prefill_size"]) for one in asked]
@@ -56,7 +57,7 @@ def test_a_memory_is_the_engines_own_pool_and_pages_are_blocks() -> None:
     case = next(one for one in CASES if one["max_total_num_tokens"] == 2_560)
     assert (first.memory, first.hit_tokens > 0, small.refused > 0) == (None, True, True)
     assert case["trace"] == "tree_small.jsonl"
-    assert "UnifiedRadixCache" in found.note
+    assert "UnifiedRadixCache" in found.notes[0]
 
 
 @pytest.mark.parametrize(

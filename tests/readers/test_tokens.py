@@ -37,6 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_text_is_counted_by_the_folders_tokenizer(folder: Path) -> None:
     assert count_tokens(folder / "report.txt", str(folder)) == 4
+    (folder / "config.json").write_text("{}")
+    assert count_tokens(folder / "report.txt", str(folder / "config.json")) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
 from kvcalc.units import parse_number, percent
 
@@ -59,7 +60,8 @@ def fewest_hitting(
             engine=asked.engine.name,
             what="hit_rate",
         )
-    listed = list(requests([trace] if isinstance(trace, str | Path) else trace))
+    files = [trace] if isinstance(trace, str | Path) else trace
+    listed = list(requests(files, Tokenizing(asked.model.hub_id)))
     prompts = sum(one.prompt_tokens for one in listed)
     found: dict[int, int] = {}
 

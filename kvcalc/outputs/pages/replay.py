@@ -72,8 +72,7 @@ def _notes(found: Replays) -> Iterator[str]:
             "served; answers are not stored."
         )
     yield INTERLEAVES
-    if found.note:
-        yield found.note
+    yield from found.notes
     if first.best_hit_tokens is not None:
         yield (
             "best policy: what any policy of eviction could hit at most, knowing all requests to "

@@ -1,7 +1,7 @@
 """Requests with their tokens, for a prefix cache: from files with a line of JSON per request.
 
 Tokens are known by what they share: ids of blocks that stand for all tokens up to them (Mooncake,
-Bailian), runs of token ids that count up, or token ids one by one.
+Bailian), runs of token ids that count up, or a server's requests, in token ids or texts.
 """
 
 import gzip
@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import sub
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from kvcalc.engines.chains import Run, merged
+from kvcalc.engines.chains import Run
 from kvcalc.engines.replay import Request
 from kvcalc.errors import SourceError, quote
-from kvcalc.readers.traces.formats import FORMATS, UNITS_US
-from kvcalc.readers.traces.rows import MAX_TOKENS
+from kvcalc.readers.tokens import Tokenizing
+from kvcalc.readers.traces.formats import FORMATS
+from kvcalc.readers.traces.line import MAX_ID, Line, UnreadError, start, token_runs, whole
+from kvcalc.readers.traces.served import Served, is_served
 from kvcalc.readers.traces.table import paths
 
 MAX_LINE = 8 * 2**20
@@ -25,34 +27,23 @@ MAX_LINE = 8 * 2**20
 MAX_LISTS = 2**19
 """The most lists and objects in a line, as each takes many times the memory of its text."""
 
-MAX_ID = 2**62
-"""The largest token id, or id of a block."""
 
-MAX_START = 2**62
-"""The latest start, in microseconds."""
-
-
-class _UnreadError(Exception):
-    """What a line has instead of a request."""
-
-
-def requests(files: Iterable[str | Path]) -> Iterator[Request]:
-    """Read the requests of files in their order; what an answer holds is like no other's.
+def requests(files: Iterable[str | Path], tokenizing: Tokenizing) -> Iterator[Request]:
+    """Read the requests of files in their order; an answer that is only counted is like no other.
 
     Raises:
         SourceError: a file cannot be read, or a line is no request; the sentence names the line.
+        KvcalcError: a text cannot be read by the model's tokenizer.
     """
-    new = 0
+    reader = _Reader(tokenizing)
     for path in paths(files):
         for number, line in enumerate(_lines(path), 1):
             if not line.strip():
                 continue
             try:
-                request = _request(line, new)
-            except _UnreadError as error:
+                yield reader.read(line)
+            except UnreadError as error:
                 raise SourceError.of(path, f"line {number:,}: {error}") from None
-            new += request.prompt_tokens + request.output_tokens
-            yield request
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -72,47 +63,75 @@ def _opened(path: Path) -> IO[str]:
     return path.open(encoding="utf-8")
 
 
-def _request(line: str, new: int) -> Request:
+class _Reader:
+    """Reads the lines of a trace, which are all of one form: others would share by chance alone."""
+
+    def __init__(self, tokenizing: Tokenizing) -> None:
+        self._served = Served(tokenizing)
+        self._form: str | None = None
+        self._new = 0
+
+    def read(self, line: str) -> Request:
+        """Read a line.
+
+        Raises:
+            UnreadError: it is no request, or of another form than those before.
+        """
+        found = _object(line)
+        form = next((name for name, fits in FORMS.items() if fits(found)), None)
+        if form is None:
+            raise UnreadError(
+                f"found the keys {quote(list(found)[:20], 200)}, expected {' or '.join(WANTED)}"
+            )
+        self._form = self._form or form
+        if form != self._form:
+            raise UnreadError(f"found {form}, expected {self._form}, as in the lines before")
+        if form == SERVED:
+            return self._served.read(found)
+        if form == RUNS:
+            return _of_runs(found)
+        request = _of_blocks(found, self._new)
+        self._new += request.prompt_tokens + request.output_tokens
+        return request
+
+
+def _object(line: str) -> Line:
     if (lists := line.count("[") + line.count("{")) > MAX_LISTS:
-        raise _UnreadError(f"found {lists:,} lists and objects, expected at most {MAX_LISTS:,}")
+        raise UnreadError(f"found {lists:,} lists and objects, expected at most {MAX_LISTS:,}")
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        raise _UnreadError(f"found {quote(line.strip())}, expected a JSON object") from None
+        raise UnreadError(f"found {quote(line.strip())}, expected a JSON object") from None
     if not isinstance(found, dict):
-        raise _UnreadError(f"found {quote(found)}, expected a JSON object")
-    for keys, read in FORMS.items():
-        if found.keys() >= set(keys):
-            return read(found, new)
-    wanted = " or ".join(", ".join(keys) for keys in FORMS)
-    raise _UnreadError(f"found the keys {quote(list(found)[:20], 200)}, expected {wanted}")
+        raise UnreadError(f"found {quote(found)}, expected a JSON object")
+    return found
 
 
-def _of_blocks(found: Mapping[str, Any], new: int) -> Request:
+def _of_blocks(found: Line, new: int) -> Request:
     """Mooncake's and Bailian's lines: ids of the prompt's blocks, and counts of tokens."""
     form = FORMATS["Bailian" if "chat_id" in found else "Mooncake"]
     block = form.block_tokens
-    prompt = _whole(found, "input_length", least=1)
-    output = _whole(found, "output_length")
+    prompt = whole(found, "input_length", least=1)
+    output = whole(found, "output_length")
     ids = found["hash_ids"]
     if not isinstance(ids, list) or not {*map(type, ids)} <= {int}:
-        raise _UnreadError(f"hash_ids: found {quote(ids)}, expected a list of whole numbers")
+        raise UnreadError(f"hash_ids: found {quote(ids)}, expected a list of whole numbers")
     if len(ids) not in (prompt // block, -(-prompt // block)):
-        raise _UnreadError(
+        raise UnreadError(
             f"hash_ids: found {len(ids):,} ids, expected {-(-prompt // block):,}, blocks of "
             f"{block} of {prompt:,} tokens"
         )
     if ids and not 0 <= min(ids) <= max(ids) <= MAX_ID // block:
-        raise _UnreadError(f"hash_ids: found an id outside 0 to {MAX_ID // block:,}")
+        raise UnreadError(f"hash_ids: found an id outside 0 to {MAX_ID // block:,}")
     runs = [(first * block, length * block) for first, length in _counting_up(ids)]
     rest = prompt - block * len(ids)
     if rest < 0:
         runs[-1] = runs[-1][0], runs[-1][1] + rest
     elif rest:  # tokens after the last whole block, which nothing names
         runs.append(_unlike(new, rest))
-    start = _start(found["timestamp"], "timestamp", form.unit or "s")
+    came = start(found["timestamp"], "timestamp", form.unit or "s")
     answer = (_unlike(new + prompt, output),) if output else ()
-    return Request(start, tuple(runs), answer)
+    return Request(came, tuple(runs), answer)
 
 
 def _counting_up(ids: Sequence[int]) -> Iterator[Run]:
@@ -129,63 +148,29 @@ def _unlike(new: int, length: int) -> Run:
     return -new - length, length
 
 
-def _of_runs(found: Mapping[str, Any], new: int) -> Request:
+def _of_runs(found: Line) -> Request:
     """Lines of `t` in milliseconds, prompt and output in runs of token ids, or ids one by one."""
-    prompt, output = (tuple(_runs(found, key)) for key in ("prompt", "output"))
+    prompt, output = (tuple(token_runs(found[key], key)) for key in ("prompt", "output"))
     if not prompt:
-        raise _UnreadError("prompt: found no tokens")
-    return Request(_start(found["t"], "t", "ms"), prompt, output)
+        raise UnreadError("prompt: found no tokens")
+    return Request(start(found["t"], "t", "ms"), prompt, output)
 
 
-def _of_ids(found: Mapping[str, Any], new: int) -> Request:
-    """Lines of token ids, by vLLM's names; without times all come at once."""
-    prompt = tuple(_runs(found, "prompt_token_ids"))
-    output = tuple(_runs({"token_ids": (), **found}, "token_ids"))
-    if not prompt:
-        raise _UnreadError("prompt_token_ids: found no tokens")
-    start = _start(found["timestamp"], "timestamp", "s") if "timestamp" in found else 0
-    return Request(start, prompt, output)
-
-
-def _runs(found: Mapping[str, Any], key: str) -> list[Run]:
-    listed = found[key]
-    if not isinstance(listed, list | tuple):
-        raise _UnreadError(f"{key}: found {quote(listed)}, expected a list of tokens")
-    runs = [(one, 1) if type(one) is int else _run(one, key) for one in listed]
-    if any(not 0 <= first <= MAX_ID for first, _ in runs):
-        raise _UnreadError(f"{key}: found a token id outside 0 to {MAX_ID:,}")
-    if sum(count for _, count in runs) > MAX_TOKENS:
-        raise _UnreadError(f"{key}: found more than {MAX_TOKENS:,} tokens")
-    return merged(runs)
-
-
-def _run(one: Any, key: str) -> Run:
-    match one:
-        case [int(first), int(count)] if type(first) is type(count) is int and count >= 0:
-            return first, count
-    raise _UnreadError(
-        f"{key}: found {quote(one)}, expected a token id, or [first token id, how many]"
-    )
-
-
-def _whole(found: Mapping[str, Any], key: str, least: int = 0) -> int:
-    value = found[key]
-    if type(value) is not int or not least <= value <= MAX_TOKENS:
-        raise _UnreadError(
-            f"{key}: found {quote(value)}, expected a count of {least} to {MAX_TOKENS:,}"
-        )
-    return value
-
-
-def _start(value: Any, key: str, unit: str) -> int:
-    if type(value) not in (int, float) or not 0 <= value * UNITS_US[unit] <= MAX_START:
-        raise _UnreadError(f"{key}: found {quote(value)}, expected a time in {unit}")
-    return int(value * UNITS_US[unit])
-
-
-FORMS: Mapping[tuple[str, ...], Callable[[Mapping[str, Any], int], Request]] = {
-    ("hash_ids", "input_length", "output_length", "timestamp"): _of_blocks,
-    ("t", "prompt", "output"): _of_runs,
-    ("prompt_token_ids",): _of_ids,
+BLOCKS = {"hash_ids", "input_length", "output_length", "timestamp"}
+RUNS, SERVED = "runs of tokens", "tokens or texts of a server's requests"
+FORMS: Mapping[str, Callable[[Line], bool]] = {
+    "ids of blocks of 16 tokens": lambda found: found.keys() >= {*BLOCKS, "chat_id"},
+    "ids of blocks of 512 tokens": lambda found: found.keys() >= BLOCKS,
+    RUNS: lambda found: (
+        found.keys() >= {"t", "prompt", "output"} and not isinstance(found["prompt"], str)
+    ),
+    SERVED: is_served,
 }
 """The forms of a line by the keys that it has."""
+
+WANTED = (
+    "hash_ids, input_length, output_length, timestamp",
+    "t, prompt, output",
+    "prompt_token_ids",
+    "prompt",
+)

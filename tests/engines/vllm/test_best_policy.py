@@ -14,6 +14,7 @@ import kvcalc
 from kvcalc.engines.replay import Request
 from kvcalc.engines.vllm.replay import best, run
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
 from tests.each import each
 
@@ -25,7 +26,7 @@ BLOCK = 16
 
 @each("trace", TRACES, ids=lambda trace: trace.stem)
 def test_no_recorded_trace_hits_more_than_the_best_policy(trace: Path) -> None:
-    asked = list(requests([trace]))
+    asked = list(requests([trace], Tokenizing(None)))
     sizes = [40, 150, 500, 1_000, 4_000, 20_000, 60_000, None]
     most = best(LLAMA, SETTINGS, asked, sizes)
     found = [sum(one.hits) for one in run(LLAMA, SETTINGS, asked, sizes)]

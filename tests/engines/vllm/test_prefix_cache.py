@@ -24,6 +24,7 @@ from kvcalc.engines.vllm.replay import asked_of, rules_of
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.model import Model
 from kvcalc.outputs.pages.replay import INTERLEAVES
+from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
 from tests.each import each
 
@@ -65,7 +66,7 @@ def case_rules(model: str, case: dict[str, Any]) -> Rules:
 
 @cache
 def untimed(trace: str) -> list[Request]:
-    return list(requests([ORACLES / "traces/replay" / trace]))
+    return list(requests([ORACLES / "traces/replay" / trace], Tokenizing(None)))
 
 
 def timed(trace: str, settings: dict[str, Any]) -> list[Request]:

@@ -10,8 +10,25 @@ from kvcalc.engines.chains import Path
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
 from kvcalc.engines.vllm.prefix_cache.named import Named, Span
 
-Paths = Mapping[int, Path]
-"""A request's path by the tokens of a block."""
+
+class Paths:
+    """A request's path by the tokens of a block, and the parts of it that were asked for."""
+
+    def __init__(self, by_block: Mapping[int, Path]) -> None:
+        self.by_block = by_block
+        self._parts: dict[tuple[int, int, int], Path] = {}
+
+    def parts(self, block: int, lo: int, hi: int) -> Path:
+        """What of the path in blocks of so many tokens lies between two depths."""
+        asked = block, lo, hi
+        found = self._parts.get(asked)
+        if found is None:
+            found = self._parts[asked] = tuple(
+                (chain, max(start, lo), min(end, hi))
+                for chain, start, end in self.by_block[block]
+                if start < hi and end > lo
+            )
+        return found
 
 
 def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) -> tuple[int, int]:
@@ -21,7 +38,8 @@ def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) ->
     """
     if rules.alone:
         kind = rules.kinds[0]
-        found = _match(kind, groups, paths[kind.block], prompt - 1, rules.alignment, kind.drop)
+        path = paths.by_block[kind.block]
+        found = _match(kind, groups, path, prompt - 1, rules.alignment, kind.drop)
         return found, found
     whole = prompt // rules.unit * rules.unit
     hit, most = prompt - 1, 0
@@ -35,7 +53,7 @@ def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) ->
                 continue
             drop = kind.drop and kind not in dropped
             bound = min(length + kind.block, whole) if drop else length
-            found = _match(kind, groups, paths[kind.block], bound, rules.alignment, drop)
+            found = _match(kind, groups, paths.by_block[kind.block], bound, rules.alignment, drop)
             most = max(most, found)
             if drop:
                 dropped.add(kind)

@@ -8,15 +8,13 @@ is left in that order and passed over when its turn comes.
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from kvcalc.engines.chains import Path
 from kvcalc.engines.vllm.prefix_cache.groups import Rules
 from kvcalc.engines.vllm.prefix_cache.life import Left, Life
 from kvcalc.engines.vllm.prefix_cache.lookup import Paths, look_up
 from kvcalc.engines.vllm.prefix_cache.named import Named
-
-if TYPE_CHECKING:
-    from kvcalc.engines.chains import Path
 
 
 class Run(NamedTuple):
@@ -119,16 +117,9 @@ class Manager:
                 found[group, chain] = [Held(piece.lo, piece.hi, piece.named) for piece in used]
         return found
 
-    def _parts(self, group: int, paths: Paths, lo: int, hi: int) -> list[tuple[int, int, int]]:
+    def _parts(self, group: int, paths: Paths, lo: int, hi: int) -> Path:
         """The chains of a group's blocks between two depths."""
-        if lo >= hi:
-            return []
-        path: Path = paths[self.rules.kind_of[group].block]
-        return [
-            (chain, max(start, lo), min(end, hi))
-            for chain, start, end in path
-            if start < hi and end > lo
-        ]
+        return paths.parts(self.rules.kind_of[group].block, lo, hi) if lo < hi else ()
 
     def run(self, admitted: Admitted) -> int | None:
         """Take a request's steps; the number of those taken before one that finds no room."""

@@ -98,6 +98,15 @@ class Named:
 
     def leave(self, chain: int, lo: int, hi: int, named: int, now: int) -> list[Span]:
         """Give blocks of one naming back; those whose last user left, deepest first."""
+        if chain not in self.later:
+            last = self.found[chain][-1]
+            if last.lo == lo and last.hi == hi and last.named == named:  # one whole piece, mostly
+                last.users -= 1
+                last.freed = now
+                return [] if last.users else [(lo, hi)]
+        return self._leave(chain, lo, hi, named, now)
+
+    def _leave(self, chain: int, lo: int, hi: int, named: int, now: int) -> list[Span]:
         freed: list[Span] = []
         for copies in (self.found.get(chain), self.later.get(chain)):
             if not copies:
