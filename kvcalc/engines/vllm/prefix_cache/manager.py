@@ -220,7 +220,7 @@ class Manager:
                 self.queue.appendleft(run._replace(hi=hi))
                 return taken
             start = max(lo, hi - (blocks - taken))
-            self._lose(run._replace(lo=start, hi=hi))
+            self._lose(run, start, hi)
             taken += hi - start
             if start > lo:
                 self.queue.appendleft(run._replace(hi=start))
@@ -244,7 +244,7 @@ class Manager:
             rows, rest = divmod(blocks - taken, groups)
             end = min(hi, lo + rows)
             if lo < end:
-                self._lose(run._replace(lo=lo, hi=end))
+                self._lose(run, lo, end)
                 taken += (end - lo) * groups
             if end < hi:
                 self.queue.appendleft(run._replace(lo=end))
@@ -256,9 +256,9 @@ class Manager:
                 return taken
         return taken
 
-    def _lose(self, run: Run) -> None:
+    def _lose(self, run: Run, lo: int, hi: int) -> None:
         for group in run.groups:
-            self.groups[group].evict(run.chain, run.lo, run.hi, run.freed)
-            self.evicted[group] += run.hi - run.lo
+            self.groups[group].evict(run.chain, lo, hi, run.freed)
+            self.evicted[group] += hi - lo
         if self.log is not None:
-            self.log(run)
+            self.log(run._replace(lo=lo, hi=hi))
