@@ -1,7 +1,7 @@
 """A model's plan: its KV cache groups, and what each pipeline stage holds of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.own_caches import require_modelled
@@ -85,7 +85,7 @@ class Plan(Record):
         states = any(isinstance(cache, StateCache) for _, cache in self.caches)
         return states and self.settings.rules.blocks_bound_sequences
 
-    @property
+    @cached_property
     def blocks_per_request(self) -> Value:
         """Blocks that one request takes, of all groups."""
         counts: dict[Value, int] = {}

@@ -94,8 +94,9 @@ def planned_figures(planned: Plan, context: int) -> dict[str, Any]:
     requests = [size * blocks for size in planned.bytes_per_block]
     stages = stage_members(planned.groups, planned.stages)
     members = [[len(group) for group in stage] for stage in stages]
-    assert cost(context) == sum(requests) * planned.settings.ranks_of_a_stage
-    assert cost(context, sequences=3) == 3 * cost(context)
+    whole = sum(requests) * planned.settings.ranks_of_a_stage
+    assert cost(context) == whole
+    assert cost(context, sequences=3) == 3 * whole
     return {
         "block_size": planned.block_size,
         "attention_block_size": planned.block_size,
