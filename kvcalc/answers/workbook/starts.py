@@ -8,6 +8,7 @@ from kvcalc.answers.workbook.combinations import Combination, cost_of
 from kvcalc.answers.workbook.start import Start, own_inputs, start
 from kvcalc.catalogue.gpus import Gpu, catalogue
 from kvcalc.engines import find
+from kvcalc.engines.memory_part import INSTEAD
 from kvcalc.errors import KvcalcError
 
 MANY = 10**9
@@ -55,7 +56,7 @@ class Starts:
             self._found[key] = _start(one, kind.gpu, self.gpu)
         found = self._found[key]
         if isinstance(found, KvcalcError):
-            return f"on {kind.gpu}: {found}"
+            return _of_any(str(found), kind.gpu)
         if found.fixed and kind.name != self.gpu:
             why = f"what {one.engine} takes and runs at once depends on the GPU itself; {ASK}"
             return found._replace(parts=(), at_once=why, declined=why, fixed=False)
@@ -63,12 +64,17 @@ class Starts:
         if (same := self._same.get((one.key, generation))) is None:
             same = self._same[one.key, generation] = _is_same_cost(one, kind.gpu, found.own)
         if not same:
-            return f"{one.engine} lays its cache out otherwise on {kind.gpu}; {ASK}"
-        return found
+            return f"{one.engine} lays its cache out otherwise on this GPU; {ASK}"
+        return found._replace(declined=_of_any(found.declined, kind.gpu))
 
     def chosen(self, one: Combination) -> Start | str:
         """What a start of a combination holds on the GPU that Plan starts with."""
         return self.of(one, Kind(self.gpu, self.gpu))
+
+
+def _of_any(refusal: str, gpu: str) -> str:
+    """A refusal on one GPU of a kind, in the words of a sheet that has them all."""
+    return refusal.replace(INSTEAD, "reserve_bytes with what a log shows").replace(gpu, "this GPU")
 
 
 ASK = "give its name: kvcalc sheet --gpu"

@@ -14,7 +14,7 @@ def of_gpu(name: str) -> str:
     """Look up a fact of the chosen GPU."""
     rows = len(gpus.catalogue())
     names, column = (column_of("GPUs", GPUS, one, rows) for one in ("gpu", name))
-    return f"INDEX({column},MATCH(gpu,{names},0))"
+    return f"INDEX({column},{match('gpu', names)})"
 
 
 def of_row(book: Workbook, name: str) -> str:

@@ -130,28 +130,46 @@ def shown(book: Any, cells: Cells) -> Shown:
     return Shown({name: plan.get(where) for name, where in at.items()}, parts)
 
 
+VLLM = {"model": "Llama-3.1-8B", "engine": "vllm", "tensor_parallel_size": 1, "gpus": 1}
+OF_MY_OWN = {"GPUs!A5": "mine", "GPUs!E5": 100 * 2**30, "GPUs!G5": None, "gpu": "mine"}
+"""A GPU that is typed over the first of *GPUs*, and the cell of whose compute capability is H5."""
+
+
+class Run(NamedTuple):
+    """What *Plan* shows for each that is asked, for sentences, and for a GPU of one's own."""
+
+    asked: list[tuple[Asked, Shown]]
+    odd: list[Shown]
+    own: list[Shown]
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Asked, Shown]]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("starts")
     path = folder / "plan.xlsx"
     readings = [(name, read(name)) for name in MODELS.values()]
     book = book_of(readings, among=[*ENGINES], ranks=[1, 2, 8], dtypes=["bfloat16", "fp8"], gpu=GPU)
     write_xlsx(path, *sheets(book))
     typed = [*asked()]
-    (found,) = recalculated([Typed(path, ["Plan!"], [one.cells() for one in typed])], folder)
+    cells = [one.cells() for one in typed]
+    cells += [{**VLLM, **over} for over, _, _ in SENTENCES]
+    cells += [{**VLLM, **OF_MY_OWN, "GPUs!H5": capability} for capability in ("9.0", 9)]
+    (found,) = recalculated([Typed(path, ["Plan!"], cells)], folder)
     opened = openpyxl.load_workbook(path)
-    return [(one, shown(opened, cells)) for one, cells in zip(typed, found, strict=True)]
+    all_shown = [shown(opened, cells) for cells in found]
+    answers, odd = all_shown[: len(typed)], all_shown[len(typed) : -2]
+    return Run([*zip(typed, answers, strict=True)], odd, all_shown[-2:])
 
 
-def test_the_parts_and_what_they_leave_are_fit_s(run: list[tuple[Asked, Shown]]) -> None:
+def test_the_parts_and_what_they_leave_are_fit_s(run: Run) -> None:
     answered = refused = 0
-    for one, (cells, parts) in run:
+    for one, (cells, parts) in run.asked:
         fit = by_fit(one)
         if isinstance(fit, KvcalcError):
             assert isinstance(cells["max_sequences"], str), one
             refused += 1
             continue
-        if str(cells["max_sequences"]).startswith("vllm lays its cache out otherwise on"):
+        if str(cells["max_sequences"]).startswith("vllm lays its cache out otherwise on this GPU"):
             assert fit.bytes_per_gpu_per_sequence != cells["bytes_per_gpu"], one
             continue
         assert cells["max_sequences"] == fit.promised_sequences, one
@@ -168,3 +186,32 @@ def test_the_parts_and_what_they_leave_are_fit_s(run: list[tuple[Asked, Shown]])
         answered += 1
     assert answered > COUNT // 2
     assert refused > COUNT // 10
+
+
+SENTENCES: list[tuple[dict[str, Any], str, str]] = [
+    ({"gpu": "*"}, "cache_budget", "weights_bytes, memory_share or gpu: missing"),
+    ({"gpu": "gb10"}, "cache_budget", "vllm: kvcalc does not know how much memory GB10, whose"),
+    ({"gpu": "mi300x"}, "cache_budget", "vllm: kvcalc does not know how much memory this GPU, of"),
+    ({"model": "Kimi-K2.5"}, "cache_budget", "vllm: kvcalc does not know how much memory a tower"),
+    ({"tensor_parallel_size": 3}, "max_sequences", "see total_bytes"),
+    ({"max_num_seqs": 0}, "max_sequences", "see total_bytes"),
+    ({**OF_MY_OWN, "GPUs!H5": 13.1}, "cache_budget", "gpu: Start has no such compute_capability"),
+    ({"engine": "lmdeploy", "gpu": "t4"}, "cache_budget", "what lmdeploy takes and runs at once"),
+    (
+        {"engine": "lmdeploy", "memory_share": 0.7},
+        "cache_budget",
+        "other parts with another memory",
+    ),
+]
+"""What is typed over a plan of vLLM, and a cell whose sentence then begins so."""
+
+
+def test_what_no_row_knows_is_a_sentence_and_never_a_number(run: Run) -> None:
+    for (typed, name, sentence), (cells, _) in zip(SENTENCES, run.odd, strict=True):
+        assert str(cells[name]).startswith(sentence), typed
+
+
+def test_a_gpu_of_ones_own_is_known_by_its_compute_capability(run: Run) -> None:
+    for cells, _ in run.own:
+        assert cells["start_bytes"] == run.own[0][0]["start_bytes"]
+        assert cells["least_memory"] == 100 * 2**30
