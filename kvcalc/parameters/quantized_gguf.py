@@ -53,18 +53,38 @@ NAMES: Mapping[Role, str] = {
     "shared_gate": "ffn_gate_shexp.weight",
     "shared_up": "ffn_up_shexp.weight",
     "shared_down": "ffn_down_shexp.weight",
+    "shared_expert_gate": "ffn_gate_inp_shexp.weight",
+    "delta_qkv": "attn_qkv.weight",
+    "delta_z": "attn_gate.weight",
+    "delta_a": "ssm_alpha.weight",
+    "delta_b": "ssm_beta.weight",
+    "conv": "ssm_conv1d.weight",
+    "decay": "ssm_a",
+    "step_bias": "ssm_dt.bias",
+    "delta_norm": "ssm_norm.weight",
+    "recurrent_out": "ssm_out.weight",
 }
 """The name of a tensor in its block; the rules of others were not read."""
 
-KEPT = ("_norm.weight", "ffn_gate_inp.weight")
+KEPT = ("_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight")
 """Weights of several rows that stay in F32."""
 
 SAME_RULE: Mapping[Role, Role] = {
     **dict.fromkeys(("expert_down", "shared_down"), "down"),
     **dict.fromkeys(("expert_up", "shared_up"), "up"),
     **dict.fromkeys(("expert_gate_up", "shared_gate"), "gate"),
+    "delta_qkv": "v",
 }
 """Roles that llama-quantize tells apart by no name (tensor_get_category)."""
+
+FUSED_QKV = frozenset({"bloom", "gpt_neox", "mpt", "persimmon", "phi3"})
+"""Model types whose file has queries, keys and values in one tensor, attn_qkv, which counts as
+values (category_is_attn_v): their checkpoints have one, and convert_hf_to_gguf.py leaves it."""
+
+QKV: frozenset[Role] = frozenset({"q", "k", "v"})
+
+OWN_RULES = frozenset({"falcon"})
+"""Model types for which llama-quantize has rules of their own, which were not taken over."""
 
 SEVENTY_BILLION = frozenset({("llama", 80), ("qwen2", 80)})
 """Model types and layers whose values llama.cpp stores as Q5_K instead of less (LLM_TYPE_70B)."""
@@ -97,6 +117,8 @@ def made_by(
     """
     own = [one for one in tensors if one.component not in ("vision", "mtp", "buffers")]
     roles = {one.role for one in own}
+    if model_type in OWN_RULES:
+        raise UnsupportedError.of("weights", f"what {name} makes of {model_type} is not known")
     if unread := sorted(roles - NAMES.keys()):
         raise UnsupportedError.of(
             "weights", f"what {name} makes of these tensors is not known: {', '.join(unread)}"
@@ -109,10 +131,12 @@ def made_by(
         tied="lm_head" not in roles,
         seventy=(model_type, layers) in SEVENTY_BILLION,
         downs=_in_the_files_order(own, "down"),
+        fused=QKV if model_type in FUSED_QKV else frozenset(),
     )
     for tensor in own:
         for place in tensor.layers or (None,):
-            named = NAMES[tensor.role] if place is None else f"blk.{place}.{NAMES[tensor.role]}"
+            own_name = "attn_qkv.weight" if tensor.role in rule.fused else NAMES[tensor.role]
+            named = own_name if place is None else f"blk.{place}.{own_name}"
             elements, row = prod(tensor.shape), tensor.shape[-1]
             kind = rule.kind_of(tensor, place)
             block = BLOCKS[kind]
@@ -123,11 +147,13 @@ def made_by(
 
 def _query_heads_of_a_kv_head(tensors: Iterable[Tensor]) -> int:
     """Of the first layer (n_gqa); 0 without attention."""
-    rows: dict[Role, int] = {}
+    shapes: dict[Role, tuple[int, ...]] = {}
     for one in tensors:
-        if one.role in ("q", "k") and (one.layers or (0,))[0] == min(one.layers or (0,)):
-            rows.setdefault(one.role, one.shape[0])
-    return rows["q"] // rows["k"] if {"q", "k"} <= rows.keys() else 0
+        if one.role in ("q", "k", "v", "o"):
+            shapes.setdefault(one.role, one.shape)
+    if {"v", "o"} <= shapes.keys():  # queries may have a gate beside them
+        return shapes["o"][1] // shapes["v"][0]
+    return shapes["q"][0] // shapes["k"][0] if {"q", "k"} <= shapes.keys() else 0
 
 
 def _in_the_files_order(tensors: Iterable[Tensor], role: Role) -> Mapping[tuple[int, Role], int]:
@@ -149,11 +175,12 @@ class _Rule(NamedTuple):
     tied: bool
     seventy: bool
     downs: Mapping[tuple[int, Role], int]
+    fused: frozenset[Role]
 
     def kind_of(self, tensor: Tensor, place: int | None) -> str:
         """The type of a tensor in a layer, or outside of them; rows of odd length take another."""
         name = NAMES[tensor.role]
-        if len(tensor.shape) < 2 or not name.endswith(".weight") or name.endswith(KEPT):
+        if prod(tensor.shape[:-1]) == 1 or not name.endswith(".weight") or name.endswith(KEPT):
             return "F32"
         kind = self._better(tensor.role, place)
         while tensor.shape[-1] % BLOCKS[kind].elements:
@@ -161,6 +188,7 @@ class _Rule(NamedTuple):
         return kind
 
     def _better(self, role: Role, place: int | None) -> str:
+        role = "v" if role in self.fused else role
         mix, same = self.mix, SAME_RULE.get(role, role)
         if role == "lm_head" or (self.tied and role == "embedding"):
             return mix.head

@@ -2,7 +2,10 @@
 
 from math import prod
 
+import pytest
+
 import kvcalc
+from kvcalc.errors import UnsupportedError
 from kvcalc.parameters.ggml_types import BLOCKS
 from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.quantized_gguf import KEPT, NAMES, OTHERWISE, mixed
@@ -38,6 +41,57 @@ def test_files_have_the_bits_a_weight_that_llama_cpp_publishes() -> None:
         bits, elements = 8 * sum(one.bytes for one in stored), sum(one.elements for one in stored)
         found[name] = round(bits / elements, 4)
     assert found == published
+
+
+@each(
+    ("name", "gigabytes"),
+    [
+        ("qwen3.5-27b", 28.6),
+        ("qwen3.5-35b-a3b", 36.9),
+        ("tests/oracles/configs/Qwen--Qwen3.5-122B-A10B.json", 129.9),
+        ("qwen3.5-397b-a17b", 421.5),
+    ],
+)
+def test_files_of_gated_delta_nets_are_as_large_as_published(name: str, gigabytes: float) -> None:
+    """Q8_0 of unsloth's repositories, as ggml-org/Llama-macOS#63 lists them."""
+    model = kvcalc.load(name)
+    stored = mixed("Q8_0", model.tensors or (), model.model_type, len(model.layers))
+    assert round(sum(one.bytes for one in stored) / 1e9, 1) == gigabytes
+
+
+def test_a_gated_delta_nets_projection_counts_as_values() -> None:
+    projection = tensor("delta_qkv", 256, 256)
+    assert types("Q4_K_M", projection) == ["Q6_K"]
+    assert types("Q4_K_M", tensor("delta_z", 256, 256)) == ["Q4_K"]
+    assert types("Q4_K_M", tensor("conv", 256, 1, 4)) == ["F32"]
+    assert types("Q4_K_M", tensor("shared_expert_gate", 1, 256)) == ["F32"]
+
+
+@each("model_type", ["bloom", "gpt_neox", "mpt", "persimmon", "phi3"])
+def test_what_a_file_has_in_one_tensor_counts_as_values(model_type: str) -> None:
+    """Layer 0 is stored better, layer 4 is not (use_more_bits)."""
+    attention = [tensor(role, 256, 256, layers=(0, 4)) for role in ("q", "k", "v")]
+    assert types("Q4_K_M", *attention, model_type=model_type) == ["Q6_K", "Q4_K"] * 3
+    assert types("Q4_K_M", *attention) == ["Q4_K"] * 4 + ["Q6_K", "Q4_K"]
+    stored = mixed("Q4_K_M", attention, model_type, 32)
+    assert {one.name for one in stored} == {"blk.0.attn_qkv.weight", "blk.4.attn_qkv.weight"}
+
+
+def test_rules_of_its_own_are_not_made_up_for_falcon() -> None:
+    with pytest.raises(UnsupportedError, match="what Q4_K_M makes of falcon is not known"):
+        types("Q4_K_M", tensor("q", 2, 256), model_type="falcon")
+
+
+def test_queries_that_have_a_gate_beside_them_share_as_many_keys() -> None:
+    """8 KV heads of 32: two query heads each, though queries and gate together are four times."""
+    shapes: dict[Role, tuple[int, int]] = {
+        "q": (2 * 512, 512),
+        "k": (256, 512),
+        "v": (256, 512),
+        "o": (512, 512),
+    }
+    gated = [tensor(role, *shape) for role, shape in shapes.items()]
+    assert types("Q2_K_S", *gated)[2] == "Q2_K"
 
 
 @each("role", sorted(NAMES))
