@@ -112,7 +112,7 @@ def workbook(path: Path, rows: str, *, dimension: str = "", more: str = "") -> P
     parts["xl/worksheets/sheet1.xml"] = (
         f"<worksheet {NAMESPACE}>{dimension}<sheetData>{rows}</sheetData>{more}</worksheet>"
     ).encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     return path

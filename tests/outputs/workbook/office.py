@@ -97,7 +97,7 @@ def recalculated(asked: Sequence[Typed], folder: Path) -> list[list[Cells]]:
     macro = f'macro:///Standard.Typing.Run("{orders.as_uri()}", "{answers.as_uri()}")'
     profile = _profile(folder / "profile")
     command = [program("soffice"), "--headless", f"-env:UserInstallation={profile}", macro]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     lines = [line.split("\t") for line in answers.read_text().splitlines()]
     assert lines.pop() == ["done"], answers.read_text()[-500:]
     told = iter(_cells(lines))
