@@ -8,15 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis import settings
-
-from kvcalc.cli import main
-
-gc.disable()
-"""Until all is collected: most of what that makes stays, and looking at it again finds nothing."""
-
-settings.register_profile("kvcalc", deadline=None, max_examples=50)
-settings.load_profile("kvcalc")
 
 
 @dataclass(frozen=True)
@@ -55,8 +46,16 @@ LONGEST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if "loadscopereorder" in config.option:  # by pytest-xdist, which would go by numbers of tests
-        config.option.loadscopereorder = False
+    """Make ready for tests; a process of pytest-xdist that only deals them out imports nothing."""
+    if getattr(config.option, "dist", "no") != "no":
+        config.option.loadscopereorder = False  # which would go by numbers of tests
+        return
+    # Most of what collecting makes stays: to look for garbage meanwhile finds nothing.
+    gc.disable()
+    from hypothesis import settings
+
+    settings.register_profile("kvcalc", deadline=None, max_examples=50)
+    settings.load_profile("kvcalc")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,6 +94,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run `kvcalc` with arguments, as the console script does."""
+    from kvcalc.cli import main
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["kvcalc", *arguments])
