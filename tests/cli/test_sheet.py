@@ -28,7 +28,8 @@ def test_it_writes_a_workbook_that_says_how_it_was_made(cli: Cli, tmp_path: Path
 
 def plan_of(path: Path) -> dict[str, Any]:
     """*Plan*'s inputs and answers by their names."""
-    rows = [[*row] for row in openpyxl.load_workbook(path, data_only=True)["Plan"].values]
+    book = openpyxl.load_workbook(path, data_only=True, read_only=True)
+    rows = [[*row] for row in book["Plan"].values]
     return {str(row[place]): row[place + 1] for row in rows for place in (0, 4) if row[place]}
 
 
@@ -131,7 +132,7 @@ def test_lists_are_taken_by_commas_and_again(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "plan.xlsx"
     asked = ("-e", "mlx,ideal", "-e", "lmdeploy", "-d", "fp8", "--tp", "2,4")
     assert cli("sheet", "llama-3.1-8b", *asked, "-o", str(path)).code == 0
-    sheet = openpyxl.load_workbook(path)["Formulas"]
+    sheet = openpyxl.load_workbook(path, read_only=True)["Formulas"]
     rows = {tuple(row) for row in sheet.iter_rows(5, max_col=4, values_only=True)}
     assert {row[1] for row in rows} == {"mlx", "ideal", "lmdeploy", "vllm", "llama.cpp"}
     assert {row[2] for row in rows} == {"fp8", "bfloat16"}

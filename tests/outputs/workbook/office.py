@@ -29,7 +29,7 @@ def coordinate(cell: str) -> tuple[int, int]:
 
 def cached(path: Path) -> Cells:
     """The values that a workbook was written with."""
-    book = openpyxl.load_workbook(path, data_only=True)
+    book = openpyxl.load_workbook(path, data_only=True, read_only=True)
     return {
         sheet.title: {
             (cell.row, cell.column): cell.value
@@ -43,7 +43,7 @@ def cached(path: Path) -> Cells:
 
 def formulas(path: Path) -> Cells:
     """The formulas of a workbook."""
-    book = openpyxl.load_workbook(path)
+    book = openpyxl.load_workbook(path, read_only=True)
     return {
         sheet.title: {
             (cell.row, cell.column): cell.value

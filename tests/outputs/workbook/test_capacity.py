@@ -79,7 +79,7 @@ def planned(
     readings = [(name, read(name)) for name in models]
     write_xlsx(path, *sheets(book_of(readings, dtypes=["bfloat16"], **asked)))
     (found,) = recalculated([Typed(path, ["Plan!"], plans)], folder)
-    book = openpyxl.load_workbook(path)
+    book = openpyxl.load_workbook(path, read_only=True)
     at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
     return [{name: cells["Plan"].get(where) for name, where in at.items()} for cells in found]
 

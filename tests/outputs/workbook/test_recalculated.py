@@ -160,7 +160,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         folder,
     )
     (unchanged,), typed, totals, (saved,) = found
-    at = [coordinate(place(openpyxl.load_workbook(path), name)[1]) for name in ANSWERS]
+    opened = openpyxl.load_workbook(path, read_only=True)
+    at = [coordinate(place(opened, name)[1]) for name in ANSWERS]
     answers = [[one["Plan"].get(cell) for cell in at] for one in totals]
     odd = [total for total, _ in answers[len(all_of_them) :]]
     assert len(odd) == len(ODD_INPUTS)
@@ -204,7 +205,7 @@ def test_an_input_that_has_no_answer_gives_a_sentence(run: Run, number: int) -> 
 
 
 def test_changed_inputs_reach_every_row_and_leave_the_checks_alone(run: Run) -> None:
-    _, cell = place(openpyxl.load_workbook(run.path), "checks")
+    _, cell = place(openpyxl.load_workbook(run.path, read_only=True), "checks")
     for asked, cells in run.typed:
         assert cells["Plan"][coordinate(cell)] == run.unchanged["Plan"][coordinate(cell)]
         for number, one in enumerate(run.book.combinations, 5):

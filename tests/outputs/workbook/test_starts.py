@@ -155,7 +155,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cells += [{**VLLM, **over} for over, _, _ in SENTENCES]
     cells += [{**VLLM, **OF_MY_OWN, "GPUs!H5": capability} for capability in ("9.0", 9)]
     (found,) = recalculated([Typed(path, ["Plan!"], cells)], folder)
-    opened = openpyxl.load_workbook(path)
+    opened = openpyxl.load_workbook(path, read_only=True)
     all_shown = [shown(opened, cells) for cells in found]
     answers, odd = all_shown[: len(typed)], all_shown[len(typed) : -2]
     return Run([*zip(typed, answers, strict=True)], odd, all_shown[-2:])
