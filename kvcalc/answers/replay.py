@@ -109,10 +109,11 @@ def replay(
             rows.append(asker.row(size, prompts, outcome, rates, most, place))
         found += outcomes
     hits, refused = tuple(one.hits for one in found), tuple(one.refused for one in found)
-    notes = [part.note] if part.note else []
-    if texts.name is not None:
-        notes.append(TEXTS.format(texts.name))
-    return Replays(rows, tuple(notes), prompts, hits, refused)
+    notes = [
+        part.note(sizes[0].settings) if part.note else "",
+        TEXTS.format(texts.name) if texts.name else "",
+    ]
+    return Replays(rows, tuple(filter(None, notes)), prompts, hits, refused)
 
 
 def _listed(value: Any) -> tuple[Any, ...]:

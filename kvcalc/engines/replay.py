@@ -52,8 +52,8 @@ class Replay(NamedTuple):
     `blocks` are those of its pool, `block_bytes` a block's bytes on a rank, if they are known.
     `run` takes requests and sizes, in blocks, None for a cache that is never full; `groups` names
     the groups that lose blocks. `best` takes what `run` takes and has the tokens that the best
-    policy of eviction could hit, where they are known. `note` is a sentence that people need beside
-    the answer.
+    policy of eviction could hit, where they are known. `note` is what people need to know beside
+    the answer under some settings, a sentence or "".
     """
 
     blocks: "Callable[[Pool], int]"
@@ -61,4 +61,4 @@ class Replay(NamedTuple):
     groups: Callable[[Model, Any], tuple[str, ...]]
     block_bytes: Callable[[Model, Any], int] | None = None
     best: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[int]] | None = None
-    note: str = ""
+    note: Callable[[Any], str] | None = None

@@ -80,6 +80,13 @@ def test_a_cache_that_is_never_full_hits_what_the_engine_names(
     assert row.hit_tokens == hits
 
 
+def test_what_was_not_followed_of_a_draft_is_said() -> None:
+    llama = kvcalc.load("llama-3.1-8b")
+    drafted = kvcalc.replay(llama, MULTI_TURN, blocks=2_000, speculative_method="eagle")
+    assert "ahead of a sequence for a draft's tokens are not counted" in drafted.notes[0]
+    assert kvcalc.replay(llama, MULTI_TURN, blocks=2_000).notes == ()
+
+
 FORMS = {
     "runs": {"t": 0, "prompt": [[7, 40]], "output": [[900, 3]]},
     "ids": {"prompt_token_ids": [*range(7, 47)], "token_ids": [900, 901, 902]},

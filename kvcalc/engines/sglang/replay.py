@@ -121,6 +121,8 @@ REPLAY = Replay(
     blocks=pages,
     run=run,
     groups=lambda model, settings: ("tree",),
-    note="sglang: RadixCache of 0.5.23, in pages; its server builds UnifiedRadixCache in its "
-    "place, which was not measured.",
+    note=lambda settings: (
+        "sglang: RadixCache of 0.5.23, in pages; its server builds UnifiedRadixCache in its place, "
+        "which was not measured."
+    ),
 )

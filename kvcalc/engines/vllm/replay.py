@@ -234,4 +234,14 @@ def block_bytes(model: Model, settings: VllmSettings) -> int:
     return max(plan(model, settings).bytes_per_block)
 
 
-REPLAY = Replay(num_gpu_blocks, run, groups, block_bytes, best)
+def note(settings: VllmSettings) -> str:
+    """What was not followed of a draft."""
+    if settings.speculative_method == "none":
+        return ""
+    return (
+        "draft: the slots that vllm keeps ahead of a sequence for a draft's tokens are not "
+        "counted, by which a request may take a block sooner."
+    )
+
+
+REPLAY = Replay(num_gpu_blocks, run, groups, block_bytes, best, note)

@@ -7,7 +7,6 @@ special tokens before it unless `add_special_tokens` is false, and answers with 
 chat_completion/protocol.py).
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,13 +52,12 @@ def is_served(found: Line) -> bool:
     return any(key in part for part in _requests(found) for key in KEYS)
 
 
-def _requests(found: Line) -> Iterator[Line]:
+def _requests(found: Line) -> list[Line]:
     """Where a request may stand, the innermost first."""
-    for key in WITHIN:
-        if isinstance(inner := found.get(key), dict):
-            yield from _requests(inner)
-            yield inner
-    yield found
+    parts = [found]
+    for part in parts:
+        parts += [part[key] for key in WITHIN if isinstance(part.get(key), dict)]
+    return parts[::-1]
 
 
 class Served:
@@ -108,9 +106,9 @@ class Served:
             if part.get("prompt_token_ids") is not None:
                 _refuse_media(asked.get("messages"))
                 return token_ids(part["prompt_token_ids"], "prompt_token_ids")
-        if "prompt" not in asked:
+        prompt = asked.get("prompt")
+        if prompt is None and "messages" in asked:
             raise UnreadError(f"messages: {CHAT}")
-        prompt = asked["prompt"]
         if not isinstance(prompt, str):
             return token_ids(prompt, "prompt")
         special = asked.get("add_special_tokens", True)

@@ -132,7 +132,11 @@ def test_requests_come_when_they_did(times: tuple[Any, ...], hits: Replay) -> No
         {"prompt": prompt, "output": words(60, 90), "timestamp": time}
         for prompt, time in zip(prompts, times, strict=True)
     ]
-    assert hits(*lines, prefill_rate=1_000, decode_rate=1, blocks=6) == [0, 0, 48]
+    rates = {"prefill_rate": 1_000, "decode_rate": 1}
+    assert hits(*lines, **rates, blocks=6) == [0, 0, 48]
+    # A log that is written when an answer ends has them in another order.
+    assert hits(*lines[::-1], **rates, blocks=6) == [48, 0, 0]
+    assert hits(*lines[::-1], blocks=20) == [0, 0, 48]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -152,6 +156,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no tokens": ({"prompt": "", "add_special_tokens": False}, "prompt: found no tokens"),
     "half of a character": ({"prompt": "\ud83d"}, "prompt: found half of a character"),
     "no word of special tokens": ({"prompt": "w1", "add_special_tokens": 1}, "true or false"),
+    "no prompt": ({"prompt_token_ids": None}, "prompt: found None, expected a list of token ids"),
     "no id": ({"prompt_token_ids": [1, "w1"]}, "prompt_token_ids: found [1, 'w1']"),
     "an id below 0": ({"prompt": [-1]}, "prompt: found a token id outside 0 to"),
     "no date": ({"prompt": "w1", "timestamp": "now"}, "timestamp: found 'now', expected seconds"),

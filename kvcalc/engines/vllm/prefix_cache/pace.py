@@ -60,7 +60,7 @@ def one_after_another(managers: Sequence[Manager], requests: Iterable[Asked]) ->
 
 
 def as_they_come(manager: Manager, requests: Sequence[Asked]) -> Outcome:
-    """Let requests hold their blocks while they run; first come, first served.
+    """Let requests hold their blocks while they run; first come, first served, by their times.
 
     What ends at an instant ends before what comes at it. A prompt that finds no room in the middle
     is given back, and tried again at the next end.
@@ -68,7 +68,7 @@ def as_they_come(manager: Manager, requests: Sequence[Asked]) -> Outcome:
     outcome = Outcome([0] * len(requests), [])
     waiting: deque[int] = deque()
     ends: list[tuple[int, int, Admitted]] = []
-    coming = deque(range(len(requests)))
+    coming = deque(sorted(range(len(requests)), key=lambda number: requests[number].start))
     while coming or ends:
         if ends and not (coming and requests[coming[0]].start < ends[0][0]):
             now, _, admitted = heappop(ends)
