@@ -51,12 +51,13 @@ class Starts:
 
     def of(self, one: Combination, kind: Kind) -> Start | str:
         """What a start of a combination holds on a kind of GPU, or why that is not known."""
-        key = (one.listed.name, one.engine, one.tensor_parallel_size, kind.gpu)
+        gpu = kind.gpu if _follows_gpu(one.engine) else self.gpu
+        key = (one.listed.name, one.engine, one.tensor_parallel_size, gpu)
         if key not in self._found:
-            self._found[key] = _start(one, kind.gpu, self.gpu)
+            self._found[key] = _start(one, gpu, self.gpu)
         found = self._found[key]
         if isinstance(found, KvcalcError):
-            return _of_any(str(found), kind.gpu)
+            return _of_any(str(found), gpu)
         if found.fixed and kind.name != self.gpu:
             why = f"what {one.engine} takes and runs at once depends on the GPU itself; {ASK}"
             return found._replace(parts=(), at_once=why, declined=why, fixed=False)
@@ -65,7 +66,7 @@ class Starts:
             same = self._same[one.key, generation] = _is_same_cost(one, kind.gpu, found.own)
         if not same:
             return f"{one.engine} lays its cache out otherwise on this GPU; {ASK}"
-        return found._replace(declined=_of_any(found.declined, kind.gpu))
+        return found._replace(declined=_of_any(found.declined, gpu))
 
     def chosen(self, one: Combination) -> Start | str:
         """What a start of a combination holds on the GPU that Plan starts with."""
@@ -78,6 +79,11 @@ def _of_any(refusal: str, gpu: str) -> str:
 
 
 ASK = "give its name: kvcalc sheet --gpu"
+
+
+def _follows_gpu(engine: str) -> bool:
+    """Whether what an engine does depends on the GPU: then that is one of its settings."""
+    return "gpu" in find(engine).settings.model_fields
 
 
 def _start(one: Combination, gpu: str, first: str) -> Start | KvcalcError:
@@ -98,7 +104,7 @@ def _is_same_cost(one: Combination, gpu: str, own: Mapping[str, int]) -> bool:
     """
     engine = find(one.engine)
     several_pools = engine.memory is not None and engine.memory.several_pools
-    if several_pools or "gpu" not in engine.settings.model_fields:
+    if several_pools or not _follows_gpu(one.engine):
         return True
     assert one.cost is not None
     try:
