@@ -31,8 +31,11 @@ APART = {
     "truncate_prompt_tokens": "which cuts the prompt, and was not replayed",
     "prompt_embeds": "whose blocks are not told by tokens",
     "multi_modal_data": "whose blocks are not told by tokens alone",
+    "prompt_logprobs": "for which a server looks nothing up",
+    "echo": "by which the answer's text has the prompt, too",
+    "use_beam_search": "expected one answer",
 }
-"""Fields of a request by which its blocks are others."""
+"""Fields of a request by which its blocks are others, where they are given and not false."""
 
 CHAT = (
     "found a chat, whose tokens are its template's; give prompt_token_ids (vllm answers with them "
@@ -88,7 +91,7 @@ class Served:
 
     def _refuse(self, asked: Line) -> None:
         for key, why in APART.items():
-            if asked.get(key) is not None:
+            if asked.get(key) is not None and asked[key] is not False:
                 raise UnreadError(f"{key}: found {quote(asked[key])}, {why}")
         for key in ("n", "best_of"):
             if asked.get(key) not in (None, 1):

@@ -51,7 +51,7 @@ def hits(tmp_path: Path, tokenizer: Path) -> Replay:
 
 
 SAME: dict[str, dict[str, Any]] = {
-    "a text, begun by a token of its own": {"prompt": words(1, 40)},
+    "a text, begun by a token of its own": {"prompt": words(1, 40), "echo": False, "n": 1},
     "a text as it is": {"prompt": f"<s> {words(1, 40)}", "add_special_tokens": False},
     "ids": {"prompt_token_ids": [BEGIN, *range(1, 40)]},
     "ids as OpenAI's prompt": {"prompt": [BEGIN, *range(1, 40)]},
@@ -153,6 +153,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "several choices": ({"prompt": "w1", "choices": [{}, {}]}, "expected one answer"),
     "a salt": ({"prompt": "w1", "cache_salt": "x"}, "cache_salt: found 'x', which keeps its"),
     "a cut prompt": ({"prompt": "w1", "truncate_prompt_tokens": 5}, "truncate_prompt_tokens: "),
+    "an echo": ({"prompt": "w1", "echo": True}, "echo: found True, by which the answer's text has"),
+    "beams": ({"prompt": "w1", "use_beam_search": True}, "use_beam_search: found True, expected"),
+    "what is not looked up": ({"prompt": "w1", "prompt_logprobs": 0}, "a server looks nothing up"),
     "no tokens": ({"prompt": "", "add_special_tokens": False}, "prompt: found no tokens"),
     "half of a character": ({"prompt": "\ud83d"}, "prompt: found half of a character"),
     "no word of special tokens": ({"prompt": "w1", "add_special_tokens": 1}, "true or false"),
