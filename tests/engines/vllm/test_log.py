@@ -39,10 +39,12 @@ def gib(size: int) -> str:
 
 
 def printed(pool: kvcalc.Pool, memory: int) -> list[str]:
-    """The lines of vLLM about a pool of so much memory, or its error."""
+    """The lines of vLLM about a pool of so much memory, or the error of its first short stage."""
     figures, context = pool.figures, pool.context
     if not figures["fits"]:
-        longest = figures["estimated_max_model_len"]
+        needs, sizes = figures["rank_needed_bytes"], figures["rank_available_bytes"]
+        short = [need > size for need, size in zip(needs, sizes, strict=True)]
+        longest = figures["rank_estimated_max_model_len"][short.index(True)]
         estimate = f"the estimated maximum model length is {longest}. " if longest else ""
         return [
             "ValueError: To serve at least one request with the model's max seq len "
