@@ -1,7 +1,7 @@
 """The arguments of public functions, held against their types before anything is worked out."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from inspect import signature
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -21,6 +21,8 @@ WORDS = {
 
 UNIONS = (Union, UnionType)
 
+_signature = cache(signature)
+
 
 def held(function: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse arguments that are not of a function's types: RequestError, with the argument's name.
@@ -32,7 +34,7 @@ def held(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        given = signature(function).bind(*args, **kwargs).arguments
+        given = _signature(function).bind(*args, **kwargs).arguments
         if not hints:
             hints.update(get_type_hints(function))
         for name, value in given.items():

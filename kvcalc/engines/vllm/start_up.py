@@ -10,7 +10,7 @@ from kvcalc.costs import formula
 from kvcalc.engines.vllm.grouping import bytes_per_block
 from kvcalc.engines.vllm.plan import Plan, variables
 from kvcalc.engines.vllm.rules import StartUp
-from kvcalc.formula.expression import Value
+from kvcalc.formula.expression import Value, added
 
 Needs = Callable[[int], tuple[int, ...]]
 """Bytes on a rank of each stage that the check asks for, of a request's tokens."""
@@ -37,10 +37,7 @@ def checked_pages(planned: Plan) -> Sequence[int]:
 
 def _layers(planned: Plan) -> Value:
     """Bytes of each layer by itself, in its own block."""
-    total: Value = 0
-    for cache in (cache for _, cache in planned.caches):
-        total += cache.blocks(cache.block) * cache.page
-    return total
+    return added(cache.blocks(cache.block) * cache.page for _, cache in planned.caches)
 
 
 ADDED_UP: Mapping[StartUp, Callable[[Plan], Value]] = {
