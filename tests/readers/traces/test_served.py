@@ -153,6 +153,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "several choices": ({"prompt": "w1", "choices": [{}, {}]}, "expected one answer"),
     "a salt": ({"prompt": "w1", "cache_salt": "x"}, "cache_salt: found 'x', which keeps its"),
     "a cut prompt": ({"prompt": "w1", "truncate_prompt_tokens": 5}, "truncate_prompt_tokens: "),
+    "no tokens but embeddings": (
+        {"prompt": "w1", "prompt_embeds": "AA=="},
+        "prompt_embeds: found 'AA==', whose blocks are not told by tokens",
+    ),
+    "media of vLLM's own": (
+        {"prompt": "w1", "multi_modal_data": {"image": "x"}},
+        "whose blocks are not told by tokens alone",
+    ),
     "an echo": ({"prompt": "w1", "echo": True}, "echo: found True, by which the answer's text has"),
     "beams": ({"prompt": "w1", "use_beam_search": True}, "use_beam_search: found True, expected"),
     "what is not looked up": ({"prompt": "w1", "prompt_logprobs": 0}, "a server looks nothing up"),
