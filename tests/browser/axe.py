@@ -14,7 +14,7 @@ SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 def axe(folder: Path) -> str:
     """Fetch the script into a folder; without npm or a network the test is skipped."""
-    command = [program("npm"), "pack", f"axe-core@{VERSION}", "--silent"]
+    command = [program("npm"), "pack", f"axe-core@{VERSION}", "--silent", "--prefer-offline"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     if ran.returncode:
         missing(f"axe-core {VERSION} could not be fetched: {ran.stderr}")
