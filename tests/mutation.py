@@ -56,7 +56,8 @@ makes it wait shows only in time that passes."""
 
 MAX_TESTS = 600
 """Tests that a fault is put through, for all tests reach some lines: those of its own area first,
-and of each function that is tested with many values one value after another."""
+of these the ones that name its folder, and of each function that is tested with many values one
+value after another."""
 
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
@@ -152,10 +153,11 @@ class Reached:
             ) - {""}
             area = beside
         turns: Counter[str] = Counter()
-        places: list[tuple[bool, int, str]] = []
+        places: list[tuple[bool, bool, int, str]] = []
         for test in sorted(at_line):
             function = test.partition("[")[0]
-            places.append((not test.startswith(area), turns[function], test))
+            named = parts[-2] in test.replace(".", "_")  # an engine's folder, as its tests name it
+            places.append((not test.startswith(area), not named, turns[function], test))
             turns[function] += 1
         return {test for *_, test in sorted(places)[:MAX_TESTS]}
 
