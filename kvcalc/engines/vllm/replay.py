@@ -135,14 +135,27 @@ def run(
         found = _in_one_order(kind.block, _paths(rules, requests), usable)
     if left := [size for size in dict.fromkeys(usable) if size not in found]:
         managers = [Manager(rules, size) for size in left]
-        asked = _paths(rules, requests)
         if timed:
-            listed = list(asked)
-            outcomes = [as_they_come(manager, listed) for manager in managers]
+            outcomes = _by_their_times(rules, managers, requests)
         else:
-            outcomes = one_after_another(managers, asked)
+            outcomes = one_after_another(managers, _paths(rules, requests))
         found |= zip(left, map(_replayed, managers, outcomes), strict=True)
     return [found[size] for size in usable]
+
+
+def _by_their_times(
+    rules: Rules, managers: Sequence[Manager], requests: Sequence[Request]
+) -> list[Outcome]:
+    """Let requests come when they do; the outcomes are in the files' order."""
+    order = sorted(range(len(requests)), key=lambda place: requests[place].start)
+    outcomes = as_they_come(managers, _paths(rules, (requests[place] for place in order)))
+    return [
+        Outcome(
+            [hit for _, hit in sorted(zip(order, outcome.hits, strict=True))],
+            [order[number] for number in outcome.refused],
+        )
+        for outcome in outcomes
+    ]
 
 
 def _usable(size: int | None) -> int:

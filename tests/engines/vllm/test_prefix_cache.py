@@ -96,9 +96,8 @@ NUMBERED: dict[int, list[str]] = {}
 
 
 def outcome_of(manager: Manager, asks: Asks) -> Outcome:
-    if asks.timed:
-        return as_they_come(manager, asks.each)
-    (outcome,) = one_after_another([manager], asks.each)
+    pace = as_they_come if asks.timed else one_after_another
+    (outcome,) = pace([manager], asks.each)
     return outcome
 
 

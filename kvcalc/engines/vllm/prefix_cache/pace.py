@@ -59,35 +59,57 @@ def one_after_another(managers: Sequence[Manager], requests: Iterable[Asked]) ->
     return outcomes
 
 
-def as_they_come(manager: Manager, requests: Sequence[Asked]) -> Outcome:
-    """Let requests hold their blocks while they run; first come, first served, by their times.
+def as_they_come(managers: Sequence[Manager], requests: Iterable[Asked]) -> list[Outcome]:
+    """Let requests, by their times, hold their blocks while they run, in every pool.
 
-    What ends at an instant ends before what comes at it. A prompt that finds no room in the middle
-    is given back, and tried again at the next end.
+    First come, first served. What ends at an instant ends before what comes at it. A prompt that
+    finds no room in the middle is given back, and tried again at the next end.
     """
-    outcome = Outcome([0] * len(requests), [])
-    waiting: deque[int] = deque()
-    ends: list[tuple[int, int, Admitted]] = []
-    coming = deque(sorted(range(len(requests)), key=lambda number: requests[number].start))
-    while coming or ends:
-        if ends and not (coming and requests[coming[0]].start < ends[0][0]):
-            now, _, admitted = heappop(ends)
-            manager.end(admitted)
-        else:
-            waiting.append(coming.popleft())
-            now = requests[waiting[-1]].start
-        while waiting:
-            number = waiting[0]
-            started = _start(manager, requests[number])
-            if started is None and ends:
+    paces = [_Pace(manager) for manager in managers]
+    for number, asked in enumerate(requests):
+        for pace in paces:
+            pace.come(number, asked)
+    return [pace.to_the_end() for pace in paces]
+
+
+class _Pace:
+    """The clock of one pool: what waits, and what runs until when."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.outcome = Outcome([], [])
+        self.waiting: deque[tuple[int, Asked]] = deque()
+        self.ends: list[tuple[int, int, Admitted]] = []
+
+    def come(self, number: int, asked: Asked) -> None:
+        while self.ends and self.ends[0][0] <= asked.start:
+            self._end()
+        self.outcome.hits.append(0)
+        self.waiting.append((number, asked))
+        self._admit(asked.start)
+
+    def to_the_end(self) -> Outcome:
+        while self.ends:
+            self._end()
+        return self.outcome
+
+    def _end(self) -> None:
+        now, _, admitted = heappop(self.ends)
+        self.manager.end(admitted)
+        self._admit(now)
+
+    def _admit(self, now: int) -> None:
+        while self.waiting:
+            number, asked = self.waiting[0]
+            started = _start(self.manager, asked)
+            if started is None and self.ends:
                 break
-            waiting.popleft()
+            self.waiting.popleft()
             if started is None:
-                outcome.refused.append(number)
+                self.outcome.refused.append(number)
             else:
-                outcome.hits[number] = started.hit
-                heappush(ends, (now + requests[number].runs, number, started))
-    return outcome
+                self.outcome.hits[number] = started.hit
+                heappush(self.ends, (now + asked.runs, number, started))
 
 
 def _start(manager: Manager, asked: Asked) -> Admitted | None:
