@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -54,10 +54,10 @@ MAX_SECONDS = 900
 """A fault that makes a test loop shows in processor time, whatever else the machine does; one that
 makes it wait shows only in time that passes."""
 
-MAX_TESTS = 600
+MAX_TESTS = (600, 2_400)
 """Tests that a fault is put through, for all tests reach some lines: those of its own area first,
 of these the ones that name its folder, and of each function that is tested with many values one
-value after another."""
+value after another. What those do not find is put through more, of all areas alike."""
 
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
@@ -136,8 +136,8 @@ class Reached:
             }
         return self._by_path[path]
 
-    def tests(self, fault: Fault) -> set[str]:
-        """Tests that reach the line, those of its own area first.
+    def tests(self, fault: Fault) -> list[set[str]]:
+        """Tests that reach the line, those of its own area first, then more; none if none does.
 
         A line that runs at import is in what other files read: of it, those that reach its file,
         and those of all areas beside its own.
@@ -159,7 +159,10 @@ class Reached:
             named = parts[-2] in test.replace(".", "_")  # an engine's folder, as its tests name it
             places.append((not test.startswith(area), not named, turns[function], test))
             turns[function] += 1
-        return {test for *_, test in sorted(places)[:MAX_TESTS]}
+        first, more = MAX_TESTS
+        own, others = sorted(places)[:first], sorted(places)[first:]
+        others.sort(key=lambda place: place[2:])
+        return [{test for *_, test in part} for part in (own, others[:more]) if part]
 
 
 class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -228,17 +231,17 @@ def swap(pairs: Sequence[tuple[CodeType, CodeType]]) -> None:
 class _Suite:
     """Collects the suite once; each fault of a function's code is tried in a child of that."""
 
-    def __init__(self, tried: Callable[[Fault, Callable[[], int]], None]) -> None:
+    def __init__(self, tried: Callable[[Fault, Iterable[Callable[[], int]]], None]) -> None:
         self._tried = tried
-        self.faults: list[tuple[Fault, set[str]]] = []
+        self.faults: list[tuple[Fault, list[set[str]]]] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         items, main = list(session.items), sys.modules["_pytest.main"]
         gc.freeze()
-        for fault, tests in self.faults:
+        for fault, parts in self.faults:
 
-            def child(fault: Fault = fault, tests: set[str] = tests) -> int:
+            def child(tests: set[str], fault: Fault = fault) -> int:
                 gc.unfreeze()
                 swap(swaps(fault))
                 session.items = [item for item in items if item.nodeid in tests]
@@ -247,7 +250,7 @@ class _Suite:
                     main.pytest_runtestloop(session)
                 return int(session.testsfailed)
 
-            self._tried(fault, child)
+            self._tried(fault, [functools.partial(child, tests) for tests in parts])
         return True
 
 
@@ -310,8 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reached = Reached(given.coverage, given.measured_in)
     counts: Counter[str] = Counter()
 
-    def tried(fault: Fault, run: Callable[[], int]) -> None:
-        found = in_a_child(run)
+    def tried(fault: Fault, runs: Iterable[Callable[[], int]]) -> None:
+        found = next(filter(MISSED.__ne__, map(in_a_child, runs)), MISSED)
         counts[found] += 1
         if found != FOUND:
             print(f"{fault}: {found}", flush=True)
@@ -325,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif swaps(fault):
             suite.faults.append((fault, tests))
         else:
-            tried(fault, functools.partial(at_import, fault, tests))
+            tried(fault, [functools.partial(at_import, fault, part) for part in tests])
     pytest.main(["-x", "-q", "-p", "no:cacheprovider"], plugins=[suite])
     share = 100 * counts[FOUND] / max(1, counts.total())
     print(f"{len(every):,} faults, {counts.total()} tried (seed {given.seed}): {share:.1f} % found")
