@@ -98,7 +98,7 @@ class Gpus:
         """The peak of a sum, without the fixed part."""
         weight = request_bytes(rule, shared=sums.prefix)
         if weight not in self._peaks:
-            self._peaks[weight] = sums.of([weight])[0][0]
+            self._peaks[weight] = sums.peak(weight)
         return self._peaks[weight]
 
 

@@ -73,6 +73,13 @@ def timeline(
     return f"{joined(parts, 'duckdb')}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
+def peak(weight: RequestBytes, *, shared: bool = False, trim: Trim = WHOLE) -> str:
+    """Write the query for a weight's peak alone, null where no request lives."""
+    parts = levels([weight], "duckdb", shared=shared, trim=trim)
+    # A level that lasts no time is one between requests that end and others that start.
+    return f"{joined(parts, 'duckdb')}\nSELECT max(b0) FROM levels WHERE held > 0"
+
+
 def _histogram(weights: int, dialect: str) -> dict[str, str]:
     """Write how long each weight's level is in each bucket.
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kvcalc.answers.traces.levels import Trim
 from kvcalc.answers.traces.request_bytes import RequestBytes
-from kvcalc.answers.traces.statement import statement
+from kvcalc.answers.traces.statement import peak, statement
 from kvcalc.errors import RequestError, first_line, quote
 
 if TYPE_CHECKING:
@@ -29,11 +29,28 @@ class Sums:
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
         """
+        found = self._summed(statement(weights, shared=self.prefix, trim=self.trim))
+        return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
+
+    def peak(self, weight: RequestBytes) -> int:
+        """The peak of one weight, as `of` sums it, in a third of its time.
+
+        Raises:
+            RequestError: as `of`.
+        """
+        found = self._summed(peak(weight, shared=self.prefix, trim=self.trim))
+        return found[0][0] or 0
+
+    def longest(self, of: str = "tokens") -> int:
+        """The tokens, or prompt tokens, of the longest request that lives."""
+        found = self.base.execute(f"SELECT max({of}) FROM trace WHERE t1 > t0").fetchall()
+        return found[0][0] or 0
+
+    def _summed(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
 
         try:
-            query = statement(weights, shared=self.prefix, trim=self.trim)
-            found = self.base.execute(query).fetchall()
+            return self.base.execute(query).fetchall()
         except (duckdb.OutOfRangeException, duckdb.ConversionException):
             raise RequestError.about(
                 "trace", "found 2^63 bytes or more at once, expected less"
@@ -42,9 +59,3 @@ class Sums:
             raise RequestError.about(
                 "trace", f"cannot be summed ({quote(first_line(error), 200)})"
             ) from None
-        return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
-
-    def longest(self, of: str = "tokens") -> int:
-        """The tokens, or prompt tokens, of the longest request that lives."""
-        found = self.base.execute(f"SELECT max({of}) FROM trace WHERE t1 > t0").fetchall()
-        return found[0][0] or 0

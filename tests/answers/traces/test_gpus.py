@@ -10,10 +10,17 @@ from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
 from kvcalc.answers.traces import trace
+from kvcalc.answers.traces.levels import Trim
+from kvcalc.answers.traces.prefix import share
+from kvcalc.answers.traces.request_bytes import request_bytes
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
+from kvcalc.answers.traces.rules import rules
+from kvcalc.answers.traces.sums import Sums
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
+from kvcalc.readers.traces.service import service
+from kvcalc.readers.traces.table import connect, load
 from tests import shapes
 from tests.answers.traces.by_hand import Request, sweep
 from tests.answers.traces.test_trace import KEXAONE, RATES, TRACES, requests_of
@@ -176,6 +183,19 @@ def test_shared_prefixes_are_counted_once() -> None:
     assert together.gpus is not None
     assert together.gpus <= apart.gpus
     assert together.peak_bytes < apart.peak_bytes
+
+
+@pytest.mark.parametrize("prefix", [False, True])
+def test_a_peak_alone_is_the_one_among_all_sums(prefix: bool) -> None:
+    base = connect()
+    loaded = load(base, [MOONCAKE], service=service(**RATES), with_blocks=prefix)
+    if prefix:
+        share(base, loaded.block_tokens)
+    rule = next(rules(KEXAONE.with_window(4096), "sglang", {}))
+    weight = request_bytes(rule, shared=prefix)
+    for since, until in ((None, None), (3_000_000, 40_000_000), (10**15, None)):
+        sums = Sums(base, prefix, Trim(since, until))
+        assert sums.peak(weight) == sums.of([weight])[0][0]
 
 
 def test_engines_defaults_follow_the_card() -> None:
