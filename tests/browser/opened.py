@@ -1,5 +1,6 @@
 """A page in Chromium, used as a person does."""
 
+from itertools import count
 from typing import Any, NamedTuple
 
 from selenium.webdriver import Chrome
@@ -8,6 +9,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 import kvcalc
+
+LOADS = count()
 
 
 class Opened(NamedTuple):
@@ -19,8 +22,7 @@ class Opened(NamedTuple):
 
     def open(self, fragment: str = "") -> None:
         """Show it anew: another address behind # alone would not load it again."""
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.address}#{fragment}")
+        self.browser.get(f"{self.address}?{next(LOADS)}#{fragment}")
 
     def find(self, name: str) -> WebElement:
         return self.browser.find_element(By.ID, name)
@@ -35,6 +37,12 @@ class Opened(NamedTuple):
 
     def text(self, name: str) -> str:
         return self.find(name).text
+
+    def texts(self, selector: str) -> list[str]:
+        """The texts of all elements that a selector finds, in one call."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
+        found: list[str] = self.run(script, selector)
+        return found
 
     def run(self, script: str, *given: Any) -> Any:
         return self.browser.execute_script(script, *given)

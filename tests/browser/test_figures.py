@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
 import kvcalc
 from kvcalc.catalogue.models import names
@@ -54,24 +53,22 @@ def test_the_commands_beside_the_figures_give_the_same(
     opened: Opened, cli: Cli, engine: str
 ) -> None:
     opened.open(f"model=K-EXAONE-236B-A23B&engine={engine}&context=100K&sequences=8&window=4096")
-    figure = opened.find("figure").find_element(By.CLASS_NAME, "exact").text
+    (figure,) = opened.texts("#figure .exact")
     assert f" {figure} (" in cli(*shlex.split(opened.text("estimate-command"))[1:]).out
     for table, command in (("engines", "compare-command"), ("contexts", "sweep-command")):
         told = cli(*shlex.split(opened.text(command))[1:]).out
-        amounts = opened.find(table).find_elements(By.CSS_SELECTOR, "td:nth-child(2) .amount")
+        amounts = opened.texts(f"#{table} td:nth-child(2) .amount")
         assert len(amounts) >= 4
         for one in amounts:
-            assert f"{one.text.splitlines()[0]} (" in told
+            assert f"{one.splitlines()[0]} (" in told
 
 
 def test_a_cut_window_is_held_against_the_whole_cache(opened: Opened) -> None:
     opened.open("model=K-EXAONE-236B-A23B")
-    table = opened.find("contexts")
-    saved = [one.text for one in table.find_elements(By.CSS_SELECTOR, "td:last-child")]
-    assert saved == ["58.1 %", "26.4 %", "8.3 %", "4.3 %"]
-    assert table.find_elements(By.TAG_NAME, "th")[4].text == "saved of 4,096"
+    assert opened.texts("#contexts td:last-child") == ["58.1 %", "26.4 %", "8.3 %", "4.3 %"]
+    assert opened.texts("#contexts th")[4] == "saved of 4,096"
     opened.choose("window", "8192")
-    assert table.find_elements(By.CSS_SELECTOR, "thead th")[-1].text == "saved of full"
+    assert opened.texts("#contexts thead th")[-1] == "saved of full"
 
 
 def test_with_a_gpu_the_commands_give_the_same_and_fit_is_asked(
@@ -82,7 +79,7 @@ def test_with_a_gpu_the_commands_give_the_same_and_fit_is_asked(
     plan = kvcalc.page("qwen3-8b", path, engine=["vllm", "ideal"], **on)
     found = Opened(browser, plan, path.as_uri())
     found.open("gpus=2&context=16K&dtype=fp8")
-    figure = found.find("figure").find_element(By.CLASS_NAME, "exact").text
+    (figure,) = found.texts("#figure .exact")
     asked = shlex.split(found.text("estimate-command"))
     assert asked[-4:] == ["--gpu", "l4", "--set", "block_size=32"]
     assert f" {figure} (" in cli(*asked[1:]).out
@@ -124,7 +121,8 @@ def test_a_link_repeats_the_view(opened: Opened) -> None:
     assert opened.view == chosen
     opened.open()
     assert opened.view == before
-    opened.browser.get(f"{opened.address}{address}")  # the address alone changes
+    document, _, _ = opened.browser.current_url.partition("#")
+    opened.browser.get(f"{document}{address}")  # what is behind # alone changes
     assert opened.view == chosen
 
 

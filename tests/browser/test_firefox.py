@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kvcalc.catalogue.models import names
-from tests.browser.axe import axe
 from tests.browser.firefox import Firefox, firefox
 from tests.browser.settings import ANSWERS, by_python, drawn, page_of
 
@@ -31,7 +30,7 @@ SET = """(() => {
 VIEW = "document.querySelector('main').innerText"
 
 
-def test_firefox_shows_what_python_answers(fox: Firefox, tmp_path: Path) -> None:
+def test_firefox_shows_what_python_answers(fox: Firefox, checker: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.html"
     plan, address = page_of(names()[::4], path), path.as_uri()
     fox.open(address)
@@ -45,6 +44,6 @@ def test_firefox_shows_what_python_answers(fox: Firefox, tmp_path: Path) -> None
     fox.open("about:blank")
     fox.open(f"{address}{fragment}")
     assert fox.run(VIEW) == shown
-    fox.load(axe(tmp_path))
+    fox.load(checker)
     assert fox.run("axe.run().then(({ violations }) => violations.map(({ id }) => id))") == []
     assert fox.said == []
