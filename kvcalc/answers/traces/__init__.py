@@ -143,7 +143,7 @@ def trace(
     if hits is not None:
         windowed = hits_beside_windows(chosen, files, asked)
         hits = replace(hits, windowed=windowed)
-    sums = Sums(base, prefix, Trim(since, until))
+    sums = Sums(base, prefix, Trim(since, until), loaded.requests)
     rows = _rows(sums, chosen, loaded, rates if loaded.modelled else None)
     if placed is not None:
         rows = [placed.counted(rule, row, sums) for rule, row in zip(chosen, rows, strict=True)]

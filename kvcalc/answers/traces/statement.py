@@ -33,12 +33,15 @@ def statement(
     dialect: str = "duckdb",
     shared: bool = False,
     trim: Trim = WHOLE,
+    few: bool = False,
 ) -> str:
     """Write the statement over trace(t0, t1, tokens): one row per weight, in their order.
 
     Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
     are null where no request lives. Times are microseconds. With `shared`, a table
     shared_blocks(t, tokens) has the tokens of blocks that are held once instead of several times.
+    With `few`, levels are not filtered before they become rows, whatever the dialect: a statement
+    that is sooner planned, for few requests.
 
     Raises:
         KvcalcError: no such dialect.
@@ -46,7 +49,7 @@ def statement(
     parts = {
         **levels(weights, dialect, shared=shared, trim=trim),
         **_histogram(len(weights), dialect),
-        **_percentiles(len(weights), dialect),
+        **_percentiles(len(weights), dialect, few=few),
         "alive": "SELECT place, sum(CASE WHEN t0 <= peak_at AND t1 > peak_at THEN 1 ELSE 0 END) "
         "AS sequences FROM lives CROSS JOIN reached GROUP BY place",
     }
@@ -122,10 +125,10 @@ def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str
     }
 
 
-def _percentiles(weights: int, dialect: str) -> dict[str, str]:
+def _percentiles(weights: int, dialect: str, *, few: bool) -> dict[str, str]:
     """Write the lowest levels that cover a share of the time, sorting within buckets only."""
     own = DIALECTS[dialect]
-    near = _near(weights, dialect) if dialect in COLUMNS_FIRST else {}
+    near = _near(weights, dialect) if dialect in COLUMNS_FIRST and not few else {}
     of = "near_buckets" if near else "buckets"
     need = own.divided("((last - first) * p + 99)", 100)
     numbers = _numbers("p", (*PERCENTILES, PEAK))

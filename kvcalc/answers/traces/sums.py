@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+FEW = 20_000
+"""Requests up to which DuckDB weighs all levels in less time than it plans to filter them first."""
+
+
 @dataclass(frozen=True)
 class Sums:
-    """The sums over a trace's table, within a trim; with `prefix`, shared blocks count once."""
+    """The sums over a trace's requests, within a trim; with `prefix`, shared blocks count once."""
 
     base: "DuckDBPyConnection"
     prefix: bool
     trim: Trim
+    requests: int
 
     def of(self, weights: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
         """Sum each weight: the peak, its time, the sequences then, p50, p95, p99 and the mean.
@@ -29,7 +34,8 @@ class Sums:
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
         """
-        found = self._summed(statement(weights, shared=self.prefix, trim=self.trim))
+        few = self.requests <= FEW
+        found = self._summed(statement(weights, shared=self.prefix, trim=self.trim, few=few))
         return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
     def peak(self, weight: RequestBytes) -> int:

@@ -194,7 +194,7 @@ def test_a_peak_alone_is_the_one_among_all_sums(prefix: bool) -> None:
     rule = next(rules(KEXAONE.with_window(4096), "sglang", {}))
     weight = request_bytes(rule, shared=prefix)
     for since, until in ((None, None), (3_000_000, 40_000_000), (10**15, None)):
-        sums = Sums(base, prefix, Trim(since, until))
+        sums = Sums(base, prefix, Trim(since, until), loaded.requests)
         assert sums.peak(weight) == sums.of([weight])[0][0]
 
 

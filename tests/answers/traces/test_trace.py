@@ -92,6 +92,14 @@ def test_every_sum_agrees_with_a_sweep_by_hand(name: str, engine: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_many_requests_are_summed_as_few(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    asked: dict[str, Any] = {"engine": ["ideal", "vllm"], "window": [4096, 128], **RATES}
+    few = trace(KEXAONE, TRACES / name, **asked)
+    monkeypatch.setattr(SUMS, "FEW", 0)
+    assert trace(KEXAONE, TRACES / name, **asked).rows == few.rows
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_pool_is_sized_for_the_longest_and_the_most(name: str) -> None:
     requests = requests_of(name)
     most = sweep(requests, lambda _: 1).peak
@@ -237,9 +245,10 @@ TRIMS = st.sampled_from([None, None, 0, 1, 7, 20])
 CUTS = st.sampled_from([1, 2, 3, 4096, 2**18])
 LEVELS = import_module("kvcalc.answers.traces.levels")
 STATEMENT = import_module("kvcalc.answers.traces.statement")
+SUMS = import_module("kvcalc.answers.traces.sums")
 
 
-@given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS)
+@given(LIVES, st.sampled_from([1, 1000]), TRIMS, TRIMS, CUTS, CUTS, st.sampled_from([0, 40]))
 @settings(max_examples=20)
 def test_any_trace_agrees(
     tmp_path_factory: pytest.TempPathFactory,
@@ -249,6 +258,7 @@ def test_any_trace_agrees(
     length: int | None,
     slices: int,
     buckets: int,
+    few: int,
 ) -> None:
     start = min((row[0] for row in rows), default=0)
     requests = [
@@ -264,6 +274,7 @@ def test_any_trace_agrees(
         patch.setattr(LEVELS, "REQUESTS", 1)
         patch.setattr(LEVELS, "SLICES", slices)
         patch.setattr(STATEMENT, "BUCKETS", buckets)
+        patch.setattr(SUMS, "FEW", few)
         found = trace(
             KEXAONE,
             path,
