@@ -53,6 +53,7 @@ class Gpus:
                     model, on=card, engine=engine, weights=weights, reserve=reserve, **own
                 )
                 self._placings[engine, model.window] = Placing(asked)
+        self._own: dict[tuple[str, int | None, str, int], Rule] = {}
         self._peaks: dict[RequestBytes, int] = {}
         self._longest: dict[str, int] = {}
 
@@ -89,7 +90,10 @@ class Gpus:
             return True
         if rule.request is None:
             return copies * replica.most_sequences(longest) >= row.peak_sequences
-        own = on_a_gpu(rule, replica)
+        key = (rule.engine, rule.cost.model.window, rule.name, replica.ranks)
+        if key not in self._own:
+            self._own[key] = on_a_gpu(rule, replica)
+        own = self._own[key]
         assert own.request is not None
         room = replica.cache - own.fixed
         return own.request(longest) <= room and self._peak(own, sums) <= copies * room
