@@ -139,11 +139,11 @@ class Reached:
     def tests(self, fault: Fault) -> list[set[str]]:
         """Tests that reach the line, those of its own area first, then more; none if none does.
 
-        A line that runs at import is in what other files read: of it, those that reach its file,
-        and those of all areas beside its own.
+        A line that runs at import, in whichever test that was, is in what other files read: of it,
+        those that reach its file, and those of all areas beside its own.
         """
         by_line = self._by_line(fault.path)
-        at_line = by_line.get(fault.line, set()) - {""}
+        at_line = by_line.get(fault.line, set()) - {""} if swaps(fault) else set()
         parts = Path(fault.path).parts
         area = f"tests/{'/'.join(parts[1:-1])}"
         if not at_line:
