@@ -12,7 +12,6 @@ from kvcalc.parameters.parts import Part
 from kvcalc.parameters.quantization import LINEAR, Format
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.tensor import Tensor
-from kvcalc.parameters.tower import tower_tensors
 
 MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
     "full_attention": attention.heads,
@@ -63,7 +62,7 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
     Raises:
         UnsupportedError: the weights of a kind of layer are not known.
     """
-    hidden, vocabulary, tower = sizes.hidden_size, sizes.vocab_size, sizes.tower
+    hidden, vocabulary = sizes.hidden_size, sizes.vocab_size
     places: dict[Part, list[int]] = {}
     made: dict[tuple[Layer, bool, bool], tuple[Part, ...]] = {}
     mixed, dense = _places(len(layers), sizes)
@@ -77,12 +76,20 @@ def tensors_of(layers: Sequence[Layer], sizes: Sizes) -> tuple[Tensor, ...]:
                 places.setdefault(part, []).append(place)
     inner = [Tensor(*part[:3], tuple(where), part.copies) for part, where in places.items()]
     return (
-        *(() if tower is None else tower_tensors(tower, hidden)),
+        *_tower(sizes),
         Tensor("embedding", "embedding", (vocabulary, hidden)),
         *_after_the_embedding(sizes),
         *inner,
         *_ends(sizes),
     )
+
+
+def _tower(sizes: Sizes) -> Iterable[Tensor]:
+    if sizes.tower is None:
+        return ()
+    from kvcalc.parameters.tower import tower_tensors
+
+    return tower_tensors(sizes.tower, sizes.hidden_size)
 
 
 def mtp_tensors(layers: Sequence[Layer], sizes: Sizes, start: int) -> tuple[Tensor, ...]:

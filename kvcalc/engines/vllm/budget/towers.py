@@ -1,9 +1,11 @@
 """The towers for images whose start is known."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kvcalc.parameters.tower_sizes import TowerKind
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kvcalc.parameters.tower_sizes import TowerKind
 
 
 class DummyImage(NamedTuple):
@@ -14,7 +16,7 @@ class DummyImage(NamedTuple):
     side: int
 
 
-DUMMY_IMAGES: Mapping[TowerKind, DummyImage] = {
+DUMMY_IMAGES: "Mapping[TowerKind, DummyImage]" = {
     # models/gemma3_mm.py
     "gemma3": DummyImage(1, 256, 896),
     # models/mllama4.py (get_max_num_tiles): 16 tiles, and all of it in one
