@@ -63,7 +63,7 @@ BEFORE = {
 """Flags that the engine's parser does not name."""
 
 
-@pytest.mark.parametrize("engine", ["vllm", "sglang", "lmdeploy"])
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "lmdeploy", "exllamav3"])
 def test_no_flag_of_the_engine_is_unknown(engine: str) -> None:
     assert options(engine).keys() - server(engine).known == set()
 
