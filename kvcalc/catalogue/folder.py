@@ -57,9 +57,14 @@ def known_table(path: Path) -> dict[str, Any]:
 
     A file that was changed since is read itself.
     """
-    ahead = (path.parents[1] / "tables.jsonl").read_bytes()
+    ahead = _ahead(path.parents[1] / "tables.jsonl")
     start = ahead.find(f'["{path.stem}", {crc32(path.read_bytes())}, '.encode())
     if start < 0:
         return read_table(path)
     found: dict[str, Any] = json.loads(ahead[start : ahead.index(b"\n", start)])[2]
     return found
+
+
+@cache
+def _ahead(tables: Path) -> bytes:
+    return tables.read_bytes()

@@ -1,7 +1,8 @@
 """Which settings give a GPU's memory back that the engine's start takes."""
 
 from kvcalc.answers.fit import Answer
-from kvcalc.answers.fit.replica import Replica, started
+from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.fit.started import started
 from kvcalc.engines import server_writer
 from kvcalc.errors import KvcalcError
 from kvcalc.units import binary_size

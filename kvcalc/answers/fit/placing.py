@@ -5,7 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
-from kvcalc.answers.fit.replica import BESIDE, Replica, product
+from kvcalc.answers.fit.replica import Replica
+from kvcalc.answers.fit.started import BESIDE, product
 from kvcalc.engines.memory import RANKS
 from kvcalc.errors import KvcalcError, RequestError
 

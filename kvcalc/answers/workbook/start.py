@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.question import Question, question
-from kvcalc.answers.fit.replica import Started, started
 from kvcalc.answers.fit.room import WEIGHTS
+from kvcalc.answers.fit.started import Started, started
 from kvcalc.engines import request
 from kvcalc.engines.memory import Free
 from kvcalc.engines.memory_part import MemoryPart, PartRule, not_modelled
