@@ -3,11 +3,15 @@
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.runner import runtestprotocol
+
+if TYPE_CHECKING:
+    from tests.outputs.workbook.office import Office
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,13 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Outcome(ended.value.code, streams.out, streams.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Office]":
+    """LibreOffice, started once for all workbooks of a process; it starts while they are made."""
+    from tests.outputs.workbook.office import Office
+
+    started = Office(tmp_path_factory.mktemp("office"))
+    yield started
+    started.close()

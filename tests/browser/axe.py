@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from tests.formula.languages.executors import missing, program
+from tests.programs import missing, program
 
 VERSION = "4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"

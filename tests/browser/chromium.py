@@ -8,7 +8,7 @@ from typing import Any
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from tests.formula.languages.executors import program
+from tests.programs import program
 
 FLAGS = (
     "--headless=new",

@@ -14,7 +14,7 @@ from typing import Any
 
 from websocket import WebSocket, create_connection
 
-from tests.formula.languages.executors import program
+from tests.programs import program
 
 FLAGS = ("--headless", "--no-remote", "--remote-debugging-port=0")
 

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from tests.conftest import Cli
-from tests.outputs.workbook.office import Typed, recalculated
+from tests.outputs.workbook.office import Office, Typed
 
 GRID = ("llama-3.1-8b", "--gpu", "h100,gb10", "--gpus", "1", "-e", "vllm@0.31.0", "-c", "8K,32K")
 
@@ -23,12 +23,14 @@ def test_a_workbook_has_each_answer_and_what_it_costs(cli: Cli, tmp_path: Path) 
     assert refused["why_not"].startswith("vllm: ")
 
 
-def test_its_costs_follow_the_prices_and_are_empty_without(cli: Cli, tmp_path: Path) -> None:
+def test_its_costs_follow_the_prices_and_are_empty_without(
+    cli: Cli, office: Office, tmp_path: Path
+) -> None:
     """LibreOffice calculates them anew, with the price typed over."""
     written = tmp_path / "plan.xlsx"
     cli("fit", *GRID, "--spare", "1", "-o", str(written))
     prices: list[dict[str, int | None]] = [{"Prices!B5": price} for price in (None, 4)]
-    (found,) = recalculated([Typed(written, ["Fit!"], prices)], tmp_path)
+    (found,) = office.recalculated([Typed(written, ["Fit!"], prices)])
     names = [cell.value for cell in openpyxl.load_workbook(written)["Fit"][4]]
     without, priced = (
         {name: cells["Fit"].get((5, place)) for place, name in enumerate(names, 1)}

@@ -27,6 +27,7 @@ from tests.formula.languages.executors import (
     by_node,
     by_vega,
 )
+from tests.outputs.workbook.office import Office
 from tests.shapes import Model, full, latent, model
 
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -132,9 +133,9 @@ def test_javascript_and_vega_have_no_value_past_a_limit(execute: Callable[..., A
     assert found == [own(limits, ROWS) for limits in CASES]
 
 
-def test_a_spreadsheet_has_no_value_past_a_limit(tmp_path: Path) -> None:
+def test_a_spreadsheet_has_no_value_past_a_limit(office: Office, tmp_path: Path) -> None:
     values: list[Value] = [limited(FORMULA, limits, {}) for limits in CASES]
-    found = by_libreoffice(values, ("context", "sequences"), ROWS, tmp_path)
+    found = by_libreoffice(values, ("context", "sequences"), ROWS, office, tmp_path)
     assert found == [own(limits, ROWS) for limits in CASES]
 
 

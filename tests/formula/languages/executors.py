@@ -1,46 +1,28 @@
 """Formulas executed for real, in each language that they are written in."""
 
 import json
-import os
-import shutil
 import sqlite3
 import subprocess
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
 
 import duckdb
 import numpy
 import openpyxl
 import polars
-import pytest
 
 from kvcalc.formula.expression import Value
 from kvcalc.formula.languages import excel, javascript, python, sql, vega
 from kvcalc.formula.languages import numpy as numpy_target
 from kvcalc.formula.languages import polars as polars_target
+from tests.outputs.workbook.office import Office, Typed
+from tests.programs import missing, program
 
 Row = Mapping[str, int]
 Answers = list[int | None]
 """The answers of rows, None where a formula has no value."""
-REQUIRE_ALL = "KVCALC_REQUIRE_ALL"
-"""Set where a missing program is a failure: in continuous integration."""
-
-
-def program(*names: str) -> str:
-    """Find a program by one of its names, or skip the test where it may be missing."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    return missing(f"{names[0]} is not installed") if found is None else found
-
-
-def missing(what: str) -> NoReturn:
-    """Skip the test, or fail where nothing may be missing."""
-    if os.environ.get(REQUIRE_ALL):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 def same(names: Sequence[str]) -> dict[str, str]:
@@ -159,7 +141,7 @@ def _has(value: Value, name: str) -> bool:
 
 
 def by_libreoffice(
-    values: Sequence[Value], names: Sequence[str], rows: Sequence[Row], folder: Path
+    values: Sequence[Value], names: Sequence[str], rows: Sequence[Row], office: Office, folder: Path
 ) -> list[Answers]:
     """Recalculate all formulas over all rows in one workbook: a row each, then its formulas."""
     book = openpyxl.Workbook()
@@ -172,53 +154,12 @@ def by_libreoffice(
         formulas = [excel.written(value, cells, None).text for value in values]
         sheet.append([*(row[name] for name in names), *formulas])
     book.save(folder / "formulas.xlsx")
-    recalculated = recalculate(folder / "formulas.xlsx", folder)
-    answers = [found[len(names) :] for found in recalculated["Sheet"][: len(rows)]]
+    ((found,),) = office.recalculated([Typed(folder / "formulas.xlsx", ["Sheet!"])])
+    shown = found["Sheet"]
     return [
-        [None if str(row[place]).strip() == "#N/A" else int(row[place]) for row in answers]
-        for place in range(len(values))
-    ]
-
-
-OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-
-
-def recalculate(path: Path, folder: Path) -> dict[str, list[list[Any]]]:
-    """Open a workbook in LibreOffice, which calculates it, and read every sheet's values."""
-    subprocess.run(
         [
-            program("soffice"),
-            "--headless",
-            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
-            "--convert-to",
-            "fods",
-            "--outdir",
-            str(folder),
-            str(path),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=180,
-    )
-    tree = ET.parse(path.with_suffix(".fods"))
-    return {
-        sheet.attrib[f"{TABLE}name"]: [
-            [
-                amount
-                for cell in row
-                for amount in [_value(cell)]
-                * min(int(cell.attrib.get(f"{TABLE}number-columns-repeated", 1)), 100)
-            ]
-            for row in sheet.iter(f"{TABLE}table-row")
-            for _ in range(min(int(row.attrib.get(f"{TABLE}number-rows-repeated", 1)), 100))
+            None if (answer := shown[row, column]) == "#N/A" else int(answer)
+            for row in range(1, len(rows) + 1)
         ]
-        for sheet in tree.iter(f"{TABLE}table")
-    }
-
-
-def _value(cell: ET.Element) -> Any:
-    number = cell.attrib.get(f"{OFFICE}value")
-    if number is not None:
-        return float(number)
-    return "".join(cell.itertext())
+        for column in range(len(names) + 1, len(names) + len(values) + 1)
+    ]

@@ -30,6 +30,7 @@ from kvcalc.formula.languages import excel, vega
 from kvcalc.formula.written import TARGETS, written
 from tests.each import each
 from tests.formula.languages.executors import IN_PROCESS, Row, by_libreoffice, by_node, by_vega
+from tests.outputs.workbook.office import Office
 
 NAMES = ("context", "sequences", "width")
 MOST = 2**31
@@ -113,7 +114,7 @@ def test_random_formulas_are_exact_or_null_in_vega(values: list[Value], rows: li
 @given(st.lists(expressions, min_size=60, max_size=60), rows_of_amounts)
 @settings(max_examples=1, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_random_formulas_agree_in_a_spreadsheet(
-    tmp_path_factory: pytest.TempPathFactory, values: list[Value], rows: list[Row]
+    office: Office, tmp_path_factory: pytest.TempPathFactory, values: list[Value], rows: list[Row]
 ) -> None:
     assume(various(values))
     exact = []
@@ -122,7 +123,8 @@ def test_random_formulas_agree_in_a_spreadsheet(
         if magnitude <= excel.MAX_EXACT and divided < excel.MAX_DIVIDED:
             exact.append(value)
     folder = tmp_path_factory.mktemp("formulas")
-    assert by_libreoffice(exact, NAMES, rows, folder) == [own(value, rows) for value in exact]
+    found = by_libreoffice(exact, NAMES, rows, office, folder)
+    assert found == [own(value, rows) for value in exact]
 
 
 MODELS = {
@@ -223,15 +225,14 @@ def fits_a_cell(formula: Formula) -> bool:
     return True
 
 
-def test_every_engines_formula_agrees_in_a_spreadsheet(tmp_path: Path) -> None:
+def test_every_engines_formula_agrees_in_a_spreadsheet(office: Office, tmp_path: Path) -> None:
     fitting = []
     for (_, formula), expected in zip(FORMULAS, EXPECTED, strict=True):
         if fits_a_cell(formula):
             fitting.append((bound(formula), expected))
     assert len(fitting) > len(FORMULAS) * 3 // 4
-    answers = by_libreoffice(
-        [value for value, _ in fitting], ("context", "sequences"), ROWS, tmp_path
-    )
+    values = [value for value, _ in fitting]
+    answers = by_libreoffice(values, ("context", "sequences"), ROWS, office, tmp_path)
     assert answers == [expected for _, expected in fitting]
 
 

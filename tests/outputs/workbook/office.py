@@ -2,14 +2,17 @@
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from socket import create_server, socket
+from subprocess import DEVNULL
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 import openpyxl
 from openpyxl.utils.cell import coordinate_to_tuple
 
-from tests.formula.languages.executors import program
+from tests.programs import program
 
 Cells = dict[str, dict[tuple[int, int], Any]]
 """Each sheet's values by row and column, which count from 1; empty cells are left out."""
@@ -55,7 +58,8 @@ def formulas(path: Path) -> Cells:
     }
 
 
-TYPES = {str: "text", type(None): "nothing"}
+MOST_SECONDS = 180
+"""How long LibreOffice may take to start, to answer and to end."""
 
 
 class Typed(NamedTuple):
@@ -87,21 +91,49 @@ class Typed(NamedTuple):
             yield ("undo",)
 
 
-def recalculated(asked: Sequence[Typed], folder: Path) -> list[list[Cells]]:
-    """Let LibreOffice calculate workbooks, all in one run: what each shows, variant by variant.
+class Office:
+    """LibreOffice, which runs until it is closed: a start takes longer than most workbooks."""
 
-    No value that a workbook was written with is kept.
-    """
-    orders, answers = folder / "orders", folder / "answers"
-    orders.write_text("\n".join("\t".join(order) for one in asked for order in one.orders()))
-    macro = f'macro:///Standard.Typing.Run("{orders.as_uri()}", "{answers.as_uri()}")'
-    profile = _profile(folder / "profile")
-    command = [program("soffice"), "--headless", f"-env:UserInstallation={profile}", macro]
-    subprocess.run(command, check=True, capture_output=True, timeout=600)
-    lines = [line.split("\t") for line in answers.read_text().splitlines()]
-    assert lines.pop() == ["done"], answers.read_text()[-500:]
-    told = iter(_cells(lines))
-    return [[next(told) for _ in one.variants] for one in asked]
+    def __init__(self, folder: Path) -> None:
+        self._orders, self._answers = folder / "orders", folder / "answers"
+        self._door = create_server(("127.0.0.1", 0))
+        self._door.settimeout(MOST_SECONDS)
+        address = f"socket,host=127.0.0.1,port={self._door.getsockname()[1]}"
+        files = self._orders.as_uri(), self._answers.as_uri()
+        words = ", ".join(f'"{word}"' for word in (address, *files))
+        profile = f"-env:UserInstallation={_profile(folder / 'profile')}"
+        macro = f"macro:///Standard.Typing.Serve({words})"
+        command = [program("soffice"), "--headless", profile, macro]
+        self._process = subprocess.Popen(command, stdout=DEVNULL, stderr=DEVNULL)
+
+    def recalculated(self, asked: Sequence[Typed]) -> list[list[Cells]]:
+        """Let it calculate workbooks: what each shows, variant by variant.
+
+        No value that a workbook was written with is kept.
+        """
+        lines = ("\t".join(order) for one in asked for order in one.orders())
+        self._orders.write_text("\n".join(lines))
+        self._answers.unlink(missing_ok=True)
+        self._line.sendall(b"!")
+        assert self._line.recv(1), "LibreOffice ended"
+        answers = self._answers.read_text()
+        told = [line.split("\t") for line in answers.splitlines()]
+        assert told.pop() == ["done"], answers[-500:]
+        found = iter(_cells(told))
+        return [[next(found) for _ in one.variants] for one in asked]
+
+    @cached_property
+    def _line(self) -> socket:
+        """Its connection, once it has started."""
+        line, _ = self._door.accept()
+        line.settimeout(MOST_SECONDS)
+        return line
+
+    def close(self) -> None:
+        """End it."""
+        self._line.close()
+        self._door.close()
+        self._process.wait(MOST_SECONDS)
 
 
 def _cells(lines: Sequence[Sequence[str]]) -> Iterator[Cells]:

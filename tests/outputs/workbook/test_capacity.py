@@ -16,7 +16,7 @@ from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
 from kvcalc.readers.weights import Weights, weights_of
-from tests.outputs.workbook.office import Typed, coordinate, place, recalculated
+from tests.outputs.workbook.office import Office, Typed, coordinate, place
 from tests.outputs.workbook.test_sheets import book_of
 
 OF_PLAN = {"max_num_batched_tokens": 8_192, "max_num_seqs": 1_024}
@@ -72,24 +72,28 @@ def by_fit(plan: Plan) -> Replica:
 
 
 def planned(
-    models: Sequence[str], plans: Sequence[Mapping[str, Any]], folder: Path, **asked: Any
+    office: Office,
+    models: Sequence[str],
+    plans: Sequence[Mapping[str, Any]],
+    folder: Path,
+    **asked: Any,
 ) -> list[dict[str, Any]]:
-    """Each plan's cells by their names, all calculated in one run of LibreOffice."""
+    """Each plan's cells by their names, all typed into one workbook."""
     path = folder / "plan.xlsx"
     readings = [(name, read(name)) for name in models]
     write_xlsx(path, *sheets(book_of(readings, dtypes=["bfloat16"], **asked)))
-    (found,) = recalculated([Typed(path, ["Plan!"], plans)], folder)
+    (found,) = office.recalculated([Typed(path, ["Plan!"], plans)])
     book = openpyxl.load_workbook(path, read_only=True)
     at = {name: coordinate(place(book, name)[1]) for name in book.defined_names}
     return [{name: cells["Plan"].get(where) for name, where in at.items()} for cells in found]
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def answers(office: Office, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     plans = [plan._asdict() for plan in (*PLANS, ASKED_OF_FIT)]
     plans += [{**plans[0], name: None} for name in CLEARED]
     models = ("k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
-    return planned(models, plans, tmp_path_factory.mktemp("capacity"), among=ENGINES)
+    return planned(office, models, plans, tmp_path_factory.mktemp("capacity"), among=ENGINES)
 
 
 @pytest.mark.parametrize("number", range(len(PLANS)))
@@ -136,7 +140,7 @@ def test_an_input_that_is_cleared_is_missing_and_not_0(
     assert "fits" not in found or found["fits"] is None
 
 
-def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:
+def test_the_weights_are_those_that_fit_counts(office: Office, tmp_path: Path) -> None:
     """DeepSeek-V3 is published in FP8: 673 GB, not 1,342; as BF16 it would not fit on 8 H200."""
     plan = {"model": "DeepSeek-V3", "engine": "vllm", "tensor_parallel_size": 8}
     plans = [
@@ -144,7 +148,7 @@ def test_the_weights_are_those_that_fit_counts(tmp_path: Path) -> None:
         {"model": "gpt-oss-120b", "engine": "vllm", "tensor_parallel_size": 1},
     ]
     models = ("deepseek-v3", "gpt-oss-120b", "llama-3.1-8b")
-    found, packed = planned(models, plans, tmp_path, among=["vllm"])
+    found, packed = planned(office, models, plans, tmp_path, among=["vllm"])
     for answer, model in ((found, "deepseek-v3"), (packed, "gpt-oss-120b")):
         assert answer["weights_bytes"] == weights_of(load(model), None).bytes
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from kvcalc.answers.fill import ADDED, Filled, filler, places
 from kvcalc.answers.fill_added import Adding, adder
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook import fill_xlsx
-from tests.outputs.workbook.office import Typed, cached, recalculated
+from tests.outputs.workbook.office import Office, Typed, cached
 
 HEADER = ["team", "model", "engine", "context", "sequences", "window", "price"]
 ROWS = [
@@ -85,7 +85,7 @@ def test_what_a_double_cannot_hold_is_a_text(tmp_path: Path) -> None:
 
 
 def test_recalculated_it_gives_what_it_was_written_with_and_answers_another_context(
-    tmp_path: Path,
+    office: Office, tmp_path: Path
 ) -> None:
     """Of 256K typed over by 131,072 half is left."""
     path, other = tmp_path / "filled.xlsx", tmp_path / "other.xlsx"
@@ -93,7 +93,7 @@ def test_recalculated_it_gives_what_it_was_written_with_and_answers_another_cont
     written(other, ["model", "context"], [["llama-3.1-8b", "256K"]])
     typed: list[dict[str, Any]] = [{}, {"Filled!B2": 131_072}]
     asked = [Typed(path, ["Filled!"]), Typed(other, ["Filled!"], typed)]
-    (after,), (same, half) = recalculated(asked, tmp_path)
+    (after,), (same, half) = office.recalculated(asked)
     before = cached(path)["Filled"]
     for row in (2, 4, 6):
         assert before[row, 8] == after["Filled"][row, 8]

@@ -15,12 +15,12 @@ from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from tests.outputs.workbook.office import (
     Cells,
+    Office,
     Typed,
     cached,
     coordinate,
     formulas,
     place,
-    recalculated,
 )
 
 CONFIGS = Path(__file__).parents[2] / "oracles" / "configs"
@@ -139,14 +139,14 @@ class Run(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("workbooks")
     path, large = folder / "plan.xlsx", folder / "large.xlsx"
     book = written(path, MODELS)
     written(large, ("llama-3.1-405b",), among=["vllm", "ideal"], context=1_048_575, sequences=4_096)
     all_of_them = variants(book)
     few = random.Random(3).sample(all_of_them, 3)
-    found = recalculated(
+    found = office.recalculated(
         [
             Typed(path, [f"{title}!" for title in cached(path)]),
             Typed(path, ["checks", "Formulas!", "Checks!"], [one.cells() for one in few]),
@@ -156,8 +156,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 [*(one.cells() for one in all_of_them), *(cells for cells, _ in ODD_INPUTS)],
             ),
             Typed(large, ["Checks!"], saved_as=folder / "saved.xlsx"),
-        ],
-        folder,
+        ]
     )
     (unchanged,), typed, totals, (saved,) = found
     opened = openpyxl.load_workbook(path, read_only=True)

@@ -17,7 +17,7 @@ from kvcalc.outputs.workbook.contents import sheets
 from kvcalc.outputs.workbook.plan_parts import HEADS, UNSEEN
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import load, read
-from tests.outputs.workbook.office import Cells, Typed, coordinate, place, recalculated
+from tests.outputs.workbook.office import Cells, Office, Typed, coordinate, place
 from tests.outputs.workbook.test_sheets import book_of
 
 MODELS = {
@@ -143,7 +143,7 @@ class Run(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("starts")
     path = folder / "plan.xlsx"
     readings = [(name, read(name)) for name in MODELS.values()]
@@ -153,7 +153,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cells = [one.cells() for one in typed]
     cells += [{**VLLM, **over} for over, _, _ in SENTENCES]
     cells += [{**VLLM, **OF_MY_OWN, "GPUs!H5": capability} for capability in ("9.0", 9)]
-    (found,) = recalculated([Typed(path, ["Plan!"], cells)], folder)
+    (found,) = office.recalculated([Typed(path, ["Plan!"], cells)])
     opened = openpyxl.load_workbook(path, read_only=True)
     all_shown = [shown(opened, cells) for cells in found]
     answers, odd = all_shown[: len(typed)], all_shown[len(typed) : -2]

@@ -10,7 +10,7 @@ from kvcalc.outputs.workbook.layout import WORKLOAD_FIRST_ROW
 from kvcalc.outputs.workbook.writer import write_xlsx
 from kvcalc.readers import read
 from kvcalc.readers.tokens import converted
-from tests.outputs.workbook.office import Typed, recalculated
+from tests.outputs.workbook.office import Office, Typed
 from tests.outputs.workbook.test_sheets import book_of
 
 KEXAONE = "k-exaone-236b-a23b"
@@ -26,12 +26,12 @@ TYPED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def workload(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def workload(office: Office, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("workload")
     readings = [(name, read(name)) for name in (KEXAONE, "gpt-oss-20b")]
     write_xlsx(folder / "plan.xlsx", *sheets(book_of(readings, dtypes=["bfloat16"], ranks=[1])))
     asked = Typed(folder / "plan.xlsx", ["Workload!"], [*TYPED.values()])
-    (found,) = recalculated([asked], folder)
+    (found,) = office.recalculated([asked])
     return {typed: cells["Workload"] for typed, cells in zip(TYPED, found, strict=True)}
 
 

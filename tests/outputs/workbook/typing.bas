@@ -11,6 +11,19 @@ Dim typed(100) As Object
 Dim before(100) As String
 Dim count As Integer
 
+' Runs as often as it is asked to: by a byte over a connection, whose end is the office's too.
+Sub Serve(address As String, orders As String, answers As String)
+  Dim word()
+  On Error GoTo Ended
+  caller = createUnoService("com.sun.star.connection.Connector").connect(address)
+  Do While caller.read(word, 1) = 1
+    Run(orders, answers)
+    caller.write(word)
+  Loop
+Ended:
+  StarDesktop.terminate()
+End Sub
+
 Sub Run(orders As String, answers As String)
   files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
   asked = createUnoService("com.sun.star.io.TextInputStream")
@@ -18,16 +31,18 @@ Sub Run(orders As String, answers As String)
   told = createUnoService("com.sun.star.io.TextOutputStream")
   told.setOutputStream(files.openFileWrite(answers))
   On Error GoTo Failed
+  opened = ""
   Do While Not asked.isEOF()
     Obey(Split(asked.readLine(), Chr(9)))
   Loop
+  CloseBook()
   Tell(Array("done"))
   GoTo Ended
 Failed:
   Tell(Array("error", Error()))
 Ended:
+  asked.closeInput()
   told.closeOutput()
-  StarDesktop.terminate()
 End Sub
 
 Sub Obey(words)
@@ -57,10 +72,16 @@ End Sub
 
 Sub OpenBook(address)
   If address = opened Then Exit Sub
+  CloseBook()
   opened = address
   book = StarDesktop.loadComponentFromURL(address, "_blank", 0, Array(Given("Hidden", True)))
   book.calculateAll()
   count = 0
+End Sub
+
+Sub CloseBook()
+  If opened <> "" Then book.close(True)
+  opened = ""
 End Sub
 
 Function Given(name, value)
