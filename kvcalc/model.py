@@ -4,7 +4,7 @@ How an engine stores such a shape (pages, copies on ranks, element types) is the
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Annotated, Self, TypeVar
@@ -179,9 +179,22 @@ class Model(Frozen):
         """
         if self.quantization is None:
             return None
+        return self.quantization.format_of(tensor, place, beside_mlp=self._experts_beside_mlp)
+
+    def formats_of(self, tensor: "Tensor") -> "Mapping[Format | None, Sequence[int | None]]":
+        """The places of a tensor by its format there, None the place of one in no layer.
+
+        Raises:
+            UnsupportedError: a format is not known of the checkpoint's quantisation.
+        """
+        if self.quantization is None:
+            return {None: tensor.layers or (None,)}
+        return self.quantization.formats_of(tensor, beside_mlp=self._experts_beside_mlp)
+
+    @property
+    def _experts_beside_mlp(self) -> bool:
         mix = self.sizes.experts if self.sizes else None
-        beside = mix is not None and mix.beside_dense
-        return self.quantization.format_of(tensor, place, beside_mlp=beside)
+        return mix is not None and mix.beside_dense
 
     def stored_bytes(self, *, mtp: bool = False) -> int | None:
         """Bytes of its checkpoint as published, without MTP layers unless they are asked for.
@@ -198,7 +211,7 @@ class Model(Frozen):
         own = [one for one in self.tensors if mtp or max(one.layers, default=0) < len(self.layers)]
         group = self.quantization.group_size if self.quantization else None
         element = dtype(self.dtype).row_bytes(1)
-        return stored_bytes(own, self.format_of, group or 128, element)
+        return stored_bytes(own, self.formats_of, group or 128, element)
 
     @cached_property
     def counted(self) -> "Parameters | None":

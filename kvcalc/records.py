@@ -48,7 +48,8 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, one.name) == getattr(other, one.name) for one in fields(self))
+        own, others = self.__dict__, other.__dict__
+        return all(own[name] == others[name] for name in self.__dataclass_fields__)
 
     def __hash__(self) -> int:
         return hash(tuple(getattr(self, one.name) for one in fields(self) if one.hash is not False))

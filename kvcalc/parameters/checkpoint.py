@@ -1,6 +1,5 @@
 """The tensors of a published checkpoint, listed from a model's layers and sizes."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -32,27 +31,26 @@ MIXERS: Mapping[str, Callable[[Any, Sizes], Iterator[Part]]] = {
 
 def stored_bytes(
     tensors: Iterable[Tensor],
-    format_of: Callable[[Tensor, int | None], Format | None],
+    formats_of: Callable[[Tensor], Mapping[Format | None, Sequence[int | None]]],
     group: int,
     element: int,
 ) -> int:
     """Bytes of a checkpoint's tensors, each in its format.
 
-    `format_of` gives that of a tensor in a layer; `group` elements share a scale, and an `element`
-    of a plain tensor takes that many bytes.
+    `formats_of` gives a tensor's places by their format; `group` elements share a scale, and an
+    `element` of a plain tensor takes that many bytes.
 
     Raises:
         UnsupportedError: how a tensor is stored is not known.
     """
     total = 0
     for tensor in tensors:
-        forms = Counter(format_of(tensor, place) for place in tensor.layers or (None,))
         *outer, rows, columns = (1, 1, *tensor.shape)
-        for kind, times in forms.items():
+        for kind, places in formats_of(tensor).items():
             one = rows * columns * (4 if tensor.component == "buffers" else element)
             if kind is not None:
                 one = LINEAR[kind](rows, columns, group)
-            total += tensor.copies * times * prod(outer) * one
+            total += tensor.copies * len(places) * prod(outer) * one
     return total
 
 

@@ -5,7 +5,7 @@ the bytes as files hold them (vLLM 0.33.0, model_executor/layers/quantization, a
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -65,6 +65,29 @@ class Quantization(Frozen):
             )
         return found
 
+    def formats_of(
+        self, tensor: Tensor, *, beside_mlp: bool = False
+    ) -> "Mapping[Format | None, Sequence[int | None]]":
+        """The places of a tensor by its format there, which is one where it is in no layer.
+
+        Raises:
+            UnsupportedError: one is not known.
+        """
+        if (tensor, beside_mlp) not in self._places:
+            places: dict[Format | None, list[int | None]] = {}
+            for place in tensor.layers or (None,):
+                kind = self.format_of(tensor, place, beside_mlp=beside_mlp)
+                places.setdefault(kind, []).append(place)
+            self._places[tensor, beside_mlp] = places
+        return self._places[tensor, beside_mlp]
+
+    @cached_property
+    def _places(
+        self,
+    ) -> "dict[tuple[Tensor, bool], Mapping[Format | None, Sequence[int | None]]]":
+        """Places that were asked for before: a workbook asks on every kind of GPU."""
+        return {}
+
     @cached_property
     def _formats(self) -> "dict[tuple[Role, int | None, bool], Format | Literal['unknown'] | None]":
         """Formats that were asked for before: names are matched once."""
@@ -91,7 +114,8 @@ class Quantization(Frozen):
         names = list(_names(role, place))
         if beside_mlp:
             names = [name.replace("mlp.experts", "experts") for name in names]
-        paths = {path for name in names for path in _paths(name)}
+        narrow = self._by_name or self._kept_names
+        paths = {path for name in names for path in _paths(name)} if narrow else set()
         for path in paths & self._by_name.keys():
             return self._by_name[path]
         wide = [own for pattern, own in self._wide if any(map(pattern.match, names))]

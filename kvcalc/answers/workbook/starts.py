@@ -48,13 +48,14 @@ class Starts:
         self.gpu = gpu
         self._found: dict[tuple[str, str, int, str], Start | KvcalcError] = {}
         self._same: dict[tuple[str, str], bool] = {}
+        self._given: dict[str, Mapping[str, int]] = {}
 
     def of(self, one: Combination, kind: Kind) -> Start | str:
         """What a start of a combination holds on a kind of GPU, or why that is not known."""
         gpu = kind.gpu if _follows_gpu(one.engine) else self.gpu
         key = (one.listed.name, one.engine, one.tensor_parallel_size, gpu)
         if key not in self._found:
-            self._found[key] = _start(one, gpu, self.gpu)
+            self._found[key] = self._start(one, gpu)
         found = self._found[key]
         if isinstance(found, KvcalcError):
             return _of_any(str(found), gpu)
@@ -67,6 +68,20 @@ class Starts:
         if not same:
             return f"{one.engine} lays its cache out otherwise on this GPU; {ASK}"
         return found._replace(declined=_of_any(found.declined, gpu))
+
+    def _start(self, one: Combination, gpu: str) -> Start | KvcalcError:
+        """What a start holds on a GPU; settings are as on Plan's, as it has them."""
+        listed, own = one.listed, own_settings(one.engine, one.settings, share=True)
+        try:
+            if one.engine not in self._given:
+                self._given[one.engine] = own_inputs(
+                    one.engine, self.gpu, own_settings(one.engine, one.settings)
+                )
+            asked = {**self._given[one.engine], **own}
+            ranks = one.tensor_parallel_size
+            return start(listed.model, one.engine, ranks, listed.weights, gpu, asked)
+        except KvcalcError as error:
+            return error
 
     def chosen(self, one: Combination) -> Start | str:
         """What a start of a combination holds on the GPU that Plan starts with."""
@@ -84,17 +99,6 @@ ASK = "give its name: kvcalc sheet --gpu"
 def _follows_gpu(engine: str) -> bool:
     """Whether what an engine does depends on the GPU: then that is one of its settings."""
     return "gpu" in find(engine).settings.model_fields
-
-
-def _start(one: Combination, gpu: str, first: str) -> Start | KvcalcError:
-    """What a start holds on a GPU; settings are by themselves as on the first, as Plan has them."""
-    listed, own = one.listed, own_settings(one.engine, one.settings, share=True)
-    try:
-        given = own_inputs(one.engine, first, own_settings(one.engine, one.settings))
-        asked = {**given, **own}
-        return start(listed.model, one.engine, one.tensor_parallel_size, listed.weights, gpu, asked)
-    except KvcalcError as error:
-        return error
 
 
 def _is_same_cost(one: Combination, gpu: str, own: Mapping[str, int]) -> bool:

@@ -49,10 +49,9 @@ def weigh(model: Model, settings: SglangSettings, stored: Sequence[Stored] = ())
             continue
         layer = model.layers[tensor.layers[0]] if tensor.layers else None
         shape = on_rank(tensor, _ranks(tensor, settings), _kv_heads(layer))
-        forms = Counter(model.format_of(tensor, place) for place in tensor.layers or (None,))
-        for kind, times in forms.items():
+        for kind, places in model.formats_of(tensor).items():
             size = _bytes(tensor, kind, shape, model)
-            parts[tensor.component] += tensor.copies * times * size
+            parts[tensor.component] += tensor.copies * len(places) * size
         if tensor.role == "kv_b":  # w_kc and w_vc, copies in the model's type for decoding
             element = dtype(model.dtype).row_bytes(1)
             parts["w_kc and w_vc"] += tensor.times * prod(shape) * element

@@ -8,6 +8,7 @@ INT((x + d - 1)/d), and not -INT(-x/d): some engines' INT cuts a negative number
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from kvcalc.errors import RequestError
 from kvcalc.formula.bounds import Bounds, extent
@@ -81,15 +82,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     for name in names.values():
         if NAME.fullmatch(name) is None:
             raise RequestError.of("name", name, "a cell as B2 or a defined name")
-    least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
-    if least.magnitude > MAX_EXACT:
-        raise RequestError.about(
-            "formula", "is past 2^53 from the first token on, and so never exact"
-        )
-    if least.divided >= MAX_DIVIDED:
-        raise RequestError.about(
-            "formula", "divides more than 2^47 from the first token on, never exactly"
-        )
+    _refuse_never_exact(expression)
     text = f"={render(expression, EXCEL._replace(variable=names.__getitem__))}"
     if len(text) > MAX_CHARACTERS:
         raise RequestError.about(
@@ -101,3 +94,16 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
         text,
         f"{POSITIVE} while the result is at most 2^53 and what is divided below 2^47",
     )
+
+
+@lru_cache(maxsize=8)  # a workbook has an expression in several cells, by other names each
+def _refuse_never_exact(expression: Value) -> None:
+    least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
+    if least.magnitude > MAX_EXACT:
+        raise RequestError.about(
+            "formula", "is past 2^53 from the first token on, and so never exact"
+        )
+    if least.divided >= MAX_DIVIDED:
+        raise RequestError.about(
+            "formula", "divides more than 2^47 from the first token on, never exactly"
+        )

@@ -1,13 +1,14 @@
 """A combination's formula for a spreadsheet's cell, and its value when the workbook is written."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from kvcalc.answers.workbook import MOST, SETTINGS
 from kvcalc.answers.workbook.combinations import Combination, at
 from kvcalc.errors import RequestError
 from kvcalc.formula.expression import Value, substituted
 from kvcalc.formula.formula import Formula
-from kvcalc.formula.written import written
+from kvcalc.formula.languages import excel
 from kvcalc.outputs.workbook.cells import quote
 from kvcalc.outputs.workbook.limits import exact
 
@@ -29,10 +30,8 @@ def cell_text(
     for name in SETTINGS:
         if formula.variables.get(name) == inputs[name]:
             spelled[name] = name
-    own = {name: value for name, value in formula.variables.items() if name not in spelled}
-    _refuse_inexact(substituted(formula.expression, own), spelled)
-    unlimited = Formula(formula.expression, formula.variables)
-    text = written(unlimited, "excel", names=spelled).text
+    own = tuple((name, value) for name, value in formula.variables.items() if name not in spelled)
+    text = excel.written(_opened(formula.expression, own, tuple(spelled)), spelled, None).text
     if one.most_sequences is None or "sequences" not in names:
         return text
     refused = quote(one.refused_sequences)
@@ -70,8 +69,13 @@ def _degree(value: Value, name: str) -> int:
     return 2 if left or right else 0
 
 
-def _refuse_inexact(expression: Value, names: Mapping[str, str]) -> None:
-    least = dict.fromkeys(names, 1)
-    most = {name: MOST[name] for name in names}
-    if not exact(expression, least, most, magnitude=False):
+@lru_cache(maxsize=8)  # a row has its formulas in several cells, of other inputs each
+def _opened(
+    expression: Value, own: tuple[tuple[str, int], ...], left_open: tuple[str, ...]
+) -> Value:
+    """Put own values into an expression, which must stay exact at any inputs that are left open."""
+    opened = substituted(expression, dict(own))
+    most = {name: MOST[name] for name in left_open}
+    if not exact(opened, dict.fromkeys(left_open, 1), most, magnitude=False):
         raise RequestError("not in a spreadsheet: what is divided could pass 2^47")
+    return opened

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from kvcalc.answers.workbook import MOST, Workbook
@@ -32,18 +33,18 @@ CLOSED = "other parts with another memory_share or weights_bytes: kvcalc fit ans
 class Starts(NamedTuple):
     """The sheet, and for a combination's key and a kind of GPU the number of its first row.
 
-    It is the sentence why there is none where the start is not known. `most_parts` is how many rows
-    one start has at most, beside that of the weights.
+    It is the sentence why there is none where the start is not known. There are `rows` of starts;
+    one has at most `most_parts` of them, beside that of the weights.
     """
 
     sheet: Sheet
     places: Mapping[tuple[str, str], int | str]
+    rows: int
     most_parts: int
 
     def column(self, name: str) -> str:
         """Refer to a column, with room behind its end for what is looked up a few rows further."""
-        last = max(row for row, _ in self.sheet.cells)
-        return column_of("Start", START, name, last - FIRST_ROW + 1 + self.most_parts)
+        return column_of("Start", START, name, self.rows + self.most_parts)
 
     def first(self, name: str, further: int = 0) -> str:
         """Look up a cell of the chosen start, in its first row or `further` down."""
@@ -85,7 +86,7 @@ def starts_sheet(book: Workbook) -> Starts:
     for first, names in named.items():
         told = "any" if len(names) == every else ", ".join(names)
         sheet.put(first, PLACE["compute_capability"], told)
-    return Starts(sheet, places, most_parts)
+    return Starts(sheet, places, row - FIRST_ROW, most_parts)
 
 
 def number_of(row: int) -> int:
@@ -172,14 +173,24 @@ class _Writer:
 
     def _open(self, value: Value) -> Value:
         own = self.found.own.items()
-        return substituted(value, {name: size for name, size in own if self.inputs[name] != size})
+        return _opened(value, tuple(one for one in own if self.inputs[one[0]] != one[1]))
 
     def _is_exact(self, rule: PartRule) -> bool:
-        sizes = tuple(map(self._open, (rule.bytes, rule.low, rule.high)))
-        named = set().union(*map(variables_of, sizes))
-        most = {name: MOST[name] for name in named}
-        return all(exact(size, dict.fromkeys(named, 1), most) for size in sizes)
+        return all(_is_exact(self._open(size)) for size in (rule.bytes, rule.low, rule.high))
 
 
-def _text(value: Value) -> str:
-    return excel.written(value, {name: name for name in variables_of(value)}, None).text
+# Most parts are in three columns the same, and on several kinds of GPUs.
+@lru_cache(maxsize=256)
+def _opened(value: Value, fixed: tuple[tuple[str, int], ...]) -> Value:
+    return substituted(value, dict(fixed))
+
+
+@lru_cache(maxsize=256)
+def _is_exact(opened: Value) -> bool:
+    named = variables_of(opened)
+    return exact(opened, dict.fromkeys(named, 1), {name: MOST[name] for name in named})
+
+
+@lru_cache(maxsize=256)
+def _text(opened: Value) -> str:
+    return excel.written(opened, {name: name for name in variables_of(opened)}, None).text

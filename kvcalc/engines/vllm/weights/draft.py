@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from kvcalc.engines.vllm.drafts import draft_layers
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import kept
-from kvcalc.engines.vllm.weights.tensors import bytes_on_rank
+from kvcalc.engines.vllm.weights.tensors import Layout, bytes_on_rank
 from kvcalc.model import Model
 from kvcalc.parameters.checkpoint import mtp_tensors
 from kvcalc.parameters.tensor import Role
@@ -26,15 +26,15 @@ def draft_bytes(model: Model, settings: VllmSettings) -> int:
     """
     layers = draft_layers(model, settings.speculative_method)
     assert model.sizes is not None
-    start = len(model.layers)
+    start, layout = len(model.layers), Layout.of(model, settings)
     total = kept.kept(model, model.sizes, layers, settings)
     for tensor in mtp_tensors(layers, model.sizes, start):
         (place,) = tensor.layers
         plain = tensor.role in UNQUANTISED.get(model.model_type or "", ())
         kind = None if plain else model.format_of(tensor, place)
         layer = layers[place - start]
-        total += tensor.copies * bytes_on_rank(tensor, kind, layer, model, settings)
+        total += tensor.copies * bytes_on_rank(tensor, kind, layer, model, layout)
     if settings.pipeline_parallel_size > 1:
         (again,) = (one for one in model.tensors or () if one.role == "embedding")
-        total += bytes_on_rank(again, None, None, model, settings)
+        total += bytes_on_rank(again, None, None, model, layout)
     return total

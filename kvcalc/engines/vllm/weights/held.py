@@ -1,6 +1,5 @@
 """Which tensors a rank of each pipeline stage has, and how often."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 from kvcalc.engines.engine import names
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.stages import stage_sizes
-from kvcalc.engines.vllm.weights.tensors import bytes_on_rank
+from kvcalc.engines.vllm.weights.tensors import Layout, bytes_on_rank
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Format
@@ -37,23 +36,29 @@ class Held(NamedTuple):
     times: int
 
 
-@lru_cache(maxsize=1)  # what is loaded, and how that is rounded, are asked one after the other
 def held(model: Model, settings: VllmSettings) -> tuple[tuple[Held, ...], ...]:
     """List the tensors on a rank of each stage, without a draft's; none of an unknown model.
 
     Raises:
         UnsupportedError: the ranks do not divide the model, or a tensor's format is not known.
     """
-    left_out = {"mtp", "vision"} if settings.language_model_only else {"mtp"}
+    left_out = frozenset({"mtp", "vision"} if settings.language_model_only else {"mtp"})
+    return _held(model, left_out, Layout.of(model, settings), tuple(stages_of(model, settings)))
+
+
+@lru_cache(maxsize=1)  # what is loaded, and how that is rounded, are asked one after the other
+def _held(
+    model: Model, left_out: frozenset[str], layout: Layout, stages: tuple[Stage, ...]
+) -> tuple[tuple[Held, ...], ...]:
     tensors = [tensor for tensor in model.tensors or () if tensor.component not in left_out]
     return tuple(
         tuple(
-            Held(tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, settings), times)
+            Held(tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, layout), times)
             for tensor in tensors
             if model.sizes is not None
             for kind, times in _stored(tensor, stage, model, model.sizes).items()
         )
-        for stage in stages_of(model, settings)
+        for stage in stages
     )
 
 
@@ -79,14 +84,12 @@ def _stored(
 
     A tied embedding stands at both ends of the pipeline.
     """
-    stored: Counter[Format | None] = Counter()
     if tensor.layers:
-        places = [place for place in tensor.layers if place in stage.places]
-        if model.quantization is None:  # all are in the model's own type
-            return {None: len(places) * tensor.copies} if places else {}
-        for place in places:
-            stored[model.format_of(tensor, place)] += tensor.copies
-        return stored
+        dealt = {
+            kind: sum(place in stage.places for place in places)
+            for kind, places in model.formats_of(tensor).items()
+        }
+        return {kind: times * tensor.copies for kind, times in dealt.items() if times}
     here = stage.first if tensor.component == "vision" else stage.last
     if tensor.component == "embedding":
         again = tensor.role == "embedding" and sizes.tie_word_embeddings and stage.last

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import NamedTuple, Self
 
 from kvcalc.engines.shards import Ranks, on_rank
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -25,8 +26,31 @@ SPLIT_PROJECTION = frozenset({"exaone_moe", "qwen3_next", "qwen3_5", "qwen3_5_mo
 """Model types whose drafts divide their projection; others have it whole (models/*_mtp.py)."""
 
 
+class Layout(NamedTuple):
+    """What decides how tensors lie on a rank: how many ranks share them, and for which kernels."""
+
+    tensor_parallel_size: int
+    all_ranks: int
+    whole_experts: bool
+    kernels: Kernels
+
+    @classmethod
+    def of(cls, model: Model, settings: VllmSettings) -> Self:
+        """Take it from the settings; without a quantisation it is the same on every GPU."""
+        ranks = settings.tensor_parallel_size
+        generation = settings.generation if model.quantization is not None else None
+        return cls(
+            ranks,
+            ranks * settings.data_parallel_size,
+            settings.enable_expert_parallel,
+            Kernels(
+                HOPPER if generation is None else generation, settings.rules.flashinfer_mxfp4_step
+            ),
+        )
+
+
 def bytes_on_rank(
-    tensor: Tensor, kind: Format | None, layer: Layer | None, model: Model, settings: VllmSettings
+    tensor: Tensor, kind: Format | None, layer: Layer | None, model: Model, layout: Layout
 ) -> int:
     """Bytes of one tensor's part on a rank; `layer` is the one that it stands in, if any.
 
@@ -35,12 +59,10 @@ def bytes_on_rank(
     """
     sizes = model.sizes
     assert sizes is not None
-    over = 1 if _is_whole(tensor, model, sizes) else settings.tensor_parallel_size
-    all_ranks = settings.tensor_parallel_size * settings.data_parallel_size
-    ranks = Ranks(over, all_ranks, settings.enable_expert_parallel)
+    over = 1 if _is_whole(tensor, model, sizes) else layout.tensor_parallel_size
+    ranks = Ranks(over, layout.all_ranks, layout.whole_experts)
     shape = on_rank(tensor, ranks, _kv_heads(layer))
-    generation = HOPPER if settings.generation is None else settings.generation
-    kernels = Kernels(generation, settings.rules.flashinfer_mxfp4_step)
+    kernels = layout.kernels
     if kind is not None and model.quantization is not None:
         own = quantised(tensor, kind, shape, model.quantization, sizes, kernels)
         if tensor.role == "kv_b":
