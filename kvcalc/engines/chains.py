@@ -125,6 +125,17 @@ def merged(tokens: Iterable[Run]) -> list[Run]:
     return runs
 
 
+def between(path: Path, lo: int, hi: int) -> Path:
+    """What of a path lies between two depths."""
+    if lo >= hi:
+        return ()
+    return tuple(
+        (chain, start if start > lo else lo, end if end < hi else hi)
+        for chain, start, end in path
+        if start < hi and end > lo
+    )
+
+
 def coarser(path: Path, times: int) -> Path:
     """The same path in blocks `times` as long, each told by the last block in it."""
     if times == 1:

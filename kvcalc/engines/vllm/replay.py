@@ -8,7 +8,6 @@ from kvcalc.engines.vllm.caches import SlidingCache
 from kvcalc.engines.vllm.plan import Plan, PlannedGroup, plan
 from kvcalc.engines.vllm.prefix_cache.best import best_hits
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
-from kvcalc.engines.vllm.prefix_cache.lookup import Paths
 from kvcalc.engines.vllm.prefix_cache.manager import Manager
 from kvcalc.engines.vllm.prefix_cache.pace import (
     Asked,
@@ -224,7 +223,7 @@ def asked_of(rules: Rules, requests: Iterable[Request], chains: Chains) -> Itera
         paths = {kind.block: coarser(path, kind.block // rules.unit) for kind in rules.kinds}
         held = request.runs is not None
         stored = prompt + max(0, output - 1) * (not held)
-        yield Asked(prompt, stored, Paths(paths), request.start, request.runs or 0, {})
+        yield Asked(prompt, stored, paths, request.start, request.runs or 0, {})
 
 
 def groups(model: Model, settings: VllmSettings) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ are lost depends on sums alone, and steps of one token need not be taken one at 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kvcalc.engines.chains import Path, between
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
+from kvcalc.engines.vllm.prefix_cache.lookup import Paths
 from kvcalc.engines.vllm.prefix_cache.named import Span
 from kvcalc.engines.vllm.prefix_cache.retained import retained
 
@@ -21,13 +23,12 @@ class Left(NamedTuple):
     """
 
     groups: tuple[int, ...]
-    lo: int
-    hi: int
+    parts: Path
     striped: bool = False
 
 
 class Step(NamedTuple):
-    """Blocks given back and taken, and what is named then: groups with depths.
+    """Blocks given back and taken, and what of the path is named then by which groups.
 
     `unnamed` are given back without a name, `takes` are taken; `most` is the most by which takes
     run ahead of what is given back without a name. `above` is how many blocks more are in use at
@@ -38,21 +39,22 @@ class Step(NamedTuple):
     unnamed: int
     takes: int
     most: int
-    named: tuple[tuple[int, int, int], ...]
+    named: tuple[tuple[tuple[int, ...], Path], ...]
     above: int = 0
 
 
 class Life(NamedTuple):
     """A request's steps, what it lacks at its admission, what it holds at most and at its end.
 
-    `used` are the blocks of each group that it finds and uses, `kept` those with a name at its end,
-    by depth; `unnamed` are the others.
+    `used` are the blocks of each group that it finds and uses, `found` in all; `kept` are those
+    with a name at its end, deepest first, `unnamed` the others.
     """
 
-    used: tuple[Span, ...]
+    used: tuple[Path, ...]
+    found: int
     lacks: int
     steps: tuple[Step, ...]
-    kept: tuple[tuple[Span, ...], ...]
+    kept: tuple[Path, ...]
     unnamed: int
     peak: int
 
@@ -65,6 +67,7 @@ class Served(NamedTuple):
 
     prompt: int
     stored: int
+    paths: Paths
     hit: int
     pin: int
 
@@ -80,10 +83,11 @@ class _Blocks:
     Those before `gone` have left the window, those before `named_to` have a name if they are to.
     """
 
-    __slots__ = ("found", "gone", "groups", "held", "kind", "named_to", "spans")
+    __slots__ = ("found", "gone", "groups", "held", "kind", "named_to", "path", "spans")
 
     def __init__(self, rules: Rules, kind: Kind, served: Served) -> None:
         self.kind = kind
+        self.path = served.paths[kind.block]
         self.groups = len(kind.groups)
         self.found = self.held = self.named_to = served.hit // kind.block
         self.gone = 0
@@ -96,13 +100,16 @@ class _Blocks:
 
     def gone_at(self, computed: int) -> int:
         """Blocks wholly before the window, once so many tokens are computed."""
-        if self.kind.window is None:
+        window = self.kind.window
+        if window is None:
             return 0
-        return max(self.gone, (computed - self.kind.window + 1) // self.kind.block)
+        return max(self.gone, (computed - window + 1) // self.kind.block)
 
     def named(self, lo: int, hi: int) -> list[Span]:
         """The blocks between two depths that have a name by now."""
-        named = [(lo, min(hi, self.found))] if lo < self.found and lo < hi else []
+        if lo >= hi:
+            return []
+        named = [(lo, min(hi, self.found))] if lo < self.found else []
         hi = min(hi, self.named_to)
         for start, end in self.spans:
             start, end = max(start, lo), min(end, hi)
@@ -112,8 +119,14 @@ class _Blocks:
                 named.append((start, end))
         return named
 
+    def parts(self, spans: Iterable[Span]) -> Path:
+        """What of the path lies in spans of depths."""
+        return tuple(part for lo, hi in spans for part in between(self.path, lo, hi))
+
     def unnamed(self, lo: int, hi: int) -> int:
         """How many blocks of all groups between two depths have none."""
+        if lo == hi:
+            return 0
         return self.groups * (hi - lo - sum(end - start for start, end in self.named(lo, hi)))
 
 
@@ -122,9 +135,17 @@ class _Life:
         self.rules = rules
         self.served = served
         self.each = [_Blocks(rules, kind, served) for kind in rules.kinds]
-        self.of_group = [self.each[rules.kinds.index(kind)] for kind in rules.kind_of]
-        self.used = tuple((one.gone, one.found) for one in self.of_group)
-        self.peak = self._in_use()
+        self.found = self.peak = self._in_use()
+        self.used = self._by_group(between(one.path, one.gone, one.found) for one in self.each)
+
+    def _by_group(self, paths: Iterable[Path]) -> tuple[Path, ...]:
+        """Give what each kind has to its groups."""
+        given = {
+            group: path
+            for one, path in zip(self.each, paths, strict=True)
+            for group in one.kind.groups
+        }
+        return tuple(given[group] for group in range(len(given)))
 
     def whole(self, batches: int | None) -> Life:
         served, chunk = self.served, self.rules.chunk
@@ -140,11 +161,10 @@ class _Life:
             before, done = done, total
         if batches is None and served.stored > served.prompt:
             steps += self._decoded(before)
-        kept = {one.kind: tuple(one.named(one.gone, one.held)) for one in self.each}
+        kept = self._by_group(one.parts(one.named(one.gone, one.held))[::-1] for one in self.each)
         unnamed = sum(one.unnamed(one.gone, one.held) for one in self.each)
-        by_group = tuple(kept[one.kind] for one in self.of_group)
         lacks = max(self._lacks(), steps[0].takes if steps else 0)
-        return Life(self.used, lacks, tuple(steps), by_group, unnamed, self.peak)
+        return Life(self.used, self.found, lacks, tuple(steps), kept, unnamed, self.peak)
 
     def _lacks(self) -> int:
         """Blocks that the whole prompt lacks, as its admission counts them."""
@@ -179,20 +199,19 @@ class _Life:
     def _leave(self, computed: int, left: list[Left]) -> int:
         """Give back the blocks wholly before each window; count those without a name."""
         unnamed = 0
-        leaving: dict[int, list[Span]] = {}
+        leaving: dict[int, Path] = {}
         for one in self.each:
             gone = one.gone_at(computed)
             if gone > one.gone:
                 named = one.named(one.gone, gone)
                 if named:
-                    leaving |= dict.fromkeys(one.kind.groups, named)
+                    leaving |= dict.fromkeys(one.kind.groups, one.parts(named)[::-1])
                 unnamed += one.unnamed(one.gone, gone)
                 one.gone = gone
-        for group in sorted(leaving):
-            left += [Left((group,), lo, hi) for lo, hi in reversed(leaving[group])]
+        left += [Left((group,), leaving[group]) for group in sorted(leaving)]
         return unnamed
 
-    def _name(self, total: int) -> tuple[tuple[int, int, int], ...]:
+    def _name(self, total: int) -> tuple[tuple[tuple[int, ...], Path], ...]:
         """The blocks that get a name once so many tokens are computed."""
         rules, named = self.rules, []
         aligned = total if rules.alone else total // rules.alignment * rules.alignment
@@ -204,8 +223,7 @@ class _Life:
             start = one.named_to
             if upto > start:
                 one.named_to = upto
-                spans = one.named(start, upto)
-                named += [(group, lo, hi) for group in one.kind.groups for lo, hi in spans]
+                named.append((one.kind.groups, one.parts(one.named(start, upto))))
         return tuple(named)
 
     def _decoded(self, before: int) -> tuple[Step, Step]:
@@ -257,23 +275,26 @@ class _Life:
     def _slide(self, computed: int, left: list[Left]) -> int:
         """Let blocks leave windows one at a time until so many tokens are computed."""
         unnamed = 0
-        named: list[tuple[Kind, Span]] = []
+        named: list[tuple[_Blocks, Span]] = []
         for one in self.each:
             gone = one.gone_at(computed)
             if gone > one.gone:
-                named += [(one.kind, span) for span in one.named(one.gone, gone)]
+                named += [(one, span) for span in one.named(one.gone, gone)]
                 unnamed += one.unnamed(one.gone, gone)
                 one.gone = gone
-        if len({kind for kind, _ in named}) == 1:
-            left += [Left(kind.groups, lo, hi, striped=True) for kind, (lo, hi) in named]
+        if len({one.kind.groups for one, _ in named}) == 1:
+            left += [
+                Left(one.kind.groups, between(one.path, lo, hi), one.groups > 1 or hi - lo > 1)
+                for one, (lo, hi) in named
+            ]
         else:  # windows of several kinds move in turn, those of one step in the groups' order
             left += [
-                Left((group,), place, place + 1)
-                for _, group, place in sorted(
-                    ((place + 1) * kind.block + (kind.window or 0), group, place)
-                    for kind, (lo, hi) in named
+                Left((group,), between(path, place, place + 1))
+                for _, group, place, path in sorted(
+                    ((place + 1) * one.kind.block + (one.kind.window or 0), group, place, one.path)
+                    for one, (lo, hi) in named
                     for place in range(lo, hi)
-                    for group in kind.groups
+                    for group in one.kind.groups
                 )
             ]
         return unnamed

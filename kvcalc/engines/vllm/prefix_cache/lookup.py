@@ -10,25 +10,8 @@ from kvcalc.engines.chains import Path
 from kvcalc.engines.vllm.prefix_cache.groups import Kind, Rules
 from kvcalc.engines.vllm.prefix_cache.named import Named, Span
 
-
-class Paths:
-    """A request's path by the tokens of a block, and the parts of it that were asked for."""
-
-    def __init__(self, by_block: Mapping[int, Path]) -> None:
-        self.by_block = by_block
-        self._parts: dict[tuple[int, int, int], Path] = {}
-
-    def parts(self, block: int, lo: int, hi: int) -> Path:
-        """What of the path in blocks of so many tokens lies between two depths."""
-        asked = block, lo, hi
-        found = self._parts.get(asked)
-        if found is None:
-            found = self._parts[asked] = tuple(
-                (chain, max(start, lo), min(end, hi))
-                for chain, start, end in self.by_block[block]
-                if start < hi and end > lo
-            )
-        return found
+Paths = Mapping[int, Path]
+"""A request's path by the tokens of a block."""
 
 
 def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) -> tuple[int, int]:
@@ -38,29 +21,29 @@ def look_up(rules: Rules, groups: Sequence[Named], paths: Paths, prompt: int) ->
     """
     if rules.alone:
         kind = rules.kinds[0]
-        path = paths.by_block[kind.block]
+        path = paths[kind.block]
         found = _match(kind, groups, path, prompt - 1, rules.alignment, kind.drop)
         return found, found
     whole = prompt // rules.unit * rules.unit
     hit, most = prompt - 1, 0
-    full: dict[Kind, int] = {}
-    dropped: set[Kind] = set()
+    full: dict[int, int] = {}
+    dropped: set[int] = set()
     while True:
         length = hit
-        for kind in rules.kinds:
-            if kind in full:
-                length = min(length, full[kind])
+        for place, kind in enumerate(rules.kinds):
+            if place in full:
+                length = min(length, full[place])
                 continue
-            drop = kind.drop and kind not in dropped
+            drop = kind.drop and place not in dropped
             bound = min(length + kind.block, whole) if drop else length
-            found = _match(kind, groups, paths.by_block[kind.block], bound, rules.alignment, drop)
+            found = _match(kind, groups, paths[kind.block], bound, rules.alignment, drop)
             most = max(most, found)
             if drop:
-                dropped.add(kind)
+                dropped.add(place)
             elif found < length:
                 dropped.clear()
             if kind.window is None:
-                full[kind] = found
+                full[place] = found
             length = found
         if length >= hit or (len(rules.kinds) == 2 and full):
             return length, most

@@ -41,7 +41,7 @@ class Held(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A request that runs: the tokens that hit, its life and path, and what it found.
+    """A request that runs: the tokens that hit, its life, and what it found.
 
     `named` tells the copies of blocks that it names; what it found is by group and chain.
     """
@@ -49,7 +49,6 @@ class Admitted(NamedTuple):
     hit: int
     pin: int
     life: Life
-    paths: Paths
     named: int
     found: dict[tuple[int, int], list[Held]]
 
@@ -89,37 +88,32 @@ class Manager:
         hit, most = look_up(self.rules, self.groups, paths, prompt)
         pin = most if most > hit else 0
         life = lives(hit, pin)
-        found = sum(hi - lo for lo, hi in life.used)
         if (to_its_end and life.peak > self.usable) or (
-            life.lacks + found > self.free and life.lacks + self._free_of(life, paths) > self.free
+            life.lacks + life.found > self.free and life.lacks + self._free_of(life) > self.free
         ):
             return None
         self.pinned += pin > 0
         self._now += 1
-        return Admitted(hit, pin, life, paths, self._now, self._use(life, paths))
+        return Admitted(hit, pin, life, self._now, self._use(life))
 
-    def _free_of(self, life: Life, paths: Paths) -> int:
+    def _free_of(self, life: Life) -> int:
         """How many of the blocks that a request finds no other uses."""
         return sum(
             min(piece.hi, hi) - max(piece.lo, lo)
-            for group, span in enumerate(life.used)
-            for chain, lo, hi in self._parts(group, paths, *span)
+            for group, parts in enumerate(life.used)
+            for chain, lo, hi in parts
             for piece in self.groups[group].found[chain]
             if not piece.users and piece.lo < hi and piece.hi > lo
         )
 
-    def _use(self, life: Life, paths: Paths) -> dict[tuple[int, int], list[Held]]:
+    def _use(self, life: Life) -> dict[tuple[int, int], list[Held]]:
         found = {}
-        for group, span in enumerate(life.used):
-            for chain, lo, hi in self._parts(group, paths, *span):
+        for group, parts in enumerate(life.used):
+            for chain, lo, hi in parts:
                 used = self.groups[group].use(chain, lo, hi)
                 self.free -= sum(piece.hi - piece.lo for piece in used if piece.users == 1)
                 found[group, chain] = [Held(piece.lo, piece.hi, piece.named) for piece in used]
         return found
-
-    def _parts(self, group: int, paths: Paths, lo: int, hi: int) -> Path:
-        """The chains of a group's blocks between two depths."""
-        return paths.parts(self.rules.kind_of[group].block, lo, hi) if lo < hi else ()
 
     def run(self, admitted: Admitted) -> int | None:
         """Take a request's steps; the number of those taken before one that finds no room."""
@@ -131,26 +125,28 @@ class Manager:
             if step.takes > self.free:
                 self.unnamed += step.unnamed
                 return place
-            for group, lo, hi in step.named:
-                for part in self._parts(group, admitted.paths, lo, hi):
-                    self.groups[group].name(*part, admitted.named)
+            for groups, parts in step.named:
+                for group in groups:
+                    for chain, lo, hi in parts:
+                        self.groups[group].name(chain, lo, hi, admitted.named)
             short = max(0, step.most - self.unnamed)
             self.unnamed += short + step.unnamed - step.takes
             self.free -= step.takes
-            self._evict(short)
+            if short:
+                self._evict(short)
             self.peak = max(self.peak, self.usable - self.free + step.above)
         return None
 
     def _leave(self, admitted: Admitted, left: Left) -> None:
         """Give named blocks back, to the back of the free ones."""
-        if not left.striped or (len(left.groups) == 1 and left.hi - left.lo == 1):
+        if not left.striped:
             for group in left.groups:
-                self._back(admitted, group, left.lo, left.hi)
+                self._back(admitted, group, left.parts)
             return
         freed = [
             [
                 (chain, *span)
-                for chain, lo, hi in self._parts(group, admitted.paths, left.lo, left.hi)
+                for chain, lo, hi in left.parts
                 for span in reversed(self._freed(admitted, group, chain, lo, hi))
             ]
             for group in left.groups
@@ -168,40 +164,38 @@ class Manager:
             )
         ]
 
-    def _back(self, admitted: Admitted, group: int, lo: int, hi: int) -> None:
+    def _back(self, admitted: Admitted, group: int, parts: Path) -> None:
         """Give named blocks of one group back, deepest first."""
-        for chain, start, end in reversed(self._parts(group, admitted.paths, lo, hi)):
-            self.queue += [
-                Run((group,), chain, *span, self._now)
-                for span in self._freed(admitted, group, chain, start, end)
-            ]
+        groups = (group,)
+        for chain, start, end in parts:
+            for lo, hi in self._freed(admitted, group, chain, start, end):
+                self.queue.append(Run(groups, chain, lo, hi, self._now))
 
     def _freed(
         self, admitted: Admitted, group: int, chain: int, lo: int, hi: int
     ) -> list[tuple[int, int]]:
         """Give named blocks of a chain back; those whose last user left, deepest first."""
-        named = self.groups[group]
+        named, now = self.groups[group], self._now
         spans: list[tuple[int, int]] = []
         at = hi
-        for held in reversed(admitted.found.get((group, chain), ())):
-            if held.lo < at and held.hi > lo:
-                start, end = max(held.lo, lo), min(held.hi, at)
+        for start, end, by in reversed(admitted.found.get((group, chain), ())):
+            if start < at and end > lo:
+                start, end = max(start, lo), min(end, at)
                 if end < at:
-                    spans += named.leave(chain, end, at, admitted.named, self._now)
-                spans += named.leave(chain, start, end, held.named, self._now)
+                    spans += named.leave(chain, end, at, admitted.named, now)
+                spans += named.leave(chain, start, end, by, now)
                 at = start
         if lo < at:
-            spans += named.leave(chain, lo, at, admitted.named, self._now)
+            spans += named.leave(chain, lo, at, admitted.named, now)
         for start, end in spans:
             self.free += end - start
-        return spans
+        return named.joined(chain, spans) if len(spans) > 1 else spans
 
     def end(self, admitted: Admitted) -> None:
         """Give all that a request still holds back: group by group, its last blocks first."""
         self._now += 1
-        for group, spans in enumerate(admitted.life.kept):
-            for lo, hi in reversed(spans):
-                self._back(admitted, group, lo, hi)
+        for group, parts in enumerate(admitted.life.kept):
+            self._back(admitted, group, parts)
         self.unnamed += admitted.life.unnamed
         self.free += admitted.life.unnamed
 

@@ -8,10 +8,10 @@ Span = tuple[int, int]
 
 
 class Piece:
-    """Consecutive blocks of a chain, each one copy: named at once, used and given back together.
+    """Consecutive blocks of a chain, each one copy: named, used and given back by the same.
 
-    `named` tells copies of a block apart: that of the least is found. `freed` is when the piece was
-    last given back, and counts while it has no `users`.
+    `named` tells copies of a block apart: that of the least is found. `freed` is when a user last
+    gave it back, -1 for never; it is free since then if it has no `users`.
     """
 
     __slots__ = ("freed", "hi", "lo", "named", "users")
@@ -80,7 +80,11 @@ class Named:
         """Name blocks that their one user has computed; a block that is there gets a later copy."""
         pieces = self.found.setdefault(chain, [])
         if not pieces or pieces[-1].hi <= lo:
-            pieces.append(Piece(lo, hi, named))
+            last = pieces[-1] if pieces else None
+            if last and (last.hi, last.named, last.users, last.freed) == (lo, named, 1, -1):
+                last.hi = hi  # the same user goes on, and has given nothing back yet
+            else:
+                pieces.append(Piece(lo, hi, named))
             return
         gaps, at = [], lo
         for piece in pieces:
@@ -99,11 +103,11 @@ class Named:
     def leave(self, chain: int, lo: int, hi: int, named: int, now: int) -> list[Span]:
         """Give blocks of one naming back; those whose last user left, deepest first."""
         if chain not in self.later:
-            last = self.found[chain][-1]
-            if last.lo == lo and last.hi == hi and last.named == named:  # one whole piece, mostly
-                last.users -= 1
-                last.freed = now
-                return [] if last.users else [(lo, hi)]
+            for piece in self.found[chain]:
+                if piece.lo == lo and piece.hi == hi:  # one whole piece, mostly
+                    piece.users -= 1
+                    piece.freed = now
+                    return [] if piece.users else [(lo, hi)]
         return self._leave(chain, lo, hi, named, now)
 
     def _leave(self, chain: int, lo: int, hi: int, named: int, now: int) -> list[Span]:
@@ -121,9 +125,9 @@ class Named:
                     copies.insert(copies.index(piece) + 1, rest)
                     piece = rest
                 piece.users -= 1
+                piece.freed = now
                 if piece.users:
                     continue
-                piece.freed = now
                 if before is not None and before.lo == piece.hi:
                     piece.hi = before.hi
                     copies.remove(before)
@@ -135,13 +139,37 @@ class Named:
             freed.sort(reverse=True)
         return freed
 
+    def joined(self, chain: int, spans: list[Span]) -> list[Span]:
+        """Make one piece of those that touch, which were given back at once, deepest first.
+
+        It is of no naming: which copy of a block is found is decided among the later ones.
+        """
+        if chain in self.later:
+            return spans
+        touch = {lo for lo, _ in spans} & {hi for _, hi in spans}
+        if not touch:
+            return spans
+        pieces: list[Piece] = []
+        for piece in self.found[chain]:
+            if piece.lo in touch:
+                pieces[-1].hi, pieces[-1].named = piece.hi, 0
+            else:
+                pieces.append(piece)
+        self.found[chain] = pieces
+        starts = [lo for lo, _ in spans if lo not in touch]
+        ends = [hi for _, hi in spans if hi not in touch]
+        return list(zip(starts, ends, strict=True))
+
     def free(self, chain: int, lo: int, hi: int, freed: int) -> list[Span]:
         """What between two depths is free since it was given back then, deepest first."""
-        spans = []
-        for copies in (self.found.get(chain, ()), self.later.get(chain, ())):
-            for piece in copies:
-                if piece.freed == freed and not piece.users and piece.lo < hi and piece.hi > lo:
-                    spans.append((max(lo, piece.lo), min(hi, piece.hi)))
+        pieces = self.found.get(chain, [])
+        if chain in self.later:
+            pieces = pieces + self.later[chain]
+        spans = [
+            (piece.lo if piece.lo > lo else lo, piece.hi if piece.hi < hi else hi)
+            for piece in pieces
+            if piece.freed == freed and not piece.users and piece.lo < hi and piece.hi > lo
+        ]
         if len(spans) > 1:
             spans.sort(reverse=True)
         return spans

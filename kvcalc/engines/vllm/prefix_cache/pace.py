@@ -37,7 +37,7 @@ def life_of(manager: Manager, asked: Asked, hit: int, pin: int) -> Life:
     """The life of a request after a hit; it does not depend on the pool's size."""
     found = asked.lives.get((hit, pin))
     if found is None:
-        request = Served(asked.prompt, asked.stored, hit, pin)
+        request = Served(asked.prompt, asked.stored, asked.paths, hit, pin)
         found = asked.lives[hit, pin] = life(manager.rules, request)
     return found
 
@@ -119,6 +119,6 @@ def _start(manager: Manager, asked: Asked) -> Admitted | None:
     batches = manager.run(admitted)
     if batches is None:
         return admitted
-    request = Served(asked.prompt, asked.stored, admitted.hit, admitted.pin)
+    request = Served(asked.prompt, asked.stored, asked.paths, admitted.hit, admitted.pin)
     manager.end(admitted._replace(life=life(manager.rules, request, batches)))
     return None

@@ -36,7 +36,7 @@ class Order:
         most = (asked.prompt - 1) // block
         takes = -(-asked.stored // block)
         now = len(self.ends)
-        path = [part for part in asked.paths.by_block[block] if part[1] < whole]
+        path = [part for part in asked.paths[block] if part[1] < whole]
         steps = self.use(asked, now)
         for size in sizes:
             front, edge = size.front, size.edge
@@ -64,7 +64,7 @@ class Order:
         whole = asked.stored // self.block
         steps: list[tuple[int, int]] = []
         lows = self.lows
-        for chain, start, end in asked.paths.by_block[self.block]:
+        for chain, start, end in asked.paths[self.block]:
             if start >= whole:
                 break
             end = min(end, whole)
