@@ -228,7 +228,10 @@ class _Asker:
     @cached_property
     def settings(self) -> Settings:
         """The settings as the engine reads them."""
-        return request.parsed_settings(self.called, None, self.asked)
+        parsed = request.parsed_settings(self.called, None, self.asked)
+        with request.said_by(self.engine):
+            request.require_run(self.model, self.engine, parsed)
+        return parsed
 
     def row(
         self,

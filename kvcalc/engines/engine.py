@@ -148,8 +148,10 @@ class Settings(Frozen):
 class Engine(NamedTuple):
     """An engine by its name, with its settings class and its arithmetic.
 
-    `version` and `source` are those of the code that was read. `pool` cuts up a memory: of
-    the model and the settings, bytes on each rank and the tokens of one sequence it makes a Pool.
+    `version` and `source` are those of the code that was read. `dtypes` are all that
+    `kv_cache_dtype` may name, others are refused for the engine; if there are none, none is.
+    `pool` cuts up a memory: of the model and the settings, bytes on each rank and the tokens of one
+    sequence it makes a Pool.
     `levers` are settings that change how much is held, not what, each with values worth trying.
     `note` is a sentence that people need beside its figures. What else it says stands in files of
     its `folder`, which are imported where they are needed.

@@ -5,7 +5,7 @@ from typing import Any
 
 from kvcalc.engines import find
 from kvcalc.engines.engine import Engine, Settings
-from kvcalc.engines.request import parsed_settings, require_model, said_by
+from kvcalc.engines.request import parsed_settings, require_model, require_run, said_by
 from kvcalc.errors import RequestError, TooLittleMemoryError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.pools import Pool
@@ -48,7 +48,7 @@ def pool(
     sizes = ranks if isinstance(memory, list | tuple) else memory
     parsed = parsed_settings(engine, settings, given)
     with said_by(chosen):
-        parsed.require_model(model)
+        require_run(model, chosen, parsed)
         try:
             return replace(
                 chosen.pool(model, parsed, sizes, context),

@@ -36,9 +36,24 @@ def cost_of(model: Model, chosen: Engine, parsed: Settings) -> Cost:
         UnsupportedError: the engine cannot run a kind of layer, or a setting with this model.
     """
     with said_by(chosen):
-        parsed.require_model(model)
+        require_run(model, chosen, parsed)
         return replace(
             chosen.cost(model, parsed), engine_version=parsed.engine_version(chosen.version)
+        )
+
+
+def require_run(model: Model, chosen: Engine, parsed: Settings) -> None:
+    """Refuse a model of which an engine has no code, and an element type that it does not list.
+
+    Raises:
+        UnsupportedError: the sentence names the model's type, or the element types.
+    """
+    parsed.require_model(model)
+    given = parsed.kv_cache_dtype
+    if given is not None and chosen.dtypes and given not in chosen.dtypes:
+        raise UnsupportedError.of(
+            "kv_cache_dtype",
+            f"found {given}, expected one of {', '.join(chosen.dtypes)} on {chosen.name}",
         )
 
 

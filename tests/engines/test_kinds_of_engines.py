@@ -1,11 +1,14 @@
-"""Each engine takes the kinds of layers that it lists, and refuses the others by name."""
+"""Each engine takes the layers and element types that it lists, and refuses others by name."""
 
 from itertools import product
 from typing import Any
 
+import pytest
+
 import kvcalc
+from kvcalc.dtypes import DTYPES
 from kvcalc.engines import ENGINES, find
-from kvcalc.errors import UnsupportedError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers import KINDS
 from kvcalc.layers.composed import NoCache, SharedCache
 from kvcalc.layers.cross import CrossAttention
@@ -73,6 +76,23 @@ def test_there_is_one_of_each() -> None:
     assert {one.kind for one in ONE_OF_EACH} == KINDS.keys() - {"combined"}  # which its parts are
 
 
-@each(("engine", "one"), product([*(ENGINES.keys() - {"tensorrt-llm"})], ONE_OF_EACH))
+@each(("engine", "one"), product([name for name in ENGINES if find(name).kinds], ONE_OF_EACH))
 def test_an_engine_takes_the_kinds_that_it_lists(engine: str, one: Layer) -> None:
     assert refused(engine, one) == (one.kind not in find(engine).kinds)
+
+
+ELEMENTS = [*dict.fromkeys((*DTYPES, *(one for name in ENGINES for one in find(name).dtypes)))]
+
+
+@each(("engine", "element"), product([name for name in ENGINES if find(name).dtypes], ELEMENTS))
+def test_an_engine_takes_the_element_types_that_it_lists(engine: str, element: str) -> None:
+    """Its settings spell another's word in its own; what is then not listed, no answer takes."""
+    chosen = find(engine)
+    try:
+        spelled = chosen.settings(kv_cache_dtype=element).kv_cache_dtype
+    except KvcalcError:
+        assert element not in chosen.dtypes
+        return
+    if spelled not in (None, *chosen.dtypes):
+        with pytest.raises(UnsupportedError, match=f"kv_cache_dtype: found .* on {engine}"):
+            kvcalc.cost(model(), engine, kv_cache_dtype=element)

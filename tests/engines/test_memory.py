@@ -26,8 +26,8 @@ def rule(engine: str) -> Memory:
 
 
 def test_every_engine_states_its_rule_and_where_it_is_defined() -> None:
-    assert {*SHARING, *WHOLE} == {*engines.ENGINES}
-    for name in engines.ENGINES:
+    assert {*SHARING, *WHOLE} == {name for name in engines.ENGINES if engines.find(name).memory}
+    for name in (*SHARING, *WHOLE):
         assert (rule(name).share is not None) == (name in SHARING)
         assert rule(name).source
         assert rule(name).reserve_source

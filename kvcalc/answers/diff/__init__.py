@@ -16,11 +16,10 @@ from kvcalc.answers.diff.side import (
 )
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import Placing
-from kvcalc.answers.fit.question import Question, question
+from kvcalc.answers.fit.question import NO_CARD, Question, question
 from kvcalc.answers.own_settings import own_settings, refuse_unknown
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.memory import Card
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from kvcalc.answers.fit.replica import Replica
 
 NO_WEIGHTS = Weights(0, "", "not counted")
-NO_CARD = Card("none", 0, 0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def diff(
         models = (models[0].with_window(window), models[1].with_window(window))
     sizes = (weights, weights if new_model is None else new_weights)
     asked = _split(names, request.named(settings, given), share=gpu is not None)
-    on = NO_CARD if gpu is None else card(gpu)
+    on = card(gpu) if gpu else None if memory is None else NO_CARD
     questions = [
         question(
             one,

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from kvcalc.engines.measured import Measured
 
 
+NO_CARD = Card("none", 0, 0)
+NO_RULE = Memory("", "")
+"""What stands for a GPU and for the rule of its memory where bytes alone are asked."""
+
+
 class Question(Record):
     """What is asked: `settings` of the engine, as given, and `memory`, its rule.
 
@@ -54,7 +59,7 @@ class Question(Record):
 def question(
     model: Model,
     *,
-    on: Card,
+    on: Card | None,
     engine: str = "ideal",
     weights: Weights | int | None = None,
     reserve: int | None = None,
@@ -63,7 +68,8 @@ def question(
     """Gather what is asked of a model on a kind of GPU; settings are the engine's own.
 
     They include its share of the memory (gpu_memory_utilization, mem_fraction_static ...); the GPU
-    becomes the setting `gpu` of an engine that has one.
+    becomes the setting `gpu` of an engine that has one. Without a GPU `on`, bytes alone are asked,
+    and an engine needs no rule for its memory.
 
     Raises:
         RequestError: the engine or a setting is not known, or the size of the weights is not.
@@ -71,7 +77,9 @@ def question(
     """
     request.require_model(model)
     settings, chosen = request.of_release(engine, settings), engines.find(engine)
-    memory = chosen.memory
+    memory, card = chosen.memory, on or NO_CARD
+    if memory is None and on is None:
+        memory = NO_RULE
     if memory is None:
         raise UnsupportedError(
             f"{chosen.name}: kvcalc does not know what it gives its cache of a GPU's memory",
@@ -83,6 +91,6 @@ def question(
             own = [*chosen.settings.model_fields, *([memory.share] if memory.share else [])]
             raise request.no_setting(chosen.name, name, own)
     share = settings.pop(memory.share or "", None)
-    on_it = chosen.on_card(on, settings)
+    on_it = chosen.on_card(card, settings)
     weighing = weights_of(model, weights)
-    return Question(model, chosen, memory, on, weighing, reserve, share, on_it)
+    return Question(model, chosen, memory, card, weighing, reserve, share, on_it)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from kvcalc.engines import find
 from kvcalc.engines.lmdeploy.layout import Layout, layout
 from kvcalc.engines.lmdeploy.pool import LEAST_BLOCKS
 from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
@@ -26,6 +27,7 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
+from kvcalc.engines.request import require_run
 from kvcalc.errors import RequestError, UnsupportedError
 
 COUNT = "[0-9]{1,15}"
@@ -76,7 +78,9 @@ class Run:
             KvcalcError: LMDeploy refuses the model or the settings.
         """
         assert self.model is not None
-        return layout(self.model, LmdeploySettings(**self.settings))
+        parsed = LmdeploySettings(**self.settings)
+        require_run(self.model, find("lmdeploy"), parsed)
+        return layout(self.model, parsed)
 
     def blocks(self) -> tuple[int, int] | None:
         """The least and the most blocks that the memory gives: both its parts are rounded down.

@@ -94,7 +94,7 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
     """Take `kv_cache_dtype` as the element type or as the name of a policy.
 
     Raises:
-        RequestError: an element type that LMDeploy does not run in, or two policies.
+        RequestError: two policies.
     """
     number, given = settings.quant_policy, settings.kv_cache_dtype
     packed: frozenset[str] = settings.standing.rules["packed_rows"].value
@@ -106,10 +106,4 @@ def cache_format(model: Model, settings: LmdeploySettings) -> CacheFormat:
                 "quant_policy", f"found {number}, but kv_cache_dtype is {given}", found=number
             )
         return CacheFormat(dtype(own), number or named, packed)
-    if given not in DTYPES:
-        raise RequestError.about(
-            "kv_cache_dtype",
-            f"found {given}, expected one of {', '.join(DTYPES)} on lmdeploy",
-            found=given,
-        )
     return CacheFormat(dtype(given), number, packed)

@@ -8,8 +8,7 @@ from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.layer_rules import LayerRules
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
-from kvcalc.engines.mlx.settings import DTYPES, MlxSettings
-from kvcalc.errors import UnsupportedError
+from kvcalc.engines.mlx.settings import MlxSettings
 from kvcalc.formula.expression import Value, maximum, minimum
 from kvcalc.model import Model
 
@@ -22,12 +21,6 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
             layers where the engine stops.
     """
     element = dtype(settings.kv_cache_dtype or model.dtype)
-    if element.name not in DTYPES:
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            f"found {element.name}, expected one of {', '.join(DTYPES)} on mlx; kv_bits "
-            "packs keys and values",
-        )
     models.require(model)
     models.require_shared(model, settings.tensor_parallel_size)
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from kvcalc.engines.engine import About, Count, Settings, whole
+from kvcalc.errors import UnsupportedError
+from kvcalc.model import Model
 
 DTYPES = ("bfloat16", "float16", "float32")
 """Of the activations, which a cache takes over; `kv_bits` packs it later."""
@@ -55,3 +57,17 @@ class MlxSettings(Settings):
             "mlx_lm/models/cache.py (make_prompt_cache)",
         ),
     ] = None
+
+    def require_model(self, model: Model) -> None:
+        """Refuse elements that no activation has, the model's own or those that are asked for.
+
+        Raises:
+            UnsupportedError: the sentence names the setting that packs them.
+        """
+        element = self.kv_cache_dtype or model.dtype
+        if element not in DTYPES:
+            raise UnsupportedError.of(
+                "kv_cache_dtype",
+                f"found {element}, expected one of {', '.join(DTYPES)} on mlx; kv_bits "
+                "packs keys and values",
+            )

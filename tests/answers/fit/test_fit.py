@@ -36,7 +36,11 @@ K_EXAONE = load("k-exaone-236b-a23b")
 LLAMA = load("llama-3.1-8b")
 GB = 10**9
 NO_WEIGHTS = Weights(1, "", "a test")
-FITTING = [name for name in engines.ENGINES if name != "tensorrt-llm"]
+FITTING = [
+    name
+    for name, one in ((name, engines.find(name)) for name in engines.ENGINES)
+    if one.kinds and one.memory is not None
+]
 
 
 def weighing(size: int) -> Weights:
