@@ -82,6 +82,8 @@ if TYPE_CHECKING:
     from kvcalc.engines.memory_part import MemoryPart as MemoryPart
     from kvcalc.engines.mlx.settings import MlxSettings as MlxSettings
     from kvcalc.engines.pool import pool as pool
+    from kvcalc.engines.releases import ReleaseWarning as ReleaseWarning
+    from kvcalc.engines.releases import UntestedWarning as UntestedWarning
     from kvcalc.engines.request import cost as cost
     from kvcalc.engines.sglang.settings import SglangSettings as SglangSettings
     from kvcalc.engines.transformers.settings import TransformersSettings as TransformersSettings
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
     from kvcalc.readers.weights import Weights as Weights
     from kvcalc.records import Records as Records
     from kvcalc.units import AmountWarning as AmountWarning
+    from kvcalc.units import MemoryWarning as MemoryWarning
+    from kvcalc.units import TokensWarning as TokensWarning
 
     __version__: str
 
@@ -156,6 +160,7 @@ _HOMES = {
     "engines.memory_part": "MemoryPart",
     "engines.mlx.settings": "MlxSettings",
     "engines.pool": "pool",
+    "engines.releases": "ReleaseWarning UntestedWarning",
     "engines.request": "cost",
     "engines.sglang.settings": "SglangSettings",
     "engines.transformers.settings": "TransformersSettings",
@@ -175,7 +180,7 @@ _HOMES = {
     "readers.reading": "Reading",
     "readers.weights": "Weights",
     "records": "Records",
-    "units": "AmountWarning",
+    "units": "AmountWarning MemoryWarning TokensWarning",
 }
 """Each module and its public names; it is imported when one of them is first used."""
 

@@ -1,9 +1,10 @@
 """The derivation of an answer, step by step, in the engine's own terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from kvcalc.errors import quote
 from kvcalc.units import at_version
 
 
@@ -48,7 +49,7 @@ class StepRow:
     unit: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """A derivation: the steps of each group of layers, the steps of the whole, and the formula.
 
@@ -62,8 +63,8 @@ class Explanation:
     engine: str
     engine_version: str
     kv_cache_dtype: str
-    settings: Mapping[str, Any]
-    quantities: Mapping[str, int]
+    settings: Mapping[str, Any] = field(hash=False)
+    quantities: Mapping[str, int] = field(hash=False)
     groups: tuple[ExplainedGroup, ...]
     steps: tuple[ExplainedStep, ...]
     formula: str
@@ -71,6 +72,13 @@ class Explanation:
     bytes_per_gpu: int
     why: str
     lever: Lever | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Explanation(model={quote(self.model)}, engine={self.engine!r}, "
+            f"kv_cache_dtype={self.kv_cache_dtype!r}, formula={quote(self.formula)}, "
+            f"bytes={self.bytes}, bytes_per_gpu={self.bytes_per_gpu})"
+        )
 
     @property
     def title(self) -> str:

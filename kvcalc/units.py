@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kvcalc.errors import RequestError, quote
+from kvcalc.warned import warn
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -60,10 +61,10 @@ def parse_tokens(text: str, option: str = "tokens") -> int:
         raise RequestError.of(option, text, "at least 1")
     if suffix.islower():
         power = 1000 ** "kmg".index(suffix) * 1000
-        _warn_of(
-            TokensWarning,
+        warn(
             f"{option}: {quote(text)} is read as {number}{suffix.upper()} ({count:,}); to be exact "
             f"write {number}{suffix.upper()}, or {number * power}",
+            TokensWarning,
         )
     return count
 
@@ -86,20 +87,14 @@ def parse_memory(text: str, option: str = "memory") -> int:
         number = match[1] + (f".{part}" if part else "")
         thousands, binary = (f"{number}{unit.upper()}{kind}" for kind in ("B", "iB"))
         size = parse_memory(thousands)
-        _warn_of(
-            MemoryWarning,
+        warn(
             f"{option}: {quote(text)} is read as {thousands} ({size:,} bytes); to be exact write "
             f"{thousands}, or {binary} ({parse_memory(binary):,} bytes)",
+            MemoryWarning,
         )
         return size
     scale: int = 10 ** len(part)
     return int(match[1] + part) * MEMORY_UNITS.get(unit, 1) // scale
-
-
-def _warn_of(kind: type[AmountWarning], sentence: str) -> None:
-    from warnings import warn
-
-    warn(sentence, kind, stacklevel=4)
 
 
 def binary_size(size_bytes: int) -> str:

@@ -19,6 +19,7 @@ PATHS = {
 
 ROOMS = (
     "kvcalc.errors",
+    "kvcalc.warned",
     "kvcalc.units",
     "kvcalc.spelling",
     "kvcalc.dtypes",

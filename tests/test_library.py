@@ -23,6 +23,7 @@ from kvcalc import errors
 from kvcalc.cli.app import COMMANDS
 from tests.each import each
 
+LLAMA = kvcalc.load("llama-3.1-8b")
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = [name for name in kvcalc.__all__ if isfunction(getattr(kvcalc, name))]
 
@@ -249,3 +250,20 @@ def test_the_contract_of_the_design_holds() -> None:
         13_488_881_664,
         12_903_776_256,
     ]
+
+
+@each(
+    ("warns", "kind"),
+    [
+        (lambda: kvcalc.fit(LLAMA, gpu="h100", engine="vllm"), kvcalc.UntestedWarning),
+        (lambda: kvcalc.cost(LLAMA, "vllm@0.99"), kvcalc.ReleaseWarning),
+        (
+            lambda: kvcalc.sweep(LLAMA, engine=["ideal", "mlx"], kv_cache_dtype="fp8"),
+            kvcalc.RefusedWarning,
+        ),
+    ],
+)
+def test_a_warning_names_the_line_that_called(warns: Callable[[], object], kind: type) -> None:
+    with pytest.warns(kind) as caught:
+        warns()
+    assert {warning.filename for warning in caught} == {__file__}

@@ -137,9 +137,28 @@ def test_every_dataclass_is_frozen_but_a_commands_options_and_what_is_being_read
     assert mutable == BEING_READ
 
 
-def test_a_cost_and_a_pool_are_keys_of_a_dictionary() -> None:
-    assert {kvcalc.cost(EXAONE): 1}[kvcalc.cost(EXAONE)] == 1
-    assert {kvcalc.pool(EXAONE, memory=2**36): 1}[kvcalc.pool(EXAONE, memory=2**36)] == 1
+@each("name", ["Cost", "Pool", "Estimate", "Explanation", "Fit"])
+def test_an_answer_is_a_key_of_a_dictionary(name: str) -> None:
+    assert {RECORDS[name](): 1}[RECORDS[name]()] == 1
+
+
+def test_an_explanation_is_short_to_print() -> None:
+    assert len(repr(RECORDS["Explanation"]())) <= MOST
+
+
+def test_the_figures_of_a_log_are_a_table_in_a_notebook() -> None:
+    found = kvcalc.check(BytesIO(b"GPU KV cache size: 16 tokens"))
+    assert isinstance(found, kvcalc.Records)
+    assert found._repr_html_().startswith("<table>")
+
+
+def test_a_model_that_was_read_may_stand_in_a_file_of_several(tmp_path: Path) -> None:
+    """Its weights are its shape's: it names no files."""
+    own = model(full(), name="mine", parameters=1_000, max_context=8192)
+    book = kvcalc.sheet([own, "qwen3-8b", own], csv=tmp_path / "sheets")
+    assert [one.name for one in book.models] == ["mine", "Qwen3-8B"]
+    assert book.models[0].weights_bytes == 2_000
+    assert kvcalc.page(own, tmp_path / "plan.html", engine="vllm").models[0].name == "mine"
 
 
 def test_a_model_of_long_names_and_many_layers_is_short_to_print() -> None:

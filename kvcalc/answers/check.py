@@ -31,6 +31,7 @@ from kvcalc.readers.log import read_log
 from kvcalc.readers.metrics import fetched, is_address
 from kvcalc.readers.preset import read as read_preset
 from kvcalc.readers.weights import Weights
+from kvcalc.records import Records
 from kvcalc.spelling import hint
 from kvcalc.units import parse_tokens
 
@@ -52,7 +53,7 @@ def check(
     weights: Weights | None = None,
     settings: Settings | None = None,
     **given: Any,
-) -> list[Checked]:
+) -> Records[Checked]:
     """Check each figure that an engine's start-up log prints.
 
     `log` is a file's path, the address of a running server's metrics
@@ -78,7 +79,7 @@ def check(
         hints = dict.fromkeys(engines.logs()[line.engine].hint for line in found)
         words = "; ".join(["found no figure to check, only settings", *filter(None, hints)])
         raise SourceError.of(name, words)
-    return rows
+    return Records(rows)
 
 
 def read(stream: BinaryIO, name: str) -> list[Found]:

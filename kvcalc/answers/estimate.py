@@ -1,6 +1,7 @@
 """One context: the bytes, and each layer group's share of them."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from kvcalc.costs import Cost
@@ -33,7 +34,7 @@ class Estimate(Record):
     sequences: int
     window: int | None
     kv_cache_dtype: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
     bytes: int
     bytes_per_gpu: int
     formula: str

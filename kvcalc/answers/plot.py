@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
-from warnings import warn
 
 from kvcalc.answers import varying
 from kvcalc.answers.axes import Combination, RefusedWarning, combinations
@@ -16,6 +15,7 @@ from kvcalc.engines.engine import Settings
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
+from kvcalc.warned import warn
 
 if TYPE_CHECKING:
     from kvcalc.engines.memory import Card
@@ -67,7 +67,7 @@ def plot(
     if not asked:
         raise refused[0][1]
     for which, why in refused:
-        warn(f"{which}: {why}", RefusedWarning, stacklevel=2)
+        warn(f"{which}: {why}", RefusedWarning)
     if len(asked) > MOST_LINES:
         raise RequestError.about("plot", f"found {len(asked)} curves, expected up to {MOST_LINES}")
     return _drawn(asked, ends, on, linear, points)

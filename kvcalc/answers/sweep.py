@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
-from warnings import warn
 
 from kvcalc.answers.axes import Combination, RefusedWarning, combinations
 from kvcalc.answers.estimate import Estimate, answer
@@ -12,6 +11,7 @@ from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
 from kvcalc.records import Records
+from kvcalc.warned import warn
 
 if TYPE_CHECKING:
     from kvcalc.charts.chart import Chart
@@ -81,7 +81,7 @@ def sweep(
     if not rows:
         raise refused[0][1]
     for one, why in refused:
-        warn(f"{one}: {why}", RefusedWarning, stacklevel=2)
+        warn(f"{one}: {why}", RefusedWarning)
     return Records(rows)
 
 

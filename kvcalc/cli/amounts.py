@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from warnings import warn
 
 from kvcalc.errors import RequestError
 from kvcalc.units import TokensWarning, parse_tokens
+from kvcalc.warned import warn
 
 
 def amount(text: str | None, option: str) -> int | None:
@@ -40,7 +40,6 @@ def _items(text: str, option: str, large: bool) -> list[str]:
         warn(
             f"{option}: {text} is read as {digits}; to be exact write {digits}, or {apart}",
             TokensWarning,
-            stacklevel=3,
         )
     return [text]
 

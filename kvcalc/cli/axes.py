@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from warnings import warn
 
 from kvcalc.answers.axes import RefusedWarning
 from kvcalc.answers.sweep import SweepRow
@@ -15,6 +14,7 @@ from kvcalc.cli.server_line import ServerRequest
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
+from kvcalc.warned import warn
 
 if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
@@ -55,7 +55,7 @@ def table(
     if not rows:
         raise refused[0][1]
     for name, why in refused:
-        warn(f"{name}: {why}", RefusedWarning, stacklevel=2)
+        warn(f"{name}: {why}", RefusedWarning)
     return rows
 
 

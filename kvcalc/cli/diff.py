@@ -78,7 +78,7 @@ def diff(
     named = [name for name in (wanted.model.model, *models[1:]) if name is not None]
     read = [_read(source) for source in named]
     sizes = [
-        None if gpu is None else load.read_weights(source, model)
+        None if gpu is None else load.read_weights(source, model, wanted.loading)
         for source, model in zip(named, read, strict=True)
     ]
     asked = amount(context, "--context") or wanted.context_of(read[0])

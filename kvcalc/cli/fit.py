@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from kvcalc import engines
 from kvcalc.answers.fit import Answer, Fit
 from kvcalc.answers.fit.change import changes, holding_more, verdict
 from kvcalc.answers.fit.grid import Job, Place, RefusedFit, answered, solved
@@ -91,7 +92,7 @@ def fit(
     asked = _started(models, on, engine, context, sequences)
     if models.model is None and asked.model.model is not None:
         models.model = [asked.model.model]
-    counts: list[int | None] = [*amounts(sequences, "--sequences")]
+    counts: list[int | None] = [*amounts(sequences, "--sequences")] or [_slots(asked)]
     jobs: list[Job] = []
     slid = amount(window, "--window")
     for source, model in models.each(slid):
@@ -101,9 +102,7 @@ def fit(
         places = _places(model, source, named, on, load, asked)
         for place in places:
             gpus = hit.counts(place, on.counts())
-            jobs += [
-                Job(*job) for job in product([place], gpus, lengths or [None], counts or [None])
-            ]
+            jobs += [Job(*job) for job in product([place], gpus, lengths or [None], counts)]
         warn_past_maximum(model, [length for length in lengths if length])
     cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
     rows = [_priced(cell, prices, on.spare) for cell in cells]
@@ -143,12 +142,19 @@ def _started(
 ) -> ServerRequest:
     """The engine and its settings, of a server's line where one is given; options win.
 
-    How many sequences a line lets run is the engine's cap, and not what is asked about.
+    Of an engine that runs more at once where they fit, those of a line are its cap, and not what is
+    asked about.
     """
     line = ServerOptions(from_line=on.from_line)
     named = models.model[0] if models.model else None
     asked = line.request(ModelOptions(model=named, **models.shape), engine, context, sequences)
     return asked._replace(settings=asked.settings_on())
+
+
+def _slots(asked: ServerRequest) -> int | None:
+    """The sequences of a line whose engine makes room for as many as it is told, and no more."""
+    memory = engines.find(asked.engine).memory
+    return asked.sequences if memory is not None and memory.cap is None else None
 
 
 def _places(
@@ -194,7 +200,9 @@ def _placing(
         model,
         on=card,
         engine=engine.engine,
-        weights=Weights(0, "", "the log") if on.log else load.read_weights(source, model),
+        weights=Weights(0, "", "the log")
+        if on.log
+        else load.read_weights(source, model, engine.loading),
         reserve=load.reserve_bytes,
         **engine.settings,
     )

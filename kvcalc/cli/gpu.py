@@ -10,6 +10,9 @@ from kvcalc.errors import RequestError
 from kvcalc.units import parse_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kvcalc.engines.loading import Loading
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 
@@ -55,8 +58,16 @@ class LoadOptions(Options):
             raise RequestError.about("--optimistic", "found beside --reserve; give one")
         return parse_memory(self.reserve, "--reserve")
 
-    def read_weights(self, source: str | None, model: "Model") -> "Weights":
-        """Find the bytes of a model's weights; `source` is its name on the command line."""
+    def read_weights(
+        self, source: str | None, model: "Model", loading: "Iterable[Loading]" = ()
+    ) -> "Weights":
+        """Find the bytes of a model's weights; `source` is its name on the command line.
+
+        Raises:
+            RequestError: they are not known, or a flag of `loading` loads others.
+        """
         from kvcalc.readers.weights import read_weights
 
+        for flag in loading:
+            flag.require_counted(model, self.weights, self.weights_dtype)
         return read_weights(source, model, self.weights_dtype, self.weights)

@@ -19,7 +19,10 @@ from kvcalc.errors import RequestError
 from kvcalc.outputs.write import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kvcalc.answers.plotted import Plot
+    from kvcalc.engines.loading import Loading
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 
@@ -81,7 +84,7 @@ def plot(
         engine=wanted.engines,
         gpu=gpu,
         gpus=gpus,
-        weights=None if gpu is None else _weights(load, loaded),
+        weights=None if gpu is None else _weights(load, loaded, wanted.loading),
         reserve=load.reserve_bytes if gpu is not None else None,
         linear=linear,
         points=points,
@@ -92,14 +95,21 @@ def plot(
     _write(found, output)
 
 
-def _weights(load: LoadOptions, loaded: "list[tuple[str | None, Model]]") -> "Weights | None":
+def _weights(
+    load: LoadOptions,
+    loaded: "list[tuple[str | None, Model]]",
+    loading: "Iterable[Loading]",
+) -> "Weights | None":
     """The bytes of one model's weights; several have each their own, by their parameters."""
     if len(loaded) > 1:
         given = load.weights or load.weights_dtype
         if given is not None:
             raise RequestError.about("--weights", "found beside several models")
+        for flag in loading:
+            for _, model in loaded:
+                flag.require_counted(model, None, None)
         return None
-    return load.read_weights(*loaded[0])
+    return load.read_weights(*loaded[0], loading)
 
 
 def _write(found: "Plot", output: PictureOptions) -> None:

@@ -126,7 +126,7 @@ def replay(
             tokenizer=tokenizer or of_model(model),
             prefill_rate=prefill_rate,
             decode_rate=decode_rate,
-            weights=load.read_weights(model, chosen) if gpu is not None else None,
+            weights=load.read_weights(model, chosen, wanted.loading) if gpu is not None else None,
             reserve=load.reserve_bytes,
             **wanted.settings_on(gpu),
         )

@@ -24,6 +24,7 @@ from kvcalc.errors import RequestError
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
+    from kvcalc.engines.loading import Loading
     from kvcalc.engines.server import Asked, Beside
 
 
@@ -47,7 +48,8 @@ class ServerRequest(NamedTuple):
     """What a command line and the options ask for together; the options win.
 
     `engines` are as typed, each with the release that a line says of it; none means all. `share`
-    is what is said of the share of a GPU's memory, by each engine's name of it.
+    is what is said of the share of a GPU's memory, by each engine's name of it, and `loading` are
+    flags that change which weights are loaded.
     """
 
     model: ModelOptions
@@ -59,6 +61,7 @@ class ServerRequest(NamedTuple):
     longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
     share: Mapping[str, str] = {}
+    loading: "tuple[Loading, ...]" = ()
 
     @property
     def engine(self) -> str:
@@ -97,6 +100,7 @@ class ServerRequest(NamedTuple):
             longest=asked.longest if self.longest is None else self.longest,
             beside=(*self.beside, *(() if alone else asked.beside)),
             share={**share_of(asked, engine), **self.share},
+            loading=(*self.loading, *asked.loading),
         )
 
     def with_flags(self, asked: "Asked", engine: str) -> "ServerRequest":

@@ -90,3 +90,5 @@ def sheet(
     for one in book.models:
         for note in one.reading.notes:
             note_on_stderr(note)
+    for flag in wanted.loading:
+        note_on_stderr(f"{flag}: {flag.reason}; the sheet counts the model's own")

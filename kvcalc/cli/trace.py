@@ -147,7 +147,7 @@ def trace(
     if print_sql or output.asked == STATEMENT:
         _print_sql(chosen, names, windows, dialect, asked, output)
         return
-    weights = load.read_weights(model, chosen) if "gpu" in asked else None
+    weights = load.read_weights(model, chosen, wanted.loading) if "gpu" in asked else None
     with working("summing the trace"):
         found = answer(
             chosen,

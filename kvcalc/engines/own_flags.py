@@ -65,15 +65,14 @@ def read(
     Raises:
         RequestError: a flag has no value, one that is not expected, or is refused.
     """
-    server = server_of(name)
-    asked = Asked(
-        settings={} if release is None else {"release": release}, where=f"{name}'s option"
-    )
+    server, asked = server_of(name), Asked(where=f"{name}'s option")
     if server is None:
         return asked
     own = [flag for flag in flags if span(flag, 0, server)]
     if not own and name.lower() not in PROGRAMS:
         return asked
+    if release is not None:
+        asked.settings["release"] = release
     read_flags(list(chain.from_iterable(own)), server, asked)
     for what, typed, given in (
         ("context", context, asked.context),

@@ -7,7 +7,6 @@ or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
 """
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.warned import warn
 
 WRITTEN = (
     r"v?(b?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
@@ -146,10 +146,9 @@ class Releases:
             if strict:
                 raise RequestError.of("release", asked, f"one of the measured, {measured}")
             used = oldest if key < nearest else self.newest
-            warnings.warn(
+            warn(
                 f"{self.engine} {version} was not measured, only {measured}: answered as {used}",
                 ReleaseWarning,
-                stacklevel=2,
             )
             version = used
         return _standing(self, nearest)._replace(version=version)

@@ -106,7 +106,9 @@ def of_release(engine: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if "release" not in chosen.settings.model_fields:
         if release == chosen.version:
             return asked
-        raise RequestError.of("release", release, f"{chosen.version}, the one that was read")
+        own = f"{chosen.version}, the one that was read"
+        none = f"none, for {chosen.name} has no releases"
+        raise RequestError.of("release", release, none if chosen.version == "-" else own)
     if asked.setdefault("release", release) != release:
         raise RequestError.of("release", asked["release"], f"{release}, as behind the engine")
     return asked

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
+from kvcalc.engines.loading import Loading
 from kvcalc.engines.option_values import Takes
 from kvcalc.errors import quote
 from kvcalc.model import Model
@@ -49,7 +50,8 @@ class Asked:
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
     that without a context the server shares the model's own among the sequences, and `longest` is
     the most tokens of one sequence that its cache holds. `passed` are the
-    ignored flags with their values, `beside` caches on top of the model's own. `notes` are
+    ignored flags with their values, `loading` those that change which weights are loaded, `beside`
+    caches on top of the model's own. `notes` are
     sentences for the person who asked, as of a default of the server's, and `where` is what an
     error says that the words stand in.
     """
@@ -63,6 +65,7 @@ class Asked:
     longest: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
+    loading: list[Loading] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     where: str = "--from"
@@ -128,7 +131,8 @@ class Server(Record):
     `several` are flags that take as many values as follow, which are joined by commas, `bare` those
     that may stand without their value, and what they mean then.
 
-    `harmless` are flags that cannot touch a cache, by the reason why. Flags of `said` cost memory
+    `harmless` are flags that cannot touch a cache, by the reason why; `loads` neither, but the
+    weights beside it. Flags of `said` cost memory
     elsewhere, or may change what is not followed here: the answer stands, and the reason is said.
     Those of `refused` change the cache in ways that are not counted.
 
@@ -153,6 +157,7 @@ class Server(Record):
     prefix: str = ""
     harmless_variables: frozenset[str] = frozenset()
     harmless: Reasons = field(default_factory=dict)
+    loads: Reasons = field(default_factory=dict)
     said: Reasons = field(default_factory=dict)
     refused: Reasons = field(default_factory=dict)
     several: frozenset[str] = frozenset()
@@ -172,7 +177,7 @@ class Server(Record):
         """The flags that leave what is counted as it is, by how many values each takes."""
         return {
             flag: takes
-            for reasons in (self.harmless, self.said)
+            for reasons in (self.harmless, self.loads, self.said)
             for flag, (takes, _) in _spread(reasons).items()
         }
 
@@ -188,6 +193,11 @@ class Server(Record):
     def remarks(self) -> Mapping[str, str]:
         """What is said where a flag stands on the line."""
         return {flag: reason for flag, (_, reason) in _spread(self.said).items()}
+
+    @cached_property
+    def loading(self) -> Mapping[str, str]:
+        """How each flag that leaves the cache alone changes which weights are loaded."""
+        return {flag: reason for flag, (_, reason) in _spread(self.loads).items()}
 
     @cached_property
     def refusals(self) -> Mapping[str, str]:

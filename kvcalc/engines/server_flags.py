@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kvcalc.engines.loading import Loading
 from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Asked, Server
 from kvcalc.engines.server_json import Dotted
 from kvcalc.errors import RequestError, quote
@@ -122,6 +123,8 @@ def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: 
         asked.notes.append(f"{flag}: {server.remarks[flag]}")
     takes = server.ignored.get(flag, 1)
     asked.passed[flag] = ",".join(following[:takes] if takes >= 0 else following)
+    if (reason := server.loading.get(flag)) is not None:
+        asked.loading.append(Loading(flag, asked.passed[flag], reason))
     return len(following) if takes == AS_MANY_AS_FOLLOW else min(takes, len(following))
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines.server import PAST_MAXIMUM, Server, Wanted
+from kvcalc.engines.server import MODEL, PAST_MAXIMUM, Server, Wanted
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine, Settings
@@ -24,12 +24,14 @@ def write(
     sequences: int | None = None,
     share: Fraction | None = None,
     source: str | None = None,
+    weights_dtype: str | None = None,
 ) -> str:
     """Write the line that starts an engine's server so; "" for an engine without one.
 
     `context` counts one sequence, `share` is the engine's share of the memory, and `source` the
-    text that named the model, if any. What no flag or variable takes is named in a comment at the
-    line's end, which a shell and `server_reader` ignore.
+    text that named the model, if any. With a `weights_dtype` the weights are of another format than
+    that model's, so that the line names none. What no flag or variable takes, and that format, are
+    named in a comment at the line's end, which a shell and `server_reader` ignore.
     """
     server = engine.server
     if server is None:
@@ -51,8 +53,12 @@ def write(
             variables.append(words)
         else:
             unsaid.append(name)
+    comments = [f"no flag takes this: {', '.join(unsaid)}"] if unsaid else []
+    if weights_dtype is not None:
+        comments.insert(0, f"{MODEL} holds its weights in {weights_dtype}")
+        model, source = model.model_copy(update={"hub_id": None}), None
     start = server.start.format(model=join(server.names(model, source)))
-    comment = [f"# no flag takes this: {', '.join(unsaid)}"] if unsaid else []
+    comment = [f"# {'; '.join(comments)}"] if comments else []
     return " ".join([*variables, start, *flags, *comment])
 
 

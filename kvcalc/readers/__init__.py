@@ -1,5 +1,6 @@
 """The sources of models, one file each; `read` finds the one that a name asks for."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -54,6 +55,23 @@ def read(source: str | Path) -> Reading:
     near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
     raise RequestError(f"model {quote(text)} is unknown; {hint}", field="model", found=text)
+
+
+def read_all(
+    models: str | Path | Model | Iterable[str | Path | Model],
+) -> list[tuple[str, Reading]]:
+    """Read one model or several, each once, with the text that named it: "" for a `Model`.
+
+    Raises:
+        KvcalcError: as `load`; or there is none.
+    """
+    sources = [models] if isinstance(models, str | Path | Model) else list(models)
+    if not sources:
+        raise RequestError.about("models", "found none, expected at least one")
+    return [
+        ("", Reading(one, one.name, {})) if isinstance(one, Model) else (one, read(one))
+        for one in dict.fromkeys(one if isinstance(one, Model) else str(one) for one in sources)
+    ]
 
 
 def _preset(text: str, path: Path) -> Path | None:

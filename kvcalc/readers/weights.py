@@ -30,8 +30,9 @@ class Weights(Record):
     """Bytes of all weights, their element type as their source writes it, and what that source is.
 
     `parameters` is their number, if the source gives it. `published` ones are as the checkpoint
-    has them, so that what an engine loads of its tensors is known; `tensors` are those of a GGUF
-    file, one by one.
+    has them, so that what an engine loads of its tensors is known; `converted` ones are of another
+    format, which are in other files than the model's. `tensors` are those of a GGUF file, one by
+    one.
     """
 
     bytes: int
@@ -39,6 +40,7 @@ class Weights(Record):
     source: str
     parameters: int | None = None
     published: bool = False
+    converted: bool = False
     tensors: tuple[Stored, ...] = ()
 
 
@@ -155,12 +157,12 @@ def _in_format(model: Model, text: str, total: int, count: str) -> Weights:
     except UnsupportedError as error:
         raise RequestError(f"{error}; give --weights 240GB", field="weights") from None
     if found is not None:
-        return Weights(found.bytes, name, count, total, tensors=found.tensors)
+        return Weights(found.bytes, name, count, total, converted=True, tensors=found.tensors)
     if name not in DTYPES:
         raise RequestError.about(
             "weights", f"what {name} makes of {model.name} is not known; give --weights 240GB"
         )
-    return Weights(DTYPES[name].row_bytes(total), name, count, total)
+    return Weights(DTYPES[name].row_bytes(total), name, count, total, converted=True)
 
 
 def _stored(model: Model, total: int, count: str) -> Weights:

@@ -51,3 +51,12 @@ def test_an_unknown_engine_is_one_sentence(cli: Cli) -> None:
     outcome = cli("engines", "vlm")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("kvcalc: engine 'vlm' is unknown; did you mean vllm")
+
+
+@pytest.mark.parametrize(
+    "engine", [one for one in engines.ENGINES if engines.find(one).version != "-"]
+)
+def test_the_release_that_was_read_may_be_named(cli: Cli, engine: str) -> None:
+    asked = ("estimate", "llama-3.1-8b", "-c", "8K", "--json", "-e")
+    named = cli(*asked, f"{engine}@{engines.find(engine).version}")
+    assert (named.code, named.out) == (0, cli(*asked, engine).out)

@@ -513,3 +513,88 @@ def test_a_rate_that_cannot_be_asked_is_refused(given: tuple[str, ...], why: str
     outcome = cli("fit", *SMALL_GPUS, *given)
     assert (outcome.code, outcome.out) == (2, "")
     assert why in outcome.err
+
+
+ON_ONE = ("--gpu", "h100", "--gpus", "1")
+
+
+@pytest.mark.parametrize(
+    ("engine", "weights", "line"),
+    [
+        ("vllm", "fp8", "vllm serve MODEL "),
+        ("sglang", "awq", "python -m sglang.launch_server --model-path MODEL "),
+        ("llama.cpp", "Q4_K_M", "llama-server --model MODEL.gguf "),
+        ("mlx", "4bit", "mlx_lm.server --model MODEL "),
+    ],
+)
+def test_a_line_names_no_model_whose_weights_are_others_than_were_planned(
+    engine: str, weights: str, line: str, cli: Cli
+) -> None:
+    """The checkpoint of the Hub id would start with weights of bfloat16."""
+    asked = ("fit", "qwen3-8b", *ON_ONE, "-e", engine, "-c", "16K", "-n", "4", "--json")
+    flags = json.loads(cli(*asked, "--weights-dtype", weights).out)["flags"]
+    assert flags.startswith(line)
+    assert f"# MODEL holds its weights in {weights}" in flags
+    as_published = json.loads(cli(*asked).out)["flags"]
+    assert "MODEL" not in as_published
+
+
+VLLM, SGLANG = "vllm serve Qwen/Qwen3-8B", "python -m sglang.launch_server --model Qwen/Qwen3-8B"
+FORMAT, SHARE = "stores the weights in another format", "how much of the weights the GPUs hold"
+
+
+@pytest.mark.parametrize(
+    ("line", "why", "weights"),
+    [
+        (f"{VLLM} --quantization fp8", FORMAT, ("--weights-dtype", "fp8")),
+        (f"{VLLM} -q fp8", FORMAT, ("--weights", "9GB")),
+        (f"{VLLM} --cpu-offload-gb 10", SHARE, ("--weights", "6GB")),
+        (f"{VLLM} --enable-eplb", SHARE, ("--weights", "17GB")),
+        (f"{SGLANG} --quantization fp8", FORMAT, ("--weights-dtype", "fp8")),
+        (f"{SGLANG} --torchao-config int8wo", FORMAT, ("--weights", "9GB")),
+        (f"{SGLANG} --cpu-offload-gb 4", SHARE, ("--weights", "12GB")),
+    ],
+)
+def test_a_flag_that_loads_other_weights_needs_their_size(
+    line: str, why: str, weights: tuple[str, ...], cli: Cli
+) -> None:
+    outcome = cli("fit", "--from", line, *ON_ONE)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert why in outcome.err
+    assert cli("fit", "--from", line, *ON_ONE, *weights).code == 0
+    assert cli("estimate", "--from", line).code == 0  # no cache depends on it
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{VLLM} --cpu-offload-gb 0",
+        f"{VLLM} --no-enable-eplb",
+        "vllm serve openai/gpt-oss-20b --quantization mxfp4",
+    ],
+)
+def test_a_flag_that_changes_nothing_of_the_weights_is_no_refusal(line: str, cli: Cli) -> None:
+    assert cli("fit", "--from", line, *ON_ONE).code == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("trace", "tests/oracles/traces/azure_code.csv"),
+        ("replay", "tests/oracles/traces/replay/multi_turn_long.jsonl"),
+        ("plot", "-c", "8K"),
+        ("diff", "vllm@0.31.0", "vllm@0.33.0"),
+    ],
+)
+def test_every_command_that_loads_weights_asks_for_them(asked: tuple[str, ...], cli: Cli) -> None:
+    outcome = cli(*asked, "--from", f"{VLLM} --quantization fp8", "--gpu", "h100")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert FORMAT in outcome.err
+
+
+def test_the_slots_of_llama_server_are_what_is_asked_about(cli: Cli) -> None:
+    """It makes room for as many as -np says: more would be another server."""
+    line = "llama-server -m Qwen3-8B.gguf -c 65536 -np 4"
+    found = json.loads(cli("fit", "--from", line, *ON_ONE, "--json").out)
+    assert (found["context"], found["sequences"]) == (16_384, 4)
+    assert found["flags"].endswith("--ctx-size 65536 --parallel 4")

@@ -157,6 +157,7 @@ def test_a_release_is_asked_for_behind_the_engine_or_as_a_setting() -> None:
     [
         ("vllm@0.25.1", {"release": "0.26.0"}, "release: found '0.26.0', expected 0.25.1, as"),
         ("mlx@0.31.0", {}, "release: found '0.31.0', expected 0.32.2, the one that was read"),
+        ("ideal@1", {}, "release: found '1', expected none, for ideal has no releases"),
         ("ideal", {"release": "1"}, "ideal has no setting 'release'"),
         ("vllm@0.12.0", {"kv_cache_dtype": "nvfp4"}, "kv_cache_dtype: found 'nvfp4', which vllm"),
         ("vllm@0.27.1", {"prefill_checkpoint_blocks": 1}, "prefill_checkpoint_blocks: found 1,"),

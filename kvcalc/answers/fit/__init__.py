@@ -1,9 +1,8 @@
 """What fits beside the weights: sequences, context or GPUs, whichever is not given."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from kvcalc.model import Model
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Record
 from kvcalc.units import at_version, binary_size
+from kvcalc.warned import warn
 
 if TYPE_CHECKING:
     from kvcalc.charts.chart import Chart
@@ -64,9 +64,9 @@ class Fit(Record):
     bytes_per_gpu_per_sequence: int
     weights_per_gpu: int
     reserve_per_gpu: int
-    parts: list[MemoryPart]
+    parts: list[MemoryPart] = field(hash=False)
     binding: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
     flags: str
 
     def __repr__(self) -> str:
@@ -245,11 +245,10 @@ def warn_untested(replica: Replica) -> None:
     if tested is None or asked.reserve is not None or asked.measured or standing is None:
         return
     if numbers(standing.version) > numbers(tested):
-        warnings.warn(
+        warn(
             f"no log has tested what a start of {asked.engine.name} {standing.version} takes, only "
             f"those up to {tested}: the parts are as its source has them",
             UntestedWarning,
-            stacklevel=3,
         )
 
 
@@ -321,4 +320,5 @@ def _flags(replica: Replica, context: int, sequences: int, source: str | None) -
         sequences=None if replica.cap else sequences,
         share=replica.budget.share,
         source=source,
+        weights_dtype=asked.weights.dtype if asked.weights.converted else None,
     )

@@ -1,5 +1,7 @@
 """Flags of `lmdeploy serve api_server` that cannot touch a request's cache, and why (0.18.0)."""
 
+from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+
 IGNORED = {
     "where the server listens, whom it serves, and what it logs": {
         0: "--allow-credentials --ssl --disable-fastapi-docs --disable-metrics",
@@ -12,12 +14,11 @@ IGNORED = {
         1: "--chat-template --tool-call-parser --reasoning-parser --generation-config",
     },
     "which weights are loaded, how they are computed and where: they stand beside the cache": {
-        0: "--trust-remote-code --eager-mode --enable-return-routed-experts --enable-microbatch "
-        "--enable-eplb --language-model-only --empty-init",
-        1: "--download-dir --model-format --device --distributed-executor-backend "
+        0: "--trust-remote-code --enable-return-routed-experts --enable-microbatch "
+        "--language-model-only --empty-init",
+        1: "--download-dir --device --distributed-executor-backend "
         "--vision-max-batch-size --communicator --node-rank --nnodes --dist-init-addr "
         "--moe-a2a-backend --piecewise-cudagraph-max-tokens",
-        -1: "--cudagraph-capture-batch-sizes",
     },
     "how much of a prompt is read at once, and when: a request's blocks hold it whole": {
         1: "--num-tokens-per-iter --max-prefill-iters --async",
@@ -36,7 +37,14 @@ IGNORED = {
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
 
+LOADS = {OTHER_FORMAT: {1: "--model-format"}, OTHER_SHARE: {0: "--enable-eplb"}}
+"""Flags that leave the cache alone, and not the weights."""
+
 SAID = {
+    "CUDA graphs are counted by fit as without it": {
+        0: "--eager-mode",
+        -1: "--cudagraph-capture-batch-sizes",
+    },
     "the adapters' weights take memory of their own beside the cache": {-1: "--adapters"},
     "the draft's layers are not counted; their blocks come on top": {1: "--speculative-algorithm"},
     "what a diffusion model keeps of the block that it works on is not counted": {

@@ -1,6 +1,6 @@
 """The command line of `lmdeploy serve api_server` (0.18.0: cli/serve.py, cli/utils.py)."""
 
-from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, SAID
+from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, LOADS, SAID
 from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
 from kvcalc.engines.lmdeploy.settings import BY_NAME
 from kvcalc.engines.model_overrides import read_overrides
@@ -85,6 +85,7 @@ SERVER = Server(
     },
     environment={"LMDEPLOY_FP32_MAMBA_SSM_DTYPE": "fp32_mamba_ssm_dtype"},
     harmless=IGNORED,
+    loads=LOADS,
     said=SAID,
     positional_model=True,
     finish=finish,

@@ -39,16 +39,16 @@ IGNORED = {
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--checkpoint-engine-wait-weights-before-ready --delete-ckpt-after-loading "
         "--enable-draft-weights-cpu-backup --enable-memory-saver --enable-weights-cpu-backup "
-        "--quantize-and-serve --remote-instance-weight-loader-start-seed-via-transfer-engine "
+        "--remote-instance-weight-loader-start-seed-via-transfer-engine "
         "--trust-remote-code --weight-loader-disable-mmap "
         "--weight-loader-drop-cache-after-load --weight-loader-prefetch-checkpoints "
-        "--[no-]ple-offload-embedding",
-        1: "--cpu-offload-gb --decrypted-config-file --decrypted-draft-config-file --download-dir "
+        "--no-ple-offload-embedding",
+        1: "--decrypted-config-file --decrypted-draft-config-file --download-dir "
         "--load-format --model-config-parser --model-impl --model-loader-extra-config "
         "--modelexpress-config --modelopt-checkpoint-restore-path "
-        "--modelopt-checkpoint-save-path --modelopt-export-path --modelopt-quant "
-        "--offload-group-size --offload-mode --offload-num-in-group --offload-prefetch-step "
-        "--quantization --quantization-param-path --remote-instance-weight-loader-backend "
+        "--modelopt-checkpoint-save-path --modelopt-export-path "
+        "--offload-mode --offload-num-in-group --offload-prefetch-step "
+        "--quantization-param-path --remote-instance-weight-loader-backend "
         "--remote-instance-weight-loader-seed-instance-ip "
         "--remote-instance-weight-loader-seed-instance-service-port "
         "--remote-instance-weight-loader-send-weights-group-ports --rl-quant-profile "
@@ -84,8 +84,8 @@ IGNORED = {
     "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
         0: "--disable-aiter-allreduce-fusion-in-decode "
         "--disable-aiter-allreduce-fusion-in-prefill --disable-attn-tp-gather "
-        "--disable-chunked-prefix-cache --disable-cuda-graph --disable-cuda-graph-padding "
-        "--disable-custom-all-reduce --disable-decode-cuda-graph --disable-flashinfer-autotune "
+        "--disable-chunked-prefix-cache --disable-cuda-graph-padding "
+        "--disable-custom-all-reduce --disable-flashinfer-autotune "
         "--disable-prefill-cuda-graph --enable-aiter-allreduce-fusion --enable-amd-monokernel "
         "--enable-attn-tp-input-scattered --enable-cudagraph-gc --enable-dense-mlp-attn-tp "
         "--enable-dp-attention-local-control-broadcast --enable-dp-lm-head "
@@ -99,8 +99,8 @@ IGNORED = {
         "--triton-attention-reduce-in-fp32 --[no-]dcp-replicate-q-proj "
         "--enable-cp-decode-attn-tp --[no-]enable-dsa-fused-indexer "
         "--enable-mamba-cache-stochastic-rounding",
-        1: "--bf16-gemm-backend --boundary-reduction --context-bucket --cuda-graph-backend-decode "
-        "--cuda-graph-backend-prefill --cuda-graph-config --cuda-graph-max-bs-decode "
+        1: "--bf16-gemm-backend --boundary-reduction --context-bucket "
+        "--cuda-graph-backend-prefill "
         "--cuda-graph-max-bs-prefill --cuda-graph-max-seq-len-prefill "
         "--cuda-graph-prefill-max-context --flashinfer-allreduce-fusion-backend "
         "--fp4-gemm-backend --fp8-gemm-backend --monokernel-backend --rl-on-policy-target "
@@ -110,7 +110,7 @@ IGNORED = {
         "--dsa-triton-union --dsv4-prefill-backend --mamba-backend --mamba-cache-philox-rounds "
         "--prefill-kv-cache-dequant-dtype --speculative-draft-attention-backend "
         "--speculative-dsa-topk-backend",
-        -1: "--cuda-graph-bs-decode --cuda-graph-bs-prefill --flashinfer-autotune-skip-ops",
+        -1: "--cuda-graph-bs-prefill --flashinfer-autotune-skip-ops",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--disable-fast-image-processor --enable-broadcast-mm-inputs-process "
@@ -126,20 +126,20 @@ IGNORED = {
     },
     "experts: where their weights lie and how tokens reach them": {
         0: "--disable-flashinfer-cutlass-moe-fp4-allgather --disable-shared-experts-fusion "
-        "--enable-elastic-expert-backup --enable-eplb --enable-fused-moe-sum-all-reduce "
-        "--enable-megamoe-for-layernorm-sp --enable-paged-experts "
+        "--enable-elastic-expert-backup --enable-fused-moe-sum-all-reduce "
+        "--enable-megamoe-for-layernorm-sp "
         "--enable-shared-experts-attn-tp --enable-w4a4-mxfp4-megamoe --enable-waterfill "
         "--enforce-shared-experts-fusion",
         1: "--deepep-config --deepep-dispatcher-output-dtype --deepep-mode --deepep-v2-mode "
         "--dwdp-size --elastic-ep-backend --elastic-ep-initial-size --elastic-ep-scale-timeout "
-        "--ep --ep-dispatch-algorithm --ep-num-redundant-experts --ep-size --eplb-algorithm "
+        "--ep --ep-dispatch-algorithm --ep-size --eplb-algorithm "
         "--eplb-min-rebalancing-utilization-threshold --eplb-rebalance-layers-per-chunk "
         "--eplb-rebalance-num-iterations --expert-parallel-size --flashinfer-a2a-dispatch-type "
         "--flashinfer-mxfp4-moe-precision --fuseep-mode --init-expert-location --kt-cpuinfer "
-        "--kt-max-deferred-experts-per-token --kt-method --kt-num-gpu-experts "
-        "--kt-threadpool-count --kt-weight-path --max-ep-size --moe-a2a-backend "
+        "--kt-max-deferred-experts-per-token --kt-method "
+        "--kt-threadpool-count --max-ep-size --moe-a2a-backend "
         "--moe-data-parallel-size --moe-dense-tp-size --moe-dp-size --moe-runner-backend "
-        "--paged-experts-num-resident --shared-experts-tp-size --elastic-ep-join-mode "
+        "--shared-experts-tp-size --elastic-ep-join-mode "
         "--elastic-ep-join-rank-offset",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
@@ -223,9 +223,9 @@ IGNORED = {
         "--enable-piecewise-cuda-graph --enforce-piecewise-cuda-graph "
         "--keep-mm-feature-on-device --prefill-round-robin-balance --[no-]record-nolora-graph "
         "--speculative-skip-dp-mlp-sync --stream-output",
-        1: "--cuda-graph-max-bs --cuda-graph-tc-compiler --multi-item-scoring-delimiter "
-        "--piecewise-cuda-graph-compiler --piecewise-cuda-graph-max-tokens --torchao-config",
-        -1: "--cuda-graph-bs --piecewise-cuda-graph-tokens",
+        1: "--cuda-graph-tc-compiler --multi-item-scoring-delimiter "
+        "--piecewise-cuda-graph-compiler --piecewise-cuda-graph-max-tokens",
+        -1: "--piecewise-cuda-graph-tokens",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""

@@ -1,9 +1,30 @@
-"""Flags of SGLang's server that are said or refused: they change memory in ways not counted.
+"""Flags of SGLang's server that touch memory in ways not counted: loaded, said or refused.
 
 SGLang 0.5.23, srt/arg_groups/fields/*.py and the files that read them.
 """
 
+from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+
+LOADS = {
+    OTHER_FORMAT: {
+        0: "--quantize-and-serve",
+        1: "--modelopt-quant --quantization --torchao-config",
+    },
+    OTHER_SHARE: {
+        0: "--enable-eplb --enable-paged-experts --ple-offload-embedding",
+        1: "--cpu-offload-gb --ep-num-redundant-experts --kt-num-gpu-experts --kt-weight-path "
+        "--offload-group-size --paged-experts-num-resident",
+    },
+}
+"""Flags that leave the cache alone, and not the weights."""
+
 SAID = {
+    "CUDA graphs are counted by fit as without it": {
+        0: "--disable-cuda-graph --disable-decode-cuda-graph",
+        1: "--cuda-graph-backend-decode --cuda-graph-config --cuda-graph-max-bs "
+        "--cuda-graph-max-bs-decode",
+        -1: "--cuda-graph-bs --cuda-graph-bs-decode",
+    },
     "the adapters' weights and buffers take memory of their own beside the cache": {
         0: "--enable-lora",
         -1: "--lora-paths",

@@ -12,7 +12,7 @@ from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.sglang.ignored_flags import IGNORED
 from kvcalc.engines.sglang.option_values import TAKES
-from kvcalc.engines.sglang.remarked_flags import REFUSED, SAID
+from kvcalc.engines.sglang.remarked_flags import LOADS, REFUSED, SAID
 from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
@@ -236,6 +236,7 @@ SERVER = Server(
     bundles=BUNDLES,
     environment=ENVIRONMENT,
     harmless=IGNORED,
+    loads=LOADS,
     said=SAID,
     refused=REFUSED,
     positional_model=True,

@@ -3,6 +3,8 @@
 vLLM 0.33.0: engine/arg_utils.py, entrypoints/common/cli_args.py, config/*.py.
 """
 
+from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+
 IGNORED = {
     "where the server listens, whom it lets in, and its own processes": {
         0: "--[no-]allow-credentials --[no-]disable-fastapi-docs --[no-]enable-offline-docs "
@@ -17,13 +19,11 @@ IGNORED = {
         0: "--[no-]allow-deprecated-quantization --[no-]enable-cumem-allocator "
         "--no-enable-sleep-mode --[no-]sleep-mode-offload-cudagraph --[no-]trust-remote-code "
         "--[no-]use-tqdm-on-load",
-        1: "--code-revision --config-format --cpu-offload-gb --download-dir --engram-config "
+        1: "--code-revision --config-format --download-dir --engram-config "
         "--hf-token --load-format --max-parallel-loading-workers --model-loader-extra-config "
-        "--offload-backend --offload-group-size --offload-num-in-group --offload-prefetch-step "
-        "--pt-load-map-location --quantization --quantization-config "
-        "--safetensors-load-strategy --safetensors-prefetch-block-size "
-        "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config -q "
-        "-r",
+        "--offload-backend --offload-num-in-group --offload-prefetch-step "
+        "--pt-load-map-location --safetensors-load-strategy --safetensors-prefetch-block-size "
+        "--safetensors-prefetch-num-threads --sleep-mode-backend --weight-transfer-config -r",
         -1: "--cpu-offload-params --ignore-patterns --offload-params "
         "--sleep-preserve-parameter-names",
     },
@@ -107,8 +107,8 @@ IGNORED = {
         1: "--logprobs-mode --max-logprobs --seed --watermark-config",
     },
     "experts: where their weights lie and how tokens reach them": {
-        0: "--[no-]enable-ep-weight-filter --[no-]enable-eplb",
-        1: "--eplb-config --expert-placement-strategy --moe-backend",
+        0: "--[no-]enable-ep-weight-filter --no-enable-eplb",
+        1: "--expert-placement-strategy --moe-backend",
     },
     "LoRA adapters: their weights stand beside the cache": {
         0: "--no-enable-lora --[no-]enable-mixed-moe-lora-format --[no-]enable-moe-shared-loras "
@@ -148,6 +148,15 @@ IGNORED = {
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+LOADS = {
+    OTHER_FORMAT: {1: "--quantization --quantization-config -q"},
+    OTHER_SHARE: {
+        0: "--enable-eplb",
+        1: "--cpu-offload-gb --eplb-config --offload-group-size",
+    },
+}
+"""Flags that leave the cache alone, and not the weights."""
 
 SAID = {
     "CUDA graphs and what kernels keep are counted by fit as without it": {

@@ -12,7 +12,7 @@ from typing import Any
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.vllm.draft_flags import read_draft
-from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, REFUSED, SAID
+from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, LOADS, REFUSED, SAID
 from kvcalc.engines.vllm.json_flags import (
     EVENTS,
     note_connector,
@@ -240,6 +240,7 @@ SERVER = Server(
     environment=ENVIRONMENT,
     harmless_variables=HARMLESS_VARIABLES,
     harmless=IGNORED,
+    loads=LOADS,
     said=SAID,
     refused=REFUSED,
     several=frozenset({"--kv-cache-dtype-skip-layers"}),

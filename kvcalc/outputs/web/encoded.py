@@ -186,7 +186,7 @@ def _model(one: Listed) -> dict[str, Any]:
         facts.setdefault(origin, []).append(fact)
     return {
         "name": one.name,
-        "asked": quote(one.asked),
+        "asked": quote(one.asked or one.model.name),
         "max": model.max_context,
         "windows": model.sliding_windows,
         "noWindow": "" if model.sliding_windows else no_window(model),

@@ -6,14 +6,15 @@ from typing import Any
 
 from kvcalc.answers.page import PagePlan, plan
 from kvcalc.errors import RequestError, quote
+from kvcalc.model import Model
 from kvcalc.outputs.web.document import document
 from kvcalc.outputs.write import refuse_to_overwrite
-from kvcalc.readers import read
+from kvcalc.readers import read_all
 from kvcalc.scratch import replacing
 
 
 def page(
-    models: str | Path | Iterable[str | Path],
+    models: str | Path | Model | Iterable[str | Path | Model],
     output: str | Path,
     *,
     engine: str | Iterable[str] = (),
@@ -26,10 +27,10 @@ def page(
 ) -> PagePlan:
     """Write a page of live figures to `output`, one .html file that needs no network.
 
-    `models` are as for `kvcalc.load`; engines are all unless some are named. The page starts with
-    the first of each, with `context` and `window` in tokens (the model's own unless given).
-    Settings are given as to `kvcalc.sweep`: several element types and ranks are choices of the
-    page. It names `command` as what made it.
+    `models` are models, or as for `kvcalc.load`; engines are all unless some are named. The page
+    starts with the first of each, with `context` and `window` in tokens (the model's own unless
+    given). Settings are given as to `kvcalc.sweep`: several element types and ranks are choices of
+    the page. It names `command` as what made it.
 
     Raises:
         KvcalcError: as `kvcalc.load`; or the file exists without `force`, an engine or a setting
@@ -39,11 +40,8 @@ def page(
     if path.suffix.lower() not in (".html", ".htm"):
         raise RequestError(f"output {quote(str(path), 300)}: expected a name that ends in .html")
     refuse_to_overwrite(path, force)
-    sources = [models] if isinstance(models, str | Path) else list(models)
-    if not sources:
-        raise RequestError.about("models", "found none, expected at least one")
     planned = plan(
-        [(name, read(name)) for name in dict.fromkeys(str(source) for source in sources)],
+        read_all(models),
         engine=[engine] if isinstance(engine, str) else engine,
         context=context,
         sequences=sequences,

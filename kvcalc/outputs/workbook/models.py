@@ -48,7 +48,7 @@ def _facts(one: Listed) -> dict[str, Any]:
     both = isinstance(heads, int) and isinstance(width, int)
     return {
         "model": one.name,
-        "asked_for_as": one.asked,
+        "asked_for_as": one.asked or one.model.name,
         "layers": len(model.layers),
         "kinds": " + ".join(f"{count} {layer.kind}" for layer, count in model.groups)[:1000],
         "kv_heads": heads,

@@ -10,15 +10,16 @@ from kvcalc.answers.workbook import Workbook, workbook
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
 from kvcalc.errors import RequestError
+from kvcalc.model import Model
 from kvcalc.outputs.workbook.contents import NAMES, sheets
 from kvcalc.outputs.workbook.writer import write_csv, write_xlsx
 from kvcalc.outputs.write import refuse_to_overwrite, unwritten
-from kvcalc.readers import read
+from kvcalc.readers import read_all
 from kvcalc.scratch import replacing
 
 
 def sheet(
-    models: str | Path | Iterable[str | Path],
+    models: str | Path | Model | Iterable[str | Path | Model],
     output: str | Path | None = None,
     *,
     csv: str | Path | None = None,
@@ -36,8 +37,8 @@ def sheet(
 ) -> Workbook:
     """Write a workbook of live formulas to the .xlsx file `output`, to CSV files in `csv`, or both.
 
-    `models` are as for `kvcalc.load`; `among` names engines, `dtypes` element types and `ranks`
-    tensor-parallel sizes in addition to those of every workbook. `context` is tokens of one
+    `models` are models, or as for `kvcalc.load`; `among` names engines, `dtypes` element types and
+    `ranks` tensor-parallel sizes in addition to those of every workbook. `context` is tokens of one
     sequence, by default the first model's maximum. `gpu` is one on which the engines' defaults are
     taken, and of which there are `gpus`. Settings are given as to `kvcalc.cost`, and each is passed
     to the engines that have it. The workbook names `command` as what made it.
@@ -50,11 +51,8 @@ def sheet(
     path = None if output is None else Path(output)
     folder = None if csv is None else Path(csv)
     _refuse(path, folder, force)
-    sources = [models] if isinstance(models, str | Path) else list(models)
-    if not sources:
-        raise RequestError.about("models", "found none, expected at least one")
     book = workbook(
-        [(name, read(name)) for name in dict.fromkeys(str(source) for source in sources)],
+        read_all(models),
         among=among,
         dtypes=dtypes,
         ranks=ranks,

@@ -1,0 +1,42 @@
+"""Flags by which an engine loads other weights than the model's files hold."""
+
+from kvcalc.errors import RequestError, quote
+from kvcalc.model import Model
+from kvcalc.records import Record
+
+OTHER_FORMAT = "it stores the weights in another format than their files"
+OTHER_SHARE = "it changes how much of the weights the GPUs hold"
+
+AS_STORED = ("0", "0.0", "-1", "auto", "hf", "none", "None", "null")
+"""Values with which such a flag changes nothing."""
+
+
+class Loading(Record):
+    """Such a flag on a line, its value ("" for a switch), and which of the two reasons it has."""
+
+    flag: str
+    value: str
+    reason: str
+
+    def require_counted(self, model: Model, size: str | None, weights_dtype: str | None) -> None:
+        """Require that the weights are given as the flag makes them: their size, or their format.
+
+        A quantised checkpoint is loaded in its own format or not at all.
+
+        Raises:
+            RequestError: neither says so.
+        """
+        of_format = self.reason == OTHER_FORMAT
+        as_given = size is not None or (of_format and weights_dtype is not None)
+        in_its_own = of_format and model.quantization is not None
+        if as_given or in_its_own or self.value in AS_STORED:
+            return
+        give = "--weights 240GB" + (", or --weights-dtype" if of_format else "")
+        raise RequestError(
+            f"{quote(str(self))}: {self.reason}, which kvcalc does not count; give {give}",
+            field=self.flag,
+            found=self.value,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.flag} {self.value}".rstrip()
