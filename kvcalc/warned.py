@@ -15,7 +15,7 @@ def warn(sentence: str, kind: type[Warning]) -> None:
     level = ours = 1
     while frame is not None:
         level += 1
-        if frame.f_globals["__name__"].partition(".")[0] == "kvcalc":
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "kvcalc":
             ours = level
         frame = frame.f_back
     warnings.warn(sentence, kind, stacklevel=ours + 1)
