@@ -18,6 +18,9 @@ from tests.programs import program
 
 FLAGS = ("--headless", "--no-remote", "--remote-debugging-port=0")
 
+PREFERENCES = {"browser.startup.page": 0, "extensions.enabledScopes": 0}
+"""No page of its own at the start, and no extensions: nothing that no test asks for."""
+
 LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -67,6 +70,8 @@ class Firefox:
 def firefox(profile: Path) -> Iterator[Firefox]:
     """Start a browser with an empty profile, and end it."""
     command = [program("firefox-esr", "firefox"), *FLAGS, "--profile", str(profile)]
+    lines = [f'user_pref("{name}", {value});' for name, value in PREFERENCES.items()]
+    (profile / "user.js").write_text("\n".join(lines))
     log = profile / "log"
     with log.open("w") as told:
         process = subprocess.Popen(command, stdout=told, stderr=told)

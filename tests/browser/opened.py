@@ -24,6 +24,12 @@ class Opened(NamedTuple):
         """Show it anew: another address behind # alone would not load it again."""
         self.browser.get(f"{self.address}?{next(LOADS)}#{fragment}")
 
+    def turn(self, fragment: str) -> None:
+        """Show what an address says, by what is behind # alone where it shows the page already."""
+        document, _, _ = self.browser.current_url.partition("#")
+        own = document.partition("?")[0] == self.address
+        self.browser.get(f"{document if own else self.address}#{fragment}")
+
     def find(self, name: str) -> WebElement:
         return self.browser.find_element(By.ID, name)
 

@@ -2,6 +2,7 @@
 
 import random
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import kvcalc
 
 DTYPES = ("fp8", "int4", "q8_0")
 RANKS = (1, 4)
+FULL = 0
+"""A window that stands for none."""
 
 
 def page_of(models: list[str], path: Path) -> kvcalc.PagePlan:
@@ -56,41 +59,35 @@ def drawn(plan: kvcalc.PagePlan, draw: random.Random) -> tuple[int | None, ...]:
 
 def by_python(plan: kvcalc.PagePlan, rows: list[tuple[Any, ...]]) -> list[Any]:
     """What the library answers, which is asked for each window by itself."""
+    cut = [one.model.with_full_attention() != one.model for one in plan.models]
+    sizes = map(len, (plan.models, plan.engines, plan.dtypes, plan.ranks))
+    own = dict(zip(product(*map(range, sizes)), plan.combinations, strict=True))
 
     @cache
     def windowed(model: int, window: int | None) -> kvcalc.Model:
         own = plan.models[model].model
-        return own if window is None else own.with_window(window)
+        if window is None:
+            return own
+        return own.with_full_attention() if window == FULL else own.with_window(window)
 
-    own = {
-        (one.listed.model, one.engine, one.kv_cache_dtype, one.tensor_parallel_size): one.own.cost
-        for one in plan.combinations
-    }
-
-    @cache
-    def cost(model: kvcalc.Model, engine: str, dtype: str | None, ranks: int) -> Any:
-        if (found := own.get((model, engine, dtype, ranks))) is not None:
+    @cache  # of places: to look a model up takes longer than to cost it
+    def cost(model: int, engine: int, dtype: int, gpus: int, window: int | None) -> Any:
+        if window is None and (found := own[model, engine, dtype, gpus].own.cost) is not None:
             return found
-        asked: dict[str, Any] = {} if dtype is None else {"kv_cache_dtype": dtype}
+        kept = plan.dtypes[dtype]
+        asked: dict[str, Any] = {} if kept is None else {"kv_cache_dtype": kept}
+        asked["tensor_parallel_size"] = plan.ranks[gpus]
         try:
-            return kvcalc.cost(model, engine, tensor_parallel_size=ranks, **asked)
+            return kvcalc.cost(windowed(model, window), plan.engines[engine].name, **asked)
         except kvcalc.KvcalcError as error:
             return str(error)
 
-    @cache
-    def without_window(model: int) -> kvcalc.Model | None:
-        own = plan.models[model].model
-        full = own.with_full_attention()
-        return None if full == own else full
-
     def answer(row: tuple[Any, ...]) -> Any:
         model, engine, dtype, gpus, context, sequences, window = row
-        asked = (plan.engines[engine].name, plan.dtypes[dtype], plan.ranks[gpus])
-        found = cost(windowed(model, window), *asked)
+        found = cost(model, engine, dtype, gpus, window)
         if isinstance(found, str):
             return found
-        full = without_window(model)
-        others = None if full is None else cost(full, *asked)
+        others = cost(model, engine, dtype, gpus, FULL) if cut[model] else None
 
         def at(formula: Any) -> str:
             return str(formula(context, sequences=sequences))

@@ -52,7 +52,7 @@ def test_ten_thousand_settings_are_answered_as_python_does(opened: Opened) -> No
 def test_the_commands_beside_the_figures_give_the_same(
     opened: Opened, cli: Cli, engine: str
 ) -> None:
-    opened.open(f"model=K-EXAONE-236B-A23B&engine={engine}&context=100K&sequences=8&window=4096")
+    opened.turn(f"model=K-EXAONE-236B-A23B&engine={engine}&context=100K&sequences=8&window=4096")
     (figure,) = opened.texts("#figure .exact")
     assert f" {figure} (" in cli(*shlex.split(opened.text("estimate-command"))[1:]).out
     for table, command in (("engines", "compare-command"), ("contexts", "sweep-command")):
@@ -64,7 +64,7 @@ def test_the_commands_beside_the_figures_give_the_same(
 
 
 def test_a_cut_window_is_held_against_the_whole_cache(opened: Opened) -> None:
-    opened.open("model=K-EXAONE-236B-A23B")
+    opened.turn("model=K-EXAONE-236B-A23B")
     assert opened.texts("#contexts td:last-child") == ["58.1 %", "26.4 %", "8.3 %", "4.3 %"]
     assert opened.texts("#contexts th")[4] == "saved of 4,096"
     opened.choose("window", "8192")
@@ -89,7 +89,7 @@ def test_with_a_gpu_the_commands_give_the_same_and_fit_is_asked(
 
 
 def test_an_engine_says_in_its_own_words_that_it_cannot(opened: Opened) -> None:
-    opened.open("model=K-EXAONE-236B-A23B&engine=lmdeploy")
+    opened.turn("model=K-EXAONE-236B-A23B&engine=lmdeploy")
     model = opened.plan.models[names().index("k-exaone-236b-a23b")].model
     with pytest.raises(kvcalc.UnsupportedError) as refused:
         kvcalc.cost(model, "lmdeploy")
@@ -115,7 +115,7 @@ def test_a_link_repeats_the_view(opened: Opened) -> None:
     chosen = opened.view
     assert chosen != before
     address = opened.browser.execute_async_script(
-        "setTimeout(() => arguments[0](location.hash), 600)"
+        "setTimeout(() => arguments[0](location.hash), 400)"
     )
     opened.open(address[1:])
     assert opened.view == chosen
@@ -141,7 +141,7 @@ def test_an_address_that_says_nothing_sensible_shows_the_start(opened: Opened) -
 
 
 def test_a_context_past_the_models_own_is_answered_with_a_warning(opened: Opened, cli: Cli) -> None:
-    opened.open("model=K-EXAONE-236B-A23B&context=512K")
+    opened.turn("model=K-EXAONE-236B-A23B&context=512K")
     warning = cli(*shlex.split(opened.text("estimate-command"))[1:]).err.strip()
     past = "past the 262,144 that K-EXAONE-236B-A23B was made for"
     assert warning.endswith(past)

@@ -25,7 +25,7 @@ SET = """(() => {
     found(field).value = value;
     found(field).dispatchEvent(new Event(CHOICES.includes(field) ? "change" : "input"));
   }
-  return new Promise((done) => setTimeout(() => done(location.hash), 600));
+  return new Promise((done) => setTimeout(() => done(location.hash), 400));
 })()"""
 VIEW = "document.querySelector('main').innerText"
 
