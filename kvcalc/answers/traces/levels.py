@@ -37,9 +37,12 @@ class Trim(NamedTuple):
 WHOLE = Trim()
 
 
-def joined(parts: Mapping[str, str], dialect: str) -> str:
-    """Write parts as one WITH clause, each after those that it uses."""
-    hints = HINTS.get(dialect, {})
+def joined(parts: Mapping[str, str], dialect: str, *, few: bool = False) -> str:
+    """Write parts as one WITH clause, each after those that it uses.
+
+    Of `few` requests none is computed again, which takes longer to plan than to keep it.
+    """
+    hints = {} if few else HINTS.get(dialect, {})
     return "WITH " + ",\n".join(
         f"{name} AS {hints.get(name, '')}({query})" for name, query in parts.items()
     )

@@ -40,8 +40,8 @@ def statement(
     Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
     are null where no request lives. Times are microseconds. With `shared`, a table
     shared_blocks(t, tokens) has the tokens of blocks that are held once instead of several times.
-    With `few`, levels are not filtered before they become rows, whatever the dialect: a statement
-    that is sooner planned, for few requests.
+    With `few`, levels are kept, and not filtered before they become rows, whatever the dialect: a
+    statement that is sooner planned, for few requests.
 
     Raises:
         KvcalcError: no such dialect.
@@ -58,7 +58,7 @@ def statement(
     mean = own.divided(f"(total - {own.rest('total', '(last - first)')})", "(last - first)")
     percentiles = ", ".join(f"p{percent}" for percent in PERCENTILES)
     return (
-        f"{joined(parts, dialect)}\n"
+        f"{joined(parts, dialect, few=few)}\n"
         f"SELECT places.place AS weight, peak, peak_at, sequences, {percentiles}, "
         f"CAST({mean} AS {own.integer}) AS mean FROM places CROSS JOIN span "
         "LEFT JOIN reached ON places.place = reached.place "
@@ -76,11 +76,13 @@ def timeline(
     return f"{joined(parts, 'duckdb')}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
-def peak(weight: RequestBytes, *, shared: bool = False, trim: Trim = WHOLE) -> str:
+def peak(
+    weight: RequestBytes, *, shared: bool = False, trim: Trim = WHOLE, few: bool = False
+) -> str:
     """Write the query for a weight's peak alone, null where no request lives."""
     parts = levels([weight], "duckdb", shared=shared, trim=trim)
     # A level that lasts no time is one between requests that end and others that start.
-    return f"{joined(parts, 'duckdb')}\nSELECT max(b0) FROM levels WHERE held > 0"
+    return f"{joined(parts, 'duckdb', few=few)}\nSELECT max(b0) FROM levels WHERE held > 0"
 
 
 def _histogram(weights: int, dialect: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 FEW = 20_000
-"""Requests up to which DuckDB weighs all levels in less time than it plans to filter them first."""
+"""Requests up to which DuckDB keeps and weighs all levels in less time than it plans not to."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class Sums:
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
         """
-        few = self.requests <= FEW
-        found = self._summed(statement(weights, shared=self.prefix, trim=self.trim, few=few))
+        found = self._summed(statement(weights, **self._asked))
         return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
     def peak(self, weight: RequestBytes) -> int:
@@ -44,13 +43,17 @@ class Sums:
         Raises:
             RequestError: as `of`.
         """
-        found = self._summed(peak(weight, shared=self.prefix, trim=self.trim))
+        found = self._summed(peak(weight, **self._asked))
         return found[0][0] or 0
 
     def longest(self, of: str = "tokens") -> int:
         """The tokens, or prompt tokens, of the longest request that lives."""
         found = self.base.execute(f"SELECT max({of}) FROM trace WHERE t1 > t0").fetchall()
         return found[0][0] or 0
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        return {"shared": self.prefix, "trim": self.trim, "few": self.requests <= FEW}
 
     def _summed(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
