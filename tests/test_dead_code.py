@@ -15,7 +15,6 @@ CALLED_FROM_OUTSIDE = {
     "kvcalc.cli.app.Commands.format_commands": "click",
     "kvcalc.cli.app.Command.format_options": "click",
     "kvcalc.cli.app.Command.shell_complete": "click",
-    "kvcalc.cli.app.Commands.get_command": "click",
     "kvcalc.costs.Cost.expr": "the library's users",
 }
 """What no code of ours names, and who calls it."""

@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from pathlib import Path
@@ -146,13 +147,13 @@ class Commands(TyperGroup, Command):
         self.commands = dict.fromkeys(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        function = getattr(import_module(f"kvcalc.cli.{cmd_name}"), cmd_name)
-        alone.command(cmd_name, cls=Command, context_settings=context_settings)(function)
-        return typer.main.get_command(alone)
+        """Import a command, once."""
+        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            function = getattr(import_module(f"kvcalc.cli.{cmd_name}"), cmd_name)
+            alone.command(cmd_name, cls=Command, context_settings=context_settings)(function)
+            self.commands[cmd_name] = typer.main.get_command(alone)
+        return self.commands.get(cmd_name)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words; half a line has its command, too, where it names none."""
@@ -199,6 +200,12 @@ def kvcalc(
 
     kvcalc fit gpt-oss-120b --gpu h100 -e vllm -c 128K
     """
+
+
+@cache
+def built() -> Any:
+    """The command line, which typer builds once in a process."""
+    return typer.main.get_command(app)
 
 
 def _teller() -> Callable[..., None]:
@@ -251,7 +258,7 @@ def _completed_in_bash() -> int:
 
     kept, answer = joined(os.environ), StringIO()
     with suppress(SystemExit), redirect_stdout(answer):
-        app([], prog_name=NAME, standalone_mode=False)
+        built()([], prog_name=NAME, standalone_mode=False)
     print("\n".join(line.removeprefix(kept) for line in answer.getvalue().splitlines()))
     return 0
 
@@ -267,7 +274,7 @@ def run() -> int:
     if os.environ.get(f"{COMPLETE}_COMPLETE") == "complete_bash":
         return _completed_in_bash()
     try:
-        return app(understood(sys.argv[1:]), prog_name=NAME, standalone_mode=False) or 0
+        return built()(understood(sys.argv[1:]), prog_name=NAME, standalone_mode=False) or 0
     except KvcalcError as error:
         sentence = str(error)
     except typer.TyperException as error:
