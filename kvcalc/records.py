@@ -85,7 +85,7 @@ class Records(list[Row]):
         drawn = getattr(type(self[0]), "_drawn", None) if self else None
         if drawn is None:
             which = type(self[0]).__name__ if self else "no answers"
-            raise RequestError.about("plot", f"found {which}, of which there is no picture")
+            raise RequestError.about("plot", f"found {which}, which has no picture")
         chart: Chart = drawn(self)
         return chart
 

@@ -23,7 +23,7 @@ class FileOptions(Options):
         """The form that the file's ending says; None without a file or an ending.
 
         Raises:
-            RequestError: it is none of `endings`, or the file exists and is not to be replaced.
+            RequestError: it has none of `endings`, or the file exists and is not to be replaced.
         """
         if self.output is None:
             return None

@@ -240,7 +240,6 @@ def _print_sql(
     for place, rule in enumerate(sums):
         fixed = f", and {rule.fixed:,} bytes once" if rule.fixed else ""
         note_on_stderr(
-            f"weight {place}: {rule.cost.engine}, window {rule.cost.model.window}, "
-            f"{rule.name}{fixed}"
+            f"rule {place}: {rule.cost.engine}, window {rule.cost.model.window}, {rule.name}{fixed}"
         )
     write(f"{text}\n", output.output)

@@ -35,7 +35,7 @@ def server_of(name: str) -> Server | None:
 
 
 def span_of(words: Sequence[str], place: int, names: Iterable[str]) -> int:
-    """Count the words of a flag of one of the engines at a place; 0 if it is none."""
+    """Count the words of a flag of one of the engines at a place; 0 if none starts there."""
     servers = filter(None, map(server_of, names))
     return max((span(words, place, server) for server in servers), default=0)
 

@@ -42,7 +42,7 @@ def read(source: str | Path) -> Reading:
     if found is not None:
         said = "is a preset of kvcalc, and was used" if "/" in text else ""
         if path.suffix == ".gguf":
-            said = "is no file here: the preset of that name was used"
+            said = "is not a file here: the preset of that name was used"
         return replace(preset.read(found), notes=(f"{quote(text)} {said}",) if said else ())
     if path.suffix == ".toml":
         return preset.read(path)

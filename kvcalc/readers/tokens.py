@@ -105,7 +105,7 @@ class Tokenizing:
         """The ids of a text's tokens, with those that a sequence begins with where `special`.
 
         Raises:
-            SourceError: there is no tokenizer.json, it is none, or it cannot take the text.
+            SourceError: there is no valid tokenizer.json, or it cannot take the text.
             MissingExtraError: the extra kvcalc[tokenizers] is not installed.
         """
         tokenizer = self._tokenizer

@@ -90,7 +90,7 @@ def test_the_printed_statement_runs_over_a_table_of_three_columns(cli: Cli) -> N
         (0, 1_006_632_960 + 100 * 196_608, 5, 2),
         (1, 421_527_552 + 100 * 196_608, 5, 2),
     ]
-    assert "weight 1: ideal, window 128, full length" in outcome.err
+    assert "rule 1: ideal, window 128, full length" in outcome.err
 
 
 def test_the_timeline_goes_to_a_file_with_a_column_a_row(cli: Cli, tmp_path: Path) -> None:

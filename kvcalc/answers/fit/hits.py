@@ -27,7 +27,7 @@ def share_of(rate: object) -> Fraction:
     """Read a rate of hits: a share, or a text such as 50%.
 
     Raises:
-        RequestError: it is none between 0 and 1.
+        RequestError: it is not a number from 0 to 1.
     """
     text = str(rate).strip() if isinstance(rate, float | str) else ""
     share = rate if isinstance(rate, Fraction) else parse_number(text.removesuffix("%"))

@@ -177,12 +177,10 @@ def _rows(
     sums: Sums, chosen: Sequence[Rule], loaded: Loaded, rates: Service | None
 ) -> list[TraceRow]:
     """Sum by each rule; a pool holds the most sequences at once, each as long as the longest."""
-    weights = [
-        request_bytes(rule, shared=sums.prefix) for rule in chosen if rule.request is not None
-    ]
-    if len(weights) < len(chosen):
-        weights.append(ONE)
-    found = sums.of(weights)
+    sizes = [request_bytes(rule, shared=sums.prefix) for rule in chosen if rule.request is not None]
+    if len(sizes) < len(chosen):
+        sizes.append(ONE)
+    found = sums.of(sizes)
     longest = sums.longest()
     amounts = iter(found)
     rows = []

@@ -19,7 +19,7 @@ HINTS = {
     "duckdb": {
         "sums": "MATERIALIZED ",
         **dict.fromkeys(
-            ("typed", "lives", "changes", "sliced", "levels", "weighed", "buckets", "near"),
+            ("typed", "lives", "changes", "sliced", "levels", "placed", "buckets", "near"),
             "NOT MATERIALIZED ",
         ),
     }
@@ -49,7 +49,7 @@ def joined(parts: Mapping[str, str], dialect: str, *, few: bool = False) -> str:
 
 
 def levels(
-    weights: Sequence[RequestBytes],
+    sizes: Sequence[RequestBytes],
     dialect: str,
     *,
     shared: bool,
@@ -61,18 +61,18 @@ def levels(
     At one instant, requests that end stand before those that start, so that a level between them
     never exceeds both the level before and after; RANGE gives all of them the level after. Tokens
     are sorted first and bytes computed afterwards: tokens are two columns for any number of
-    weights.
+    sizes.
 
     Raises:
         RequestError: there is no such dialect.
     """
     target(dialect)
     own = DIALECTS[dialect]
-    changes = [f"step * ({one.sql})" for one in weights]
+    changes = [f"step * ({one.sql})" for one in sizes]
     if shared:
         changes = [
             f"COALESCE(blocks * {one.shared}, {change})"
-            for one, change in zip(weights, changes, strict=True)
+            for one, change in zip(sizes, changes, strict=True)
         ]
 
     def each(text: str) -> str:
@@ -82,13 +82,13 @@ def levels(
         # For the last row, ClickHouse's LEAD is 0 unless the type has a null.
         return f"LEAD(CAST({time} AS {own.integer}))"
 
-    columns = ", ".join(["t", "step", *_of(weights), *(["blocks"] if shared else [])])
+    columns = ", ".join(["t", "step", *_of(sizes), *(["blocks"] if shared else [])])
     slices = own.divided("(t - first)", "slice_width")
     inside = "PARTITION BY slice ORDER BY t" + (", step" if frame == "ROWS" else "")
     before = f"CAST(sum(net{{i}}) OVER (ORDER BY slice) - net{{i}} AS {own.integer})"
     return {
-        **_lives(weights, dialect, trim),
-        "changes": _changes(weights, dialect, shared),
+        **_lives(sizes, dialect, trim),
+        "changes": _changes(sizes, dialect, shared),
         "sliced": f"SELECT {slices} AS slice, {columns} FROM changes CROSS JOIN span",
         # A join takes into memory the side that DuckDB thinks smaller; this condition tells it
         # that slices are fewer than changes.
@@ -111,11 +111,11 @@ def levels(
     }
 
 
-def _of(weights: Sequence[RequestBytes]) -> list[str]:
-    return sorted({one.of for one in weights})
+def _of(sizes: Sequence[RequestBytes]) -> list[str]:
+    return sorted({one.of for one in sizes})
 
 
-def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[str, str]:
+def _lives(sizes: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[str, str]:
     """Write span (the time considered, the width of its slices) and the requests within it.
 
     Whole numbers of any type count as the integers that they are.
@@ -132,26 +132,24 @@ def _lives(weights: Sequence[RequestBytes], dialect: str, trim: Trim) -> dict[st
     start, end = from_first("t0"), to_last("t1")
     slices = f"{own.least}({SLICES}, {own.divided('count(*)', REQUESTS)} + 1)"
     width = own.divided(f"({last} - {first})", slices)
-    whole = ", ".join(
-        f"CAST({one} AS {own.integer}) AS {one}" for one in ["t0", "t1", *_of(weights)]
-    )
+    whole = ", ".join(f"CAST({one} AS {own.integer}) AS {one}" for one in ["t0", "t1", *_of(sizes)])
     return {
         # Once and first: quotients of another type than integers are fractions.
         "typed": f"SELECT {whole} FROM trace",
         "span": f"SELECT {first} AS first, {last} AS last, {width} + 1 AS slice_width "
         "FROM typed WHERE t1 > t0",
-        "lives": f"SELECT {start} AS t0, {end} AS t1, {', '.join(_of(weights))} "
+        "lives": f"SELECT {start} AS t0, {end} AS t1, {', '.join(_of(sizes))} "
         f"FROM typed WHERE {end} > {start}",
     }
 
 
-def _changes(weights: Sequence[RequestBytes], dialect: str, shared: bool) -> str:
+def _changes(sizes: Sequence[RequestBytes], dialect: str, shared: bool) -> str:
     """Write the changes at t: a request starts (step 1) or ends (-1); the span begins at first (0).
 
     Shared blocks, which are held only once, start and end in a column of their own.
     """
     own = DIALECTS[dialect]
-    of = _of(weights)
+    of = _of(sizes)
     tokens = ", ".join(of)
     no_blocks = ", NULL AS blocks" if shared else ""
     parts = [

@@ -1,7 +1,7 @@
 """The answers about a trace as one SQL statement, for any format and any engine.
 
 A percentile is found in a histogram of levels, then exactly within one of its buckets, never by
-sorting all levels; levels are scanned twice, for any number of weights.
+sorting all levels; levels are scanned twice, for any number of sizes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,16 +28,16 @@ WIDE = {
 
 
 def statement(
-    weights: Sequence[RequestBytes],
+    sizes: Sequence[RequestBytes],
     *,
     dialect: str = "duckdb",
     shared: bool = False,
     trim: Trim = WHOLE,
     few: bool = False,
 ) -> str:
-    """Write the statement over trace(t0, t1, tokens): one row per weight, in their order.
+    """Write the statement over trace(t0, t1, tokens): one row per size, in their order.
 
-    Its columns: weight, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
+    Its columns: rule, peak, peak_at, sequences at it, p50, p95, p99 and mean; all but the first
     are null where no request lives. Times are microseconds. With `shared`, a table
     shared_blocks(t, tokens) has the tokens of blocks that are held once instead of several times.
     With `few`, levels are kept, and not filtered before they become rows, whatever the dialect: a
@@ -47,9 +47,9 @@ def statement(
         KvcalcError: no such dialect.
     """
     parts = {
-        **levels(weights, dialect, shared=shared, trim=trim),
-        **_histogram(len(weights), dialect),
-        **_percentiles(len(weights), dialect, few=few),
+        **levels(sizes, dialect, shared=shared, trim=trim),
+        **_histogram(len(sizes), dialect),
+        **_percentiles(len(sizes), dialect, few=few),
         "alive": "SELECT place, sum(CASE WHEN t0 <= peak_at AND t1 > peak_at THEN 1 ELSE 0 END) "
         "AS sequences FROM lives CROSS JOIN reached GROUP BY place",
     }
@@ -59,47 +59,43 @@ def statement(
     percentiles = ", ".join(f"p{percent}" for percent in PERCENTILES)
     return (
         f"{joined(parts, dialect, few=few)}\n"
-        f"SELECT places.place AS weight, peak, peak_at, sequences, {percentiles}, "
+        f"SELECT places.place AS rule, peak, peak_at, sequences, {percentiles}, "
         f"CAST({mean} AS {own.integer}) AS mean FROM places CROSS JOIN span "
         "LEFT JOIN reached ON places.place = reached.place "
         "LEFT JOIN alive ON places.place = alive.place\n"
-        "ORDER BY weight"
+        "ORDER BY rule"
     )
 
 
-def timeline(
-    weights: Mapping[str, RequestBytes], *, shared: bool = False, trim: Trim = WHOLE
-) -> str:
-    """Write the query for the level at each instant: t in microseconds, one column per weight."""
-    names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(weights))
-    parts = levels(list(weights.values()), "duckdb", shared=shared, trim=trim, frame="RANGE")
+def timeline(sizes: Mapping[str, RequestBytes], *, shared: bool = False, trim: Trim = WHOLE) -> str:
+    """Write the query for the level at each instant: t in microseconds, one column per size."""
+    names = ", ".join(f'max(b{place}) AS "{name}"' for place, name in enumerate(sizes))
+    parts = levels(list(sizes.values()), "duckdb", shared=shared, trim=trim, frame="RANGE")
     return f"{joined(parts, 'duckdb')}\nSELECT t, {names} FROM levels GROUP BY t ORDER BY t"
 
 
-def peak(
-    weight: RequestBytes, *, shared: bool = False, trim: Trim = WHOLE, few: bool = False
-) -> str:
-    """Write the query for a weight's peak alone, null where no request lives."""
-    parts = levels([weight], "duckdb", shared=shared, trim=trim)
+def peak(size: RequestBytes, *, shared: bool = False, trim: Trim = WHOLE, few: bool = False) -> str:
+    """Write the query for a size's peak alone, null where no request lives."""
+    parts = levels([size], "duckdb", shared=shared, trim=trim)
     # A level that lasts no time is one between requests that end and others that start.
     return f"{joined(parts, 'duckdb', few=few)}\nSELECT max(b0) FROM levels WHERE held > 0"
 
 
-def _histogram(weights: int, dialect: str) -> dict[str, str]:
-    """Write how long each weight's level is in each bucket.
+def _histogram(sizes: int, dialect: str) -> dict[str, str]:
+    """Write how long each size's level is in each bucket.
 
     Equal buckets divide the highest level at which a slice begins; a level may be above that.
     """
     own = DIALECTS[dialect]
     wide = WIDE.get(dialect, "NUMERIC(38, 0)")
-    width = own.divided(_at_place("top", weights), BUCKETS)
-    numbers = _numbers("place", range(weights))
+    width = own.divided(_at_place("top", sizes), BUCKETS)
+    numbers = _numbers("place", range(sizes))
     return {
         "tops": "SELECT "
-        + ", ".join(f"max(before{place}) AS top{place}" for place in range(weights))
+        + ", ".join(f"max(before{place}) AS top{place}" for place in range(sizes))
         + " FROM offsets",
         "places": f"SELECT place, {width} + 1 AS width FROM {numbers} CROSS JOIN tops",
-        **_bucketed("", "levels", weights, dialect),
+        **_bucketed("", "levels", sizes, dialect),
         "histogram": "SELECT place, bucket, sum(held) AS lasting, "
         f"sum(CAST(level AS {wide}) * held) AS bytes_time FROM buckets GROUP BY place, bucket",
     }
@@ -110,27 +106,26 @@ def _numbers(name: str, values: Iterable[int]) -> str:
     return f"({rows}) AS numbers"
 
 
-def _at_place(column: str, weights: int) -> str:
-    """Write the column of the weight at the row's place: b0, b1, ... for b."""
-    cases = " ".join(f"WHEN place = {place} THEN {column}{place}" for place in range(weights))
+def _at_place(column: str, sizes: int) -> str:
+    """Write the column of the size at the row's place: b0, b1, ... for b."""
+    cases = " ".join(f"WHEN place = {place} THEN {column}{place}" for place in range(sizes))
     return f"CASE {cases} END"
 
 
-def _bucketed(prefix: str, of: str, weights: int, dialect: str) -> dict[str, str]:
-    """Write buckets: one row per level and weight, with its bucket."""
+def _bucketed(prefix: str, of: str, sizes: int, dialect: str) -> dict[str, str]:
+    """Write buckets: one row per level and size, with its bucket."""
     bucket = DIALECTS[dialect].divided("level", "width")
     return {
-        f"{prefix}weighed": f"SELECT place, width, t, held, {_at_place('b', weights)} AS level "
+        f"{prefix}placed": f"SELECT place, width, t, held, {_at_place('b', sizes)} AS level "
         f"FROM {of} CROSS JOIN places",
-        f"{prefix}buckets": f"SELECT place, {bucket} AS bucket, t, held, level "
-        f"FROM {prefix}weighed",
+        f"{prefix}buckets": f"SELECT place, {bucket} AS bucket, t, held, level FROM {prefix}placed",
     }
 
 
-def _percentiles(weights: int, dialect: str, *, few: bool) -> dict[str, str]:
+def _percentiles(sizes: int, dialect: str, *, few: bool) -> dict[str, str]:
     """Write the lowest levels that cover a share of the time, sorting within buckets only."""
     own = DIALECTS[dialect]
-    near = _near(weights, dialect) if dialect in COLUMNS_FIRST and not few else {}
+    near = _near(sizes, dialect) if dialect in COLUMNS_FIRST and not few else {}
     of = "near_buckets" if near else "buckets"
     need = own.divided("((last - first) * p + 99)", 100)
     numbers = _numbers("p", (*PERCENTILES, PEAK))
@@ -162,9 +157,9 @@ def _percentiles(weights: int, dialect: str, *, few: bool) -> dict[str, str]:
     }
 
 
-def _near(weights: int, dialect: str) -> dict[str, str]:
-    """Write the levels that lie in a wanted bucket for any weight, with their buckets."""
-    places = range(weights)
+def _near(sizes: int, dialect: str) -> dict[str, str]:
+    """Write the levels that lie in a wanted bucket for any size, with their buckets."""
+    places = range(sizes)
     percents = (*PERCENTILES, PEAK)
     limits = ", ".join(
         f"max(CASE WHEN needed.place = {place} AND p = {one} THEN bucket * width{more} END) "
@@ -181,5 +176,5 @@ def _near(weights: int, dialect: str) -> dict[str, str]:
     return {
         "limits": f"SELECT {limits} FROM needed JOIN places ON needed.place = places.place",
         "near": f"SELECT levels.* FROM levels CROSS JOIN limits WHERE {near}",
-        **_bucketed("near_", "near", weights, dialect),
+        **_bucketed("near_", "near", sizes, dialect),
     }

@@ -26,24 +26,24 @@ class Sums:
     trim: Trim
     requests: int
 
-    def of(self, weights: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
-        """Sum each weight: the peak, its time, the sequences then, p50, p95, p99 and the mean.
+    def of(self, sizes: Sequence[RequestBytes]) -> list[tuple[int, ...]]:
+        """Sum each size: the peak, its time, the sequences then, p50, p95, p99 and the mean.
 
         All are 0 if no request lives.
 
         Raises:
             RequestError: bytes pass 2^63, or DuckDB cannot sum them.
         """
-        found = self._summed(statement(weights, **self._asked))
+        found = self._summed(statement(sizes, **self._asked))
         return [tuple(amount or 0 for amount in row[1:]) for row in sorted(found)]
 
-    def peak(self, weight: RequestBytes) -> int:
-        """The peak of one weight, as `of` sums it, in a third of its time.
+    def peak(self, size: RequestBytes) -> int:
+        """The peak of one size, as `of` sums it, in a third of its time.
 
         Raises:
             RequestError: as `of`.
         """
-        found = self._summed(peak(weight, **self._asked))
+        found = self._summed(peak(size, **self._asked))
         return found[0][0] or 0
 
     def longest(self, of: str = "tokens") -> int:

@@ -61,7 +61,7 @@ FIRST = Release(
         "one_at_least": Change(
             False, "max_running_requests has to give each attention group one", RUNNER
         ),
-        "spare_rows": Change(0, "the request table has a row a request", POOL),
+        "spare_rows": Change(0, "the request table has one row per request", POOL),
         "whole_pages": Change(False, "a pool's storage is as long as its tokens", POOL),
         "tiers": Change(
             SMALL_CHUNKS, "chunks of prompts have 2,048 tokens on GPUs of 20 to 35 GiB", HOOK

@@ -27,8 +27,8 @@ def require_measured(
         return
     for what in _unknown(model, traits, settings, machine):
         raise UnsupportedError(
-            f"release: found {settings.standing.version}, of which sglang's rules are not known "
-            f"to kvcalc: {what}",
+            f"release: found {settings.standing.version}, whose rules of sglang are not known to "
+            f"kvcalc: {what}",
             engine="sglang",
             what=what,
         )

@@ -127,7 +127,7 @@ def _listing(hub_id: HubId) -> tuple[str | None, list[str]]:
             isinstance(one, dict) and isinstance(one.get("rfilename"), str) for one in files
         ):
             return commit, [one["rfilename"] for one in files]
-    raise SourceError.of(hub_id.repository, "the Hub's answer is no list of a repository's files")
+    raise SourceError.of(hub_id.repository, "the Hub's answer does not list the repository's files")
 
 
 def _answer(hub_id: HubId) -> Any:

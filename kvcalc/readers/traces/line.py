@@ -26,7 +26,7 @@ def whole(found: Line, key: str, least: int = 0) -> int:
     """Read a count of tokens.
 
     Raises:
-        UnreadError: it is none.
+        UnreadError: it is not one.
     """
     value = found[key]
     if type(value) is not int or not least <= value <= MAX_TOKENS:
@@ -40,7 +40,7 @@ def start(value: Any, key: str, unit: str) -> int:
     """Read a time as microseconds.
 
     Raises:
-        UnreadError: it is none.
+        UnreadError: it is not one.
     """
     if type(value) not in (int, float) or not 0 <= value * UNITS_US[unit] <= MAX_START:
         raise UnreadError(f"{key}: found {quote(value)}, expected a time in {unit}")

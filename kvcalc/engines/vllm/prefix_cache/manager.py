@@ -3,7 +3,7 @@
 vLLM 0.33.0, v1/core/block_pool.py (get_new_blocks, free_blocks, touch) and v1/core/
 kv_cache_manager.py (allocate_slots). Blocks without a name lie at the front of the free ones; the
 named ones lie behind them in the order in which they were given back. A run that is used again
-is left in that order and passed over when its turn comes.
+is left in that order and skipped when its turn comes.
 """
 
 from collections import deque
