@@ -7,6 +7,7 @@ table from a node's kind to its text; if it lacks a kind it refuses, and never p
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from kvcalc.errors import RequestError
@@ -191,26 +192,47 @@ def added(values: Iterable[Value]) -> Value:
 
 
 def _chained(total: Value, others: Iterable[tuple[int, Value]]) -> Value:
-    """Add values to a first one, each by its sign, as + and - would one after another."""
-    numbers = _numbers(total)
+    """Add values to a first one, each by its sign, as + and - would one after another.
+
+    A sum whose terms merged is made anew only where another is built on it.
+    """
+    numbers, made = _numbers(total), True
     for sign, value in others:
-        if isinstance(total, int) and (isinstance(value, int) or sign > 0):
+        if made and isinstance(total, int) and (isinstance(value, int) or sign > 0):
             total = value + total if sign > 0 else total - value
             numbers = _numbers(total)
+            continue
+        before = len(numbers)
+        if _merge(numbers, value, sign):
+            made = not _is_in_order(numbers)
+            if made:
+                total = _sum(numbers)
+                numbers = _numbers(total)
         else:
-            total, numbers = _joined(total, numbers, value, sign)
-    return total
+            if not made:
+                total = _sum(dict(islice(numbers.items(), before)))
+            total, made = _beside(total, value, sign), True
+    return total if made else _sum(numbers)
 
 
 def _add(a: Value, b: Value, sign: int = 1) -> Value:
     """Add or subtract, with equal terms merged: 12*x + 36*x is 48*x, and (x + 3) + 5 is x + 8."""
-    return _joined(a, _numbers(a), b, sign)[0]
+    numbers = _numbers(a)
+    return _sum(numbers) if _merge(numbers, b, sign) else _beside(a, b, sign)
 
 
-def _joined(a: Value, numbers: Numbers, b: Value, sign: int) -> tuple[Value, Numbers]:
-    """Add to a sum of these terms, which the answer's replace."""
-    merges = False
-    pending = _terms(b, sign)[::-1]
+def _beside(a: Value, b: Value, sign: int) -> Expression:
+    """Join a sum and what has no term of it, which stays as it was built."""
+    return Expression("add" if sign > 0 else "sub", (a, b))
+
+
+def _merge(numbers: Numbers, value: Value, sign: int) -> bool:
+    """Add the terms of a value to those of a sum, and say whether some are equal, or a plain int's.
+
+    If none is, they stand behind the sum's.
+    """
+    merges = isinstance(value, int)
+    pending = _terms(value, sign)[::-1]
     while pending:
         number, core = pending.pop()
         if core not in numbers:
@@ -224,11 +246,13 @@ def _joined(a: Value, numbers: Numbers, b: Value, sign: int) -> tuple[Value, Num
             pending += _terms(core, number)[::-1]
         else:
             numbers[core] = number
-    if merges or isinstance(b, int):
-        total = _sum(numbers)
-        return total, _numbers(total)
-    # A sum without equal terms stays as it was built.
-    return Expression("add" if sign > 0 else "sub", (a, b)), numbers
+    return merges
+
+
+def _is_in_order(numbers: Numbers) -> bool:
+    """Whether these are the terms of the sum that is made of them, in its order."""
+    first = next(iter(numbers.values()))
+    return first > 0 and len(numbers) > 1 and 0 not in numbers.values()
 
 
 def _is_sum(value: Value) -> bool:

@@ -7,6 +7,7 @@ from kvcalc.answers.own_settings import own_settings
 from kvcalc.answers.workbook.combinations import Combination, cost_of
 from kvcalc.answers.workbook.start import Start, own_inputs, start
 from kvcalc.catalogue.gpus import Gpu, catalogue
+from kvcalc.catalogue.gpus import find as find_gpu
 from kvcalc.engines import find
 from kvcalc.engines.memory_part import INSTEAD
 from kvcalc.errors import KvcalcError
@@ -62,7 +63,8 @@ class Starts:
         if found.fixed and kind.name != self.gpu:
             why = f"what {one.engine} takes and runs at once depends on the GPU itself; {ASK}"
             return found._replace(parts=(), at_once=why, declined=why, fixed=False)
-        generation = kind.name.partition(".")[0]  # what engines ask of a GPU for their caches
+        # What engines ask of a GPU for their caches is its generation.
+        generation = capability(find_gpu(kind.gpu)).partition(".")[0]
         if (same := self._same.get((one.key, generation))) is None:
             same = self._same[one.key, generation] = _is_same_cost(one, kind.gpu, found.own)
         if not same:

@@ -89,13 +89,13 @@ def dealt(
         RequestError: --override-tensor names a place that is not known.
     """
     names = {tensor.name for tensor in stored}
-    blocks = blocks_of(stored)
-    devices: list[list[Stored]] = [[] for _ in _shares(settings)]
+    blocks, points = blocks_of(stored), _points(settings)
+    devices: list[list[Stored]] = [[] for _ in points]
     main: list[Stored] = []
     for tensor in stored:
         again = tensor.name == EMBEDDING and HEAD not in names
         for name in (tensor.name, *((HEAD,) if again else ())):
-            device = _device(name, blocks, settings)
+            device = _device(name, blocks, settings, points)
             held = main if device is MAIN_MEMORY else devices[device]
             held.append(tensor._replace(name=name))
     return devices, main
@@ -114,17 +114,20 @@ def _parts(tensors: Sequence[Stored], size_of: Callable[[Stored], int]) -> Count
     return parts
 
 
-def _shares(settings: LlamaCppSettings) -> tuple[float, ...]:
-    """The share of each device: one of all where the model is not split."""
+def _points(settings: LlamaCppSettings) -> list[float]:
+    """Where each device's share ends, of 1; where the model is not split there is one."""
     split = settings.tensor_split if settings.split_mode != "none" else None
-    return split or (1.0,)
+    sums = [single(float(share)) for share in accumulate(split or (1.0,))]
+    return [single(point / sums[-1]) for point in sums]
 
 
-def _device(name: str, blocks: int, settings: LlamaCppSettings) -> int | None:
+def _device(
+    name: str, blocks: int, settings: LlamaCppSettings, points: Sequence[float]
+) -> int | None:
     """The device of a tensor; None is main memory. The head is one layer more."""
     for pattern, place in settings.overrides:
         if re.search(pattern, name):
-            return _named(place, len(_shares(settings)))
+            return _named(place, len(points))
     found = BLOCK.match(name)
     if INPUT.match(name):
         return MAIN_MEMORY
@@ -135,8 +138,6 @@ def _device(name: str, blocks: int, settings: LlamaCppSettings) -> int | None:
     start = max(blocks + 1 - asked, 0)
     if layer < start:
         return MAIN_MEMORY
-    sums = [single(float(share)) for share in accumulate(_shares(settings))]
-    points = [single(point / sums[-1]) for point in sums]
     return bisect_right(points, single((layer - start) / min(asked, blocks + 1)))
 
 

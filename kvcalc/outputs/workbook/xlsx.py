@@ -34,6 +34,18 @@ def result(text: str) -> str:
     return held(text) or _EmptyText()
 
 
+def _sheet() -> Any:
+    """A sheet whose formulas stand as they are given.
+
+    XlsxWriter seeks thirty functions in each, a text's words too, which are newer than Excel 2010.
+    """
+    from xlsxwriter.worksheet import Worksheet
+
+    sheet = Worksheet()
+    sheet._prepare_formula = lambda formula, _=False: formula.removeprefix("=")
+    return sheet
+
+
 @contextmanager
 def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
     """Open a new workbook, which is written in the end; what is not finished stands beside it.
@@ -50,6 +62,7 @@ def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
     options = {"constant_memory": constant_memory, "tmpdir": str(path.parent)}
     try:
         with Workbook(str(path), options | NOTHING_IS_GUESSED) as book:
+            book.worksheet_class = _sheet
             yield book
     except XlsxFileError as error:
         cause = error.__cause__ or error.__context__

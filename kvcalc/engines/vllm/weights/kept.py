@@ -38,7 +38,9 @@ class Buffer(NamedTuple):
 
 def kept(model: Model, sizes: Sizes, layers: tuple[Layer, ...], settings: VllmSettings) -> int:
     """Bytes that each layer of a stage keeps beside its weights."""
-    attending = sum(bool(_attention(layer)) for layer in layers)
+    different = {id(layer): layer for layer in layers}  # of many layers few are
+    attend = {key for key, layer in different.items() if _attention(layer)}
+    attending = sum(id(layer) in attend for layer in layers)
     if model.model_type == "deepseek_v4":
         return 0
     own = PER_LAYER.get(model.model_type or "")
