@@ -119,22 +119,26 @@ End Function
 Sub ReadRange(name)
   area = Range(name)
   first = area.RangeAddress
+  sheet = area.Spreadsheet.Name
+  tabs = Chr(9)
   rows = area.getDataArray()
   For row = 0 To UBound(rows)
-    For column = 0 To UBound(rows(row))
-      found = rows(row)(column)
-      at = area.Spreadsheet.Name + Chr(9) + (first.StartRow + row) + Chr(9) + (first.StartColumn + column)
-      If VarType(found) = 5 Then
+    values = rows(row)
+    at = sheet + tabs + (first.StartRow + row) + tabs
+    lines = ""
+    For column = 0 To UBound(values)
+      found = values(column)
+      kind = VarType(found)
+      If kind = 5 Then
         millions = Int(found / 1000000)
-        rest = found - millions * 1000000
-        Tell(Array(at, "number", Trim(Str(millions)), Trim(Str(rest))))
-      ElseIf VarType(found) <> 8 Then
-        wrong = area.getCellByPosition(column, row).String
-        Tell(Array(at, "text", wrong))
+        lines = lines + at + (first.StartColumn + column) + tabs + "number" + tabs + Trim(Str(millions)) + tabs + Trim(Str(found - millions * 1000000)) + Chr(10)
+      ElseIf kind <> 8 Then
+        lines = lines + at + (first.StartColumn + column) + tabs + "text" + tabs + area.getCellByPosition(column, row).String + Chr(10)
       ElseIf found <> "" Then
-        Tell(Array(at, "text", Join(Split(found, Chr(10)), "\n")))
+        lines = lines + at + (first.StartColumn + column) + tabs + "text" + tabs + Join(Split(found, Chr(10)), "\n") + Chr(10)
       End If
     Next
+    If lines <> "" Then told.writeString(lines)
   Next
 End Sub
 
