@@ -1,6 +1,7 @@
 """No code reads an error's text: what a program needs to know of one is in its kind and facts."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,24 @@ READING = frozenset(
 )
 """Methods of a text that look into it."""
 
+TELLS = re.compile(r"\bexcept\b|\.error\b")
+"""What the text of an error is first taken from: code without either has none."""
+
 MATCHING = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub"})
 
 
 def uses(tree: ast.AST) -> list[int]:
     """The lines on which something looks into the text of an error."""
-    nodes = list(ast.walk(tree))
-    errors = {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
-    values = [value for node in nodes for value in _given(node)]
+    code = list(ast.walk(tree))
+    errors = {node.name for node in code if isinstance(node, ast.ExceptHandler)}
+    values = [value for node in code for value in _given(node)]
     texts: set[str] = set()  # of variables that hold such a text, and functions that return one
     while True:
         found = texts | {name for name, value in values if _is_text(value, errors, texts)}
         if found == texts:
             break
         texts = found
-    looked = [text for node in nodes for text in _read(node)]
+    looked = [text for node in code for text in _read(node)]
     return sorted({text.lineno for text in looked if _is_text(text, errors, texts)})
 
 
@@ -87,14 +91,17 @@ def _read(node: ast.AST) -> list[ast.expr]:
 
 @each("module", MODULES, ids=lambda path: path.stem)
 def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
-    assert module.name == "errors.py" or uses(ast.parse(module.read_text())) == []
+    said = module.read_text()
+    if module.name != "errors.py" and TELLS.search(said):
+        assert uses(ast.parse(said)) == []
 
 
 def test_every_error_is_of_a_kind() -> None:
     bare = [
         f"{module.name}:{node.lineno}"
         for module in MODULES
-        for node in ast.walk(ast.parse(module.read_text()))
+        if "KvcalcError" in (said := module.read_text())
+        for node in ast.walk(ast.parse(said))
         if isinstance(node, ast.Call)
         if isinstance(node.func, ast.Name) and node.func.id == "KvcalcError"
     ]

@@ -223,17 +223,17 @@ def words(path: Path) -> set[str]:
     """What a file says: all of a data file, the texts and keywords of a test."""
     said = path.read_text(errors="ignore")
     if path.suffix == ".py":
-        tree = ast.parse(said)
+        code = list(ast.walk(ast.parse(said)))
         documentation = {
             id(statement.value)
-            for parent in ast.walk(tree)
+            for parent in code
             if isinstance(parent, ast.Module | ast.FunctionDef | ast.ClassDef)
             for statement in parent.body
             if isinstance(statement, ast.Expr)
         }
         said = "\n".join(
             str(node.value) if isinstance(node, ast.Constant) else str(node.arg)
-            for node in ast.walk(tree)
+            for node in code
             if isinstance(node, ast.Constant | ast.keyword) and id(node) not in documentation
         )
     return set(WORD.findall(said))
