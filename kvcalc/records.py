@@ -28,17 +28,17 @@ class Record:
         dataclass(init=False, repr=False, eq=False)(cls)
 
     def __init__(self, *values: Any, **given: Any) -> None:
-        names = list(self.__dataclass_fields__)
+        names = self.__dataclass_fields__
         if len(values) > len(names):
             raise TypeError(f"{type(self).__name__} takes {len(names)} values, found {len(values)}")
         held = self.__dict__
-        held |= zip(names, values, strict=False)
-        if twice := given.keys() & held.keys():
-            raise TypeError(f"{type(self).__name__} is given {min(twice)} twice")
-        if unknown := given.keys() - self.__dataclass_fields__.keys():
-            raise TypeError(f"{type(self).__name__} has no {min(unknown)}")
-        held |= given
-        if len(held) < len(names):
+        held.update(zip(names, values, strict=False), **given)
+        if len(held) < len(values) + len(given):
+            twice = min(given.keys() & list(names)[: len(values)])
+            raise TypeError(f"{type(self).__name__} is given {twice} twice")
+        if held.keys() != names.keys():
+            if unknown := held.keys() - names.keys():
+                raise TypeError(f"{type(self).__name__} has no {min(unknown)}")
             held |= {name: _default(self, name) for name in names if name not in held}
 
     def __repr__(self) -> str:

@@ -71,11 +71,11 @@ def is_used(reads: Reads, module: str, name: str, node: ast.stmt) -> bool:
     """Whether code outside of the definition reads what it defines."""
     owner, _, word = name.rpartition(".")
     if owner:
-        forms = (f".{word}", f"'{word}'")
-        if any(reads.everywhere[form] > reads.within[module][form] for form in forms):
+        read = (f".{word}", f"'{word}'")
+        if any(reads.everywhere[form] > reads.within[module][form] for form in read):
             return True
         inside = Counter(words(node))
-        return any(reads.everywhere[form] > inside[form] for form in forms)
+        return any(reads.everywhere[form] > inside[form] for form in read)
     near = module.rpartition(".")[2]
     forms = (f"{module}.{word}", f"{near}.{word}", f"().{word}", f"'{word}'")
     return any(reads.everywhere[form] for form in forms) or (

@@ -1,6 +1,7 @@
 """What an engine is: a settings class, and a function from a model and settings to a cost."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
@@ -91,6 +92,11 @@ def _words(annotation: Any) -> tuple[str, ...]:
     return tuple(word for inner in get_args(annotation) for word in _words(inner))
 
 
+@cache
+def _words_of(settings: "type[Settings]", field: str) -> tuple[str, ...]:
+    return _words(settings.model_fields[field].annotation)
+
+
 class Settings(Frozen):
     """The settings that every engine has.
 
@@ -104,7 +110,7 @@ class Settings(Frozen):
         """Take a word of a list of words in any case."""
         if not isinstance(value, str):
             return value
-        return spelled(value, _words(cls.model_fields[info.field_name or ""].annotation)) or value
+        return spelled(value, _words_of(cls, info.field_name or "")) or value
 
     BESIDE: ClassVar[tuple[str, ...]] = ("kv_cache_dtype",)
     """Settings that answers name by themselves."""

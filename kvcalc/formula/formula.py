@@ -141,11 +141,18 @@ class Formula:
                 raise limit.refusal({**self.variables, **given, "context": context})
 
     def _walk_at_first_call(self, context: int, **given: int) -> int:
-        # Most formulas are evaluated once, and compiling one takes as long as many walks.
-        self._function = self._compile_at_second_call
+        # Most formulas are evaluated once or twice; compiling one takes as long as many walks.
+        self._function = self._walk_at_second_call
+        return self._walked(context, **given)
+
+    def _walk_at_second_call(self, context: int, **given: int) -> int:
+        self._function = self._compile_at_third_call
+        return self._walked(context, **given)
+
+    def _walked(self, context: int, **given: int) -> int:
         return evaluated(self.expression, {**self.variables, "context": context, **given})
 
-    def _compile_at_second_call(self, context: int, **given: int) -> int:
+    def _compile_at_third_call(self, context: int, **given: int) -> int:
         defaults = ", ".join(f"{name}={value}" for name, value in self.variables.items())
         # The text is made from our own nodes only; nothing from a file or a user is in it.
         self._function = eval(f"lambda context, {defaults}: {render(self.expression, PYTHON)}")
