@@ -69,10 +69,12 @@ def test_a_line_is_understood(line: str) -> None:
     release = {"release"} & asked.settings.keys()
     settings = {name: value for name, value in asked.settings.items() if name not in release}
     assert (engine, asked.model, settings) == ("sglang", "org/m", LINES[line])
-    assert asked.notes == []
+    assert all("CUDA graphs are counted by fit" in note for note in asked.notes)
 
 
 REMARKED = {
+    "--cuda-graph-max-bs 256": "counted by fit as without it",
+    "--disable-cuda-graph": "counted by fit as without it",
     "--enable-hierarchical-cache --hicache-ratio 2 --hicache-storage-backend mooncake": "on top",
     "--enable-lmcache --lmcache-config-file f.yaml": "copies of the cache take memory outside",
     "--speculative-algorithm EAGLE3 --speculative-draft-model-path org/d --speculative-num-steps 3 "
