@@ -27,21 +27,14 @@ from kvcalc.layers.composed import NoCache
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
-from tests.engines.log_lines import any_model, checked, load, misprinted
+from tests.engines.log_lines import any_model, checked, load, misprinted, requests
 from tests.shapes import full, latent, sliding
 from tests.shapes import model as shape
 
-requests = st.fixed_dictionaries(
-    {},
-    optional={
-        "kv_cache_dtype": st.sampled_from(["f16", "bf16", "q8_0", "q4_0", "f32"]),
-        "cache_type_v": st.sampled_from(["f16", "q8_0"]),
-        "ubatch_size": st.sampled_from([128, 512, 2048]),
-        "kv_unified": st.booleans(),
-        "swa_full": st.booleans(),
-        "flash_attn": st.booleans(),
-        "n_rs_seq": st.sampled_from([0, 3]),
-    },
+REQUESTS = requests(
+    "llama.cpp",
+    ubatch_size=st.sampled_from([128, 512, 2048]),
+    batch_size=st.sampled_from([256, 2048, 4096]),
 )
 
 Lines = Iterator[tuple[str, Mapping[str, int]]]
@@ -105,7 +98,7 @@ class Context:
         for fact, value in (
             ("n_seq_max", self.sequences),
             ("n_ctx", self.context * self.sequences),
-            ("n_ubatch", self.settings.ubatch_size),
+            ("n_ubatch", min(self.settings.ubatch_size, self.settings.batch_size)),
             ("flash_attn", flash),
             ("kv_unified", unified),
         ):
@@ -188,7 +181,7 @@ DEEPSEEK_V4 = load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
 
 
 @settings(max_examples=12)
-@given(any_model, requests, st.integers(1, 2**20), st.integers(1, 8))
+@given(any_model, REQUESTS, st.integers(1, 2**20), st.integers(1, 8))
 @example(DEEPSEEK_V4, {}, 8193, 2)
 def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], context: int, sequences: int

@@ -4,11 +4,18 @@ A block of Llama 3.1 8B: 32 layers of 64 tokens x 8 heads x 128 elements, keys a
 bytes, 8 MiB. Sizes are rounded down to MiB, and --cache-max-entry-count takes a share of them.
 """
 
-import pytest
+from typing import Any
 
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
-from kvcalc.errors import RequestError
-from tests.engines.log_lines import checked, load, misprinted
+from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
+from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.model import Model
+from tests.engines.log_lines import checked, load, misprinted, published, requests
 
 LLAMA = load("llama-3.1-8b")
 HYBRID = load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
@@ -47,6 +54,55 @@ def test_blocks_are_those_of_the_memory() -> None:
     ]
     for changed in misprinted(line, "num_gpu_blocks=@,"):
         assert [row.verdict for row in checked([*MEMORY, changed], LLAMA)] == [AGREES, DIFFERS]
+
+
+MIB = 2**20
+SIZES = st.integers(1, 140 * 2**30)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much])
+@given(
+    published,
+    requests("lmdeploy", cache_block_seq_len=st.sampled_from([16, 64, 256])),
+    SIZES,
+    SIZES,
+)
+def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
+    model: Model, asked: dict[str, Any], free: int, runtime: int
+) -> None:
+    """What is free and what a run takes are bytes, each printed as whole MiB."""
+    runtime %= free
+    try:
+        left = (free - runtime) * 8 // 10
+        pool = kvcalc.pool(model, "lmdeploy", memory=left, context=4096, **asked)
+        number = cache_format(model, LmdeploySettings(**asked)).number
+    except KvcalcError:
+        reject()
+    figures = pool.figures
+    memory = [line.replace("60004", "@").replace("1500", "@") for line in MEMORY]
+    lines = [
+        line.replace("@", str(size // MIB))
+        for line, size in zip(memory, (free, runtime), strict=True)
+    ]
+    line = cache(figures["num_gpu_blocks"], tokens=figures["block_size"], policy=f"<P: {number}>")
+    rows = checked([*lines, line], model, asked)
+    assert [row.verdict for row in rows] == [AGREES, AGREES], rows
+    for changed in misprinted(line, " block_size=@,"):
+        assert [row.verdict for row in checked([*lines, changed], model, asked)] == [
+            DIFFERS,
+            AGREES,
+        ]
+    apart = free // MIB - runtime // MIB
+    for changed, blocks in zip(
+        misprinted(line, "num_gpu_blocks=@,"),
+        (figures["num_gpu_blocks"] + 1, figures["num_gpu_blocks"] - 1),
+        strict=True,
+    ):
+        # Other bytes, printed as the same MiB, may give so many blocks: then nothing tells them.
+        low, high = ((apart + off) * MIB * 8 // 10 // figures["bytes_per_block"] for off in (-1, 1))
+        verdict = AGREES if low <= blocks <= high else DIFFERS
+        rows = checked([*lines, changed], model, asked)
+        assert [row.verdict for row in rows] == [AGREES, verdict]
 
 
 def test_without_what_lmdeploy_prints_at_debug_a_blocks_bytes_are_said() -> None:

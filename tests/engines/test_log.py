@@ -10,6 +10,8 @@ from kvcalc.engines import ENGINES, find, logs
 from kvcalc.engines.log import AGREES, DIFFERS, Printed, Subject, pattern
 from kvcalc.errors import RequestError
 from tests.each import each
+from tests.engines.log_lines import UNSEEN
+from tests.engines.test_server_laws import DRAWN
 
 
 @each(
@@ -75,3 +77,16 @@ def test_each_log_is_of_an_engine_and_names_settings_that_it_has() -> None:
         assert not {*log.spellings} & own, name
         assert {*log.configured} <= own | {*log.spellings}, name
         assert len({line.kind for line in log.patterns}) > 4
+
+
+WITHOUT_FIGURES = {
+    "tensorrt-llm": "no cost and no pool give lines to print: test_tensorrt_llm.py has posted ones",
+}
+
+
+def test_every_setting_is_drawn_where_an_engines_log_is_printed_of_its_own_figures() -> None:
+    """`requests` draws what stands in DRAWN but not in UNSEEN: together they are all settings."""
+    assert logs().keys() == UNSEEN.keys() | WITHOUT_FIGURES.keys()
+    for name, reasons in UNSEEN.items():
+        assert DRAWN[name].keys() == find(name).settings.model_fields.keys()
+        assert reasons.keys() < DRAWN[name].keys()

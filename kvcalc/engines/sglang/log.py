@@ -32,7 +32,7 @@ from kvcalc.engines.sglang import (
     log_memory,
     log_states,
 )
-from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, POOLS, Part, Run
+from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, LABELS, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
 from kvcalc.errors import RequestError
@@ -87,6 +87,8 @@ def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
 def _pool(run: Run, line: Found) -> Iterator[Checked]:
     """The keys and values, or rows, of a pool."""
     printed = figures(line, {"k": "K size (GiB)", "v": "V size (GiB)", "kv": "KV size (GiB)"})
+    if label := line.values.get("pool"):
+        yield from _as_cut(run, line, LABELS[label], "tokens", "#tokens")
     text = line.values.get("tokens") or run.tokens
     if run.subject.model is None or text is None:
         missing = NO_MODEL if run.subject.model is None else NO_TOKENS
@@ -125,6 +127,15 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
         yield each.held(ours(part, name, changes), why, explain)
 
 
+def _as_cut(run: Run, line: Found, pool: str, name: str, figure: str) -> Iterator[Checked]:
+    """The tokens of a pool, which are those that the line has with which the memory was cut."""
+    if name in line.values:
+        printed = Printed(line.line, f"{figure} (tokens)", line.values[name])
+        cut = run.as_cut(pool, number(printed.text))
+        if cut is not None:
+            yield printed.held(cut, f"{pool}_layer_tokens, both of the log")
+
+
 def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "swa_layer_tokens (tokens)", line.values["swa"])
     full = number(line.values["full"])
@@ -144,11 +155,13 @@ def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
 
 
 def _both_pools(run: Run, line: Found) -> Iterator[Checked]:
+    for pool in LABELS.values():
+        yield from _as_cut(run, line, pool, pool, f"{pool} size")
     printed = Printed(line.line, "SWAKVPool mem usage (GiB)", line.values["gb"])
     if run.subject.model is None:
         yield printed.cannot(NO_MODEL)
         return
-    full, swa = (number(line.values[name]) for name in ("full", "swa"))
+    full, swa = (number(line.values[name]) for name in LABELS.values())
     allocated = run.allocated(full, swa, {"kv_cache_dtype": run.element_of(line)})
     ours = sum(part.bytes(name, allocated) for part in POOLS for name in ("k", "v", "kv"))
     why = f"both pools, {allocated.resolved.format.name}, one rank"

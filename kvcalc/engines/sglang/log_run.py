@@ -102,14 +102,37 @@ class Run:
             for name in LABELS.values()
             if line.kind in ("window pool", "compressed pools", "both pools")
         }
+        self._cut = {name: self._tokens_of("window pool", name) for name in LABELS.values()}
         self.tokens = _last(found, "limits", "tokens")
         self.slots = _count(_last(found, "states", "slots"))
         self.requests = _count(_last(found, "limits", "requests"))
         self.free = _last(found, "loaded", "free")
         self.context = subject.context or _count(_last(found, "limits", "context"))
         own = self.pools.get("full") or self.pools.get("swa")
-        self.pool_tokens = own or _count(_last(found, "pool", "tokens"))
+        self.pool_tokens = own or self._printed_tokens()
         self.taken: set[str] = set()
+
+    def _printed_tokens(self) -> int | None:
+        """The tokens that lines print of a single pool: the last, or those that no limit has.
+
+        A draft's pool, and one of an indexer's keys, print a line each, all of the same tokens.
+        """
+        printed, limits = self._tokens_of("pool"), self._tokens_of("limits")
+        others = (tokens for tokens in printed if limits and tokens not in limits)
+        return next(others, _count(_last(self._found, "pool", "tokens")))
+
+    def _tokens_of(self, kind: str, name: str = "tokens") -> dict[int, None]:
+        """All that lines of a kind print, in their order."""
+        lines = (line.values for line in self._found if line.kind == kind)
+        return {number(values[name]): None for values in lines if name in values}
+
+    def as_cut(self, pool: str, tokens: int) -> int | None:
+        """The tokens of a pool by the lines with which a memory was cut; None without one.
+
+        Replicas print theirs between each other's lines: where one has so many tokens, those.
+        """
+        cut = self._cut[pool]
+        return tokens if tokens in cut else next(iter(cut), None)
 
     def least(self, name: str) -> Fraction | None:
         """The least of a figure that each rank prints for itself."""

@@ -1,6 +1,7 @@
 """What vLLM prints of a pool, by its own formats, agrees; one step of the last place differs."""
 
 import re
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -15,20 +16,9 @@ from kvcalc.engines.vllm.pool import capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
-from tests.engines.log_lines import any_model, checked, load, misprinted
+from tests.engines.log_lines import any_model, checked, load, misprinted, requests
 
-requests = st.fixed_dictionaries(
-    {},
-    optional={
-        "tensor_parallel_size": st.sampled_from([1, 2, 4, 8]),
-        "pipeline_parallel_size": st.sampled_from([1, 2]),
-        "kv_cache_dtype": st.sampled_from(["fp8", "bfloat16"]),
-        "block_size": st.sampled_from([16, 32, 64]),
-        "max_num_batched_tokens": st.sampled_from([2048, 16384]),
-        "disable_hybrid_kv_cache_manager": st.booleans(),
-        "release": st.sampled_from(["0.11.2", "0.18.0", "0.25.1"]),
-    },
-)
+releases = st.sampled_from(["0.11.2", "0.18.0", "0.25.1", "0.33.0"])
 memories = st.integers(2**20, 2**38)
 contexts = st.integers(1, 2**20)
 
@@ -60,6 +50,20 @@ def printed(pool: kvcalc.Pool, memory: int) -> list[str]:
     ]
 
 
+def needs_of_stages(pool: kvcalc.Pool) -> set[Fraction]:
+    """What other lines about a start that failed have: each stage's worker prints its own need.
+
+    Some releases have it of all stages together. Nothing in a line tells whose it is, so that a
+    figure of one stage that is wrong, but another's, cannot be told from the other's.
+    """
+    figures = pool.figures
+    needs: tuple[int, ...] = figures["rank_needed_bytes"]
+    if len(needs) == 1:
+        return set()
+    together = sum(figures["rank_bytes_per_block"]) * figures["blocks_per_request"]
+    return {Fraction(gib(size)) for size in (*needs, together)}
+
+
 FIGURES = {
     "GPU KV cache size: @ tokens": 0,
     "tokens per request: @x": 2,
@@ -70,7 +74,7 @@ FIGURES = {
 
 
 @settings(max_examples=15)
-@given(any_model, requests, memories, contexts)
+@given(any_model, requests("vllm", release=releases), memories, contexts)
 def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], memory: int, context: int
 ) -> None:
@@ -92,14 +96,19 @@ def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
         capacity_tokens_up_to_0_20(planned, blocks, context),
     }
     for figure, places in FIGURES.items():
-        if figure.partition("@")[0] not in lines[-1] or "pipeline_parallel_size" in asked:
+        if figure.partition("@")[0] not in lines[-1]:
             continue
         for line in misprinted(lines[-1], figure, places):
             exact = {**asked, "kv_cache_memory_bytes": memory}
             verdicts = [row.verdict for row in checked([line], model, exact)]
             tokens = re.search("size: ([0-9,]+) tokens", line)
+            needed = "needed" in figure and re.search("([0-9.]+) GiB KV cache is needed", line)
+            if needed and Fraction(needed[1]) in needs_of_stages(pool):
+                continue
             if not (tokens and int(tokens[1].replace(",", "")) in labels and places == 0):
-                assert verdicts.count(DIFFERS) == 1, (line, verdicts)
+                # What a stage needs tells which one printed the line, and so how long it could be.
+                most = 2 if needed and len(pool.figures["rank_needed_bytes"]) > 1 else 1
+                assert 1 <= verdicts.count(DIFFERS) <= most, (line, verdicts)
 
 
 @settings(max_examples=25)
