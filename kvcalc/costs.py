@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -244,10 +245,7 @@ def formula(
     if model.window is not None:
         variables["window"] = model.window
     elif model.sliding_windows:
-        windows = ", ".join(f"{window:,}" for window in model.sliding_windows)
-        absent["window"] = (
-            f"window: {model.name} has several ({windows}); set one by Model.with_window first"
-        )
+        absent["window"] = _several(model.name, model.sliding_windows)
     else:
         absent["window"] = no_window(model)
     if model.source is None:
@@ -256,3 +254,9 @@ def formula(
         variables["source"] = model.source
     own = {name: value for name, value in variables.items() if name not in fixed}
     return Formula(expression, own, absent | dict(fixed), limits)
+
+
+@lru_cache(maxsize=1)  # a cost has as many formulas as a model has groups of layers
+def _several(name: str, windows: tuple[int, ...]) -> str:
+    told = ", ".join(f"{window:,}" for window in windows)
+    return f"window: {name} has several ({told}); set one by Model.with_window first"

@@ -33,38 +33,51 @@ def extent(value: Value, variables: Mapping[str, Bounds]) -> Extent:
     Raises:
         RequestError: a variable has no bounds, or a divisor may be 0.
     """
+    low, high, magnitude, divided, least_divided = _reached(value, variables)
+    return Extent(Bounds(low, high), magnitude, divided, least_divided)
+
+
+def _reached(value: Value, variables: Mapping[str, Bounds]) -> tuple[int, int, int, int, int]:
+    """An extent's numbers: a workbook asks for those of a hundred thousand nodes."""
     if isinstance(value, int):
-        return Extent(Bounds(value, value), abs(value), 0, 0)
-    if value.kind == "variable":
+        return value, value, abs(value), 0, 0
+    kind = value.kind
+    if kind == "variable":
         if value.name not in variables:
             raise RequestError.about(value.name, "has no bounds")
-        own = variables[value.name]
-        return Extent(own, max(map(abs, own)), 0, 0)
-    parts = [extent(operand, variables) for operand in value.operands]
-    (low, high), (other_low, other_high) = (part.value for part in parts)
-    divides = value.kind in ("floordiv", "cdiv", "ceil")
-    if divides and other_low < 1:
-        raise RequestError(f"{value}: divides by what may be less than 1", field="formula")
-    own = _of(value.kind, low, high, other_low, other_high)
-    # cdiv and ceil are written with the divisor less 1 added to what is divided.
-    reached = max(abs(low), abs(high)) + (other_high - 1 if divides else 0)
-    return Extent(
-        value=own,
-        magnitude=max(*map(abs, own), reached, *(part.magnitude for part in parts)),
-        divided=max(reached if divides else 0, *(part.divided for part in parts)),
-        least_divided=min(low if divides else 0, *(part.least_divided for part in parts)),
+        low, high = variables[value.name]
+        return low, high, max(abs(low), abs(high)), 0, 0
+    left, right = value.operands
+    low, high, magnitude, divided, least_divided = _reached(left, variables)
+    other_low, other_high, *others = _reached(right, variables)
+    reached = max(abs(low), abs(high))
+    if kind in ("floordiv", "cdiv", "ceil"):
+        if other_low < 1:
+            raise RequestError(f"{value}: divides by what may be less than 1", field="formula")
+        # cdiv and ceil are written with the divisor less 1 added to what is divided.
+        reached += other_high - 1
+        divided, least_divided = max(reached, divided), min(low, least_divided)
+    low, high = _of(kind, low, high, other_low, other_high)
+    return (
+        low,
+        high,
+        max(abs(low), abs(high), reached, magnitude, others[0]),
+        max(divided, others[1]),
+        min(least_divided, others[2]),
     )
 
 
-def _of(kind: str, low: int, high: int, other_low: int, other_high: int) -> Bounds:
-    if kind == "where":
-        return Bounds(low, high)
-    if kind == "at_most":
-        return Bounds(0, 1)
+def _of(kind: str, low: int, high: int, other_low: int, other_high: int) -> tuple[int, int]:
     if kind == "add":
-        return Bounds(low + other_low, high + other_high)
+        return low + other_low, high + other_high
     if kind == "sub":
-        return Bounds(low - other_high, high - other_low)
+        return low - other_high, high - other_low
+    if kind in ("min", "max"):
+        return FOLD[kind](low, other_low), FOLD[kind](high, other_high)
+    if kind == "where":
+        return low, high
+    if kind == "at_most":
+        return 0, 1
     if kind == "mul":
         corners = [a * b for a in (low, high) for b in (other_low, other_high)]
     else:
@@ -72,4 +85,4 @@ def _of(kind: str, low: int, high: int, other_low: int, other_high: int) -> Boun
     if kind == "ceil":
         # Not monotone in the multiple: the next multiple is less than one multiple away.
         corners += [low, high + max(0, other_high - 1)]
-    return Bounds(min(corners), max(corners))
+    return min(corners), max(corners)

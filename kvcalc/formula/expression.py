@@ -60,6 +60,8 @@ class Expression(Record):
             if one.kind != two.kind:
                 return False
             for a, b in zip(one.operands, two.operands, strict=True):
+                if a is b:
+                    continue
                 if isinstance(a, Expression) and isinstance(b, Expression):
                     pairs.append((a, b))
                 elif a != b:

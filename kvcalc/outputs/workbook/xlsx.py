@@ -48,7 +48,9 @@ def _sheet() -> Any:
 
 @contextmanager
 def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
-    """Open a new workbook, which is written in the end; what is not finished stands beside it.
+    """Open a new workbook, which is written in the end.
+
+    With `constant_memory` its rows stand beside it until then, and not in memory.
 
     Raises:
         MissingExtraError: XlsxWriter is not installed.
@@ -59,7 +61,11 @@ def new_workbook(path: Path, *, constant_memory: bool = False) -> Iterator[Any]:
         from xlsxwriter.exceptions import XlsxFileError
     except ImportError:
         raise MissingExtraError.of("writing a workbook needs", "xlsx") from None
-    options = {"constant_memory": constant_memory, "tmpdir": str(path.parent)}
+    options = {
+        "constant_memory": constant_memory,
+        "in_memory": not constant_memory,
+        "tmpdir": str(path.parent),
+    }
     try:
         with Workbook(str(path), options | NOTHING_IS_GUESSED) as book:
             book.worksheet_class = _sheet

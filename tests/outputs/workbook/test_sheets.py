@@ -104,7 +104,8 @@ def test_as_written_it_holds_the_library_s_answer(tmp_path: Path, engine: str) -
     model = kvcalc.load("k-exaone-236b-a23b")
     asked = book_of([("k-exaone-236b-a23b", read("k-exaone-236b-a23b"))], among=[engine])
     write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
-    book, values = openpyxl.load_workbook(tmp_path / "plan.xlsx"), cached(tmp_path / "plan.xlsx")
+    path = tmp_path / "plan.xlsx"
+    book, values = openpyxl.load_workbook(path, read_only=True), cached(path)
     read_back = {name: named(book, values, name) for name in ("context", "sequences", "window")}
     assert read_back == {"context": 262_144, "sequences": 1, "window": 128}
     cost = kvcalc.cost(model, engine=engine)
@@ -281,7 +282,8 @@ def test_a_formula_longer_than_a_cell_takes_is_a_sentence_in_its_row(tmp_path: P
     few = {"among": ["ideal"], "dtypes": ["bfloat16"], "ranks": [1]}
     asked = book_of([("many", replace(reading, model=model))], **few)
     write_xlsx(tmp_path / "plan.xlsx", *sheets(asked))
-    book, values = openpyxl.load_workbook(tmp_path / "plan.xlsx"), cached(tmp_path / "plan.xlsx")
+    path = tmp_path / "plan.xlsx"
+    book, values = openpyxl.load_workbook(path, read_only=True), cached(path)
     sentence = values["Formulas"][5, 6]
     assert re.match(r"formula: found [0-9,]+ characters, expected at most the 8,192", sentence)
     assert named(book, values, "total_bytes") == sentence
