@@ -164,11 +164,13 @@ CASES: dict[str, tuple[str, Write, str]] = {
 """What each bound lets through or refuses: a file's name, how it is written, and what is asked."""
 
 ASKED = """
-import json, sys, time
+import gc, json, sys, time
 from pathlib import Path
 import kvcalc
+from kvcalc.cli import OBJECTS_OF_A_START
 from kvcalc.readers import line_files, load, safetensors
 from kvcalc.units import parse_memory
+gc.set_threshold(OBJECTS_OF_A_START)  # as the command line does
 MODEL = kvcalc.load({model!r})
 def header(path):
     with open(path, "rb") as file:

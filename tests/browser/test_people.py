@@ -1,6 +1,8 @@
 """Anybody can use the page, in Chromium: by keyboard, narrow, dark, printed, at once."""
 
 import shlex
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 import kvcalc
+from tests.benchmarks import page
 from tests.browser.chromium import emulate
 from tests.browser.opened import Opened
 from tests.shapes import PRESET
@@ -115,3 +118,13 @@ def test_a_change_takes_few_evaluations(opened: Opened) -> None:
     """Its time is measured by tests/benchmarks/page.py, which wants a machine of its own."""
     opened.turn(f"model=K-EXAONE-236B-A23B&{VIEW}")
     assert 0 < opened.run(COUNTED) < 1_500
+
+
+def test_the_benchmark_of_a_change_runs(
+    browser: Chrome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At its least size, as tests/test_benchmarks.py runs the others."""
+    monkeypatch.setattr(page, "chromium", lambda _: nullcontext(browser))
+    monkeypatch.setattr(sys, "argv", [page.__file__, "1", "2"])
+    page.main()
+    assert capsys.readouterr().out
