@@ -110,7 +110,8 @@ VEGA = "vega-expression@6.2.2"
 def _vega() -> "TemporaryDirectory[str]":
     """Install Vega's expressions, once for all tests of a process, whose end removes them."""
     folder = TemporaryDirectory(prefix="kvcalc-vega-")
-    command = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", VEGA]
+    quick = ("--silent", "--no-audit", "--no-fund", "--prefer-offline")
+    command = [program("npm"), "install", *quick, VEGA]
     ran = subprocess.run(command, cwd=folder.name, capture_output=True, text=True, timeout=120)
     return missing(f"{VEGA} could not be installed: {ran.stderr}") if ran.returncode else folder
 
