@@ -145,6 +145,23 @@ def test_a_window_becomes_a_ring_of_whole_pages(window: int, less: int, tokens: 
     assert f"a window of {window:,} becomes a ring of {tokens:,} tokens" in cost(slides).why
 
 
+RINGS = {
+    1_024: "AfmoeForCausalLM LagunaForCausalLM Spark2_5ForCausalLM Step3p5ForCausalLM "
+    "Step3p7ForConditionalGeneration",
+    768: "Gemma4ForConditionalGeneration Gemma4UnifiedForConditionalGeneration GptOssForCausalLM "
+    "MiMoV2ForCausalLM MuseGlimmerForConditionalGeneration",
+}
+"""Tokens of the ring of a window of 257 in each architecture that has one (architecture/*.py of
+1.6.5, where each gives its `sliding_window`): the window whole, or less the query."""
+
+
+@each(("tokens", "name"), [(tokens, name) for tokens in RINGS for name in RINGS[tokens].split()])
+def test_the_ring_of_each_architecture(tokens: int, name: str) -> None:
+    facts = ConfigFacts(architecture=name)
+    slides = model(full(), sliding(window=257), config_facts=facts)
+    assert cost(slides)(1) == 4_096 * (PAGE + tokens)
+
+
 def test_kimis_gates_are_as_many_as_its_keys_channels() -> None:
     kimi = cost(model(full(), KimiDeltaAttention(kernel=4, heads=2, head_dim=64)), max_history=1)
     channels, state = 3 * 2 * 64, 2 * 64 * 64
