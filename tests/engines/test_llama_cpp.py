@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.costs import Cost
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
@@ -100,15 +101,23 @@ def asked(case: dict[str, Any], longest: int | None) -> tuple[LlamaCppSettings, 
     return LlamaCppSettings(**settings), (case["n_ctx"] or longest) // sequences, sequences
 
 
+@cache
+def formulas(model: Model, settings: LlamaCppSettings) -> tuple[Cost, dict[str, Formula]]:
+    """What all contexts have in common: the cost, and the formula of each memory."""
+    whole = cost(model, settings)
+    variables = whole.formula.variables
+    parted = memories(model, settings).items()
+    return whole, {name: Formula(memory, variables) for name, memory in parted}
+
+
 def figures(model: Model, case: dict[str, Any]) -> dict[str, int]:
     """The bytes of a case, in all and by memory, without memories that hold none."""
     longest = from_gguf(case["name"]).max_context
     settings, context, sequences = asked(case, longest)
-    whole = cost(model, settings)
-    variables = whole.formula.variables
+    whole, parted = formulas(model, settings)
     found = {"bytes": whole(context, sequences=sequences)}
-    for name, memory in memories(model, settings).items():
-        size = Formula(memory, variables)(context, sequences=sequences)
+    for name, memory in parted.items():
+        size = memory(context, sequences=sequences)
         found |= {name: size} if size else {}
     assert whole.per_gpu(context, sequences=sequences) == found["bytes"]
     shares = [group.formula(context, sequences=sequences) for group in whole.groups]

@@ -172,9 +172,11 @@ LABELS: Mapping[Label, Callable[[Plan, int, int, int], int]] = {
 
 def longest_request(passes: Callable[[int], bool], context: int) -> int:
     """Find the longest request of at most `context` tokens that passes; 0 if not even one does."""
+    if passes(context):  # a longer one never takes less
+        return context
     if not passes(1):
         return 0
-    fits, fails = 1, context + 1
+    fits, fails = 1, context
     while fails - fits > 1:
         middle = (fits + fails) // 2
         if passes(middle):
