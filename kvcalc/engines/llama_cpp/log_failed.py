@@ -7,10 +7,12 @@ and as older versions had them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, places_of
 from kvcalc.engines.llama_cpp.log_run import FULL, Run
+from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (
     AGREES,
@@ -24,6 +26,7 @@ from kvcalc.engines.log import (
 )
 from kvcalc.engines.log_remedies import Changes, least
 from kvcalc.engines.memory import Card, Free
+from kvcalc.formula.formula import Formula
 from kvcalc.formula.inverse import largest
 
 DEVICE = r"(?P<device>[A-Za-z]{1,20}[0-9]{0,3})"
@@ -110,13 +113,18 @@ def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
     assert run.subject.model is not None
     model = run.subject.model
 
+    @cache
+    def worked_out(settings: LlamaCppSettings) -> tuple[Formula, int]:
+        caches = cost(model, settings).per_gpu
+        (graph,) = parts(model, settings, ANY_CARD, ANY_ROOM)
+        return caches, sum(part.high for part in graph)
+
     def need(changes: Changes) -> int:
         given = dict(changes)
         tokens, count = given.pop("context", total), given.pop("sequences", run.sequences)
-        settings = run.settings(given)
-        size: int = cost(model, settings).per_gpu(tokens // count, sequences=count)
-        (graph,) = parts(model, settings, ANY_CARD, ANY_ROOM)
-        return size + sum(part.high for part in graph)
+        caches, graph = worked_out(run.settings(given))
+        size: int = caches(tokens // count, sequences=count)
+        return size + graph
 
     def starts(changes: Changes) -> str | None:
         needed = need(changes)

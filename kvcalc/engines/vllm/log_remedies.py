@@ -8,6 +8,7 @@ known, what a smaller batch, fewer sequences or no graphs save of the start's ow
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import Any
 
@@ -18,6 +19,7 @@ from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.vllm.log_budget import OF_A_TENSOR, PASSES
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool
 from kvcalc.engines.vllm.pool import longest_request
+from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.start_up import start_up_needs
 from kvcalc.errors import KvcalcError
 
@@ -65,7 +67,9 @@ class Failed:
         given = dict(changes)
         context, share = given.pop("context", self.context), given.pop("share", None)
         pool = self.run.changed(given)
-        room = self.available + self._freed(given) + self._saved(given) + self._shared(share)
+        then = pool.plan.settings
+        freed, saved = self._freed(given, then), self._saved(given, then)
+        room = self.available + freed + saved + self._shared(share)
         needed = max(self.needs(pool, context), self.sequences(pool) * pool.block)
         return f"needs {_gib(needed)} of {_gib(room)} GiB" if needed <= room else None
 
@@ -79,41 +83,48 @@ class Failed:
         """Sequences that each need a block of their own."""
         return pool.plan.settings.sequences_at_once if pool.plan.bounds_sequences else 0
 
-    def _freed(self, given: Mapping[str, Any]) -> int:
+    def _freed(self, given: Mapping[str, Any], settings: VllmSettings) -> int:
         """Bytes that more ranks add to the cache of one: weights that others hold, less buffers.
 
         Weights count where ours are those that the log prints.
         """
         if "tensor_parallel_size" not in given or self.run.specified:
             return 0
-        then, now = (self._weights(changes) for changes in (given, {}))
+        then, now = self._weights(settings), self._weights_now
         if self.run.weights is None or then is None or now is None:
             return -RANKS_TALK
         printed = Printed(0, "", self.run.weights, GIB_PLACES).value * GIB
         return (now - then if abs(printed - now) <= OF_A_TENSOR else 0) - RANKS_TALK
 
-    def _saved(self, given: Mapping[str, Any]) -> int:
+    def _saved(self, given: Mapping[str, Any], settings: VllmSettings) -> int:
         """Bytes that a start surely takes less, on a rank of the stage that saves least."""
         if SAVING.isdisjoint(given) or self.run.specified or "gpu" not in self.run.settings:
             return 0
         try:
-            stages = zip(self._parts({}), self._parts(given), strict=True)
+            stages = zip(self._parts_now, self._parts(settings), strict=True)
             return min(_less(now, then) for now, then in stages)
         except KvcalcError:  # what such a start takes is not known
             return 0
 
-    def _parts(self, changes: Mapping[str, Any]) -> tuple[tuple[MemoryPart, ...], ...]:
+    @cached_property
+    def _parts_now(self) -> tuple[tuple[MemoryPart, ...], ...]:
+        return self._parts(self.run.pool.plan.settings)
+
+    @cached_property
+    def _weights_now(self) -> int | None:
+        return self._weights(self.run.pool.plan.settings)
+
+    def _parts(self, settings: VllmSettings) -> tuple[tuple[MemoryPart, ...], ...]:
         from kvcalc.engines.vllm.budget import parts
 
         assert self.run.subject.model is not None
-        settings = self.run.changed(changes).plan.settings
         return parts(self.run.subject.model, settings, Card(str(settings.gpu), 0, 0))
 
-    def _weights(self, changes: Mapping[str, Any]) -> int | None:
+    def _weights(self, settings: VllmSettings) -> int | None:
         from kvcalc.engines.vllm.weights import weigh
 
         assert self.run.subject.model is not None
-        loaded = weigh(self.run.subject.model, self.run.changed(changes).plan.settings)
+        loaded = weigh(self.run.subject.model, settings)
         return None if loaded is None else max(sum(stage.values()) for stage in loaded.stages)
 
     def _shared(self, share: Fraction | None) -> int:
