@@ -107,7 +107,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/outputs/workbook/test_sheets.py writes a text that each would take for something else": {
         "outputs/workbook/xlsx.py": "NOTHING_IS_GUESSED",
     },
-    "tests/browser/test_figures.py runs each in a browser": {"outputs/web/document.py": "SCRIPTS"},
+    "tests/browser/test_chromium.py runs each in a browser": {"outputs/web/document.py": "SCRIPTS"},
     "names of options, whose order tests/cli/test_help.py looks at": {"cli/help.py": "FIRST LAST"},
     "tests/test_aliases.py goes through each row": {
         "cli/output.py": "ALIASES",
