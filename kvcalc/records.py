@@ -52,7 +52,8 @@ class Record:
         return all(own[name] == others[name] for name in self.__dataclass_fields__)
 
     def __hash__(self) -> int:
-        return hash(tuple(getattr(self, one.name) for one in fields(self) if one.hash is not False))
+        own, hashed = self.__dict__, self.__dataclass_fields__.items()
+        return hash(tuple(own[name] for name, one in hashed if one.hash is not False))
 
     def __setattr__(self, name: str, value: object) -> Never:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -108,14 +108,18 @@ class Quantization(Frozen):
     def _kept_names(self) -> frozenset[str]:
         return frozenset(pattern for pattern in self.kept if not _is_wide(pattern))
 
+    @cached_property
+    def _steps(self) -> frozenset[int]:
+        """How many steps the names and parts of one have."""
+        return frozenset(name.count(".") + 1 for name in (*self._by_name, *self._kept_names))
+
     def _found(
         self, role: Role, place: int | None, beside_mlp: bool
     ) -> "Format | Literal['unknown'] | None":
         names = list(_names(role, place))
         if beside_mlp:
             names = [name.replace("mlp.experts", "experts") for name in names]
-        narrow = self._by_name or self._kept_names
-        paths = {path for name in names for path in _paths(name)} if narrow else set()
+        paths = {path for name in names for path in _paths(name, self._steps)}
         for path in paths & self._by_name.keys():
             return self._by_name[path]
         wide = [own for pattern, own in self._wide if any(map(pattern.match, names))]
@@ -196,12 +200,12 @@ def _is_wide(pattern: str) -> bool:
     return pattern.startswith("re:") or "*" in pattern
 
 
-def _paths(name: str) -> Iterator[str]:
-    """A name and its parts: one or more of what stands between its dots."""
+def _paths(name: str, counts: Iterable[int]) -> Iterator[str]:
+    """A name and its parts: so many of what stands between its dots."""
     steps = name.split(".")
-    for start in range(len(steps)):
-        for end in range(start + 1, len(steps) + 1):
-            yield ".".join(steps[start:end])
+    for count in counts:
+        for start in range(len(steps) - count + 1):
+            yield ".".join(steps[start : start + count])
 
 
 def _expression(patterns: Iterable[str]) -> "re.Pattern[str]":

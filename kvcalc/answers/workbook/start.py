@@ -40,6 +40,12 @@ class Start(NamedTuple):
     fixed: bool = False
 
     @property
+    def key(self) -> tuple[object, ...]:
+        """All of it, to find its like by."""
+        beside = self.weights, self.parts, self.at_once, self.declined, self.fixed
+        return (*beside, frozenset(self.own.items()))
+
+    @property
     def at_first(self) -> tuple[MemoryPart, ...]:
         """The parts before a planner changes any setting."""
         return tuple(rule.at(self.own) for rule in self.parts)

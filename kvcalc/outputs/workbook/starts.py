@@ -66,7 +66,7 @@ def starts_sheet(book: Workbook) -> Starts:
     for name in TEXTS:
         sheet.put(FIRST_ROW - 1, PLACE[name], name, "head apart")
     places: dict[tuple[str, str], int | str] = {}
-    written: dict[tuple[str, str, int], list[tuple[Start, int]]] = {}
+    written: dict[tuple[object, ...], int] = {}
     named: dict[int, dict[str, None]] = {}
     row, most_parts = FIRST_ROW, 1
     for one, kind in _known(book):
@@ -74,10 +74,8 @@ def starts_sheet(book: Workbook) -> Starts:
         if isinstance(found, str):
             places[one.key, kind.name] = found
             continue
-        alike = written.setdefault((one.listed.name, one.engine, one.tensor_parallel_size), [])
-        first = next((first for start, first in alike if start == found), row)
-        if first == row:
-            alike.append((found, row))
+        alike = one.listed.name, one.engine, one.tensor_parallel_size, found.key
+        if (first := written.setdefault(alike, row)) == row:
             row += _Writer(sheet, book.inputs, found).write(row, one)
             most_parts = max(most_parts, len(found.parts))
         named.setdefault(first, {})[kind.name] = None
