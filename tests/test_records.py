@@ -6,6 +6,7 @@ import pickle
 import pkgutil
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass, replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,10 +28,12 @@ MOST = 300
 """Characters of a repr."""
 
 
+@cache
 def traced() -> kvcalc.Traced:
     return kvcalc.trace(EXAONE, TRACE, memory=2**40, prefill_rate=8_000, decode_rate=40)
 
 
+@cache
 def replayed() -> kvcalc.Replays:
     return kvcalc.replay(EXAONE, "tests/oracles/traces/replay/tree_small.jsonl", blocks=500)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache, lru_cache
 from typing import Any
 
 from kvcalc.answers.fit.question import Question
@@ -40,6 +41,7 @@ class Placing:
             if (heads := getattr(cache, "query_heads", None))
         }
         self._made: dict[int, Replica | KvcalcError] = {}
+        self._share_heads = cache(self._can_share_heads)
 
     def on(self, gpus: int) -> Replica:
         """Take the most ranks that the engine accepts and that divide the GPUs.
@@ -131,7 +133,7 @@ class Placing:
             with suppress(KvcalcError):
                 yield stages, Placing(asked.with_settings(**{STAGES: stages}))
 
-    def _share_heads(self, ranks: int) -> bool:
+    def _can_share_heads(self, ranks: int) -> bool:
         """Whether ranks can share the query heads evenly, as every engine with ranks demands.
 
         vLLM 0.33.0, config/model.py (verify_with_parallel_config); SGLang 0.5.23, srt/models.
@@ -168,7 +170,8 @@ def _parsed(question: Question) -> dict[str, Any]:
     raise refused
 
 
-def divisors(number: int) -> list[int]:
+@lru_cache(maxsize=MAX_GPUS)
+def divisors(number: int) -> tuple[int, ...]:
     """The divisors of a number, largest first."""
     small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
-    return sorted({*small, *(number // d for d in small)}, reverse=True)
+    return tuple(sorted({*small, *(number // d for d in small)}, reverse=True))

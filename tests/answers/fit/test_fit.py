@@ -305,8 +305,8 @@ def test_a_price_counts_spare_gpus() -> None:
 
 
 def test_divisors_are_listed_from_the_largest() -> None:
-    assert divisors(12) == [12, 6, 4, 3, 2, 1]
-    assert divisors(1) == [1]
+    assert divisors(12) == (12, 6, 4, 3, 2, 1)
+    assert divisors(1) == (1,)
 
 
 def test_the_answer_is_plain_data() -> None:
