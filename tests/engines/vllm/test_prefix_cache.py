@@ -115,13 +115,14 @@ class Followed:
         before = self.chains.bases[chained] - self.chains.starts[chained] - 1
         first, last = before + (lo + 1) * times, before + hi * times
         known = NUMBERED.setdefault(group, [])
-        known += [f"{group}:{number}" for number in range(len(known), last + 1)]
+        if last >= len(known):
+            known += [f"{group}:{number}" for number in range(len(known), last + 1)]
         return known[first : last + 1 : times][::-1]
 
     def run(self, run: Run) -> Iterable[str]:
         labels = [self.labels(group, run.chain, run.lo, run.hi) for group in run.groups]
         if not run.striped:
-            return chain.from_iterable(labels)
+            return labels[0] if len(labels) == 1 else chain.from_iterable(labels)
         return chain.from_iterable(zip(*(group[::-1] for group in labels), strict=True))
 
     @property

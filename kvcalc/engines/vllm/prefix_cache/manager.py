@@ -255,4 +255,5 @@ class Manager:
             self.groups[group].evict(run.chain, lo, hi, run.freed)
             self.evicted[group] += hi - lo
         if self.log is not None:
-            self.log(run._replace(lo=lo, hi=hi))
+            whole = lo == run.lo and hi == run.hi
+            self.log(run if whole else run._replace(lo=lo, hi=hi))
