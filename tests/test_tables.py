@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from kvcalc.engines import ENGINES as ROWS
+from kvcalc.engines.parts import PARTS
 from tests.each import each
 
 ROOT = Path(__file__).parents[1]
@@ -20,11 +22,13 @@ WORD = re.compile(r"[A-Za-z0-9_@/+.-]*[A-Za-z0-9*]")
 
 ENGINES = {
     "exllamav3": ("exllamav3",),
+    "ideal": ("ideal",),
     "llama_cpp": ("llama_cpp", "llama.cpp"),
     "lmdeploy": ("lmdeploy",),
     "mlx": ("mlx",),
     "sglang": ("sglang",),
     "tensorrt_llm": ("tensorrt",),
+    "transformers": ("transformers",),
     "vllm": ("vllm",),
 }
 """How files say which engine they are about, by the folder of its tables."""
@@ -43,12 +47,12 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/exllamav3/examples.py": "IGNORED DRAFTS",
         "engines/llama_cpp/ignored_flags.py": "IGNORED SAID",
         "engines/llama_cpp/server.py": "VALUES SWITCHES",
-        "engines/lmdeploy/ignored_flags.py": "IGNORED SAID",
+        "engines/lmdeploy/ignored_flags.py": "IGNORED SAID LOADS",
         "engines/mlx/ignored_flags.py": "IGNORED",
         "engines/sglang/ignored_flags.py": "IGNORED",
-        "engines/sglang/remarked_flags.py": "SAID REFUSED",
+        "engines/sglang/remarked_flags.py": "SAID REFUSED LOADS",
         "engines/sglang/server.py": "VALUES SWITCHES",
-        "engines/vllm/ignored_flags.py": "IGNORED SAID REFUSED",
+        "engines/vllm/ignored_flags.py": "IGNORED SAID REFUSED LOADS",
         "engines/vllm/server.py": "VALUES SWITCHES",
         "engines/vllm/draft_flags.py": "KEYS",
         "engines/vllm/json_flags.py": "KERNELS TRANSFER",
@@ -71,7 +75,6 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/engines/test_mlx_shared.py goes through each row": {"engines/mlx/models.py": "SHARDED"},
     "tests/engines/test_pasted_rows.py goes through each row": {
         "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
-        "engines/vllm/blocks.py": "ENDS_KEPT",
         "engines/launchers.py": "WRAPPERS WRAPPED SHELLS",
         "engines/programs.py": "ALSO",
         "engines/llama_cpp/ignored_flags.py": "HARMLESS_VARIABLES",
@@ -88,6 +91,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     },
     "tests/readers/test_quantised.py goes through each row": {
         "parameters/quantization.py": "MODULES ROOTS LINEAR",
+        "readers/huggingface/parameters/quantised.py": "SCHEMES",
     },
     "tests/engines/test_own_caches.py goes through each row": {
         "engines/vllm/own_caches.py": "OWN_CACHES",
@@ -119,6 +123,62 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/catalogue/test_gpus.py goes through each row": {"catalogue/gpus.py": "SAID_BESIDE"},
     "tests/readers/test_weights.py holds each row against the gguf package": {
         "parameters/ggml_types.py": "BLOCKS",
+        "readers/gguf/tensors.py": "TYPES",
+    },
+    "tests/readers/test_gguf.py holds each row against the gguf package": {
+        "catalogue/gguf.py": "DTYPES",
+        "readers/gguf/metadata.py": "NUMBERS",
+    },
+    "tests/engines/vllm/test_non_torch.py names each row that no start-up looks up": {
+        "engines/vllm/budget/non_torch.py": (
+            "BEFORE_FUSION FUSED GRAPHS_PROFILED ALL_CONSUMED ALWAYS WIDER"
+        ),
+    },
+    "tests/charts/test_charts.py draws hours, minutes and seconds": {
+        "charts/over_time.py": "UNITS"
+    },
+    "tests/engines/test_shell_words.py sums with each": {"engines/arithmetic.py": "OPERATORS"},
+    "tests/engines/test_llama_cpp_weights.py weighs each": {
+        "parameters/gguf_mixes.py": "CONVERTED",
+        "engines/llama_cpp/weights.py": "PARTS:(EXPERTS,'experts')",
+    },
+    "tests/engines/test_lmdeploy.py has measured cases of each": {
+        "engines/lmdeploy/settings.py": "POLICIES",
+    },
+    "tests/engines/test_sglang_start_up.py estimates each": {"engines/outside.py": "OUTSIDE"},
+    "tests/engines/test_sglang.py has measured cases of each": {
+        "engines/sglang/compressed.py": "RING",
+    },
+    "tests/engines/test_sglang_rules.py goes through each row": {
+        "engines/sglang/formats.py": "FP4_BACKENDS",
+    },
+    "tests/readers/test_quantization.py reads each": {
+        "readers/huggingface/quantization.py": "NAMES",
+    },
+    "tests/engines/test_server_writer.py writes a line past a model's maximum": {
+        "engines/sglang/option_values.py": "TAKES:PAST_MAXIMUM",
+        "engines/vllm/option_values.py": "TAKES:PAST_MAXIMUM",
+    },
+    "tests/engines/test_own_formats.py has a GPU and a release of each": {
+        "engines/vllm/kernels.py": "ALIASES",
+        "engines/vllm/sparse_backends.py": (
+            "FLASHMLA_ALONE WITH_AITER FLASHINFER_ON_10 WITH_12 FLASHINFER_ON_9"
+        ),
+    },
+    "tests/engines/vllm/test_oracles.py has measured cases of each": {
+        "engines/vllm/compressed.py": "STATES",
+    },
+    "tests/engines/vllm/test_log_budget.py holds the pool against all of them": {
+        "engines/vllm/log_budget.py": "TAKEN",
+    },
+    "tests/answers/test_replay.py has a line of each": {
+        "readers/traces/requests.py": "FORMS:RUNS FORMS:SERVED",
+    },
+    "tests/readers/traces/test_traces.py has a file of each": {
+        "readers/traces/source.py": "PACKED",
+    },
+    "tests/engines/test_memory.py has a GPU of each": {
+        "engines/sglang/tiers.py": "SMALL_CHUNKS TIERS",
     },
     "tests/parameters/test_quantized_gguf.py goes through each row": {
         "parameters/gguf_mixes.py": "MIXES",
@@ -148,6 +208,10 @@ EXEMPT: dict[str, dict[str, str]] = {
         "outputs/workbook/workload.py": "COLUMNS NOTES",
     },
     "names of kvcalc's own: tests go by the line, the column or the formula behind each": {
+        "engines/llama_cpp/log.py": "LABELS",
+        "engines/sglang/cost.py": "UNITS",
+        "outputs/pages/check.py": "KNOWN",
+        "outputs/web/encoded.py": "VARIABLES",
         "engines/sglang/formats.py": "SCALES",
         "engines/vllm/log_blocks.py": "PATTERNS:override RULES:override",
         "engines/llama_cpp/log_ollama.py": "PATTERNS RULES",
@@ -158,6 +222,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     },
     "parts of words and letters of patterns: tests have them in words and patterns": {
         "engines/model_overrides.py": "SHAPES",
+        "engines/vllm/blocks.py": "ENDS_KEPT",
         "engines/vllm/settings.py": "SMALL_BATCH_GPUS",
         "readers/huggingface/encoder.py": "OF_BOTH",
         "readers/huggingface/types.py": "LETTERS",
@@ -175,14 +240,14 @@ EXEMPT: dict[str, dict[str, str]] = {
 
 
 def keys(node: ast.expr) -> Iterator[str]:
-    """The rows of a table, by the texts that name them."""
+    """The rows of a table, by the texts that name them; else by the key as it is written."""
     match node:
         case ast.Dict():
             for key, value in zip(node.keys, node.values, strict=True):
-                yield from keys(value) if key is None else texts(key)
+                yield from keys(value) if key is None else key_of(key)
         case ast.Set() | ast.Tuple() | ast.List():
             for row in node.elts:
-                yield from texts(row)
+                yield from row_of(row)
         case ast.BinOp():
             yield from (*keys(node.left), *keys(node.right))
         case ast.DictComp() | ast.SetComp():
@@ -193,6 +258,27 @@ def keys(node: ast.expr) -> Iterator[str]:
             yield from (key for argument in node.args for key in keys(argument))
         case ast.Call(func=ast.Attribute(attr="fromkeys")):
             yield from keys(node.args[0])
+
+
+class Written(str):
+    """A key that is no text, as it is written: no word of a test tells that it was looked up."""
+
+    __slots__ = ()
+
+    def __new__(cls, key: ast.expr) -> "Written":
+        return super().__new__(cls, ast.unparse(key).replace(" ", ""))
+
+
+def key_of(key: ast.expr) -> list[str]:
+    """What names the row of a key: its texts, but a tuple or a number as a whole."""
+    named = [] if isinstance(key, ast.Tuple) else list(texts(key))
+    return named or [Written(key)]
+
+
+def row_of(row: ast.expr) -> list[str]:
+    """What names a row of a list: its texts, else all of a record; a lone number is no row."""
+    whole: list[str] = [Written(row)] if isinstance(row, ast.Call | ast.Tuple) else []
+    return list(texts(row)) or whole
 
 
 def texts(node: ast.expr) -> Iterator[str]:
@@ -270,13 +356,18 @@ def unexercised(module: str, source: str) -> Iterator[str]:
     for table, rows in tables(source):
         exempt = {name for by in EXEMPT.values() for name in by.get(module, "").split()}
         for row in rows:
-            if not exempt & {table, f"{table}:{row}"} and not set(WORD.findall(row)) <= said(
-                engine
-            ):
+            exercised = not isinstance(row, Written) and set(WORD.findall(row)) <= said(engine)
+            if not exempt & {table, f"{table}:{row}"} and not exercised:
                 yield f"{table}[{row!r}]"
 
 
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+
+
+@cache
+def used() -> dict[str, set[str]]:
+    """What each module of the package imports."""
+    return {dotted(module): imported(PACKAGE / module) for module in MODULES}
 
 
 @each("module", MODULES)
@@ -286,8 +377,57 @@ def test_every_row_is_exercised(module: str) -> None:
 
 def test_a_row_that_no_test_has_is_named() -> None:
     planted = 'ROWS = {"planted_row": 1, "context": 2}\nMORE = names("planted_word vllm")\n'
+    planted += 'BY = {7: 1, ("context", 16): Row(1)}\nRECORDS = (Row(1), ("context", 2), 3)\n'
     found = [*unexercised("engines/vllm/planted.py", planted)]
-    assert found == ["ROWS['planted_row']", "MORE['planted_word']"]
+    assert found == [
+        *("ROWS['planted_row']", "MORE['planted_word']"),
+        *("BY['7']", "BY[\"('context',16)\"]", "RECORDS['Row(1)']"),
+    ]
+
+
+def test_each_engine_that_has_a_folder_is_known_by_its_files() -> None:
+    assert {row.folder.removeprefix("kvcalc.engines.") for row in ROWS.values()} == ENGINES.keys()
+
+
+TEST = re.compile(r"tests/[\w/]+\.py")
+
+PUBLIC = {
+    "engines/sglang/compressed.py": "kvcalc",
+    "engines/vllm/compressed.py": "kvcalc.engines.vllm.plan",
+    "engines/vllm/sparse_backends.py": "kvcalc",
+    "engines/vllm/weights/elements.py": "kvcalc.engines.vllm.weights",
+    "outputs/web/document.py": "kvcalc",
+    "readers/traces/requests.py": "kvcalc",
+}
+"""From where tests use a table that stands further behind it."""
+
+
+def dotted(module: str) -> str:
+    return ".".join(("kvcalc", *Path(module).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, and what it takes of them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+@each("why", [why for why in EXEMPT if TEST.search(why)])
+def test_what_exempts_a_table_is_a_test_of_its_module_or_of_its_user(why: str) -> None:
+    """A user imports the module; a part of an engine is asked for by its name, as `.server`."""
+    tests = [ROOT / name for name in TEST.findall(why)]
+    taken = {name for test in tests for name in imported(test)}
+    taken |= {f".{name}" for test in tests for name in PARTS if f".{name}" in test.read_text()}
+    for module in EXEMPT[why]:
+        own = dotted(module)
+        users = {own, PUBLIC.get(module, own), *(user for user, of in used().items() if own in of)}
+        parts = {f".{user.rpartition('.')[2]}" for user in users if ".engines." in user}
+        assert (users | parts) & taken, module
 
 
 def test_each_exemption_is_of_rows_that_are_there() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.llama_cpp.weights import weigh
+from kvcalc.engines.llama_cpp.weights import converted, weigh
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.parameters.stored import Stored
 from tests.each import each
@@ -122,3 +122,18 @@ def test_what_mixes_tokens_is_one_part(kind: str) -> None:
     found = weigh(MODEL, LlamaCppSettings(), (stored(f"blk.0.{kind}_in.weight"),))
     assert found is not None
     assert found.parts == {"attention and states": SIZE}
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "types"),
+    [
+        ("llama-3.1-8b", "bfloat16", {"BF16", "F32"}),
+        ("llama-3.1-8b", "float16", {"F16", "F32"}),
+        ("gpt-oss-120b", "bfloat16", {"BF16", "F32", "MXFP4"}),
+        ("llama-3.1-8b", "float32", set()),
+    ],
+)
+def test_a_checkpoint_keeps_its_types(name: str, dtype: str, types: set[str]) -> None:
+    """Norms are float32, whatever the checkpoint's type; what becomes of others was not read."""
+    file = converted(kvcalc.load(name).model_copy(update={"dtype": dtype}))
+    assert {tensor.dtype for tensor in file} == types

@@ -48,6 +48,7 @@ def sparse(kind: str, **fields: Any) -> Model:
         (V32, "0.33.0", "h200", "fp8", "fp8", 61 * PACKED),
         (V32, "0.33.0", "h200", "fp8_e4m3", "fp8_e4m3", 61 * FP8),
         (V32, "0.33.0", "b200", "fp8", "fp8", 61 * FP8),
+        (V32, "0.19.0", "h200", "fp8", "fp8", 61 * PACKED),
         (V32, "0.19.0", "b200", "fp8", "fp8", 61 * FP8),
         (V32, "0.17.0", "b200", "fp8", "fp8", 61 * PACKED),
         (V32, "0.33.0", "b200", "fp8_ds_mla", "fp8_ds_mla", 61 * PACKED),
@@ -56,6 +57,7 @@ def sparse(kind: str, **fields: Any) -> Model:
         (GLM, "0.33.0", "rtx-pro-6000", None, "fp8_ds_mla", 78 * PACKED),
         (GLM, "0.24.0", "gb10", None, "fp8_ds_mla", 78 * PACKED),
         (V32, "0.33.0", "rtx-pro-6000", "fp8", "fp8", 61 * PACKED),
+        (V32, "0.33.0", "rtx-pro-6000", "fp8_e4m3", "fp8_e4m3", 61 * PACKED),
         (V32, "0.33.0", "rtx-pro-6000", "bf16", "fp8_ds_mla", 61 * PACKED),  # it takes it for auto
         # Sinks are FlashMLA's.
         (sparse("hy_v4"), "0.33.0", "b200", "fp8", "fp8", 2 * PACKED),
@@ -66,6 +68,14 @@ def test_vllm_takes_the_format_of_the_architecture_on_the_gpu(
 ) -> None:
     cost = kvcalc.cost(model, f"vllm@{release}", gpu=gpu, kv_cache_dtype=asked)
     assert (cost.kv_cache_dtype, cost(131_072)) == (form, 131_072 * size)
+
+
+def test_fp8_is_flashmlas_packed_rows_for_deepseek_v4_too() -> None:
+    fp8, packed, elements = (
+        kvcalc.cost(V4, "vllm@0.33.0", gpu="h200", kv_cache_dtype=form)(131_072)
+        for form in ("fp8", "fp8_ds_mla", "fp8_e4m3")
+    )
+    assert fp8 == packed > elements
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """SGLang's rules, worked by hand; its laws; what it refuses."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
+from kvcalc.engines.sglang.formats import FP4_BACKENDS
 from kvcalc.engines.sglang.window_pool import WindowPool
+from kvcalc.errors import KvcalcError
 from kvcalc.layers.composed import Combined, NoCache, SharedCache
 from kvcalc.layers.latent import CompressedAttention, LatentAttention
 from kvcalc.layers.layer import Layer
@@ -23,7 +26,7 @@ from kvcalc.layers.recurrent import (
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.sglang_life import life
-from tests.shapes import DEEPSEEK_ROW, HEADS, full, latent, sliding
+from tests.shapes import DEEPSEEK_ROW, HEADS, full, latent, model, sliding
 
 GIB = 2**30
 
@@ -782,3 +785,18 @@ def test_settings_may_be_text() -> None:
 def test_what_a_formula_is_built_for_cannot_vary_in_it() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="page_size: SGLang's formula is built for one"):
         cost(EXAONE)(1000, page_size=16)
+
+
+@each(
+    ("latent_rows", "backend"), product((False, True), [*FP4_BACKENDS[False], *FP4_BACKENDS[True]])
+)
+def test_packed_fp4_is_read_by_the_backends_of_its_rows(latent_rows: bool, backend: str) -> None:
+    """16 elements in 8 bytes beside a scale: 64 tokens of 8 heads' K and V, or of a row of 576."""
+    of = model(latent(**DEEPSEEK_ROW) if latent_rows else full())
+    asked: dict[str, Any] = {"kv_cache_dtype": "fp4_mx_block16", "attention_backend": backend}
+    if backend in FP4_BACKENDS[latent_rows]:
+        size = 576 if latent_rows else 8 * 128 * 2
+        assert kvcalc.cost(of, "sglang", **asked)(64) == 64 * size // 16 * 9
+    else:
+        with pytest.raises(KvcalcError, match="expected one of"):
+            kvcalc.cost(of, "sglang", **asked)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf import GGUFWriter
+from gguf import GGUFWriter, LlamaFileType
 
 import kvcalc
+from kvcalc.catalogue.gguf import DTYPES
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Recurrent
@@ -367,3 +368,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(KvcalcError, match=r"expected a file|cannot be read"):
             read(path)
+
+
+def test_numbers_and_element_types_are_those_of_gguf() -> None:
+    codes = GGUFWriter._simple_value_packing
+    assert {kind.value: code for kind, code in codes.items()} == metadata.NUMBERS
+    assert {LlamaFileType(value).name: name for value, name in DTYPES.items()} == {
+        "ALL_F32": "float32",
+        "MOSTLY_F16": "float16",
+        "MOSTLY_BF16": "bfloat16",
+    }

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import lzma
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -147,6 +148,9 @@ CSV = "timestamp,input_length,output_length\n"
         ("t.json", f"[{MOONCAKE.strip()}]\n", "expected one per line and no array"),
         ("t.csv.zst", b"\x28\xb5\x2f\xfd\x00", "is packed by zstd, expected a plain file or one"),
         ("t.csv", bz2.compress(CSV.encode()), "is packed by bzip2"),
+        ("t.csv.xz", lzma.compress(CSV.encode()), "is packed by xz"),
+        ("t.csv", b"PK\x03\x04\x14\x00", "is packed by zip"),
+        ("t.csv.lz4", b"\x04\x22\x4d\x18\x64", "is packed by lz4"),
         ("t.jsonl", f'{MOONCAKE}\n{{"a"\n', "line 3: found no time of its start in ''"),
         ("t.jsonl", MOONCAKE.replace("2,", "2.5,"), "line 1: found no whole counts of tokens"),
         (
