@@ -6,6 +6,7 @@ request takes of it. Equal caches may share a group; a family of caches may shar
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from kvcalc.costs import CONTEXT
@@ -48,7 +49,7 @@ class Cache:
     padding: int = 0
     row: Row | None = field(default=None, compare=False)
 
-    @property
+    @cached_property
     def derived(self) -> str:
         """How the page comes about, in words."""
         if self.row is None:
@@ -227,7 +228,7 @@ class StateCache(Cache):
     each_block: bool = False
     replicated: bool = False
 
-    @property
+    @cached_property
     def derived(self) -> str:
         """How the page comes about, in words."""
         padded = f" + {self.page - self.state:,} of padding" if self.page > self.state else ""

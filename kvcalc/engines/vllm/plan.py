@@ -79,7 +79,7 @@ class Plan(Record):
     stages: tuple[int, ...]
     bytes_per_block: tuple[int, ...]
 
-    @property
+    @cached_property
     def bounds_sequences(self) -> bool:
         """Whether max_num_seqs may not exceed the pool's blocks: each has a state in one."""
         states = any(isinstance(cache, StateCache) for _, cache in self.caches)
