@@ -172,7 +172,7 @@ def test_a_cost_and_a_sweep_are_drawn() -> None:
 
 def test_answers_without_a_picture_say_so() -> None:
     for answers, found in ((kvcalc.gpus(), "GpuRow"), (kvcalc.Records(), "no answers")):
-        with pytest.raises(kvcalc.RequestError, match=f"plot: found {found}, of which there is no"):
+        with pytest.raises(kvcalc.RequestError, match=f"plot: found {found}, which has no picture"):
             answers.plot()
 
 
