@@ -81,18 +81,18 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Send one report of a test that passes to pytest-xdist's controller instead of three.
+    """Send one message of a test that passes to pytest-xdist's controller instead of five.
 
-    Those of its set-up and its teardown only say how long they took, which two options print.
+    Those of its start and its end are for -v, and its set-up and its teardown only say how long
+    they took, which two options print.
     """
     option = item.config.option
-    if not hasattr(item.config, "workerinput") or option.xmlpath or option.durations is not None:
+    told = option.verbose > 0 or option.xmlpath or option.durations is not None
+    if told or not hasattr(item.config, "workerinput"):
         return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
         if report.when == "call" or not report.passed:
             item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
