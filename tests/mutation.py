@@ -16,6 +16,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import inspect
+import itertools
 import os
 import random
 import resource
@@ -80,22 +81,42 @@ class Fault:
         return f"{self.path}:{self.line}: {self.operator} ({self.occurrence})"
 
 
-def faults(path: Path) -> Iterator[Fault]:
-    """Make every fault of a file that changes what it does: annotations and texts apart."""
+@dataclass(frozen=True)
+class Place:
+    """Where a fault may be made: the file, the line, the operator, which of its places there."""
+
+    path: Path
+    line: int
+    operator: str
+    occurrence: int
+
+    def fault(self) -> Fault | None:
+        """Make the fault; None where it changes nothing but annotations and texts."""
+        from cosmic_ray.mutating import mutate_code
+
+        source = self.path.read_text()
+        text = mutate_code(source, _operator(self.operator), self.occurrence)
+        if _meaning(text) in (None, _meaning(source)):
+            return None
+        path = str(self.path.relative_to(ROOT))
+        return Fault(path, self.line, self.operator, self.occurrence, text)
+
+
+def places(path: Path) -> Iterator[Place]:
+    """Find every place in a file where an operator may make a fault."""
     from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.mutating import mutate_code
+
+    nodes = list(ast_nodes(get_ast(path.read_text())))
+    for name in OPERATORS:
+        found = [at for node in nodes for at in _operator(name).mutation_positions(node)]
+        for occurrence, ((line, _), _) in enumerate(found):
+            yield Place(path, line, name, occurrence)
+
+
+def _operator(name: str) -> Any:
     from cosmic_ray.plugins import get_operator
 
-    source = path.read_text()
-    before = _meaning(source)
-    nodes = list(ast_nodes(get_ast(source)))
-    for name in OPERATORS:
-        operator = get_operator(f"core/{name}")()
-        places = [place for node in nodes for place in operator.mutation_positions(node)]
-        for occurrence, ((line, _), _) in enumerate(places):
-            text = mutate_code(source, operator, occurrence)
-            if _meaning(text) not in (None, before):
-                yield Fault(str(path.relative_to(ROOT)), line, name, occurrence, text)
+    return get_operator(f"core/{name}")()
 
 
 class _Bare(ast.NodeTransformer):
@@ -308,8 +329,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for where in given.where
         for path in (sorted(Path(where).resolve().rglob("*.py")) or [Path(where).resolve()])
     ]
-    every = [fault for path in paths for fault in faults(path)]
-    chosen = random.Random(given.seed).sample(every, min(given.sample, len(every)))
+    every = [place for path in paths for place in places(path)]
+    random.Random(given.seed).shuffle(every)
+    made = filter(None, (place.fault() for place in every))
+    chosen = list(itertools.islice(made, given.sample))
     reached = Reached(given.coverage, given.measured_in)
     counts: Counter[str] = Counter()
 
@@ -331,7 +354,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tried(fault, [functools.partial(at_import, fault, part) for part in tests])
     pytest.main(["-x", "-q", "-p", "no:cacheprovider"], plugins=[suite])
     share = 100 * counts[FOUND] / max(1, counts.total())
-    print(f"{len(every):,} faults, {counts.total()} tried (seed {given.seed}): {share:.1f} % found")
+    tried_of = f"{len(every):,} places, {counts.total()} faults tried (seed {given.seed})"
+    print(f"{tried_of}: {share:.1f} % found")
     print(", ".join(f"{count} {name}" for name, count in counts.most_common()))
     return 0
 
