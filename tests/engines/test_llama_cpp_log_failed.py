@@ -92,3 +92,17 @@ def test_what_is_named_fits_where_the_weights_leave_room(sequences: int, free: i
         cost = kvcalc.cost(model, "llama.cpp", **asked.settings)
         count = asked.sequences or 1
         assert cost.per_gpu((asked.context or 0), sequences=count) <= room, line
+
+
+def test_a_smaller_micro_batch_is_named_where_it_is_enough() -> None:
+    """Its graph is the smaller; no smaller one than 128 is named."""
+    named = {
+        free: [flag for flag in flags(log(8 * 2**30, free=free)) if "ubatch" in flag]
+        for free in (27_250, 27_400, 27_450, 28_000)
+    }
+    assert named == {
+        27_250: [],
+        27_400: ["--ubatch-size 128"],
+        27_450: ["--ubatch-size 256"],
+        28_000: ["--ubatch-size 256"],
+    }

@@ -372,6 +372,44 @@ def test_the_page_that_a_backend_wants_on_blackwell(
     assert pool(model, context=4096, gpu="b200", **settings).figures["page_size"] == page
 
 
+OWN_PAGES = {
+    "flashmla": {64},
+    "trtllm_mla": {32, 64},
+    "cutedsl_mla": {32, 64},
+    "tokenspeed_mla": {32, 64},
+    "trtllm_mha": {16, 32, 64, 128},
+}
+"""SGLang 0.5.23, srt/arg_groups/overrides.py."""
+
+
+@each("backend", OWN_PAGES)
+def test_a_page_that_a_backend_does_not_have_is_64(backend: str) -> None:
+    runs = DEEPSEEK if backend.endswith("mla") else EXAONE
+    asked = {"context": 4096, "gpu": "b200", "attention_backend": backend}
+    for page in (1, 8, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129):
+        own = page if page in OWN_PAGES[backend] else 64
+        assert pool(runs, page_size=page, **asked).figures["page_size"] == own
+
+
+@each(
+    ("kv_cache_dtype", "bits"),
+    [
+        ("bfloat16", 16),
+        ("float16", 16),
+        ("float32", 32),
+        ("fp8_e4m3", 8),
+        ("fp8_e5m2", 8),
+        ("nvfp4", 4 + 8 / 16),
+        ("fp4_mx_block16", 4 + 8 / 16),
+    ],
+)
+def test_an_element_has_its_types_bits_and_its_part_of_a_scale(
+    kv_cache_dtype: str, bits: float
+) -> None:
+    one = cost(typed("llama", full()), kv_cache_dtype=kv_cache_dtype, gpu="b200")
+    assert one(4096) * 16 == bits * cost(typed("llama", full()), gpu="b200")(4096)
+
+
 @each(
     ("settings", "columns"),
     [
