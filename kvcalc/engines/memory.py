@@ -51,7 +51,7 @@ class Card(NamedTuple):
     least_memory: int | None = None
 
 
-class Held(NamedTuple):
+class ModelCopy(NamedTuple):
     """What a copy of a model holds: `sequences` of `context` tokens each, and its weights.
 
     Those are so many bytes in all, `loaded` part by part where that is known, and `stored` tensors
@@ -65,7 +65,7 @@ class Held(NamedTuple):
     stored: "tuple[Stored, ...]" = ()
 
 
-InMainMemory = Callable[[Model, Any, Held], tuple[MemoryPart, ...]]
+InMainMemory = Callable[[Model, Any, ModelCopy], tuple[MemoryPart, ...]]
 """What a copy takes of the host's main memory: of the model, the settings and what it holds."""
 
 Open = Mapping[str, Value]

@@ -12,7 +12,7 @@ from kvcalc.answers.fit.started import started
 from kvcalc.costs import Cost
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.engines.memory import Budget, Held
+from kvcalc.engines.memory import Budget, ModelCopy
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.weights import Loaded
 from kvcalc.errors import KvcalcError, TooLittleMemoryError
@@ -180,8 +180,8 @@ class Replica(Record):
         if asked.memory.in_main_memory is None:
             return ()
         weights = asked.weights
-        held = Held(context, sequences, weights.bytes, self.loaded, weights.tensors)
-        return largest_first(asked.memory.in_main_memory(asked.model, self.parsed, held))
+        copy = ModelCopy(context, sequences, weights.bytes, self.loaded, weights.tensors)
+        return largest_first(asked.memory.in_main_memory(asked.model, self.parsed, copy))
 
     def note(self, context: int) -> str:
         """What the engine's own pool says beside its figures; "" where it has none."""

@@ -1,7 +1,7 @@
 """The bytes of ExLlamaV3's cache, and how they come about: pages, and the states of slots."""
 
 from kvcalc.costs import SEQUENCES, Cost, Group, Split, Step, formula
-from kvcalc.engines.exllamav3.kept import Kept
+from kvcalc.engines.exllamav3.layer_parts import LayerParts
 from kvcalc.engines.exllamav3.layout import Layout, layout
 from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.engines.exllamav3.states import TWICE
@@ -58,15 +58,15 @@ def limits(made: Layout) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def _group(made: Layout, pages: Value, layer: Layer, count: int, kept: Kept) -> Group:
+def _group(made: Layout, pages: Value, layer: Layer, count: int, parts: LayerParts) -> Group:
     slots = made.settings.autosplit_max_batch_size
-    total = count * (pages * kept.page_bytes + slots * kept.slot_bytes)
+    total = count * (pages * parts.page_bytes + slots * parts.slot_bytes)
     steps = [
-        *(Step(f"{part.what}, a page", part.working, part.bytes, "bytes") for part in kept.page),
-        *(Step(f"{part.what}, a slot", part.working, part.bytes, "bytes") for part in kept.slot),
+        *(Step(f"{part.what}, a page", part.working, part.bytes, "bytes") for part in parts.page),
+        *(Step(f"{part.what}, a slot", part.working, part.bytes, "bytes") for part in parts.slot),
     ]
-    held = [f"pages x {count} layers"] if kept.page else []
-    held += [f"{plural(slots, 'slot')} x {count} layers"] if kept.slot else []
+    held = [f"pages x {count} layers"] if parts.page else []
+    held += [f"{plural(slots, 'slot')} x {count} layers"] if parts.slot else []
     steps.append(Step("all of them", " + ".join(held) or "nothing", total, "bytes"))
     return Group(
         kind=layer.kind,
@@ -95,14 +95,14 @@ def _steps(made: Layout, pages: Value) -> tuple[Step, ...]:
 def _why(made: Layout) -> str:
     """Say in one line what makes ExLlamaV3 differ from the least that attention needs."""
     windows = sorted({window for layer, _ in made.model.groups for window in layer.windows})
-    rings = any(kept.slot and layer.windows for layer, _, kept in made.layers)
+    rings = any(parts.slot and layer.windows for layer, _, parts in made.layers)
     if windows and not rings:
         return "every layer is paged in full: the window saves nothing"
     said = []
     for window in windows:
         tokens = formula(made.model, made.rules.ring_tokens(window))(1)
         said.append(f"a window of {window:,} becomes a ring of {tokens:,} tokens in each slot")
-    if any(part.what == TWICE for _, _, kept in made.layers for part in kept.slot):
+    if any(part.what == TWICE for _, _, parts in made.layers for part in parts.slot):
         said.append("each slot keeps its states twice, to take drafts back")
     said.append(f"pages of {PAGE} tokens, with room for one more than the context")
     return "; ".join(said)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kvcalc.costs import window_of
 from kvcalc.engines.exllamav3 import paged, states
 from kvcalc.engines.exllamav3.architectures import RINGS, architecture_of
-from kvcalc.engines.exllamav3.kept import Kept
+from kvcalc.engines.exllamav3.layer_parts import LayerParts
 from kvcalc.engines.exllamav3.settings import ExllamaV3Settings
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
@@ -41,7 +41,7 @@ class LayerRules(NamedTuple):
         less = None if settings.swa_full else RINGS.get(name or "")
         return cls(model, settings, less)
 
-    def kept(self, layer: Layer) -> Kept:
+    def parts(self, layer: Layer) -> LayerParts:
         """What a layer keeps.
 
         Raises:
@@ -58,36 +58,38 @@ class LayerRules(NamedTuple):
         """Tokens of the ring of a layer with a window."""
         return states.ring_tokens(window_of(self.model, window), self.less or 0)
 
-    def full(self, layer: "FullAttention") -> Kept:
+    def full(self, layer: "FullAttention") -> LayerParts:
         """Pages of keys and values."""
         if layer.index_head_dim is not None:
             raise self.without("an indexer", layer)
-        return Kept(paged.keys_and_values(layer, self.settings.bits))
+        return LayerParts(paged.keys_and_values(layer, self.settings.bits))
 
-    def sliding(self, layer: "SlidingAttention") -> Kept:
+    def sliding(self, layer: "SlidingAttention") -> LayerParts:
         """A ring, or pages as of a full layer."""
         if self.less is None:
-            return Kept(paged.keys_and_values(layer, self.settings.bits))
-        return Kept(slot=states.ring(layer, self.ring_tokens(layer.window)))
+            return LayerParts(paged.keys_and_values(layer, self.settings.bits))
+        return LayerParts(slot=states.ring(layer, self.ring_tokens(layer.window)))
 
-    def latent(self, layer: "LatentAttention") -> Kept:
+    def latent(self, layer: "LatentAttention") -> LayerParts:
         """Pages of latent rows."""
         if layer.window is not None:
             raise self.without("a window", layer)
-        return Kept(paged.latent(layer, self.settings.bits))
+        return LayerParts(paged.latent(layer, self.settings.bits))
 
-    def compressed(self, layer: "CompressedAttention") -> Kept:
+    def compressed(self, layer: "CompressedAttention") -> LayerParts:
         """Pages of compressed rows beside a ring."""
         ring = self.ring_tokens(layer.window)
-        return Kept(paged.compressed(layer, self.settings.bits), states.compressed(layer, ring))
+        return LayerParts(
+            paged.compressed(layer, self.settings.bits), states.compressed(layer, ring)
+        )
 
-    def recurrent(self, layer: "Recurrent") -> Kept:
+    def recurrent(self, layer: "Recurrent") -> LayerParts:
         """A state of fixed size."""
-        return Kept(slot=states.recurrent(layer, self.settings))
+        return LayerParts(slot=states.recurrent(layer, self.settings))
 
-    def nothing(self, layer: Layer) -> Kept:
+    def nothing(self, layer: Layer) -> LayerParts:
         """No cache."""
-        return Kept()
+        return LayerParts()
 
     def without(self, what: str, layer: Layer) -> UnsupportedError:
         """Say that layers of a kind are not supported with something that they have."""
@@ -95,7 +97,7 @@ class LayerRules(NamedTuple):
         return UnsupportedError(f"exllamav3 does not support {kind}", what=kind)
 
 
-KINDS: Mapping[str, Callable[[LayerRules, Any], Kept]] = {
+KINDS: Mapping[str, Callable[[LayerRules, Any], LayerParts]] = {
     "full_attention": LayerRules.full,
     "sliding_attention": LayerRules.sliding,
     "latent_attention": LayerRules.latent,

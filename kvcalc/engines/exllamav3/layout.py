@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kvcalc.costs import CONTEXT
-from kvcalc.engines.exllamav3.kept import Kept
+from kvcalc.engines.exllamav3.layer_parts import LayerParts
 from kvcalc.engines.exllamav3.layer_rules import LayerRules
 from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.errors import UnsupportedError
@@ -21,17 +21,17 @@ class Layout(NamedTuple):
     model: Model
     settings: ExllamaV3Settings
     rules: LayerRules
-    layers: tuple[tuple[Layer, int, Kept], ...]
+    layers: tuple[tuple[Layer, int, LayerParts], ...]
 
     @property
     def page_bytes(self) -> Value:
         """Bytes of a page: all layers."""
-        return added(count * kept.page_bytes for _, count, kept in self.layers)
+        return added(count * parts.page_bytes for _, count, parts in self.layers)
 
     @property
     def slot_bytes(self) -> Value:
         """Bytes of a slot: all layers."""
-        return added(count * kept.slot_bytes for _, count, kept in self.layers)
+        return added(count * parts.slot_bytes for _, count, parts in self.layers)
 
     @property
     def states(self) -> Value:
@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     @property
     def has_states(self) -> bool:
         """Whether a sequence needs a slot."""
-        return any(kept.slot for _, _, kept in self.layers)
+        return any(parts.slot for _, _, parts in self.layers)
 
     @property
     def tokens_beside(self) -> int:
@@ -68,7 +68,7 @@ def layout(model: Model, settings: ExllamaV3Settings) -> Layout:
             pack, or drafts that its states cannot take back (generator/generator.py).
     """
     rules = LayerRules.of(model, settings)
-    layers = tuple((layer, count, rules.kept(layer)) for layer, count in model.groups)
+    layers = tuple((layer, count, rules.parts(layer)) for layer, count in model.groups)
     made = Layout(model, settings, rules, layers)
     drafts, history = settings.num_draft_tokens, settings.max_history
     if made.has_states and drafts > history:

@@ -5,7 +5,7 @@ Packed elements stand in groups of 32, with a scale of float16 for each group.
 
 from typing import TYPE_CHECKING
 
-from kvcalc.engines.exllamav3.kept import Part
+from kvcalc.engines.exllamav3.layer_parts import Part
 from kvcalc.engines.exllamav3.settings import PAGE
 from kvcalc.errors import UnsupportedError
 

@@ -6,7 +6,7 @@ cache/dsa.py).
 
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines.exllamav3.kept import Part
+from kvcalc.engines.exllamav3.layer_parts import Part
 from kvcalc.engines.exllamav3.settings import PAGE, ExllamaV3Settings
 from kvcalc.formula.expression import Value, ceil
 

@@ -15,7 +15,7 @@ from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import total
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import ELEMENT, graph, host_buffer, is_whole, widths
-from kvcalc.engines.memory import Held
+from kvcalc.engines.memory import ModelCopy
 from kvcalc.engines.memory_part import MAIN_MEMORY, MemoryPart, exact
 from kvcalc.formula.expression import Value
 from kvcalc.model import Model
@@ -37,7 +37,9 @@ CELLS = "src/llama-kv-cache.cpp"
 LOGITS = "src/llama-context.cpp (output_reserve): logits, with hidden states where asked for"
 
 
-def in_main_memory(model: Model, settings: LlamaCppSettings, held: Held) -> tuple[MemoryPart, ...]:
+def in_main_memory(
+    model: Model, settings: LlamaCppSettings, copy: ModelCopy
+) -> tuple[MemoryPart, ...]:
     """The parts in main memory; without the graph's and the output's where no vocabulary is known.
 
     Raises:
@@ -47,26 +49,26 @@ def in_main_memory(model: Model, settings: LlamaCppSettings, held: Held) -> tupl
 
     def evaluated(value: Value) -> int:
         bound = formula(model, value, {"ubatch_size": settings.ubatch_size})
-        size: int = bound(held.context, sequences=held.sequences)
+        size: int = bound(copy.context, sequences=copy.sequences)
         return size
 
-    found = [exact(CACHE, evaluated(_cache(loaded, settings)), CELLS), _weights(held)]
+    found = [exact(CACHE, evaluated(_cache(loaded, settings)), CELLS), _weights(copy)]
     cells = cells_of(settings, flash_attention=flash_attention(loaded, settings))
-    compute = _graph(model, settings, evaluated(cells.full), held.stored)
-    sizes = widths(model, held.stored)
+    compute = _graph(model, settings, evaluated(cells.full), copy.stored)
+    sizes = widths(model, copy.stored)
     if compute is not None and sizes is not None:
-        logits = held.sequences * sizes.vocabulary * ELEMENT
-        states = held.sequences * sizes.hidden * ELEMENT
+        logits = copy.sequences * sizes.vocabulary * ELEMENT
+        states = copy.sequences * sizes.hidden * ELEMENT
         output = MemoryPart(OUTPUT, logits, logits, logits + states, "estimate", LOGITS)
         found += [compute, output]
     return tuple(replace(part, place=MAIN_MEMORY) for part in found if part.high)
 
 
-def _weights(held: Held) -> MemoryPart:
+def _weights(copy: ModelCopy) -> MemoryPart:
     """The tensors of no device, where they are known."""
-    if held.loaded is None:
-        return MemoryPart(WEIGHTS, 0, 0, held.weights, "estimate", UNKNOWN)
-    return exact(WEIGHTS, sum(held.loaded.host.values()), LOADER)
+    if copy.loaded is None:
+        return MemoryPart(WEIGHTS, 0, 0, copy.weights, "estimate", UNKNOWN)
+    return exact(WEIGHTS, sum(copy.loaded.host.values()), LOADER)
 
 
 def _cache(loaded: Loaded, settings: LlamaCppSettings) -> Value:

@@ -67,7 +67,7 @@ def _card(settings: VllmSettings) -> Card:
 
 def _loaded(model: Model, settings: VllmSettings) -> Stages:
     """The weights, as the allocator books them, with scales that stay beside them."""
-    from kvcalc.engines.vllm.budget.kept import scales_beside
+    from kvcalc.engines.vllm.budget.buffers import scales_beside
     from kvcalc.engines.vllm.budget.profile import profiles
     from kvcalc.engines.vllm.budget.rounding import rounding
     from kvcalc.engines.vllm.weights import weigh

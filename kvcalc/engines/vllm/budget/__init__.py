@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart, PartRule
-from kvcalc.engines.vllm.budget import graphs, kept
+from kvcalc.engines.vllm.budget import buffers, graphs
 from kvcalc.engines.vllm.budget.non_torch import non_torch
 from kvcalc.engines.vllm.budget.peak import peak
 from kvcalc.engines.vllm.budget.profile import Profile, profiles
@@ -49,9 +49,9 @@ def _rules(profile: Profile, rounded: MemoryPart | None) -> Iterator[PartRule]:
     if rounded is not None:
         yield PartRule.of(rounded)
     yield peak(profile)
-    yield kept.moe_workspace(profile)
-    yield kept.indexer_workspace(profile)
-    yield kept.penalty_tables(profile)
-    yield kept.scales_beside(profile)
+    yield buffers.moe_workspace(profile)
+    yield buffers.indexer_workspace(profile)
+    yield buffers.penalty_tables(profile)
+    yield buffers.scales_beside(profile)
     yield non_torch(profile)
     yield graphs.estimate(profile)

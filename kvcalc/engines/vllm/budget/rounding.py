@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from kvcalc.engines.memory_part import MemoryPart, exact
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.weights.held import Held, held
+from kvcalc.engines.vllm.weights.rank_tensors import RankTensor, rank_tensors
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 from kvcalc.parameters.tensor import Role
@@ -36,7 +36,7 @@ FUSED: Mapping[Role, str] = {
 def rounding(model: Model, settings: VllmSettings) -> tuple[MemoryPart, ...]:
     """What rounding adds on a rank of each stage; nothing where the tensors are not known."""
     try:
-        stages = held(model, settings) if model.tensors else ()
+        stages = rank_tensors(model, settings) if model.tensors else ()
     except UnsupportedError:  # a format that is not known; ranks that do not divide are refused
         return ()
     whole = settings.rules.large_blocks_are_whole
@@ -49,7 +49,7 @@ def rounding(model: Model, settings: VllmSettings) -> tuple[MemoryPart, ...]:
     )
 
 
-def _fused(tensors: Iterable[Held]) -> Iterable[tuple[int, int]]:
+def _fused(tensors: Iterable[RankTensor]) -> Iterable[tuple[int, int]]:
     """The sizes of tensors as they are made, and how often each is there."""
     sizes: Counter[tuple[str, tuple[int, ...], int]] = Counter()
     for tensor, size, times in tensors:

@@ -32,7 +32,7 @@ class Run(NamedTuple):
     striped: bool = False
 
 
-class Held(NamedTuple):
+class HeldBlocks(NamedTuple):
     """Blocks of a chain that a request found and uses, all of one naming."""
 
     lo: int
@@ -50,7 +50,7 @@ class Admitted(NamedTuple):
     pin: int
     life: Life
     named: int
-    found: dict[tuple[int, int], list[Held]]
+    found: dict[tuple[int, int], list[HeldBlocks]]
 
 
 Lives = Callable[[int, int], Life]
@@ -106,13 +106,15 @@ class Manager:
             if not piece.users and piece.lo < hi and piece.hi > lo
         )
 
-    def _use(self, life: Life) -> dict[tuple[int, int], list[Held]]:
+    def _use(self, life: Life) -> dict[tuple[int, int], list[HeldBlocks]]:
         found = {}
         for group, parts in enumerate(life.used):
             for chain, lo, hi in parts:
                 used = self.groups[group].use(chain, lo, hi)
                 self.free -= sum(piece.hi - piece.lo for piece in used if piece.users == 1)
-                found[group, chain] = [Held(piece.lo, piece.hi, piece.named) for piece in used]
+                found[group, chain] = [
+                    HeldBlocks(piece.lo, piece.hi, piece.named) for piece in used
+                ]
         return found
 
     def run(self, admitted: Admitted) -> int | None:

@@ -1,7 +1,8 @@
 """What vLLM loads on a rank: each tensor's part, what it keeps beside, and stage by stage.
 
 `shards` has how a tensor is divided, `formats` and `elements` what it is stored in, `tensors` the
-bytes that follow, `held` which a stage has, `kept` tables and buffers, `draft` what MTP adds.
+bytes that follow, `rank_tensors` which a stage has, `buffers` what stands beside them, `draft`
+what MTP adds.
 """
 
 from collections import Counter
@@ -9,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from kvcalc.engines.shards import divided
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.weights import kept
+from kvcalc.engines.vllm.weights import buffers
 from kvcalc.engines.vllm.weights.draft import draft_bytes
 from kvcalc.engines.vllm.weights.formats import BLACKWELL, is_known
-from kvcalc.engines.vllm.weights.held import Held, Stage, held, stages_of
+from kvcalc.engines.vllm.weights.rank_tensors import RankTensor, Stage, rank_tensors, stages_of
 from kvcalc.engines.vllm.weights.tensors import expert_formats
 from kvcalc.engines.weights import Loaded, Weigh
 from kvcalc.layers.attention import Attention
@@ -53,7 +54,9 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
             divided(cache.query_heads, settings.tensor_parallel_size, "attention heads")
     stages = [
         _stage(model, model.sizes, own, stage, settings)
-        for stage, own in zip(stages_of(model, settings), held(model, settings), strict=True)
+        for stage, own in zip(
+            stages_of(model, settings), rank_tensors(model, settings), strict=True
+        )
     ]
     if drafts == "mtp":
         stages[-1] = {**stages[-1], "draft": draft_bytes(model, settings)}
@@ -63,16 +66,16 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
 
 
 def _stage(
-    model: Model, sizes: Sizes, tensors: Sequence[Held], stage: Stage, settings: VllmSettings
+    model: Model, sizes: Sizes, tensors: Sequence[RankTensor], stage: Stage, settings: VllmSettings
 ) -> Mapping[str, int]:
     parts: Counter[str] = Counter()
     for tensor, size, times in tensors:
         parts[tensor.component] += times * size
-    for buffer in kept.buffers(model, sizes, settings):
+    for buffer in buffers.of_stages(model, sizes, settings):
         if stage.first or not buffer.first_stage:
             parts[buffer.part] += buffer.bytes
     layers = model.layers[stage.places.start : stage.places.stop]
-    parts[kept.BUFFERS] += kept.kept(model, sizes, layers, settings)
+    parts[buffers.BUFFERS] += buffers.of_layers(model, sizes, layers, settings)
     return dict(parts)
 
 

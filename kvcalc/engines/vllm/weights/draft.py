@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from kvcalc.engines.vllm.drafts import draft_layers
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.weights import kept
+from kvcalc.engines.vllm.weights import buffers
 from kvcalc.engines.vllm.weights.tensors import Layout, bytes_on_rank
 from kvcalc.model import Model
 from kvcalc.parameters.checkpoint import mtp_tensors
@@ -27,7 +27,7 @@ def draft_bytes(model: Model, settings: VllmSettings) -> int:
     layers = draft_layers(model, settings.speculative_method)
     assert model.sizes is not None
     start, layout = len(model.layers), Layout.of(model, settings)
-    total = kept.kept(model, model.sizes, layers, settings)
+    total = buffers.of_layers(model, model.sizes, layers, settings)
     for tensor in mtp_tensors(layers, model.sizes, start):
         (place,) = tensor.layers
         plain = tensor.role in UNQUANTISED.get(model.model_type or "", ())

@@ -28,7 +28,7 @@ class Stage(NamedTuple):
     last: bool
 
 
-class Held(NamedTuple):
+class RankTensor(NamedTuple):
     """A tensor as a rank has it: its bytes, and how often it is there."""
 
     tensor: Tensor
@@ -36,24 +36,26 @@ class Held(NamedTuple):
     times: int
 
 
-def held(model: Model, settings: VllmSettings) -> tuple[tuple[Held, ...], ...]:
+def rank_tensors(model: Model, settings: VllmSettings) -> tuple[tuple[RankTensor, ...], ...]:
     """List the tensors on a rank of each stage, without a draft's; none of an unknown model.
 
     Raises:
         UnsupportedError: the ranks do not divide the model, or a tensor's format is not known.
     """
     left_out = frozenset({"mtp", "vision"} if settings.language_model_only else {"mtp"})
-    return _held(model, left_out, Layout.of(model, settings), tuple(stages_of(model, settings)))
+    return _on_ranks(model, left_out, Layout.of(model, settings), tuple(stages_of(model, settings)))
 
 
 @lru_cache(maxsize=1)  # what is loaded, and how that is rounded, are asked one after the other
-def _held(
+def _on_ranks(
     model: Model, left_out: frozenset[str], layout: Layout, stages: tuple[Stage, ...]
-) -> tuple[tuple[Held, ...], ...]:
+) -> tuple[tuple[RankTensor, ...], ...]:
     tensors = [tensor for tensor in model.tensors or () if tensor.component not in left_out]
     return tuple(
         tuple(
-            Held(tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, layout), times)
+            RankTensor(
+                tensor, bytes_on_rank(tensor, kind, _layer(tensor, model), model, layout), times
+            )
             for tensor in tensors
             if model.sizes is not None
             for kind, times in _stored(tensor, stage, model, model.sizes).items()

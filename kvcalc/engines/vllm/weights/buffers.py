@@ -36,7 +36,7 @@ class Buffer(NamedTuple):
     first_stage: bool = False
 
 
-def kept(model: Model, sizes: Sizes, layers: tuple[Layer, ...], settings: VllmSettings) -> int:
+def of_layers(model: Model, sizes: Sizes, layers: tuple[Layer, ...], settings: VllmSettings) -> int:
     """Bytes that each layer of a stage keeps beside its weights."""
     different = {id(layer): layer for layer in layers}  # of many layers few are
     attend = {key for key, layer in different.items() if _attention(layer)}
@@ -85,7 +85,7 @@ VISION_ROPE = 8_192 * 36 * 2
 """Rotary positions of the Qwen towers: 8,192 of 36 elements (models/qwen3_vl.py)."""
 
 
-def buffers(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buffer]:
+def of_stages(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buffer]:
     """What each stage keeps, and what the first alone."""
     element = 4 if model.model_type in WIDE_ROPES else dtype(model.dtype).row_bytes(1)
     times = ROPE_TIMES.get(model.model_type or "", 1)

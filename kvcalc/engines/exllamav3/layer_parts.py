@@ -13,7 +13,7 @@ class Part(NamedTuple):
     bytes: Value
 
 
-class Kept(NamedTuple):
+class LayerParts(NamedTuple):
     """The parts of one layer: in each page, and in each slot whatever the context."""
 
     page: tuple[Part, ...] = ()
