@@ -269,3 +269,17 @@ def test_what_is_kept_of_settings_is_not_that_of_another_standing() -> None:
     assert settings == VllmSettings(release="0.25.1") != under
     costs = [find("vllm").cost(K_EXAONE, one)(131_072) for one in (settings, under, settings)]
     assert costs == [7_671_644_160, 8_879_603_712, 7_671_644_160]
+
+
+@each(
+    ("release", "block"),
+    [("0.19.0", 16), ("0.20.0", 16), ("0.24.0", 16), ("0.25.0", 32), ("0.33.0", 32)],
+)
+def test_a_layer_kept_in_the_models_type_lengthens_the_blocks_of_fp8_from_0_25_on(
+    release: str, block: int
+) -> None:
+    """A page of fp8 then holds a kernel's block of bfloat16 (platforms/interface.py)."""
+    kept = {"kv_cache_dtype": "fp8", "kv_cache_dtype_skip_layers": (0,)}
+    one = kvcalc.cost(LLAMA, f"vllm@{release}", **kept)  # type: ignore[arg-type]
+    fp8, bf16 = 2_048, 4_096
+    assert one(100) == -(-100 // block) * block * (31 * fp8 + bf16)
