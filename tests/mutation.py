@@ -58,7 +58,8 @@ makes it wait shows only in time that passes."""
 MAX_TESTS = (600, 2_400)
 """Tests that a fault is put through, for all tests reach some lines: those of its own area first,
 of these the ones that name its folder, and of each function that is tested with many values one
-value after another. What those do not find is put through more, of all areas alike."""
+value after another. What those do not find is put through more, of all areas alike, and then
+through the others of the same files."""
 
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
@@ -183,7 +184,11 @@ class Reached:
         first, more = MAX_TESTS
         own, others = sorted(places)[:first], sorted(places)[first:]
         others.sort(key=lambda place: place[2:])
-        return [{test for *_, test in part} for part in (own, others[:more]) if part]
+        # What was remembered of a line is what the first test made that asked for it.
+        files = {test.partition("::")[0] for test in at_line}
+        unseen = sorted(test for test in self._every - at_line if test.partition("::")[0] in files)
+        parts_of_all = ({test for *_, test in own}, {test for *_, test in others[:more]})
+        return [part for part in (*parts_of_all, set(unseen[:more])) if part]
 
 
 class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
