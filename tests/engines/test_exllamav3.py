@@ -193,6 +193,18 @@ def test_an_indexers_key_is_never_packed() -> None:
     assert cost(sparse, cache_quant=4)(1) == PAGE * (2 * (16 * 18 + 128) + 256)
 
 
+@each(
+    ("quant", "stored"),
+    [(None, "float16"), (4, "4 bits"), ("8,8", "8 bits"), ("8,4", "8,4 bits")],
+)
+def test_an_answer_says_how_keys_and_values_are_stored(quant: Any, stored: str) -> None:
+    qwen = load("Qwen--Qwen3-8B")
+    asked = {} if quant is None else {"cache_quant": quant}
+    assert cost(qwen, **asked).kv_cache_dtype == stored
+    pool = kvcalc.pool(qwen, "exllamav3", memory=2**30, context=1_000, **asked)
+    assert pool.kv_cache_dtype == stored
+
+
 @each("quant", [4, "4", "4,4", (4, 4), [4, "4"], " 4 , 4 "])
 def test_bits_are_a_number_a_pair_or_their_text(quant: Any) -> None:
     assert cost(load("Qwen--Qwen3-8B"), cache_quant=quant).settings == {"cache_quant": "4"}

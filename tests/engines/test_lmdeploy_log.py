@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
+from kvcalc.engines.log import NO_MODEL
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 from tests.engines.log_lines import checked, load, misprinted, published, requests
@@ -151,5 +152,6 @@ def test_the_error_of_too_little_memory(free: str | None, verdict: str) -> None:
     error = "RuntimeError: No enough gpu memory for kv cache."
     (row,) = checked([*memory, error], LLAMA)
     assert row.verdict == verdict
+    assert ("the memory is missing: lmdeploy prints it" in row.why) == (free is None)
     (row,) = checked([*memory, error])
-    assert row.verdict == CANNOT
+    assert (row.verdict, NO_MODEL in row.why) == (CANNOT, True)

@@ -31,6 +31,17 @@ def test_requests_are_capped_by_the_slots_of_state() -> None:
     assert verdicts(checked([line], LLAMA)) == [AGREES, CANNOT]
 
 
+def test_the_slots_of_states_are_one_more_than_are_given_out() -> None:
+    """Slot 0 is for padding: 11 of 48 layers' states of 48 heads x 128 x 128 in float32."""
+    line = (
+        "Mamba Cache is allocated. max_mamba_cache_size: 10, conv_state size: 0.03 GB, "
+        f"ssm_state size: {11 * 48 * 48 * 128 * 128 * 4 / 2**30:.2f} GB"
+    )
+    rows = checked([line], QWEN)
+    assert verdicts(rows) == [AGREES, AGREES]
+    assert {row.why for row in rows} == {"11 slots of all recurrent layers, one rank"}
+
+
 @pytest.mark.parametrize("arguments", ["server_args=ServerArgs({}", "server_args={{{}"])
 def test_the_arguments_say_how_states_are_followed(arguments: str) -> None:
     """0.5.23 prints its resolved arguments as a dict, older releases as ServerArgs(...)."""

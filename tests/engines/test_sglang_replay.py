@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines.replay import Request
 from kvcalc.engines.sglang.replay import Served
 from kvcalc.readers.tokens import Tokenizing
 from kvcalc.readers.traces.requests import requests
+from tests.each import each
 
 ORACLES = Path("tests/oracles")
 CASES = json.loads((ORACLES / "sglang_replay.json").read_text())["cases"]
@@ -58,6 +60,16 @@ def test_a_memory_is_the_engines_own_pool_and_pages_are_blocks() -> None:
     assert (first.memory, first.hit_tokens > 0, small.refused > 0) == (None, True, True)
     assert case["trace"] == "tree_small.jsonl"
     assert "UnifiedRadixCache" in found.notes[0]
+
+
+@each(
+    ("page", "size", "room"),
+    [(1, 16, False), (1, 17, True), (4, 16, False), (4, 19, False), (4, 20, True), (32, 32, True)],
+)
+def test_a_request_that_takes_the_whole_pool_is_served(page: int, size: int, room: bool) -> None:
+    """A prompt of 10 tokens and an answer of 8, the last of which is never stored: 17 tokens."""
+    request = Request(0, ((1, 10),), ((2, 8),))
+    assert Served(size, page).serve(request, size) == (0 if room else None)
 
 
 @pytest.mark.parametrize(

@@ -414,7 +414,8 @@ def test_an_element_has_its_types_bits_and_its_part_of_a_scale(
     ("settings", "columns"),
     [
         ({}, 4),
-        ({"speculative_num_draft_tokens": 4}, 8),
+        # 4 columns to spare, and one for each drafted token.
+        ({"speculative_num_draft_tokens": 8}, 12),
         # Whole pages of a token a branch, for four branches, twice.
         (
             {
@@ -454,6 +455,16 @@ def test_a_draft_widens_the_request_table(settings: dict[str, Any], columns: int
         ({"disable_overlap_schedule": True}, 6),
         ({"disable_overlap_schedule": True, "page_size": 16}, 16),
         ({"disable_overlap_schedule": True, "page_size": 16, "speculative_eagle_topk": 2}, 64),
+        # One step unless more are asked for: a branch of it and a page, in whole pages, for two.
+        (
+            {
+                "disable_overlap_schedule": True,
+                "page_size": 16,
+                "speculative_num_steps": None,
+                "speculative_eagle_topk": 2,
+            },
+            2 * 32,
+        ),
         *(
             (
                 {
@@ -761,11 +772,35 @@ def test_keys_and_values_of_one_size_are_stored_in_whole_pages(v_head_dim: int, 
     assert figures["kv_storage_bytes"] - figures["kv_bytes"] == more
 
 
-@pytest.mark.parametrize(("slots", "requests"), [(5, 1), (9, 1), (10, 2)])
-def test_a_request_runs_where_it_has_all_its_slots(slots: int, requests: int) -> None:
+@each(
+    ("slots", "groups", "requests"),
+    [(5, 1, 1), (9, 1, 1), (10, 1, 2), (19, 2, 1), (20, 2, 2), (40, 4, 2)],
+)
+def test_a_request_runs_where_it_has_all_its_slots(slots: int, groups: int, requests: int) -> None:
+    """Five slots a request; the groups of the attention share the slots that are asked for."""
     model = typed(None, STATES[0][0], full())
-    figures = pool(model, GIB, context=8, max_mamba_cache_size=slots).figures
+    asked = {"tensor_parallel_size": groups, "attn_dp_size": groups, "max_mamba_cache_size": slots}
+    figures = pool(model, GIB, context=8, **asked).figures
     assert figures["max_running_requests"] == requests
+
+
+@each(
+    ("release", "asked", "requests"),
+    [
+        ("0.5.13", None, 50),
+        ("0.5.14", None, 50),
+        # Older releases let more requests run than have two tokens each, where they are asked for.
+        ("0.5.13", 80, 80),
+        ("0.5.14", 80, 50),
+    ],
+)
+def test_a_request_has_two_tokens_of_the_pool(
+    release: str, asked: int | None, requests: int
+) -> None:
+    """srt/model_executor/model_runner_kv_cache_mixin.py, _resolve_max_num_reqs, of 100 tokens."""
+    given = {"context": 8, "max_total_tokens": 100, "max_running_requests": asked}
+    found = kvcalc.pool(typed("llama", full()), f"sglang@{release}", memory=GIB, **given)
+    assert found.figures["max_running_requests"] == requests
 
 
 @pytest.mark.parametrize(

@@ -494,6 +494,33 @@ def test_without_graphs_there_is_no_estimate_and_nothing_compiled() -> None:
     assert size(with_graphs, "activations") - size(eager, "activations") == 50 / 1024
 
 
+@each(
+    ("most", "likely", "low", "high"),
+    [
+        # The first graph: 110 MiB, .25 GiB less and 1.1 more. A second of each kind is of 6 MiB:
+        # .2 of each of 32 layers, and .16, in steps of 2.
+        (1, 110, 0, 110 + 1127),
+        (2, 110 + 2 * 6, 0, 122 + 1127),
+        # FlashAttention 3 keeps 32 parts of 512 tokens' 4,096 elements in float32: 256 MiB.
+        (512, 256 + 50 * 2 * 6, 856 - 256, 856 + 1127),
+    ],
+)
+def test_what_is_kept_out_of_the_pool_for_graphs(
+    most: int, likely: int, low: int, high: int
+) -> None:
+    """MiB of Llama 3.1 8B on H100 with so large a batch captured: 51 of up to 512."""
+    settings = VllmSettings(release="0.20.0", max_cudagraph_capture_size=most)
+    (found,) = parts(LLAMA_8B, settings, Card("h100", 80 * GIB, 80 * GIB))
+    (part,) = (part for part in found if part.name == "CUDA graphs")
+    sizes_mib = [size / 2**20 for size in (part.bytes, part.low, part.high)]
+    assert sizes_mib == [likely, low, high]
+
+
+def test_a_release_that_keeps_nothing_for_graphs_has_no_such_part() -> None:
+    (found,) = parts(LLAMA_8B, VllmSettings(release="0.19.0"), Card("h100", 80 * GIB, 80 * GIB))
+    assert "CUDA graphs" not in {part.name for part in found}
+
+
 def test_fewer_captured_batches_are_estimated_as_less() -> None:
     card = Card("h100", 80 * GIB, 80 * GIB)
     estimates = [
@@ -587,6 +614,22 @@ def test_logs_of_gated_delta_nets_lie_in_the_band(
     assert low <= requested - weights - available <= high
 
 
+@each("gpu", ["h100", "a100-80gb"])
+def test_a_gated_delta_net_takes_more_outside_of_pytorch(gpu: str) -> None:
+    """A fifth of a GiB likely, three at most: .54 GiB were, of which .11 are weights."""
+    qwen, card = load("qwen3.5-27b"), Card(gpu, 80 * GIB, 80 * GIB)
+    settings = VllmSettings(release="0.27.1", gpu=gpu, language_model_only=True)
+    without = Model(**{**dict(qwen), "layers": qwen.caches_of(FullAttention)})
+
+    def outside(model: Model) -> MemoryPart:
+        (found,) = parts(model, settings, card)
+        return next(part for part in found if part.name == "outside of PyTorch")
+
+    nets, plain = outside(qwen), outside(without)
+    assert nets.bytes - plain.bytes == GIB // 5
+    assert (nets.low, nets.high - plain.high) == (plain.low, 6 * GIB // 10)
+
+
 def test_the_sampler_of_a_gated_delta_net_is_any_models() -> None:
     """o22 printed 2.4 GiB of peak and graphs together, 1.55 of them graphs."""
     settings = VllmSettings(release="0.27.1", gpu="a100-80gb", language_model_only=True)
@@ -619,6 +662,9 @@ def test_a_sampled_graph_has_a_prefill_from_0_26_on() -> None:
     assert more == 16_384 * 128 * 1024
     assert graphs("0.23.0", 32_768) == graphs("0.23.0", 16_384)
     assert graphs("0.26.0", 32_768).low <= 4.2 * GIB <= graphs("0.26.0", 32_768).high
+    # At most a quarter more.
+    most = graphs("0.26.0", 32_768).high - graphs("0.26.0", 16_384).high
+    assert most == more + more // 4
     assert graphs("0.33.0", 32_768).high - graphs("0.33.0", 16_384).high == more
 
 

@@ -8,7 +8,7 @@ import kvcalc
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import FullAttention
-from kvcalc.layers.recurrent import Mamba2
+from kvcalc.layers.recurrent import GatedDeltaNet, Mamba2
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.vllm.measured import more_model
@@ -51,6 +51,26 @@ def test_blocks_grow_until_one_holds_a_state(
 def test_a_request_holds_its_state_and_copies_of_it(settings: dict[str, Any], held: int) -> None:
     planned = plan(QWEN, VllmSettings(**settings))
     assert [group.blocks for group in planned.groups[:3]] == [held] * 3
+
+
+@each(
+    ("gpu", "head", "step"),
+    [
+        *(("h100", 128, 64), ("b200", 128, 64), ("rtx-pro-6000", 128, 64), ("l40s", 128, 16)),
+        # On 9.x alone the kernel takes heads of other sizes.
+        *(("h100", 64, 64), ("b200", 64, 16), ("rtx-pro-6000", 64, 16), ("l40s", 64, 16)),
+    ],
+)
+def test_a_delta_net_that_exports_its_state_has_blocks_of_whole_chunks(
+    gpu: str, head: int, step: int
+) -> None:
+    """gdn/qwen_gdn_linear_attn.py: chunks of 64 tokens; else whole blocks of attention, of 16."""
+    net = GatedDeltaNet(kernel=4, key_heads=4, key_dim=head, value_heads=4, value_dim=128)
+    attention = FullAttention(kv_heads=2, head_dim=128)
+    planned = plan(Model(name="m", layers=(net, attention)), VllmSettings(gpu=gpu))
+    # In bfloat16, three columns of the convolution and a state for each head.
+    state = 2 * (3 * 4 * (2 * head + 128) + 4 * head * 128)
+    assert planned.block_size == -(-state // (step * 1024)) * step
 
 
 def test_states_are_not_shared_where_contexts_are() -> None:
