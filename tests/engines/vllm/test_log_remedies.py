@@ -142,6 +142,15 @@ def test_the_least_change_of_each_kind_is_named(case: str) -> None:
     assert remedies(lines, load(model), settings) == flags
 
 
+@each(("setting", "half"), [*(("seqs", 32 << step) for step in range(5)), ("batched-tokens", 4096)])
+def test_half_as_much_at_once_is_named_where_it_is_enough(setting: str, half: int) -> None:
+    """Less than a hundredth of a GiB is missing of what a request of 8,192 tokens takes, 1.125."""
+    model, name = load("qwen3-8b"), f"max_num_{setting.replace('-', '_')}"
+    given = {"gpu": "h100", "max_num_seqs": 8, "max_num_batched_tokens": 1024, name: 2 * half}
+    flags = remedies([refused(model, 8192, "1.12", **given)], model, given)
+    assert f"--max-num-{setting} {half}" in flags
+
+
 def test_a_log_whose_model_is_not_known_has_the_changes_that_it_tells_itself() -> None:
     lines = [REQUESTED.format("78.60"), QWEN_32B.replace("length is 1.", "length is 33990.")]
     rows = checked(lines)
