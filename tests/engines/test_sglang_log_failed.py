@@ -5,6 +5,7 @@ import pytest
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
 from kvcalc.engines.server_reader import read
+from tests.each import each
 from tests.engines.log_lines import checked, load
 
 GIB = 2**30
@@ -53,6 +54,18 @@ def test_what_is_named_holds_a_request_and_a_hundredth_less_does_not(context: in
             memory = int((17.35 - 78.5 * (1 - tried) - 0.01) * GIB)
             held.append(kvcalc.pool(model, "sglang", memory=memory, context=context).max_sequences)
         assert held == [1, 0]
+
+
+@each(("after", "share"), [("3.02", "0.9"), ("3.01", "0.9"), ("3.00", "0.91"), ("2.91", "0.91")])
+def test_a_request_may_fill_what_is_left_to_the_last_byte(after: str, share: str) -> None:
+    """8,192 tokens x 64 layers x 8 heads x 128 x 2 x 2 bytes are 2 GiB; .01 may be rounded off.
+
+    Of 10 GiB free before the weights, a share of .9 leaves 1 less than is free after them.
+    """
+    lines = [line.replace("78.50", "10.00").replace("17.35", after) for line in LOADING]
+    arguments = ARGUMENTS.format(model="Qwen/Qwen3-32B", context=8192, share="0.6")
+    first, *_ = flags(of_the_error([arguments, *lines, ERROR]))
+    assert first == f"--mem-fraction-static {share}"
 
 
 def test_the_share_is_taken_from_the_error_too() -> None:

@@ -173,8 +173,10 @@ class PoolSizer:
     @property
     def _cap(self) -> int:
         """Tokens that running requests can take of the window pool, in whole pages."""
-        assert self.layout.window_tokens is not None
-        cap = self.window_pool.cap(self.layout.window_tokens, self.resolved.requests_a_group or 1)
+        window, requests = self.layout.window_tokens, self.resolved.requests_a_group
+        assert window is not None
+        assert requests is not None
+        cap = self.window_pool.cap(window, requests)
         return -(-cap // self.resolved.page) * self.resolved.page
 
     def _require_room(self, memory: int, full: int, window: int | None) -> None:

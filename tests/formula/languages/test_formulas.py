@@ -133,6 +133,13 @@ def test_names_are_never_more_than_names(target: str, names: dict[str, str], sen
     assert sentence in str(caught.value)
 
 
+@each(("most", "rounded_down"), [(2**40, False), (2**40 - 1, True)])
+def test_a_dividend_is_rounded_down_where_it_may_be_negative(most: int, rounded_down: bool) -> None:
+    """BigInt rounds to 0; a context of up to 2^40 tokens is reckoned with."""
+    formula = Formula((most - variable("context")) // 16, {"sequences": 1})
+    assert ("%" in written(formula, "js").text) == rounded_down
+
+
 def test_a_dialect_is_sqls_alone() -> None:
     with pytest.raises(KvcalcError, match="dialect 'oracle' is unknown; known are duckdb"):
         written(VLLM, "sql", dialect="oracle")
