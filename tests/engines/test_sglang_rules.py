@@ -798,7 +798,7 @@ def test_a_request_has_two_tokens_of_the_pool(
     release: str, asked: int | None, requests: int
 ) -> None:
     """srt/model_executor/model_runner_kv_cache_mixin.py, _resolve_max_num_reqs, of 100 tokens."""
-    given = {"context": 8, "max_total_tokens": 100, "max_running_requests": asked}
+    given: dict[str, Any] = {"context": 8, "max_total_tokens": 100, "max_running_requests": asked}
     found = kvcalc.pool(typed("llama", full()), f"sglang@{release}", memory=GIB, **given)
     assert found.figures["max_running_requests"] == requests
 
