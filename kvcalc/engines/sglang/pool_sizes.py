@@ -75,8 +75,14 @@ class PoolSizer:
             slots, left = states.slots(memory, slot, self.settings, self.resolved)
             budget = left
         full, window = self._of_budget(budget)
-        self._require_room(memory, full, window)
-        return PoolSizes(full, window, slots, left, self.requests(full or window or 0, slots))
+        tokens = full or window or 0
+        if tokens <= 0:
+            raise TooLittleMemoryError(
+                f"memory: found {memory:,} bytes, too few for one page of "
+                f"{self.resolved.page} tokens of {self.model.name} on sglang"
+            )
+        self._require_window(full, window)
+        return PoolSizes(full, window, slots, left, self.requests(tokens, slots))
 
     def _of_budget(self, budget: int) -> tuple[int, int | None]:
         """Tokens of the pools that a budget gives."""
@@ -179,12 +185,7 @@ class PoolSizer:
         cap = self.window_pool.cap(window, requests)
         return -(-cap // self.resolved.page) * self.resolved.page
 
-    def _require_room(self, memory: int, full: int, window: int | None) -> None:
-        if (full or window or 0) <= 0:
-            raise TooLittleMemoryError(
-                f"memory: found {memory:,} bytes, too few for one page of "
-                f"{self.resolved.page} tokens of {self.model.name} on sglang"
-            )
+    def _require_window(self, full: int, window: int | None) -> None:
         if full and window is not None and self._rule("room_asked") and not self._request_capped:
             assert self.layout.window_tokens is not None
             floor = reservation(
