@@ -80,10 +80,11 @@ def read(
     ):
         if typed is not None and given is not None:
             raise RequestError.about(f"--{what}", f"given by a flag of {name} too; give one")
+    sharing = 1
     if server.context_of_all:
-        asked.sequences = sequences or asked.sequences or 1
+        asked.sequences = sharing = sequences or asked.sequences or 1
     if context is not None:
-        asked.context = context * (asked.sequences or 1 if server.context_of_all else 1)
+        asked.context = context * sharing
     asked = server.finish(asked)
     asked.settings.pop("release", None)
     return asked

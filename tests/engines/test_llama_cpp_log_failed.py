@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
 from kvcalc.engines.server_reader import read
+from tests.each import each
 from tests.engines.log_lines import checked, load
+from tests.shapes import full, sliding
+from tests.shapes import model as shape
 
 MIB = 2**20
 
@@ -41,10 +44,11 @@ OTHERS = {
 def log(
     size: int, *, free: int = 22_810, sequences: int = 4, context: int = 32_768, **given: Any
 ) -> list[Checked]:
-    lines = [*BEFORE, *FAILED, *given.pop("after", OF_THE_CACHE)]
+    lines = [*given.pop("before", ()), *BEFORE, *FAILED, *given.pop("after", OF_THE_CACHE)]
     facts = {"free": free, "sequences": sequences, "context": context}
     text = [line.format(size=size, mib=size / MIB, **facts) for line in lines]
-    return [row for row in checked(text, settings=given) if "failed" in row.figure]
+    rows = checked(text, given.pop("model", None), settings=given)
+    return [row for row in rows if "failed" in row.figure]
 
 
 def flags(rows: list[Checked]) -> list[str]:
@@ -61,6 +65,40 @@ def test_a_cache_that_did_not_fit_is_confirmed_and_the_least_changes_named() -> 
         "--no-kv-offload",
     ]
     assert flags(log(8 * 2**30, free=24_000))[0] == "--cache-type-k q8_0 --cache-type-v q8_0"
+
+
+def test_the_room_is_what_was_free_last() -> None:
+    """llama.cpp prints it anew where it loads a model again, as after --fit has tried one."""
+    earlier = (BEFORE[0].format(free=23_900),)
+    assert flags(log(8 * 2**30, before=earlier)) == flags(log(8 * 2**30))
+    assert flags(log(8 * 2**30, before=earlier)) != flags(log(8 * 2**30, free=23_900))
+
+
+@each(("more", "parallel"), [(322, 3), (321, 2), (193, 1), (191, 0)])
+def test_the_most_sequences_that_fit_are_named(more: int, parallel: int) -> None:
+    """A full layer of 32,768 tokens x 4,096 bytes, 128 MiB, and 16 that hold a window of 512 and a
+    micro-batch of 512 of each sequence, 64 MiB; the weights leave `more` MiB. Three
+    streams are of 11,008 cells, whole 256 each: 129 MiB."""
+    model = shape(full(), *[sliding(window=512)] * 16)
+    found = flags(log(128 * MIB, free=18_926 + more, model=model))
+    assert [one for one in found if "parallel" in one] == [f"--parallel {parallel}"] * (
+        parallel > 0
+    )
+
+
+@each("free", [20_000, 27_000, 40_000])
+def test_no_context_is_named_that_is_not_shorter(free: int) -> None:
+    _, asked = read(f"llama-server -m x.gguf {' '.join(flags(log(8 * 2**30, free=free)))}")
+    assert (asked.context or 0) * (asked.sequences or 1) < 32_768
+
+
+def test_a_context_that_the_log_does_not_say_may_be_given() -> None:
+    lines = [line for line in BEFORE if "n_ctx" not in line]
+    text = [one.format(size=2**33, mib=8192, free=22_810, sequences=4) for one in (*lines, *FAILED)]
+    (*_, row) = checked(text)
+    assert (row.verdict, row.why) == (CANNOT, "the context (n_ctx) is missing")
+    (*_, row) = checked(text, settings={"context": 8_192})
+    assert (row.ours, row.verdict) == (2**33, AGREES)
 
 
 def test_the_graph_counts_too() -> None:

@@ -177,6 +177,30 @@ def test_buffers_have_the_tensors_that_belong_there(
     assert {*verdict_of(rows(lines(0.03), model, stored, **settings)).values()} == {DIFFERS}
 
 
+@each(
+    ("devices", "least", "most"),
+    [
+        ("CUDA0 CUDA1", DIFFERS, AGREES),
+        ("CUDA0 Vulkan1", AGREES, AGREES),
+        ("Vulkan0 CUDA1", AGREES, AGREES),
+    ],
+)
+def test_only_cuda_is_sure_to_pad_quantised_rows(devices: str, least: str, most: str) -> None:
+    """200 tensors of one row of 544 elements of Q8_0, 578 bytes each, and 480 elements more, 510
+    bytes, rounded up to whole 128: 0.11 MiB without the rest, and 0.22 with it."""
+    row = [Stored(f"blk.0.{at}.weight", "Q8_0", 544, 544, 578, 578 * at) for at in range(200)]
+    for size, verdict in ((200 * 578, least), (200 * 1_152, most), (200 * 1_152 + 2**15, DIFFERS)):
+        printed = size / 2 / 2**20
+        lines = [
+            "load_tensors: offloaded 2/2 layers to GPU",
+            *(
+                f"load_tensors: {one} model buffer size = {printed:.2f} MiB"
+                for one in devices.split()
+            ),
+        ]
+        assert {*verdict_of(rows(lines, shape(full()), tuple(row))).values()} == {verdict}
+
+
 def test_what_cannot_be_held_is_said_by_name() -> None:
     model = shape(full(), full())
     mapped = ["load_tensors: CPU_Mapped model buffer size = 2.00 MiB"]

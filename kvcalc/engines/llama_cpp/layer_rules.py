@@ -230,7 +230,7 @@ def _widest_value(loaded: Loaded) -> int:
         (
             cache.kv_heads * cache.value_dim
             for cache in loaded.caches
-            if isinstance(cache, Attention) and cache.kind in WITH_HEADS
+            if isinstance(cache, Attention)
         ),
         default=0,
     )

@@ -132,7 +132,10 @@ def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
             return None
         return f"needs up to {needed / MIB:,.2f} of {room / MIB:,.2f} MiB, its graph included"
 
-    longest = largest(lambda tokens: need({"context": tokens * run.sequences}) <= room, total)
+    longest = largest(
+        lambda tokens: need({"context": tokens * run.sequences}) <= room,
+        total // run.sequences - 1,
+    )
     kinds: Sequence[Sequence[Changes]] = (
         [{"ubatch_size": size} for size in UBATCHES if size < run.settings({}).ubatch_size],
         [{"kv_cache_dtype": name} for name in SMALLER_TYPES],

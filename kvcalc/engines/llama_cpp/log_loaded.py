@@ -150,9 +150,9 @@ def _devices(lines: Sequence[Found], devices: Sequence[Sequence[Stored]]) -> Ite
     """Each device's buffer, or all together where how layers are dealt is not known."""
     if len(lines) == len(devices):
         for line, held in zip(lines, devices, strict=True):
-            yield from _held([line], _part(line.values["device"], held))
+            yield from _held([line], _part([line], held))
     elif lines:
-        yield from _held(lines, _part(lines[0].values["device"], devices[0]))
+        yield from _held(lines, _part(lines, devices[0]))
 
 
 def _main(lines: Sequence[Found], held: Sequence[Stored], *, whole: bool) -> Iterator[Checked]:
@@ -168,10 +168,11 @@ def _main(lines: Sequence[Found], held: Sequence[Stored], *, whole: bool) -> Ite
         yield from _held(mapped, span._replace(low=0) if span and (again or copied) else span)
 
 
-def _part(device: str, held: Sequence[Stored]) -> Part | None:
-    if device.endswith(MAPPED):
+def _part(lines: Sequence[Found], held: Sequence[Stored]) -> Part | None:
+    names = [line.values["device"] for line in lines]
+    if any(name.endswith(MAPPED) for name in names):
         return _span(held)
-    return _summed(held, padded=PADDED.match(device) is not None)
+    return _summed(held, padded=all(map(PADDED.match, names)))
 
 
 def _summed(held: Sequence[Stored], *, padded: bool, partly: bool = False) -> Part:
