@@ -71,6 +71,12 @@ def test_a_flag_that_cannot_be_is_one_sentence(cli: Cli, typed: str, sentence: s
     assert sentence in outcome.err
 
 
+def test_a_context_of_each_sequence_is_llama_servers_of_all_slots(cli: Cli) -> None:
+    outcome = cli("estimate", MODEL, "-e", "llama.cpp", "-ctk", "q8_0", "-c", "8K", "-n", "4")
+    assert "-c 32,768 counts all slots, so each of 4 gets 8,192 tokens" in outcome.err
+    assert "8,192 tokens, 4 sequences" in outcome.out
+
+
 def test_engines_that_are_compared_each_take_their_own_flags(cli: Cli) -> None:
     flags = ("--page-size", "64", "--block-size", "32")
     rows = json.loads(cli("compare", MODEL, "-e", "vllm,sglang", *flags, "--json").out)

@@ -136,6 +136,16 @@ def test_what_is_not_followed_is_said(line: str, note: str) -> None:
     assert any(note in one for one in asked.notes)
 
 
+@each(
+    ("release", "notes"),
+    [("0.32.2", []), ("0.30.0", ["the image's mlx is '0.30.0'; the figures are 0.32.2's"])],
+)
+def test_a_release_that_is_not_ours_is_said_where_an_engine_has_one_alone(
+    release: str, notes: list[str]
+) -> None:
+    assert read("mlx_lm.server --model m", release=release)[1].notes == notes
+
+
 @pytest.mark.parametrize("model", ["<MODEL>", "$MODEL", "${MODEL}", "...", "MODEL"])
 def test_a_placeholder_is_no_model(model: str) -> None:
     assert read(f"vllm serve {model} -tp 2")[1].model is None

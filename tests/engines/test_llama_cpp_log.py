@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
-from kvcalc.answers.check import AGREES, DIFFERS
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.costs import formula
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
@@ -27,6 +27,7 @@ from kvcalc.layers.composed import NoCache
 from kvcalc.layers.layer import Layer
 from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import any_model, checked, load, misprinted, requests
 from tests.shapes import full, latent, sliding
 from tests.shapes import model as shape
@@ -183,6 +184,7 @@ DEEPSEEK_V4 = load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
 @settings(max_examples=12)
 @given(any_model, REQUESTS, st.integers(1, 2**20), st.integers(1, 8))
 @example(DEEPSEEK_V4, {}, 8193, 2)
+@example(load("qwen3-next-80b-a3b"), {"ctx_type": "mtp", "cache_type_k": "f32"}, 256, 1)
 def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], context: int, sequences: int
 ) -> None:
@@ -192,9 +194,10 @@ def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
         reject()
     printed = list(of.printed())
     lines = [line for line, _ in printed]
-    rows = checked(lines, model)
+    # No line says that the context is of the layers that draft.
+    known = {name: value for name, value in asked.items() if name == "ctx_type"}
+    rows = checked(lines, model, known)
     assert {row.verdict for row in rows} <= {AGREES}, (lines, rows)
-    known: dict[str, Any] = {}
     for place, (line, figures) in enumerate(printed):
         for figure, places in figures.items():
             for changed in misprinted(line, figure, places):
@@ -202,7 +205,7 @@ def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
                 rows = [row for row in checked(log, model, known) if row.line == place + 1]
                 assert DIFFERS in {row.verdict for row in rows}, (changed, rows)
                 # Only the first is explained, by each of a hundred releases in its turn.
-                known = {"release": RELEASES.newest}
+                known["release"] = RELEASES.newest
 
 
 def test_recurrent_states_of_older_versions_are_not_taken_for_attention() -> None:
@@ -244,6 +247,22 @@ def test_each_device_has_a_buffer_where_it_is_known_how_layers_are_dealt() -> No
     assert (together.printed, together.ours, together.verdict) == (4, 4, AGREES)
     (together,) = checked([*lines[:2], lines[2].replace("1.00", "1.02")], model)
     assert together.verdict == DIFFERS
+    (alone,) = checked([lines[0], lines[1].replace("3.00", "4.00")], model, known)
+    assert (alone.printed, alone.ours, alone.verdict) == (4, 4, AGREES)
+
+
+@each(
+    ("first", "verdict"), [("0.13", AGREES), ("0.12", AGREES), ("0.11", DIFFERS), ("0.15", DIFFERS)]
+)
+def test_buffers_together_are_off_by_what_each_was_rounded_by(first: str, verdict: str) -> None:
+    """Twice 256 cells of 512 bytes are 0.125 MiB each, which %.2f prints as 0.12."""
+    lines = [
+        "creating non-SWA KV cache, size = 256 cells",
+        f"CUDA0 KV buffer size = {first} MiB",
+        "CUDA1 KV buffer size = 0.12 MiB",
+    ]
+    (row,) = checked(lines, shape(full(kv_heads=1), full(kv_heads=1)))
+    assert (row.ours, row.verdict) == (0.25, verdict)
 
 
 def test_the_share_of_one_device_that_meta_prints_is_not_held_against_the_whole() -> None:
@@ -313,6 +332,15 @@ def test_what_ollama_requires_is_all_tokens_of_each_layer(unit: str, size: str, 
     assert (row.verdict, row.figure) == (AGREES, f"memory.required.kv ({unit})"), row
     (other,) = checked([lines[0].replace(size, f"{size[:-1]}9"), lines[1]], load("qwen3-8b"), {})
     assert other.verdict == DIFFERS
+
+
+def test_what_ollama_requires_is_not_held_without_a_context() -> None:
+    (row,) = checked(['msg=offload memory.required.kv="4.5 GiB"'], load("qwen3-8b"))
+    assert (row.ours, row.verdict) == (None, CANNOT)
+    assert row.why == "the context (--ctx-size) is missing"
+    given = {"context": 16_384, "sequences": 2}
+    (row,) = checked(['msg=offload memory.required.kv="4.5 GiB"'], load("qwen3-8b"), given)
+    assert (row.ours, row.verdict) == (4.5, AGREES)
 
 
 @pytest.mark.parametrize(
