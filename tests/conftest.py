@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make ready for tests; a process of pytest-xdist that only deals them out imports nothing."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs that tests start compile us once
     if getattr(config.option, "dist", "no") != "no":
+        config.option.loadscopereorder = False  # which would go by numbers of tests
         return
     # Most of what collecting makes stays: to look for garbage meanwhile finds nothing.
     gc.disable()
