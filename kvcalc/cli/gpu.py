@@ -58,6 +58,15 @@ class LoadOptions(Options):
             raise RequestError.about("--optimistic", "found beside --reserve; give one")
         return parse_memory(self.reserve, "--reserve")
 
+    def require_counted(self, model: "Model", loading: "Iterable[Loading]") -> None:
+        """Require that the options say what a model's weights are where flags load others.
+
+        Raises:
+            RequestError: they do not.
+        """
+        for flag in loading:
+            flag.require_counted(model, self.weights, self.weights_dtype)
+
     def read_weights(
         self, source: str | None, model: "Model", loading: "Iterable[Loading]" = ()
     ) -> "Weights":
@@ -68,6 +77,5 @@ class LoadOptions(Options):
         """
         from kvcalc.readers.weights import read_weights
 
-        for flag in loading:
-            flag.require_counted(model, self.weights, self.weights_dtype)
+        self.require_counted(model, loading)
         return read_weights(source, model, self.weights_dtype, self.weights)

@@ -105,9 +105,8 @@ def _weights(
         given = load.weights or load.weights_dtype
         if given is not None:
             raise RequestError.about("--weights", "found beside several models")
-        for flag in loading:
-            for _, model in loaded:
-                flag.require_counted(model, None, None)
+        for _, model in loaded:
+            load.require_counted(model, loading)
         return None
     return load.read_weights(*loaded[0], loading)
 

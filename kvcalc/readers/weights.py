@@ -30,9 +30,8 @@ class Weights(Record):
     """Bytes of all weights, their element type as their source writes it, and what that source is.
 
     `parameters` is their number, if the source gives it. `published` ones are as the checkpoint
-    has them, so that what an engine loads of its tensors is known; `converted` ones are of another
-    format, which are in other files than the model's. `tensors` are those of a GGUF file, one by
-    one.
+    has them, so that what an engine loads of its tensors is known; `tensors` are those of a GGUF
+    file, one by one. `converted` ones are of another format, and in other files than the model's.
     """
 
     bytes: int
@@ -40,8 +39,8 @@ class Weights(Record):
     source: str
     parameters: int | None = None
     published: bool = False
-    converted: bool = False
     tensors: tuple[Stored, ...] = ()
+    converted: bool = False
 
 
 def weights_of(model: Model, given: Weights | int | None) -> Weights:
