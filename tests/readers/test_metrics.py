@@ -12,6 +12,7 @@ import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.readers import metrics
 from tests.conftest import Cli
+from tests.each import each
 from tests.engines.log_lines import checked
 
 VLLM = (
@@ -120,6 +121,26 @@ def test_a_share_is_of_whole_blocks() -> None:
     assert rows["cache usage (share)"] == DIFFERS
     (row,) = checked(lines[2:3])
     assert (row.verdict, row.remedies) == (CANNOT, ())
+
+
+@each(
+    ("blocks", "usage", "verdict", "why"),
+    [
+        # One block is the null block, which no request holds.
+        (1, "0.0", CANNOT, "the blocks are missing"),
+        (2, "1.0", AGREES, "1 of 1 blocks"),
+        (3, "0.5", AGREES, "1 of 2 blocks"),
+        # Releases before 0.33.0 count the null block as one that is held.
+        (3, "0.6666666666666666", AGREES, "2 of 3 blocks"),
+    ],
+)
+def test_the_least_pool_has_a_block_beside_the_null_block(
+    blocks: int, usage: str, verdict: str, why: str
+) -> None:
+    gauge = f'vllm:kv_cache_usage_perc{{engine="0"}} {usage}'
+    rows = checked([gauge, f'vllm:cache_config_info{{num_gpu_blocks="{blocks}"}} 1.0'])
+    (row,) = (row for row in rows if row.figure == "cache usage (share)")
+    assert (row.verdict, why in row.why) == (verdict, True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from kvcalc.engines.vllm.pool import capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import any_model, checked, load, misprinted, requests
 
 releases = st.sampled_from(["0.11.2", "0.18.0", "0.25.1", "0.33.0"])
@@ -152,6 +153,22 @@ def test_what_is_padded_around_a_state_agrees() -> None:
     assert [row.verdict for row in checked([line], qwen)] == [AGREES]
     for changed in misprinted(line, "by @%", places=2):
         assert [row.verdict for row in checked([changed], qwen)] == [DIFFERS]
+
+
+@each(
+    ("tokens", "verdict", "cause"),
+    [
+        (784, AGREES, ""),
+        # In fp8 twice as many tokens of attention fill the page that a state has.
+        (2 * 784, DIFFERS, "kv_cache_dtype=fp8 would explain it"),
+    ],
+)
+def test_a_block_around_a_state_names_the_setting_that_would_explain_it(
+    tokens: int, verdict: str, cause: str
+) -> None:
+    qwen = load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
+    (row,) = checked([f"Setting attention block size to {tokens} tokens to ensure that"], qwen)
+    assert (row.verdict, row.why.partition("; ")[2]) == (verdict, cause)
 
 
 QWEN = load("qwen3-8b")

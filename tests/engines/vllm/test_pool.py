@@ -6,6 +6,8 @@ import pytest
 
 import kvcalc
 from kvcalc.model import Model
+from tests.each import each
+from tests.shapes import full, model
 
 CONFIGS = "tests/oracles/configs"
 KEXAONE = kvcalc.load("k-exaone-236b-a23b")
@@ -57,6 +59,18 @@ def test_the_longest_request_that_the_check_lets_in(memory: int, length: int | N
     figures = kvcalc.pool(KEXAONE, "vllm", memory=memory, context=4096).figures
     assert figures["estimated_max_model_len"] == length
     assert figures["fits"] == (length == 4096)
+
+
+@each("release", ["0.11.2", "0.18.0", "0.25.1"])
+def test_the_null_block_alone_starts_where_the_check_counts_it_and_holds_nothing(
+    release: str,
+) -> None:
+    """A block is 16 tokens of 4,096 bytes; of two blocks one is left for the request."""
+    for blocks, finishes in ((1, False), (2, True)):
+        memory = blocks * 16 * 4096
+        pool = kvcalc.pool(model(full()), "vllm", memory=memory, context=16, release=release)
+        assert (pool.figures["fits"], pool.max_sequences) == (True, finishes)
+        assert ("never finishes: it needs 1 blocks of 0, and" in pool.note) is not finishes
 
 
 @pytest.mark.parametrize(

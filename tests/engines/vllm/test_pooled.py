@@ -161,6 +161,18 @@ def test_a_text_model_keeps_no_positions_beside_its_raw_keys() -> None:
     assert {page for pages in rings.values() for page in pages} >= {4 * 256, 4 * (256 + 24)}
 
 
+@each(("drafts", "tokens"), [(0, 4), (1, 8), (4, 8), (5, 16)])
+def test_a_ring_beside_latent_rows_has_a_raw_key_and_its_gate_of_each_token(
+    drafts: int, tokens: int
+) -> None:
+    """A pool of 4 tokens, and more pools for drafts by powers of two; 128 bfloat16 each."""
+    given: dict[str, Any] = {"speculative_method": "mtp", "num_speculative_tokens": drafts}
+    ring = kvcalc.cost(of(GLM), "vllm", **(given if drafts else {})).groups[-1]
+    (page,) = (step for step in ring.steps if step.name == "page size")
+    assert page.value == tokens * 2 * 128 * 2
+    assert page.working == f"{tokens} tokens x 512 bytes (a raw key)"
+
+
 def test_latent_rows_without_rotary_parts_are_flashinfers_on_hopper() -> None:
     row = latent(qk_rope_head_dim=0, sparse=True)
     model = Model(name="m", layers=(row,) * 2)

@@ -105,6 +105,17 @@ def slides(window: int) -> Layer:
             {"pipeline_parallel_size": 2, "pp_layer_partition": "a,b"},
             "pp_layer_partition: found 'a,b'",
         ),
+        (
+            KEXAONE,
+            {"pipeline_parallel_size": 2, "pp_layer_partition": "-1,49"},
+            "pp_layer_partition: found '-1,49', expected 2 numbers that sum to the 48 layers",
+        ),
+        # A stage may have no layers, as far as they are dealt; its cache is what it lacks.
+        (
+            KEXAONE,
+            {"pipeline_parallel_size": 2, "pp_layer_partition": "0,48"},
+            "pipeline_parallel_size: found 2, but stage 1 has no layer with a cache",
+        ),
         (of(FULL, NoCache()), {"pipeline_parallel_size": 2}, "stage 2 has no layer with a cache"),
         (
             KEXAONE,

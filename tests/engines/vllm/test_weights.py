@@ -199,6 +199,39 @@ def test_tables_of_positions_that_videos_reach_are_four_times_as_long(model_type
     assert loaded.parts["rope table"] == 4 * positions * width * 2
 
 
+VL_POSITIONS = 8_192 * 36 * 2
+GEMMA_4_TOWER = 3 * 1_152 * 2 + 2 * 18 * 4
+
+
+@each(
+    ("name", "last", "more"),
+    [
+        # Norms of the values of 25 heads of 256 and 5 of 512, each beside a scalar of its layer.
+        ("gemma-4-31b", 30 * 24 + 2 * (25 * 257 + 5 * 513), 2 + GEMMA_4_TOWER),
+        ("gemma-3-27b", 31 * 24, 2 + 4_096 * 8),
+        # 18 of 24 layers have rotary positions, and a float32 norm of heads of 128.
+        ("llama-4-scout", 24 * 24 + 18 * 4 * 128, 1_025 * 24 * 8),
+        # Of each token of a batch what three layers of the tower add, 4,096 wide.
+        ("Qwen--Qwen3-VL-8B-Instruct", 18 * 24, VL_POSITIONS + 3 * 8_192 * 4_096 * 2),
+        # 8 of 32 layers have scales; the others are gated delta nets.
+        ("qwen3.5-27b", 8 * 24, VL_POSITIONS),
+    ],
+)
+def test_what_images_need_and_the_embedding_are_buffers_of_the_first_stage_alone(
+    name: str, last: int, more: int
+) -> None:
+    """Each of two stages has 24 bytes of scales a layer that attends, and what a layer keeps."""
+    model = published(name, "") if "--" in name else kvcalc.load(name)
+    settings = VllmSettings(pipeline_parallel_size=2, max_num_batched_tokens=8_192)
+    loaded = weigh(model, settings)
+    assert loaded is not None
+    assert [stage["buffers"] for stage in loaded.stages] == [last + more, last]
+    text = weigh(model, VllmSettings(**settings.changed(), language_model_only=True))
+    assert text is not None
+    normalizer = 2 if "gemma" in name else 0
+    assert [stage["buffers"] for stage in text.stages] == [last + normalizer, last]
+
+
 def test_a_group_of_scales_that_ranks_would_cut_is_refused() -> None:
     qwen = published("Qwen--Qwen3-30B-A3B", "w4a16")
     with pytest.raises(UnsupportedError, match="192 columns of an expert, expected a multiple of"):

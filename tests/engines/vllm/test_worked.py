@@ -183,6 +183,14 @@ def test_blocks_of_groups_that_share_a_page(
     assert [group.block for group in planned.groups] == blocks
 
 
+def test_a_block_that_is_not_set_is_that_of_the_first_layers_kernels() -> None:
+    """FlashAttention 4 reads blocks of 128 tokens of heads of 256, and of 16 of any others."""
+    wide, narrow = FullAttention(kv_heads=1, head_dim=256), FullAttention(kv_heads=1, head_dim=128)
+    for layers, tokens in (((wide, narrow), 1024), ((narrow, narrow), 1008)):
+        cost = kvcalc.cost(Model(name="m", layers=layers), "vllm", flash_attention_version=4)
+        assert cost(1000) == tokens * sum(2 * 2 * layer.head_dim for layer in layers)
+
+
 @pytest.mark.parametrize(
     ("layout", "expected"), [("BLHNC", 5_310_054_400), ("LBNHC", 4_239_523_840)]
 )
