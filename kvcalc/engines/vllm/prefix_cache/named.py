@@ -135,8 +135,7 @@ class Named:
                 else:
                     freed.append((piece.lo, piece.hi))
                 before = piece
-        if len(freed) > 1:
-            freed.sort(reverse=True)
+        freed.sort(reverse=True)
         return freed
 
     def joined(self, chain: int, spans: list[Span]) -> list[Span]:
