@@ -59,7 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
     from hypothesis import settings
 
-    settings.register_profile("kvcalc", deadline=None, max_examples=50)
+    # Laws are tried with more examples where the oldest and the newest dependencies are (ci.yml).
+    settings.register_profile("kvcalc", deadline=None, max_examples=25)
+    settings.register_profile("long", deadline=None, max_examples=400)
     settings.load_profile("kvcalc")
 
 

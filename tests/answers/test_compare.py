@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
@@ -89,7 +89,6 @@ def test_a_model_without_a_maximum_needs_a_context() -> None:
         compare(from_shape(layers=2, kv_heads=1, head_dim=64))
 
 
-@settings(max_examples=30)
 @given(models(), contexts, st.integers(1, 100))
 def test_a_row_is_the_estimate_of_its_engine(drawn: Model, context: int, sequences: int) -> None:
     for row in compare(drawn, context=context, sequences=sequences):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
@@ -28,7 +28,6 @@ WHICH = ["ideal", "vllm", "sglang", "llama.cpp", "transformers"]
     st.integers(2, 40),
     st.booleans(),
 )
-@settings(max_examples=30)
 def test_every_point_is_the_cost(
     of: kvcalc.Model, engine: str, low: int, high: int, n: int, points: int, linear: bool
 ) -> None:

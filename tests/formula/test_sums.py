@@ -92,7 +92,6 @@ def test_no_formula_of_a_preset_has_a_term_twice(name: str) -> None:
 
 
 @given(models())
-@settings(max_examples=30, deadline=None)
 def test_no_formula_of_any_model_has_a_term_twice(model: Model) -> None:
     for cost in costs(model):
         assert repeated(cost.formula.expression) == [], f"{cost.engine}: {cost.formula}"

@@ -71,7 +71,7 @@ def test_what_fits_fits_and_one_more_does_not(engine: str, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("engine", FITTING)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_the_longest_context_fits_and_one_token_more_does_not(
     engine: str, data: st.DataObject
@@ -100,7 +100,6 @@ POOLED = [name for name in FITTING if engines.find(name).pool is not None]
 
 
 @pytest.mark.parametrize("engine", POOLED)
-@settings(max_examples=25)
 @given(
     memory=st.integers(20 * GB, 150 * GB),
     context=st.integers(1, 131_072),

@@ -112,7 +112,6 @@ def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
                 assert 1 <= verdicts.count(DIFFERS) <= most, (line, verdicts)
 
 
-@settings(max_examples=25)
 @given(any_model, memories, st.integers(1, 10**6))
 def test_an_override_is_printed_beside_the_blocks_that_the_memory_gives(
     model: Model, memory: int, override: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
@@ -299,7 +299,6 @@ def test_odd_mixes_are_the_engines_own(case: dict[str, Any]) -> None:
     }
 
 
-@settings(max_examples=25)
 @given(data=st.data())
 def test_second_copies_are_followed_at_many_sizes_at_once(data: st.DataObject) -> None:
     lengths = st.integers(1, 4).map(lambda blocks: 16 * blocks)
