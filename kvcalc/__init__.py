@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from kvcalc.answers.explain import explain as explain
     from kvcalc.answers.filled import FilledRow as FilledRow
     from kvcalc.answers.filled import fill as fill
-    from kvcalc.answers.fit import Fit as Fit
     from kvcalc.answers.fit import fit as fit
+    from kvcalc.answers.fit.fitted import Fit as Fit
     from kvcalc.answers.formula import write_formula as write_formula
     from kvcalc.answers.gpus import GpuRow as GpuRow
     from kvcalc.answers.gpus import gpus as gpus
@@ -129,7 +129,8 @@ _HOMES = {
     "answers.estimate": "Estimate GroupShare estimate",
     "answers.explain": "explain",
     "answers.filled": "FilledRow fill",
-    "answers.fit": "Fit fit",
+    "answers.fit": "fit",
+    "answers.fit.fitted": "Fit",
     "answers.formula": "write_formula",
     "answers.gpus": "GpuRow gpus",
     "answers.listed": "Listed",

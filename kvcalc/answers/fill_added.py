@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kvcalc.answers.fill import ADDED, Filled
-from kvcalc.answers.fit import Fit, fit
+from kvcalc.answers.fit import fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.placing import STAGES
 from kvcalc.catalogue.gpus import find
 from kvcalc.errors import KvcalcError, RequestError, quote

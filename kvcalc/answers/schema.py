@@ -8,7 +8,7 @@ from kvcalc.answers.compare import Compared
 from kvcalc.answers.diff import Diff
 from kvcalc.answers.engines import DescribedEngine, EngineRow
 from kvcalc.answers.estimate import Estimate
-from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import PricedFit
 from kvcalc.answers.gpus import GpuRow

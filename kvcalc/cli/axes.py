@@ -10,7 +10,7 @@ from kvcalc.cli.amounts import amounts
 from kvcalc.cli.context import ContextOptions
 from kvcalc.cli.options import ModelsOptions
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.server_line import ServerRequest
+from kvcalc.cli.server_request import ServerRequest
 from kvcalc.cli.warnings import warn_past_maximum
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model

@@ -13,7 +13,7 @@ from kvcalc.cli.completion import models
 from kvcalc.cli.grouped import grouped
 from kvcalc.cli.options import SettingsOptions
 from kvcalc.cli.output import OutputOptions
-from kvcalc.cli.server_line import share_of
+from kvcalc.cli.server_request import share_of
 from kvcalc.cli.warnings import note_on_stderr
 from kvcalc.engines import own_flags
 from kvcalc.errors import KvcalcError, SourceError, printable

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from kvcalc import engines
-from kvcalc.answers.fit import Answer, Fit
+from kvcalc.answers.fit import Answer
 from kvcalc.answers.fit.change import changes, holding_more, verdict
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.grid import Job, Place, RefusedFit, answered, solved
 from kvcalc.answers.fit.placing import Placing
 from kvcalc.answers.fit.question import question
@@ -24,7 +25,8 @@ from kvcalc.cli.hits import HitOptions
 from kvcalc.cli.options import EngineOptions, ModelOptions, ModelsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.pictures import PICTURES, PictureOptions
-from kvcalc.cli.server_line import ServerOptions, ServerRequest
+from kvcalc.cli.server_line import ServerOptions
+from kvcalc.cli.server_request import ServerRequest
 from kvcalc.cli.warnings import note_on_stderr, warn_past_maximum
 from kvcalc.engines import request
 from kvcalc.errors import KvcalcError, RequestError

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.charts.chart import Chart
 from kvcalc.charts.heat import Cell, chart

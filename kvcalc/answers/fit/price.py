@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
 
-from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.errors import RequestError
 
 HOURS_A_MONTH = 730

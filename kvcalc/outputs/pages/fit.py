@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
-from kvcalc.answers.fit import Answer, Fit
+from kvcalc.answers.fit import Answer
 from kvcalc.answers.fit.change import margin, verdict
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.placing import STAGES
 from kvcalc.answers.fit.room import WEIGHTS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.grid import RefusedFit
 from kvcalc.answers.fit.price import HOURS_A_MONTH
 from kvcalc.outputs.workbook.cells import Choice, Sheet, cell, match

@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc import engines
 from kvcalc.answers.estimate import estimate
-from kvcalc.answers.fit import (
-    CACHE_MEMORY,
-    ENGINE_LIMIT,
-    MODEL_CONTEXT,
-    WEIGHTS,
-    Fit,
-    fit,
-    solve,
-)
+from kvcalc.answers.fit import ENGINE_LIMIT, MODEL_CONTEXT, WEIGHTS, fit, solve
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.change import changes, holding_more, margin, verdict
+from kvcalc.answers.fit.fitted import CACHE_MEMORY, Fit
 from kvcalc.answers.fit.placing import Placing, divisors
 from kvcalc.answers.fit.price import priced
 from kvcalc.answers.fit.question import question

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 import kvcalc
-from kvcalc.answers.fit import Fit
+from kvcalc.answers.fit.fitted import Fit
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook.contents import sheets

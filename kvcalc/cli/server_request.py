@@ -1,0 +1,93 @@
+"""What a server's command line and the options ask for together."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kvcalc import engines
+from kvcalc.cli.options import ModelOptions
+from kvcalc.cli.warnings import note_on_stderr
+from kvcalc.errors import RequestError
+from kvcalc.model import Model
+
+if TYPE_CHECKING:
+    from kvcalc.engines.loading import Loading
+    from kvcalc.engines.server import Asked, Beside
+
+
+class ServerRequest(NamedTuple):
+    """What a command line and the options ask for together; the options win.
+
+    `engines` are as typed, each with the release that a line says of it; none means all. `share`
+    is what is said of the share of a GPU's memory, by each engine's name of it, and `loading` are
+    flags that change which weights are loaded.
+    """
+
+    model: ModelOptions
+    engines: tuple[str, ...]
+    settings: dict[str, Any]
+    context: int | None = None
+    sequences: int | None = None
+    shares_maximum: bool = False
+    longest: int | None = None
+    beside: "tuple[Beside, ...]" = ()
+    share: Mapping[str, str] = {}
+    loading: "tuple[Loading, ...]" = ()
+
+    @property
+    def engine(self) -> str:
+        """The engine, where one is asked."""
+        return self.engines[0]
+
+    def settings_on(self, gpu: object = True) -> dict[str, Any]:
+        """The settings, with the share of a GPU's memory where there is a GPU."""
+        return {**self.share, **self.settings} if gpu else self.settings
+
+    def context_of(self, model: Model) -> int | None:
+        """The context of one sequence: the command line's, or what it leaves of the maximum."""
+        if self.context is not None or model.max_context is None:
+            return self.context
+        if self.shares_maximum:
+            return max(1, model.max_context // (self.sequences or 1))
+        return None if self.longest is None else min(model.max_context, self.longest)
+
+    def with_asked(self, asked: "Asked", engine: str) -> "ServerRequest":
+        """Add what a line or flags of an engine ask for to what is there, which wins."""
+        for note in asked.notes:
+            note_on_stderr(note)
+        alone = next(
+            (
+                one
+                for one in asked.beside
+                if one.told_by is not None and one.told_by in self.settings.items()
+            ),
+            None,
+        )
+        return self._replace(
+            settings=(asked if alone is None else alone).settings | self.settings,
+            context=asked.context if self.context is None else self.context,
+            sequences=asked.sequences if self.sequences is None else self.sequences,
+            shares_maximum=self.shares_maximum or asked.shares_maximum,
+            longest=asked.longest if self.longest is None else self.longest,
+            beside=(*self.beside, *(() if alone else asked.beside)),
+            share={**share_of(asked, engine), **self.share},
+            loading=(*self.loading, *asked.loading),
+        )
+
+    def with_flags(self, asked: "Asked", engine: str) -> "ServerRequest":
+        """Add what an engine's flags ask for beside the options.
+
+        Raises:
+            RequestError: a setting is given by its flag and by --set, or an option of its own.
+        """
+        for name, value in asked.settings.items():
+            if str(self.settings.get(name, value)) != str(value):
+                raise RequestError.about("--set", f"{name} is given by its flag too; give one")
+        return self.with_asked(asked, engine)
+
+
+def share_of(asked: "Asked", engine: str) -> dict[str, str]:
+    """The engine's share of a GPU's memory by its own name, where it is said."""
+    memory = engines.find(engine).memory
+    if asked.share is None or memory is None or memory.share is None:
+        return {}
+    return {memory.share: asked.share}
