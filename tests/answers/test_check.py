@@ -144,6 +144,18 @@ def test_a_figure_that_differs_says_by_how_much_and_which_setting_would_explain_
     assert "ubatch_size=2048 would explain it" in row.why
 
 
+@each("tokens", [128, 256, 1024, 2048, 4096])
+def test_any_usual_micro_batch_would_explain_a_sliding_cache(tokens: int) -> None:
+    """A window of 128 tokens and the micro-batch, padded to 256 cells; 512 is llama.cpp's own."""
+    cells = -(-(128 + tokens) // 256) * 256
+    lines = [
+        "creating non-SWA KV cache, size = 131072 cells",
+        f"creating     SWA KV cache, size = {cells} cells",
+    ]
+    (row,) = checked(lines, GPT_OSS, {"batch_size": 4096})
+    assert f"ubatch_size={tokens} would explain it" in row.why
+
+
 def test_vllms_label_is_read_in_both_of_its_meanings() -> None:
     """0.18 (old label): 165,792 tokens; from 0.21 on the same pool reads 660,582."""
     case = next(case for case in CASES if case["model_as_named"] == "Qwen/Qwen3.5-9B")

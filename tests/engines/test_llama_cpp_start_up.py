@@ -71,6 +71,15 @@ def test_later_it_is_an_estimate_that_holds_what_logs_print(
     assert part.low <= printed * MIB <= part.high, name
 
 
+@pytest.mark.parametrize(
+    ("width", "kind"), [((128_256 - 4_096) // 3 - 1, "exact"), (128_256 // 3, "estimate")]
+)
+def test_logits_are_the_most_where_three_tensors_of_an_mlp_and_its_input_are_less(
+    width: int, kind: str
+) -> None:
+    assert found(128_256, 4_096, width, release=OLD).kind == kind
+
+
 @each(
     "given",
     [

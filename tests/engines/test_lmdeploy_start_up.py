@@ -54,13 +54,13 @@ def test_where_16_blocks_do_not_fit_half_the_tokens_are_read() -> None:
     assert kept(settings, enough - 1) == {"logits": (4096 + 32) * 128_256 * 2}
 
 
-def test_an_indexer_keeps_room_for_its_scores_from_0_17_on() -> None:
+def test_an_indexer_keeps_512_mib_for_its_scores_from_0_17_on() -> None:
     model = load("tests/oracles/configs/zai-org--GLM-5.json")
-    names = [
-        {part.name for part in parts(model, settings, Card("h200", GIB, GIB), Free(GIB, SHARE))[0]}
-        for settings in (LmdeploySettings(release="0.16.0"), LmdeploySettings())
-    ]
-    assert "scores of an indexer" in names[1] - names[0]
+    for release, kept_back in (("0.16.0", None), ("0.17.0", 2**29)):
+        settings = LmdeploySettings(release=release)
+        (found,) = parts(model, settings, Card("h200", GIB, GIB), Free(GIB, SHARE))
+        bytes_of = {part.name: part.bytes for part in found}
+        assert bytes_of.get("scores of an indexer") == kept_back
 
 
 def test_fit_keeps_them_back_and_a_shape_is_declined() -> None:

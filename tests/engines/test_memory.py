@@ -107,6 +107,24 @@ def test_sglangs_reserve_in_mib(gpu: str, settings: dict[str, int], reserved_mib
     assert abs(mem_fraction_static(card(gpu), settings) - exact) <= Fraction(1, 2000)
 
 
+@each(
+    ("gib", "below", "from_there_on"),
+    [
+        (20, 3072 + 2 * 8, 6144 + 2 * 48),
+        (35, 6144 + 2 * 48, 6144 + 2 * 32),
+        (60, 6144 + 2 * 32, 12288 + 2 * 256),
+        (160, 12288 + 2 * 256, 24576 + 2 * 512),
+    ],
+)
+def test_sglangs_chunks_and_graphs_grow_with_the_card(
+    gib: int, below: int, from_there_on: int
+) -> None:
+    for mib, grown in ((gib * 1024 - 1, below), (gib * 1024, from_there_on)):
+        fraction = mem_fraction_static(Card("a card", mib * 2**20, mib * 2**20), {})
+        exact = Fraction(mib - 512 - 128 - grown, mib)
+        assert abs(fraction - exact) <= Fraction(1, 2000), mib
+
+
 def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:
     """LMDeploy 0.16.0: cache_max_entry_count 0.8 of what weights and runtime leave free
     (messages.py, pytorch/engine/executor/base.py)."""

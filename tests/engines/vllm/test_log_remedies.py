@@ -151,6 +151,14 @@ def test_half_as_much_at_once_is_named_where_it_is_enough(setting: str, half: in
     assert f"--max-num-{setting} {half}" in flags
 
 
+@each(("available", "ranks"), [("8.30", 2), ("5.50", 4), ("4.00", 8)])
+def test_as_many_ranks_are_named_as_share_what_a_request_needs(available: str, ranks: int) -> None:
+    """A request of 40,960 tokens takes 10 GiB, which the ranks divide."""
+    model = load("qwen3-32b")
+    flags = remedies([refused(model, 40_960, available)], model, {})
+    assert f"--tensor-parallel-size {ranks}" in flags
+
+
 def test_a_log_whose_model_is_not_known_has_the_changes_that_it_tells_itself() -> None:
     lines = [REQUESTED.format("78.60"), QWEN_32B.replace("length is 1.", "length is 33990.")]
     rows = checked(lines)

@@ -121,6 +121,9 @@ def groups(model: Model, **settings: Any) -> tuple[list[int], int]:
             2096,
         ),
         (f"{CONFIGS}/moonshotai--Kimi-K3.json", {}, [23, 23, 23, 24], 5760),
+        # Multiples of 128 tokens from 0.27.0 on, of 64 before.
+        (f"{CONFIGS}/moonshotai--Kimi-K3.json", {"release": "0.27.0"}, [23, 23, 23, 24], 5760),
+        (f"{CONFIGS}/moonshotai--Kimi-K3.json", {"release": "0.26.0"}, [23, 23, 23, 24], 5696),
         (f"{CONFIGS}/deepseek-ai--DeepSeek-V4-Flash.json", {}, [22, 21, 62, 42, 20], 256),
         (
             f"{CONFIGS}/deepseek-ai--DeepSeek-V4-Flash.json",
