@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -37,8 +37,6 @@ LONGEST = (
     "tests/cli/test_endings.py",
     "tests/engines/vllm/test_oracles.py",
     "tests/test_benchmarks.py",
-    "tests/outputs/workbook/test_capacity.py",
-    "tests/formula/languages/test_agreement.py",
     "tests/test_bounds.py",
     "tests/browser/test_firefox.py",
     "tests/answers/traces/test_trace.py",
@@ -49,9 +47,21 @@ LONGEST = (
 """Files that take seconds, which begin first: the last to end has no other beside it."""
 
 
+OF_ONE_PROCESS = (
+    "tests/outputs/workbook/",
+    "tests/formula/languages/test_agreement.py",
+    "tests/formula/test_limits.py",
+    "tests/cli/test_fit_workbook.py",
+)
+"""Folders and files that LibreOffice or Vega calculates for, each of which is then made once."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make ready for tests; a process of pytest-xdist that only deals them out imports nothing."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs that tests start compile us once
+    # What pytest makes of each test's file is kept for the next run, as is what Python makes of
+    # ours, which programs that tests start need too: to make it takes seconds of each process.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if getattr(config.option, "dist", "no") != "no":
         config.option.loadscopereorder = False  # which would go by numbers of tests
         return
@@ -68,6 +78,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal whole files out, as --dist loadfile does, those OF_ONE_PROCESS together."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    dealt = LoadFileScheduling(config, log)
+    dealt._split_scope = lambda nodeid: (
+        "" if nodeid.startswith(OF_ONE_PROCESS) else nodeid.partition("::")[0]
+    )
+    return dealt
 
 
 def pytest_collection_finish() -> None:
