@@ -349,9 +349,7 @@ def test_gemma_3_keeps_images_and_what_is_made_of_them(
     (less,), (more,) = parts(model, text_alone, card), parts(model, with_images, card)
     kept = batch // 256 * 256 * hidden * 2 / GIB
     assert size(more, *PEAK) - size(less, *PEAK) == pytest.approx(kept)
-    before = VllmSettings(
-        release="0.19.0", max_num_batched_tokens=batch, language_model_only=True
-    )
+    before = VllmSettings(release="0.19.0", max_num_batched_tokens=batch, language_model_only=True)
     (without,) = parts(model, before, card)
     pixels = batch // 256 * 3 * 896**2 * 2 / GIB  # which the V1 runner keeps
     assert size(found, *PEAK) - size(without, *PEAK) == pytest.approx(kept + pixels, abs=1e-9)
