@@ -130,9 +130,11 @@ def between(path: Path, lo: int, hi: int) -> Path:
     if lo >= hi:
         return ()
     return tuple(
-        (chain, start if start > lo else lo, end if end < hi else hi)
-        for chain, start, end in path
-        if start < hi and end > lo
+        [
+            (chain, start if start > lo else lo, end if end < hi else hi)
+            for chain, start, end in path
+            if start < hi and end > lo
+        ]
     )
 
 

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ SCHEDULED = json.loads((ORACLES / "vllm_scheduler.json").read_text())
 TRACES = sorted({case["trace"] for case in REPLAYED["cases"]})
 
 
+@cache
 def model_of(name: str) -> Model:
     named, _, window = name.removesuffix("-mtp").partition("-w")
     files: dict[str, str | Path] = {
@@ -91,8 +91,8 @@ class Asks:
         self.timed = any(request.runs is not None for request in asked)
 
 
-NUMBERED: dict[int, list[str]] = {}
-"""Blocks of each group by their numbers, as digests spell them."""
+NUMBERS: list[str] = []
+"""The numbers of blocks, as digests spell them."""
 
 
 def outcome_of(manager: Manager, asks: Asks) -> Outcome:
@@ -109,25 +109,27 @@ class Followed:
         self.manager = Manager(self.rules, blocks - 1, self.lost.append)
         self.outcome = outcome_of(self.manager, asks)
 
-    def labels(self, group: int, chained: int, lo: int, hi: int) -> list[str]:
-        """Blocks of a chain by the numbers that their last tokens have, deepest first."""
-        times = self.rules.kind_of[group].block // self.rules.unit
+    def spelled(self, groups: Sequence[int], chained: int, lo: int, hi: int, order: int) -> str:
+        """Blocks of a chain by the numbers that their last tokens have; of several groups in turn.
+
+        The first depth comes first, or where `order` is -1 the deepest.
+        """
+        times = self.rules.kind_of[groups[0]].block // self.rules.unit
         before = self.chains.bases[chained] - self.chains.starts[chained] - 1
         first, last = before + (lo + 1) * times, before + hi * times
-        known = NUMBERED.setdefault(group, [])
-        if last >= len(known):
-            known += [f"{group}:{number}" for number in range(len(known), last + 1)]
-        return known[first : last + 1 : times][::-1]
+        NUMBERS.extend(map(str, range(len(NUMBERS), last + 1)))
+        numbers = NUMBERS[first : last + 1 : times][::order]
+        if len(groups) == 1:
+            return f"{groups[0]}:" + f",{groups[0]}:".join(numbers)
+        row = ",".join(f"{group}:#" for group in groups)
+        return ",".join([row.replace("#", number) for number in numbers])
 
-    def run(self, run: Run) -> Iterable[str]:
-        labels = [self.labels(group, run.chain, run.lo, run.hi) for group in run.groups]
-        if not run.striped:
-            return labels[0] if len(labels) == 1 else chain.from_iterable(labels)
-        return chain.from_iterable(zip(*(group[::-1] for group in labels), strict=True))
+    def run(self, run: Run) -> str:
+        return self.spelled(run.groups, run.chain, run.lo, run.hi, 1 if run.striped else -1)
 
     @property
     def evicted(self) -> Iterable[str]:
-        return chain.from_iterable(map(self.run, self.lost))
+        return map(self.run, self.lost)
 
     @property
     def free(self) -> list[str]:
@@ -138,16 +140,20 @@ class Followed:
                 for group in run.groups
             }
             if run.striped and any(free != [(run.lo, run.hi)] for free in spans.values()):
-                for depth in range(run.lo, run.hi):
-                    for group in run.groups:
-                        if any(lo <= depth < hi for lo, hi in spans[group]):
-                            labels += self.labels(group, run.chain, depth, depth + 1)
+                labels += [
+                    self.spelled((group,), run.chain, depth, depth + 1, 1)
+                    for depth in range(run.lo, run.hi)
+                    for group in run.groups
+                    if any(lo <= depth < hi for lo, hi in spans[group])
+                ]
             elif run.striped:
-                labels += self.run(run)
+                labels.append(self.run(run))
             else:
-                for group, free in spans.items():
-                    for lo, hi in free:
-                        labels += self.labels(group, run.chain, lo, hi)
+                labels += [
+                    self.spelled((group,), run.chain, lo, hi, -1)
+                    for group, free in spans.items()
+                    for lo, hi in free
+                ]
         return labels
 
 
@@ -168,16 +174,16 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def figures(followed: Followed) -> dict[str, Any]:
-    manager, outcome, free = followed.manager, followed.outcome, followed.free
+    manager, outcome, free = followed.manager, followed.outcome, ",".join(followed.free)
     return {
         "hit_tokens": sum(outcome.hits),
         "hits_digest": digest(map(str, outcome.hits)),
         "evicted_blocks": sum(manager.evicted),
         "evicted_by_group": manager.evicted,
         "evicted_digest": digest(followed.evicted),
-        "free_queue_length": len(free),
-        "free_queue_hashed": len(free) - manager.unnamed,
-        "free_queue_digest": digest(free),
+        "free_queue_length": free.count(":") + free.count("-"),
+        "free_queue_hashed": free.count(":"),
+        "free_queue_digest": digest([free]),
         "refused": outcome.refused,
         "shared_prefix_pinned": manager.pinned,
     }

@@ -43,6 +43,11 @@ class Rules:
         return tuple(placed[group] for group in range(len(placed)))
 
     @cached_property
+    def places(self) -> tuple[int, ...]:
+        """The place of each group's kind."""
+        return tuple(self.kinds.index(kind) for kind in self.kind_of)
+
+    @cached_property
     def unit(self) -> int:
         """Tokens of the blocks that are told apart."""
         return gcd(*(kind.block for kind in self.kinds))

@@ -121,7 +121,7 @@ class _Blocks:
 
     def parts(self, spans: Iterable[Span]) -> Path:
         """What of the path lies in spans of depths."""
-        return tuple(part for lo, hi in spans for part in between(self.path, lo, hi))
+        return tuple([part for lo, hi in spans for part in between(self.path, lo, hi)])
 
     def unnamed(self, lo: int, hi: int) -> int:
         """How many blocks of all groups between two depths have none."""
@@ -140,12 +140,8 @@ class _Life:
 
     def _by_group(self, paths: Iterable[Path]) -> tuple[Path, ...]:
         """Give what each kind has to its groups."""
-        given = {
-            group: path
-            for one, path in zip(self.each, paths, strict=True)
-            for group in one.kind.groups
-        }
-        return tuple(given[group] for group in range(len(given)))
+        given = list(paths)
+        return tuple([given[place] for place in self.rules.places])
 
     def whole(self, batches: int | None) -> Life:
         served, chunk = self.served, self.rules.chunk
