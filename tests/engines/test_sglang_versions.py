@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 import pytest
@@ -37,17 +37,18 @@ def held(version: str, window: int, pool: WindowPool, start: int, new: int) -> I
     page, interval = pool.page, pool.interval
     key = tuple(map(int, version.split(".")))
     every = max(page, window) // page * page if key >= (0, 5, 12) else window
+    by_steps, by_intervals = key < (0, 5, 14), key < (0, 5, 18)
+    kept = window
+    if (0, 5, 12) <= key < (0, 5, 14) or (pool.radix_cache and key == (0, 5, 14)):
+        kept = window + page
+    elif pool.radix_cache and key >= (0, 5, 15):
+        kept = max(window, page)
     evicted = max(0, start - window) // page * page
     for step in range(1, new):
         seen = start + step
-        kept = window
-        if (0, 5, 12) <= key < (0, 5, 14) or (pool.radix_cache and key == (0, 5, 14)):
-            kept = window + page
-        elif pool.radix_cache and key >= (0, 5, 15):
-            kept = max(window, page)
-        if key < (0, 5, 14):
+        if by_steps:
             due = step % every == 1 % every
-        elif key < (0, 5, 18):
+        elif by_intervals:
             due = step % interval == 0
         else:
             due = seen - window >= evicted + interval
@@ -76,9 +77,10 @@ def test_no_step_of_a_release_holds_more(
     assert most <= bound
 
 
-@pytest.mark.parametrize("version", [one for one in VERSIONS if one != "0.5.23"])
-@pytest.mark.parametrize("radix_cache", [True, False])
-@pytest.mark.parametrize("page", [1, 16])
+@each(
+    ("version", "page", "radix_cache"),
+    product([one for one in VERSIONS if one != "0.5.23"], [1, 16], [True, False]),
+)
 def test_some_step_of_a_release_holds_as_much(version: str, page: int, radix_cache: bool) -> None:
     beside = RELEASES.at(version).rules["beside_the_window"].value
     pool = WindowPool(page, 4096, 128, False, radix_cache, page, 1, beside)

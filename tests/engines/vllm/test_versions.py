@@ -145,7 +145,7 @@ def release_and_model(cases: list[Case]) -> str:
     return f"{cases[0]['version']} {cases[0]['model']}"
 
 
-@pytest.mark.parametrize("cases", CASES, ids=release_and_model)
+@each("cases", CASES, ids=release_and_model)
 def test_a_release_plans_as_its_own_code_did(cases: list[Case]) -> None:
     asked = ("max_num_batched_tokens", "async_scheduling", "hybrid_manager")
     wrong: list[tuple[Case, object]] = []
