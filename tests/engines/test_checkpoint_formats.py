@@ -123,7 +123,7 @@ def test_vllm_takes_what_its_release_reads(model: Model, release: str, taken: st
         assert asked.kv_cache_dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "taken"),
     [
         ("0.14.0", "bfloat16"),

@@ -134,7 +134,7 @@ def test_the_window_of_gemma_3_saves_nothing() -> None:
     assert gemma.why == "every layer is paged in full: the window saves nothing"
 
 
-@pytest.mark.parametrize(
+@each(
     ("window", "less", "tokens"),
     [(128, 1, 768), (1_024, 1, 1_536), (257, 1, 768), (257, 0, 1_024), (256, 0, 768)],
 )

@@ -155,7 +155,7 @@ def test_a_note_says_what_a_line_leaves_open() -> None:
     assert [note.partition(":")[0] for note in said] == ["--sysmem-kv-cache", "--vision"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "amounts", "words"),
     [
         ({}, {}, "--max-batch-size 1"),

@@ -146,7 +146,7 @@ def test_a_release_that_is_not_ours_is_said_where_an_engine_has_one_alone(
     assert read("mlx_lm.server --model m", release=release)[1].notes == notes
 
 
-@pytest.mark.parametrize("model", ["<MODEL>", "$MODEL", "${MODEL}", "...", "MODEL"])
+@each("model", ["<MODEL>", "$MODEL", "${MODEL}", "...", "MODEL"])
 def test_a_placeholder_is_no_model(model: str) -> None:
     assert read(f"vllm serve {model} -tp 2")[1].model is None
     assert read(f"vllm serve --model {model} -tp 2")[1].model is None
@@ -169,7 +169,7 @@ def test_what_starts_no_engine_is_named(line: str, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("deep", range(5))
+@each("deep", range(5))
 def test_a_shell_in_a_shell_is_read_three_deep(deep: int) -> None:
     line = "vllm serve m"
     for _ in range(deep):
@@ -209,7 +209,7 @@ def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
     assert read("docker run me/x --model m -tp 2", "vllm")[1].model == "m"
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "context", "sequences", "settings", "note"),
     [
         (

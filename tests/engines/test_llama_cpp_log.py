@@ -312,7 +312,7 @@ def test_a_full_size_cache_of_sliding_layers_is_known_by_its_warning() -> None:
     assert (row.ours, row.verdict) == (768, DIFFERS)
 
 
-@pytest.mark.parametrize(
+@each(
     ("unit", "size", "of"),
     [
         ("KiB", "4718592.0", "f16"),

@@ -82,7 +82,7 @@ def test_an_answer_says_why_it_differs_and_what_it_consists_of() -> None:
     assert cost(model(full())).why == "llama.cpp rounds a context up to cells of 256"
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "name"),
     [
         ({}, "f16"),
@@ -141,7 +141,7 @@ def test_more_never_costs_less(context: int, sequences: int, unified: bool) -> N
     assert less >= kvcalc.cost(K_EXAONE)(context, sequences=sequences)
 
 
-@pytest.mark.parametrize("type_name", ["mistral", "phi3", "phimoe", "starcoder2", "dots1"])
+@each("type_name", ["mistral", "phi3", "phimoe", "starcoder2", "dots1"])
 def test_no_layer_slides_where_llama_cpp_ignores_the_window(type_name: str) -> None:
     of = model(sliding(64), full(), model_type=type_name)
     assert cost(of)(8192) == 2 * 8192 * 4096

@@ -53,7 +53,7 @@ def test_up_to_mid_2026_it_is_the_logits_of_a_micro_batch(
     assert half.bytes * 2 == part.bytes
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "vocabulary", "hidden", "width", "printed"),
     [
         ("Qwen3-4B", 151_936, 2_560, 9_728, 85.01),

@@ -303,7 +303,7 @@ LOGS = {
 }
 
 
-@pytest.mark.parametrize(("line", "release"), LOGS.items())
+@each(("line", "release"), LOGS.items())
 def test_a_log_names_its_build(line: str, release: str | None) -> None:
     size = "llama_kv_cache: size = 32.00 MiB ( 256 cells, 1 layers, 1/ 1 seqs)"
     (row, *_) = checked([line, size], DEEPSEEK, {})

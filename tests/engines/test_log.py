@@ -61,7 +61,7 @@ def test_a_space_of_a_pattern_stands_for_any_number_of_spaces() -> None:
     assert pattern("a kind", "K", "K = (?P<k>[0-9])").regex.search("xK  =\t7")
 
 
-@pytest.mark.parametrize("value", ["x", "0", "-1", "1" * 99, "1.5"])
+@each("value", ["x", "0", "-1", "1" * 99, "1.5"])
 def test_a_setting_beside_the_engines_own_is_a_positive_whole_number(value: str) -> None:
     with pytest.raises(RequestError, match=r"n_ctx: found .*, expected a whole number"):
         Subject(settings={"n_ctx": value}).number("n_ctx", default=1)

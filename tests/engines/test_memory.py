@@ -1,6 +1,7 @@
 """Budgets worked by hand, each engine's by its own rule."""
 
 from fractions import Fraction
+from itertools import product
 
 import pytest
 
@@ -132,7 +133,7 @@ def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:
     assert rule("lmdeploy").budget(CARD, 20 * GB, 5 * GB, taken).cache == 60 * GB
 
 
-@pytest.mark.parametrize("engine", WHOLE)
+@each("engine", WHOLE)
 def test_other_engines_take_the_card_less_weights_and_reserve(engine: str) -> None:
     taken = rule(engine).taken(None, CARD, {})
     made = rule(engine).budget(CARD, 20 * GB, 5 * GB, taken)
@@ -145,8 +146,10 @@ def test_weights_larger_than_the_card_leave_less_than_nothing(engine: str) -> No
     assert rule(engine).budget(CARD, 101 * GB, 0, taken).cache < 0
 
 
-@pytest.mark.parametrize("given", ["0", "1.01", "-0.5", "nan", "x", "", "inf", "1e-999999999"])
-@pytest.mark.parametrize("engine", SHARING)
+SHARES = ["0", "1.01", "-0.5", "nan", "x", "", "inf", "1e-999999999"]
+
+
+@each(("engine", "given"), product(SHARING, SHARES))
 def test_a_share_outside_its_range_is_refused(engine: str, given: str) -> None:
     with pytest.raises(KvcalcError, match=f"{rule(engine).share}: found .*, expected a number"):
         rule(engine).taken(given, CARD, {})

@@ -42,7 +42,7 @@ def test_mlx_makes_of_a_type_the_caches_of_its_file() -> None:
     assert models.ALL_FULL == models.KNOWN - models.ROTATING - models.CHUNKED - models.CACHE_LISTS
 
 
-@pytest.mark.parametrize("name", ["iquestcoder", "llama", "ministral3", "mistral", "xverse"])
+@each("name", ["iquestcoder", "llama", "ministral3", "mistral", "xverse"])
 def test_mlx_rotates_where_the_file_lists_the_layers(name: str) -> None:
     assert name in models.LISTED
     assert models.rotates(model(sliding(), full(), model_type=name))

@@ -142,7 +142,7 @@ def test_a_word_of_a_wrapper_before_the_program_is_looked_over(word: str) -> Non
     assert read(f"uv {word} vllm serve org/x")[1].model == "org/x"
 
 
-@pytest.mark.parametrize(
+@each(
     ("image", "words", "engine"),
     [
         ("vllm/vllm-omni:latest", "vllm serve org/x", "vllm"),
@@ -164,7 +164,7 @@ def test_an_image_for_other_devices_is_said_so(end: str, where: str) -> None:
     assert any(where in note for note in asked.notes)
 
 
-@pytest.mark.parametrize("ending", SCRIPTS)
+@each("ending", SCRIPTS)
 def test_a_script_is_a_file_of_commands(ending: str) -> None:
     assert names_a_file(f"start{ending}")
     assert not names_a_file(f"vllm serve x{ending}")

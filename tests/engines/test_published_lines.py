@@ -71,7 +71,7 @@ def test_a_line_is_read_with_all_its_memory_flags_or_refused_by_name(line: str) 
                 assert str(given[name]) == value.strip("'\""), spelled
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if "vllm/vllm-openai:v" in line])
+@each("line", [line for line in LINES if "vllm/vllm-openai:v" in line])
 def test_an_images_tag_is_the_release(line: str) -> None:
     tag = re.search(r"vllm/vllm-openai:v([0-9.]+)", line)
     assert tag is not None

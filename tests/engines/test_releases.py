@@ -195,7 +195,7 @@ def test_several_releases_are_compared(cli: Cli) -> None:
     assert [row[place] for row in rows[1:]] == ["0.25.1", "0.33.0"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "given", "release"),
     [
         ("vllm", {}, "0.33.0"),
@@ -239,7 +239,7 @@ def test_before_its_release_a_setting_may_be_given_as_what_was_then(
     assert kvcalc.cost(LLAMA, f"{engine}@{before}", **{setting: first})(8192) == unset(8192)
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "parts"),
     [("0", (0,)), ("0.0", (0,)), ("26.0", (26,)), ("0.26.0", (0, 26)), ("b9230", (9230,))],
 )

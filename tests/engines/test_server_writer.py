@@ -146,7 +146,7 @@ def test_a_model_is_named_so_that_the_server_finds_it(
     assert asked == (None if named.startswith("MODEL") else named.strip("'"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "written"),
     [
         ("vllm", "vllm serve org/x --revision refs/pr/1"),

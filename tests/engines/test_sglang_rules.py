@@ -234,7 +234,7 @@ def test_latent_rows_are_whole_on_every_rank() -> None:
     assert held(1000) == 8 * held.per_gpu(1000)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "row"),
     [
         ({}, 1152 + 132),

@@ -220,7 +220,7 @@ def test_a_model_starts_with_the_backends_of_its_class(name: str, backend: str) 
         pool(of, attention_backend=backend)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "page"),
     [("mimo_v2", 128), ("mimo_v2_flash", 128), ("iquest_q1", 1), ("llama", 64), ("gpt_oss", 64)],
 )

@@ -140,7 +140,7 @@ def test_each_release_was_measured() -> None:
     assert all(one == places["0.5.10"] for one in places.values())
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "tokens"),
     [("0.5.10", 254), ("0.5.12", 255), ("0.5.14", 256), ("0.5.15", 255), ("0.5.23", 255)],
 )

@@ -11,6 +11,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.layers.layer import Layer
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 CHECKPOINTS = Path("tests/oracles/configs/checkpoints")
 MIMO = "tests/oracles/configs/XiaomiMiMo--MiMo-V2-Flash.json"
@@ -22,7 +23,7 @@ def model_of(config: Any) -> kvcalc.Model:
     return reading_of(config, "m", "config.json").model
 
 
-@pytest.mark.parametrize(
+@each(
     ("file", "engine", "context", "bytes_held"),
     [
         # transformers 5.24.0 on the meta device
@@ -41,7 +42,7 @@ def test_what_was_run(file: str, engine: str, context: int, bytes_held: int) -> 
     assert kvcalc.cost(kvcalc.load(CHECKPOINTS / file), engine)(context) == bytes_held
 
 
-@pytest.mark.parametrize(
+@each(
     ("file", "mib"),
     [
         ("u_bailingmoe3", 73.265625),
@@ -117,7 +118,7 @@ def sliding(layers: tuple[Layer, ...]) -> str:
     return "".join("L" if layer.slides else "G" for layer in layers)
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "expected"),
     [
         ({}, "LLLGLLLG"),

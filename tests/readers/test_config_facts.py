@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import pytest
-
 from kvcalc.checkpoint import ConfigFacts
 from kvcalc.readers.huggingface.config_facts import config_facts
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "text", "facts"),
     [
         (

@@ -195,7 +195,7 @@ def test_deepseek_v4_keeps_its_ratios() -> None:
     assert ratios == case["gguf"]["attention.compress_ratios"][:43]
 
 
-@pytest.mark.parametrize(
+@each(
     ("architecture", "keys", "named"),
     [
         ("llama", {"attention__head_count_kv": [1, 2]}, "head_count_kv"),

@@ -23,6 +23,7 @@ from kvcalc.layers.attention import FullAttention
 from kvcalc.readers import hub, read
 from kvcalc.readers.hub import HubId, answers, fetch_config, list_files, open_gguf, parse, ranges
 from kvcalc.readers.hub.errors import hub_errors
+from tests.each import each
 from tests.readers import hub_server
 from tests.readers.hub_server import COMMIT, HubServer, Repository
 
@@ -70,7 +71,7 @@ def offline(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
 ID = HubId("org/name")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("org/name", ID),
@@ -99,7 +100,7 @@ def test_an_id_is_read_however_it_is_spelled(text: str, expected: HubId) -> None
     assert parse(text) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -219,7 +220,7 @@ RAISED = {
 }
 
 
-@pytest.mark.parametrize(("name", "sentence"), RAISED.items())
+@each(("name", "sentence"), RAISED.items())
 def test_each_class_of_error_has_its_sentence(name: str, sentence: str) -> None:
     error = type(name, (Exception,), {})("cut")
     derived = type("Derived", (type(error),), {})("cut")

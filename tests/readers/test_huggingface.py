@@ -16,6 +16,7 @@ from kvcalc.layers.latent import LatentAttention
 from kvcalc.layers.recurrent import KimiDeltaAttention
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 from tests.shapes import full
 from tests.texts import CHARACTERS
 
@@ -37,7 +38,7 @@ def model_of(config: Any) -> kvcalc.Model:
     return reading_of(config, "a model", "config.json").model
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
+@each("path", sorted(CONFIGS.glob("*.json")))
 def test_every_published_file_is_read(path: Path) -> None:
     assert read(path).model.name == path.stem
 
@@ -99,7 +100,7 @@ def test_a_folder_is_read_by_its_config_and_named_after_it(tmp_path: Path) -> No
     assert kvcalc.load(folder).name == "My-Model"
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"model_type": "vit"}, "model_type: 'vit' has no language model"),
@@ -349,9 +350,7 @@ def test_an_unknown_type_that_speaks_of_other_layers_is_refused(key: str) -> Non
         model_of({**PLAIN, "model_type": "brand_new", key: [1]})
 
 
-@pytest.mark.parametrize(
-    "key", ["text_config", "language_config", "llm_config", "thinker_config", "decoder"]
-)
+@each("key", ["text_config", "language_config", "llm_config", "thinker_config", "decoder"])
 def test_the_language_model_may_stand_inside(key: str) -> None:
     inner = {"model_type": "llama", **EIGHT, "num_key_value_heads": 2}
     found = model_of({"model_type": "of_images_too", key: inner})

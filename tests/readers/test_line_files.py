@@ -10,6 +10,7 @@ from kvcalc.engines.server_reader import read as read_line
 from kvcalc.errors import KvcalcError
 from kvcalc.readers.line_files import names_a_file, read
 from tests.conftest import Cli
+from tests.each import each
 
 COMPOSE = """
 services:
@@ -77,7 +78,7 @@ def test_a_script_is_read_as_it_stands(tmp_path: Path, cli: Cli) -> None:
     assert (answer["model"], answer["settings"]) == ("Qwen3-8B", {"tensor_parallel_size": 2})
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "file"),
     [
         ("a.yaml", True),

@@ -8,6 +8,7 @@ import pytest
 import kvcalc
 from kvcalc.catalogue.folder import folder
 from kvcalc.readers import read
+from tests.each import each
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_near_miss_is_answered_with_the_nearest_names(name: str, nearest: str)
     assert nearest in str(error.value).partition("did you mean ")[2].split(", ")
 
 
-@pytest.mark.parametrize("name", ["zzzz", "a/b/c", "\x1b[31mzz", "zz\nzz", "zz" * 150])
+@each("name", ["zzzz", "a/b/c", "\x1b[31mzz", "zz\nzz", "zz" * 150])
 def test_an_unknown_model_is_answered_with_where_to_look(name: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=r"`kvcalc models` lists the presets$") as error:
         kvcalc.load(name)

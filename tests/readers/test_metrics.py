@@ -151,7 +151,7 @@ def test_the_share_of_sglangs_tokens_is_that_of_its_counts(usage: str, verdict: 
     assert row.verdict == verdict
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "settings", "said"),
     [
         ("qwen3-8b", {}, "2,500 of 10,000 tokens; the others hold 0 more requests of 40,960"),

@@ -11,12 +11,13 @@ from kvcalc.catalogue import models
 from kvcalc.catalogue.folder import folder
 from kvcalc.catalogue.preset import parse
 from kvcalc.readers import preset
+from tests.each import each
 from tests.shapes import PRESET
 
 NAMES = models.names()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_preset_loads_and_answers(name: str) -> None:
     model = kvcalc.load(name)
     assert model.name.lower() == name
@@ -24,7 +25,7 @@ def test_every_preset_loads_and_answers(name: str) -> None:
     assert kvcalc.cost(model)(model.max_context) > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_preset_of_the_catalogue_which_is_read_unchecked_is_what_the_checks_make_of_it(
     name: str,
 ) -> None:
@@ -33,7 +34,7 @@ def test_a_preset_of_the_catalogue_which_is_read_unchecked_is_what_the_checks_ma
     assert (model, hash(model), repr(model)) == (checked, hash(checked), repr(checked))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_source_of_a_preset_has_an_address_and_facts_of_that_preset(name: str) -> None:
     table = tomllib.loads((folder("models") / f"{name}.toml").read_text())
     for source in table["sources"]:
@@ -45,7 +46,7 @@ def test_every_source_of_a_preset_has_an_address_and_facts_of_that_preset(name: 
                 within = within[step]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_presets_file_is_named_in_lower_case(name: str) -> None:
     assert name == name.lower()
 
@@ -71,7 +72,7 @@ SHAPE = ("layers", "dtype", "max_context", "num_nextn_predict_layers")
 WEIGHTS = ("model_type", "sizes", "quantization")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if file_of(name) in CONFIGS])
+@each("name", [name for name in NAMES if file_of(name) in CONFIGS])
 def test_a_preset_says_what_its_published_file_says(name: str) -> None:
     model, published = kvcalc.load(name), kvcalc.load(CONFIGS[file_of(name)])
     weights = () if name == "minimax-m3" else WEIGHTS  # no class has the type of its own file

@@ -9,6 +9,7 @@ from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.parameters.quantization import MODULES, Quantization
 from kvcalc.parameters.tensor import Tensor
 from kvcalc.readers.huggingface.parameters.quantised import quantization_of
+from tests.each import each
 
 Q = Tensor("q", "attention", (64, 64), (3,))
 ROUTER = Tensor("router", "router", (8, 64), (3,))
@@ -27,7 +28,7 @@ def compressed(bits: int, kind: str, strategy: str | None, **more: Any) -> Mappi
     return {"quant_method": "compressed-tensors", "config_groups": groups}
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "form", "group"),
     [
         ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8_block", 128),
@@ -73,7 +74,7 @@ def test_a_format_that_is_not_known_is_named_where_it_is_needed() -> None:
         found.format_of(Q, 3)
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "pattern", "kept"),
     [
         ("ignore", "model.layers.3.self_attn.q_proj", True),
@@ -142,7 +143,7 @@ def test_another_type_is_one_sentence(table: Mapping[str, Any]) -> None:
         quantization_of(table, {}, lambda: None)
 
 
-@pytest.mark.parametrize("role", MODULES)
+@each("role", MODULES)
 def test_each_linear_has_a_name_that_a_pattern_finds(role: Any) -> None:
     module = MODULES[role][-1].replace(".0.", ".7.")
     found = read(quant_method="fp8", ignore=[f"re:.*{module.replace('7', '[0-9]+')}"])

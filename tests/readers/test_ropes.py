@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 LLAMA: Mapping[str, Any] = {
     "model_type": "llama",
@@ -20,7 +19,7 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 
 GEMMA: Mapping[str, Any] = {**LLAMA, "model_type": "gemma3_text", "head_dim": 256}
 
 
-@pytest.mark.parametrize(
+@each(
     ("config", "tables"),
     [
         (LLAMA, [(4096, 128)]),

@@ -6,6 +6,7 @@ import pytest
 
 from kvcalc.errors import KvcalcError
 from kvcalc.readers.shape import from_shape
+from tests.each import each
 from tests.shapes import full, sliding
 
 SHAPE: dict[str, Any] = {"layers": 48, "kv_heads": 8, "head_dim": 128}
@@ -44,7 +45,7 @@ def test_a_long_pattern_does_not_make_a_long_name() -> None:
     assert len(from_shape(**SHAPE, pattern="LG" * 5000, window=128).name) < 100
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "sentence"),
     [
         ({"pattern": ""}, r"pattern: found '', expected letters L and G"),

@@ -7,6 +7,7 @@ import pytest
 import kvcalc
 from kvcalc.errors import SourceError
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 EIGHT: dict[str, Any] = {"model_type": "mistral_large4_text", "num_hidden_layers": 8}
 SHARING: dict[str, Any] = {
@@ -33,7 +34,7 @@ def test_what_mistral_large_4_keeps(model_type: str, more: dict[str, Any], expec
     assert kvcalc.cost(model, "transformers")(10) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "said"),
     [
         ({"kv_source_layers": [0] * 3}, "kv_source_layers: found 3, expected 8"),

@@ -9,6 +9,7 @@ import pytest
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import tokens
 from kvcalc.readers.tokens import converted, count_tokens
+from tests.each import each
 
 WORDS = json.dumps(
     {
@@ -122,7 +123,7 @@ def test_without_the_library_the_extra_is_named(
         count_tokens(folder / "report.txt", str(folder))
 
 
-@pytest.mark.parametrize(
+@each(
     ("language", "tokens", "own"),
     [
         ("korean", 262_144, 203_213),  # 262,144 * 100 / 129 = 203,212.4
@@ -138,7 +139,7 @@ def test_a_predecessors_tokens_become_a_models_own(language: str, tokens: int, o
     assert converted(tokens, K_EXAONE, "LGAI-EXAONE/EXAONE-4.0-32B", language) == own
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "predecessor", "language", "sentence"),
     [
         (K_EXAONE, "llama-3.1-8b", "korean", "those known are exaone-4.0-32b"),

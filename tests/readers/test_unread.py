@@ -7,6 +7,7 @@ import pytest
 from kvcalc.errors import SourceError
 from kvcalc.readers.huggingface import reading_of
 from kvcalc.readers.huggingface.unread import NO_CACHE, READ, TOUCHES_NOTHING
+from tests.each import each
 
 LLAMA = {
     "model_type": "llama",
@@ -21,7 +22,7 @@ def notes(**more: Any) -> tuple[str, ...]:
     return reading_of(LLAMA | more, "m", "config.json").notes
 
 
-@pytest.mark.parametrize(
+@each(
     "key",
     [
         *("kv_mirror", "extra_cache_rows", "long_window", "state_rows", "conv_taps", "index_rows"),
@@ -33,12 +34,12 @@ def test_one_that_may_touch_the_cache_is_named(key: str) -> None:
     assert notes(**{key: 4}) == (f"not understood, and may touch the cache: '{key}'",)
 
 
-@pytest.mark.parametrize("value", [None, False, 0, [], {}])
+@each("value", [None, False, 0, [], {}])
 def test_one_that_says_nothing_is_not(value: Any) -> None:
     assert notes(kv_mirror=value) == ()
 
 
-@pytest.mark.parametrize(
+@each(
     "key",
     [
         *("vocab_size", "rms_norm_eps", "num_key_value_heads", "use_cache", "sink_bias"),

@@ -6,6 +6,7 @@ from kvcalc.errors import KvcalcError
 from kvcalc.readers import load
 from kvcalc.readers.weight_formats import NAMES, named
 from kvcalc.readers.weights import of_shape
+from tests.each import each
 
 LLAMA_8B = load("llama-3.1-8b")
 
@@ -30,7 +31,7 @@ def test_a_mixture_of_llama_quantize_takes_the_bits_that_llama_cpp_publishes() -
         assert f"{weights.bytes * 8 / (weights.parameters or 0):.4f}" == bits
 
 
-@pytest.mark.parametrize(
+@each(
     ("format_", "size_bytes"),
     [
         ("awq", 5_727_854_592),

@@ -11,6 +11,7 @@ from kvcalc.layers.layer import Layer
 from kvcalc.outputs.preset import to_preset
 from kvcalc.readers import read
 from kvcalc.readers.huggingface import reading_of
+from tests.each import each
 
 CHECKPOINTS = Path("tests/oracles/configs/checkpoints")
 MOE = {
@@ -47,7 +48,7 @@ def test_null_is_full_too() -> None:
     assert [found.count(window) for window in (0, 128, 4_096)] == [12, 18, 18]
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "expected"),
     [
         ({"sliding_windows": [8, 4, 0, None]}, [8, 4, 0, 0]),
@@ -67,7 +68,7 @@ def test_each_layer_has_the_window_that_the_list_says(
     assert windows(model_of(**more).layers) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "said"),
     [
         ({"sliding_windows": [8]}, "sliding_windows: found 1 windows, expected one a layer, 4"),
@@ -89,7 +90,7 @@ def test_a_list_that_does_not_fit_is_refused(more: dict[str, Any], said: str) ->
         model_of(**more)
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "expected"),
     [
         ({}, []),

@@ -92,7 +92,7 @@ def test_blocks_of_the_kernels(
     assert kvcalc.cost(loaded, "vllm", **settings)(context) == tokens * row  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "heads", "size"),
     [
         ("nvfp4_4over6", Heads(8, 128, 128), 8 * 2 * (64 + 8)),

@@ -84,7 +84,7 @@ def test_a_search_of_all_policies_finds_the_same(data: st.DataObject) -> None:
     assert best(LLAMA, SETTINGS, asked, sizes) == [searched(asked, size - 1) for size in sizes]
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "given", "why"),
     [
         ("k-exaone-236b-a23b", {}, "^best: found several KV cache groups"),

@@ -137,7 +137,7 @@ def test_from_0_21_on_large_blocks_are_whole() -> None:
     assert weights_of(row) == pytest.approx(row["weights_gib"], abs=0.005)
 
 
-@pytest.mark.parametrize(
+@each(
     ("size_mib", "release", "takes"),
     [
         (Fraction(1, 2), "0.33.0", Fraction(1, 2)),

@@ -25,7 +25,7 @@ def test_memory_of_exactly_one_request_is_one_block_short() -> None:
     assert enough.max_sequences == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "memory", "settings", "needed", "available"),
     [
         # The block held back is seen where blocks are large.

@@ -42,7 +42,7 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     assert SERVER.positional_model
 
 
-@pytest.mark.parametrize(
+@each(
     ("flag", "takes"),
     [
         ("--trust-remote-code", 0),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 import kvcalc
 from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -38,7 +36,7 @@ def test_blocks_grow_until_one_holds_a_state(
     assert planned.block_size == block
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "held"),
     [
         ({}, 2),

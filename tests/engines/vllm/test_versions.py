@@ -397,7 +397,7 @@ def test_sequences_that_run_at_once_unless_asked_are_at_most_a_batchs_tokens(
     assert (asked.own_sequences, asked.sequences_at_once) == (sequences, 7)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "batch"),
     [
         ({"data_parallel_size": 2, "enable_expert_parallel": True}, 256),

@@ -240,7 +240,7 @@ def test_a_group_of_scales_that_ranks_would_cut_is_refused() -> None:
     assert whole is not None
 
 
-@pytest.mark.parametrize(
+@each(
     "model_type",
     [
         "bloom",

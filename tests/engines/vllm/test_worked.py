@@ -160,7 +160,7 @@ def test_whisper_is_charged_for_a_batch_of_encoded_tokens(
     assert cost(448) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "settings", "blocks"),
     [
         ("google--gemma-4-26B-A4B", {"flash_attention_version": 4}, [128] * 5 + [256]),
