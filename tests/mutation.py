@@ -191,13 +191,17 @@ class Reached:
         return [part for part in (*parts_of_all, set(unseen[:more])) if part]
 
 
+def module_of(fault: Fault) -> str:
+    """The name by which a fault's file is imported."""
+    return ".".join(Path(fault.path).with_suffix("").parts).removesuffix(".__init__")
+
+
 class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports one module with the faulty text in the place of its own."""
 
     def __init__(self, fault: Fault) -> None:
-        parts = Path(fault.path).with_suffix("").parts
-        self._package = parts[-1] == "__init__"
-        self._name = ".".join(parts[:-1] if self._package else parts)
+        self._package = Path(fault.path).stem == "__init__"
+        self._name = module_of(fault)
         self._path, self._text = ROOT / fault.path, fault.text
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
@@ -264,8 +268,12 @@ class _Suite:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         items, main = list(session.items), sys.modules["_pytest.main"]
+        for fault, _ in self.faults:  # a test that imports it later would have it without the fault
+            importlib.import_module(module_of(fault))
+        there = {one.__code__ for one in gc.get_objects() if isinstance(one, FunctionType)}
         gc.freeze()
         for fault, parts in self.faults:
+            assert there.intersection(old for old, _ in swaps(fault)), f"{fault}: no such function"
 
             def child(tests: set[str], fault: Fault = fault) -> int:
                 gc.unfreeze()
