@@ -1,5 +1,6 @@
 """What an engine may say beside its cost, each in a file of its folder that may be missing."""
 
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +17,7 @@ PARTS = {
 """Each file of an engine's folder, and the name that it defines."""
 
 
+@cache
 def part(folder: str, name: str) -> Any:
     """Import what an engine's folder says in a file of PARTS; None without that file."""
     module = f"{folder}.{name}"

@@ -29,6 +29,10 @@ OFF = ("disabled", "0", "off", "false")
 """How `flash_attn` is printed where it is off; "auto" is on until the graph is built."""
 
 
+Memories = Mapping[str, list[tuple[LayerCells, int]]]
+"""What layers hold in each memory, with how many hold it."""
+
+
 def single_mib(size: int) -> Fraction:
     """MiB as llama.cpp prints a memory's: of a float of single precision."""
     return Fraction(single(size)) / 2**20
@@ -53,6 +57,7 @@ class Run:
         self.found = list(found)
         self.request: Mapping[str, str] = {}
         self.held: list[Found] = []
+        self._memories: dict[tuple[tuple[str, Any], ...], Memories] = {}
 
     @property
     def sequences(self) -> int:
@@ -97,13 +102,18 @@ class Run:
         Raises:
             UnsupportedError: llama.cpp has no such layers, or no such rows.
         """
-        loaded, settings = self.loaded, self.settings(changes or {})
-        if "release" in (changes or {}):
+        key = tuple((changes or {}).items())
+        if key not in self._memories:
+            self._memories[key] = self._changed(changes or {})
+        return self._memories[key].get(memory, [])
+
+    def _changed(self, changes: Mapping[str, Any]) -> Memories:
+        loaded, settings = self.loaded, self.settings(changes)
+        if "release" in changes:
             assert self.subject.model is not None
             loaded = load(self.subject.model, settings)
         rules = LayerRules(loaded, settings)
-        shares = ((one, n) for layer, n in loaded.counted for one in rules.of(layer))
-        return by_memory(shares).get(memory, [])
+        return by_memory((one, n) for layer, n in loaded.counted for one in rules.of(layer))
 
     def rows(self, memory: str, changes: Mapping[str, Any]) -> dict[str, int]:
         """Bytes by tensor of what all layers hold of one cell, or of one stream's states."""
