@@ -42,7 +42,6 @@ LONGEST = (
     "tests/answers/traces/test_trace.py",
     "tests/answers/traces/test_gpus.py",
     "tests/test_wheel.py",
-    "tests/test_readme.py",
 )
 """Files that take seconds, which begin first: the last to end has no other beside it."""
 
@@ -52,8 +51,12 @@ OF_ONE_PROCESS = (
     "tests/formula/languages/test_agreement.py",
     "tests/formula/test_limits.py",
     "tests/cli/test_fit_workbook.py",
+    "tests/charts/",
+    "tests/answers/test_plot.py",
+    "tests/cli/test_plot.py",
+    "tests/test_readme.py",
 )
-"""Folders and files that LibreOffice or Vega calculates for, each of which is then made once."""
+"""Folders and files for which LibreOffice or Vega runs, each of which then starts once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,11 +39,10 @@ def test_the_last_steps_of_the_groups_add_up_to_the_answer(
 def test_the_bytes_of_a_page_of_vllms_are_what_their_derivation_says() -> None:
     derived = set()
     for source in (*names(), MIMO, QWEN):
+        of = kvcalc.load(source)
         for form in ("auto", "fp8", "nvfp4", "int8_per_token_head"):
             try:
-                explained = kvcalc.explain(
-                    kvcalc.load(source), engine="vllm", context=8192, kv_cache_dtype=form
-                )
+                explained = kvcalc.cost(of, "vllm", kv_cache_dtype=form).explain(context=8192)
             except kvcalc.KvcalcError:
                 continue
             for step in explained.rows:

@@ -11,6 +11,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.conftest import Cli
+from tests.one_duckdb import one_duckdb
+
+__all__ = ["one_duckdb"]
 
 KEXAONE = "k-exaone-236b-a23b"
 AZURE = "tests/oracles/traces/azure_code.csv"
