@@ -15,7 +15,8 @@ class KvcalcError(Exception):
 class RequestError(KvcalcError):
     """A wrong request: `field` is the option, setting or quantity, `found` its value.
 
-    `expected` says in words what would be right.
+    `expected` says in words what would be right. Where a name is unknown, `found` is that name and
+    `expected` says which are known.
     """
 
     def __init__(
@@ -34,13 +35,25 @@ class RequestError(KvcalcError):
     @classmethod
     def of(cls, field: str, found: object, expected: str) -> Self:
         """Write the usual sentence: the field, what was found and what was expected."""
-        sentence = f"{field}: found {quote(found)}, expected {expected}"
-        return cls(sentence, field=field, found=found, expected=expected)
+        return cls.about(field, f"found {quote(found)}", found=found, expected=expected)
 
     @classmethod
-    def about(cls, field: str, why: str, *, found: object = None) -> Self:
-        """Write a sentence that names the field and says what is wrong with it."""
-        return cls(f"{field}: {why}", field=field, found=found)
+    def about(
+        cls,
+        field: str,
+        why: str = "",
+        *,
+        named: str | None = None,
+        found: object = None,
+        expected: str | None = None,
+    ) -> Self:
+        """Write a sentence that names the field, says what is wrong with it and what is expected.
+
+        `named` is what the sentence calls the field, if not by its name: a file, or "" for nothing.
+        """
+        wrong = ", ".join(filter(None, (why, expected and f"expected {expected}")))
+        sentence = ": ".join(filter(None, (field if named is None else named, wrong)))
+        return cls(sentence, field=field, found=found, expected=expected)
 
 
 class UnsupportedError(KvcalcError):

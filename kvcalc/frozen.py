@@ -1,7 +1,7 @@
 """The base of every pydantic class here: immutable, with one sentence for a wrong value."""
 
 from importlib import import_module
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, LiteralString, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from kvcalc.errors import RequestError, quote
 
@@ -46,9 +47,14 @@ def checked(module: str, name: str) -> Any:
     return Annotated[Any, BeforeValidator(check)]
 
 
+def unexpected(expected: LiteralString) -> PydanticCustomError:
+    """Say in a validator what is expected: the refusal adds the field and what was found."""
+    return PydanticCustomError("unexpected", expected)
+
+
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"found {quote(text)}, expected text without control characters")
+        raise unexpected("text without control characters")
     return text
 
 
@@ -57,6 +63,7 @@ EXPECTED = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_parsing_size": "a whole number of fewer digits",
+    "value_error": "a whole number of fewer digits",  # Python's own, of an int past 4,300 digits
 }
 """What is expected, by the kind of pydantic's error, where its own words say more than that."""
 
@@ -71,10 +78,8 @@ def _refusal(model: type[BaseModel], error: ValidationError) -> RequestError:
         return RequestError.about(field, "missing")
     if first["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields)
-        return RequestError(f"{quote(field)}: unknown; known are {known}", field=field)
-    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        sentence = f"{field}: {expected}" if field else expected
-        return RequestError(sentence, field=field or None, found=first["input"])
+        sentence = f"{quote(field)}: unknown; known are {known}"
+        return RequestError(sentence, field=field, found=field, expected=f"one of {known}")
+    expected = first["msg"].removeprefix("Input should be ")
     own = f"{expected[0].lower()}{expected[1:]}"
     return RequestError.of(field, first["input"], EXPECTED.get(first["type"], own))

@@ -82,11 +82,10 @@ class Model(Frozen):
             raise RequestError.about(
                 "windows", f"found {self.windows}, but no layer slides", found=self.windows
             )
-        if self.max_context is not None and max(self.contexts, default=0) > self.max_context:
-            raise RequestError.about(
-                "contexts",
-                f"found {max(self.contexts):,}, expected at most max_context, {self.max_context:,}",
-            )
+        longest = max(self.contexts, default=0)
+        if self.max_context is not None and longest > self.max_context:
+            most = f"at most max_context, {self.max_context:,}"
+            raise RequestError.about("contexts", f"found {longest:,}", found=longest, expected=most)
         return self
 
     @cached_property
@@ -95,7 +94,10 @@ class Model(Frozen):
         groups = tuple(Counter(self.layers).items())
         if len(groups) > MAX_GROUPS:
             raise RequestError.about(
-                "layers", f"found {len(groups):,} different ones, expected at most {MAX_GROUPS}"
+                "layers",
+                f"found {len(groups):,} different ones",
+                found=len(groups),
+                expected=f"at most {MAX_GROUPS}",
             )
         return groups
 
@@ -149,8 +151,9 @@ class Model(Frozen):
         """
         sources = {source for layer, _ in self.groups for source in layer.sources}
         if len(sources) > 1:
+            found = sorted(sources)
             raise RequestError.about(
-                "source", f"found {sorted(sources)}, expected one for all layers"
+                "source", f"found {found}", found=found, expected="one for all layers"
             )
         return sources.pop() if sources else None
 
@@ -276,7 +279,10 @@ def repeated(pattern: str, layers: Mapping[str, Layer], count: int) -> tuple[Lay
         raise RequestError.of("layers", count, f"1 to {MAX_LAYERS:,}")
     if unknown := [letter for letter in pattern if letter not in layers]:
         raise RequestError.about(
-            "pattern", f"found the letter {quote(unknown[0])}, expected {' or '.join(layers)}"
+            "pattern",
+            f"found the letter {quote(unknown[0])}",
+            found=unknown[0],
+            expected=" or ".join(layers),
         )
     if unused := [letter for letter in layers if letter not in set(pattern)]:
         raise RequestError.about(

@@ -44,7 +44,12 @@ def replacing(output: Path) -> Iterator[Path]:
     try:
         target = output.resolve()
         if target.exists() and not target.is_file():
-            raise RequestError(f"output {quote(str(output))}: expected a regular file or a new one")
+            raise RequestError.about(
+                "output",
+                named=f"output {quote(str(output))}",
+                found=str(output),
+                expected="a regular file or a new one",
+            )
         with scratch(target.parent) as folder:
             part = folder / "part"
             yield part
@@ -52,8 +57,11 @@ def replacing(output: Path) -> Iterator[Path]:
                 part.chmod(target.stat().st_mode & 0o7777)
             part.replace(target)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a name of no file
-        raise RequestError(
-            f"output {quote(str(output), 300)}: cannot be written ({reason(error)})"
+        raise RequestError.about(
+            "output",
+            f"cannot be written ({reason(error)})",
+            named=f"output {quote(str(output), 300)}",
+            found=str(output),
         ) from None
 
 

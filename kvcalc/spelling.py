@@ -41,16 +41,18 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     return [by_letters[letters] for letters in near]
 
 
-def hint(name: str, known: Collection[str], listed: str = "known are") -> str:
-    """Say which names are nearest to one, or else list those known behind some words."""
-    near = nearest(name, known)
-    return f"did you mean {', '.join(near)}" if near else f"{listed} {', '.join(known)}"
-
-
 def unknown(what: str, name: str, known: Collection[str], *, field: str) -> RequestError:
     """Say that a name is unknown, and which are nearest, or else which are known."""
-    sentence = f"{what} {quote(name)} is unknown; {hint(name, known)}"
-    return RequestError(sentence, field=field, found=name)
+    return not_among(known, name, f"{what} {quote(name)} is unknown", "known are", field=field)
+
+
+def not_among(
+    known: Collection[str], name: str, why: str, listed: str, *, field: str
+) -> RequestError:
+    """Say why a name is refused, and which are nearest, or else list those known behind a word."""
+    near, names = nearest(name, known), ", ".join(known)
+    hint = f"did you mean {', '.join(near)}" if near else f"{listed} {names}"
+    return RequestError(f"{why}; {hint}", field=field, found=name, expected=f"one of {names}")
 
 
 def _letters(name: str) -> str:

@@ -113,6 +113,7 @@ EXPECTED_OF_SETTINGS: dict[str, tuple[str, str, object, str]] = {
     "int_from_float": ("vllm", "block_size", 16.5, "found 16.5, expected a whole number"),
     "int_parsing": ("vllm", "block_size", "x", "found 'x', expected a whole number"),
     "int_parsing_size": ("vllm", "block_size", "9" * 5_000, "a whole number of fewer digits"),
+    "value_error": ("mlx", "kv_bits", "9" * 5_000, "a whole number of fewer digits"),
 }
 """What is said of a setting, by the kind of error that pydantic has for it."""
 

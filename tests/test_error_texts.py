@@ -1,4 +1,7 @@
-"""No code reads an error's text: what a program needs to know of one is in its kind and facts."""
+"""No code reads an error's text: what a program needs to know of one is in its kind and facts.
+
+So no sentence of a wrong request says by itself what is expected: it is written from the fact.
+"""
 
 import ast
 import re
@@ -94,6 +97,58 @@ def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
     said = module.read_text()
     if module.name != "errors.py" and TELLS.search(said):
         assert uses(ast.parse(said)) == []
+
+
+def says_what_is_expected(tree: ast.AST) -> list[int]:
+    """The lines of texts with "expected" in them of which a wrong request's sentence is made."""
+    code = list(ast.walk(tree))
+    said = [text for node in code for text in _sentence(node)]
+    names = {one.id for text in said for one in ast.walk(text) if isinstance(one, ast.Name)}
+    variables = [pair for node in code if isinstance(node, ast.Assign) for pair in _given(node)]
+    said += [value for name, value in variables if value and name in names]
+    return sorted(
+        part.lineno
+        for text in said
+        for part in ast.walk(text)
+        if isinstance(part, ast.Constant) and "expected" in str(part.value)
+    )
+
+
+def _sentence(node: ast.AST) -> list[ast.expr]:
+    """What a wrong request is said with, here or by pydantic, which takes over a ValueError's."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="RequestError" | "ValueError")
+            | ast.Attribute(value=ast.Name(id="RequestError"), attr="about"),
+            args=words,
+            keywords=named,
+        ):
+            return [*words, *(one.value for one in named if one.arg != "expected")]
+    return []
+
+
+@each("module", MODULES, ids=lambda path: path.stem)
+def test_no_sentence_of_a_wrong_request_says_by_itself_what_is_expected(module: Path) -> None:
+    said = module.read_text()
+    if "expected" in said:
+        assert says_what_is_expected(ast.parse(said)) == []
+
+
+@each(
+    ("line", "found"),
+    [
+        ("raise RequestError(f'{name}: found {size}, expected 1')", [1]),
+        ("raise RequestError.about('gpus', 'found 0, expected more', found=0)", [1]),
+        ("raise RequestError.about('gpus', why='found 0, ' + 'expected more')", [1]),
+        ("why = f'found {size}, expected 1'\nraise RequestError.about('gpus', why)", [1]),
+        ("raise ValueError(f'found {size}, expected 1')", [1]),
+        ("raise RequestError.about('gpus', f'found {size}', expected='as expected')", []),
+        ("raise RequestError.of('gpus', expected, 'more')", []),
+        ("raise SourceError.of(path, 'found nothing, expected a trace')", []),
+    ],
+)
+def test_the_rule_of_sentences_finds(line: str, found: list[int]) -> None:
+    assert says_what_is_expected(ast.parse(line)) == found
 
 
 def test_every_error_is_of_a_kind() -> None:

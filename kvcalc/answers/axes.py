@@ -74,7 +74,7 @@ def several(value: Any, name: str) -> list[Any]:
     many = isinstance(value, Iterable) and not isinstance(value, str | bytes)
     found = list(dict.fromkeys(value if many else [value]))
     if not found:
-        raise RequestError.about(name, "found an empty list, expected at least one")
+        raise RequestError.about(name, "found an empty list", found=[], expected="at least one")
     return found
 
 

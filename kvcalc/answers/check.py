@@ -23,7 +23,7 @@ from kvcalc.engines.log import (
     Found,
     Subject,
 )
-from kvcalc.errors import KvcalcError, RequestError, SourceError, quote
+from kvcalc.errors import KvcalcError, SourceError, quote
 from kvcalc.files import opened
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
@@ -32,7 +32,7 @@ from kvcalc.readers.metrics import fetched, is_address
 from kvcalc.readers.preset import read as read_preset
 from kvcalc.readers.weights import Weights
 from kvcalc.records import Records
-from kvcalc.spelling import hint
+from kvcalc.spelling import not_among
 from kvcalc.units import parse_tokens
 
 __all__ = ["AGREES", "CANNOT", "DIFFERS", "Checked", "check", "read", "verdicts"]
@@ -205,11 +205,8 @@ def _require_known(given: Mapping[str, Any], logs: Mapping[str, EngineLog]) -> N
         known |= {*log.spellings, *log.beside, *engines.find(engine).settings.model_fields}
     for name in given:
         if name not in known:
-            raise RequestError(
-                f"--set: {' or '.join(logs)} has no {quote(name)}; "
-                f"{hint(name, sorted(known), 'known:')}",
-                field=name,
-            )
+            why = f"--set: {' or '.join(logs)} has no {quote(name)}"
+            raise not_among(sorted(known), name, why, "known:", field=name)
 
 
 def _preset(name: str) -> Model | None:

@@ -85,22 +85,23 @@ def places(
     found = {}
     for question in QUESTIONS:
         name = named.get(question, question)
+        column = f"column {quote(name)}"
         exact = [place for place, cell in enumerate(header) if cell == name]
         there = exact or [place for place, cell in enumerate(header) if alike(cell, name)]
         if len(there) > 1:
-            raise RequestError(
-                f"column {quote(name)}: found {len(there)}, expected one", field=name
+            raise RequestError.about(
+                name, f"found {len(there)}", named=column, found=len(there), expected="one"
             )
         if there:
             found[question] = there[0]
         elif question in named or question in ("model", "context"):
-            raise RequestError(
-                f"column {quote(name)}: missing; the columns are {columns}", field=name
-            )
+            missing = f"{column}: missing; the columns are {columns}"
+            raise RequestError(missing, field=name, expected=f"one of {columns}")
     for answer in (*answers_to(found), *added):
         if answer in header:
-            raise RequestError(
-                f"column {quote(answer)}: found already, expected to be added", field=answer
+            column = f"column {quote(answer)}"
+            raise RequestError.about(
+                answer, "found already", named=column, found=answer, expected="to be added"
             )
     return found
 

@@ -8,7 +8,7 @@ from kvcalc.answers.fit import fit
 from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.placing import STAGES
 from kvcalc.catalogue.gpus import find
-from kvcalc.errors import KvcalcError, RequestError, quote
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
 
 OF_GPUS = ("fits", "gpus")
@@ -33,16 +33,16 @@ class Adding:
     def __post_init__(self) -> None:
         for place, name in enumerate(self.columns):
             if name not in ADDED or name in self.columns[:place]:
-                raise RequestError.about(
-                    "add", f"found {quote(name)}, expected {', '.join(ADDED)}, each once"
-                )
+                raise RequestError.of("add", name, f"{', '.join(ADDED)}, each once")
         if self.gpu is not None:
             find(self.gpu)
         of_gpus = [name for name in self.columns if name in OF_GPUS]
         if of_gpus and self.gpu is None:
             raise RequestError.about("add", f"{of_gpus[0]} needs a gpu, as h200")
         if self.gpus is not None and "fits" not in of_gpus:
-            raise RequestError.about("gpus", f"found {self.gpus:,} where fits is not added")
+            raise RequestError.about(
+                "gpus", f"found {self.gpus:,} where fits is not added", found=self.gpus
+            )
 
 
 def adder(asked: Adding) -> Callable[[Filled], Filled]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kvcalc import engines
-from kvcalc.errors import RequestError, quote
-from kvcalc.spelling import hint
+from kvcalc.errors import quote
+from kvcalc.spelling import not_among
 
 
 def own_settings(
@@ -27,11 +27,8 @@ def refuse_unknown(settings: Iterable[str], names: Iterable[str], *, share: bool
     known |= _shares(among) if share else set()
     for name in settings:
         if name not in known:
-            raise RequestError(
-                f"no engine that is compared has the setting {quote(name)}; "
-                f"{hint(name, sorted(known), 'they have')}",
-                field=name,
-            )
+            why = f"no engine that is compared has the setting {quote(name)}"
+            raise not_among(sorted(known), name, why, "they have", field=name)
 
 
 def _shares(names: Iterable[str]) -> set[str]:

@@ -69,7 +69,10 @@ def plot(
     for which, why in refused:
         warn(f"{which}: {why}", RefusedWarning)
     if len(asked) > MOST_LINES:
-        raise RequestError.about("plot", f"found {len(asked)} curves, expected up to {MOST_LINES}")
+        curves = len(asked)
+        raise RequestError.about(
+            "plot", f"found {curves} curves", found=curves, expected=f"up to {MOST_LINES}"
+        )
     return _drawn(asked, ends, on, linear, points)
 
 

@@ -114,7 +114,7 @@ def listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     several = map(element, amounts) if isinstance(amounts, Iterable) else [single(amounts)]
     listed = tuple(dict.fromkeys(several))
     if not listed:
-        raise RequestError.about(name, "found an empty list, expected at least one")
+        raise RequestError.about(name, "found an empty list", found=[], expected="at least one")
     return listed
 
 

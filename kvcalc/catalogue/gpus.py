@@ -149,6 +149,7 @@ def find(name: str) -> Gpu:
         f"GPU {quote(name)} is unknown; {hint}; of any other give --gpu-memory",
         field="gpu",
         found=name,
+        expected="a name that `kvcalc gpus` lists",
     )
 
 

@@ -72,7 +72,10 @@ class Preset(Frozen):
         drafting = {letter: kinds.get(letter) for letter in self.mtp_pattern or ""}
         if unknown := [letter for letter, found in drafting.items() if found is None]:
             raise RequestError.about(
-                "mtp_pattern", f"found the letter {quote(unknown[0])}, expected one of layers"
+                "mtp_pattern",
+                f"found the letter {quote(unknown[0])}",
+                found=unknown[0],
+                expected="one of layers",
             )
         return Model(
             layers=repeated(

@@ -26,9 +26,9 @@ def chart(of: Lines) -> Chart:
     Raises:
         RequestError: there are too many lines to tell apart, or more bytes than a double holds.
     """
-    if len(of.lines) > MOST_LINES:
+    if (lines := len(of.lines)) > MOST_LINES:
         raise RequestError.about(
-            "plot", f"found {len(of.lines)} lines, expected at most {MOST_LINES}"
+            "plot", f"found {lines} lines", found=lines, expected=f"at most {MOST_LINES}"
         )
     if max(max(line.bytes) for line in of.lines) >= EXACT:
         raise RequestError.about("plot", "found bytes past 2^53, which no chart holds exactly")

@@ -130,7 +130,7 @@ def _parted(
     words_found = "1 word" if len(sides) == 1 else f"{len(sides)} words"
     found = words_found + ("" if engine is None else f" and -e {engine}")
     raise RequestError.about(
-        "diff", f"found {found}, expected MODEL OLD NEW, or MODEL MODEL -e ENGINE"
+        "diff", f"found {found}", found=sides, expected="MODEL OLD NEW, or MODEL MODEL -e ENGINE"
     )
 
 

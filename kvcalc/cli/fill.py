@@ -135,7 +135,10 @@ def _refuse_to_overwrite(source: Path | None, output: Path | None, force: bool) 
     if output is None or not output.exists():
         return
     if source is not None and source.exists() and output.samefile(source):
-        raise RequestError(f"output {quote(str(output), 300)}: is the input; name another file")
+        named = f"output {quote(str(output), 300)}"
+        raise RequestError.about(
+            "output", "is the input; name another file", named=named, found=str(output)
+        )
     refuse_to_overwrite(output, force)
 
 

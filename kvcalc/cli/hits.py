@@ -30,7 +30,7 @@ class HitOptions(Options):
         if self.trace is None and self.hit_rate is None:
             return given
         if self.trace is None or self.hit_rate is None:
-            raise RequestError.about("--trace", "expected beside --hit-rate, and the other way")
+            raise RequestError.about("--trace", expected="beside --hit-rate, and the other way")
         if given != [None]:
             raise RequestError.about("--gpus", "found beside --hit-rate, which solves for it")
         if not isinstance(place.placing, Placing):

@@ -172,7 +172,7 @@ class OtherSettings(Options):
         if taken := own & given.keys():
             name = min(taken)
             raise RequestError.about(
-                "--set", f"found {name}, expected a setting of an engine", found=name
+                "--set", f"found {name}", found=name, expected="a setting of an engine"
             )
         return given
 
@@ -189,7 +189,7 @@ class OtherSettings(Options):
                 raise RequestError.of("--set", pair, "name=value")
             name = name.replace("-", "_").lower()
             if name in given:
-                raise RequestError.about("--set", f"{quote(name)} is given twice")
+                raise RequestError.about("--set", f"{quote(name)} is given twice", found=name)
             given[name] = value
         for name, option in {**self.own, **beside}.items():
             if option is not None:

@@ -120,7 +120,8 @@ class OutputOptions(FileOptions):
         if asked is not None and self.output is not None:
             ending = ending_of(self.output, known)
             if known.get(ending, asked) not in (asked, Format.TABLE):
-                raise RequestError.about("-f", f"found {asked} beside a file that ends in {ending}")
+                beside = f"found {asked} beside a file that ends in {ending}"
+                raise RequestError.about("-f", beside, found=asked)
             known = {ending: asked}
         said = self.form(known)
         return asked or said or Format.TABLE

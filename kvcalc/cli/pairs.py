@@ -17,6 +17,6 @@ def named(pairs: Iterable[str], option: str, expected: str) -> dict[str, str]:
         if not equals or not value:
             raise RequestError.of(option, pair, f"{expected}")
         if name in found:
-            raise RequestError.about(option, f"{quote(name)} is given twice")
+            raise RequestError.about(option, f"{quote(name)} is given twice", found=name)
         found[name] = value
     return found

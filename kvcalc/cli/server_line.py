@@ -208,8 +208,9 @@ class ServerOptions(LineOptions):
         those = ", ".join(filter(depends, engines.ENGINES))
         raise RequestError.about(
             "--gpu",
-            f"found beside -e {','.join(names)}, whose bytes are the same on every GPU, expected "
-            f"one of {those}; what fits on a GPU is answered by kvcalc fit",
+            f"found beside -e {','.join(names)}, whose bytes are the same on every GPU",
+            found=self.gpu,
+            expected=f"one of {those}; what fits on a GPU is answered by kvcalc fit",
         )
 
 

@@ -19,8 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from kvcalc.costs import Cost
 from kvcalc.dtypes import dtype
 from kvcalc.engines.parts import part
-from kvcalc.errors import RequestError, UnsupportedError, quote
-from kvcalc.frozen import Frozen
+from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.frozen import Frozen, unexpected
 from kvcalc.model import Model
 from kvcalc.spelling import spelled
 from kvcalc.units import parse_memory, parse_tokens
@@ -39,7 +39,7 @@ def whole(value: object) -> object:
     """Let an int or its text through, but not what only equals an int (True, 2.0)."""
     if type(value) is int or isinstance(value, str):
         return value
-    raise ValueError(f"found {quote(value)}, expected a whole number")
+    raise unexpected("a whole number")
 
 
 def alone(reason: str) -> BeforeValidator:

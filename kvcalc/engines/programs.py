@@ -75,11 +75,11 @@ def refusal(words: Sequence[str]) -> RequestError:
     program = program_of(words[0]) if words else ""
     if program in BEGUN and len(words) > 1:
         starts = ", ".join(start for start in ALSO if start.split()[0] == program)
-        said = quote(" ".join([program, *words[1:MOST_WORDS]]))
-        return RequestError.about("--from", f"found {said}, which starts no server; {starts} do")
+        said = " ".join([program, *words[1:MOST_WORDS]])
+        why = f"found {quote(said)}, which starts no server; {starts} do"
+        return RequestError.about("--from", why, found=said)
     if program.startswith("-"):
-        return RequestError.about(
-            "--from", f"found arguments alone ({quote(program)} ...), expected a program, or -e"
-        )
+        alone = f"found arguments alone ({quote(program)} ...)"
+        return RequestError.about("--from", alone, found=program, expected="a program, or -e")
     known = [one for row in ENGINES.values() for one in row.programs]
     return RequestError.of("--from", program, f"one of {', '.join([*known, *ALSO])}")

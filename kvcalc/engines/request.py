@@ -122,10 +122,10 @@ def release_of(engine: str, given: Mapping[str, Any]) -> tuple[str, str]:
 
 def no_setting(engine: str, name: str, known: Sequence[str]) -> RequestError:
     """Say that an engine has no such setting, and which are nearest, or else which it has."""
-    from kvcalc.spelling import hint
+    from kvcalc.spelling import not_among
 
-    sentence = f"{engine} has no setting {quote(name)}; {hint(name, known, 'it has')}"
-    return RequestError(sentence, field=name)
+    why = f"{engine} has no setting {quote(name)}"
+    return not_among(known, name, why, "it has", field=name)
 
 
 def parsed_settings(called: str, settings: Settings | None, given: Mapping[str, Any]) -> Settings:

@@ -87,9 +87,8 @@ def _unknown(words: list[str], server: Server, asked: Asked) -> None:
     """Name words that are not known; refuse one that may say how much is held."""
     for word in words:
         if server.decides and re.search(server.decides, word.lower()):
-            raise RequestError.about(
-                asked.where, f"{quote(word)} is not known, and may say how much is held"
-            )
+            why = f"{quote(word)} is not known, and may say how much is held"
+            raise RequestError.about(asked.where, why, found=word)
     asked.name_unknown(words)
 
 
@@ -103,9 +102,11 @@ def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: 
         raise RequestError.about(asked.where, f"{flag}: {server.refusals[flag]}")
     if flag in server.switches or flag in server.bundles:
         if equals:
-            found = quote(following[0])
             raise RequestError.about(
-                asked.where, f"{quote(flag)}: found {found}, expected no value"
+                asked.where,
+                f"{quote(flag)}: found {quote(following[0])}",
+                found=following[0],
+                expected="no value",
             )
         for name, value in (server.bundles.get(flag) or dict([server.switches[flag]])).items():
             asked.give(name, value)
@@ -173,5 +174,8 @@ def number(read: Callable[[str], int], value: str, flag: str) -> Any:
         return read(value)
     except (ValueError, OverflowError):
         raise RequestError.about(
-            "--from", f"{quote(flag)}: found {quote(value)}, expected a whole number"
+            "--from",
+            f"{quote(flag)}: found {quote(value)}",
+            found=value,
+            expected="a whole number",
         ) from None

@@ -55,5 +55,7 @@ def table_of(flag: str, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise RequestError.about("--from", f"{flag}: found {quote(text)}, expected JSON")
+        raise RequestError.about(
+            "--from", f"{flag}: found {quote(text)}", found=text, expected="JSON"
+        )
     return table

@@ -34,10 +34,9 @@ def read(line: str, engine: str | None = None, release: str | None = None) -> tu
             flag has no value, or one that is not a positive number where one is expected, or is
             refused.
     """
-    if len(line) > MAX_CHARACTERS:
-        raise RequestError.about(
-            "--from", f"found {len(line):,} characters, expected at most {MAX_CHARACTERS:,}"
-        )
+    if (size := len(line)) > MAX_CHARACTERS:
+        most = f"at most {MAX_CHARACTERS:,}"
+        raise RequestError.about("--from", f"found {size:,} characters", found=size, expected=most)
     launches = list(_launches(line, {}, MAX_SCRIPTS))
     starting = [
         (launch, *found)
@@ -63,7 +62,10 @@ def read(line: str, engine: str | None = None, release: str | None = None) -> tu
     for what, amount in (("context", asked.context), ("sequences", asked.sequences)):
         if amount is not None and amount < 1:
             raise RequestError.about(
-                "--from", f"{what}: found {quote(amount)}, expected at least 1"
+                "--from",
+                f"{what}: found {quote(amount)}",
+                found=amount,
+                expected="at least 1",
             )
     return start.engine, asked
 

@@ -70,12 +70,12 @@ def _refuse_other_index(given: Mapping[str, Any]) -> None:
     for name, index in series[1:]:
         first, expected = series[0]
         if not index.equals(expected):
-            raise RequestError.about(name, f"found another index than {first}, expected the same")
+            raise RequestError.about(name, f"found another index than {first}", expected="the same")
 
 
 def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if numpy.ma.is_masked(amounts):
-        raise RequestError.about(name, "found masked elements, expected whole numbers")
+        raise RequestError.about(name, "found masked elements", expected="whole numbers")
     if str(getattr(amounts, "dtype", "")).endswith("Int128"):
         raise RequestError.about(name, "found 128-bit integers, which NumPy has not: cast them")
     try:
@@ -87,12 +87,12 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
         raise RequestError.about(name, f"found a {found}: {reason(error)}") from None
     if array.dtype == object:
         if any(type(amount) is not int or amount < 1 for amount in array.flat):
-            raise RequestError.about(name, "found an array of objects, expected positive ints")
+            raise RequestError.about(name, "found an array of objects", expected="positive ints")
         return array
     if array.dtype.kind == "f":
         array = _whole(numpy, name, array)
     if array.dtype.kind not in "iu":
-        raise RequestError.about(name, f"found an array of {array.dtype}, expected whole numbers")
+        raise RequestError.about(name, f"found an array of {array.dtype}", expected="whole numbers")
     if array.size and int(array.min()) < 1:
         raise RequestError.of(name, int(array.min()), "positive ints")
     if array.size and int(array.max()) >= LIMIT:
@@ -104,9 +104,9 @@ def _whole(numpy: Any, name: str, array: Any) -> Any:
     """Take floats that are whole numbers as integers, as far as floats tell those apart."""
     refused = array[~((array == numpy.floor(array)) & (abs(array) <= EXACT_FLOATS))]
     if refused.size:
-        raise RequestError.about(
-            name, f"found {refused.flat[0]} in an array of {array.dtype}, expected whole numbers"
-        )
+        first = refused.flat[0]
+        where = f"found {first} in an array of {array.dtype}"
+        raise RequestError.about(name, where, found=float(first), expected="whole numbers")
     return array.astype(numpy.int64)
 
 

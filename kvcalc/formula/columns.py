@@ -62,7 +62,8 @@ def _positive(name: str, column: Any) -> Any:
         if least is not None and least < 1:
             raise RequestError.of(name, least, "positive ints")
     elif column.null_count() < len(column):
-        raise RequestError.about(name, f"found a column of {column.dtype}, expected whole numbers")
+        of = f"found a column of {column.dtype}"
+        raise RequestError.about(name, of, expected="whole numbers")
     return column.is_not_null()
 
 

@@ -91,7 +91,9 @@ class Formula:
         sizes = {name: len(value) for name, value in lists.items()}
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{name} of {size:,}" for name, size in sizes.items())
-            raise RequestError.about("lists", f"found {told}, expected lists of one length")
+            raise RequestError.about(
+                "lists", f"found {told}", found=sizes, expected="lists of one length"
+            )
         rows = zip(*(map(element, value) for value in lists.values()), strict=True)
         return [self(**{**amounts, **dict(zip(lists, row, strict=True))}) for row in rows]
 
@@ -161,4 +163,5 @@ class Formula:
     def _refused(self, name: str) -> RequestError:
         known = ", ".join(["context", *self.variables])
         unknown = f"{quote(name)} is not in this formula; it has {known}"
-        return RequestError(self._absent.get(name) or unknown, field=name)
+        sentence = self._absent.get(name) or unknown
+        return RequestError(sentence, field=name, found=name, expected=f"one of {known}")

@@ -24,12 +24,7 @@ class Limit:
         """Say what was expected of quantities that are past the limit."""
         found = quantities[self.field]
         expected = self.expected.format(evaluated(self.told, quantities))
-        return RequestError(
-            f"{self.field}: found {found:,}, expected {expected}",
-            field=self.field,
-            found=found,
-            expected=expected,
-        )
+        return RequestError.about(self.field, f"found {found:,}", found=found, expected=expected)
 
     def __str__(self) -> str:
         return f"{render(self.value, TEXT)} <= {self.most}"

@@ -51,8 +51,11 @@ def written(
     for name in cells:
         if name not in ("context", *formula.variables):
             known = ", ".join(["context", *formula.variables])
-            raise RequestError.about(
-                "name", f"{quote(name)} is not in this formula; it has {known}"
+            raise RequestError(
+                f"name: {quote(name)} is not in this formula; it has {known}",
+                field="name",
+                found=name,
+                expected=f"one of {known}",
             )
     values = {name: value for name, value in formula.variables.items() if name not in cells}
     expression = limited(formula.expression, formula.limits, values)

@@ -37,8 +37,12 @@ def layer(table: dict[str, Any]) -> Layer:
         RequestError: there is no such kind, or a field is missing, unknown or out of range.
     """
     if not isinstance(table, dict):
-        raise RequestError(
-            f"found {quote(table)}, expected a table with a kind", found=table, expected="a table"
+        raise RequestError.about(
+            "layer",
+            f"found {quote(table)}",
+            named="",
+            found=table,
+            expected="a table with a kind",
         )
     fields = dict(table)
     kind = fields.pop("kind", None)

@@ -23,10 +23,8 @@ class Attention(Layer):
     @model_validator(mode="after")
     def _query_heads_share_kv_heads(self) -> Self:
         if self.query_heads is not None and self.query_heads % self.kv_heads:
-            raise RequestError.about(
-                "kv_heads",
-                f"found {self.kv_heads}, expected a divisor of the {self.query_heads} query_heads",
-                found=self.kv_heads,
+            raise RequestError.of(
+                "kv_heads", self.kv_heads, f"a divisor of the {self.query_heads} query_heads"
             )
         return self
 

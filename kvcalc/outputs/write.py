@@ -13,9 +13,12 @@ from kvcalc.errors import RequestError, quote
 def unwritten(output: Path, endings: Iterable[str]) -> RequestError:
     """Say that a file of this ending is not written, and which are."""
     listed = ", ".join(sorted(endings))
-    name = quote(str(output), 300)
-    return RequestError(
-        f"output {name}: found {quote(output.suffix)}, expected {listed}", field="output"
+    return RequestError.about(
+        "output",
+        f"found {quote(output.suffix)}",
+        named=f"output {quote(str(output), 300)}",
+        found=output.suffix,
+        expected=listed,
     )
 
 
@@ -27,7 +30,10 @@ def refuse_to_overwrite(output: Path, force: bool) -> None:
     """
     with suppress(OSError):  # what cannot be looked at cannot be written: that is said then
         if output.is_file() and not force:
-            raise RequestError(f"output {quote(str(output), 300)}: exists; --force replaces it")
+            named = f"output {quote(str(output), 300)}"
+            raise RequestError.about(
+                "output", "exists; --force replaces it", named=named, found=str(output)
+            )
 
 
 def write(text: str, output: Path | None) -> None:

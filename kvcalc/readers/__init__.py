@@ -54,7 +54,12 @@ def read(source: str | Path) -> Reading:
         return _read_hub(hub_id)
     near = get_close_matches(models.key(text), models.names(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`kvcalc models` lists the presets"
-    raise RequestError(f"model {quote(text)} is unknown; {hint}", field="model", found=text)
+    raise RequestError(
+        f"model {quote(text)} is unknown; {hint}",
+        field="model",
+        found=text,
+        expected="a preset that `kvcalc models` lists, a file or a Hub id",
+    )
 
 
 def read_all(
@@ -67,7 +72,7 @@ def read_all(
     """
     sources = [models] if isinstance(models, str | Path | Model) else list(models)
     if not sources:
-        raise RequestError.about("models", "found none, expected at least one")
+        raise RequestError.about("models", "found none", found=[], expected="at least one")
     return [
         ("", Reading(one, one.name, {})) if isinstance(one, Model) else (one, read(one))
         for one in dict.fromkeys(one if isinstance(one, Model) else str(one) for one in sources)

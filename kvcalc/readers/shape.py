@@ -35,9 +35,10 @@ def from_shape(
         found, expected = ("none", "one") if window is None else (f"{window}", "none")
         raise RequestError.about(
             "window",
-            f"found {found}, expected {expected}: sliding layers are the letter L of the "
-            f"pattern, here {quote(pattern)}",
-            found=found,
+            f"found {found}",
+            found=window,
+            expected=f"{expected}: sliding layers are the letter L of the pattern, here "
+            f"{quote(pattern)}",
         )
     full = FullAttention(kv_heads=kv_heads, head_dim=head_dim, v_head_dim=v_head_dim)
     kinds: dict[str, Layer] = {"G": full} if "G" in pattern else {}

@@ -61,8 +61,11 @@ def converted(tokens: int, source: str | None, predecessor: str, language: str |
     by_language = gains.get(models.key(predecessor))
     if by_language is None:
         known = f"those known are {', '.join(gains)}" if gains else "no gain of it is published"
-        raise RequestError.about(
-            "--in-tokens-of", f"found {quote(predecessor)}, {known}", found=predecessor
+        raise RequestError(
+            f"--in-tokens-of: found {quote(predecessor)}, {known}",
+            field="--in-tokens-of",
+            found=predecessor,
+            expected=f"one of {', '.join(gains)}" if gains else None,
         )
     if language is None or language not in by_language:
         listed = ", ".join(by_language)

@@ -150,6 +150,7 @@ def _in_format(model: Model, text: str, total: int, count: str) -> Weights:
             f"{error}; of another, give a file that has it, or --weights 240GB",
             field="weights_dtype",
             found=text,
+            expected=error.expected,
         )
     try:
         found = weight_formats.packed(model, name)

@@ -89,7 +89,7 @@ def _require_rate(trace: object, hit_rate: object, gpus: object) -> None:
     if trace is not None and not isinstance(trace, str | Path | Iterable):
         raise RequestError.of("trace", trace, "a file, or files")
     if trace is None or hit_rate is None:
-        raise RequestError.about("hit_rate", "expected beside trace, and the other way")
+        raise RequestError.about("hit_rate", expected="beside trace, and the other way")
     if gpus is not None:
         raise RequestError.about("gpus", "found beside hit_rate, which solves for it; give one")
 

@@ -170,7 +170,7 @@ def _refuse_many(count: int) -> None:
     if count > MAX_COMBINATIONS:
         raise RequestError.about(
             "page",
-            f"found {count:,} combinations of model, engine, element type and GPUs, expected at "
-            f"most {MAX_COMBINATIONS:,}",
+            f"found {count:,} combinations of model, engine, element type and GPUs",
             found=count,
+            expected=f"at most {MAX_COMBINATIONS:,}",
         )

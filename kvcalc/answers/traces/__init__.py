@@ -114,14 +114,19 @@ def trace(
     """
     if since is not None and until is not None and since >= until:
         raise RequestError.about(
-            "until", f"found {until:,} microseconds, expected more than since's {since:,}"
+            "until",
+            f"found {until:,} microseconds",
+            found=until,
+            expected=f"more than since's {since:,}",
         )
     rates = service(prefill_rate, decode_rate)
     asked = request.named(settings, given)
     on = None if gpu is None else card(gpu)
     if isinstance(model, Cost):
         if on is not None:
-            raise RequestError.about("gpu", "found beside a Cost, expected beside a Model")
+            raise RequestError.about(
+                "gpu", "found beside a Cost", found=gpu, expected="beside a Model"
+            )
         chosen = [rule_of(model)]
     else:
         chosen = list(rules_of(model, engine, window, asked, on))

@@ -62,7 +62,7 @@ class Sums:
             return self.base.execute(query).fetchall()
         except (duckdb.OutOfRangeException, duckdb.ConversionException):
             raise RequestError.about(
-                "trace", "found 2^63 bytes or more at once, expected less"
+                "trace", "found 2^63 bytes or more at once", expected="less"
             ) from None
         except duckdb.Error as error:
             raise RequestError.about(

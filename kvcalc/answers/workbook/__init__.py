@@ -9,7 +9,7 @@ from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.listed import Listed, named
 from kvcalc.answers.own_settings import own_settings, refuse_unknown
-from kvcalc.answers.workbook.combinations import Combination, at, combination
+from kvcalc.answers.workbook.combinations import Combination, combination
 from kvcalc.answers.workbook.start import USUAL_GPU, own_inputs
 from kvcalc.answers.workbook.starts import Starts
 from kvcalc.errors import RequestError, quote
@@ -142,16 +142,17 @@ def workbook(
     if count > MAX_COMBINATIONS:
         raise RequestError.about(
             "sheet",
-            f"found {count:,} combinations of model, engine, element type and ranks, "
-            f"expected at most {MAX_COMBINATIONS:,}",
+            f"found {count:,} combinations of model, engine, element type and ranks",
             found=count,
+            expected=f"at most {MAX_COMBINATIONS:,}",
         )
     for name in names:
         engines.find(name)
     refuse_unknown(given, names, share=True)
     for name, why in NO_CELL.items():
         if given.get(name) not in (None, 1, "1"):
-            raise RequestError.about(name, f"found {quote(given[name])}; {why}")
+            found = given[name]
+            raise RequestError.about(name, f"found {quote(found)}; {why}", found=found)
     combinations = tuple(
         combination(one, engine, dtype, size, gpu, given)
         for one in listed
@@ -220,17 +221,16 @@ def _refuse_past(first: Combination, context: int, sequences: int) -> None:
     for name, amount in (("context", context), ("sequences", sequences)):
         if not 1 <= amount <= MOST[name]:
             raise RequestError.about(
-                name, f"found {amount:,}, expected 1 to {MOST[name]:,}", found=amount
+                name, f"found {amount:,}", found=amount, expected=f"1 to {MOST[name]:,}"
             )
     assert first.cost is not None
-    total = at(first, first.cost.formula, context, sequences)
-    if isinstance(total, str):
-        raise RequestError(total)
+    total = first.cost.formula(context, sequences=sequences)
     if total > MAX_EXACT:
         raise RequestError.about(
             "sheet",
-            f"found {total:,} bytes, expected at most 2^53, to which a spreadsheet is exact",
+            f"found {total:,} bytes",
             found=total,
+            expected="at most 2^53, to which a spreadsheet is exact",
         )
 
 

@@ -13,7 +13,8 @@ from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.rules import Rules, Windows
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
-from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.frozen import unexpected
 from kvcalc.model import Model
 
 MAX_DEVICES = 16
@@ -76,7 +77,7 @@ def _override(pair: str) -> str:
     except re.error:
         equals = ""
     if not (equals and expression):
-        raise ValueError(f"found {quote(pair)}, expected an expression and a place, as exps=CPU")
+        raise unexpected("an expression and a place, as exps=CPU")
     return pair
 
 

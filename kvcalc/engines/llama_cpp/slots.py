@@ -81,9 +81,7 @@ def _started(asked: Asked, program: str) -> Started:
 def _contexts(asked: Asked, started: Started) -> Asked:
     """Part -c among the slots; without it they have the model's own context, each or together."""
     if asked.sequences is None or asked.sequences < 1:
-        raise RequestError.about(
-            "-np", f"found {asked.sequences}, expected at least 1 slot", found=asked.sequences
-        )
+        raise RequestError.of("-np", asked.sequences, "at least 1 slot")
     limit = asked.settings.pop("kv_unified_per_slot", None)
     if limit is not None and asked.context is None:
         asked.context = asked.sequences * _count(limit)

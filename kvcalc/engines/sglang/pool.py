@@ -47,8 +47,9 @@ def pool(
     if smallest > MAX_MEMORY:
         raise RequestError.about(
             "memory",
-            f"found {smallest:,} bytes, expected at most {MAX_MEMORY:,}",
+            f"found {smallest:,} bytes",
             found=smallest,
+            expected=f"at most {MAX_MEMORY:,}",
         )
     sizer = sizer_of(model, settings, context)
     layout, resolved = sizer.layout, sizer.resolved

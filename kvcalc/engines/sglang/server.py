@@ -176,8 +176,9 @@ def _shared(asked: Asked) -> None:
         if (ranks := asked.settings.pop(name, "1")) != "1":
             raise RequestError.about(
                 "--from",
-                f"{_flag(name)}: found {quote(ranks)}, expected 1: {why}, which kvcalc does not "
-                "count",
+                f"{_flag(name)}: found {quote(ranks)}",
+                found=ranks,
+                expected=f"1: {why}, which kvcalc does not count",
             )
     if (stages := asked.settings.pop("pp_size", "1")) != "1":
         asked.settings["disable_overlap_schedule"] = True

@@ -9,7 +9,8 @@ from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Releases
 from kvcalc.engines.sglang.formats import format_name
 from kvcalc.engines.sglang.releases import RELEASES
-from kvcalc.errors import RequestError, quote
+from kvcalc.errors import RequestError
+from kvcalc.frozen import unexpected
 
 FIELDS = "srt/arg_groups/fields"
 
@@ -18,13 +19,13 @@ def _switch(value: object) -> object:
     """Let a bool or its word through, but not a number."""
     if isinstance(value, bool | str):
         return value
-    raise ValueError(f"found {quote(value)}, expected true or false")
+    raise unexpected("true or false")
 
 
 def _number(value: object) -> object:
     """Let a number or its text through, but not a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"found {quote(value)}, expected a number")
+        raise unexpected("a number")
     return value
 
 
@@ -121,10 +122,6 @@ class SglangSettings(ReleasedSettings):
     @model_validator(mode="after")
     def _ranks_form_groups(self) -> "SglangSettings":
         if self.tensor_parallel_size % self.attn_dp_size:
-            raise RequestError.about(
-                "attn_dp_size",
-                f"found {self.attn_dp_size}, expected a divisor of the "
-                f"{self.tensor_parallel_size} ranks of tensor_parallel_size",
-                found=self.attn_dp_size,
-            )
+            ranks = f"the {self.tensor_parallel_size} ranks of tensor_parallel_size"
+            raise RequestError.of("attn_dp_size", self.attn_dp_size, f"a divisor of {ranks}")
         return self

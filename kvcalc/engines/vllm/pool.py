@@ -126,8 +126,10 @@ def _memories(planned: Plan, memory: int | tuple[int, ...]) -> Sequence[int]:
     if len(memory) != stages * ranks:
         raise RequestError.about(
             "memory",
-            f"found {len(memory)} figures, expected one, one for each of {stages} stages "
-            f"or one for each of {stages * ranks} ranks",
+            f"found {len(memory)} figures",
+            found=memory,
+            expected=f"one, one for each of {stages} stages or one for each of "
+            f"{stages * ranks} ranks",
         )
     return [min(memory[stage * ranks : (stage + 1) * ranks]) for stage in range(stages)]
 

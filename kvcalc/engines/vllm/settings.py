@@ -3,7 +3,14 @@
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from kvcalc.dtypes import ALIASES
 from kvcalc.engines.engine import About, Bytes, Count, whole
@@ -13,7 +20,8 @@ from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm.kernels import KERNEL_BLOCK
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.engines.vllm.rules import Batch, Rules, StatesMode
-from kvcalc.errors import RequestError, UnsupportedError, quote
+from kvcalc.errors import RequestError, UnsupportedError
+from kvcalc.frozen import unexpected
 from kvcalc.spelling import spelled, unknown
 
 UNNAMED_GPU_MEMORY = 80 * 1024
@@ -56,8 +64,18 @@ def _layers(value: object) -> object:
     parts = tuple(str(part) for part in value)
     for part in parts:
         if part != "sliding_window" and not (part.isdecimal() and len(part) < 8):
-            raise ValueError(f"found {quote(part)}, expected layers' indices or sliding_window")
+            raise RequestError.of(
+                "kv_cache_dtype_skip_layers", part, "layers' indices or sliding_window"
+            )
     return parts
+
+
+def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """Refuse in one sentence what pydantic refuses in two, whose field is a way through a union."""
+    try:
+        return handler(value)
+    except ValidationError:
+        raise unexpected("0 to 2^40, or none") from None
 
 
 OneOrMore = Annotated[int, BeforeValidator(whole), Field(ge=1, le=2**20)]
@@ -150,6 +168,7 @@ class VllmSettings(ReleasedSettings):
     ] = None
     prefix_cache_retention_interval: Annotated[
         Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**40)] | Literal["none"],
+        WrapValidator(_or_none),
         About("tokens between the windows that later prompts find; none: all", "config/cache.py"),
     ] = 0
     mamba_cache_mode: Annotated[

@@ -87,8 +87,9 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     if len(text) > MAX_CHARACTERS:
         raise RequestError.about(
             "formula",
-            f"found {len(text):,} characters, expected at most the {MAX_CHARACTERS:,} of "
-            "a spreadsheet's cell",
+            f"found {len(text):,} characters",
+            found=len(text),
+            expected=f"at most the {MAX_CHARACTERS:,} of a spreadsheet's cell",
         )
     return Written(
         text,

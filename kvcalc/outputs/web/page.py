@@ -38,7 +38,10 @@ def page(
     """
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise RequestError(f"output {quote(str(path), 300)}: expected a name that ends in .html")
+        named = f"output {quote(str(path), 300)}"
+        raise RequestError.about(
+            "output", named=named, found=path.suffix, expected="a name that ends in .html"
+        )
     refuse_to_overwrite(path, force)
     planned = plan(
         read_all(models),

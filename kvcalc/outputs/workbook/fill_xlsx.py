@@ -58,8 +58,10 @@ def write_xlsx(
     if len(header) + len(names) > MAX_COLUMNS:
         raise RequestError.about(
             "output",
-            f"found {len(header):,} columns, expected at most "
-            f"{MAX_COLUMNS - len(names):,}, beside which a spreadsheet takes the answers",
+            f"found {len(header):,} columns",
+            found=len(header),
+            expected=f"at most {MAX_COLUMNS - len(names):,}, beside which a spreadsheet takes the "
+            "answers",
         )
     formulas = _formulas(columns)
     with new_workbook(path, constant_memory=True) as book:
@@ -153,8 +155,9 @@ def _held(text: str, number: int) -> str:
     if len(text) > MAX_TEXT:
         raise RequestError.about(
             "output",
-            f"row {number:,}: found a text of {len(text):,} characters, expected at most "
-            f"the {MAX_TEXT:,} of a spreadsheet's cell",
+            f"row {number:,}: found a text of {len(text):,} characters",
+            found=len(text),
+            expected=f"at most the {MAX_TEXT:,} of a spreadsheet's cell",
         )
     return held(text)
 

@@ -154,7 +154,7 @@ def paths(files: Iterable[str | Path]) -> list[Path]:
         found += matches
     _refuse_twice(found)
     if not found:
-        raise RequestError.about("files", "found none, expected at least one trace")
+        raise RequestError.about("files", "found none", found=[], expected="at least one trace")
     return found
 
 
@@ -165,6 +165,9 @@ def _refuse_twice(paths: Iterable[Path]) -> None:
         file = (status.st_dev, status.st_ino)
         if file in read:
             raise RequestError.about(
-                "files", f"found {quote(str(path), 300)} twice, expected each file once"
+                "files",
+                f"found {quote(str(path), 300)} twice",
+                found=str(path),
+                expected="each file once",
             )
         read.add(file)
