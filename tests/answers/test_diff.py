@@ -72,12 +72,11 @@ def test_a_changed_label_is_told_where_no_byte_differs() -> None:
     assert (label.bytes, label.back) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "name", ["LGAI-EXAONE--K-EXAONE-236B-A23B", "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"]
-)
-@pytest.mark.parametrize(
-    ("old", "new"), [*pairwise(VERSIONS), ("0.14.0", "0.33.0"), ("0.33.0", "0.16.0")]
-)
+NAMED = ("LGAI-EXAONE--K-EXAONE-236B-A23B", "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+CHANGED = [*pairwise(VERSIONS), ("0.14.0", "0.33.0"), ("0.33.0", "0.16.0")]
+
+
+@each(("name", "old", "new"), [(name, *two) for name in NAMED for two in CHANGED])
 def test_the_causes_and_the_rest_make_up_the_difference(name: str, old: str, new: str) -> None:
     one = kvcalc.load(f"{CONFIGS}/{name}.json")
     try:

@@ -2,12 +2,11 @@
 
 from collections import Counter
 
-import pytest
-
 import kvcalc
 from kvcalc.answers.models import ModelRow, models
 from kvcalc.catalogue.models import names
 from tests import generate_models
+from tests.each import each
 
 
 def test_the_table_is_made_of_the_presets_files() -> None:
@@ -20,7 +19,7 @@ def test_every_preset_is_a_record_by_name() -> None:
     assert [row.model for row in models()] == names()
 
 
-@pytest.mark.parametrize("row", models(), ids=names())
+@each("row", models())
 def test_a_record_is_of_the_model_of_its_name(row: ModelRow) -> None:
     model = kvcalc.load(row.model)
     by_kind = Counter(layer.kind.removesuffix("_attention") for layer in model.layers)

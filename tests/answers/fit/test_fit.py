@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import pytest
@@ -118,8 +119,7 @@ def test_as_many_sequences_as_the_engines_own_pool_has(
     assert answer.fit.max_sequences == min(pool.max_sequences, runs or pool.max_sequences)
 
 
-@pytest.mark.parametrize("engine", FITTING)
-@pytest.mark.parametrize("gpu", ["h200", "b200", "l4"])
+@each(("engine", "gpu"), product(FITTING, ["h200", "b200", "l4"]))
 def test_estimate_with_the_answers_settings_gives_the_same_bytes(engine: str, gpu: str) -> None:
     found = fit(LLAMA, gpu=gpu, gpus=2, context=8192, engine=engine, weights=NO_WEIGHTS)
     again = estimate(LLAMA, context=8192, engine=engine, **found.settings)

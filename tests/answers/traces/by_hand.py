@@ -62,9 +62,10 @@ def sweep(
     for request in living:
         begins, ends = max(request.t0, start), min(request.t1, end)
         if begins < ends:
+            own = size(request)
             for instant, sign in ((begins, 1), (ends, -1)):
                 change = changes.setdefault(instant, [0, 0])
-                change[0] += sign * size(request)
+                change[0] += sign * own
                 change[1] += sign
     if not changes:
         return Swept(0, 0, 0, 0, 0, 0, 0)
