@@ -270,6 +270,7 @@ class _Suite:
         items, main = list(session.items), sys.modules["_pytest.main"]
         for fault, _ in self.faults:  # a test that imports it later would have it without the fault
             importlib.import_module(module_of(fault))
+        gc.unfreeze()  # what tests/conftest.py set aside
         there = {one.__code__ for one in gc.get_objects() if isinstance(one, FunctionType)}
         gc.freeze()
         for fault, parts in self.faults:
