@@ -590,6 +590,7 @@ def test_every_command_that_loads_weights_asks_for_them(asked: tuple[str, ...], 
     outcome = cli(*asked, "--from", f"{VLLM} --quantization fp8", "--gpu", "h100")
     assert (outcome.code, outcome.out) == (2, "")
     assert FORMAT in outcome.err
+    assert outcome.err.endswith("give --weights 240GB, or --weights-dtype\n")
 
 
 def test_the_slots_of_llama_server_are_what_is_asked_about(cli: Cli) -> None:

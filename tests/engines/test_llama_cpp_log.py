@@ -208,6 +208,32 @@ def test_a_memorys_figures_agree_and_one_step_of_the_last_place_differs(
                 known["release"] = RELEASES.newest
 
 
+@each("setting", ["kv_unified", "swa_full"])
+def test_a_release_without_a_setting_that_is_given_explains_nothing(setting: str) -> None:
+    line = "llama_kv_cache: size =    7.00 MiB (  4096 cells,  12 layers,  1/1 seqs)"
+    (row,) = checked([line], load("gpt-oss-20b"), {setting: False})
+    assert (row.verdict, "would explain it" in row.why) == (DIFFERS, False)
+
+
+def test_v_is_of_ks_type_where_a_line_of_k_alone_is_twice_as_large() -> None:
+    """Qwen3-8B: 4,096 cells x 36 layers of 8 heads of 128 are 153 MiB of q8_0."""
+    line = "llama_kv_cache: size = {} MiB (  4096 cells,  36 layers,  1/1 seqs), K (q8_0): {} MiB"
+    for size, of in ((306, "q8_0 and q8_0"), (441, "q8_0 and f16")):
+        text = line.format(f"{size}.00", "153.00")
+        whole, of_k = checked([text], load("qwen3-8b"), {"cache_type_v": "f16"})
+        assert (whole.ours, whole.verdict, of_k.ours, of_k.verdict) == (size, AGREES, 153, AGREES)
+        assert whole.why.endswith(of)
+
+
+def test_a_sliding_cache_of_a_model_without_windows_holds_nothing() -> None:
+    lines = [
+        "creating non-SWA KV cache, size = 4096 cells",
+        "creating     SWA KV cache, size = 2304 cells",
+    ]
+    (*_, row) = checked(lines, load("qwen3-8b"))
+    assert (row.ours, row.verdict) == (0, DIFFERS)
+
+
 def test_recurrent_states_of_older_versions_are_not_taken_for_attention() -> None:
     """A Qwen3.5-27B of 4 sequences: 48 Gated DeltaNet layers among 65, as the line counts them."""
     qwen = load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")

@@ -110,6 +110,14 @@ def test_the_graph_counts_too() -> None:
         assert [one for one in flags(log(8 * 2**30, free=free)) if "ctx" in one] == shorter
 
 
+@each("unsaid", ["MiB free", "CUDA0 model buffer"])
+def test_without_what_was_free_or_the_weights_took_nothing_is_named(unsaid: str) -> None:
+    said = [line for line in (*BEFORE, *FAILED, *OF_THE_CACHE) if unsaid not in line]
+    facts = {"size": 2**33, "mib": 8192, "free": 22_810, "sequences": 4, "context": 32_768}
+    (*_, row) = checked([line.format(**facts) for line in said])
+    assert (row.verdict, row.remedies) == (AGREES, ())
+
+
 def test_a_size_that_is_not_the_caches_differs_and_nothing_is_named() -> None:
     (row,) = log(8 * 2**30 + 512)
     assert (row.verdict, row.remedies) == (DIFFERS, ())

@@ -177,6 +177,18 @@ def test_buffers_have_the_tensors_that_belong_there(
     assert {*verdict_of(rows(lines(0.03), model, stored, **settings)).values()} == {DIFFERS}
 
 
+def test_each_device_is_held_where_a_log_says_how_layers_are_dealt() -> None:
+    """The sum is right, and neither device has what it should."""
+    lines = [
+        "load_tensors: offloaded 3/3 layers to GPU",
+        "load_tensors:        CUDA0 model buffer size =     6.00 MiB",
+        "load_tensors:        CUDA1 model buffer size =     4.00 MiB",
+        "load_tensors:          CPU model buffer size =     2.00 MiB",
+    ]
+    held = verdict_of(rows(lines, shape(full(), full()), TENSORS, tensor_split="1,2"))
+    assert sorted(held.values()) == [AGREES, DIFFERS, DIFFERS]
+
+
 @each(
     ("devices", "least", "most"),
     [

@@ -24,7 +24,7 @@ DEEPSEEK = load("tests/oracles/configs/deepseek-ai--DeepSeek-V4-Flash.json")
 
 ARGUMENTS = (
     "lmdeploy - INFO - async_engine.py:133 - input backend=pytorch, "
-    "backend_config=PytorchEngineConfig(dtype='auto', tp={tp}, dp={dp}, ep=1, session_len=None, "
+    "backend_config=PytorchEngineConfig(dtype='auto', tp={tp}, dp={dp}, ep={ep}, session_len=None, "
     "max_batch_size=128, attn_tp_size=None, cache_max_entry_count=0.8, block_size=64, "
     "kernel_block_size=64, num_gpu_blocks=0, quant_policy={policy}, hf_overrides=None)"
 )
@@ -113,11 +113,16 @@ def test_without_what_lmdeploy_prints_at_debug_a_blocks_bytes_are_said() -> None
     assert [row.verdict for row in checked([cache(BLOCKS)])] == [CANNOT, CANNOT]
 
 
-@pytest.mark.parametrize(("tp", "dp", "share"), [(1, 1, 1), (2, 1, 2), (8, 4, 2)])
-def test_the_arguments_give_the_ranks_and_the_policy(tp: int, dp: int, share: int) -> None:
-    """int8: half the bytes, and 2 scales of 2 bytes for each head and token: 4.125 MiB a block."""
+@pytest.mark.parametrize(
+    ("tp", "dp", "ep", "share"), [(1, 1, 1, 1), (2, 1, 1, 2), (8, 4, 1, 2), (1, 2, 2, 1)]
+)
+def test_the_arguments_give_the_ranks_and_the_policy(tp: int, dp: int, ep: int, share: int) -> None:
+    """Experts have all ranks, where there are several.
+
+    int8: half the bytes, and 2 scales of 2 bytes for each head and token: 4.125 MiB a block.
+    """
     blocks = 58_504 * 1024 * 8 // 10 * share // (32 * 64 * 8 * (128 + 4) * 2 // 1024)
-    arguments = ARGUMENTS.format(tp=tp, dp=dp, policy=INT8)
+    arguments = ARGUMENTS.format(tp=tp, dp=dp, ep=ep, policy=INT8)
     rows = checked([arguments, *MEMORY, cache(blocks, policy=INT8)], LLAMA)
     assert [row.verdict for row in rows] == [AGREES, AGREES], rows
     rows = checked([arguments, *MEMORY, cache(BLOCKS, policy=INT8)], LLAMA)
@@ -132,7 +137,7 @@ def test_the_block_is_the_one_that_the_models_kernels_take() -> None:
 
 
 def test_a_share_that_is_no_number_is_refused() -> None:
-    arguments = ARGUMENTS.format(tp=1, dp=1, policy=NONE).replace("count=0.8", "count=1e99")
+    arguments = ARGUMENTS.format(tp=1, dp=1, ep=1, policy=NONE).replace("count=0.8", "count=1e99")
     with pytest.raises(RequestError, match="cache_max_entry_count: found '1e99'"):
         checked([arguments, *MEMORY, cache(BLOCKS)], LLAMA)
 

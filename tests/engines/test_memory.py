@@ -8,8 +8,10 @@ import pytest
 from kvcalc import engines
 from kvcalc.answers.fit.card import card
 from kvcalc.engines.memory import Card, Memory
+from kvcalc.engines.sglang.backend import hardware
 from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.settings import SglangSettings
+from kvcalc.engines.sglang.tiers import TIERS
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import load
 from tests.each import each
@@ -124,6 +126,14 @@ def test_sglangs_chunks_and_graphs_grow_with_the_card(
         fraction = mem_fraction_static(Card("a card", mib * 2**20, mib * 2**20), {})
         exact = Fraction(mib - 512 - 128 - grown, mib)
         assert abs(fraction - exact) <= Fraction(1, 2000), mib
+
+
+@each(
+    ("gpu", "tokens"),
+    [("t4", 2048), ("l40s", 4096), ("h100", 8192), ("h200", 8192), ("b200", 16_384)],
+)
+def test_sglang_reads_prompts_in_chunks_by_the_card(gpu: str, tokens: int) -> None:
+    assert hardware(gpu, TIERS, blackwell=False).chunked_prefill_size == tokens
 
 
 def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:
