@@ -29,9 +29,10 @@ UNCHUNKED = 2_048
 """Tokens of a chunk of states, of layers without one (config/model.py, get_mamba_chunk_size)."""
 
 
-def with_room_for_states(rank: PlanContext, layers: Sequence[Layer]) -> PlanContext:
-    """Lengthen the block until a page of attention holds a state."""
-    caches = list(dict.fromkeys(cache for layer in layers for cache in layer.caches))
+def with_room_for_states(rank: PlanContext, drafted: Sequence[Layer]) -> PlanContext:
+    """Lengthen the block until a page of attention holds a state, of the model or a draft."""
+    own = [cache for cache, _ in rank.model.caches]
+    caches = list(dict.fromkeys([*own, *(cache for layer in drafted for cache in layer.caches)]))
     state_sizes = [
         state_of(rank, cache)
         for cache in caches
@@ -94,8 +95,9 @@ def unquantised_layers(
         )
     if "sliding_window" in skipped:
         places |= {place for place, layer in enumerate(layers) if layer.windows}
-    recurrent = any(isinstance(one, Recurrent) for layer in layers for one in layer.caches)
-    if form.startswith(ENDS_KEPT) and not recurrent:
+    if form.startswith(ENDS_KEPT) and not any(
+        isinstance(one, Recurrent) for layer in layers for one in layer.caches
+    ):
         ends = min(UNQUANTISED_ENDS, own // 2)
         places |= {*range(ends), *range(own - ends, own)}
     return frozenset(places) if skipped or places else None
@@ -105,12 +107,13 @@ def with_room_for_unquantised(
     rank: PlanContext, layers: Sequence[Layer], unquantised: frozenset[int] | None
 ) -> PlanContext:
     """Lengthen the block until a quantised page holds a kernel's block in the model's own type."""
+    if unquantised is None or not rank.settings.rules.kept_formats_raise_block:
+        return rank
     caches = [cache for layer in layers for cache in layer.caches]
     latent = [cache for cache in caches if isinstance(cache, LatentAttention)]
     heads = [cache for cache in caches if isinstance(cache, Attention)]
     first = next(iter([*latent, *heads]), None)
-    raised = rank.settings.rules.kept_formats_raise_block
-    if unquantised is None or first is None or not raised:
+    if first is None:
         return rank
     # The backend of attention's first layer packs the format; unquantised, not in turboquant's way.
     place = next(

@@ -33,6 +33,11 @@ FITS: Mapping[Pages, Callable[[Cache, int], bool]] = {
 """Whether a cache can take the largest page of all, by the release's rule."""
 
 
+def distinct(placed: Sequence[Placed]) -> list[Cache]:
+    """The caches, in which those of layers that are alike stand once."""
+    return list({id(cache): cache for _, cache in placed}.values())
+
+
 def grouped(
     caches: Sequence[Placed], rules: Rules, *, block_outermost: bool = False
 ) -> list[list[Placed]]:
@@ -43,7 +48,7 @@ def grouped(
     """
     if _share_one_group(caches):
         return [list(caches)]
-    if block_outermost and len({cache.page for _, cache in caches}) > 1:
+    if block_outermost and len({cache.page for cache in distinct(caches)}) > 1:
         return _packed(caches)
     misfit = _misfit(caches, rules.pages)
     if misfit is None:
@@ -74,7 +79,7 @@ def bytes_per_block(groups: Sequence[Sequence[Placed]], *, block_outermost: bool
 
 
 def _share_one_group(caches: Sequence[Placed]) -> bool:
-    return len({(cache.family, cache.block) for _, cache in caches}) == 1
+    return len({(cache.family, cache.block) for cache in distinct(caches)}) == 1
 
 
 def as_full(caches: Sequence[Placed]) -> list[Placed]:
@@ -115,13 +120,13 @@ def _refuse_two_windows(caches: Sequence[Placed]) -> None:
 
 def _misfit(caches: Sequence[Placed], pages: Pages) -> Placed | None:
     """The first cache that cannot take the largest page, with its layer."""
-    largest = max(cache.page for _, cache in caches)
+    largest = max(cache.page for cache in distinct(caches))
     return next((placed for placed in caches if not FITS[pages](placed[1], largest)), None)
 
 
 def _to_one_page(caches: Sequence[Placed]) -> list[Placed]:
     """Give all layers the largest page: by longer blocks where it divides, else by padding."""
-    largest = max(cache.page for _, cache in caches)
+    largest = max(cache.page for cache in distinct(caches))
     first = {id(cache): (place, cache) for place, cache in caches[::-1]}
     made = {same: _of_page(largest, place, cache) for same, (place, cache) in first.items()}
     return [(place, made[id(cache)]) for place, cache in caches]

@@ -14,7 +14,7 @@ from kvcalc.engines.vllm.blocks import (
 )
 from kvcalc.engines.vllm.caches import Cache, CircularCache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
-from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, grouped
+from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, distinct, grouped
 from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.own_caches import OWN_CACHES
@@ -82,8 +82,9 @@ class Plan(Record):
     @cached_property
     def bounds_sequences(self) -> bool:
         """Whether max_num_seqs may not exceed the pool's blocks: each has a state in one."""
-        states = any(isinstance(cache, StateCache) for _, cache in self.caches)
-        return states and self.settings.rules.blocks_bound_sequences
+        return self.settings.rules.blocks_bound_sequences and any(
+            isinstance(cache, StateCache) for _, cache in self.caches
+        )
 
     @cached_property
     def blocks_per_request(self) -> Value:
@@ -135,11 +136,12 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     before = rank.block
     layers = (*model.layers, *extra)
     unquantised = unquantised_layers(settings, layers, len(model.layers), cache_format)
-    rank = with_room_for_unquantised(with_room_for_states(rank, layers), layers, unquantised)
+    rank = with_room_for_unquantised(with_room_for_states(rank, extra), layers, unquantised)
     caches = list(_placed(rank, layers, len(model.layers), unquantised or frozenset()))
     if not caches:
         raise UnsupportedError(f"{model.name} has no layer with a cache on vllm", what=model.name)
-    outermost = _block_outermost(settings, backend, attention, caches)
+    kinds = distinct(caches)
+    outermost = _block_outermost(settings, backend, attention, kinds)
     alone = caches if hybrid_manager else as_full(caches)
     groups = grouped(alone, settings.rules, block_outermost=outermost)
     stages = stage_sizes(
@@ -150,9 +152,9 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         rank.block == before
         and rank.shared_page is None
         and not outermost
-        and not (cuts and any(isinstance(c, SlidingCache) for _, c in caches))
-        and all(not isinstance(c, StateCache) and c.page % before == 0 for _, c in caches)
-        and all(c.block == before for _, c in caches)
+        and not (cuts and any(isinstance(one, SlidingCache) for one in kinds))
+        and all(not isinstance(one, StateCache) and one.page % before == 0 for one in kinds)
+        and all(one.block == before for one in kinds)
     )
     planned = tuple(_planned(group, rank.block, scales, settings.rules) for group in groups)
     per_stage = tuple(
@@ -210,7 +212,7 @@ def _planned(members: Sequence[Placed], block: int, scales: bool, rules: Rules) 
     specs = {
         (one.kind, one.shape, one.block, one.page)
         + (() if rules.promoted_share_spec else _windows(one))
-        for one in {id(one): one for _, one in members}.values()
+        for one in distinct(members)
     }
     kind = cache.kind if len(specs) == 1 else UNIFORM_TYPE
     return PlannedGroup(kind, tuple(members), cache.block, cache.blocks(symbol))
@@ -247,7 +249,7 @@ def _lookahead(model: Model, settings: VllmSettings) -> int:
 
 
 def _block_outermost(
-    settings: VllmSettings, backend: str, attention: str, caches: Sequence[Placed]
+    settings: VllmSettings, backend: str, attention: str, caches: Sequence[Cache]
 ) -> bool:
     """Whether blocks are the outermost dimension: as set, else where pages must be packed so.
 
@@ -255,9 +257,9 @@ def _block_outermost(
         UnsupportedError: the backend, or the caches, allow only other layouts than the one that is
             set.
     """
-    shards = {cache.shards for _, cache in caches if isinstance(cache, FullCache)}
-    pages = {cache.page for _, cache in caches}
-    rings = any(isinstance(cache, CircularCache) for _, cache in caches)
+    shards = {cache.shards for cache in caches if isinstance(cache, FullCache)}
+    pages = {cache.page for cache in caches}
+    rings = any(isinstance(cache, CircularCache) for cache in caches)
     # A draft whose pages are not the target's can only be packed beside them.
     packed = attention == "compressed" or rings or (len(shards) > 1 and len(pages) > 1)
     allowed = ("BLHNC", "BLNHC") if packed else LAYOUTS_OF.get(backend)
