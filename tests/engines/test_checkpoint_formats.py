@@ -146,7 +146,7 @@ def test_compressed_tensors_overrules_what_is_asked_up_to_0_21(release: str, tak
     assert rows.kv_cache_dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(
+@each(
     "model",
     [
         of("compressed-tensors", "INT8", **TENSOR),

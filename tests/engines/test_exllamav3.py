@@ -243,7 +243,7 @@ def test_v_is_not_there_to_be_packed_where_one_row_is_both() -> None:
     assert cost(model(latent(**DEEPSEEK_ROW)), cache_quant="4,9")(1) == PAGE * (16 * 18 + 128)
 
 
-@pytest.mark.parametrize(
+@each(
     ("facts", "sentence"),
     [
         ({"architecture": "GlmMoeDsaForCausalLM"}, "indexer_types: missing"),

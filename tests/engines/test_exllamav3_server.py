@@ -80,13 +80,13 @@ def test_tabbyapi_is_read_as_it_takes_its_arguments(
     assert (asked.context, asked.sequences, asked.longest) == (context, sequences, longest)
 
 
-@pytest.mark.parametrize("mode", ["Q4", "Q8", "4,4", "8,8"])
+@each("mode", ["Q4", "Q8", "4,4", "8,8"])
 def test_an_older_cache_mode_is_a_number_of_bits(mode: str) -> None:
     settings = ENGINE.settings(**line(f"python main.py --cache-mode {mode}").settings)
     assert settings.model_dump()["cache_quant"] == mode[-1]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "settings", "longest"),
     [
         (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines import ENGINES
+from tests.each import each
 from tests.shapes import (
     Model,
     chunked,
@@ -33,7 +34,7 @@ KEXAONE_TABLE = {
 }
 
 
-@pytest.mark.parametrize("context", KEXAONE_TABLE)
+@each("context", KEXAONE_TABLE)
 def test_k_exaone_costs_what_the_worked_table_says(context: int) -> None:
     kexaone = kvcalc.load("k-exaone-236b-a23b")
     cost = kvcalc.cost(kexaone, engine="ideal")
@@ -113,7 +114,7 @@ def test_kv_heads_that_ranks_can_neither_share_nor_copy_evenly_are_refused() -> 
         kvcalc.cost(model(full()), tensor_parallel_size=3)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "sentence"),
     [
         ({"tensor_parallel_size": 0}, r"tensor_parallel_size: found 0, expected "),

@@ -92,7 +92,7 @@ def test_every_kind_is_made_by_its_name() -> None:
     assert set(KINDS) > {"full_attention", "mamba2", "shared_cache"}
 
 
-@pytest.mark.parametrize("bad", ["abc", 1, None, ["ab", "cd"]])
+@each("bad", ["abc", 1, None, ["ab", "cd"]])
 def test_a_part_that_is_no_table_is_refused(bad: object) -> None:
     with pytest.raises(kvcalc.KvcalcError, match="expected a table with a kind"):
         layer({"kind": "combined", "parts": [bad]})
@@ -114,7 +114,7 @@ def test_more_caches_than_a_formula_can_hold_are_refused() -> None:
         kvcalc.cost(model(Combined(parts=parts)))
 
 
-@pytest.mark.parametrize("ranks", [True, 2.0, None])
+@each("ranks", [True, 2.0, None])
 def test_a_number_of_ranks_is_a_whole_number(ranks: object) -> None:
     with pytest.raises(kvcalc.KvcalcError, match="expected a whole number"):
         kvcalc.cost(model(), tensor_parallel_size=ranks)

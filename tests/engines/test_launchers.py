@@ -194,7 +194,7 @@ def test_the_model_is_the_first_word_that_is_no_flags_value(words: str) -> None:
     assert read(f"vllm serve {words}")[1].model == "m"
 
 
-@pytest.mark.parametrize("sequences", ["", "-np -1", "-np 0", "-np 1"])
+@each("sequences", ["", "-np -1", "-np 0", "-np 1"])
 def test_programs_of_one_sequence_run_one(sequences: str) -> None:
     assert read(f"llama-cli -m m.gguf -c 8192 {sequences}")[1].sequences == 1
 

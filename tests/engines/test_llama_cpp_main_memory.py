@@ -10,6 +10,7 @@ from kvcalc.engines.llama_cpp.weights import weigh
 from kvcalc.engines.memory_part import MAIN_MEMORY, MemoryPart
 from kvcalc.readers import load
 from kvcalc.readers.weights import Weights, read_weights
+from tests.each import each
 
 MIB = 2**20
 
@@ -83,7 +84,7 @@ def test_layers_before_the_last_stay_with_their_cells() -> None:
     assert found["cache"].kind == found["weights"].kind == "exact"
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "layers"),
     [({"n_cpu_moe": 10}, 10), ({"n_cpu_moe": 99}, 48), ({"override_tensor": "exps=CPU"}, 48)],
 )

@@ -166,7 +166,7 @@ def test_some_windows_are_what_llama_cpps_code_says() -> None:
     assert cost(shape)(2**20) == (1536 + 2**20) * 4096
 
 
-@pytest.mark.parametrize(
+@each(
     ("layers", "found"),
     [
         ((sliding(512), sliding(1024)), "512 and 1,024"),
@@ -215,7 +215,7 @@ def test_qwen3_nexts_draft_is_one_layer_that_its_file_does_not_count() -> None:
     assert cost(of, ctx_type="mtp")(256) == 256 * 4096
 
 
-@pytest.mark.parametrize(
+@each(
     ("trunk", "drafts"),
     [
         ((full(kv_heads=2), sliding(kv_heads=4)), full(kv_heads=2)),
@@ -303,7 +303,7 @@ def test_what_llama_cpp_cannot_do_is_refused(
         cost(of, **settings)
 
 
-@pytest.mark.parametrize(
+@each(
     ("of", "settings", "most"),
     [
         (K_EXAONE, {}, 256),

@@ -74,7 +74,7 @@ def test_without_c_the_context_is_left_open() -> None:
         assert words in asked.notes[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "expected"),
     [
         ({"spec_type": "draft-mtp", "spec_draft_n_max": "2"}, {"n_rs_seq": "2"}),
@@ -146,7 +146,7 @@ def test_a_built_in_preset_is_a_model_with_its_settings(flag: str) -> None:
     assert said(flag) == said(STANDS_FOR[flag])
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "settings"),
     [
         ("-ngl -1 -fa enabled", {"n_gpu_layers": None, "flash_attn": True}),
@@ -161,7 +161,7 @@ def test_values_that_common_arg_takes(line: str, settings: dict[str, Any]) -> No
     assert {name: getattr(found, name) for name in settings} == settings
 
 
-@pytest.mark.parametrize("value", ["on", "enabled", "true", "1"])
+@each("value", ["on", "enabled", "true", "1"])
 def test_variables_are_as_true_as_flags(value: str) -> None:
     _, asked = read(f"LLAMA_ARG_KV_UNIFIED={value} LLAMA_ARG_N_PARALLEL=2 llama-server -c 8192")
     assert LlamaCppSettings(**asked.settings).kv_unified is True

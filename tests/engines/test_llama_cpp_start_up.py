@@ -35,7 +35,7 @@ def found(vocabulary: int, hidden: int, width: int, layer: Layer = GQA, **given:
     return part
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "vocabulary", "hidden", "width", "printed"),
     [
         ("Llama-3-8B, ten logs", 128_256, 4_096, 14_336, 258.50),

@@ -262,7 +262,7 @@ def test_without_a_context_streams_shared_the_models_own(release: str, together:
     assert read("llama-server -m x.gguf -np 4", release=release)[1].shares_maximum is together
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "slots", "counted"),
     [("b9108", 1, True), ("b9108", 4, False), ("b9109", 4, True)],
 )
@@ -404,7 +404,7 @@ EXPLAINED = {
 """Logs that name no build, and the builds that print such figures."""
 
 
-@pytest.mark.parametrize(("builds", "model", "log"), [(k, *v) for k, v in EXPLAINED.items()])
+@each(("builds", "model", "log"), [(k, *v) for k, v in EXPLAINED.items()])
 def test_a_log_without_a_build_is_told_which_builds_print_it(
     builds: str, model: Model, log: str
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_tied_embedding_is_held_twice() -> None:
     assert loaded(TIED) == loaded(FILE)
 
 
-@pytest.mark.parametrize(
+@each(
     ("tensor", "size"),
     [
         (stored("blk.0.attn_q.weight", "Q8_0", 1024), 1024 * 64 // 32 * 34),
@@ -105,26 +105,26 @@ def test_rows_that_devices_share_are_not_dealt(mode: Any) -> None:
     assert weigh(MODEL, LlamaCppSettings()) is None
 
 
-@pytest.mark.parametrize("place", ["CUDA1", "RPC0", "cpu"])
+@each("place", ["CUDA1", "RPC0", "cpu"])
 def test_a_place_that_is_not_there_is_named(place: str) -> None:
     with pytest.raises(RequestError, match=f"override_tensor: found '{place}', expected"):
         weigh(MODEL, LlamaCppSettings(override_tensor=(f"exps={place}",)), FILE)
 
 
-@pytest.mark.parametrize("pair", ["exps", "=CPU", "([=CPU"])
+@each("pair", ["exps", "=CPU", "([=CPU"])
 def test_an_expression_and_a_place_are_expected(pair: str) -> None:
     with pytest.raises(KvcalcError, match="override_tensor"):
         kvcalc.cost(MODEL, "llama.cpp", override_tensor=(pair,))
 
 
-@pytest.mark.parametrize("kind", ["attn", "ssm", "shortconv"])
+@each("kind", ["attn", "ssm", "shortconv"])
 def test_what_mixes_tokens_is_one_part(kind: str) -> None:
     found = weigh(MODEL, LlamaCppSettings(), (stored(f"blk.0.{kind}_in.weight"),))
     assert found is not None
     assert found.parts == {"attention and states": SIZE}
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "dtype", "types"),
     [
         ("llama-3.1-8b", "bfloat16", {"BF16", "F32"}),

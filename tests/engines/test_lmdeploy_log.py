@@ -16,6 +16,7 @@ from kvcalc.engines.lmdeploy.settings import LmdeploySettings, cache_format
 from kvcalc.engines.log import NO_MODEL
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import checked, load, misprinted, published, requests
 
 LLAMA = load("llama-3.1-8b")
@@ -113,9 +114,7 @@ def test_without_what_lmdeploy_prints_at_debug_a_blocks_bytes_are_said() -> None
     assert [row.verdict for row in checked([cache(BLOCKS)])] == [CANNOT, CANNOT]
 
 
-@pytest.mark.parametrize(
-    ("tp", "dp", "ep", "share"), [(1, 1, 1, 1), (2, 1, 1, 2), (8, 4, 1, 2), (1, 2, 2, 1)]
-)
+@each(("tp", "dp", "ep", "share"), [(1, 1, 1, 1), (2, 1, 1, 2), (8, 4, 1, 2), (1, 2, 2, 1)])
 def test_the_arguments_give_the_ranks_and_the_policy(tp: int, dp: int, ep: int, share: int) -> None:
     """Experts have all ranks, where there are several.
 
@@ -148,9 +147,7 @@ def test_pools_beside_states_are_not_held() -> None:
     assert "reserves states for max_batch_size" in rows[1].why
 
 
-@pytest.mark.parametrize(
-    ("free", "verdict"), [("1520", AGREES), ("60004", DIFFERS), (None, CANNOT)]
-)
+@each(("free", "verdict"), [("1520", AGREES), ("60004", DIFFERS), (None, CANNOT)])
 def test_the_error_of_too_little_memory(free: str | None, verdict: str) -> None:
     """Two blocks and less: 20 MiB x 0.8 are 2 of them."""
     memory = [] if free is None else [MEMORY[0].replace("60004", free), MEMORY[1]]

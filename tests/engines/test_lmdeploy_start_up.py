@@ -35,9 +35,7 @@ def test_how_many_run_at_once_follows_the_gpu(gpu: str, most: int) -> None:
         assert batch(LmdeploySettings(max_batch_size=7), Card(name, GIB, GIB)) == 7
 
 
-@pytest.mark.parametrize(
-    ("prefill", "most", "rows"), [(8192, None, 8192 + 2048), (8192, 16, 8224), (2048, 16, 2080)]
-)
+@each(("prefill", "most", "rows"), [(8192, None, 8192 + 2048), (8192, 16, 8224), (2048, 16, 2080)])
 def test_logits_of_prompts_and_of_twice_the_sequences(
     prefill: int, most: int | None, rows: int
 ) -> None:

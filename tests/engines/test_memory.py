@@ -61,7 +61,7 @@ def test_sglang_keeps_back_what_mem_fraction_static_leaves_of_the_free_memory() 
     assert made.cache + made.reserve + 118 * GB == h200.memory
 
 
-@pytest.mark.parametrize(("gpu", "percent"), [("h100", 818), ("h200", 897), ("b200", 852)])
+@each(("gpu", "percent"), [("h100", 818), ("h200", 897), ("b200", 852)])
 def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
     settings = {"tensor_parallel_size": 8}
     assert mem_fraction_static(card(gpu), settings) == Fraction(percent, 1000)
@@ -150,7 +150,7 @@ def test_other_engines_take_the_card_less_weights_and_reserve(engine: str) -> No
     assert (made.cache, made.reserve, made.share) == (75 * GB, 5 * GB, None)
 
 
-@pytest.mark.parametrize("engine", SHARING)
+@each("engine", SHARING)
 def test_weights_larger_than_the_card_leave_less_than_nothing(engine: str) -> None:
     taken = rule(engine).taken(None, CARD, {})
     assert rule(engine).budget(CARD, 101 * GB, 0, taken).cache < 0

@@ -50,7 +50,7 @@ def test_mlx_rotates_where_the_file_lists_the_layers(name: str) -> None:
     assert len(models.LISTED) == 5
 
 
-@pytest.mark.parametrize("name", ["deepseek_v2", "minicpm3", "youtu_llm"])
+@each("name", ["deepseek_v2", "minicpm3", "youtu_llm"])
 def test_mlx_expands_some_latent_rows(name: str) -> None:
     with pytest.raises(KvcalcError, match=f"expands the latent rows of {name}"):
         kvcalc.cost(model(latent(), model_type=name), engine="mlx")

@@ -2,8 +2,6 @@
 
 from collections.abc import Set
 
-import pytest
-
 from kvcalc.engines import find
 from kvcalc.engines.option_values import Choices
 from kvcalc.engines.server import PAST_MAXIMUM, Server
@@ -63,7 +61,7 @@ BEFORE = {
 """Flags that the engine's parser does not name."""
 
 
-@pytest.mark.parametrize("engine", ["vllm", "sglang", "lmdeploy", "exllamav3"])
+@each("engine", ["vllm", "sglang", "lmdeploy", "exllamav3"])
 def test_no_flag_of_the_engine_is_unknown(engine: str) -> None:
     assert options(engine).keys() - server(engine).known == set()
 
@@ -231,7 +229,7 @@ OLDER = {
 """Keys of releases before 0.33.0."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("of", "ours"),
     [
         ("SpeculativeConfig", {*draft_flags.KEYS, *draft_flags.RANKS, *draft_flags.REFUSED}),

@@ -78,7 +78,7 @@ def test_fp8_is_flashmlas_packed_rows_for_deepseek_v4_too() -> None:
     assert fp8 == packed > elements
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "gpu", "said"),
     [
         (GLM, "b200", "fp8_e4m3 by vllm's choice for glm_moe_dsa on b200"),
@@ -104,9 +104,7 @@ def test_a_draft_of_its_own_keeps_another_format() -> None:
     assert drafted(131_072) == 131_072 * 79 * FP8
 
 
-@pytest.mark.parametrize(
-    ("release", "gpu"), [("0.33.0", "a100-80gb"), ("0.33.0", "l40s"), ("0.23.0", "rtx-pro-6000")]
-)
+@each(("release", "gpu"), [("0.33.0", "a100-80gb"), ("0.33.0", "l40s"), ("0.23.0", "rtx-pro-6000")])
 def test_a_generation_without_a_backend_is_refused(release: str, gpu: str) -> None:
     with pytest.raises(UnsupportedError, match=f"found {gpu}, for which vllm {release} has no"):
         kvcalc.cost(V32, f"vllm@{release}", gpu=gpu)

@@ -20,7 +20,7 @@ KEXAONE = kvcalc.load("k-exaone-236b-a23b")
 DEEPSEEK = kvcalc.load("deepseek-v3")
 
 
-@pytest.mark.parametrize("program", sorted(CONTAINERS))
+@each("program", sorted(CONTAINERS))
 def test_each_container_program_starts_what_its_image_does(program: str) -> None:
     engine, asked = read(f"{program} run --rm {IMAGE}")
     assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
@@ -36,9 +36,7 @@ def test_letters_of_a_container_stand_together_and_take_no_word(letters: str) ->
     assert read(f"docker run -{letters} {IMAGE}")[1].model == "org/x"
 
 
-@pytest.mark.parametrize(
-    "option", ["-p 8000:8000", "-p8000:8000", "--publish=8000:8000", "--publish 1"]
-)
+@each("option", ["-p 8000:8000", "-p8000:8000", "--publish=8000:8000", "--publish 1"])
 def test_another_option_of_a_container_takes_its_value_with_it(option: str) -> None:
     engine, asked = read(f"docker run {option} {IMAGE}")
     assert (engine, asked.model, asked.context) == ("vllm", "org/x", 8192)
@@ -96,7 +94,7 @@ def test_a_bundle_of_llama_cpp_names_its_model(flag: str) -> None:
     assert read(f"llama-server {flag}")[1].model == PRESETS[flag]["model"]
 
 
-@pytest.mark.parametrize("name", formats.UNREAD)
+@each("name", formats.UNREAD)
 def test_a_format_that_is_not_counted_is_refused_with_the_reason(name: str) -> None:
     with pytest.raises(UnsupportedError) as refused:
         kvcalc.cost(KEXAONE, engine="vllm", kv_cache_dtype=name)
@@ -132,7 +130,7 @@ def test_a_name_of_kernels_alone_leaves_the_backend_open(name: str) -> None:
     assert named(8192) == kvcalc.cost(KEXAONE, engine="vllm")(8192)
 
 
-@pytest.mark.parametrize("shell", sorted(SHELLS))
+@each("shell", sorted(SHELLS))
 def test_a_shells_script_is_read(shell: str) -> None:
     assert read(f"{shell} -lc 'vllm serve org/x'")[1].model == "org/x"
 
@@ -158,7 +156,7 @@ def test_an_image_says_what_it_starts(image: str, words: str, engine: str) -> No
         assert (found, asked.model) == (engine, "org/x")
 
 
-@pytest.mark.parametrize(("end", "where"), ELSEWHERE.items())
+@each(("end", "where"), ELSEWHERE.items())
 def test_an_image_for_other_devices_is_said_so(end: str, where: str) -> None:
     _, asked = read(f"docker run vllm/vllm-{end}:v0.25.1 vllm serve org/x")
     assert any(where in note for note in asked.notes)

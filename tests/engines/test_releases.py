@@ -85,7 +85,7 @@ def test_every_version_is_the_last_row_before_it(version: tuple[int, int, int]) 
     assert found == (2 if version >= (2, 0, 1) else 1)
 
 
-@pytest.mark.parametrize(("version", "nearest"), [("0.9", "1.0"), ("2.5.1", "2.5"), ("3", "2.5")])
+@each(("version", "nearest"), [("0.9", "1.0"), ("2.5.1", "2.5"), ("3", "2.5")])
 def test_a_version_that_was_not_measured_is_the_nearest_and_says_so(
     version: str, nearest: str
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_revision_of_the_hubs_is_on_the_line(engine: str, written: str) -> Non
         assert (asked.model, asked.revision) == ("org/x", "refs/pr/1")
 
 
-@pytest.mark.parametrize(
+@each(
     ("engine", "variable"),
     [
         ("vllm", "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 "),

@@ -16,6 +16,7 @@ import kvcalc
 from kvcalc.answers.check import AGREES, DIFFERS
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import any_model, checked, load, misprinted, requests
 from tests.shapes import full, sliding
 from tests.shapes import model as shape
@@ -182,9 +183,7 @@ def test_ranks_that_outnumber_the_groups_of_a_states_convolution_have_one_each()
     }
 
 
-@pytest.mark.parametrize(
-    ("form", "printed"), [("mxfp8", "4.12"), ("nvfp4", "2.25"), ("fp8_e4m3", "4.00")]
-)
+@each(("form", "printed"), [("mxfp8", "4.12"), ("nvfp4", "2.25"), ("fp8_e4m3", "4.00")])
 def test_the_scales_of_packed_formats_are_in_k_and_in_v(form: str, printed: str) -> None:
     """32 layers x 8 heads x 128 x 131,072 tokens: 4 GiB of 8 bits, a scale for 32 or for 16."""
     llama = load("llama-3.1-8b")
@@ -195,7 +194,7 @@ def test_the_scales_of_packed_formats_are_in_k_and_in_v(form: str, printed: str)
     assert [row.verdict for row in rows] == [AGREES, AGREES], rows
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "size"),
     [("fp8_e4m3", "4.00"), ("fp8_e5m2", "4.00"), ("nvfp4", "2.25"), ("fp4_mx_block16", "2.25")],
 )

@@ -4,6 +4,7 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from tests.each import each
 from tests.engines.log_lines import checked, load, misprinted
 
 LLAMA = load("llama-3.1-8b")
@@ -54,7 +55,7 @@ def test_the_arguments_say_how_states_are_followed(arguments: str) -> None:
     assert verdicts(checked([arguments.format(text), line], QWEN)) == [AGREES, AGREES]
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "size"),
     [
         ("tp_size=8, dp_size=1, enable_dp_attention=False", "1.00"),

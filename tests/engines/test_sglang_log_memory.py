@@ -1,7 +1,5 @@
 """SGLang's lines of free memory, by the figures of public logs."""
 
-import pytest
-
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.readers import load
 from tests.each import each
@@ -15,7 +13,7 @@ ARGUMENTS = "server_args=ServerArgs(tp_size={})"
 KIMI = "tests/oracles/configs/moonshotai--Kimi-K2.5.json"
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "ranks", "usage"),
     [("qwen3-30b-a3b", 1, "56.98"), ("qwen3-32b", 1, "61.07"), (KIMI, 8, "73.58")],
 )

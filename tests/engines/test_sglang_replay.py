@@ -72,7 +72,7 @@ def test_a_request_that_takes_the_whole_pool_is_served(page: int, size: int, roo
     assert Served(size, page).serve(request, size) == (0 if room else None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "given", "why"),
     [
         ("gpt-oss-20b", {}, "a window pool or states"),

@@ -77,7 +77,7 @@ def test_a_token_of_k_exaone_on_one_gpu(settings: dict[str, Any], a_token: int) 
     assert cost(EXAONE, **settings).per_gpu(1000) == 1000 * a_token
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "full_tokens", "window_tokens"),
     [
         ({"swa_full_tokens_ratio": 0.8}, 321_254, 257_003),
@@ -259,7 +259,7 @@ def test_a_sparse_layer_without_an_indexer_of_its_own_keeps_no_key() -> None:
     assert cost(typed("glm_moe_dsa", SPARSE, shared))(64) == 64 * (2 * 1152 + 132)
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "dtype", "index"),
     [(None, None, 256), (None, "fp8_e4m3", 128), ("b200", "fp8_e4m3", 128), ("b200", None, 256)],
 )
@@ -803,7 +803,7 @@ def test_a_request_has_two_tokens_of_the_pool(
     assert found.figures["max_running_requests"] == requests
 
 
-@pytest.mark.parametrize(
+@each(
     ("context", "tokens"),
     [
         # 4,096 tokens to generate are counted, of a shorter context all but one.

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-import pytest
-
 import kvcalc
 from kvcalc.catalogue.gpus import find
 from kvcalc.engines.memory import Card
 from kvcalc.engines.outside import outside
 from kvcalc.readers import load
+from tests.each import each
 
 GIB = 2**30
 K_EXAONE = load("k-exaone-236b-a23b")
 SCOUT = load("llama-4-scout")
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "ranks", "free_before", "beyond_weights"),
     [
         ("rtx-4090", 1, 23.09, 0.0),  # Qwen3.5-4B: avail 14.47 after 8.62

@@ -228,6 +228,6 @@ def test_the_page_of_attention_on_blackwell(name: str, page: int) -> None:
     assert pool(typed(name, full()), **B200).figures["page_size"] == page
 
 
-@pytest.mark.parametrize("name", ["minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text"])
+@each("name", ["minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text"])
 def test_minimax_m3_has_pages_of_128(name: str) -> None:
     assert pool(typed(name, full())).figures["page_size"] == 128

@@ -62,7 +62,7 @@ def test_variables_that_were_set_stand_before_a_command() -> None:
     assert list(commands("export A=1 B=2; C=3; a")) == [({"A": "1", "B": "2", "C": "3"}, ["a"])]
 
 
-@pytest.mark.parametrize("text", ["a 'b", 'a "b', "a \\"])
+@each("text", ["a 'b", 'a "b', "a \\"])
 def test_an_open_quote_is_an_error(text: str) -> None:
     with pytest.raises(OpenQuoteError):
         split(text)

@@ -5,6 +5,7 @@ import pytest
 import kvcalc
 from kvcalc.engines.log import AGREES, DIFFERS
 from kvcalc.model import Model
+from tests.each import each
 from tests.engines.log_lines import checked
 from tests.shapes import full, model, sliding
 
@@ -31,7 +32,7 @@ def test_it_refuses_with_what_its_source_says(of: Model, advice: str) -> None:
 TAKEN = "Memory usage when calculating max tokens in paged kv cache: total: 39.39 GiB, available: "
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "tokens", "blocks"),
     [
         (["tokens per block: 32"], 32, (2302, 2306)),

@@ -35,7 +35,7 @@ def test_the_reasons_do_not_overlap() -> None:
     assert sum(map(len, parts)) == len(NEVER)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "last", "without"),
     [("bamba", "0.23.0", "0.24.0"), ("minimax", "0.23.0", "0.24.0"), ("mpt", "0.28.0", "0.29.0")],
 )

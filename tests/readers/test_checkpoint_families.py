@@ -86,7 +86,7 @@ BART = {
 }
 
 
-@pytest.mark.parametrize(
+@each(
     ("architectures", "kinds", "note"),
     [
         (["BartForConditionalGeneration"], {FULL, "cross_attention"}, "is counted for 0 tokens"),
@@ -146,7 +146,7 @@ def test_cohere2_moes_dense_layers_slide_by_a_pattern_of_their_own(
     assert sliding(model_of(config | more).layers) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "said"),
     [
         ({"first_k_dense_replace": 9}, "num_hidden_layers: found 8, expected 9 to"),
@@ -170,7 +170,7 @@ def test_rows_without_rotary_positions_are_real() -> None:
     )
 
 
-@pytest.mark.parametrize("places", [[0], [49], ["2"]])
+@each("places", [[0], [49], ["2"]])
 def test_an_embedding_stands_at_a_layer(places: list[Any]) -> None:
     config = json.loads((CHECKPOINTS / "Qwen3.8-Flash-Next.json").read_text())
     config["text_config"]["ple_layer_ids"] = places

@@ -248,7 +248,7 @@ def test_what_is_not_known_is_refused_by_the_name_of_its_key(
         model_of(flat(shape(**keys), architecture), "x")
 
 
-@pytest.mark.parametrize("found", [{}, {"general.architecture": 3}, {"split.no": 1}])
+@each("found", [{}, {"general.architecture": 3}, {"split.no": 1}])
 def test_without_an_architecture_or_the_first_part_there_is_no_model(found: dict[str, Any]) -> None:
     with pytest.raises(KvcalcError, match=r"general\.architecture|split\.no"):
         model_of(found, "x")

@@ -344,7 +344,7 @@ def test_the_sliding_layers_of_step_3_5_have_sizes_of_their_own() -> None:
     assert slide == SlidingAttention(query_heads=12, kv_heads=4, head_dim=16, window=32)
 
 
-@pytest.mark.parametrize("key", ["use_cla", "global_attn_idx", "kv_reuse_group", "mamba_d_state"])
+@each("key", ["use_cla", "global_attn_idx", "kv_reuse_group", "mamba_d_state"])
 def test_an_unknown_type_that_speaks_of_other_layers_is_refused(key: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=f"'{key}'.*no rule reads it"):
         model_of({**PLAIN, "model_type": "brand_new", key: [1]})
@@ -358,7 +358,7 @@ def test_the_language_model_may_stand_inside(key: str) -> None:
     assert found.layers[0] == full(kv_heads=2, head_dim=8, query_heads=8)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "sources"),
     [
         ("T5ForConditionalGeneration", True),

@@ -11,7 +11,7 @@ from kvcalc.readers import read
 from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "k-exaone-236b-a23b",
@@ -30,7 +30,7 @@ def test_a_preset_file_is_read_by_its_path(tmp_path: Path, as_path: type[str] | 
     assert kvcalc.load(as_path(copy)) == kvcalc.load("gpt-oss-20b")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "nearest"),
     [
         ("llama-3.1-8c", "llama-3.1-8b"),
@@ -61,7 +61,7 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
         kvcalc.load("/")
 
 
-@pytest.mark.parametrize("name", ["../k-exaone-236b-a23b", "/k-exaone-236b-a23b", "./gpt-oss-20b"])
+@each("name", ["../k-exaone-236b-a23b", "/k-exaone-236b-a23b", "./gpt-oss-20b"])
 def test_a_path_is_never_taken_for_a_presets_name(name: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match=r"^model "):
         kvcalc.load(name)

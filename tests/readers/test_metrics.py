@@ -143,9 +143,7 @@ def test_the_least_pool_has_a_block_beside_the_null_block(
     assert (row.verdict, why in row.why) == (verdict, True)
 
 
-@pytest.mark.parametrize(
-    ("usage", "verdict"), [("0.25", AGREES), ("0.1", DIFFERS), ("0.9", CANNOT)]
-)
+@each(("usage", "verdict"), [("0.25", AGREES), ("0.1", DIFFERS), ("0.9", CANNOT)])
 def test_the_share_of_sglangs_tokens_is_that_of_its_counts(usage: str, verdict: str) -> None:
     (row,) = checked(SGLANG.format(usage).splitlines())
     assert row.verdict == verdict

@@ -276,6 +276,6 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason() -> None:
         preset.read(Path(f"{'x' * 300}.toml"))
 
 
-@pytest.mark.parametrize("typed", ["QWEN3_32B", "qwen3 32b", "Qwen3.32B", "Qwen/QWEN3-32B"])
+@each("typed", ["QWEN3_32B", "qwen3 32b", "Qwen3.32B", "Qwen/QWEN3-32B"])
 def test_a_preset_is_found_however_its_name_is_dashed(typed: str) -> None:
     assert kvcalc.load(typed).name == "Qwen3-32B"

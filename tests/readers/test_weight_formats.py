@@ -54,7 +54,7 @@ def test_the_format_of_the_checkpoint_itself_is_as_published() -> None:
         assert of_shape(model, own) == of_shape(model)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "format_", "sentence"),
     [
         ("llama-3.1-8b", "Q4_K_X", "did you mean Q4_K_S, Q4_K_M"),

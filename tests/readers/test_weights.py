@@ -18,6 +18,7 @@ from kvcalc.readers.safetensors import INDEX
 from kvcalc.readers.weights import Weights, of_shape, read_weights
 from kvcalc.units import AmountWarning
 from tests import shapes
+from tests.each import each
 
 K_EXAONE = load("k-exaone-236b-a23b")
 TOTAL = 236_533_401_600
@@ -46,7 +47,7 @@ def test_a_preset_counts_all_its_parameters_not_the_active_ones() -> None:
     assert found == Weights(K_EXAONE_BYTES, "bfloat16", "236,533,401,600 parameters", TOTAL, True)
 
 
-@pytest.mark.parametrize(("dtype", "bits"), [("int8", 8), ("int4", 4), ("float32", 32)])
+@each(("dtype", "bits"), [("int8", 8), ("int4", 4), ("float32", 32)])
 def test_another_element_type_is_arithmetic(dtype: str, bits: int) -> None:
     assert read_weights("k-exaone-236b-a23b", K_EXAONE, dtype).bytes == TOTAL * bits // 8
 
@@ -197,7 +198,7 @@ def test_a_quantised_checkpoint_is_its_tensors_each_in_its_format(
     assert (found.bytes, found.published) == (total_size, True)
 
 
-@pytest.mark.parametrize("name", ["deepseek-v3", "kimi-k2", "minimax-m2.5"])
+@each("name", ["deepseek-v3", "kimi-k2", "minimax-m2.5"])
 def test_a_block_of_fp8_has_a_scale_and_what_is_kept_two_bytes(name: str) -> None:
     model = load(name)
     assert model.counted is not None

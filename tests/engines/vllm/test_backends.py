@@ -106,7 +106,7 @@ def test_bytes_of_a_token(form: str, heads: Heads, size: int) -> None:
     assert token_bytes(heads, form) == size
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "heads", "sentence"),
     [
         ("ultraquant_4bit", Heads(1, 80, 80), "a multiple of 32, found 80 and 80"),
@@ -126,7 +126,7 @@ def test_formats_are_those_of_vllms_option() -> None:
     assert theirs == {*formats.FORMATS, *formats.UNREAD} - {"float32"}
 
 
-@pytest.mark.parametrize("form", formats.UNREAD)
+@each("form", formats.UNREAD)
 def test_a_format_that_is_not_counted_says_why(form: str) -> None:
     with pytest.raises(UnsupportedError, match=formats.UNREAD[form]):
         kvcalc.cost(kvcalc.load("qwen3-8b"), "vllm", kv_cache_dtype=form)

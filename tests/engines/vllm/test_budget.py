@@ -255,7 +255,7 @@ LITE = sizes(
 OSS = sizes(hidden_size=2880, vocab_size=201_088, experts=mixture(32, 4, 2880))
 
 
-@pytest.mark.parametrize(
+@each(
     ("model_type", "layer", "facts", "ranks", "peak", "outside"),
     [
         ("mixtral", GQA, MIXTRAL, 2, 1.21, 2.07),
@@ -295,7 +295,7 @@ def test_gpt_oss_keeps_scales_twice_before_0_33() -> None:
     assert "scales of mxfp4" not in {part.name for part in marlin}
 
 
-@pytest.mark.parametrize(
+@each(
     ("gpu", "padded", "batch"),
     [("h100", None, 8_192), ("a100-80gb", 2_944, 2_048), ("rtx-pro-6000", 2_944, 8_192)],
 )

@@ -32,7 +32,7 @@ def test_of_a_file_without_its_type_k_exaones_layer_has_the_index_0_and_so_slide
     assert kexaone.layers[0].kind == "sliding_attention"
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "release", "expected"),
     [
         ("k-exaone-236b-a23b", "0.33.0", 16_598_892_544),
@@ -54,7 +54,7 @@ def test_mimo_v2_gets_one_sliding_layer_whatever_its_file_says() -> None:
     assert [layer.kind for layer in draft_layers(mimo, "mtp")] == ["sliding_attention"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "kind"),
     [
         ("deepseek-ai--DeepSeek-V3", "latent_attention"),

@@ -20,7 +20,7 @@ LLAMA = kvcalc.load("llama-3.1-8b")
 SCALED = {"int8_per_token_head", "fp8_per_token_head", "int4_per_token_head"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "kept", "token"),
     [
         ("turboquant_k8v4", 7_902_068_736, 8 * 196),  # 46 % of bfloat16
@@ -114,7 +114,7 @@ def test_other_slots_hold_keys_and_values_of_one_size(form: str) -> None:
         formats.token_bytes(formats.Heads(1, 128, 64), form)
 
 
-@pytest.mark.parametrize(("elements", "row_bytes"), [(64, 64), (128, 132), (256, 264)])
+@each(("elements", "row_bytes"), [(64, 64), (128, 132), (256, 264)])
 def test_an_indexers_row_has_a_scale_for_every_128_elements(elements: int, row_bytes: int) -> None:
     layer = LatentAttention(
         kv_lora_rank=512, qk_rope_head_dim=64, sparse=True, index_head_dim=elements
@@ -122,7 +122,7 @@ def test_an_indexers_row_has_a_scale_for_every_128_elements(elements: int, row_b
     assert kvcalc.cost(Model(name="m", layers=(layer,)), "vllm")(64) == 64 * (1152 + row_bytes)
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "row_bytes"),
     [
         ({}, 60 * 1024 * 2 + 57 * 256),
@@ -138,7 +138,7 @@ def test_minimax_m3s_index_rows_are_neither_split_nor_quantised_with_the_cache(
     assert kvcalc.cost(model, "vllm", **settings).per_gpu(128) == 128 * row_bytes
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "row_bytes"),
     [
         ({}, 1152 + 132),

@@ -4,7 +4,6 @@ import re
 from fractions import Fraction
 from typing import Any
 
-import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -186,7 +185,7 @@ def test_concurrency_must_be_of_the_blocks_that_gave_the_tokens_printed_before_i
         assert [row.verdict for row in rows] == [AGREES, verdict]
 
 
-@pytest.mark.parametrize(("longest", "verdict"), [(4080, AGREES), (4079, DIFFERS), (4096, DIFFERS)])
+@each(("longest", "verdict"), [(4080, AGREES), (4079, DIFFERS), (4096, DIFFERS)])
 def test_a_request_that_was_refused_is_not_the_longest_that_fits(
     longest: int, verdict: str
 ) -> None:

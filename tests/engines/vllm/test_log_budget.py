@@ -39,7 +39,7 @@ def test_what_a_start_printed_agrees(row: Row) -> None:
     assert {one.verdict for one in rows} == {AGREES}
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "figure", "why"),
     [
         ("weights_gib", "weights (GiB)", "weights: exact, 14.98 to 15.00 GiB: off by "),

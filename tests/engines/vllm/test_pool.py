@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 import kvcalc
 from kvcalc.model import Model
 from tests.each import each
@@ -45,7 +43,7 @@ def test_what_the_start_up_check_prints(
     assert (figures["needed_gib"], figures["available_gib"]) == (needed, available)
 
 
-@pytest.mark.parametrize(
+@each(
     ("memory", "length"),
     [
         # Beside the null block: no memory at all, too little for a token, and more than enough.
@@ -73,7 +71,7 @@ def test_the_null_block_alone_starts_where_the_check_counts_it_and_holds_nothing
         assert ("never finishes: it needs 1 blocks of 0, and" in pool.note) is not finishes
 
 
-@pytest.mark.parametrize(
+@each(
     "memory",
     [(8 * 2**30, 10 * 2**30), (9 * 2**30, 8 * 2**30, 10 * 2**30, 10 * 2**30), (8 * 2**30,)],
 )
@@ -83,7 +81,7 @@ def test_the_pool_follows_the_smallest_rank(memory: tuple[int, ...]) -> None:
     assert pool.figures["num_gpu_blocks"] == 8 * 2**30 // (786_432 // 4)
 
 
-@pytest.mark.parametrize(
+@each(
     ("context", "batch", "tokens"),
     [
         (262_144, 8192, 4_408_938),

@@ -7,7 +7,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,7 +227,7 @@ def several(asked: list[Request], sizes: Iterable[int]) -> None:
         assert [pool.evicted] == manager.evicted, pool.usable
 
 
-@pytest.mark.parametrize("trace", ["multi_turn.jsonl", "shared_system.jsonl", "tree_small.jsonl"])
+@each("trace", ["multi_turn.jsonl", "shared_system.jsonl", "tree_small.jsonl"])
 def test_many_sizes_at_once_are_each_alone(trace: str) -> None:
     several(timed(trace, {}), range(20, 1_200, 47))
 
@@ -253,9 +252,7 @@ SMALLEST = (
 )
 
 
-@pytest.mark.parametrize(
-    ("blocks", "hits"), [(12, [0, 0, 0, 48]), (13, [0, 0, 0, 0]), (15, [0, 0, 64, 0])]
-)
+@each(("blocks", "hits"), [(12, [0, 0, 0, 48]), (13, [0, 0, 0, 0]), (15, [0, 0, 64, 0])])
 def test_more_memory_can_hit_less(blocks: int, hits: list[int]) -> None:
     rules = Rules((Kind(None, 16, (1,)), Kind(33, 16, (0,))), chunk=8_192)
     assert Followed(blocks, Asks(rules, list(SMALLEST))).outcome.hits == hits

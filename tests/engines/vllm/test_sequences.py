@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.answers.fit import fit
+from tests.each import each
 
 QWEN35 = kvcalc.load("tests/oracles/configs/Qwen--Qwen3.5-27B.json")
 NEMOTRON = kvcalc.load("tests/oracles/configs/nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16.json")
@@ -29,7 +30,7 @@ def test_the_most_is_the_pools_blocks() -> None:
     )
 
 
-@pytest.mark.parametrize(("release", "most"), [("0.19.1", None), ("0.20.0", 969), ("0.33.0", 969)])
+@each(("release", "most"), [("0.19.1", None), ("0.20.0", 969), ("0.33.0", 969)])
 def test_from_which_release_on(release: str, most: int | None) -> None:
     pool = on_h100(f"vllm@{release}")
     assert pool.figures["max_num_seqs"] == most

@@ -291,7 +291,7 @@ def test_a_batch_over_kernels_for_few_tokens_is_256(kernels: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("release", "flag", "whole"),
     [
         ("0.19.1", "--kv-events-config '{}'", True),
@@ -316,7 +316,7 @@ def in_bytes(line: str, **settings: Any) -> int:
     return cost(asked.context)
 
 
-@pytest.mark.parametrize(
+@each(
     ("length", "said"),
     [("--max-model-len 8192", False), ("", True), ("--max-model-len auto", True)],
 )

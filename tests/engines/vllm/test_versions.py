@@ -295,7 +295,7 @@ def test_what_prefix_caching_keeps_of_mamba_2(
     assert cost_of(plan(model_of("Nemotron-3-Nano"), settings)).per_gpu(131_072) == size
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "given", "size"),
     [
         ("0.25.1", {}, 7_057_047_552),
@@ -308,7 +308,7 @@ def test_stages_of_k_exaone(version: str, given: dict[str, Any], size: int) -> N
     assert cost.per_gpu(262_144) == size
 
 
-@pytest.mark.parametrize("version", ["0.14.0", "0.14.1", "0.16.0", "0.18.1"])
+@each("version", ["0.14.0", "0.14.1", "0.16.0", "0.18.1"])
 def test_a_server_that_starts_and_never_finishes_a_request(version: str) -> None:
     """Its check asks for the first group's blocks alone: 577 of 11,654."""
     pool = kvcalc.pool(
@@ -361,7 +361,7 @@ LARGER_BATCHES = [(160, 16_384, 1_024), *BATCHES]
 0.28.0, get_batch_defaults for the server)."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("version", "batches"),
     [("0.11.2", BATCHES), ("0.27.1", BATCHES), ("0.28.0", LARGER_BATCHES), (None, LARGER_BATCHES)],
 )
@@ -419,9 +419,7 @@ def test_kernels_for_small_batches_have_one(settings: dict[str, Any], batch: int
     assert VllmSettings(all2all_backend="nixl_ep", **settings).batch == batch
 
 
-@pytest.mark.parametrize(
-    ("version", "cached"), [("0.11.2", False), ("0.27.1", False), ("0.28.0", True)]
-)
+@each(("version", "cached"), [("0.11.2", False), ("0.27.1", False), ("0.28.0", True)])
 def test_whether_recurrent_layers_have_prefix_caching_unless_asked(
     version: str, cached: bool
 ) -> None:

@@ -42,7 +42,7 @@ def test_k_exaone_at_its_full_context(
     assert asked(KEXAONE.with_window(4096), **settings) == window_4096
 
 
-@pytest.mark.parametrize(
+@each(
     ("stages", "fullest", "all_ranks"),
     [
         (2, 8_265_007_104, 16_530_014_208),
@@ -60,7 +60,7 @@ def test_k_exaone_over_pipeline_stages(stages: int, fullest: int, all_ranks: int
     assert spread.per_gpu(262_144) == fullest // 4
 
 
-@pytest.mark.parametrize(
+@each(
     ("stages", "layers"),
     [
         (2, [[6, 6, 6, 6]] * 2),
@@ -74,7 +74,7 @@ def test_a_stage_keeps_its_own_layers_of_each_group(stages: int, layers: list[li
     assert [[len(group) for group in stage] for stage in members] == layers
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "stages"),
     [
         ({"pipeline_parallel_size": 4}, (15, 15, 16, 15)),
@@ -140,7 +140,7 @@ def test_groups_and_blocks_of_published_files(
     assert groups(kvcalc.load(source), **settings) == (layers, block)
 
 
-@pytest.mark.parametrize(
+@each(
     ("batch", "expected"), [(8192, 7_210_114_560), (1024, 1_373_068_800), (16_384, 13_881_024_000)]
 )
 def test_for_deepseek_v4_the_batch_is_the_cache(batch: int, expected: int) -> None:
@@ -236,7 +236,7 @@ def test_of_equal_padding_the_longer_repeat_packs_a_group() -> None:
     assert groups(model, kv_cache_layout="BLHNC") == ([4, 3], 16)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "settings", "padding"),
     [
         (KEXAONE, {}, [0, 0]),
@@ -273,7 +273,7 @@ def layer(window: int) -> SlidingAttention:
     return SlidingAttention(kv_heads=8, head_dim=128, window=window)
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "groups"),
     [
         (KEXAONE, [("sliding_attention", 36, 128), ("full_attention", 12, None)]),
@@ -295,7 +295,7 @@ def test_the_layers_of_a_cost_are_told_by_kind_and_window(
     assert [(group.kind, group.layers, group.window) for group in found] == groups
 
 
-@pytest.mark.parametrize(
+@each(
     ("settings", "ranks"),
     [
         ({}, []),
