@@ -58,6 +58,7 @@ def test_a_memory_is_the_engines_own_pool_and_pages_are_blocks() -> None:
     first, small = found.rows
     case = next(one for one in CASES if one["max_total_num_tokens"] == 2_560)
     assert (first.memory, first.hit_tokens > 0, small.refused > 0) == (None, True, True)
+    assert {found.hits[1][place] for place in found.refused[1]} == {0}
     assert case["trace"] == "tree_small.jsonl"
     assert "UnifiedRadixCache" in found.notes[0]
 
