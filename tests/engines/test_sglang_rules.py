@@ -607,6 +607,7 @@ REFUSED = [
     (EXAONE, {"kv_cache_dtype": "fp4_mx_block16", "attention_backend": "fa3"}, "expected one of"),
     (EXAONE, {"gpu": "h1000"}, "GPU 'h1000' is unknown"),
     (EXAONE, {"page_size": 48, "chunked_prefill_size": 100}, "expected a multiple of"),
+    (EXAONE, {"page_size": 64, "chunked_prefill_size": 1}, "found 1, expected a multiple of"),
     (EXAONE, {"page_size": 0}, "page_size"),
     (EXAONE, {"swa_full_tokens_ratio": 1.5}, "swa_full_tokens_ratio"),
     (EXAONE, {"swa_full_tokens_ratio": True}, "swa_full_tokens_ratio"),
