@@ -3,7 +3,7 @@
 import pytest
 
 import kvcalc
-from kvcalc.engines.log import AGREES, DIFFERS
+from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, NO_MODEL
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.log_lines import checked
@@ -53,6 +53,14 @@ def test_blocks_are_cut_from_a_share_of_a_memory_that_is_printed_to_two_places(
         assert row.verdict == (AGREES if agrees else DIFFERS), row
         if said and not agrees:
             assert row.ours == most
+
+
+def test_what_blocks_cannot_be_held_without_is_named() -> None:
+    blocks = "Number of blocks in KV cache primary pool: 2304"
+    (row,) = checked([blocks], LLAMA)
+    assert (row.verdict, row.why) == (CANNOT, "the available memory is missing")
+    (row,) = checked([f"{TAKEN}10.00 GiB", blocks])
+    assert (row.verdict, row.why) == (CANNOT, NO_MODEL)
 
 
 def test_it_has_no_pool() -> None:

@@ -102,7 +102,7 @@ def state_buffers(
         return slot
     # Where consecutive windows may overlap, they are stored once.
     dense = isinstance(layer, KimiDeltaAttention) or resolved.drafts.topk > 1
-    columns = drafted * shape.columns if dense else max(0, drafted + shape.columns - 1)
+    columns = drafted * shape.columns if dense else drafted + shape.columns - 1
     between = channels * columns * CONV_BYTES if shape.columns else 0
     return [
         *slot,
