@@ -46,19 +46,6 @@ LONGEST = (
 """Files that take seconds, which begin first: the last to end has no other beside it."""
 
 
-OF_ONE_PROCESS = (
-    "tests/outputs/workbook/",
-    "tests/formula/languages/test_agreement.py",
-    "tests/formula/test_limits.py",
-    "tests/cli/test_fit_workbook.py",
-    "tests/charts/",
-    "tests/answers/test_plot.py",
-    "tests/cli/test_plot.py",
-    "tests/test_readme.py",
-)
-"""Folders and files for which LibreOffice or Vega runs, each of which then starts once."""
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Make ready for tests; a process of pytest-xdist that only deals them out imports nothing."""
     # What pytest makes of each test's file is kept for the next run, as is what Python makes of
@@ -85,16 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal whole files out, as --dist loadfile does, those OF_ONE_PROCESS together."""
     if config.getvalue("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadFileScheduling
+    from tests.dealing import by_file
 
-    dealt = LoadFileScheduling(config, log)
-    dealt._split_scope = lambda nodeid: (
-        "" if nodeid.startswith(OF_ONE_PROCESS) else nodeid.partition("::")[0]
-    )
-    return dealt
+    return by_file(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -1,0 +1,48 @@
+"""How whole files of tests are dealt out to the processes of pytest-xdist."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any, SupportsIndex
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+OF_ONE_PROCESS = (
+    "tests/outputs/workbook/",
+    "tests/formula/languages/test_agreement.py",
+    "tests/formula/test_limits.py",
+    "tests/cli/test_fit_workbook.py",
+    "tests/charts/",
+    "tests/answers/test_plot.py",
+    "tests/cli/test_plot.py",
+    "tests/test_readme.py",
+)
+"""Folders and files for which LibreOffice or Vega runs, each of which then starts once."""
+
+
+class Names(list[str]):
+    """The tests of a process, with their places: each is asked for, of thousands."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(names)
+        self._places = {name: place for place, name in enumerate(self)}
+
+    def index(self, name: str, start: SupportsIndex = 0, stop: SupportsIndex = sys.maxsize) -> int:
+        return self._places[name]
+
+
+class Collected(dict[Any, list[str]]):
+    """The tests of each process."""
+
+    def __setitem__(self, process: Any, names: list[str]) -> None:
+        super().__setitem__(process, Names(names))
+
+
+def by_file(config: pytest.Config, log: Any) -> Any:
+    """Deal as --dist loadfile does, but the files OF_ONE_PROCESS together."""
+    dealt = LoadFileScheduling(config, log)
+    dealt.registered_collections = Collected()
+    dealt._split_scope = lambda nodeid: (
+        "" if nodeid.startswith(OF_ONE_PROCESS) else nodeid.partition("::")[0]
+    )
+    return dealt
