@@ -672,6 +672,22 @@ def test_a_sampled_graph_has_a_prefill_from_0_26_on() -> None:
     assert graphs("0.33.0", 32_768).high - graphs("0.33.0", 16_384).high == more
 
 
+@each(("release", "gpu"), [("0.26.0", "h100"), ("0.33.0", "h100"), ("0.26.0", "l4")])
+def test_the_band_beside_gated_delta_nets_has_what_they_project(release: str, gpu: str) -> None:
+    """Qwen3-Next on 2 ranks: 12,288 channels, and twice the values of 32 heads of 128, of bf16."""
+
+    def over(name: str, tokens: int) -> int:
+        settings = VllmSettings(
+            gpu=gpu, release=release, max_num_batched_tokens=tokens, tensor_parallel_size=2
+        )
+        (found,) = parts(load(name), settings, Card(gpu, 80 * GIB, 80 * GIB))
+        return sum(part.high - part.bytes for part in found if part.name in PEAK)
+
+    grown = over("qwen3-next-80b-a3b", 16_384) - over("qwen3-next-80b-a3b", 8_192)
+    channels, values = 2 * 16 * 128 + 32 * 128, 32 * 128
+    assert grown == 8_192 * (channels + 2 * values) // 2 * 2
+
+
 def test_other_states_are_declined_by_name() -> None:
     with pytest.raises(UnsupportedError, match="a model with mamba2 layers"):
         parts(load("nemotron-3-nano-30b-a3b"), VllmSettings(), Card("h100", 80 * GIB, 80 * GIB))

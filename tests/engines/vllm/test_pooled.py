@@ -13,7 +13,7 @@ from kvcalc.engines.vllm.plan import plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import FullAttention
-from kvcalc.layers.recurrent import KimiDeltaAttention
+from kvcalc.layers.recurrent import GatedDeltaNet, KimiDeltaAttention
 from kvcalc.model import Model
 from kvcalc.readers.huggingface import reading_of
 from tests.each import each
@@ -121,6 +121,16 @@ def test_kernels_that_export_nothing() -> None:
         assert {group.blocks for group in planned.groups if group.cache.kind == "mamba"} == {
             2 if kind in OTHER_KERNELS else 3
         }
+
+
+@each(("gpu", "held"), [(None, 3), ("h200", 3), ("b200", 2)])
+def test_narrow_keys_are_exported_on_hopper_alone_which_is_taken_unless_named(
+    gpu: str | None, held: int
+) -> None:
+    layer = GatedDeltaNet(kernel=4, key_heads=16, value_heads=32, key_dim=64, value_dim=128)
+    model = Model(name="m", layers=(layer, full()), model_type=ON_HOPPER[0])
+    planned = plan(model, VllmSettings(gpu=gpu))
+    assert {group.blocks for group in planned.groups if group.cache.kind == "mamba"} == {held}
 
 
 POOLED = Model(
