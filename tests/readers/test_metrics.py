@@ -67,6 +67,14 @@ def test_a_running_servers_metrics_are_checked(cli: Cli) -> None:
     assert verdicts["cache usage (share)"] == verdicts["maximum concurrency (x)"] == AGREES
 
 
+@each(("held", "more"), [(454, 64), (455, 63), (4550, 0)])
+def test_requests_that_the_other_blocks_hold_are_whole(held: int, more: int) -> None:
+    """Of 4,550 blocks; a request of 1,024 tokens takes 64."""
+    lines = VLLM.format(held / 4550).splitlines()
+    (row, *_) = checked(lines, kvcalc.load("qwen3-8b"), {"max_model_len": 1024})
+    assert f"the others hold {more} more requests" in row.why
+
+
 REFUSED = {
     "elsewhere": (of(302, Location="http://example.invalid/"), "a redirect, which is not followed"),
     "missing": (of(404), "answered HTTP 404, expected 200"),

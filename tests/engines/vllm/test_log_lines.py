@@ -218,3 +218,11 @@ def test_layers_that_pad_a_kinds_last_group(
             assert DIFFERS in {row.verdict for row in checked([changed], load(name), settings)}
     assert [row.verdict for row in checked([line])] == [CANNOT, CANNOT]
     assert {row.verdict for row in checked([line], QWEN)} == {DIFFERS}
+
+
+@each(("printed", "off"), [("2.00", "+0.22"), ("1.50", "-0.28")])
+def test_a_concurrency_that_is_not_the_pools_says_by_how_much(printed: str, off: str) -> None:
+    """4,551 blocks of 16 tokens are 1.7777 requests of 2,560."""
+    line = "GPU KV cache size: 72,816 tokens, Maximum concurrency for 40,960 tokens per request: "
+    (*_, row) = checked([f"{line}{printed}x"], load("qwen3-8b"))
+    assert row.why == f"4,551 blocks / 2,560 blocks per request of 40,960 tokens: off by {off}"
