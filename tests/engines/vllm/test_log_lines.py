@@ -6,6 +6,7 @@ Sizes are printed by format_gib of utils/mem_utils.py, which drops zeros at the 
 import pytest
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from tests.each import each
 from tests.engines.log_lines import checked, load, misprinted
 from tests.engines.vllm.test_log import gib
 
@@ -222,7 +223,8 @@ def test_layers_that_pad_a_kinds_last_group(
 
 @each(("printed", "off"), [("2.00", "+0.22"), ("1.50", "-0.28")])
 def test_a_concurrency_that_is_not_the_pools_says_by_how_much(printed: str, off: str) -> None:
-    """4,551 blocks of 16 tokens are 1.7777 requests of 2,560."""
+    """10 GiB are 4,551 blocks of 16 tokens, 1.7777 requests of 2,560."""
+    memory = "Available KV cache memory: 10.00 GiB"
     line = "GPU KV cache size: 72,816 tokens, Maximum concurrency for 40,960 tokens per request: "
-    (*_, row) = checked([f"{line}{printed}x"], load("qwen3-8b"))
+    (*_, row) = checked([memory, f"{line}{printed}x"], QWEN)
     assert row.why == f"4,551 blocks / 2,560 blocks per request of 40,960 tokens: off by {off}"
