@@ -22,6 +22,10 @@ MODEL = "k-exaone-236b-a23b"
             "-e vllm --set speculative_method=mtp",
         ),
         ("-e vllm --gpu-memory-utilization 0.95 --port 8000", "-e vllm"),
+        (
+            "-e vllm --kv-cache-dtype fp8 --kv-cache-dtype-skip-layers 0 1 --block-size 32",
+            "-e vllm -d fp8 --set kv_cache_dtype_skip_layers=0,1 --set block_size=32",
+        ),
         ("-e sglang --page-size 64 --mem-fraction-static .8", "-e sglang --set page_size=64"),
         (
             "-ctk q8_0 -ctv q4_0 -e llama.cpp",

@@ -874,3 +874,9 @@ def test_packed_fp4_is_read_by_the_backends_of_its_rows(latent_rows: bool, backe
     else:
         with pytest.raises(KvcalcError, match="expected one of"):
             kvcalc.cost(of, "sglang", **asked)
+
+
+@each(("page", "unit"), [(1, "token"), (2, "page"), (64, "page")])
+def test_a_derivation_says_of_what_its_bytes_are(page: int, unit: str) -> None:
+    steps = [step.name for group in cost(EXAONE, page_size=page).groups for step in group.steps]
+    assert f"full.k_buffer, a {unit}" in steps

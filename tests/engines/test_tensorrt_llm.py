@@ -63,6 +63,15 @@ def test_what_blocks_cannot_be_held_without_is_named() -> None:
     assert (row.verdict, row.why) == (CANNOT, NO_MODEL)
 
 
+def test_the_pool_has_the_tokens_of_its_blocks() -> None:
+    said = ["tokens per block: 32", "Number of blocks in KV cache primary pool: 2304"]
+    for tokens, verdict in ((73_728, AGREES), (73_696, DIFFERS)):
+        line = f"Allocated 9.00 GiB for max tokens in paged KV cache ({tokens})."
+        found = {row.figure: row for row in checked([*said, line], LLAMA)}
+        row = found["tokens of the pool (tokens)"]
+        assert (row.ours, row.verdict) == (73_728, verdict)
+
+
 def test_it_has_no_pool() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="tensorrt-llm has no pool"):
         kvcalc.pool(model(), engine="tensorrt-llm", memory=10**9, context=100)

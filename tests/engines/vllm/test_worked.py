@@ -9,6 +9,7 @@ from kvcalc.engines.vllm.plan import plan, stage_members
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import FullAttention, SlidingAttention
 from kvcalc.layers.chunked import ChunkedAttention
+from kvcalc.layers.recurrent import Mamba2
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.vllm.measured import more_model
@@ -255,6 +256,12 @@ def test_of_equal_padding_the_longer_repeat_packs_a_group() -> None:
             ),
             {},
             [0, 40_960],
+        ),
+        # Nothing but states, whose pages are their own.
+        (
+            Model(name="m", layers=(Mamba2(kernel=4, heads=8, head_dim=64, groups=1, state=128),)),
+            {},
+            [0],
         ),
     ],
 )
