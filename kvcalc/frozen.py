@@ -1,5 +1,6 @@
 """The base of every pydantic class here: immutable, with one sentence for a wrong value."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, LiteralString, Self
 
@@ -36,6 +37,16 @@ class Frozen(BaseModel):
             return handler(data)
         except ValidationError as error:
             raise _refusal(cls, error) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy it, with other values for some fields, which are not validated.
+
+        What was worked out from its fields is worked out anew: pydantic would copy that, too.
+        """
+        copied = super().model_copy(update=update, deep=deep)
+        for worked_out in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[worked_out]
+        return copied
 
 
 def checked(module: str, name: str) -> Any:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+from kvcalc.engines.vllm.releases import RELEASES
+from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.model import MAX_LAYERS, repeated
 from tests.each import each
@@ -174,6 +176,16 @@ def test_a_window_for_a_model_without_sliding_layers_is_refused_by_name() -> Non
 def test_a_window_that_is_no_size_is_refused() -> None:
     with pytest.raises(KvcalcError, match=r"^window: found 0, expected "):
         model(sliding()).with_window(0)
+
+
+def test_a_copy_with_other_values_works_everything_out_anew() -> None:
+    whole = model(full(), sliding(), sliding())
+    assert [count for _, count in whole.groups] == [1, 2]
+    fewer = whole.model_copy(update={"layers": whole.layers[:2]})
+    assert [count for _, count in fewer.groups] == [1, 1]
+    settings = VllmSettings()
+    assert settings.standing.version == RELEASES.newest
+    assert settings.model_copy(update={"release": "0.19.0"}).standing.version == "0.19.0"
 
 
 def test_full_attention_keeps_heads_and_drops_window_and_chunk() -> None:
