@@ -36,7 +36,6 @@ LONGEST = (
     "tests/browser/test_chromium.py",
     "tests/cli/test_endings.py",
     "tests/engines/vllm/test_oracles.py",
-    "tests/test_benchmarks.py",
     "tests/test_bounds.py",
     "tests/browser/test_firefox.py",
     "tests/answers/traces/test_trace.py",
@@ -88,6 +87,11 @@ def pytest_collection_finish() -> None:
         os.environ.pop(name, None)
     gc.freeze()
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Look for no garbage among all that is left when the process ends."""
+    gc.freeze()
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:

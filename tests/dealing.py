@@ -15,6 +15,7 @@ OF_ONE_PROCESS = (
     "tests/charts/",
     "tests/answers/test_plot.py",
     "tests/cli/test_plot.py",
+    "tests/test_benchmarks.py",
     "tests/test_readme.py",
 )
 """Folders and files for which LibreOffice or Vega runs, each of which then starts once."""
