@@ -53,9 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if getattr(config.option, "dist", "no") != "no":
         config.option.loadscopereorder = False  # which would go by numbers of tests
-        return
-    # Most of what collecting makes stays: to look for garbage meanwhile finds nothing.
-    gc.disable()
+        if not config.getoption("--hypothesis-profile"):
+            return
+    else:
+        # Most of what collecting makes stays: to look for garbage meanwhile finds nothing.
+        gc.disable()
     from hypothesis import settings
 
     # Laws are tried with more examples where the oldest and the newest dependencies are (ci.yml).
