@@ -13,8 +13,10 @@ from kvcalc.engines.engine import names
 from kvcalc.engines.shards import SHARDS
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh
+from kvcalc.engines.vllm.weights.formats import EXPERTS, Kernels, experts
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
+from kvcalc.parameters.quantization import LINEAR
 from kvcalc.readers.huggingface import reading_of
 from tests.each import each
 from tests.shapes import full, model
@@ -115,6 +117,15 @@ def test_mxfp4_on_blackwell_is_marlins_layout_or_flashinfers(
         expert += 4 * (2 * wide + 3_072) - 2 * (2 * marlin + 3_072) + 3 * 4
     assert loaded.bytes == case["bytes"] + 24 * 32 * expert
     assert "read in vllm's source, not measured" in loaded.note
+
+
+@each("kind", sorted(LINEAR.keys() - EXPERTS.keys()))
+def test_experts_without_a_layout_of_their_own_are_so_many_linears(kind: Any) -> None:
+    taken = [
+        experts(kind, "expert_down", (count, 512, 256), 128, Kernels(9, 256), gated=True)
+        for count in (1, 8)
+    ]
+    assert taken[1] == 8 * taken[0] > 0
 
 
 def test_a_log_of_marlins_layout() -> None:
