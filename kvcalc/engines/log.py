@@ -7,7 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
+from kvcalc.errors import KvcalcError, RequestError, TooLittleMemoryError, UnsupportedError
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
 
@@ -231,7 +231,7 @@ def ruled(
             continue
         try:
             yield from list(rule(run, line))
-        except UnsupportedError as error:
+        except (UnsupportedError, TooLittleMemoryError) as error:
             for row in rule(without_model, line):
                 yield replace(row, why=str(error)) if row.verdict == CANNOT else row
 

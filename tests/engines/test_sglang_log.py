@@ -13,7 +13,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.answers.check import AGREES, DIFFERS
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from tests.each import each
@@ -228,3 +228,26 @@ def test_without_a_gpu_rows_of_sparse_attention_may_be_stored_as_on_blackwell() 
         assert [one.verdict for one in checked([line.format(printed)], deepseek)] == [AGREES]
     (one,) = checked([line.format("42.18")], deepseek, {"gpu": "h100"})
     assert one.verdict == DIFFERS
+
+
+LIMITS = "max_total_num_tokens={}, chunked_prefill_size=8192, max_running_requests=1, context_len=1"
+SLOTS = "Mamba Cache is allocated. max_mamba_cache_size: {}, conv_state size: 0.00GB, "
+
+
+@each(
+    ("tokens", "slots", "verdict", "why"),
+    [
+        (2, 5, AGREES, "of 2 tokens"),
+        (1, 5, DIFFERS, "of 1 tokens"),  # which no request runs in, however many slots there are
+        (2, 3, CANNOT, "found room for 3 slots of recurrent state, fewer than the 5 of one"),
+    ],
+)
+def test_requests_are_bounded_by_tokens_and_by_slots(
+    tokens: int, slots: int, verdict: str, why: str
+) -> None:
+    nemotron = load("nemotron-3-nano-30b-a3b")
+    lines = [SLOTS.format(slots) + "ssm_state size: 0.05GB", LIMITS.format(tokens)]
+    rows = checked(lines, nemotron, {"page_size": 1})
+    (row,) = (row for row in rows if row.figure == "max_running_requests (requests)")
+    assert row.verdict == verdict
+    assert why in row.why

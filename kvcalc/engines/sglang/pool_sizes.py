@@ -205,7 +205,7 @@ class PoolSizer:
         if slots is not None:
             assert self.resolved.strategy is not None
             requests = min(requests, slots // self.resolved.strategy.slots_a_request)
-            if requests < 1:
+            if slots < self.resolved.strategy.slots_a_request:
                 raise TooLittleMemoryError(
                     f"memory: found room for {slots} slots of recurrent state, fewer than the "
                     f"{self.resolved.strategy.slots_a_request} of one request on sglang"
