@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.answers.axes import Combination, RefusedWarning, combinations
+from kvcalc.answers.axes import Combination, RefusedWarning, combinations, several
 from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.errors import KvcalcError
 from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
 from kvcalc.records import Records
@@ -111,11 +111,8 @@ def _rows(
 
 def listed(amounts: Iterable[int] | int, name: str) -> tuple[int, ...]:
     """Take one amount or several as a tuple without repeats."""
-    several = map(element, amounts) if isinstance(amounts, Iterable) else [single(amounts)]
-    listed = tuple(dict.fromkeys(several))
-    if not listed:
-        raise RequestError.about(name, "found an empty list", found=[], expected="at least one")
-    return listed
+    found = map(element, amounts) if isinstance(amounts, Iterable) else [single(amounts)]
+    return tuple(several(found, name))
 
 
 def _contexts(model: Model) -> tuple[int, ...]:

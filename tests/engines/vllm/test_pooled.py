@@ -9,9 +9,10 @@ import pytest
 import kvcalc
 from kvcalc.engines.vllm.checkpoints import ON_HOPPER, OTHER_KERNELS
 from kvcalc.engines.vllm.cost import cost_of
-from kvcalc.engines.vllm.plan import plan
+from kvcalc.engines.vllm.plan import Plan, plan
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
+from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.recurrent import GatedDeltaNet, KimiDeltaAttention
 from kvcalc.model import Model
@@ -89,6 +90,11 @@ def test_where_no_gpu_is_named_it_is_hopper(file: str) -> None:
     assert kvcalc.cost(of(file), "vllm")(1) == kvcalc.cost(of(file), "vllm", gpu="h200")(1)
 
 
+def states_held(planned: Plan) -> set[Value]:
+    """Blocks that a request has of states."""
+    return {group.blocks for group in planned.groups if group.cache.kind == "mamba"}
+
+
 @each(
     ("model", "gpu", "release", "block", "held"),
     [
@@ -108,8 +114,7 @@ def test_a_kernel_that_exports_states_takes_a_block(
 ) -> None:
     loaded = kvcalc.load(f"tests/oracles/configs/{model}.json")
     planned = plan(loaded, VllmSettings(gpu=gpu, release=release))
-    states = {group.blocks for group in planned.groups if group.cache.kind == "mamba"}
-    assert (planned.block_size, states) == (block, {held})
+    assert (planned.block_size, states_held(planned)) == (block, {held})
 
 
 def test_kernels_that_export_nothing() -> None:
@@ -118,9 +123,7 @@ def test_kernels_that_export_nothing() -> None:
     for kind in (*OTHER_KERNELS, *ON_HOPPER):
         model = Model(name="m", layers=(layer, full()), model_type=kind)
         planned = plan(model, VllmSettings(gpu="h200"))
-        assert {group.blocks for group in planned.groups if group.cache.kind == "mamba"} == {
-            2 if kind in OTHER_KERNELS else 3
-        }
+        assert states_held(planned) == {2 if kind in OTHER_KERNELS else 3}
 
 
 @each(("gpu", "held"), [(None, 3), ("h200", 3), ("b200", 2)])
@@ -130,7 +133,7 @@ def test_narrow_keys_are_exported_on_hopper_alone_which_is_taken_unless_named(
     layer = GatedDeltaNet(kernel=4, key_heads=16, value_heads=32, key_dim=64, value_dim=128)
     model = Model(name="m", layers=(layer, full()), model_type=ON_HOPPER[0])
     planned = plan(model, VllmSettings(gpu=gpu))
-    assert {group.blocks for group in planned.groups if group.cache.kind == "mamba"} == {held}
+    assert states_held(planned) == {held}
 
 
 POOLED = Model(
