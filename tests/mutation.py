@@ -92,7 +92,7 @@ class Place:
     occurrence: int
 
     def fault(self) -> Fault | None:
-        """Make the fault; None where it changes nothing but annotations and texts."""
+        """Make the fault; None where it changes nothing that can be seen."""
         from cosmic_ray.mutating import mutate_code
 
         source = self.path.read_text()
@@ -120,8 +120,12 @@ def _operator(name: str) -> Any:
     return get_operator(f"core/{name}")()
 
 
+UNSEEN = {"strict", "maxsize"}
+"""Arguments whose faults nobody can see: an assertion of our own, and how much is remembered."""
+
+
 class _Bare(ast.NodeTransformer):
-    """Takes out annotations and `if TYPE_CHECKING`, which change nothing that runs."""
+    """Takes out annotations, `if TYPE_CHECKING` and `UNSEEN`, which change no answer."""
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -129,6 +133,10 @@ class _Bare(ast.NodeTransformer):
         for field in ("annotation", "returns"):
             if getattr(node, field, None) is not None:
                 setattr(node, field, ast.Constant(None))
+        if isinstance(node, ast.Call):
+            node.keywords = [one for one in node.keywords if one.arg not in UNSEEN]
+            if ast.unparse(node.func) in ("lru_cache", "functools.lru_cache"):
+                node.args = []
         return self.generic_visit(node)
 
 
