@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, SupportsIndex
 
 import pytest
@@ -39,6 +40,15 @@ class Collected(dict[Any, list[str]]):
         super().__setitem__(process, Names(names))
 
 
+def pending(files: dict[str, dict[str, bool]]) -> int:
+    """How many tests a process has before it, up to 3, for it is given more when it has two.
+
+    Those that are done come first: it is asked after each of thousands, so they are not gone over.
+    """
+    done = (done for file in reversed(files.values()) for done in reversed(file.values()))
+    return len(list(islice((True for one in done if not one), 3)))
+
+
 def by_file(config: pytest.Config, log: Any) -> Any:
     """Deal as --dist loadfile does, but the files OF_ONE_PROCESS together."""
     dealt = LoadFileScheduling(config, log)
@@ -46,4 +56,5 @@ def by_file(config: pytest.Config, log: Any) -> Any:
     dealt._split_scope = lambda nodeid: (
         "" if nodeid.startswith(OF_ONE_PROCESS) else nodeid.partition("::")[0]
     )
+    dealt._pending_of = pending
     return dealt
