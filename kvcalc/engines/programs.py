@@ -37,10 +37,11 @@ ALSO: Mapping[str, Start] = {
     "ollama serve": Start("llama.cpp", "ollama"),
     "ollama run": Start("llama.cpp", "ollama"),
     **dict.fromkeys(("chat.py", "perf.py"), Start("exllamav3", "model_init")),
-    "mlx_lm.chat": Start("mlx"),
     "mlx_lm server": Start("mlx"),
-    "mlx_lm generate": Start("mlx"),
-    "mlx_lm chat": Start("mlx"),
+    **dict.fromkeys(
+        ("mlx_lm.generate", "mlx_lm generate", "mlx_lm.chat", "mlx_lm chat"),
+        Start("mlx", "one sequence"),
+    ),
 }
 """Starts beside the programs of ENGINES, and the words that must follow where some must."""
 

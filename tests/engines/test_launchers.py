@@ -143,7 +143,7 @@ def test_what_is_not_followed_is_said(line: str, note: str) -> None:
 def test_a_release_that_is_not_ours_is_said_where_an_engine_has_one_alone(
     release: str, notes: list[str]
 ) -> None:
-    assert read("mlx_lm.server --model m", release=release)[1].notes == notes
+    assert read("mlx_lm.generate --model m", release=release)[1].notes == notes
 
 
 @each("model", ["<MODEL>", "$MODEL", "${MODEL}", "...", "MODEL"])

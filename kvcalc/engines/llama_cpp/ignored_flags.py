@@ -81,14 +81,16 @@ IGNORED = {
         2: "--control-vector-layer-range",
     },
     "how a draft is computed and accepted: its own context is counted by itself": {
-        0: "--cpu-moe-draft --[no-]spec-draft-backend-sampling --spec-draft-cpu-moe -cmoed",
-        1: "--cpu-mask-batch-draft --cpu-mask-draft "
+        0: "--cpu-moe-draft --[no-]spec-draft-backend-sampling --spec-default "
+        "--spec-draft-cpu-moe -cmoed",
+        1: "--cpu-mask-batch-draft --cpu-mask-draft --cpu-range-batch-draft "
         "--cpu-range-draft --cpu-strict-batch-draft --cpu-strict-draft --device-draft "
         "--draft-min --draft-n-min --draft-p-min --draft-p-split --gpu-layers-draft "
         "--lookup-cache-dynamic --lookup-cache-static "
         "--n-cpu-moe-draft --n-gpu-layers-draft --override-tensor-draft --poll-batch-draft "
         "--poll-draft --prio-batch-draft --prio-draft --spec-draft-cpu-mask "
-        "--spec-draft-cpu-mask-batch --spec-draft-cpu-range --spec-draft-cpu-strict "
+        "--spec-draft-cpu-mask-batch --spec-draft-cpu-range --spec-draft-cpu-range-batch "
+        "--spec-draft-cpu-strict "
         "--spec-draft-cpu-strict-batch --spec-draft-device "
         "--spec-draft-n-cpu-moe --spec-draft-n-min --spec-draft-ncmoe "
         "--spec-draft-ngl --spec-draft-override-tensor --spec-draft-p-min "
@@ -100,7 +102,7 @@ IGNORED = {
         "--spec-ngram-mod-n-match --spec-ngram-mod-n-max --spec-ngram-mod-n-min "
         "--spec-ngram-simple-min-hits --spec-ngram-simple-size-m --spec-ngram-simple-size-n "
         "--spec-ngram-size-m --spec-ngram-size-n --spec-synth-len --spec-synth-rates "
-        "--threads-batch-draft --threads-draft -Cbd -Cd -Crd -devd "
+        "--threads-batch-draft --threads-draft -Cbd -Cd -Crbd -Crd -devd "
         "-lcd -lcs -ncmoed -ngld -otd -tbd -td",
     },
     "which cores and devices compute: what each holds is split_mode and tensor_split": {

@@ -1,12 +1,47 @@
-"""The command lines of mlx_lm.server and mlx_lm.generate (0.32.2: server.py, generate.py).
+"""The command lines of mlx_lm's programs (0.32.2: server.py, generate.py). None gives the context.
 
-Flags that hold caches which this engine does not count stand in no table, so they are named: a
-draft model, the server's cache of prompts, `--pipeline`. None gives the context.
+The server holds what the others do not: caches of earlier prompts. A draft model's caches are not
+counted, so its flags stand in no table and are named.
 """
+
+from dataclasses import replace
 
 from kvcalc.engines.mlx.ignored_flags import IGNORED
 from kvcalc.engines.option_values import Choices, Whole
-from kvcalc.engines.server import Server
+from kvcalc.engines.server import Asked, Server, Wanted
+
+EARLIER_PROMPTS = (
+    "mlx_lm.server: the caches of up to 10 earlier prompts stay in the same memory, and are not "
+    "counted (--prompt-cache-size 0 keeps none)"
+)
+
+SAID = {
+    "caches of earlier prompts stand in the same memory, and are not counted": {
+        1: "--prompt-cache-bytes --prompt-cache-size",
+    },
+    "the context is to count the tokens in it, too": {1: "--prompt-cache-file"},
+    "each Mac then holds whole layers, and how many is not counted": {0: "--pipeline"},
+}
+"""Flags that hold what is not counted, each with what is said of it."""
+
+
+def finish(asked: Asked) -> Asked:
+    """Make of what was asked what mlx_lm.server makes of it (server.py, _is_batchable)."""
+    if "kv_bits" in asked.settings and (asked.sequences or 1) > 1:
+        asked.sequences = 1
+        asked.notes.append("mlx_lm.server: with --kv-bits it runs one request at a time")
+    if not {"--prompt-cache-bytes", "--prompt-cache-size"} & asked.passed.keys():
+        asked.notes.append(EARLIER_PROMPTS)
+    return asked
+
+
+def prepare(wanted: Wanted) -> Wanted:
+    """Name several sequences where no flag makes the server run them at once."""
+    if wanted.given.get("kv_bits") is not None and wanted.given.get("sequences", 1) > 1:
+        del wanted.given["sequences"]
+        wanted.unsaid.append("sequences")
+    return wanted
+
 
 SERVER = Server(
     start="mlx_lm.server --model {model}",
@@ -28,4 +63,10 @@ SERVER = Server(
         "sequences": Whole("server.py, --decode-concurrency"),
     },
     harmless=IGNORED,
+    said=SAID,
+    finish=finish,
+    prepare=prepare,
 )
+
+ONE_SEQUENCE = replace(SERVER, finish=lambda asked: asked)
+"""The same flags, of mlx_lm.generate and mlx_lm.chat, which hold nothing of earlier prompts."""

@@ -1,0 +1,57 @@
+"""What mlx_lm.server makes of its command line, and mlx_lm.generate does not (0.32.2)."""
+
+from typing import Any
+
+from kvcalc.engines.server_reader import read
+from tests.each import each
+
+SERVER = "mlx_lm.server --model m"
+EARLIER = (
+    "mlx_lm.server: the caches of up to 10 earlier prompts stay in the same memory, and are not "
+    "counted (--prompt-cache-size 0 keeps none)"
+)
+KEPT = "caches of earlier prompts stand in the same memory, and are not counted"
+
+
+@each(
+    ("line", "notes"),
+    [
+        (SERVER, [EARLIER]),
+        (f"{SERVER} --prompt-cache-size 4", [f"--prompt-cache-size: {KEPT}"]),
+        (f"{SERVER} --prompt-cache-bytes 8GB", [f"--prompt-cache-bytes: {KEPT}"]),
+        (
+            f"{SERVER} --draft-model d --prompt-cache-size 0",
+            [
+                f"--prompt-cache-size: {KEPT}",
+                "ignored, for kvcalc does not know them: '--draft-model'",
+            ],
+        ),
+        (
+            "mlx_lm.chat --model m --pipeline",
+            ["--pipeline: each Mac then holds whole layers, and how many is not counted"],
+        ),
+        ("mlx_lm.generate --model m", []),
+        ("python -m mlx_lm chat --model m", []),
+        (
+            "mlx_lm.generate --model m --prompt-cache-file f",
+            ["--prompt-cache-file: the context is to count the tokens in it, too"],
+        ),
+    ],
+)
+def test_what_stands_beside_is_said(line: str, notes: list[str]) -> None:
+    assert read(line)[1].notes == notes
+
+
+@each(
+    ("flags", "sequences"),
+    [
+        ("--decode-concurrency 4", 4),
+        ("--decode-concurrency 4 --kv-bits 8", 1),
+        ("--kv-bits 8", None),
+    ],
+)
+def test_requests_with_quantised_caches_run_one_after_the_other(flags: str, sequences: Any) -> None:
+    asked = read(f"{SERVER} {flags}")[1]
+    assert asked.sequences == sequences
+    said = [note for note in asked.notes if note.endswith("it runs one request at a time")]
+    assert len(said) == (sequences == 1)
