@@ -8,18 +8,26 @@ from typing import Any, SupportsIndex
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-OF_ONE_PROCESS = (
-    "tests/outputs/workbook/",
-    "tests/formula/languages/test_agreement.py",
-    "tests/formula/test_limits.py",
-    "tests/cli/test_fit_workbook.py",
-    "tests/charts/",
-    "tests/answers/test_plot.py",
-    "tests/cli/test_plot.py",
-    "tests/test_benchmarks.py",
-    "tests/test_readme.py",
-)
-"""Folders and files for which LibreOffice or Vega runs, each of which then starts once."""
+OF_ONE_PROCESS = {
+    "LibreOffice and Vega, each of which then starts once": (
+        "tests/outputs/workbook/",
+        "tests/formula/languages/test_agreement.py",
+        "tests/formula/test_limits.py",
+        "tests/cli/test_fit_workbook.py",
+        "tests/charts/",
+        "tests/answers/test_plot.py",
+        "tests/cli/test_plot.py",
+        "tests/test_benchmarks.py",
+        "tests/test_readme.py",
+    ),
+    "our own files as trees, each parsed once": (
+        "tests/test_dead_code.py",
+        "tests/test_error_texts.py",
+        "tests/test_import_order.py",
+        "tests/test_tables.py",
+    ),
+}
+"""Folders and files that one process is to have, by what they share."""
 
 
 class Names(list[str]):
@@ -49,12 +57,16 @@ def pending(files: dict[str, dict[str, bool]]) -> int:
     return len(list(islice((True for one in done if not one), 3)))
 
 
+def share_of(nodeid: str) -> str:
+    """What a test is dealt out with: its file, or all that share something with it."""
+    shared = (name for name, places in OF_ONE_PROCESS.items() if nodeid.startswith(places))
+    return next(shared, nodeid.partition("::")[0])
+
+
 def by_file(config: pytest.Config, log: Any) -> Any:
     """Deal as --dist loadfile does, but the files OF_ONE_PROCESS together."""
     dealt = LoadFileScheduling(config, log)
     dealt.registered_collections = Collected()
-    dealt._split_scope = lambda nodeid: (
-        "" if nodeid.startswith(OF_ONE_PROCESS) else nodeid.partition("::")[0]
-    )
+    dealt._split_scope = share_of
     dealt._pending_of = pending
     return dealt

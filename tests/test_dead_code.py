@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kvcalc
+from tests.sources import tree
 
 ROOT = Path(kvcalc.__file__).parent
 
@@ -83,10 +84,6 @@ def is_used(reads: Reads, module: str, name: str, node: ast.stmt) -> bool:
     )
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 def test_whatever_is_public_is_used() -> None:
     modules = {
         ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(
@@ -94,16 +91,15 @@ def test_whatever_is_public_is_used() -> None:
         ): path
         for path in sorted(ROOT.rglob("*.py"))
     }
-    # Each is parsed twice: to hold the trees of all takes longer, while garbage is looked for.
     reads = Reads(
-        {module: Counter(words(parsed(path))) for module, path in modules.items()}, Counter()
+        {module: Counter(words(tree(path))) for module, path in modules.items()}, Counter()
     )
     for counted in reads.within.values():
         reads.everywhere.update(counted)
     unused = {
         f"{module}.{name}"
         for module, path in modules.items()
-        for name, node in defined(parsed(path).body)
+        for name, node in defined(tree(path).body)
         if not name.rpartition(".")[2].startswith("_") and not is_used(reads, module, name, node)
     }
     assert unused == set(CALLED_FROM_OUTSIDE)

@@ -11,6 +11,7 @@ import pytest
 
 import kvcalc
 from tests.each import each
+from tests.sources import nodes, text, tree
 
 MODULES = sorted(Path(kvcalc.__file__).parent.rglob("*.py"))
 
@@ -29,9 +30,9 @@ TELLS = re.compile(r"\bexcept\b|\.error\b")
 MATCHING = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub"})
 
 
-def uses(tree: ast.AST) -> list[int]:
+def uses(module: ast.Module) -> list[int]:
     """The lines on which something looks into the text of an error."""
-    code = list(ast.walk(tree))
+    code = nodes(module)
     errors = {node.name for node in code if isinstance(node, ast.ExceptHandler)}
     values = [value for node in code for value in _given(node)]
     texts: set[str] = set()  # of variables that hold such a text, and functions that return one
@@ -94,14 +95,13 @@ def _read(node: ast.AST) -> list[ast.expr]:
 
 @each("module", MODULES, ids=lambda path: path.stem)
 def test_no_code_reads_the_text_of_an_error(module: Path) -> None:
-    said = module.read_text()
-    if module.name != "errors.py" and TELLS.search(said):
-        assert uses(ast.parse(said)) == []
+    if module.name != "errors.py" and TELLS.search(text(module)):
+        assert uses(tree(module)) == []
 
 
-def says_what_is_expected(tree: ast.AST) -> list[int]:
+def says_what_is_expected(module: ast.Module) -> list[int]:
     """The lines of texts with "expected" in them of which a wrong request's sentence is made."""
-    code = list(ast.walk(tree))
+    code = nodes(module)
     said = [text for node in code for text in _sentence(node)]
     names = {one.id for text in said for one in ast.walk(text) if isinstance(one, ast.Name)}
     variables = [pair for node in code if isinstance(node, ast.Assign) for pair in _given(node)]
@@ -129,9 +129,8 @@ def _sentence(node: ast.AST) -> list[ast.expr]:
 
 @each("module", MODULES, ids=lambda path: path.stem)
 def test_no_sentence_of_a_wrong_request_says_by_itself_what_is_expected(module: Path) -> None:
-    said = module.read_text()
-    if "expected" in said:
-        assert says_what_is_expected(ast.parse(said)) == []
+    if "expected" in text(module):
+        assert says_what_is_expected(tree(module)) == []
 
 
 @each(
@@ -155,8 +154,8 @@ def test_every_error_is_of_a_kind() -> None:
     bare = [
         f"{module.name}:{node.lineno}"
         for module in MODULES
-        if "KvcalcError" in (said := module.read_text())
-        for node in ast.walk(ast.parse(said))
+        if "KvcalcError" in text(module)
+        for node in nodes(tree(module))
         if isinstance(node, ast.Call)
         if isinstance(node.func, ast.Name) and node.func.id == "KvcalcError"
     ]

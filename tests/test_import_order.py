@@ -10,6 +10,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES
+from tests.sources import nodes, tree
 
 ROOT = Path(kvcalc.__file__).parent
 PATHS = {
@@ -54,7 +55,7 @@ def room_of(module: str) -> int:
 
 def imported(path: Path) -> Iterator[str]:
     """The modules of ours that a file names: in an import anywhere, or by a text of its name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(tree(path)):
         match node:
             case ast.Import(names=names):
                 named = [each.name for each in names]

@@ -97,7 +97,7 @@ def test_every_record_is_frozen_and_unfolds_to_its_fields(name: str) -> None:
 MADE: list[Callable[[kvcalc.Model, str], object]] = [
     kvcalc.cost,
     lambda model, engine: kvcalc.pool(model, engine, memory=2**37),
-    lambda model, engine: kvcalc.fit(model, gpu="h200", engine=engine, weights=10**11),
+    lambda model, engine: kvcalc.fit(model, gpu="h200", gpus=8, engine=engine, weights=10**11),
 ]
 
 

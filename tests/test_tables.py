@@ -14,6 +14,7 @@ from pathlib import Path
 from kvcalc.engines import ENGINES as ROWS
 from kvcalc.engines.parts import PARTS
 from tests.each import each
+from tests.sources import text, tree
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kvcalc"
@@ -292,8 +293,8 @@ def texts(node: ast.expr) -> Iterator[str]:
             yield from keys(value)
 
 
-def tables(source: str) -> Iterator[tuple[str, list[str]]]:
-    for statement in ast.parse(source).body:
+def tables(module: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    for statement in module.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 pass
@@ -349,11 +350,11 @@ def said(engine: str | None) -> frozenset[str]:
     return frozenset().union(*told)
 
 
-def unexercised(module: str, source: str) -> Iterator[str]:
+def unexercised(module: str, code: ast.Module) -> Iterator[str]:
     """Name the rows of a module's tables that no test exercises."""
     parts = Path(module).parts
     engine = next((part for part in parts if part in ENGINES and "engines" in parts), None)
-    for table, rows in tables(source):
+    for table, rows in tables(code):
         exempt = {name for by in EXEMPT.values() for name in by.get(module, "").split()}
         for row in rows:
             exercised = not isinstance(row, Written) and set(WORD.findall(row)) <= said(engine)
@@ -366,13 +367,13 @@ MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"
 
 @each("module", MODULES)
 def test_every_row_is_exercised(module: str) -> None:
-    assert list(unexercised(module, (PACKAGE / module).read_text())) == []
+    assert list(unexercised(module, tree(PACKAGE / module))) == []
 
 
 def test_a_row_that_no_test_has_is_named() -> None:
     planted = 'ROWS = {"planted_row": 1, "context": 2}\nMORE = names("planted_word vllm")\n'
     planted += 'BY = {7: 1, ("context", 16): Row(1)}\nRECORDS = (Row(1), ("context", 2), 3)\n'
-    found = [*unexercised("engines/vllm/planted.py", planted)]
+    found = [*unexercised("engines/vllm/planted.py", ast.parse(planted))]
     assert found == [
         *("ROWS['planted_row']", "MORE['planted_word']"),
         *("BY['7']", "BY[\"('context',16)\"]", "RECORDS['Row(1)']"),
@@ -406,15 +407,16 @@ IMPORT = re.compile(r"^ *(?:from|import) (kvcalc[\w.]*)(?: import (\([^)]*\)|.*)
 @cache
 def imported(path: Path) -> set[str]:
     """The modules that a file imports, and what it takes of them."""
-    taken = IMPORT.findall(path.read_text())
+    taken = IMPORT.findall(text(path))
     names = {f"{module}.{name}" for module, of in taken for name in re.findall(r"\w+", of)}
     return {module for module, _ in taken} | names
 
 
+@cache
 def users(own: str) -> set[str]:
     """The module itself, and those that import it."""
     _, _, name = own.rpartition(".")
-    named = (one for one in MODULES if name in (PACKAGE / one).read_text())
+    named = (one for one in MODULES if name in text(PACKAGE / one))
     return {own, *(dotted(one) for one in named if own in imported(PACKAGE / one))}
 
 
@@ -423,7 +425,7 @@ def test_what_exempts_a_table_is_a_test_of_its_module_or_of_its_user(why: str) -
     """A user imports the module; a part of an engine is asked for by its name, as `.server`."""
     tests = [ROOT / name for name in TEST.findall(why)]
     taken = {name for test in tests for name in imported(test)}
-    taken |= {f".{name}" for test in tests for name in PARTS if f".{name}" in test.read_text()}
+    taken |= {f".{name}" for test in tests for name in PARTS if f".{name}" in text(test)}
     for module in EXEMPT[why]:
         own = dotted(module)
         if not {own, PUBLIC.get(module, own)} & taken:
@@ -434,5 +436,5 @@ def test_what_exempts_a_table_is_a_test_of_its_module_or_of_its_user(why: str) -
 def test_each_exemption_is_of_rows_that_are_there() -> None:
     for by in EXEMPT.values():
         for module, listed in by.items():
-            there = {table for table, _ in tables((PACKAGE / module).read_text())}
+            there = {table for table, _ in tables(tree(PACKAGE / module))}
             assert {name.partition(":")[0] for name in listed.split()} <= there, module
