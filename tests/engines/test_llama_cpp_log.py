@@ -102,6 +102,7 @@ class Context:
             ("n_ubatch", min(self.settings.ubatch_size, self.settings.batch_size)),
             ("flash_attn", flash),
             ("kv_unified", unified),
+            ("n_rs_seq", self.settings.n_rs_seq),
         ):
             yield f"llama_context: {fact:21} = {value}", {}
         if self.settings.own("swa_full"):
@@ -116,6 +117,16 @@ class Context:
                 yield from self.compressor(STATES[name], memory)
             else:
                 yield from self.cache(name, memory)
+        yield from self.table()
+
+    def table(self) -> Lines:
+        """What all memories hold, in whole MiB, rounded down."""
+        held = self.of(total(one for memory in self.memories.values() for one in memory)) >> 20
+        yield "common_memory_breakdown_print: | memory breakdown [MiB] | total   free", {}
+        yield (
+            f"common_memory_breakdown_print: |   - Host | {held + 3} = 1 + {held:7} +       2  |",
+            {"= 1 +@ +": 0},
+        )
 
     def cache(self, name: str, memory: Memory) -> Lines:
         """A cache of cells, which is announced where there are several."""

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 from kvcalc.engines.llama_cpp import (
+    log_breakdown,
     log_buffers,
     log_contexts,
     log_failed,
@@ -36,7 +37,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 
-TYPE = r"[a-z0-9_]{1,10}"
+TYPE = r"[a-zA-Z0-9_]{1,10}"
 
 CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
 """What the lines about a context begin with, the oldest version's last."""
@@ -44,6 +45,7 @@ CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_
 FACTS = {
     "n_seq_max": COUNT,
     "n_ubatch": COUNT,
+    "n_rs_seq": COUNT,
     "kv_unified": "true|false",
     "flash_attn": "[a-z0-9]{1,8}",
 }
@@ -129,6 +131,7 @@ def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     yield from log_buffers.flush(run)
     yield from log_loaded.check(run)
     yield from log_graph.check(run)
+    yield from log_breakdown.check(run)
 
 
 def _creating(run: Run, line: Found) -> Iterator[Checked]:
@@ -189,9 +192,9 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
     """A cache's size, its K and its V: cells of all its streams times the rows of its layers."""
     values, cells = line.values, number(line.values["cells"])
     printed = figures(line, {"size": "cache size (MiB)", "k": "K (MiB)", "v": "V (MiB)"})
-    if run.subject.model is None:
+    if (missing := run.missing_for(line)) is not None:
         run.buffered = []
-        yield from (each.cannot(NO_MODEL) for each in printed.values())
+        yield from (each.cannot(missing) for each in printed.values())
         return
     memory = run.memory_of(cells, number(values["layers"]) if "layers" in values else None)
     if memory == SLIDING and run.tensors(FULL) and run.creating != (memory, cells):
@@ -284,6 +287,7 @@ LOG = EngineLog(
         *log_graph.PATTERNS,
         *log_failed.PATTERNS,
         *log_old.PATTERNS,
+        *log_breakdown.PATTERNS,
     ),
     check=check,
     spellings={

@@ -121,6 +121,12 @@ def buffer_bytes(
     return sum(of_layer[layer] for layer in layers)
 
 
+def padding(run: Run, memory: str, changes: Mapping[str, Any], lines: Sequence[Found]) -> int:
+    """Bytes by which the tensors of a memory are padded in these buffers: on CUDA alone."""
+    line = next((line for line in lines if "cuda" in line.values), lines[0])
+    return buffer_bytes(run, memory, 0, run.settings(changes), run.loaded.layers, line)
+
+
 def _padding(row: CellRow, settings: LlamaCppSettings) -> int:
     """Bytes by which CUDA pads a tensor of such rows."""
     types = dict(zip(("K", "V"), settings.types, strict=True))

@@ -27,11 +27,20 @@ PATTERNS = (
         "output buffer size = ",
         rf"(?P<device>{DEVICE}) output buffer size = (?P<size>{SIZE}) MiB",
     ),
+    *(
+        pattern("fork", needle, regex)
+        for needle, regex in (
+            ("llama_new_context_with_model:", r": (?:mla_attn|attn_max_b|fused_moe) ="),
+            ("c^KV", r"c\^KV"),
+        )
+    ),
 )
 
 MIB, ELEMENT = 2**20, 4
 
 NO_VOCABULARY = "the model's vocabulary is missing: give --model and its .gguf"
+NO_CONTEXT = "the context is missing: give --set context=N"
+OF_A_FORK = "the log is of ik_llama.cpp, whose graphs are computed otherwise"
 IN_MAIN_MEMORY = (
     "layers or experts that stay in main memory are computed in part on the device, which takes "
     "what no rule gives"
@@ -60,14 +69,18 @@ def _of_graph(run: Run, printed: Printed, devices: int, *, in_main_memory: bool)
     model, settings = run.subject.model, run.settings({})
     if model is None:
         return printed.cannot(NO_MODEL)
+    if any(line.kind == "fork" for line in run.found):
+        return printed.cannot(OF_A_FORK)
     if devices and _computes_in_main_memory(run):
         return printed.cannot(IN_MAIN_MEMORY)
     if devices > 1 and settings.tensor_split is None:
         settings = run.settings({"tensor_split": (1.0,) * devices})
     stored = _stored(run)
     whole = graph(model, settings, stored)
-    cells = run.context_cells or run.total() or 0
-    beside = host_buffer(model, settings, cells, stored)
+    cells = run.context_cells or run.total()
+    if cells is None and (in_main_memory or not devices):
+        return printed.cannot(NO_CONTEXT)
+    beside = host_buffer(model, settings, cells or 0, stored)
     if whole is None or beside is None:
         return printed.cannot(NO_VOCABULARY)
     if not devices:  # the processor computes all of it

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from kvcalc.costs import formula
+from kvcalc.engines.llama_cpp.block_types import BLOCK_TYPES
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.devices import single
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
@@ -13,8 +14,8 @@ from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, by_memory
 from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.log import Found, Subject, number
-from kvcalc.errors import KvcalcError
+from kvcalc.engines.log import NO_MODEL, Found, Subject, number
+from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.expression import Value
 
 FULL, SLIDING = "kv", "swa"
@@ -28,6 +29,9 @@ CACHES = (FULL, SLIDING, "indexer", "csa", "hca")
 OFF = ("disabled", "0", "off", "false")
 """How `flash_attn` is printed where it is off; "auto" is on until the graph is built."""
 
+
+PRINTED_TYPES = ("type_k", "type_v", "type_c", "type_t")
+"""The element types that a line may print."""
 
 Memories = Mapping[str, list[tuple[LayerCells, int]]]
 """What layers hold in each memory, with how many hold it."""
@@ -52,6 +56,9 @@ class Run:
         self.creating: tuple[str, int] | None = None
         self.context_cells = max(
             (number(f.values["cells"]) for f in found if f.kind in ("creating", "cache")), default=0
+        )
+        self.old_cells = max(
+            (number(f.values["tokens"]) for f in found if f.kind == "kv size"), default=None
         )
         self.buffered: list[Found] = []
         self.found = list(found)
@@ -160,7 +167,7 @@ class Run:
         if given or "n_ctx" in self.facts:
             return given or number(self.facts["n_ctx"])
         context = self.subject.context
-        return None if context is None else context * self.sequences
+        return self.old_cells if context is None else context * self.sequences
 
     def full_cells(self, context: int) -> int:
         """Cells of a stream that holds all tokens of sequences of `context` each."""
@@ -207,6 +214,14 @@ class Run:
                 return found[0]
         slides = {FULL, SLIDING} <= {*known} and cells < self.context_cells
         return SLIDING if slides else FULL
+
+    def missing_for(self, line: Found) -> str | None:
+        """Say what a cache's figures cannot be worked out without: a model, or a known type."""
+        if self.subject.model is None:
+            return NO_MODEL
+        printed = (line.values[name] for name in PRINTED_TYPES if name in line.values)
+        unknown = next((name for name in printed if name not in BLOCK_TYPES), None)
+        return unknown and f"llama.cpp has no cache type {quote(unknown)}, so the log is of a fork"
 
     def type_of(self, line: Found, name: str) -> str:
         """A cache's element type: as printed, as given, or f16."""
