@@ -165,9 +165,11 @@ def _subject(
         if "named" in line.values:
             names.append("-".join(line.values["named"].split()))
     model = model or next(filter(None, map(_preset, dict.fromkeys(names))), None)
-    settings |= _spelled(given, log)
+    own = _spelled(given, log)
+    settings |= own
     context, sequences = (settings.pop(name, None) for name in AMOUNTS)
-    return Subject(model, settings, context, sequences), next(iter(names), None)
+    subject = Subject(model, settings, context, sequences, given=frozenset(own))
+    return subject, next(iter(names), None)
 
 
 def _no_preset(name: str) -> str:

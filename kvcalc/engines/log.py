@@ -1,7 +1,7 @@
 """What an engine's start-up lines mean: how they look, and what their figures are checked by."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import MappingProxyType
@@ -85,14 +85,15 @@ class Subject:
     """What the log is of: the model where it is known, and settings as given or found.
 
     `settings` are by the engine's names; `context` is tokens of one sequence, `sequences` a count.
-    `stored` are the tensors of the model's file, where one is at hand. `patience` counts for how
-    many figures a cause may still be looked for.
+    `given` are the names of those that the user gave. `stored` are the tensors of the model's file,
+    where one is at hand. `patience` counts for how many figures a cause may still be looked for.
     """
 
     model: Model | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     context: int | None = None
     sequences: int | None = None
+    given: frozenset[str] = frozenset()
     stored: tuple[Stored, ...] = ()
     patience: Iterator[int] = field(
         default_factory=lambda: iter(range(EXPLAINED)), repr=False, compare=False
@@ -223,15 +224,24 @@ def ruled(
     rules: Mapping[str, Callable[[R, Found], Iterable[Checked]]],
     run: R,
     without_model: R,
+    given: Set[str],
 ) -> Iterator[Checked]:
-    """Check each line by the rule of its kind; what the engine cannot run is said as the reason."""
+    """Check each line by the rule of its kind; what the engine cannot run is said as the reason.
+
+    So is a setting of the log that the engine does not know, as a fork's or a later release's.
+
+    Raises:
+        RequestError: a setting that was `given` is wrong.
+    """
     for line in found:
         rule = rules.get(line.kind)
         if rule is None:
             continue
         try:
             yield from list(rule(run, line))
-        except (UnsupportedError, TooLittleMemoryError) as error:
+        except (UnsupportedError, TooLittleMemoryError, RequestError) as error:
+            if isinstance(error, RequestError) and (error.field is None or error.field in given):
+                raise
             for row in rule(without_model, line):
                 yield replace(row, why=str(error)) if row.verdict == CANNOT else row
 

@@ -15,14 +15,12 @@ SAYS_NOTHING = re.compile(
     "|".join(
         (
             # Facts of a context that no memory depends on, or that its own line has too.
-            r"llama_context: +(?:n_ctx_seq|n_batch|causal_attn|freq_\w+|n_rs_seq|n_outputs_\w+) +=",
+            r"llama_context: +(?:n_ctx_seq|n_batch|causal_attn|freq_\w+|n_outputs_\w+) +=",
             r"llama_context: backend_ptrs",
             # What a server does beside.
             r"srv +(?:llama_server|load_model: loading|operator)|cmn +|^OK$",
             # Ollama's sizes of what is no cache.
             r'msg="(?:model weights|compute graph|total memory)"',
-            # LMDeploy's other engine, which kvcalc does not count.
-            r"\[TM\]\[INFO\]",
             # One device's share of a memory that several divide.
             r"Meta\(\) RS buffer",
         )

@@ -56,7 +56,10 @@ BEFORE = {
         *("--enable-double-sparsity", "--ds-channel-config-path", "--ds-heavy-channel-num"),
         *("--ds-heavy-channel-type", "--ds-heavy-token-num", "--ds-sparse-decode-threshold"),
     },
-    "llama.cpp": {"--ctx-size-draft", "-cd"},
+    "llama.cpp": {  # --load-mode has these since 2026-10
+        *("--ctx-size-draft", "-cd", "--mmap", "--no-mmap", "--mlock"),
+        *("--direct-io", "-dio", "--no-direct-io", "-ndio"),
+    },
 }
 """Flags that the engine's parser does not name."""
 

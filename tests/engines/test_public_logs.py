@@ -5,9 +5,15 @@ Each figure is the engine's own, as posted; what names a person, a path or a hos
 
 from typing import Any, NamedTuple
 
+import pytest
+
 from kvcalc.engines.log import AGREES, CANNOT, DIFFERS
+from kvcalc.errors import RequestError
+from kvcalc.model import Model
 from tests.each import each
 from tests.engines.log_lines import checked, load
+from tests.shapes import full
+from tests.shapes import model as shape
 
 
 class Report(NamedTuple):
@@ -17,7 +23,7 @@ class Report(NamedTuple):
     """
 
     lines: str
-    model: str | None
+    model: str | Model | None
     verdicts: dict[tuple[int, str], str]
     settings: dict[str, Any] = {}  # noqa: RUF012
     why: str = ""
@@ -43,6 +49,31 @@ common_memory_breakdown_print: |   - Host               |                   1234
 +     552                |
 common_params_fit_impl: context size reduced from 262144 to 188672 -> need 4600 MiB less memory"""
 CONTEXT = "context of all devices (MiB)"
+PROFILED = """\
+Memory profiling results: total_gpu_memory=23.58GiB initial_memory_usage=15.34GiB \
+peak_torch_memory=17.06GiB memory_usage_post_profile=15.35GiB non_torch_memory=0.35GiB \
+kv_cache_size=3.81GiB gpu_memory_utilization=0.90"""
+STORED = (
+    "ValueError: The model's max seq len (131072) is larger than the maximum number of tokens that "
+    "can be stored in KV cache ({}). Try increasing `gpu_memory_utilization`"
+)
+REST = "the rest of the memory reserved for KV Cache is only 8.69GiB"
+POOL = "tokens of the pool (tokens)"
+DISTILLED = shape(*[full()] * 48)
+"""DeepSeek-R1-Distill-Qwen-14B."""
+MIMO = """\
+[2026-01-31 13:50:39 TP2] Use sliding window memory pool. full_layer_tokens=375360, \
+swa_layer_tokens=300288
+[2026-01-31 13:50:39 TP1] KV Cache is allocated. #tokens: 300288, K size: 8.38 GB, \
+V size: 5.59 GB"""
+WINDOWED = {(1, "swa_layer_tokens (tokens)"): AGREES, (2, "K size (GiB)"): AGREES}
+DRAFTED = """\
+INFO [core.py:109] Initializing a V1 LLM engine (v0.20.1) with config: model='m', \
+speculative_config=SpeculativeConfig(method='{}', model='d', num_spec_tokens=5), \
+tensor_parallel_size=2, kv_cache_dtype=auto
+WARNING [kv_cache_utils.py:1152] Add 2 padding layers, may waste at most 4.17% KV cache memory"""
+PADDING = ((2, "padding layers (layers)"), (2, "padding layers of the kind's (%)"))
+ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
 
 REPORTS = {
     "ggml-org/llama.cpp#11337, the cells in a line of their own": Report(
@@ -148,12 +179,107 @@ REPORTS = {
         "qwen3.5-27b",
         {(2, CONTEXT): CANNOT, (5, CONTEXT): CANNOT, (10, CONTEXT): AGREES},
     ),
+    "vllm-project/vllm#10517, a pool of V0 before 0.7": Report(
+        f"{PROFILED}\nGPU blocks: 1952, # CPU blocks: 2048\n"
+        "Maximum concurrency for 20000 tokens per request: 1.56x",
+        "llama-3.1-8b",
+        {(2, "blocks (blocks)"): AGREES, (3, "maximum concurrency (x)"): AGREES},
+        why="3.81 GiB / 2,097,152 B a block",
+    ),
+    "vllm-project/vllm#13061, tokens of the least of two ranks": Report(
+        f"{REST}\n{STORED.format(81536)}",
+        DISTILLED,
+        {(2, POOL): DIFFERS},
+        {"tensor_parallel_size": 2},
+        why="the pool follows the least",
+    ),
+    "the same of one rank": Report(
+        f"{REST}\n{STORED.format(94912)}",
+        DISTILLED,
+        {(2, POOL): AGREES},
+        {"tensor_parallel_size": 2},
+        why="8.69 GiB / 1,572,864 B a block of 16 tokens",
+    ),
+    "the same of an unknown model": Report(
+        f"{REST}\n{STORED.format(81536)}", None, {(2, POOL): CANNOT}, why="give --model"
+    ),
+    "the same without a memory": Report(
+        STORED.format(81536), DISTILLED, {(1, POOL): CANNOT}, why="memory is missing"
+    ),
+    "noonghunna/club-3090#96, a draft whose layers are not counted": Report(
+        DRAFTED.format("dflash"),
+        "qwen3.5-27b",
+        dict.fromkeys(PADDING, CANNOT),
+        why="a draft of the method 'dflash' has layers of its own",
+    ),
+    "the same where the user says that there is none": Report(
+        DRAFTED.format("dflash"),
+        "qwen3.5-27b",
+        dict.fromkeys(PADDING, DIFFERS),
+        {"speculative_method": "none"},
+    ),
+    "the same of a cache type that vllm does not have": Report(
+        DRAFTED.format("ngram").replace("=auto", "=q4_fork"),
+        "qwen3.5-27b",
+        dict.fromkeys(PADDING, CANNOT),
+        why="vLLM's element type 'q4_fork' is unknown",
+    ),
+    "sgl-project/sglang#18039, pages that no line names": Report(
+        MIMO,
+        "mimo-v2-flash",
+        {**WINDOWED, (2, "V size (GiB)"): DIFFERS},
+        {"tensor_parallel_size": 4},
+        why="page_size=64 would explain it",
+    ),
+    "the same with its pages": Report(
+        MIMO,
+        "mimo-v2-flash",
+        {**WINDOWED, (2, "V size (GiB)"): AGREES},
+        {"tensor_parallel_size": 4, "page_size": 64},
+    ),
+    "InternLM/lmdeploy#3825, blocks of TurboMind": Report(
+        "[TM][INFO] [BlockManager] block_size = 9.000 MB\n"
+        "[TM][INFO] [BlockManager] max_block_count = 863\n"
+        "[TM][INFO] [BlockManager] chunk_size = 863",
+        "qwen3-8b",
+        {(1, "block_size (MB)"): CANNOT, (2, "max_block_count (blocks)"): CANNOT},
+        why="TurboMind's cache is not counted",
+    ),
+    # Of Llama 2 7B, whose tokens take as much as four of Llama 3.1 8B.
+    "NVIDIA/TensorRT-LLM#1400, bytes of the pool": Report(
+        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530432 tokens in paged KV cache.",
+        "llama-3.1-8b",
+        {(1, "allocated (bytes)"): AGREES},
+    ),
+    "the same of tokens that fill no block": Report(
+        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530425 tokens in paged KV cache.",
+        "llama-3.1-8b",
+        {(1, "allocated (bytes)"): AGREES},
+        why="in whole blocks",
+    ),
+    "the same of fewer tokens": Report(
+        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 500000 tokens in paged KV cache.",
+        "llama-3.1-8b",
+        {(1, "allocated (bytes)"): DIFFERS},
+    ),
+    "the same without its tokens": Report(
+        ALLOCATED, "llama-3.1-8b", {(1, "allocated (bytes)"): CANNOT}, why="tokens are missing"
+    ),
+    "the same without the model": Report(
+        ALLOCATED, None, {(1, "allocated (bytes)"): CANNOT}, why="give --model"
+    ),
 }
 
 
 @each(("name", "report"), REPORTS.items())
 def test_what_is_said_of_a_posted_log(name: str, report: Report) -> None:
-    model = load(report.model) if report.model else None
+    model = load(report.model) if isinstance(report.model, str) else report.model
     rows = checked(report.lines.splitlines(), model, report.settings)
     assert {(row.line, row.figure): row.verdict for row in rows} == report.verdicts, rows
     assert report.why in " ".join(row.why for row in rows), rows
+
+
+@each("setting", ["kv_cache_dtype", "block_size"])
+def test_a_setting_that_the_user_gives_wrong_is_refused(setting: str) -> None:
+    with pytest.raises(RequestError, match="q4_fork"):
+        checked(DRAFTED.format("ngram").splitlines(), load("qwen3.5-27b"), {setting: "q4_fork"})

@@ -51,7 +51,8 @@ IGNORED = {
         "--xtc-threshold -l -s",
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
-        0: "--check-tensors --offline --[no-]repack -nr",
+        0: "--check-tensors --[no-]direct-io --mlock --[no-]mmap --offline --[no-]repack -dio "
+        "-ndio -nr",
         1: "--hf-token --lazy-mode --load-mode --n-cpu-ffn -hft -lm -lzm -ncffn",
     },
     "where the server listens, whom it lets in, and its own processes": {
@@ -73,7 +74,7 @@ IGNORED = {
     },
     "other models, each with a line of its own": {
         0: "--[no-]models-autoload",
-        1: "--models-max",
+        1: "--models-dir --models-max --models-preset",
     },
     "adapters: their weights stand beside the cache": {
         0: "--lora-init-without-apply",
@@ -136,9 +137,9 @@ ALIAS API_KEY_FILE API_PREFIX AGENT BACKEND_SAMPLING CACHE_IDLE_SLOTS CACHE_PROM
 CACHE_REUSE CHAT_TEMPLATE CHAT_TEMPLATE_FILE CHAT_TEMPLATE_KWARGS CHECKPOINT_MIN_SPACING_NT
 CONTEXT_SHIFT CONT_BATCHING CORS_CREDENTIALS CORS_HEADERS CORS_METHODS CORS_ORIGINS CPU_MOE
 DEFRAG_THOLD DEVICE EMBEDDINGS ENDPOINT_METRICS ENDPOINT_PROPS ENDPOINT_SLOTS FIT_CTX
-FIT_ESTIMATE FIT_TARGET FREQUENCY_PENALTY HOST IMAGE_MAX_TOKENS IMAGE_MIN_TOKENS JINJA
+DIO FIT_ESTIMATE FIT_TARGET FREQUENCY_PENALTY HOST IMAGE_MAX_TOKENS IMAGE_MIN_TOKENS JINJA
 LAZY_MODE LOAD_MODE LOG_COLORS LOG_FILE LOG_JSONL LOG_PREFIX LOG_TIMESTAMPS LOG_VERBOSITY
-MAIN_GPU MIN_P MMPROJ MMPROJ_AUTO MMPROJ_OFFLOAD MMPROJ_URL MTMD_BATCH_MAX_TOKENS NO_HOST
+MAIN_GPU MIN_P MLOCK MMAP MMPROJ MMPROJ_AUTO MMPROJ_OFFLOAD MMPROJ_URL MTMD_BATCH_MAX_TOKENS NO_HOST
 NUMA N_CPU_FFN N_CPU_MOE N_PREDICT OFFLINE OVERRIDE_TENSOR PERF POOLING PORT
 PREFILL_ASSISTANT PRESENCE_PENALTY REASONING REASONING_EFFORT REASONING_PRESERVE REPACK
 REPEAT_PENALTY RERANKING REUSE_PORT ROPE_FREQ_BASE ROPE_FREQ_SCALE ROPE_SCALE

@@ -24,6 +24,7 @@ from kvcalc.engines.log import (
     Found,
     Printed,
     Subject,
+    figures,
     pattern,
     ruled,
 )
@@ -43,11 +44,20 @@ PATTERNS = (
     ),
     pattern("free", "minimal free gpu memory", rf"minimal free gpu memory: (?P<mib>{COUNT}) mb"),
     pattern("runtime", "max runtime memory", rf"estimated max runtime memory: (?P<mib>{COUNT}) mb"),
+    pattern(
+        "turbomind",
+        "[BlockManager] ",
+        rf"\[BlockManager\] (?:block_size = (?P<size>{SIZE}) MB"
+        rf"|max_block_count = (?P<blocks>{COUNT}))",
+    ),
     pattern("no memory", "No enough gpu memory for kv", r"No enough gpu memory for kv cache"),
 )
 
 MIB = 2**20
 
+TURBOMIND = (
+    "TurboMind's cache is not counted, only that of LMDeploy's PyTorch engine (--backend pytorch)"
+)
 NO_MEMORY = "the memory is missing: lmdeploy prints it at --log-level DEBUG"
 
 
@@ -106,7 +116,8 @@ class Run:
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what LMDeploy's rules give for the model."""
-    yield from ruled(found, RULES, Run(found, subject), Run(found, replace(subject, model=None)))
+    without_model = Run(found, replace(subject, model=None))
+    yield from ruled(found, RULES, Run(found, subject), without_model, subject.given)
 
 
 def _cache(run: Run, line: Found) -> Iterator[Checked]:
@@ -145,9 +156,16 @@ def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
         yield least.held(bounds[0], why)
 
 
+def _turbomind(_: Run, line: Found) -> Iterator[Checked]:
+    """The blocks of LMDeploy's other engine."""
+    labels = {"size": "block_size (MB)", "blocks": "max_block_count (blocks)"}
+    yield from (printed.cannot(TURBOMIND) for printed in figures(line, labels).values())
+
+
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "cache": _cache,
     "no memory": _no_memory,
+    "turbomind": _turbomind,
 }
 """How each kind of line is checked."""
 

@@ -72,8 +72,9 @@ PATTERNS = (
 CHANGES: Mapping[str, Sequence[Any]] = {
     "tensor_parallel_size": (1, 2, 4, 8, 16),
     "kv_cache_dtype": ("fp8_e4m3", "bfloat16", "float32"),
+    "page_size": (16, 32, 64, 128, 256),
 }
-"""Settings that may explain a figure that differs, each tried by itself."""
+"""Settings that may explain a figure that differs, each tried by itself where it is not said."""
 
 NO_TOKENS = "the tokens of the pool are missing"
 NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
@@ -81,7 +82,8 @@ NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what SGLang's rules give for the model."""
-    yield from ruled(found, RULES, Run(found, subject), Run(found, replace(subject, model=None)))
+    without_model = Run(found, replace(subject, model=None))
+    yield from ruled(found, RULES, Run(found, subject), without_model, subject.given)
 
 
 def _pool(run: Run, line: Found) -> Iterator[Checked]:
@@ -120,6 +122,7 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
                 (
                     (f"{to}={value}", partial(ours, part, name, {to: value}))
                     for to, values in CHANGES.items()
+                    if to not in run.subject.settings
                     for value in values
                 ),
             )

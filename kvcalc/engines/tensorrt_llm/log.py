@@ -48,6 +48,7 @@ PATTERNS = (
         "tokens in paged ",
         rf"Allocated (?P<gib>{SIZE}) GiB for max tokens in paged KV cache \((?P<tokens>{COUNT})\)",
     ),
+    pattern("bytes", "bytes for k/v cache", r"Allocate (?P<bytes>[0-9]{1,18}) bytes for k/v cache"),
     pattern("used", "tokens in paged ", rf"Using (?P<tokens>{COUNT}) tokens in paged KV cache"),
 )
 
@@ -129,9 +130,22 @@ def _allocated(line: Found, last: Mapping[str, Found], subject: Subject) -> Iter
     yield held.held(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
 
 
+def _bytes(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
+    """What older releases allocate: the tokens that they print after it, in whole blocks."""
+    printed = Printed(line.line, "allocated (bytes)", line.values["bytes"])
+    used = last.get("used")
+    if subject.model is None or used is None:
+        yield printed.cannot(NO_MODEL if subject.model is None else "the pool's tokens are missing")
+        return
+    each, tokens = _token_bytes(subject.model, subject), number(used.values["tokens"])
+    sizes = [-(-tokens // size) * size * each for size in (1, 16, *TOKENS_PER_BLOCK)]
+    ours = next(filter(printed.agrees_with, sizes), sizes[0])
+    yield printed.held(ours, f"{tokens:,} tokens, in whole blocks, x {each:,} B on one rank")
+
+
 Rule = Callable[[Found, Mapping[str, Found], Subject], Iterator[Checked]]
 
-RULES: Mapping[str, Rule] = {"blocks": _blocks, "allocated": _allocated}
+RULES: Mapping[str, Rule] = {"blocks": _blocks, "allocated": _allocated, "bytes": _bytes}
 """How each kind of line is checked."""
 
 LOG = EngineLog(

@@ -32,7 +32,7 @@ from kvcalc.engines.vllm import (
     log_memory,
     log_refused,
 )
-from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
+from kvcalc.engines.vllm.log_run import BY_LEAST, NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -53,8 +53,6 @@ PATTERNS = (
 
 HOST_POOL = "HiSparse keeps rows in main memory, too, and kvcalc does not count its pools"
 
-BY_LEAST = "each rank prints its own available memory and the pool follows the least"
-
 OTHER_RANK = Fraction(3, 100)
 """How much less another rank may have: each prints its own memory, the pool follows the least."""
 
@@ -62,8 +60,10 @@ OTHER_RANK = Fraction(3, 100)
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what vLLM's rules give for the model."""
     host_pools = any(line.kind == "host pool" for line in found)
-    run = Run(found, subject, unsupported=HOST_POOL if host_pools else None)
-    yield from ruled(found, RULES, run, Run(found, replace(subject, model=None)))
+    logged = {} if "speculative_method" in subject.given else subject.settings
+    run = Run(found, subject, HOST_POOL if host_pools else log_config.uncounted(logged))
+    without_model = Run(found, replace(subject, model=None))
+    yield from ruled(found, RULES, run, without_model, subject.given)
 
 
 def _tokens(run: Run, line: Found) -> Iterator[Checked]:

@@ -28,7 +28,7 @@ PATTERNS = (
         rf"max_num_seqs \((?P<sequences>{COUNT})\) exceeds available Mamba cache blocks "
         rf"\((?P<blocks>{COUNT})\)",
     ),
-    pattern("blocks", "# GPU blocks:", rf"# GPU blocks: (?P<blocks>{COUNT})"),
+    pattern("blocks", "GPU blocks:", rf"(?:# |^)GPU blocks: (?P<blocks>{COUNT})"),
     pattern(
         "blocks",
         "to fit Mamba cache blocks",

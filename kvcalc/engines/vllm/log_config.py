@@ -4,13 +4,14 @@ Read in vLLM 0.33.0 (entrypoints/utils.py, v1/engine/core.py, v1/worker/gpu_work
 config/vllm.py, v1/core/kv_cache_utils.py), and as older versions had them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.engines.log import COUNT, pattern
 from kvcalc.engines.releases import numbers, parsed
 from kvcalc.engines.vllm.draft_flags import COUNTED, WITHOUT_LAYERS
 from kvcalc.engines.vllm.releases import RELEASES
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, quote
 
 VERSION = r"(?P<version>[0-9][0-9A-Za-z.+]{0,60})"
 
@@ -80,12 +81,22 @@ def release(text: str) -> str | None:
     return None if "dev" in text and key < oldest else text
 
 
-def method(text: str) -> str | None:
-    """The setting of a draft's method; None where its layers are not counted, or it is a table."""
+def method(text: str) -> str:
+    """The setting of a draft's method; one whose layers are not counted stands as it is."""
     if text in ("None", *WITHOUT_LAYERS):
         return "none"
-    name = "mtp" if text.endswith("mtp") else text
-    return name if name in COUNTED else None
+    return "mtp" if text.endswith("mtp") else text
+
+
+def uncounted(settings: Mapping[str, Any]) -> str | None:
+    """Say that a draft has layers of its own that are not counted, if it has."""
+    draft = settings.get("speculative_method", "none")
+    if draft in ("none", *COUNTED):
+        return None
+    return (
+        f"a draft of the method {quote(draft)} has layers of its own, whose cache is not counted; "
+        f"kvcalc counts {', '.join(COUNTED)}"
+    )
 
 
 VALUES: dict[str, Any] = {

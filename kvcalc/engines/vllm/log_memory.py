@@ -42,6 +42,7 @@ PATTERNS = (
         "reserved for KV Cache is",
         rf"rest of the memory reserved for KV Cache is (?:only )?(?P<gib>{SIZE}) ?GiB",
     ),
+    pattern("available", "Memory profiling results:", rf"kv_cache_size=(?P<gib>{SIZE}) ?GiB"),
     pattern("free", "nitial free memory", rf"[Ii]nitial free memory[:=]? (?P<free>{SIZE}) GiB"),
     pattern("arguments", "startup plan", rf"(?P<config>kv_cache_memory_bytes={COUNT}) \("),
     pattern(

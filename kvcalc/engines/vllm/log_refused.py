@@ -22,7 +22,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.vllm.log_remedies import Failed
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
+from kvcalc.engines.vllm.log_run import BY_LEAST, GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
 from kvcalc.engines.vllm.log_stated import stated
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
@@ -182,8 +182,18 @@ def _stored(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
     if run.blocks is not None:
         yield printed.held(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
-    else:
+    elif run.memory is None and not run.memory_bytes:
         yield printed.cannot(NO_MEMORY)
+    elif run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+    else:
+        blocks = run.blocks_in_memory(run.pool) or range(1)
+        size, tokens = run.pool.plan.block_size, number(printed.text)
+        ours = tokens if tokens % size == 0 and tokens // size in blocks else blocks[-1] * size
+        row = printed.held(
+            ours, f"{run.memory} GiB / {run.pool.block:,} B a block of {size} tokens"
+        )
+        yield replace(row, why=f"{row.why}; {BY_LEAST}") if tokens < ours else row
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

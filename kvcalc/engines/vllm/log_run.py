@@ -17,6 +17,7 @@ from kvcalc.errors import KvcalcError, UnsupportedError
 
 NO_CONTEXT = "the context is missing: give --set max_model_len=N"
 NO_MEMORY = "the available memory is missing from the log"
+BY_LEAST = "each rank prints its own available memory and the pool follows the least"
 
 MOST_TOKENS = 2**40
 
