@@ -7,7 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from kvcalc.errors import KvcalcError, RequestError, TooLittleMemoryError, UnsupportedError
+from kvcalc.errors import KvcalcError, RequestError, TooLittleMemoryError, UnsupportedError, quote
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
 
@@ -15,6 +15,15 @@ AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot"
 LOGGED, GIVEN, ASSUMED = "log", "given", "assumed"
 
 NO_MODEL = "the model is missing: give --model"
+
+
+def quantised(how: object) -> str:
+    """Say that a log is of other weights than those of the model."""
+    return (
+        f"the log's weights are quantised ({quote(how)}), the model's are not: give --model and "
+        "its own config.json"
+    )
+
 
 COUNT = r"[0-9][0-9,]{0,18}"
 """A whole number, with or without commas."""

@@ -73,6 +73,29 @@ speculative_config=SpeculativeConfig(method='{}', model='d', num_spec_tokens=5),
 tensor_parallel_size=2, kv_cache_dtype=auto
 WARNING [kv_cache_utils.py:1152] Add 2 padding layers, may waste at most 4.17% KV cache memory"""
 PADDING = ((2, "padding layers (layers)"), (2, "padding layers of the kind's (%)"))
+LOADED = """\
+server_args=ServerArgs(model_path='m', context_length=32768, mem_fraction_static={})
+Load weight begin. avail mem=30.06 GB
+Load weight end. elapsed=269.29 s, type=Glm4MoeLiteForCausalLM, avail mem=0.00 GB, mem usage=30.06 \
+GB."""
+NO_ROOM = """\
+ValueError: Loaded weights leave no GPU memory for the KV cache under --mem-fraction-static=0.85. \
+Raise --mem-fraction-static above {0} (minimum viable = 1 - available/pre = {0}). If using \
+speculative decoding, draft weights are now counted."""
+LEFT = (4, "memory left for the pools (GiB)")
+VIABLE = (4, "minimum viable mem_fraction_static")
+USAGE = "weights, mem usage (GiB)"
+SLOTS = (
+    "RuntimeError: Not enough GPU memory for hybrid (mamba/linear-attention) state cache. Computed "
+    "max_mamba_cache_size=-3 (total_rest_memory=-0.23 GB, mamba_cache_per_req={} MB). Try: (1)"
+)
+FEW_SLOTS = (
+    "RuntimeError: Hybrid (mamba/linear-attention) state cache is too small to serve any requests. "
+    "max_mamba_cache_size=2, mamba_ratio=5, resulting max_num_reqs=0. Try: (1)"
+)
+QUANTISED = """\
+non-default args: {'model': 'm', 'max_model_len': 32768, 'quantization': 'fp8'}
+INFO [gpu_model_runner.py:5405] Model loading took 8.85 GiB memory and 6.356814 seconds"""
 ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
 
 REPORTS = {
@@ -236,6 +259,75 @@ REPORTS = {
         "mimo-v2-flash",
         {**WINDOWED, (2, "V size (GiB)"): AGREES},
         {"tensor_parallel_size": 4, "page_size": 64},
+    ),
+    "a start of GLM-4.7-Flash on a RTX 5090 in bfloat16": Report(
+        f"{LOADED.format(0.85)}\n{NO_ROOM.format('1.0000')}",
+        None,
+        {(3, USAGE): CANNOT, LEFT: AGREES, VIABLE: AGREES},
+        why="1 - 0 / 30.06 GiB",
+    ),
+    "the same with another share": Report(
+        f"{LOADED.format(0.85)}\n{NO_ROOM.format('0.9123')}",
+        None,
+        {(3, USAGE): CANNOT, LEFT: AGREES, VIABLE: DIFFERS},
+    ),
+    "the same where weights leave some": Report(
+        f"{LOADED.format(0.85).replace('avail mem=0.00', 'avail mem=9.00')}"
+        f"\n{NO_ROOM.format('0.7006')}",
+        None,
+        {(3, USAGE): CANNOT, LEFT: CANNOT},
+        why="recurrent states, images and what graphs compute in",
+    ),
+    "the same of the error alone": Report(
+        NO_ROOM.format("1.0000"), None, {(1, LEFT[1]): CANNOT}, why='"Load weight begin"'
+    ),
+    # 36 delta nets of 8,192 x 3 bfloat16 columns and a state of 32 x 128 x 128 float32.
+    "Qwen3-Next without room for a slot": Report(
+        SLOTS.format(73.69), "qwen3-next-80b-a3b", {(1, "mamba_cache_per_req (MiB)"): AGREES}
+    ),
+    "the same on two ranks": Report(
+        SLOTS.format(73.69),
+        "qwen3-next-80b-a3b",
+        {(1, "mamba_cache_per_req (MiB)"): DIFFERS},
+        {"tensor_parallel_size": 2},
+        why="off by +36.85",
+    ),
+    "the same of no model": Report(
+        SLOTS.format(73.69), None, {(1, "mamba_cache_per_req (MiB)"): CANNOT}, why="give --model"
+    ),
+    "Qwen3-Next with too few slots": Report(
+        FEW_SLOTS,
+        "qwen3-next-80b-a3b",
+        {(1, "max_running_requests (requests)"): AGREES, (1, "state slots per request"): AGREES},
+    ),
+    "weights that vLLM's log calls quantised": Report(
+        QUANTISED, "qwen3-8b", {(2, "weights (GiB)"): CANNOT}, {"gpu": "h100"}, why="('fp8')"
+    ),
+    "the same of none": Report(
+        QUANTISED.replace("'fp8'", "None").replace("8.85", "15.27"),
+        "qwen3-8b",
+        {(2, "weights (GiB)"): AGREES},
+        {"gpu": "h100"},
+    ),
+    "weights that SGLang's log calls quantised": Report(
+        "Load weight end. elapsed=1.97 s, type=Qwen3ForCausalLM, quant=fp8, fmt=e4m3, "
+        "avail mem=169.1 GB, mem usage=8.90 GB.",
+        "qwen3-8b",
+        {(1, USAGE): CANNOT},
+        why="quantised ('fp8')",
+    ),
+    "the same by its arguments": Report(
+        "server_args=ServerArgs(model_path='m', quantization='fp8', tp_size=1)\n"
+        "Load weight end. type=Qwen3ForCausalLM, avail mem=169.1 GB, mem usage=8.90 GB.",
+        "qwen3-8b",
+        {(2, USAGE): CANNOT},
+        why="quantised ('fp8')",
+    ),
+    "Qwen3-8B of bfloat16 on a B200": Report(
+        "Load weight end. elapsed=1.97 s, type=Qwen3ForCausalLM, avail mem=162.30 GB, "
+        "mem usage=15.28 GB.",
+        "qwen3-8b",
+        {(1, USAGE): AGREES},
     ),
     "InternLM/lmdeploy#3825, blocks of TurboMind": Report(
         "[TM][INFO] [BlockManager] block_size = 9.000 MB\n"

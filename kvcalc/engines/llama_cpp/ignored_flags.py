@@ -74,7 +74,7 @@ IGNORED = {
     },
     "other models, each with a line of its own": {
         0: "--[no-]models-autoload",
-        1: "--models-dir --models-max --models-preset",
+        1: "--models-max",
     },
     "adapters: their weights stand beside the cache": {
         0: "--lora-init-without-apply",

@@ -221,6 +221,7 @@ LOG = EngineLog(
         *ATTENTION_GROUPS,
         *(
             "mem_fraction_static",
+            "quantization",
             "tp_size",
             "attn_dp_size",
             "page_size",

@@ -34,6 +34,12 @@ PATTERNS = (
         r"Not enough memory\. Please try to increase --mem-fraction-static"
         rf"(?:.{{0,60}}?mem_fraction_static=(?P<share>{SHARE}))?",
     ),
+    pattern(
+        "no room",
+        "leave no GPU memory for",
+        rf"leave no GPU memory for the KV cache under --mem-fraction-static=(?P<share>{SHARE})"
+        rf"(?:.{{0,200}}?available/pre = (?P<viable>{SIZE}))?",
+    ),
     pattern("before", "Load weight begin", rf"Load weight begin\. avail mem=(?P<before>{SIZE}) GB"),
     pattern(
         "after",
@@ -46,6 +52,11 @@ PATTERNS = (
 MISSING = (
     'the memory that the pools are cut from is missing: "Load weight begin", "Load weight end" and '
     "mem_fraction_static tell it"
+)
+
+BESIDE = (
+    "weights leave some memory, of which recurrent states, images and what graphs compute in take "
+    "the rest before the pools"
 )
 
 OFF = Fraction(1, 100)
@@ -135,10 +146,17 @@ def _no_room(run: Run, line: Found) -> Iterator[Checked]:
     failed = Failed(run, Fraction(share), before, after, free["used"])
     left = failed.left(failed.share)
     why = f"{float(after):g} - {float(before):g} x (1 - {share}) GiB, all of the log"
-    row = printed._replace(text=f"{float(left):.2f}").row(
-        min(left, Fraction(0)), AGREES if left <= OFF else DIFFERS, why
-    )
+    printed = printed._replace(text=f"{float(left):.2f}")
+    if left > OFF and "viable" in line.values:
+        yield printed.cannot(f"{why}: {BESIDE}")
+        return
+    row = printed.row(min(left, Fraction(0)), AGREES if left <= OFF else DIFFERS, why)
     yield replace(row, remedies=failed.remedies())
+    if "viable" in line.values:
+        viable = Printed(line.line, "minimum viable mem_fraction_static", line.values["viable"])
+        ours, why = 1 - after / before, f"1 - {float(after):g} / {float(before):g} GiB"
+        near = abs(viable.value - ours) <= viable.half_step + 2 * OFF / before
+        yield viable.row(ours, AGREES, why) if near else viable.held(ours, why)
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"no room": _no_room}

@@ -7,7 +7,17 @@ older versions had them. Its "GB" are GiB.
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
-from kvcalc.engines.log import AGREES, DIFFERS, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    pattern,
+    quantised,
+)
 from kvcalc.engines.sglang.log_run import GIB, Run
 from kvcalc.engines.sglang.pool import beside
 from kvcalc.engines.sglang.weights import weigh
@@ -16,7 +26,8 @@ PATTERNS = (
     pattern(
         "loaded",
         "Load weight end",
-        rf"avail mem=(?P<free>{SIZE}) GB, mem usage=(?P<usage>{SIZE}) GB",
+        r"Load weight end\.(?:.{0,200}?\bquant=(?P<quant>[A-Za-z0-9_.-]{1,40}))?"
+        rf".{{0,300}}?avail mem=(?P<free>{SIZE}) GB, mem usage=(?P<usage>{SIZE}) GB",
     ),
     pattern("pool end", "Memory pool end", rf"avail mem=(?P<free>{SIZE}) GB"),
 )
@@ -39,6 +50,10 @@ def _loaded(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "weights, mem usage (GiB)", line.values["usage"])
     if run.subject.model is None:
         yield printed.cannot(NO_MODEL)
+        return
+    quantization = line.values.get("quant") or run.quantization
+    if quantization and run.subject.model.quantization is None:
+        yield printed.cannot(quantised(quantization))
         return
     settings = run.settings({})
     loaded = weigh(run.subject.model, settings)

@@ -94,6 +94,7 @@ class Run:
     def __init__(self, found: Sequence[Found], subject: Subject) -> None:
         settings = _with_attention_groups(subject.settings)
         self.share = settings.pop("mem_fraction_static", None)
+        self.quantization = settings.pop("quantization", None)
         self.subject = replace(subject, settings=settings)
         self._found = found
         self.pools = {

@@ -37,7 +37,22 @@ PATTERNS = (
         rf"max_running_requests is capped to (?P<requests>{COUNT}) by the mamba state cache "
         rf"\(max_mamba_cache_size=(?P<slots>{COUNT}), (?P<each>{COUNT}) state slots per request",
     ),
+    pattern(
+        "no slots",
+        "state cache. Computed",
+        r"hybrid \(mamba/linear-attention\) state cache\. Computed max_mamba_cache_size="
+        rf"-?{COUNT} \(total_rest_memory=-?{SIZE} GB, mamba_cache_per_req=(?P<slot>{SIZE}) MB",
+    ),
+    pattern(
+        "capped",
+        "too small to serve any requests",
+        rf"max_mamba_cache_size=(?P<slots>{COUNT}), mamba_ratio=(?P<each>{COUNT}), "
+        rf"resulting max_num_reqs=(?P<requests>{COUNT})",
+    ),
 )
+
+STATES = ("mamba.conv", "mamba.temporal")
+"""The buffers of which each slot has a part."""
 
 NO_REQUESTS = "max_running_requests is missing from the log"
 
@@ -92,8 +107,22 @@ def _capped(run: Run, line: Found) -> Iterator[Checked]:
         yield printed["each"].held(strategy.slots_a_request, why)
 
 
+def _no_slots(run: Run, line: Found) -> Iterator[Checked]:
+    """The error of a memory without room for one slot of states, and what one takes."""
+    printed = Printed(line.line, "mamba_cache_per_req (MiB)", line.values["slot"])
+    if run.subject.model is None:
+        yield printed.cannot(NO_MODEL)
+        return
+    none, one = (
+        sum(run.allocated(0, None, {}, slots=slots).buffers().get(name, 0) for name in STATES)
+        for slots in (0, 1)
+    )
+    yield printed.held(Fraction(one - none, 2**20), "a slot of all recurrent layers, one rank")
+
+
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "states": _states,
     "capped": _capped,
+    "no slots": _no_slots,
 }
 """How each kind of line is checked."""

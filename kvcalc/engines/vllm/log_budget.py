@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain
 
-from kvcalc.engines.log import AGREES, DIFFERS, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    pattern,
+    quantised,
+)
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import Kind, MemoryPart
 from kvcalc.engines.vllm import log_parts
@@ -158,6 +168,9 @@ def _held(run: Run, printed: Printed, of: Sequence[Own], requested: int = 0) -> 
         return
     if model is None:
         yield printed.cannot(NO_MODEL)
+        return
+    if run.quantization and model.quantization is None and _loaded in of:
+        yield printed.cannot(quantised(run.quantization))
         return
     each = [own(model, VllmSettings(**run.settings)) for own in of]
     if not all(each):

@@ -65,7 +65,7 @@ CONFIGURED = (
     *("all2all_backend", "prefill_context_parallel_size"),
     *("disable_hybrid_kv_cache_manager", "mamba_cache_mode", "mamba_ssm_cache_dtype"),
     *("num_gpu_blocks_override", "kv_cache_memory_bytes", "kv_connector"),
-    "gpu_memory_utilization",
+    *("gpu_memory_utilization", "quantization"),
     *("speculative_config", "method", "num_spec_tokens", "num_speculative_tokens"),
 )
 """Settings that are taken from the lines of the arguments and of the engine's configuration."""

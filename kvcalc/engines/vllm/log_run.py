@@ -102,6 +102,7 @@ class Run:
         self.blocks = last(found, "mamba blocks", "blocks") or last(found, "blocks", "blocks")
         given = subject.number("num_gpu_blocks_override", default=0)
         self._given_share = self.settings.get("gpu_memory_utilization")
+        self.quantization = self.settings.pop("quantization", None)
         for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes", "gpu_memory_utilization"):
             self.settings.pop(name, None)
         self.free = last(found, "free", "free")
