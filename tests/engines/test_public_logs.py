@@ -85,6 +85,12 @@ speculative decoding, draft weights are now counted."""
 LEFT = (4, "memory left for the pools (GiB)")
 VIABLE = (4, "minimum viable mem_fraction_static")
 USAGE = "weights, mem usage (GiB)"
+NOT_FREE = (
+    "ValueError: Free memory on device ({} GiB) on startup is less than desired GPU memory "
+    "utilization ({} GiB). Decrease GPU memory utilization or reduce GPU memory used by other "
+    "processes."
+)
+ASKED = "requested memory (GiB)"
 SLOTS = (
     "RuntimeError: Not enough GPU memory for hybrid (mamba/linear-attention) state cache. Computed "
     "max_mamba_cache_size=-3 (total_rest_memory=-0.23 GB, mamba_cache_per_req={} MB). Try: (1)"
@@ -260,6 +266,17 @@ REPORTS = {
         {**WINDOWED, (2, "V size (GiB)"): AGREES},
         {"tensor_parallel_size": 4, "page_size": 64},
     ),
+    "ovg-project/kvcached#110, a share of a memory that others use": Report(
+        NOT_FREE.format("67.24/79.25", "0.9, 71.33"), None, {(1, ASKED): AGREES}, why="0.9 x 79.25"
+    ),
+    "the same of a device by name": Report(
+        NOT_FREE.format("12.18/23.56", "0.92, 21.67").replace("device", "device cuda:0"),
+        None,
+        {(1, ASKED): AGREES},
+    ),
+    "the same misprinted": Report(
+        NOT_FREE.format("12.18/23.56", "0.92, 21.69"), None, {(1, ASKED): DIFFERS}, why="+0.01"
+    ),
     "a start of GLM-4.7-Flash on a RTX 5090 in bfloat16": Report(
         f"{LOADED.format(0.85)}\n{NO_ROOM.format('1.0000')}",
         None,
@@ -375,3 +392,19 @@ def test_what_is_said_of_a_posted_log(name: str, report: Report) -> None:
 def test_a_setting_that_the_user_gives_wrong_is_refused(setting: str) -> None:
     with pytest.raises(RequestError, match="q4_fork"):
         checked(DRAFTED.format("ngram").splitlines(), load("qwen3.5-27b"), {setting: "q4_fork"})
+
+
+@each(
+    ("free", "flags"),
+    [
+        ("67.24/79.25", "0.84"),
+        ("67.38/79.25", "0.85"),
+        ("67.37/79.25", "0.84"),
+        ("0.79/79.25", None),
+    ],
+)
+def test_the_largest_share_that_is_free_is_named(free: str, flags: str | None) -> None:
+    """.85 of 79.255 GiB, which 79.25 may be, are 67.367: 67.37 may be 67.365, and 67.38 is more."""
+    (row,) = checked([NOT_FREE.format(free, "0.9, 71.33")])
+    named = [] if flags is None else [f"--gpu-memory-utilization {flags}"]
+    assert [remedy.flags for remedy in row.remedies] == named

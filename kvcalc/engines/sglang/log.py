@@ -216,7 +216,7 @@ LOG = EngineLog(
         "dp_attention": "attn_dp_size",
         "context_length": "context",
     },
-    beside=frozenset((*ATTENTION_GROUPS, "mem_fraction_static")),
+    beside=frozenset((*ATTENTION_GROUPS, "mem_fraction_static", "quantization")),
     configured=(
         *ATTENTION_GROUPS,
         *(

@@ -203,7 +203,10 @@ LOG = EngineLog(
     check=check,
     spellings=log_config.SPELLINGS,
     beside=frozenset(
-        {"num_gpu_blocks_override", "kv_cache_memory_bytes", "gpu_memory_utilization"}
+        (
+            *("num_gpu_blocks_override", "kv_cache_memory_bytes"),
+            *("gpu_memory_utilization", "quantization"),
+        )
     ),
     configured=log_config.CONFIGURED,
     values=log_config.VALUES,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from math import floor
 
 from kvcalc.engines.log import (
     AGREES,
@@ -19,6 +20,8 @@ from kvcalc.engines.log import (
     Remedy,
     pattern,
 )
+from kvcalc.engines.server_writer import flag
+from kvcalc.engines.vllm.log_parts import SHARE
 from kvcalc.engines.vllm.log_remedies import Failed, most_needed
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
 
@@ -52,6 +55,12 @@ PATTERNS = (
         rf"(?P<share>{SIZE}) GiB\).{{0,20}}Actual usage is (?P<used>.{{0,300}}?)\. Replace"
         rf".{{0,80}}--kv-cache-memory=(?P<in_share>-?{COUNT})`"
         rf".{{0,80}}--kv-cache-memory=(?P<in_all>-?{COUNT})`",
+    ),
+    pattern(
+        "not free",
+        "less than desired GPU memory",
+        rf"\((?P<free>{SIZE})/(?P<all>{SIZE}) GiB\) on startup is less than desired GPU memory "
+        rf"utilization \((?P<share>{SHARE}), (?P<asked>{SIZE}) GiB\)",
     ),
     pattern("no memory", "No available memory for", r"No available memory for the cache blocks"),
 )
@@ -99,8 +108,29 @@ def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
     yield replace(row, remedies=remedies)
 
 
+def _not_free(_: Run, line: Found) -> Iterator[Checked]:
+    """The error of a share of the memory that others have taken some of (request_memory)."""
+    from kvcalc.engines.vllm.server import SERVER
+
+    asked, of_all, free = (
+        Printed(line.line, "requested memory (GiB)", line.values[name], GIB_PLACES)
+        for name in ("asked", "all", "free")
+    )
+    share = Fraction(line.values["share"])
+    ours, why = share * of_all.value, f"{line.values['share']} x {of_all.text} GiB, both of the log"
+    near = abs(asked.value - ours) <= asked.half_step + of_all.half_step
+    row = asked.row(ours, AGREES, why) if near else asked.held(ours, why)
+    most = floor(100 * (free.value - free.half_step) / (of_all.value + of_all.half_step))
+    words = flag(SERVER, "share", Fraction(most, 100)) if most > 0 else None
+    then = (
+        f"asks for {float(Fraction(most, 100) * of_all.value):.2f} of {free.text} GiB that are free"
+    )
+    yield replace(row, remedies=(Remedy(words, then),) if words else ())
+
+
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "proposed": _proposed,
     "no memory": _no_memory,
+    "not free": _not_free,
 }
 """How each kind of line is checked."""
