@@ -157,3 +157,19 @@ def test_the_error_of_too_little_memory(free: str | None, verdict: str) -> None:
     assert ("the memory is missing: lmdeploy prints it" in row.why) == (free is None)
     (row,) = checked([*memory, error])
     assert (row.verdict, NO_MODEL in row.why) == (CANNOT, True)
+
+
+@each("model", [None, LLAMA], ids=str)
+def test_the_blocks_of_the_other_engine_are_named_and_not_counted(model: Model | None) -> None:
+    """Lines of the backend "turbomind", as InternLM/lmdeploy#3825 has them."""
+    lines = [
+        "[TM][INFO] [BlockManager] block_size = 9.000 MB",
+        "[TM][INFO] [BlockManager] max_block_count = 863",
+        "[TM][INFO] [BlockManager] chunk_size = 863",
+    ]
+    rows = checked(lines, model)
+    assert [(row.line, row.printed, row.verdict) for row in rows] == [
+        (1, 9, CANNOT),
+        (2, 863, CANNOT),
+    ]
+    assert {"turbomind" in row.why.lower() for row in rows} == {True}

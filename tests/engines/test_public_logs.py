@@ -346,14 +346,6 @@ REPORTS = {
         "qwen3-8b",
         {(1, USAGE): AGREES},
     ),
-    "InternLM/lmdeploy#3825, blocks of TurboMind": Report(
-        "[TM][INFO] [BlockManager] block_size = 9.000 MB\n"
-        "[TM][INFO] [BlockManager] max_block_count = 863\n"
-        "[TM][INFO] [BlockManager] chunk_size = 863",
-        "qwen3-8b",
-        {(1, "block_size (MB)"): CANNOT, (2, "max_block_count (blocks)"): CANNOT},
-        why="TurboMind's cache is not counted",
-    ),
     # Of Llama 2 7B, whose tokens take as much as four of Llama 3.1 8B.
     "NVIDIA/TensorRT-LLM#1400, bytes of the pool": Report(
         f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530432 tokens in paged KV cache.",

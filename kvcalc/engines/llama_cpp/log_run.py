@@ -30,9 +30,6 @@ OFF = ("disabled", "0", "off", "false")
 """How `flash_attn` is printed where it is off; "auto" is on until the graph is built."""
 
 
-PRINTED_TYPES = ("type_k", "type_v", "type_c", "type_t")
-"""The element types that a line may print."""
-
 Memories = Mapping[str, list[tuple[LayerCells, int]]]
 """What layers hold in each memory, with how many hold it."""
 
@@ -219,7 +216,7 @@ class Run:
         """Say what a cache's figures cannot be worked out without: a model, or a known type."""
         if self.subject.model is None:
             return NO_MODEL
-        printed = (line.values[name] for name in PRINTED_TYPES if name in line.values)
+        printed = (value for name, value in line.values.items() if name.startswith("type_"))
         unknown = next((name for name in printed if name not in BLOCK_TYPES), None)
         return unknown and f"llama.cpp has no cache type {quote(unknown)}, so the log is of a fork"
 
