@@ -11,7 +11,7 @@ from kvcalc.engines.memory import Card, Memory
 from kvcalc.engines.sglang.backend import hardware
 from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.sglang.tiers import TIERS
+from kvcalc.engines.sglang.tiers import SMALL_CHUNKS, TIERS, tier_of
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import load
 from tests.each import each
@@ -134,6 +134,25 @@ def test_sglangs_chunks_and_graphs_grow_with_the_card(
 )
 def test_sglang_reads_prompts_in_chunks_by_the_card(gpu: str, tokens: int) -> None:
     assert hardware(gpu, TIERS, blackwell=False).chunked_prefill_size == tokens
+
+
+@each(
+    ("gib", "chunk", "batches"),
+    [
+        (16, 2048, (8, 8)),
+        (24, 4096, (48, 160)),
+        (48, 4096, (32, 160)),
+        (80, 8192, (256, 512)),
+        (180, 16_384, (512, 512)),
+    ],
+)
+def test_sglangs_defaults_by_the_cards_memory(
+    gib: int, chunk: int, batches: tuple[int, int]
+) -> None:
+    """srt/arg_groups/memory_hook.py: the largest batch of a graph on 1 rank, and on 4."""
+    assert tier_of(TIERS, gib * 1024)[1:] == (chunk, *batches)
+    smaller = (2048, 24, 80) if gib == 24 else (chunk, *batches)
+    assert tier_of(SMALL_CHUNKS, gib * 1024)[1:] == smaller
 
 
 def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:

@@ -109,6 +109,12 @@ def line(engine: str, of: Model = QWEN, source: str | None = None, **settings: A
             "vllm serve Qwen/Qwen3-8B --kv-transfer-config "
             """'{"kv_connector": "OffloadingConnector", "kv_role": "kv_both"}'""",
         ),
+        (
+            "vllm",
+            {"enable_kv_cache_events": True},
+            "vllm serve Qwen/Qwen3-8B "
+            """--kv-events-config '{"enable_kv_cache_events": true}'""",
+        ),
         ("mlx", {"kv_bits": 8}, "mlx_lm.server --model Qwen/Qwen3-8B --kv-bits 8"),
         ("ideal", {}, ""),
     ],

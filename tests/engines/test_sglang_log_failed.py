@@ -78,6 +78,15 @@ def test_a_memory_that_was_left_is_not_what_stopped_it() -> None:
     assert (row.printed, row.ours, row.verdict) == (9.5, 0, DIFFERS)
 
 
+@each(("after", "verdict"), [("3.00", AGREES), ("3.01", AGREES), ("3.02", DIFFERS)])
+def test_what_may_be_rounded_is_nothing_that_was_left(after: str, verdict: str) -> None:
+    """Of 10 GiB free before the weights, a share of .7 leaves 3 less than is free after them."""
+    lines = [line.replace("78.50", "10.00").replace("17.35", after) for line in LOADING]
+    arguments = ARGUMENTS.format(model="Qwen/Qwen3-32B", context=8192, share="0.7")
+    (row,) = of_the_error([arguments, *lines, ERROR])
+    assert row.verdict == verdict
+
+
 def test_what_is_missing_is_said() -> None:
     (row,) = checked([ERROR])
     assert (row.verdict, row.remedies) == (CANNOT, ())

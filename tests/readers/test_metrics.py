@@ -75,6 +75,15 @@ def test_requests_that_the_other_blocks_hold_are_whole(held: int, more: int) -> 
     assert f"the others hold {more} more requests" in row.why
 
 
+@each(
+    ("usage", "verdict"), [("0.25", AGREES), ("0.26", AGREES), ("0.261", CANNOT), ("0.2", DIFFERS)]
+)
+def test_sglangs_share_is_held_to_a_hundredth(usage: str, verdict: str) -> None:
+    """2,500 of 10,000 tokens; a larger share is that of another pool, which is fuller."""
+    (row,) = checked(SGLANG.format(usage).splitlines(), kvcalc.load("qwen3-8b"), {})
+    assert row.verdict == verdict
+
+
 REFUSED = {
     "elsewhere": (of(302, Location="http://example.invalid/"), "a redirect, which is not followed"),
     "missing": (of(404), "answered HTTP 404, expected 200"),

@@ -81,6 +81,15 @@ def test_auto_is_no_name() -> None:
             1024,
         ),
         ("deepseek-v3", 1001, {"attention_backend": "FLASH_ATTN_MLA"}, 1008),
+        # The other blocks of kernels that read no multiples.
+        ("qwen3-8b", 900, {"attention_backend": "ROCM_AITER_FA", "block_size": 32}, 928),
+        ("qwen3-8b", 900, {"attention_backend": "B12X", "block_size": 64}, 960),
+        (
+            "deepseek-v3",
+            900,
+            {"attention_backend": "TOKENSPEED_MLA", "kv_cache_dtype": "fp8", "block_size": 64},
+            960,
+        ),
     ],
 )
 def test_blocks_of_the_kernels(
@@ -90,6 +99,17 @@ def test_blocks_of_the_kernels(
     element = 1 if settings.get("kv_cache_dtype") == "fp8" else 2
     row = {"qwen3-8b": 36 * 8 * 256, "deepseek-v3": 61 * 576}[model] * element
     assert kvcalc.cost(loaded, "vllm", **settings)(context) == tokens * row  # type: ignore[arg-type]
+
+
+@each(("model", "form"), [("qwen3-8b", "nvfp4"), ("deepseek-v3.2", "nvfp4_ds_mla")])
+def test_four_bits_are_blackwells(model: str, form: str) -> None:
+    loaded = kvcalc.load(model)
+    anywhere = kvcalc.cost(loaded, "vllm", kv_cache_dtype=form)(4096)
+    for gpu in ("b200", "b300"):
+        assert kvcalc.cost(loaded, "vllm", gpu=gpu, kv_cache_dtype=form)(4096) == anywhere
+    for gpu in ("h200", "rtx-5090"):
+        with pytest.raises(UnsupportedError, match=f"kv_cache_dtype: found {form}, which "):
+            kvcalc.cost(loaded, "vllm", gpu=gpu, kv_cache_dtype=form)
 
 
 @each(
