@@ -118,6 +118,16 @@ def test_without_what_was_free_or_the_weights_took_nothing_is_named(unsaid: str)
     assert (row.verdict, row.remedies) == (AGREES, ())
 
 
+@each("backend", ["CUDA", "ROCm", "MUSA"])
+def test_a_device_that_is_named_by_its_number_is_its_backends(backend: str) -> None:
+    """Older builds print no line about it but the allocation's own."""
+    facts = {"mib": 8192, "free": 22_810, "sequences": 4, "context": 32_768}
+    lines = [one.format(**facts) for one in (*BEFORE, FAILED[0], *OF_THE_CACHE)]
+    (*_, row) = checked([line.replace("CUDA0", f"{backend}0") for line in lines])
+    assert (row.printed, row.verdict) == (8192, AGREES)
+    assert flags([row]) == flags(log(8 * 2**30))
+
+
 def test_a_size_that_is_not_the_caches_differs_and_nothing_is_named() -> None:
     (row,) = log(8 * 2**30 + 512)
     assert (row.verdict, row.remedies) == (DIFFERS, ())

@@ -102,6 +102,12 @@ FEW_SLOTS = (
 QUANTISED = """\
 non-default args: {'model': 'm', 'max_model_len': 32768, 'quantization': 'fp8'}
 INFO [gpu_model_runner.py:5405] Model loading took 8.85 GiB memory and 6.356814 seconds"""
+NOT_ALLOCATED = "llama_kv_cache_init: failed to allocate buffer for kv cache"
+REFUSED = (
+    "ggml_backend_cuda_buffer_type_alloc_buffer: allocating {} MiB on device {}: cudaMalloc "
+    "failed: out of memory"
+)
+FAILED = "buffer that failed (MiB)"
 ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
 
 REPORTS = {
@@ -156,6 +162,93 @@ REPORTS = {
         dict.fromkeys(
             ((2, of) for of in ("KV self size (MiB)", "c^KV (MiB)", "kv^T (MiB)")), AGREES
         ),
+    ),
+    "ikawrakow/ik_llama.cpp#749, transposed latents of no bytes": Report(
+        "llama_new_context_with_model: n_ctx      = 15008\n"
+        "llama_new_context_with_model: KV self size  = 1005.79 MiB, c^KV (f16): 1005.79 MiB, "
+        "kv^T (f16):    0.00 MiB",
+        "deepseek-v3",
+        dict.fromkeys(
+            ((2, of) for of in ("KV self size (MiB)", "c^KV (MiB)", "kv^T (MiB)")), AGREES
+        ),
+    ),
+    "ikawrakow/ik_llama.cpp#271, llama.cpp of a file without MLA's sizes": Report(
+        "llama_context: n_ctx         = 2048\n"
+        "llama_context: KV self size  = 9760.00 MiB, K (f16): 5856.00 MiB, V (f16): 3904.00 MiB",
+        "deepseek-v3",
+        dict.fromkeys(((2, of) for of in ("KV self size (MiB)", "K (MiB)", "V (MiB)")), AGREES),
+        why="each head's K and V",
+    ),
+    "the same of no size that heads give either": Report(
+        "llama_context: n_ctx         = 2048\n"
+        "llama_context: KV self size  = 9761.00 MiB, K (f16): 5857.00 MiB, V (f16): 3904.50 MiB",
+        "deepseek-v3",
+        dict.fromkeys(((2, of) for of in ("KV self size (MiB)", "K (MiB)", "V (MiB)")), DIFFERS),
+        why="a V of the latent too",
+    ),
+    "ggml-org/llama.cpp#8101, main memory that failed, aligned to 32 bytes": Report(
+        "llama_new_context_with_model: n_ctx      = 1048576\n"
+        "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size "
+        "137438953504\n"
+        f"{NOT_ALLOCATED}",
+        "llama-3.1-8b",
+        {(2, "buffer that failed (bytes)"): AGREES},
+    ),
+    "Vulkan's, of which one line alone speaks": Report(
+        "llama_context: n_ctx         = 1048576\n"
+        "ggml_vulkan: Device memory allocation of size 137438953504 failed.\n"
+        f"{NOT_ALLOCATED}",
+        "llama-3.1-8b",
+        {(2, "buffer that failed (bytes)"): DIFFERS},
+    ),
+    "gpustack/gpustack#1269, the fourth device's share": Report(
+        "llama_init_from_model: n_ctx = 8192\n"
+        "llama_kv_cache_init:      CUDA2 KV buffer size =  3840.00 MiB\n"
+        f"{REFUSED.format('4480.00', 3)}\n{NOT_ALLOCATED}",
+        "deepseek-v3",
+        {(2, "KV buffer size (MiB)"): CANNOT, (3, FAILED): CANNOT},
+    ),
+    "a share whose layers are said": Report(
+        "llama_context: n_ctx         = 32768\n"
+        "llama_model_load: using device CUDA0 (RTX 3060) - 11000 MiB free\n"
+        "load_tensors: CUDA0 model buffer size =  9400.00 MiB\n"
+        f"{REFUSED.format('3968.00', 0)}\n{NOT_ALLOCATED}",
+        "qwen3-32b",
+        {(3, "CUDA0 model buffer size (MiB)"): CANNOT, (4, FAILED): AGREES},
+        {"n_gpu_layers": 32},
+    ),
+    "the same, less than they take": Report(
+        f"llama_context: n_ctx = 32768\n{REFUSED.format('3900.00', 0)}\n{NOT_ALLOCATED}",
+        "qwen3-32b",
+        {(2, FAILED): DIFFERS},
+        {"n_gpu_layers": 32},
+    ),
+    "the same, of layers that nothing says": Report(
+        f"llama_context: n_ctx = 32768\n{REFUSED.format('4096.00', 0)}\n{NOT_ALLOCATED}",
+        "qwen3-32b",
+        {(2, FAILED): CANNOT},
+        why="which of them this device holds is not said",
+    ),
+    "ikawrakow/ik_llama.cpp#235, a graph's buffer that two lines tell of": Report(
+        f"{REFUSED.format('8900.01', 0)}\n"
+        "ggml_gallocr_reserve_n: failed to allocate CUDA0 buffer of size 9332334592\n"
+        "llama_new_context_with_model: failed to allocate compute buffers",
+        "deepseek-v3",
+        {(2, "buffer that failed (bytes)"): CANNOT},
+        why="what a graph computes in",
+    ),
+    "ggml-org/llama.cpp#20431, weights": Report(
+        f"{REFUSED.format('144817.04', 0)}\n"
+        "llama_model_load: error loading model: unable to allocate CUDA0 buffer",
+        "deepseek-v3",
+        {(1, FAILED): CANNOT},
+        why="the weights",
+    ),
+    "a log that ends there": Report(
+        REFUSED.format("4096.00", 0),
+        "qwen3-32b",
+        {(1, FAILED): CANNOT},
+        why="the line after it",
     ),
     "a table of Qwen3-Next with -c 100096": Report(
         TABLE,

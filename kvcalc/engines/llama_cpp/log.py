@@ -16,6 +16,7 @@ from kvcalc.engines.llama_cpp import (
     log_contexts,
     log_failed,
     log_graph,
+    log_heads,
     log_loaded,
     log_old,
     log_ollama,
@@ -118,7 +119,12 @@ SEQUENCES = (1, 2, 3, 4, 8, 16)
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold each figure against what llama.cpp's rules give for the model."""
     for context in log_contexts.contexts(found):
-        yield from log_contexts.CHECKS[context.kind](_check, context.lines, subject)
+        yield from log_contexts.CHECKS[context.kind](_of_either, context.lines, subject)
+
+
+def _of_either(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
+    """The figures of one context, whose file may have whole heads."""
+    yield from log_heads.check(_check, found, subject)
 
 
 def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:

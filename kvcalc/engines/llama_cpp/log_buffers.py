@@ -86,7 +86,7 @@ def flush(run: Run) -> Iterator[Checked]:
 def places_of(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequence[Layer]]:
     """The layers of each place that holds some of a memory: main memory first, then devices."""
     layers = run.loaded.layers
-    if settings.tensor_split is None and settings.n_gpu_layers is None:
+    if dealt_unsaid(settings):
         return [layers]
     dealt = devices(run.loaded, settings)
     main = left_in_main_memory(run.loaded, settings)
@@ -96,6 +96,11 @@ def places_of(run: Run, memory: str, settings: LlamaCppSettings) -> list[Sequenc
     }
     places = [[layers[place] for place in device] for device in (main, *dealt)]
     return [place for place in places if holding & {*place}]
+
+
+def dealt_unsaid(settings: LlamaCppSettings) -> bool:
+    """Whether the settings do not say how layers are dealt to devices."""
+    return settings.tensor_split is None and settings.n_gpu_layers is None
 
 
 def buffer_bytes(

@@ -4,19 +4,21 @@ src/llama-kv-cache.cpp, src/llama-model.cpp, src/llama.cpp and ggml/src/ggml-all
 and as older versions had them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
 from kvcalc.engines.llama_cpp.cost import cost
-from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, places_of
+from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, dealt_unsaid, places_of
 from kvcalc.engines.llama_cpp.log_run import FULL, Run
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (
     AGREES,
+    DIFFERS,
     NO_MODEL,
+    SIZE,
     Checked,
     Found,
     Printed,
@@ -30,13 +32,31 @@ from kvcalc.formula.formula import Formula
 from kvcalc.formula.inverse import largest
 
 DEVICE = r"(?P<device>[A-Za-z]{1,20}[0-9]{0,3})"
+BYTES = "[0-9]{1,18}"
 
 PATTERNS = (
     pattern(
         "failed",
         "failed to allocate",
-        rf"failed to allocate {DEVICE} buffer of size (?P<size>[0-9]{{1,18}})",
+        rf"failed to allocate {DEVICE} buffer of size (?P<size>{BYTES})",
     ),
+    *(
+        pattern("refused", needle, regex)
+        for needle, regex in (
+            (
+                "cudaMalloc failed",
+                rf"allocating (?P<mib>{SIZE}) MiB on device (?P<number>[0-9]{{1,3}}): "
+                r"(?P<cuda>cuda)Malloc failed",
+            ),
+            ("Device memory", rf"Device memory allocation of size (?P<size>{BYTES}) failed"),
+            (
+                "cpu_buffer_type",
+                r"cpu_buffer_type_alloc_buffer: failed to allocate buffer of size "
+                rf"(?P<main>{BYTES})",
+            ),
+        )
+    ),
+    pattern("no cache", "for kv cache", r"failed to allocate buffer for kv cache"),
     pattern("no weights", "unable to allocate", r"unable to allocate \w{1,30} buffer"),
     pattern("no graph", "compute buffers", r"failed to allocate compute buffers"),
     pattern(
@@ -53,6 +73,18 @@ OTHERS = {
 }
 """What else a buffer is of, by the line that follows."""
 
+MAIN_MEMORY_PADDING = 32
+"""Bytes that older versions asked main memory for beside each buffer, to align it
+(ggml-backend.c before #9875, TENSOR_ALIGNMENT)."""
+
+OF_CUDA = ("CUDA", "ROCm", "MUSA")
+"""What CUDA's backend may name its devices (ggml/include/ggml-cuda.h, GGML_CUDA_NAME)."""
+
+SHARED = (
+    "all layers' are {ours:,} bytes, and which of them this device holds is not said: give "
+    "n_gpu_layers and tensor_split"
+)
+
 ANY_CARD, ANY_ROOM = Card("", 0, 0), Free(0, Fraction(1))
 """The graph's buffer depends on neither."""
 
@@ -60,9 +92,19 @@ SMALLER_TYPES = ("q8_0", "q4_0")
 UBATCHES = (2048, 1024, 512, 256, 128)
 
 
+def _refused(run: Run, line: Found) -> Iterator[Checked]:
+    """A buffer that older builds name in no other line; where the next says it again, nothing."""
+    (after,) = run.found[run.found.index(line) + 1 :][:1] or (None,)
+    kind = after.kind if after else ""
+    if kind == "no cache" or kind in OTHERS:
+        yield from _failed(run, line)
+    elif kind != "failed":
+        yield _printed(line).cannot("the line after it, which says what it is of, is missing")
+
+
 def _failed(run: Run, line: Found) -> Iterator[Checked]:
     """The buffer that a device had no room for: of the cache, unless a line after it says else."""
-    printed = Printed(line.line, "buffer that failed (bytes)", line.values["size"])
+    printed = _printed(line)
     after = run.found[run.found.index(line) :]
     if (of := next((OTHERS[one.kind] for one in after if one.kind in OTHERS), None)) is not None:
         yield printed.cannot(f"it is of {of}")
@@ -74,24 +116,39 @@ def _failed(run: Run, line: Found) -> Iterator[Checked]:
     settings = run.settings({})
     streams = 1 if settings.own("kv_unified") else run.sequences
     memory, cells = run.creating or (FULL, run.full_cells(total // run.sequences))
-    sizes = [
-        buffer_bytes(run, memory, streams * cells, settings, layers, line)
-        for layers in places_of(run, memory, settings)
+    places = places_of(run, memory, settings)
+    of_places = [
+        buffer_bytes(run, memory, streams * cells, settings, layers, line) for layers in places
     ]
+    padding = (0, MAIN_MEMORY_PADDING) if "main" in line.values else (0,)
+    unit = MIB if "mib" in line.values else 1
+    sizes = [Fraction(size + more, unit) for size in of_places for more in padding]
     ours = min(sizes, key=lambda size: abs(size - printed.value))
     row = printed.held(ours, f"{streams} streams x {cells} cells of {run.words(memory)}")
-    if row.verdict == AGREES and (room := _room(run, line.values["device"])) is not None:
+    if row.verdict == AGREES and (room := _room(run, line)) is not None:
         row = replace(row, remedies=_remedies(run, total, room))
+    if row.verdict == DIFFERS and printed.value < ours and dealt_unsaid(settings):
+        row = printed.cannot(SHARED.format(ours=of_places[0]))
     yield row
 
 
-def _room(run: Run, device: str) -> int | None:
+def _printed(line: Found) -> Printed:
+    values = line.values
+    if "mib" in values:
+        return Printed(line.line, "buffer that failed (MiB)", values["mib"])
+    size = values["size"] if "size" in values else values["main"]
+    return Printed(line.line, "buffer that failed (bytes)", size)
+
+
+def _room(run: Run, failed: Found) -> int | None:
     """Bytes that the weights leave free on a device, at the least; None where that is not said."""
-    free = [one.values["free"] for one in run.found if _is_of(one, "device", device)]
+    values = failed.values
+    devices = [values.get("device", ""), *(f"{name}{values.get('number')}" for name in OF_CUDA)]
+    free = [one.values["free"] for one in run.found if _is_of(one, "device", devices)]
     weights = [
         Printed(0, "", one.values["size"])
         for one in run.found
-        if _is_of(one, "model buffer", device)
+        if _is_of(one, "model buffer", devices)
     ]
     if not free or not weights:
         return None
@@ -99,8 +156,8 @@ def _room(run: Run, device: str) -> int | None:
     return int((number(free[-1]) - taken) * MIB)
 
 
-def _is_of(line: Found, kind: str, device: str) -> bool:
-    return line.kind == kind and line.values["device"] == device
+def _is_of(line: Found, kind: str, devices: Collection[str]) -> bool:
+    return line.kind == kind and line.values["device"] in devices
 
 
 def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
@@ -146,5 +203,8 @@ def _remedies(run: Run, total: int, room: int) -> tuple[Remedy, ...]:
     return least(kinds, starts, SERVER, model)
 
 
-RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"failed": _failed}
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "failed": _failed,
+    "refused": _refused,
+}
 """How each kind of line is checked."""

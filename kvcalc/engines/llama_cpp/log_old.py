@@ -56,7 +56,7 @@ def _self_size(run: Run, line: Found) -> Iterator[Checked]:
     k, v = (tokens * sum(row.get(tensor, 0) for row in rows) for tensor in ("K", "V"))
     layers = sum(n for memory in MEMORIES for _, n in run.tensors(memory, types))
     why = f"{tokens:,} cells x {layers} layers, {type_k}"
-    if "t" in values:
+    if float(values.get("t", "0")):
         v = tokens * _latent_values(run, values["type_t"])
         why += f", and a transposed one of {values['type_t']}"
     elif v == 0 and float(values.get("v", "0")):
