@@ -1,7 +1,6 @@
 """The options that describe a running server: its command line, its flags and its GPU."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +80,7 @@ class LineOptions(Options):
                 at_release.get(engines.called(name), name) for name in names or engines.ENGINES
             )
             found = found._replace(engines=tuple(of_line))
-        return _with_model(found.with_asked(asked, started), asked)
+        return found.with_asked(asked, started).with_model_of(asked)
 
     def started(self) -> str | None:
         """The engine that the line starts, with its release if one is named; None without a line.
@@ -163,7 +162,7 @@ class LineOptions(Options):
             return found
         if engines.parted(called)[1] is not None:
             asked.settings.pop("release", None)
-        return _with_model(found.with_asked(asked, found.engine), asked)
+        return found.with_asked(asked, found.engine).with_model_of(asked)
 
 
 class ServerOptions(LineOptions):
@@ -228,26 +227,3 @@ def _first(texts: Texts, option: str) -> int | None:
     if text is None or text.startswith("@"):
         return None
     return amounts([text], option, large=option == "--context")[0]
-
-
-def _with_model(found: ServerRequest, asked: "Asked") -> ServerRequest:
-    """Take the model of a line where the options name none.
-
-    Raises:
-        RequestError: the line names none, either.
-    """
-    if any(value is not None for value in found.model.values().values()):
-        return found
-    if asked.model is None:
-        raise RequestError.about("MODEL", "missing; the --from line names none")
-    return found._replace(model=found.model.replaced(model=_source(asked)))
-
-
-def _source(asked: "Asked") -> str | None:
-    """The model that a line names, with the revision of its repository on the Hub."""
-    if asked.model is None or asked.revision in (None, "main") or Path(asked.model).exists():
-        return asked.model
-    from kvcalc.readers import hub
-
-    found = hub.parse(asked.model)
-    return asked.model if found is None else f"{found.repository}@{asked.revision}"

@@ -1,12 +1,14 @@
 """What a server's command line and the options ask for together."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvcalc import engines
+from kvcalc.catalogue import models
 from kvcalc.cli.options import ModelOptions
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.errors import RequestError
+from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
@@ -83,6 +85,38 @@ class ServerRequest(NamedTuple):
             if str(self.settings.get(name, value)) != str(value):
                 raise RequestError.about("--set", f"{name} is given by its flag too; give one")
         return self.with_asked(asked, engine)
+
+    def with_model_of(self, asked: "Asked") -> "ServerRequest":
+        """Take the model of a line where the options name none.
+
+        Raises:
+            RequestError: the line names none, either.
+        """
+        if any(value is not None for value in self.model.values().values()):
+            _say_what_is_not_read(asked.model, self.model.model)
+            return self
+        if asked.model is None:
+            raise RequestError.about("MODEL", "missing; the --from line names none")
+        return self._replace(model=self.model.replaced(model=_source(asked)))
+
+
+def _say_what_is_not_read(of_line: str | None, chosen: str | None) -> None:
+    """Name the model of a line beside another, whose layers and weights may not be its own."""
+    named = [text and models.find(text.removesuffix(".gguf")) for text in (of_line, chosen)]
+    if of_line is None or of_line == chosen or (named[0] is not None and named[0] == named[1]):
+        return
+    whose = "the options'" if chosen is None else f"those of {quote(chosen)}"
+    note_on_stderr(f"the line's model {quote(of_line)} is not read: layers and weights are {whose}")
+
+
+def _source(asked: "Asked") -> str | None:
+    """The model that a line names, with the revision of its repository on the Hub."""
+    if asked.model is None or asked.revision in (None, "main") or Path(asked.model).exists():
+        return asked.model
+    from kvcalc.readers import hub
+
+    found = hub.parse(asked.model)
+    return asked.model if found is None else f"{found.repository}@{asked.revision}"
 
 
 def share_of(asked: "Asked", engine: str) -> dict[str, str]:

@@ -285,3 +285,24 @@ def test_the_models_own_nextn_layers_draft_in_f16(cli: Cli) -> None:
     alone = json.loads(cli(*asked).out)
     assert (alone["kv_cache_dtype"], alone["bytes"]) == ("f16", 8192 * 4 * 256 * 2 * 2)
     assert "NextN layers takes 33,554,432 (32.00 MiB) on top" in counted.err
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("vllm serve Qwen/Qwen3-8B-AWQ", "'Qwen/Qwen3-8B-AWQ'"),
+        ("llama-server -hf a/Qwen3-8B-GGUF:Q4_K_M", "'a/Qwen3-8B-GGUF:Q4_K_M'"),
+        ("vllm serve /models/qwen", "'/models/qwen'"),
+        ("vllm serve Qwen/Qwen3-8B", None),
+        ("vllm serve qwen3-8b", None),
+        ("llama-server -m Qwen3-8B.gguf", None),
+        ("vllm serve MODEL", None),
+    ],
+)
+def test_a_lines_model_is_named_where_another_is_read(
+    line: str, named: str | None, cli: Cli
+) -> None:
+    """Its weights may be others, as those of a quantised repository are."""
+    said = cli("estimate", "qwen3-8b", "-c", "4K", "--from", line).err
+    told = f"the line's model {named} is not read: layers and weights are those of 'qwen3-8b'"
+    assert (told in said) == ("is not read" in said) == (named is not None)
