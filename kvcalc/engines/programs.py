@@ -23,6 +23,7 @@ ALSO: Mapping[str, Start] = {
     "vllm run-batch": Start("vllm"),
     "vllm bench latency": Start("vllm"),
     "vllm bench throughput": Start("vllm"),
+    "vllm.entrypoints.api_server": Start("vllm"),
     "dynamo.vllm": Start("vllm"),
     "sglang serve": Start("sglang"),
     "dynamo.sglang": Start("sglang"),
@@ -44,6 +45,12 @@ ALSO: Mapping[str, Start] = {
     ),
 }
 """Starts beside the programs of ENGINES, and the words that must follow where some must."""
+
+OWN_FLAGS: Mapping[str, str] = {
+    **dict.fromkeys(("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"), "llama.cpp"),
+    "trtllm-serve": "tensorrt-llm",
+}
+"""Programs whose flags are not read, and the engine that each runs, as its README says."""
 
 BEGUN = {start.split()[0] for start in ALSO if " " in start}
 """Programs that do other things, too: a word behind them says what."""
@@ -82,5 +89,11 @@ def refusal(words: Sequence[str]) -> RequestError:
     if program.startswith("-"):
         alone = f"found arguments alone ({quote(program)} ...)"
         return RequestError.about("--from", alone, found=program, expected="a program, or -e")
+    if engine := OWN_FLAGS.get(program):
+        why = f"found {quote(program)}, which runs {engine} by flags of its own"
+        return RequestError.about(
+            "--from", why, found=program, expected=f"-e {engine}, with --set for each setting"
+        )
     known = [one for row in ENGINES.values() for one in row.programs]
-    return RequestError.of("--from", program, f"one of {', '.join([*known, *ALSO])}")
+    more = sorted(BEGUN.difference(known))
+    return RequestError.of("--from", program, f"one of {', '.join([*known, *more])}")

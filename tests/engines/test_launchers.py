@@ -26,6 +26,7 @@ ARGS = "m --max-model-len 8192"
         f"uvx vllm serve {ARGS}",
         f"conda run -n x vllm serve {ARGS}",
         f"poetry run python -m vllm.entrypoints.openai.api_server --model {ARGS}",
+        f"python -m vllm.entrypoints.api_server --model {ARGS}",
         f"bash -lc 'vllm serve {ARGS}'",
         f"cd /x && pip install vllm; vllm serve {ARGS}",
         f"# start it\nexport X=1\nvllm serve {ARGS}",
@@ -160,7 +161,12 @@ def test_a_placeholder_is_no_model(model: str) -> None:
         ("vllm bench serve --model m", "found 'vllm bench serve', which starts no server"),
         ("ollama pull m", "found 'ollama pull m', which starts no server"),
         ("--model m", "found arguments alone ('--model' ...), expected a program, or -e"),
-        ("trtllm-serve m", "found 'trtllm-serve', expected one of vllm"),
+        ("trtllm-serve m", "found 'trtllm-serve', which runs tensorrt-llm by flags of its own"),
+        ("koboldcpp --model m.gguf", "expected -e llama.cpp, with --set for each setting"),
+        ("python koboldcpp.py m.gguf", "found 'koboldcpp.py', which runs llama.cpp"),
+        ("python3 -m llama_cpp.server --model m", "found 'llama_cpp.server', which runs llama.cpp"),
+        ("./llamafile -m m.gguf", "found 'llamafile', which runs llama.cpp"),
+        ("mistral-rs m", "main.py, start.py, start.sh, start.bat, llama, mlx_lm, ollama"),
     ],
 )
 def test_what_starts_no_engine_is_named(line: str, sentence: str) -> None:
