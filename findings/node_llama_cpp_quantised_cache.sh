@@ -9,7 +9,7 @@
 # it) the heir gives the old estimate, with the loader's error in the log and no word in the answer.
 #
 # Both files are written by the gguf package and differ by the architecture's name alone: 1 layer,
-# 32 heads of 64. Needs node and npm, on Linux x86-64.
+# 4 heads of 64. Needs node and npm, on Linux x86-64.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -27,22 +27,17 @@ from gguf import GGUFWriter
 for architecture in "llama", "newer":
     writer = GGUFWriter(architecture + ".gguf", architecture)
     writer.add_block_count(1)
-    writer.add_context_length(131072)
-    writer.add_embedding_length(2048)
-    writer.add_feed_forward_length(32)
-    writer.add_head_count(32)
-    writer.add_vocab_size(32)
+    writer.add_context_length(2**20)
+    writer.add_embedding_length(256)
+    writer.add_feed_forward_length(256)
+    writer.add_head_count(4)
+    writer.add_vocab_size(256)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("no_vocab")
-    shapes = {
-        (32, 2048): "token_embd output blk.0.ffn_gate blk.0.ffn_up",
-        (2048, 2048): "blk.0.attn_q blk.0.attn_k blk.0.attn_v blk.0.attn_output",
-        (2048,): "blk.0.attn_norm blk.0.ffn_norm output_norm",
-        (2048, 32): "blk.0.ffn_down",
-    }
-    for shape, names in shapes.items():
-        for name in names.split():
-            writer.add_tensor(name + ".weight", np.zeros(shape, "f4"))
+    layer = "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down attn_norm ffn_norm"
+    for name in ["token_embd", "output", "output_norm"] + ["blk.0." + n for n in layer.split()]:
+        shape = 256 if name.endswith("norm") else (256, 256)
+        writer.add_tensor(name + ".weight", np.zeros(shape, "f4"))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -55,7 +50,7 @@ console.log("node-llama-cpp", await getModuleVersion());
 for (const file of ["llama.gguf", "newer.gguf"]) {
     const insights = await GgufInsights.from(await readGgufFileInfo(file));
     for (const [name, type] of [["F16", 1], ["Q8_0", 8], ["Q4_0", 2]]) {
-        const ask = { contextSize: 131072, modelGpuLayers: 0, sequences: 1, batchSize: 32,
+        const ask = { contextSize: 2 ** 20, modelGpuLayers: 0, sequences: 1, batchSize: 1,
                       flashAttention: true, kvCacheKeyType: type, kvCacheValueType: type };
         const old = insights.estimateContextResourceRequirements(ask);
         const heir = await insights.estimateContextResourceRequirementsV2(ask);

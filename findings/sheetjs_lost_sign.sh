@@ -3,9 +3,10 @@
 # shows a negative number by its last part, 0, with the minus sign, as Excel does: the memory that a
 # GPU is short of stays a shortfall.
 #
-# Seen: SheetJS (xlsx) drops the sign: -12,884,901,888 bytes free is shown as 12884901888, and
-# sheet_to_csv writes what is shown, so the file that it exports has a surplus where the sheet has a
-# shortfall. With General as the last part, or without conditions, the sign is there.
+# Seen: SheetJS (xlsx, the release that npm has) drops the sign: -12,884,901,888 bytes free is shown
+# as 12884901888, and sheet_to_csv writes what is shown, so the file that it exports has a surplus
+# where the sheet has a shortfall. With General as the last part, or without conditions, the sign is
+# there.
 #
 # Needs node and npm.
 set -euo pipefail
