@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: the memory that llmfit says a model requires follows the quantisation that it picks and
-# the context that it is asked for, of a mixture of experts as of a dense model: all its experts are
-# loaded ("MoE: all 128 experts loaded in VRAM", says its note).
+# the context that it is asked for, of a mixture of experts as of a dense model: its note says that
+# all experts lie in the GPU's memory.
 #
 # Seen: of a dense model, yes. Of a mixture of experts it is one number out of llmfit's list of
 # models, about 4 bits a parameter, as soon as the GPU has that much, whatever is picked: the same

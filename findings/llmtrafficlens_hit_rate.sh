@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Guess: llmtrafficlens never counts the last, incomplete block of a prompt as a hit ("keeping the
-# ceiling conservative", says its hit_rate), so prompts of 600 tokens that all are the same hit 512
-# of them, 85.3 %, in a Mooncake trace, whose blocks are of 512 tokens.
+# Guess: llmtrafficlens never counts the last, incomplete block of a prompt as a hit, for so its
+# hit_rate is documented. Prompts of 600 tokens that all are the same then hit 512 of them, 85.3 %,
+# in a Mooncake trace, whose blocks are of 512 tokens.
 #
 # Seen: 170.7 %. A Mooncake trace has a hash for the incomplete block too (600 tokens: 2 hashes), and
 # each hash that hits counts as 512 tokens. Only a rate above 100 % gives it away: with every other
