@@ -244,6 +244,17 @@ REPORTS = {
         {(1, FAILED): CANNOT},
         why="the weights",
     ),
+    "vllm-project/tpu-inference#223, quoted in lines of some 80 letters": Report(
+        "ValueError: To serve at least one request with the models's max seq len (131072),\n"
+        "(16.00 GiB KV cache is needed, which is larger than the available KV cache memory\n"
+        "(0.71 GiB). Based on the available memory, the estimated maximum model length is\n5632.",
+        "llama-3.1-8b",
+        {
+            (1, "KV cache needed (GiB)"): AGREES,
+            (1, "estimated maximum model length (tokens)"): AGREES,
+        },
+        {"block_size": 512},
+    ),
     "a log that ends there": Report(
         REFUSED.format("4096.00", 0),
         "qwen3-32b",

@@ -11,7 +11,15 @@ import pytest
 from kvcalc import engines
 from kvcalc.engines.log import Pattern, pattern
 from kvcalc.errors import KvcalcError, SourceError
-from kvcalc.readers.log import CHUNK, MAX_LINE_BYTES, MAX_MATCHES, Match, read_log
+from kvcalc.readers.log import (
+    CHUNK,
+    MAX_LINE_BYTES,
+    MAX_MATCHES,
+    MAX_QUOTED_BYTES,
+    WRAPPED_LINES,
+    Match,
+    read_log,
+)
 
 LINE = b"GPU KV cache size: 163,225 tokens"
 TOKENS = pattern("tokens", "KV cache size", r"GPU KV cache size: (?P<tokens>[0-9,]{1,20}) tokens")
@@ -42,6 +50,48 @@ def test_lines_are_numbered_across_pieces_of_the_stream(before: int) -> None:
     content = filler * (before // 10) + LINE + b"\n" + filler + LINE
     first = before // 10 + 1
     assert read(content) == [replace(FOUND, line=first), replace(FOUND, line=first + 2)]
+
+
+WORDS = LINE.split(b" ")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"\n".join(WORDS), 1),
+        (b"> an error:\n\n" + b"\r\n".join(WORDS), 3),
+        (b"GPU KV cac\nhe size: 163,\n225 tokens", 1),
+        (b"GPU KV\x1b[1m cache size: 163,225\x1b[0m\ntokens", 1),
+        (b"\n" * 9 + b"GPU KV cache size: 163,225\ntokens\n" * 2, 12),
+    ],
+)
+def test_a_line_that_was_wrapped_is_found_at_its_first_part(content: bytes, line: int) -> None:
+    assert read(content) == [replace(FOUND, line=line)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"GPU KV cache size:" + b"\nx" * WRAPPED_LINES + b"163,225 tokens",
+        b"GPU KV cache size: 163,225\ntokens" + b" " * MAX_QUOTED_BYTES,
+        b"GPU KV cache size: 163,225\n" + b"x" * CHUNK + b"\ntokens",
+    ],
+)
+def test_what_is_far_apart_or_long_is_not_joined(content: bytes) -> None:
+    assert read(content) == []
+
+
+def test_a_log_of_whole_lines_is_read_as_it_stands() -> None:
+    assert read(b"GPU KV cache size: 1\ntokens\n" + LINE) == [replace(FOUND, line=3)]
+
+
+def test_of_a_wrapped_line_the_match_with_most_figures_counts() -> None:
+    """A part that may be missing stands on the last line that is joined."""
+    more = pattern(
+        "more", "cache size", r"cache size: (?P<tokens>[0-9]+)(?:.{0,40}of (?P<of>[0-9]))?"
+    )
+    found = read_log(io.BytesIO(b"a\ncache\nsize: 7\ntokens\nof 9\nb"), "a log", [more])
+    assert found == [Match(2, more, {"tokens": "7", "of": "9"})]
 
 
 def test_a_very_long_line_is_looked_at_in_pieces() -> None:
