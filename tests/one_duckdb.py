@@ -20,7 +20,7 @@ def one_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if config is None:
             return start(*given)
         if not started:
-            started.append(start(config={**config, "temp_directory": spilled}))
+            started.append(start(config={**config, "temp_directory": spilled, "threads": "1"}))
         base = started[0].cursor()
         name = f"test{next(names)}"
         base.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
