@@ -78,6 +78,15 @@ server_args=ServerArgs(model_path='m', context_length=32768, mem_fraction_static
 Load weight begin. avail mem=30.06 GB
 Load weight end. elapsed=269.29 s, type=Glm4MoeLiteForCausalLM, avail mem=0.00 GB, mem usage=30.06 \
 GB."""
+DRAFTS_POOL = """\
+Load weight end. elapsed=9.3 s, type=X, avail mem={free} GB, mem usage=0.50 GB.
+KV Cache is allocated. dtype: torch.bfloat16, #tokens: 1048575, K size: 2.00 GB, V size: 2.00 GB
+Memory pool end. avail mem={left} GB
+KV Cache is allocated. dtype: torch.bfloat16, #tokens: 1048575, K size: 1.25 GB, V size: 1.25 GB
+Memory pool end. avail mem={rest} GB
+max_total_num_tokens=1048575, max_running_requests=4096, context_len=1024"""
+OWN_POOL = {(2, "K size (GiB)"): AGREES, (2, "V size (GiB)"): AGREES}
+AFTER, AGAIN = ((line, "avail mem after the pools (GiB)") for line in (3, 5))
 NO_ROOM = """\
 ValueError: Loaded weights leave no GPU memory for the KV cache under --mem-fraction-static=0.85. \
 Raise --mem-fraction-static above {0} (minimum viable = 1 - available/pre = {0}). If using \
@@ -109,6 +118,13 @@ REFUSED = (
 )
 FAILED = "buffer that failed (MiB)"
 ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
+
+FULL_LAYERS = shape(full())
+LIMITS = {
+    (1, "weights, mem usage (GiB)"): CANNOT,
+    (6, "max_total_num_tokens (tokens)"): AGREES,
+    (6, "max_running_requests (requests)"): AGREES,
+}
 
 REPORTS = {
     "ggml-org/llama.cpp#11337, the cells in a line of their own": Report(
@@ -254,6 +270,39 @@ REPORTS = {
             (1, "estimated maximum model length (tokens)"): AGREES,
         },
         {"block_size": 512},
+    ),
+    "noonghunna/club-3090#1261, a draft's pool beside the model's": Report(
+        "[TP0] KV Cache is allocated. dtype: torch.float8_e4m3fn, #tokens: 454112, K size: 3.46 GB,"
+        " V size: 3.46 GB\n"
+        "[TP0] KV Cache is allocated. dtype: torch.float8_e4m3fn, #tokens: 454112, K size: 1.08 GB,"
+        " V size: 1.08 GB",
+        "qwen3.5-27b",
+        {
+            **dict.fromkeys(((1, "K size (GiB)"), (1, "V size (GiB)")), AGREES),
+            **dict.fromkeys(((2, "K size (GiB)"), (2, "V size (GiB)")), CANNOT),
+        },
+        {"tensor_parallel_size": 2},
+        why="a draft's",
+    ),
+    "what is left of 10 GiB after each": Report(
+        DRAFTS_POOL.format(free="10.00", left="5.97", rest="3.47"),
+        FULL_LAYERS,
+        {
+            **OWN_POOL,
+            **dict.fromkeys(((4, "K size (GiB)"), (4, "V size (GiB)"), AGAIN), CANNOT),
+            AFTER: AGREES,
+            **LIMITS,
+        },
+        why="whose layers the log does not tell",
+    ),
+    "a pool of other tokens": Report(
+        "KV Cache is allocated. #tokens: 1048575, K size: 2.00 GB, V size: 2.00 GB\n"
+        "KV Cache is allocated. #tokens: 1048574, K size: 1.25 GB, V size: 1.25 GB",
+        FULL_LAYERS,
+        {
+            **dict.fromkeys(((1, "K size (GiB)"), (1, "V size (GiB)")), AGREES),
+            **dict.fromkeys(((2, "K size (GiB)"), (2, "V size (GiB)")), DIFFERS),
+        },
     ),
     "a log that ends there": Report(
         REFUSED.format("4096.00", 0),

@@ -77,6 +77,10 @@ CHANGES: Mapping[str, Sequence[Any]] = {
 """Settings that may explain a figure that differs, each tried by itself where it is not said."""
 
 NO_TOKENS = "the tokens of the pool are missing"
+OF_A_DRAFT = (
+    "as many tokens as the model's own pool, which agrees: a draft's, or another stage's, whose "
+    "layers the log does not tell"
+)
 NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
 
 
@@ -109,9 +113,17 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
         )
 
     candidates = run.candidates(line, tokens, element)
-    part, changes = next(filter(agree, candidates), candidates[0])
+    found = next(filter(agree, candidates), None)
+    part, changes = found or candidates[0]
+    if found:
+        run.agreed.add((part.name, tokens))
     run.taken.add(part.name)
     allocated = run.allocated(tokens, tokens, {"kv_cache_dtype": element, **changes})
+    own = {(one.name, tokens) for one, _ in candidates}
+    if found is None and own <= run.agreed and allocated.layout.draft is None:
+        run.beside = True
+        yield from (each.cannot(OF_A_DRAFT) for each in printed.values())
+        return
     of = f"{part.layers(allocated.layout)} layers, {allocated.resolved.format.name}, one rank"
     why = f"{tokens:,} + {allocated.resolved.page} tokens x {of}"
     for name, each in printed.items():

@@ -41,6 +41,8 @@ OF_RANKS = GIB * 230 // 100
 
 OF_A_TENSOR = GIB // 100
 
+BESIDE = "a pool whose layers the log does not tell, as a draft's, lies beside the model's"
+
 OF_THE_POOL = GIB * 15 // 100
 """How far the memory that is left may be off: four logs are within .1 GiB."""
 
@@ -84,7 +86,8 @@ def _pool_end(run: Run, line: Found) -> Iterator[Checked]:
         )
         ours = int(Fraction(run.free) * GIB) - pools - tables
         what = f"{run.free} GiB, less pools of {pools:,} and tables of {tables:,} bytes"
-        yield _within(printed, ours, ours - OF_THE_POOL, ours + OF_THE_POOL, what)
+        row = _within(printed, ours, ours - OF_THE_POOL, ours + OF_THE_POOL, what)
+        yield printed.cannot(BESIDE) if run.beside and row.verdict == DIFFERS else row
 
 
 def _within(printed: Printed, ours: int, low: int, high: int, what: str) -> Checked:

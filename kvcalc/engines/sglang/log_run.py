@@ -89,7 +89,11 @@ LABELS = {"Full": "full", "SWA": "swa"}
 
 
 class Run:
-    """The model and settings of a log, and the tokens of its pool, or of two."""
+    """The model and settings of a log, and the tokens of its pool, or of two.
+
+    `agreed` are the pools that agree so far, with their tokens; `beside` is whether one is not the
+    model's.
+    """
 
     def __init__(self, found: Sequence[Found], subject: Subject) -> None:
         settings = _with_attention_groups(subject.settings)
@@ -112,6 +116,8 @@ class Run:
         own = self.pools.get("full") or self.pools.get("swa")
         self.pool_tokens = own or self._printed_tokens()
         self.taken: set[str] = set()
+        self.agreed: set[tuple[str, int]] = set()
+        self.beside = False
 
     def _printed_tokens(self) -> int | None:
         """The tokens that lines print of a single pool: the last, or those that no limit has.
