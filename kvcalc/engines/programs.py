@@ -81,7 +81,7 @@ def found(words: Sequence[str], engine: str | None = None) -> tuple[Start, list[
 def refusal(words: Sequence[str]) -> RequestError:
     """Say that words start no engine, and what would."""
     program = program_of(words[0]) if words else ""
-    if program in BEGUN and len(words) > 1:
+    if program in BEGUN:
         starts = ", ".join(start for start in ALSO if start.split()[0] == program)
         said = " ".join([program, *words[1:MOST_WORDS]])
         why = f"found {quote(said)}, which starts no server; {starts} do"

@@ -48,6 +48,12 @@ def test_a_flag_is_its_setting(cli: Cli, command: str, typed: str, exact: str) -
     assert outcome.out == cli(*asked, *shlex.split(exact)).out
 
 
+def test_flags_are_read_as_the_engines_release_reads_them(cli: Cli) -> None:
+    """Before --fit there were 4,096 tokens for all slots of llama-server without -c."""
+    asked = ("estimate", "qwen3-8b", "--json", "-e", "llama.cpp@b7000")
+    assert cli(*asked, "-np", "4", "-kvo").out == cli(*asked, "-c", "1024", "-n", "4").out
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [

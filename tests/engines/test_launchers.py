@@ -160,6 +160,7 @@ def test_a_placeholder_is_no_model(model: str) -> None:
         ("docker run", "found '', expected one of vllm"),
         ("vllm bench serve --model m", "found 'vllm bench serve', which starts no server"),
         ("ollama pull m", "found 'ollama pull m', which starts no server"),
+        ("ollama", "found 'ollama', which starts no server; ollama serve, ollama run do"),
         ("--model m", "found arguments alone ('--model' ...), expected a program, or -e"),
         ("trtllm-serve m", "found 'trtllm-serve', which runs tensorrt-llm by flags of its own"),
         ("koboldcpp --model m.gguf", "expected -e llama.cpp, with --set for each setting"),

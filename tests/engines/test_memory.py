@@ -12,7 +12,7 @@ from kvcalc.engines.sglang.backend import hardware
 from kvcalc.engines.sglang.memory_share import mem_fraction_static
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.tiers import SMALL_CHUNKS, TIERS, tier_of
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.readers import load
 from tests.each import each
 
@@ -153,6 +153,12 @@ def test_sglangs_defaults_by_the_cards_memory(
     assert tier_of(TIERS, gib * 1024)[1:] == (chunk, *batches)
     smaller = (2048, 24, 80) if gib == 24 else (chunk, *batches)
     assert tier_of(SMALL_CHUNKS, gib * 1024)[1:] == smaller
+
+
+@each("share", ["abc", "nan", "inf", "0", "-1", "1.01", "1e-10"])
+def test_a_share_is_a_number_above_0_and_at_most_1(share: str) -> None:
+    with pytest.raises(RequestError, match="expected a number above 0 and at most 1"):
+        rule("lmdeploy").parsed(share)
 
 
 def test_lmdeploy_takes_80_percent_of_what_is_free() -> None:

@@ -108,6 +108,14 @@ def test_what_stands_beside_is_not_counted_as_a_memory_is_cut() -> None:
     assert pool.figures["qsa.key_state"] == (requests + 1) * 12 * 1_024
 
 
+def test_keys_and_gates_wait_for_each_request_and_for_two_more() -> None:
+    """memory_pool.py, _init_kpool_compress_tail_buffers; of one layer, in bfloat16."""
+    gated = of("GLM-5.3-Flash", index_kpool_compress=True)
+    pool = kvcalc.pool(gated, "sglang", memory=50 * 2**30, context=8_192, max_mamba_cache_size=50)
+    assert pool.figures["max_running_requests"] == 10
+    assert pool.figures["compress_tail"] == (10 + 2) * 11 * 2 * 4 * 128 * 2
+
+
 def test_a_report_of_two_running_requests() -> None:
     """sgl-project/sglang#36889: capped to 2 by the mamba state cache (10, 5 slots)."""
     pool = kvcalc.pool(GLM, "sglang", memory=50 * 2**30, context=8_192, max_mamba_cache_size=10)

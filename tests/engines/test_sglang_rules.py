@@ -137,6 +137,8 @@ def test_the_window_pool_can_be_switched_off() -> None:
     held = cost(typed("gpt_oss", sliding(window=128), full()), disable_hybrid_swa_memory=True)
     assert held(100_000) == 2 * 4096 * 100_000
     assert held.why == "the window pool is switched off: all 2 layers are stored in full"
+    none = cost(typed("exaone4", sliding(window=128), full()), disable_hybrid_swa_memory=True)
+    assert none.why == "no window pool for this architecture: all 2 layers are stored in full"
 
 
 @pytest.mark.parametrize("disable", [False, True])
