@@ -3,7 +3,9 @@
 import pytest
 
 import kvcalc
+from kvcalc.engines import find, server_writer
 from kvcalc.engines.mlx.models import WITHOUT_MAKE_CACHE
+from kvcalc.engines.mlx.settings import MlxSettings
 from kvcalc.engines.server_reader import read
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
@@ -26,6 +28,14 @@ def test_it_bounds_what_make_prompt_cache_makes(model: str, bounded: int, free: 
     assert asked.settings == {"max_kv_size": "4096"}
     assert kvcalc.cost(loaded, "mlx", **asked.settings)(32_768) == bounded
     assert kvcalc.cost(loaded, "mlx")(32_768) == free
+
+
+def test_the_server_has_no_such_flag() -> None:
+    """ml-explore/mlx-lm#884, #1272, #1362: server.py of 0.32.2 has none yet."""
+    with pytest.raises(KvcalcError, match=r"--max-kv-size: mlx_lm\.server has no such flag"):
+        read("mlx_lm.server --model m --max-kv-size 4096")
+    line = server_writer.write(find("mlx"), MlxSettings(max_kv_size=4096), kvcalc.load("qwen3-8b"))
+    assert line.endswith("# no flag takes this: max_kv_size")
 
 
 @each("model_type", sorted(WITHOUT_MAKE_CACHE))

@@ -175,7 +175,7 @@ NEVER_SAID = {
     },
     "sglang": {"draft_layers"},
     "llama.cpp": {"ctx_type"},
-    "mlx": {"kv_cache_dtype", "generated_tokens", "context"},
+    "mlx": {"kv_cache_dtype", "generated_tokens", "max_kv_size", "context"},
     "lmdeploy": set(),
     "exllamav3": {"max_history", "num_draft_tokens", "recurrent_state_fp32", "swa_full"},
 }

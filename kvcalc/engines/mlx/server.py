@@ -51,7 +51,6 @@ SERVER = Server(
         "--kv-bits": "kv_bits",
         "--kv-group-size": "kv_group_size",
         "--quantized-kv-start": "quantized_kv_start",
-        "--max-kv-size": "max_kv_size",
         "--decode-concurrency": "sequences",
     },
     takes={
@@ -59,14 +58,20 @@ SERVER = Server(
         "kv_bits": Choices("mlx.core.quantize: bits", ("1", "2", "3", "4", "5", "6", "8")),
         "kv_group_size": Choices("mlx.core.quantize: group_size", ("32", "64", "128")),
         "quantized_kv_start": Whole("server.py", least=0),
-        "max_kv_size": Whole("generate.py, --max-kv-size"),
         "sequences": Whole("server.py, --decode-concurrency"),
     },
     harmless=IGNORED,
     said=SAID,
+    refused={"mlx_lm.server has no such flag, mlx_lm.generate has": {1: "--max-kv-size"}},
     finish=finish,
     prepare=prepare,
 )
 
-ONE_SEQUENCE = replace(SERVER, finish=lambda asked: asked)
-"""The same flags, of mlx_lm.generate and mlx_lm.chat, which hold nothing of earlier prompts."""
+ONE_SEQUENCE = replace(
+    SERVER,
+    values={**SERVER.values, "--max-kv-size": "max_kv_size"},
+    takes={**SERVER.takes, "max_kv_size": Whole("generate.py, --max-kv-size")},
+    refused={},
+    finish=lambda asked: asked,
+)
+"""The flags of mlx_lm.generate and mlx_lm.chat, which hold no earlier prompts."""
