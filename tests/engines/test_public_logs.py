@@ -120,6 +120,10 @@ FAILED = "buffer that failed (MiB)"
 ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
 
 FULL_LAYERS = shape(full())
+COPY = "pool in main memory (GB)"
+TOKENS_OF_ALL = "max_total_num_tokens=1547424, chunked_prefill_size=8192"
+UNCHECKED = {(1, "max_total_num_tokens (tokens)"): CANNOT}
+OF_A_CACHE = "Allocating {} GB host memory for hierarchical KV cache."
 LIMITS = {
     (1, "weights, mem usage (GiB)"): CANNOT,
     (6, "max_total_num_tokens (tokens)"): AGREES,
@@ -304,6 +308,70 @@ REPORTS = {
             **dict.fromkeys(((2, "K size (GiB)"), (2, "V size (GiB)")), DIFFERS),
         },
     ),
+    "1,547,424 tokens of 28 layers of Qwen3 in a copy of 2.0 times as many": Report(
+        f"{TOKENS_OF_ALL}\n[TP0] {OF_A_CACHE.format('354.94')}",
+        shape(*[full()] * 28),
+        {**UNCHECKED, (2, COPY): AGREES},
+        {"hicache_ratio": "2.0", "hicache_size": "0"},
+    ),
+    "another ratio": Report(
+        f"{TOKENS_OF_ALL}\n[TP0] {OF_A_CACHE.format('354.94')}",
+        shape(*[full()] * 28),
+        {**UNCHECKED, (2, COPY): DIFFERS},
+        {"hicache_ratio": "2.1"},
+    ),
+    "a ratio that is not said": Report(
+        f"{TOKENS_OF_ALL}\n{OF_A_CACHE.format('354.94')}",
+        shape(*[full()] * 28),
+        {**UNCHECKED, (2, COPY): CANNOT},
+        why="hicache_ratio, or hicache_size, are missing",
+    ),
+    "the line of 0.5.23, which has the tokens": Report(
+        "Allocating kv hierarchical KV host pool: 3094912 tokens, 354.95 GB host memory.",
+        shape(*[full()] * 28),
+        {(1, COPY): AGREES},
+    ),
+    "a copy of a draft's layers too": Report(
+        "Allocating kv hierarchical KV host pool: 3094912 tokens, 354.95 GB host memory, packed "
+        "MTP KV layers: target_layers=27, draft_layers=1, total_layers=28.",
+        shape(*[full()] * 28),
+        {(1, COPY): CANNOT},
+        why="or of a draft's",
+    ),
+    "a copy of states": Report(
+        "Allocating 1.94 GB host memory for hierarchical Mamba cache (20 state slots, layout=x).",
+        "qwen3.5-27b",
+        {(1, COPY): CANNOT},
+        why="copies of states",
+    ),
+    "a copy of a model with states, whose size both share": Report(
+        OF_A_CACHE.format("40.00"),
+        "qwen3.5-27b",
+        {(1, COPY): CANNOT},
+        {"hicache_size": "40"},
+        why="with several pools",
+    ),
+    "a copy of a model with a window pool": Report(
+        OF_A_CACHE.format("40.00"),
+        "gpt-oss-20b",
+        {(1, COPY): CANNOT},
+        {"hicache_size": "40"},
+        why="with several pools",
+    ),
+    "sgl-project/sglang#14282, --hicache-size 40": Report(
+        f"[TP1] {OF_A_CACHE.format('40.00')}",
+        "llama-3.1-8b",
+        {(1, COPY): AGREES},
+        {"hicache_size": "40", "tensor_parallel_size": 4},
+    ),
+    "sgl-project/sglang#8102, a copy that did not fit": Report(
+        "ValueError: Not enough host memory available. Requesting 40.00 GB but only have 44.87 GB "
+        "free. Please reduce the size of the hierarchical cache.",
+        "llama-3.1-8b",
+        {(1, COPY): DIFFERS},
+        {"hicache_size": "41"},
+    ),
+    "a copy of no model": Report(OF_A_CACHE.format("40.00"), None, {(1, COPY): CANNOT}),
     "a log that ends there": Report(
         REFUSED.format("4096.00", 0),
         "qwen3-32b",
@@ -553,3 +621,9 @@ def test_the_largest_share_that_is_free_is_named(free: str, flags: str | None) -
     (row,) = checked([NOT_FREE.format(free, "0.9, 71.33")])
     named = [] if flags is None else [f"--gpu-memory-utilization {flags}"]
     assert [remedy.flags for remedy in row.remedies] == named
+
+
+@each("setting", ["hicache_ratio", "hicache_size"])
+def test_what_sizes_a_copy_is_a_number(setting: str) -> None:
+    with pytest.raises(RequestError, match=f"{setting}: found 'twice', expected a number"):
+        checked([OF_A_CACHE.format("40.00")], load("llama-3.1-8b"), {setting: "twice"})

@@ -29,10 +29,11 @@ from kvcalc.engines.sglang import (
     log_compressed,
     log_failed,
     log_gauges,
+    log_host,
     log_memory,
     log_states,
 )
-from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, LABELS, POOLS, Part, Run
+from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, HOST, LABELS, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
 from kvcalc.errors import RequestError
@@ -209,6 +210,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **log_compressed.RULES,
     **log_failed.RULES,
     **log_gauges.RULES,
+    **log_host.RULES,
     **log_memory.RULES,
     "limits": _limits,
 }
@@ -218,7 +220,7 @@ LOG = EngineLog(
     patterns=(
         *(*PATTERNS, *log_states.PATTERNS),
         *(*log_compressed.PATTERNS, *log_failed.PATTERNS, *log_memory.PATTERNS),
-        *log_gauges.PATTERNS,
+        *(*log_gauges.PATTERNS, *log_host.PATTERNS),
     ),
     check=check,
     spellings={
@@ -228,9 +230,10 @@ LOG = EngineLog(
         "dp_attention": "attn_dp_size",
         "context_length": "context",
     },
-    beside=frozenset((*ATTENTION_GROUPS, "mem_fraction_static", "quantization")),
+    beside=frozenset((*ATTENTION_GROUPS, *HOST, "mem_fraction_static", "quantization")),
     configured=(
         *ATTENTION_GROUPS,
+        *HOST,
         *(
             "mem_fraction_static",
             "quantization",

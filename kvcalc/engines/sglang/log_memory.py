@@ -70,7 +70,7 @@ def _loaded(run: Run, line: Found) -> Iterator[Checked]:
 def _pool_end(run: Run, line: Found) -> Iterator[Checked]:
     """What the pools and the tables beside them leave of what was free after the weights."""
     printed = Printed(line.line, "avail mem after the pools (GiB)", line.values["free"])
-    tokens = run.pool_tokens or (int(run.tokens.replace(",", "")) if run.tokens else None)
+    tokens = run.all_tokens
     if run.subject.model is None:
         yield printed.cannot(NO_MODEL)
     elif run.free is None or tokens is None or run.requests is None or run.context is None:

@@ -1,19 +1,20 @@
 """What an SGLang log says of its run, and the buffers of pools of that many tokens."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from kvcalc.engines.log import Found, Subject, number
+from kvcalc.engines.log import SIZE, Found, Subject, number
 from kvcalc.engines.sglang.buffers import FULL, WINDOW, LayerBuffers
 from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.pool import Allocated, sizer_of
 from kvcalc.engines.sglang.pool_sizes import PoolSizer, PoolSizes
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 
 GIB = 2**30
 
@@ -42,6 +43,10 @@ BLACKWELL = {"gpu": "b200"}
 
 ATTENTION_GROUPS = ("dp_size", "enable_dp_attention")
 """How many replicas there are, and whether they are groups of the attention's ranks alone."""
+
+
+HOST = ("hicache_ratio", "hicache_size")
+"""What sizes the pool's copies in main memory: times its tokens, or GB of each rank."""
 
 
 class Part(NamedTuple):
@@ -99,6 +104,7 @@ class Run:
         settings = _with_attention_groups(subject.settings)
         self.share = settings.pop("mem_fraction_static", None)
         self.quantization = settings.pop("quantization", None)
+        self.host_ratio, self.host_size = (_number(name, settings) for name in HOST)
         self.subject = replace(subject, settings=settings)
         self._found = found
         self.pools = {
@@ -189,6 +195,17 @@ class Run:
         named = ELEMENTS.get(printed, (printed,))
         return given if given in named else named[0]
 
+    @property
+    def all_tokens(self) -> int | None:
+        """The tokens of the pool, as its own line has them or as the scheduler's."""
+        return self.pool_tokens or _count(self.tokens)
+
+    @property
+    def element(self) -> str | None:
+        """The element type of the first pool that is printed, else as given."""
+        pools = (line for line in self._found if line.kind == "pool")
+        return next(map(self.element_of, pools), self.settings({}).kv_cache_dtype)
+
     def candidates(
         self, line: Found, tokens: int, element: str | None
     ) -> list[tuple[Part, Mapping[str, Any]]]:
@@ -231,6 +248,18 @@ def _last(found: Sequence[Found], kind: str, name: str) -> str | None:
     """What the last line of a kind prints."""
     values = [line.values[name] for line in found if line.kind == kind and name in line.values]
     return values[-1] if values else None
+
+
+def _number(name: str, settings: dict[str, Any]) -> Fraction | None:
+    """Take a number out of the settings.
+
+    Raises:
+        RequestError: it is none.
+    """
+    value = settings.pop(name, None)
+    if value is not None and not re.fullmatch(SIZE, str(value)):
+        raise RequestError.of(name, value, "a number")
+    return None if value is None else Fraction(str(value))
 
 
 def _count(text: str | None) -> int | None:
