@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Guess: in a batch of mlx-lm's BatchGenerator, which mlx_lm.server serves by (32 requests decoded at
-# a time unless told otherwise), each request takes the cache of its own length, in steps of 256
+# Guess: in a batch of mlx-lm's BatchGenerator, which mlx_lm.server serves by (32 requests decoded
+# at a time unless told otherwise), each request takes the cache of its own length, in steps of 256
 # tokens: a long one beside short ones takes the sum.
 #
 # Seen: the batch is one tensor, and each row is as long as the longest. A request of 4,000 tokens
-# that joins seven of 100 makes them take 4,096 each, until it leaves: 16 MiB where one alone takes 2
-# and the seven take 0.9. One request of 100,000 tokens among the server's 32 takes the memory of 32
-# such. --decode-concurrency is to be planned by the longest request that may come, not by the usual.
+# that joins seven of 100 makes them take 4,096 each, until it leaves: 16 MiB where one alone takes
+# 2 and the seven take 0.9. One request of 100,000 tokens among the server's 32 takes the memory of
+# 32 such. --decode-concurrency is to be planned by the longest request that may come, not by the
+# usual.
 #
 # Runs on mlx's CPU build for Linux.
 set -euo pipefail

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Guess: num_blocks of transformers' continuous batching is the number of blocks in the cache, as its
-# text says, each 256 tokens in all layers: 4 hold a prompt of 1,024 tokens, and the tensor has 4
-# blocks or little more.
+# Guess: num_blocks of transformers' continuous batching is the number of blocks in the cache, as
+# its text says, each 256 tokens in all layers: 4 hold a prompt of 1,024 tokens, and the tensor has
+# 4 blocks or little more.
 #
-# Seen: with Gemma 3 27B's 62 layers, 52 of them windowed, 4 blocks hold no token at all, though the
-# cache says it has 4, and 5 hold 6,656. Memory is handed out in sectors, which both kinds of layers
-# must divide: the least common multiple of 52 and 10 pages, 260, is 4.2 blocks, and a request needs
-# a sector for each kind. Two sectors more are never handed out. In the real 27B, a sector has 520
-# MiB and those two 1.02 GiB, whatever num_blocks is. With 48 layers, the 12B's, it is 40 pages.
+# Seen: with Gemma 3 27B's 62 layers, 52 of them windowed, 4 blocks hold no token at all, though
+# the cache says it has 4, and 5 hold 6,656. Memory is handed out in sectors, which both kinds of
+# layers must divide: the least common multiple of 52 and 10 pages, 260, is 4.2 blocks, and a
+# request needs a sector for each kind. Two sectors more are never handed out. In the real 27B, a
+# sector has 520 MiB and those two 1.02 GiB, whatever num_blocks is. With 48 layers, the 12B's, it
+# is 40 pages.
 #
 # The heads are narrow here, to be quick. The CPU build of torch is enough.
 set -euo pipefail
