@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guess: a press of kvpress with compression_ratio 0.5 halves the cache after the prompt. Its FAQ
-# on memory: "should be reduced by around compression_ratio * kv_cache_size".
+# promises about that share of the memory back.
 #
 # Seen: it depends on the press, and the attribute compression_ratio says 0.5 either way. Those
 # that prune the same number of tokens in each head do halve it. AdaKVPress and CriticalAdaKVPress,

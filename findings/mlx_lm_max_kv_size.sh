@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Guess: --max-kv-size 512 of mlx-lm bounds the cache of a model in which every layer attends to the
-# whole context. Its README says so without exception: "will use very little RAM".
+# Guess: --max-kv-size 512 of mlx-lm bounds the cache of a model in which every layer attends to
+# the whole context. Its README says so, without exception.
 #
 # Seen: Qwen 2 obeys, Llama does not, without a warning: two models of one shape, a prompt of 5,000
 # tokens, and Llama's cache has 5,120 of them, 10 times Qwen's. The class of Llama makes its caches
-# itself (some models of it have windows), and then the bound is not handed on. A Mac that was sized
-# for the bound runs out of memory once the context is long enough.
+# itself (some models of it have windows), and then the bound is not handed on, which only the
+# documentation of the inner function tells. A Mac that was sized for the bound runs out of memory
+# once the context is long enough.
 #
 # Runs on mlx's CPU build for Linux.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Guess: trim_prompt_cache of mlx-lm, which "trims" a cache of 32,768 tokens to the 100 of its
-# system prompt, gives back the rest, or a file saved of it does. So five short requests that share
-# those 100 tokens with one long conversation cost LRUPromptCache five short caches.
+# Guess: trim_prompt_cache of mlx-lm, which cuts a cache of 32,768 tokens to the 100 of its system
+# prompt, gives back the rest, or a file saved of it does. So five short requests that share those
+# 100 tokens with one long conversation cost LRUPromptCache five short caches.
 #
 # Seen: only the count of tokens goes back. nbytes, the memory and the saved file stay those of
 # 32,768 tokens (loaded, it is that large again, for 100). And LRUPromptCache answers each of the

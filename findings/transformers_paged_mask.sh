@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: the memory of transformers' continuous batching is its cache, 12,288 bytes a token for the
 # layers and heads of Qwen2.5 0.5B in bfloat16, and little beside it. max_batch_tokens, when not
-# given, is "auto-inferred from GPU memory", as its text says: smaller where memory is.
+# given, follows from the GPU's memory: its documentation says that.
 #
 # Seen: without flash attention (sdpa, what there is without another package) a mask is allocated
 # that has a column for each token the whole cache can hold and a row for each of a batch, and

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Guess: generate(cache_implementation="static") of transformers allocates what the call needs. The
-# text on max_cache_len says so: without it, the cache has the current call's max_length.
+# Guess: generate(cache_implementation="static") of transformers allocates what the call needs.
+# max_cache_len is documented so: it is what makes a cache longer than the call it is for.
 #
 # Seen: the model remembers the longest call it has ever served, and gives each sequence of every
 # later call that length, never less. After one prompt of 4,000 tokens a batch of 8 short prompts

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Guess: after a prompt, a layer with a window of 512 holds 511 tokens in a DynamicCache made with
-# the model's config ("min(seq_len, sliding_window)", says its text). A copy of that cache, the
-# usual way to reuse a shared prompt, or a file of it holds no more.
+# the model's config, as is documented. A copy of that cache, the usual way to reuse a shared
+# prompt, or a file of it holds no more.
 #
 # Seen: what it keeps is a slice of the whole prompt's tensor, and that stays allocated behind it
 # until the next token comes. nbytes tells of 511 tokens, the storage has 8,192: at the end of a
 # prompt a model of windows takes as much as one without. copy.deepcopy and torch.save copy the
-# storage, so each kept copy of the prompt has all of it, in every layer: here 4.6 times what nbytes
-# tells. With a clone() of each slice it is what the guess said.
+# storage, so each kept copy of the prompt has all of it, in every layer: here 4.6 times what
+# nbytes tells. With a clone() of each slice it is what the guess said.
 #
 # The CPU build of torch is enough.
 set -euo pipefail
