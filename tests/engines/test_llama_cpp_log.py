@@ -255,6 +255,8 @@ def test_recurrent_states_of_older_versions_are_not_taken_for_attention() -> Non
         assert {(row.printed == row.ours, row.verdict) for row in rows} == {(True, AGREES)}
     (row,) = checked([start.replace("598.50", "598.51")], qwen)
     assert (row.ours, row.verdict) == (598.5, DIFFERS)
+    (row,) = checked([start], load("qwen3-8b"))  # which has none
+    assert (row.ours, row.verdict) == (0, DIFFERS)
 
 
 @pytest.mark.parametrize("how", ["flash_attn            = disabled", ""])

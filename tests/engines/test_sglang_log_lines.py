@@ -4,6 +4,7 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from kvcalc.engines.log import NO_MODEL
 from tests.each import each
 from tests.engines.log_lines import checked, load, misprinted
 
@@ -41,6 +42,7 @@ def test_the_slots_of_states_are_one_more_than_are_given_out() -> None:
     rows = checked([line], QWEN)
     assert verdicts(rows) == [AGREES, AGREES]
     assert {row.why for row in rows} == {"11 slots of all recurrent layers, one rank"}
+    assert {row.why for row in checked([line])} == {NO_MODEL}
 
 
 @pytest.mark.parametrize("arguments", ["server_args=ServerArgs({}", "server_args={{{}"])

@@ -142,6 +142,18 @@ def test_the_least_change_of_each_kind_is_named(case: str) -> None:
     assert remedies(lines, load(model), settings) == flags
 
 
+def test_what_a_start_then_needs_and_has_is_said() -> None:
+    """.03 of 79.2 GiB more; half of 61.04 GiB of weights, less what two ranks talk with, 2.6."""
+    lines, model, settings, _ = STARTS["a full model, whose log tells the device's memory"]
+    rows = checked(lines, load(model), settings)
+    assert [remedy.then for row in rows for remedy in row.remedies] == [
+        "needs 10.00 of 10.67 GiB",
+        "needs 5.00 of 8.29 GiB",
+        "needs 8.25 of 8.29 GiB",
+        "needs 5.00 of 36.21 GiB",
+    ]
+
+
 @each(("setting", "half"), [*(("seqs", 32 << step) for step in range(5)), ("batched-tokens", 4096)])
 def test_half_as_much_at_once_is_named_where_it_is_enough(setting: str, half: int) -> None:
     """Less than a hundredth of a GiB is missing of what a request of 8,192 tokens takes, 1.125."""
@@ -167,6 +179,16 @@ def test_a_log_whose_model_is_not_known_has_the_changes_that_it_tells_itself() -
         f"{SHARED} 0.93": "needs 10.00 of 10.68 GiB, by the log",
         f"{SHORTER} 33792": "fits, by the log's estimate of 33,990 tokens",
     }
+
+
+@each(("available", "share"), [("8.43", "0.92"), ("8.42", "0.93")])
+def test_a_share_that_the_log_tells_itself_is_enough_however_it_was_rounded(
+    available: str, share: str
+) -> None:
+    """1.58 GiB that are missing may be 1.59, and .02 of 79.2 GiB are 1.584."""
+    lines = [REQUESTED.format("78.60"), QWEN_32B.replace("8.30", available)]
+    first = next(remedy.flags for row in checked(lines) for remedy in row.remedies)
+    assert first == f"{SHARED} {share}"
 
 
 MODELS = ("qwen3-8b", "gemma-3-27b", "k-exaone-236b-a23b", "deepseek-v3", GEMMA)
