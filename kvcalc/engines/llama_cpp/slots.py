@@ -27,7 +27,7 @@ ANY_SLOT = "any of them may use all of it"
 """What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
 
 
-class Started(NamedTuple):
+class Program(NamedTuple):
     """A program of llama.cpp at its release.
 
     `unified` says whether its sequences share a buffer, `fits` whether --fit is on; a stream is
@@ -47,18 +47,18 @@ def finish(asked: Asked) -> Asked:
     Raises:
         RequestError: more slots than tokens, or a count below 1.
     """
-    started = _started(asked, "llama-server")
+    program = _program(asked, "llama-server")
     drafts = any(asked.settings.get(name) for name in ("spec_draft_model", "spec_draft_hf"))
     wanted = asked.sequences
-    asked.sequences, unified = started.rules.slots(wanted, started.unified, drafts)
-    if unified and not started.unified:
+    asked.sequences, unified = program.rules.slots(wanted, program.unified, drafts)
+    if unified and not program.unified:
         asked.settings["kv_unified"] = True
         given = "without -np" if wanted is None or wanted < 0 else f"with -np {wanted}"
         asked.notes.append(
             f"llama-server: {given} it makes {asked.sequences} slots in one unified buffer"
         )
-    asked = _contexts(asked, started._replace(unified=unified))
-    if started.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
+    asked = _contexts(asked, program._replace(unified=unified))
+    if program.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
         asked.notes.append(IN_MAIN_MEMORY)
     return asked
 
@@ -66,42 +66,42 @@ def finish(asked: Asked) -> Asked:
 def finish_alone(asked: Asked) -> Asked:
     """Make of what was asked what the programs of one sequence make of it, as llama-cli."""
     asked.sequences = asked.sequences or 1
-    return _contexts(asked, _started(asked, "llama.cpp"))
+    return _contexts(asked, _program(asked, "llama.cpp"))
 
 
-def _started(asked: Asked, program: str) -> Started:
+def _program(asked: Asked, name: str) -> Program:
     settings = asked.settings
     known = ("release", "kv_unified", "flash_attn")
-    own = LlamaCppSettings(**{name: settings[name] for name in known if name in settings})
+    own = LlamaCppSettings(**{one: settings[one] for one in known if one in settings})
     fits = str(settings.pop("fit", "on")).lower() in TRUE
     pad = own.rules.padding(own.own("flash_attn"))
-    return Started(program, own.rules, own.own("kv_unified"), pad, fits)
+    return Program(name, own.rules, own.own("kv_unified"), pad, fits)
 
 
-def _contexts(asked: Asked, started: Started) -> Asked:
+def _contexts(asked: Asked, program: Program) -> Asked:
     """Part -c among the slots; without it they have the model's own context, each or together."""
     if asked.sequences is None or asked.sequences < 1:
         raise RequestError.of("-np", asked.sequences, "at least 1 slot")
     limit = asked.settings.pop("kv_unified_per_slot", None)
     if limit is not None and asked.context is None:
         asked.context = asked.sequences * _count(limit)
-    elif asked.context is None and started.rules.without_context == "4096":
+    elif asked.context is None and program.rules.without_context == "4096":
         asked.context = CONTEXT
-        asked.notes.append(f"{started.name}: without -c it takes {CONTEXT:,} tokens")
+        asked.notes.append(f"{program.name}: without -c it takes {CONTEXT:,} tokens")
     if not asked.context:
-        _without_context(asked, started)
+        _without_context(asked, program)
     elif asked.context > 0:
         of_all = asked.context
-        asked.context = _of_one(of_all, asked.sequences, started)
+        asked.context = _of_one(of_all, asked.sequences, program)
         each = f"each of {asked.sequences} gets {asked.context:,} tokens"
-        if started.unified and started.rules.slots is not one_slot:
+        if program.unified and program.rules.slots is not one_slot:
             each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
         if asked.sequences > 1:
-            asked.notes.append(f"{started.name}: -c {of_all:,} counts all slots, so {each}")
+            asked.notes.append(f"{program.name}: -c {of_all:,} counts all slots, so {each}")
     read_draft(asked)
-    if asked.beside and asked.sequences > 1 and not started.rules.shared_draft:
+    if asked.beside and asked.sequences > 1 and not program.rules.shared_draft:
         asked.beside = []
-        asked.notes.append(f"{started.name}: each slot has a draft's context, which is not counted")
+        asked.notes.append(f"{program.name}: each slot has a draft's context, which is not counted")
     return asked
 
 
@@ -111,12 +111,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _without_context(asked: Asked, started: Started) -> None:
+def _without_context(asked: Asked, program: Program) -> None:
     """Without -c, or by -c 0: one buffer is the model's own context; --fit gives each stream that.
 
     Without --fit, and before it knew of streams, all slots share it (common/fit.cpp).
     """
-    each = started.fits and not started.unified and started.rules.without_context == "each"
+    each = program.fits and not program.unified and program.rules.without_context == "each"
     asked.shares_maximum = not each
     if asked.sequences == 1:
         said = "the context is the model's own"
@@ -127,15 +127,15 @@ def _without_context(asked: Asked, started: Started) -> None:
     less = "without -c {}, or less to fit the memory" if asked.context is None else "by -c 0 {}"
     asked.context = None
     asked.notes.append(
-        f"{started.name}: {less.format(said)}" + (f"; {ANY_SLOT}" if started.unified else "")
+        f"{program.name}: {less.format(said)}" + (f"; {ANY_SLOT}" if program.unified else "")
     )
 
 
-def _of_one(context: int, sequences: int, started: Started) -> int:
+def _of_one(context: int, sequences: int, program: Program) -> int:
     """Part -c among slots: the tokens of one that take the cells which -c takes of all."""
-    down, pad = context // sequences, started.pad
+    down, pad = context // sequences, program.pad
     padded = -(-context // pad) * pad
-    if started.unified:
+    if program.unified:
         same = -(-down * sequences // pad) * pad == padded
     else:
         same = -(-down // pad) == -(-(padded // sequences) // pad)

@@ -37,7 +37,7 @@ class Live(NamedTuple):
     value: int | str
 
 
-Row = Mapping[str, Live]
+LiveRow = Mapping[str, Live]
 
 
 def write_parts(sheet: Sheet, first_row: int, book: Workbook, starts: Starts, own: Expected) -> int:
@@ -52,7 +52,7 @@ def write_parts(sheet: Sheet, first_row: int, book: Workbook, starts: Starts, ow
     return row + 1
 
 
-def _rows(book: Workbook, starts: Starts, own: Expected) -> Iterator[Row]:
+def _rows(book: Workbook, starts: Starts, own: Expected) -> Iterator[LiveRow]:
     found = book.starts.chosen(book.chosen)
     start = found if isinstance(found, Start) and isinstance(own.row, int) else None
     yield _weights(starts, start, own)
@@ -64,7 +64,7 @@ def _rows(book: Workbook, starts: Starts, own: Expected) -> Iterator[Row]:
     yield from _left(own)
 
 
-def _weights(starts: Starts, start: Start | None, own: Expected) -> Row:
+def _weights(starts: Starts, start: Start | None, own: Expected) -> LiveRow:
     rule = start.weights if start else None
     as_loaded = f"{WEIGHTS}={starts.first('bytes')}"
     kind, source = (
@@ -79,7 +79,7 @@ def _weights(starts: Starts, start: Start | None, own: Expected) -> Row:
     }
 
 
-def _part(starts: Starts, place: int, part: MemoryPart | None) -> Row:
+def _part(starts: Starts, place: int, part: MemoryPart | None) -> LiveRow:
     """A part of the chosen start; in the first one's place what is given in place of them all."""
     further = place + 1
 
@@ -102,7 +102,7 @@ def _part(starts: Starts, place: int, part: MemoryPart | None) -> Row:
     }
 
 
-def _left(own: Expected) -> Iterator[Row]:
+def _left(own: Expected) -> Iterator[LiveRow]:
     """What is not the start's: outside of the share, what may be missing, and the cache."""
     likely, promised = own.likely, own.promised
     known = isinstance(likely.budget, int) and isinstance(promised.budget, int)
