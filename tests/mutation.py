@@ -59,7 +59,7 @@ MAX_TESTS = (600, 2_400)
 """Tests that a fault is put through, for all tests reach some lines: those of its own area first,
 of these the ones that name its folder, and of each function that is tested with many values one
 value after another. What those do not find is put through more, of all areas alike, and then
-through the others of the same files."""
+through the others of the same files, or for a line that runs at import of all."""
 
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
@@ -176,7 +176,8 @@ class Reached:
         at_line = by_line.get(fault.line, set()) - {""} if swaps(fault) else set()
         parts = Path(fault.path).parts
         area = f"tests/{'/'.join(parts[1:-1])}"
-        if not at_line:
+        anywhere = not at_line
+        if anywhere:
             beside = f"tests/{parts[1]}/"
             at_line = {test for test in self._every if test.startswith(beside)}.union(
                 *by_line.values()
@@ -192,9 +193,11 @@ class Reached:
         first, more = MAX_TESTS
         own, others = sorted(places)[:first], sorted(places)[first:]
         others.sort(key=lambda place: place[2:])
-        # What was remembered of a line is what the first test made that asked for it.
+        # What was remembered of a line is what the first test made that asked for it, and a table
+        # that is read at import may be asked for anywhere.
         files = {test.partition("::")[0] for test in at_line}
-        unseen = sorted(test for test in self._every - at_line if test.partition("::")[0] in files)
+        beyond = self._every - at_line
+        unseen = sorted(t for t in beyond if anywhere or t.partition("::")[0] in files)
         parts_of_all = ({test for *_, test in own}, {test for *_, test in others[:more]})
         return [part for part in (*parts_of_all, set(unseen[:more])) if part]
 
