@@ -1,5 +1,9 @@
-"""What requests hold on MLX while they live: what their tokens take."""
+"""What requests hold on MLX while they live: what their tokens take, each by itself.
 
-from kvcalc.engines.traffic import AS_THEY_COME
+mlx_lm.server pads the requests that run at once to the longest of them (0.32.2,
+mlx_lm/models/cache.py: BatchKVCache), and that is on top.
+"""
 
-TRAFFIC = AS_THEY_COME
+from kvcalc.engines.traffic import Sum
+
+TRAFFIC = (Sum("full length, unpadded"), Sum("prompt alone, unpadded", "prompt"))
