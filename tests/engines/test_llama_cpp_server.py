@@ -61,6 +61,13 @@ def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:
     assert finish(Asked(context=4096, sequences=-1)).sequences == 4
 
 
+@each("context", [1, 3])
+def test_each_slot_has_a_token_at_least(context: int) -> None:
+    asked = finish(Asked(context=context, sequences=4))
+    assert asked.context == 1
+    assert asked.notes[0].startswith(f"llama-server: -c {context} counts all slots")
+
+
 def test_with_np_each_slot_has_a_stream() -> None:
     asked = finish(Asked(context=65_536, sequences=2, settings={"cache_type_k": "q8_0"}))
     assert (asked.sequences, asked.context) == (2, 32_768)

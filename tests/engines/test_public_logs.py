@@ -144,6 +144,15 @@ REPORTS = {
             (4, "ROCm_Host compute buffer size (MiB)"): AGREES,
         },
     ),
+    "keys and values of two types, of 32 layers of 1,024 elements": Report(
+        "llama_kv_cache_init: kv_size = 8192, offload = 1, type_k = 'q8_0', type_v = 'f16', "
+        "n_layer = 32, can_shift = 1\n"
+        "llama_kv_cache_init:      CUDA0 KV buffer size =   784.00 MiB\n"
+        "llama_new_context_with_model: KV self size  =  784.00 MiB, K (q8_0):  272.00 MiB, "
+        "V (f16):  512.00 MiB",
+        "llama-3.1-8b",
+        dict.fromkeys((*OLD_BUFFERS, (3, "K (MiB)"), (3, "V (MiB)")), AGREES),
+    ),
     "the same, of a buffer whose context is not known": Report(
         "llama_new_context_with_model:  ROCm_Host compute buffer size =    74.01 MiB",
         "qwen3-32b",

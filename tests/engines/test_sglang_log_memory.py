@@ -24,6 +24,13 @@ def test_the_weights_are_in_what_loading_took(model: str, ranks: int, usage: str
         assert row.why.startswith("weights of one rank, and what loading takes: estimate, ")
 
 
+@each(("usage", "verdict"), [("15.28", AGREES), ("15.42", AGREES), ("15.44", DIFFERS)])
+def test_one_rank_has_no_communicators(usage: str, verdict: str) -> None:
+    """Qwen3-8B's weights are 15.276 GiB; .15 more is what loading takes at most."""
+    (row,) = checked([ARGUMENTS.format(1), LOADED.format("60.00", usage)], load("qwen3-8b"))
+    assert row.verdict == verdict
+
+
 POOL = (
     "KV Cache is allocated. #tokens: 1048576, K size: 8.00 GB, V size: 8.00 GB",
     "max_total_num_tokens=1048576, chunked_prefill_size=8192, max_prefill_tokens=16384, "

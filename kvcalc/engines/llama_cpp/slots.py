@@ -45,7 +45,7 @@ def finish(asked: Asked) -> Asked:
     """Make of what was asked what llama-server makes of it.
 
     Raises:
-        RequestError: more slots than tokens, or a count below 1.
+        RequestError: a count below 1.
     """
     program = _program(asked, "llama-server")
     drafts = any(asked.settings.get(name) for name in ("spec_draft_model", "spec_draft_hf"))
