@@ -5,6 +5,7 @@ from kvcalc.model import Model
 from kvcalc.records import Record
 
 OTHER_FORMAT = "it stores the weights in another format than their files"
+OTHER_TYPE = "it runs the model in another element type than its files'"
 OTHER_SHARE = "it changes how much of the weights the GPUs hold"
 
 AS_STORED = ("0", "0.0", "-1", "auto", "hf", "none", "None", "null")
@@ -12,7 +13,7 @@ AS_STORED = ("0", "0.0", "-1", "auto", "hf", "none", "None", "null")
 
 
 class Loading(Record):
-    """Such a flag on a line, its value ("" for a switch), and which of the two reasons it has."""
+    """Such a flag on a line, its value ("" for a switch), and which of the reasons it has."""
 
     flag: str
     value: str
@@ -29,6 +30,8 @@ class Loading(Record):
         of_format = self.reason == OTHER_FORMAT
         as_given = size is not None or (of_format and weights_dtype is not None)
         in_its_own = of_format and model.quantization is not None
+        if self.reason == OTHER_TYPE and (model.tensors or weights_dtype is not None):
+            return  # each tensor is counted in that type (vllm/weights, sglang/weights.py)
         if as_given or in_its_own or self.value in AS_STORED:
             return
         give = "--weights 240GB" + (", or --weights-dtype" if of_format else "")

@@ -127,7 +127,8 @@ class Server(Record):
     memory. `takes` has the values that each may have on a line, by what it gives. `switches` maps
     a flag without a value to a setting and its value, `bundles` one to several that it gives at
     once. `environment` maps a variable set before the program to what it gives; of others that
-    begin with `prefix` (the engine's name unless given) `harmless_variables` cannot touch a cache.
+    begin with `prefix` (the engine's name unless given) `harmless_variables` cannot touch a cache,
+    and `said_variables` are, by the reason, as the flags of `said`.
     `several` are flags that take as many values as follow, which are joined by commas, `bare` those
     that may stand without their value, and what they mean then.
 
@@ -156,6 +157,7 @@ class Server(Record):
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
     harmless_variables: frozenset[str] = frozenset()
+    said_variables: Mapping[str, str] = field(default_factory=dict)
     harmless: Reasons = field(default_factory=dict)
     loads: Reasons = field(default_factory=dict)
     said: Reasons = field(default_factory=dict)

@@ -18,12 +18,15 @@ PLACEHOLDER = re.compile(r"<[^<>]*>|\.{3}|…|\$\{?[A-Za-z_].*", re.DOTALL)
 def read_environment(variables: dict[str, str], server: Server, engine: str, asked: Asked) -> None:
     """Take the variables that are settings; others of the engine's own, as VLLM_..., are named."""
     own = server.prefix or re.split("[^a-z]", engine)[0].upper() + "_"
+    said = {name: why for why, names in server.said_variables.items() for name in names.split()}
     unknown = []
     for variable, value in variables.items():
         if server.environment.get(variable) == PAST_MAXIMUM:
             continue
         if variable in server.environment:
             _take(server.environment[variable], value, variable, server, asked)
+        elif variable in said:
+            asked.notes.append(f"{variable}: {said[variable]}")
         elif variable.startswith(own) and variable not in server.harmless_variables:
             unknown.append(variable)
     _unknown(unknown, server, asked)

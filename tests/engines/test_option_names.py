@@ -157,6 +157,7 @@ GIVES = {
 SHORT = {
     "--tp": "tensor_parallel_size",
     "--dp": "dp_size",
+    "--task": "task",
     "--mamba-scheduler-strategy": "mamba_radix_cache_strategy",
 }
 """What flags give that no option of the release names so."""

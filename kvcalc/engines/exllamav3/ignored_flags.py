@@ -3,6 +3,8 @@
 They are the keys of its config.yml, and all but switches of `start.py` take a value.
 """
 
+from kvcalc.engines.loading import OTHER_SHARE
+
 IGNORED = {
     "where the server listens, whom it serves, and what it logs": {
         1: "--host --port --disable-auth --disable-fetch-requests --send-tracebacks "
@@ -17,8 +19,7 @@ IGNORED = {
         -1: "--dummy-model-names --use-as-default",
     },
     "on which GPU a layer's weights and cache lie: the count is of all GPUs": {
-        1: "--gpu-split-auto --cpu-moe-offload-layers --tensor-parallel-backend "
-        "--embeddings-device --cuda-malloc-async",
+        1: "--gpu-split-auto --tensor-parallel-backend --embeddings-device --cuda-malloc-async",
         -1: "--autosplit-reserve --gpu-split --draft-gpu-split",
     },
     "how much of a prompt is read at once, and when pages are taken: a request holds them all in "
@@ -38,6 +39,9 @@ IGNORED = {
     "how the server's process runs": {1: "--unsafe-launch --realtime-process-priority"},
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
+
+LOADS = {OTHER_SHARE: {1: "--cpu-moe-offload-layers"}}
+"""Arguments that leave the cache alone, and not the weights (backends/exllamav3/model.py)."""
 
 SAID = {
     "its weights take memory of their own beside the cache": {

@@ -7,7 +7,7 @@ them is backends/exllamav3/model.py.
 from pathlib import PurePath
 from typing import Any
 
-from kvcalc.engines.exllamav3.ignored_flags import IGNORED, SAID
+from kvcalc.engines.exllamav3.ignored_flags import IGNORED, LOADS, SAID
 from kvcalc.engines.exllamav3.settings import PAGE
 from kvcalc.engines.option_values import Choices, Listed, Whole
 from kvcalc.engines.server import Asked, Server, Wanted, hub_id_or_folder
@@ -141,6 +141,7 @@ SERVER = Server(
         "num_draft_tokens": Whole("common/config_models.py, draft_num_tokens"),
     },
     harmless=IGNORED,
+    loads=LOADS,
     said=SAID,
     refused={READ_ONLY: {1: "--draft-model-name"}},
     decides=r"cache|seq|batch|draft|quant|parallel",

@@ -53,7 +53,7 @@ IGNORED = {
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--check-tensors --[no-]direct-io --mlock --[no-]mmap --offline --[no-]repack -dio "
         "-ndio -nr",
-        1: "--hf-token --lazy-mode --load-mode --n-cpu-ffn -hft -lm -lzm -ncffn",
+        1: "--hf-token --lazy-mode --load-mode -hft -lm -lzm",
     },
     "where the server listens, whom it lets in, and its own processes": {
         0: "--[no-]cors-credentials --no-host --reuse-port --[no-]ui --[no-]webui",
@@ -67,14 +67,10 @@ IGNORED = {
         1: "--defrag-thold -dt",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
-        0: "--[no-]mmproj-auto --[no-]mmproj-offload --no-mmproj",
-        1: "--audio --image --image-max-tokens --image-min-tokens --media-path --mmproj "
-        "--mmproj-url --mtmd-batch-max-tokens --video --video-ffmpeg-dir --video-fps "
-        "--video-timestamp-interval -mm -mmu",
-    },
-    "other models, each with a line of its own": {
-        0: "--[no-]models-autoload",
-        1: "--models-max",
+        0: "--[no-]mmproj-auto --no-mmproj --no-mmproj-offload",
+        1: "--audio --image --image-max-tokens --image-min-tokens --media-path "
+        "--mtmd-batch-max-tokens --video --video-ffmpeg-dir --video-fps "
+        "--video-timestamp-interval",
     },
     "adapters: their weights stand beside the cache": {
         0: "--lora-init-without-apply",
@@ -118,6 +114,9 @@ IGNORED = {
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
 
+PROJECTOR = "the projector's weights and buffer take memory of their own beside the cache"
+OTHER_MODELS = "other models that the server loads take memory of their own beside this one"
+
 SAID = {
     "prompts that ran before take that many MiB of main memory on top, 8,192 unless it is given": {
         1: "--cache-ram -cram",
@@ -129,18 +128,21 @@ SAID = {
         1: "--ctx-size-draft -cd",
     },
     "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
+    PROJECTOR: {0: "--mmproj-offload", 1: "--mmproj --mmproj-url -mm -mmu"},
+    OTHER_MODELS: {0: "--[no-]models-autoload", 1: "--models-max"},
+    "fit counts the weights that it leaves in main memory on the GPUs": {1: "--n-cpu-ffn -ncffn"},
 }
 """Flags with a note: their memory is counted elsewhere (common/arg.cpp)."""
 
 VARIABLES = """
 ALIAS API_KEY_FILE API_PREFIX AGENT BACKEND_SAMPLING CACHE_IDLE_SLOTS CACHE_PROMPT
 CACHE_REUSE CHAT_TEMPLATE CHAT_TEMPLATE_FILE CHAT_TEMPLATE_KWARGS CHECKPOINT_MIN_SPACING_NT
-CONTEXT_SHIFT CONT_BATCHING CORS_CREDENTIALS CORS_HEADERS CORS_METHODS CORS_ORIGINS CPU_MOE
+CONTEXT_SHIFT CONT_BATCHING CORS_CREDENTIALS CORS_HEADERS CORS_METHODS CORS_ORIGINS
 DEFRAG_THOLD DEVICE EMBEDDINGS ENDPOINT_METRICS ENDPOINT_PROPS ENDPOINT_SLOTS FIT_CTX
 DIO FIT_ESTIMATE FIT_TARGET FREQUENCY_PENALTY HOST IMAGE_MAX_TOKENS IMAGE_MIN_TOKENS JINJA
 LAZY_MODE LOAD_MODE LOG_COLORS LOG_FILE LOG_JSONL LOG_PREFIX LOG_TIMESTAMPS LOG_VERBOSITY
-MAIN_GPU MIN_P MLOCK MMAP MMPROJ MMPROJ_AUTO MMPROJ_OFFLOAD MMPROJ_URL MTMD_BATCH_MAX_TOKENS NO_HOST
-NUMA N_CPU_FFN N_CPU_MOE N_PREDICT OFFLINE OVERRIDE_TENSOR PERF POOLING PORT
+MAIN_GPU MIN_P MLOCK MMAP MMPROJ_AUTO MTMD_BATCH_MAX_TOKENS NO_HOST
+NUMA N_PREDICT OFFLINE PERF POOLING PORT
 PREFILL_ASSISTANT PRESENCE_PENALTY REASONING REASONING_EFFORT REASONING_PRESERVE REPACK
 REPEAT_PENALTY RERANKING REUSE_PORT ROPE_FREQ_BASE ROPE_FREQ_SCALE ROPE_SCALE
 ROPE_SCALING_TYPE RPC SHOW_TIMINGS SKIP_CHAT_PARSING SSE_PING_INTERVAL SSL_CERT_FILE
@@ -158,3 +160,15 @@ HARMLESS_VARIABLES = frozenset(
     }
 )
 """Variables of the environment that leave the cache as it is."""
+
+SAID_VARIABLES = {
+    PROJECTOR: "LLAMA_ARG_MMPROJ LLAMA_ARG_MMPROJ_OFFLOAD LLAMA_ARG_MMPROJ_URL",
+    OTHER_MODELS: "LLAMA_ARG_MODELS_AUTOLOAD LLAMA_ARG_MODELS_MAX",
+    "fit counts the weights that it leaves in main memory on the GPUs": (
+        "LLAMA_ARG_CPU_MOE LLAMA_ARG_N_CPU_FFN"
+    ),
+    "main memory holds so much of earlier prompts and of each slot's states on top": (
+        "LLAMA_ARG_CACHE_RAM LLAMA_ARG_CTX_CHECKPOINTS"
+    ),
+}
+"""Variables with a note (set_env of common/arg.cpp)."""

@@ -7,6 +7,7 @@ docs/context-length.mdx of ollama/ollama.
 
 import re
 
+from kvcalc.engines.llama_cpp.ignored_flags import OTHER_MODELS
 from kvcalc.engines.llama_cpp.option_values import TAKES
 from kvcalc.engines.server import Asked, Server
 
@@ -54,12 +55,16 @@ OLLAMA = Server(
     prefix="OLLAMA_",
     harmless_variables=frozenset(
         {
-            *("OLLAMA_DEBUG", "OLLAMA_GPU_OVERHEAD", "OLLAMA_HOST", "OLLAMA_KEEP_ALIVE"),
-            *("OLLAMA_LLM_LIBRARY", "OLLAMA_LOAD_TIMEOUT", "OLLAMA_MAX_LOADED_MODELS"),
-            *("OLLAMA_MAX_QUEUE", "OLLAMA_MODELS", "OLLAMA_NEW_ENGINE", "OLLAMA_NOHISTORY"),
+            *("OLLAMA_DEBUG", "OLLAMA_HOST", "OLLAMA_KEEP_ALIVE", "OLLAMA_LLM_LIBRARY"),
+            *("OLLAMA_LOAD_TIMEOUT", "OLLAMA_MAX_QUEUE", "OLLAMA_MODELS", "OLLAMA_NOHISTORY"),
             *("OLLAMA_NOPRUNE", "OLLAMA_ORIGINS", "OLLAMA_VULKAN"),
         }
     ),
+    said_variables={
+        "it leaves so much of each GPU free, which fit gives the cache": "OLLAMA_GPU_OVERHEAD",
+        OTHER_MODELS: "OLLAMA_MAX_LOADED_MODELS",
+        "llama.cpp's caches are counted, not those of Ollama's own engine": "OLLAMA_NEW_ENGINE",
+    },
     harmless={
         "the text of requests and answers: its tokens are the context": {
             0: "--hidethinking --insecure --nowordwrap --verbose",

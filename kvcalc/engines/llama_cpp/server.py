@@ -9,7 +9,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from kvcalc.engines.llama_cpp.ignored_flags import HARMLESS_VARIABLES, IGNORED, SAID
+from kvcalc.engines.llama_cpp.ignored_flags import (
+    HARMLESS_VARIABLES,
+    IGNORED,
+    SAID,
+    SAID_VARIABLES,
+)
 from kvcalc.engines.llama_cpp.option_values import TAKES
 from kvcalc.engines.llama_cpp.slots import finish, finish_alone
 from kvcalc.engines.server import MODEL, Server, Wanted
@@ -110,6 +115,8 @@ ENVIRONMENT = {
         "SPLIT_MODE": "split_mode",
         "TENSOR_SPLIT": "tensor_split",
         "N_GPU_LAYERS": "n_gpu_layers",
+        "N_CPU_MOE": "n_cpu_moe",
+        "OVERRIDE_TENSOR": "override_tensor",
         "SWA_FULL": "swa_full",
         "KV_UNIFIED": "kv_unified",
         "KV_UNIFIED_PER_SLOT": "kv_unified_per_slot",
@@ -180,6 +187,7 @@ SERVER = Server(
     harmless=IGNORED,
     said=SAID,
     harmless_variables=HARMLESS_VARIABLES,
+    said_variables=SAID_VARIABLES,
     decides=r"ctx|context|parallel|slot|cache[-_]type|kv|ubatch|batch[-_]size",
     context_of_all=True,
     names=file_or_repository,

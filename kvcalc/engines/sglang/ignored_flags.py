@@ -11,7 +11,7 @@ IGNORED = {
         "--enable-priority-scheduling --schedule-low-priority-values-first",
         1: "--default-priority-value --max-prefill-tokens --max-queued-requests "
         "--min-free-slots-delay --num-continuous-decode-steps --optimistic-prefill-attempts "
-        "--pp-async-batch-depth --pp-max-micro-batch-size --prefill-decode-interval "
+        "--pp-async-batch-depth --prefill-decode-interval "
         "--prefill-decode-interval-min-bs --prefill-delayer-max-delay-ms "
         "--prefill-delayer-max-delay-passes --prefill-delayer-queue-min-ratio "
         "--prefill-delayer-token-usage-low-watermark --prefill-max-requests "
@@ -38,21 +38,20 @@ IGNORED = {
     },
     "which weights are loaded, from where and how: they stand beside the cache": {
         0: "--checkpoint-engine-wait-weights-before-ready --delete-ckpt-after-loading "
-        "--enable-draft-weights-cpu-backup --enable-memory-saver --enable-weights-cpu-backup "
         "--remote-instance-weight-loader-start-seed-via-transfer-engine "
         "--trust-remote-code --weight-loader-disable-mmap "
         "--weight-loader-drop-cache-after-load --weight-loader-prefetch-checkpoints "
         "--no-ple-offload-embedding",
         1: "--decrypted-config-file --decrypted-draft-config-file --download-dir "
-        "--load-format --model-config-parser --model-impl --model-loader-extra-config "
+        "--load-format --model-config-parser --model-loader-extra-config "
         "--modelexpress-config --modelopt-checkpoint-restore-path "
         "--modelopt-checkpoint-save-path --modelopt-export-path "
         "--offload-mode --offload-num-in-group --offload-prefetch-step "
         "--quantization-param-path --remote-instance-weight-loader-backend "
         "--remote-instance-weight-loader-seed-instance-ip "
         "--remote-instance-weight-loader-seed-instance-service-port "
-        "--remote-instance-weight-loader-send-weights-group-ports --rl-quant-profile "
-        "--startup-weight-load-mode --weight-cache-mode --weight-cache-socket "
+        "--remote-instance-weight-loader-send-weights-group-ports "
+        "--startup-weight-load-mode --weight-cache-socket "
         "--weight-cache-timeout --weight-loader-prefetch-num-threads --weight-version "
         "--ple-offload-backend --ple-offload-dir",
         -1: "--custom-weight-loader --model-checksum",
@@ -62,15 +61,15 @@ IGNORED = {
         "--enable-forward-pass-metrics --enable-layerwise-nvtx-marker --enable-metrics "
         "--enable-metrics-for-all-schedulers --enable-mfu-metrics --enable-profile-cuda-graph "
         "--enable-request-time-stats-logging --enable-return-aux-hidden-states "
-        "--enable-return-hidden-states --enable-return-indexer-topk "
-        "--enable-return-routed-experts --enable-torch-compile-debug-mode --enable-trace "
+        "--enable-return-hidden-states "
+        "--enable-torch-compile-debug-mode --enable-trace "
         "--export-metrics-to-file --log-requests --show-time-cost",
         1: "--crash-dump-folder --debug-tensor-dump-input-file --debug-tensor-dump-output-folder "
         "--decode-log-interval --expert-balancedness-report-mode "
         "--expert-distribution-recorder-buffer-size --expert-distribution-recorder-mode "
         "--export-metrics-to-file-dir --extra-metric-labels --forward-hooks "
         "--forward-pass-metrics-ipc-name --forward-pass-metrics-worker-id "
-        "--gc-warning-threshold-secs --kv-canary --kv-canary-real-data "
+        "--gc-warning-threshold-secs --kv-canary-real-data "
         "--kv-canary-sweep-interval --log-level --log-level-http --log-requests-format "
         "--log-requests-level --msprobe-dump-config --otlp-service-name --otlp-traces-endpoint "
         "--return-hidden-states-mode --soft-watchdog-timeout "
@@ -84,62 +83,59 @@ IGNORED = {
     "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
         0: "--disable-aiter-allreduce-fusion-in-decode "
         "--disable-aiter-allreduce-fusion-in-prefill --disable-attn-tp-gather "
-        "--disable-chunked-prefix-cache --disable-cuda-graph-padding "
+        "--disable-chunked-prefix-cache "
         "--disable-custom-all-reduce --disable-flashinfer-autotune "
-        "--disable-prefill-cuda-graph --enable-aiter-allreduce-fusion --enable-amd-monokernel "
-        "--enable-attn-tp-input-scattered --enable-cudagraph-gc --enable-dense-mlp-attn-tp "
-        "--enable-dp-attention-local-control-broadcast --enable-dp-lm-head "
-        "--enable-flashinfer-allreduce-fusion --enable-fp32-lm-head "
+        "--enable-aiter-allreduce-fusion --enable-amd-monokernel "
+        "--enable-attn-tp-input-scattered --enable-cudagraph-gc "
+        "--enable-dp-attention-local-control-broadcast "
+        "--enable-flashinfer-allreduce-fusion "
         "--[no-]enable-fused-qk-norm-rope --enable-layernorm-sp --enable-lean-attention "
-        "--enable-mscclpp --enable-nccl-nvls --enable-nvidia-megakernel --enable-p2p-check "
-        "--enable-quant-communications --enable-single-batch-overlap --enable-symm-mem "
-        "--[no-]enable-tf32-matmul --enable-torch-compile --enable-torch-symm-mem "
-        "--[no-]enable-tp-lm-head-all-to-all --enable-two-batch-overlap "
+        "--enable-nvidia-megakernel --enable-p2p-check "
+        "--enable-quant-communications --enable-single-batch-overlap "
+        "--[no-]enable-tf32-matmul --enable-torch-compile "
+        "--[no-]enable-tp-lm-head-all-to-all "
         "--enforce-disable-flashinfer-allreduce-fusion --flashinfer-mla-disable-ragged "
         "--triton-attention-reduce-in-fp32 --[no-]dcp-replicate-q-proj "
         "--enable-cp-decode-attn-tp --[no-]enable-dsa-fused-indexer "
         "--enable-mamba-cache-stochastic-rounding",
         1: "--bf16-gemm-backend --boundary-reduction --context-bucket "
-        "--cuda-graph-backend-prefill "
-        "--cuda-graph-max-bs-prefill --cuda-graph-max-seq-len-prefill "
-        "--cuda-graph-prefill-max-context --flashinfer-allreduce-fusion-backend "
-        "--fp4-gemm-backend --fp8-gemm-backend --monokernel-backend --rl-on-policy-target "
+        "--flashinfer-allreduce-fusion-backend "
+        "--monokernel-backend --rl-on-policy-target "
         "--sm-group-num --tbo-token-distribution-threshold --torch-compile-max-bs "
         "--triton-attention-num-kv-splits --triton-attention-split-tile-size "
         "--dcp-comm-backend --cp-strategy --dsa-paged-mqa-logits-backend --dsa-topk-backend "
         "--dsa-triton-union --dsv4-prefill-backend --mamba-backend --mamba-cache-philox-rounds "
         "--prefill-kv-cache-dequant-dtype --speculative-draft-attention-backend "
         "--speculative-dsa-topk-backend",
-        -1: "--cuda-graph-bs-prefill --flashinfer-autotune-skip-ops",
+        -1: "--flashinfer-autotune-skip-ops",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--disable-fast-image-processor --enable-broadcast-mm-inputs-process "
-        "--enable-mm-global-cache --enable-multimodal --enable-precise-embedding-interpolation "
-        "--enable-prefix-mm-cache --language-model-only --[no-]mm-enable-dp-encoder "
-        "--trust-mm-content-hashes --enable-adaptive-dispatch-to-encoder --language-only",
+        "--enable-mm-global-cache --enable-precise-embedding-interpolation "
+        "--enable-prefix-mm-cache --no-mm-enable-dp-encoder "
+        "--trust-mm-content-hashes --enable-adaptive-dispatch-to-encoder",
         1: "--asr-max-buffer-seconds --asr-max-concurrent-sessions --encoder-bootstrap-port "
         "--encoder-transfer-backend --image-processor-backend --limit-mm-data-per-request "
-        "--media-url-max-file-size-mb --mm-attention-backend --mm-feature-transport "
-        "--mm-global-cache-backend --mm-io-worker-num --mm-preprocess-cache-size-mb "
+        "--media-url-max-file-size-mb --mm-attention-backend "
+        "--mm-global-cache-backend --mm-io-worker-num "
         "--mm-process-config --mm-processor-worker-num",
         -1: "--allowed-media-domains --encoder-register-urls --encoder-urls",
     },
     "experts: where their weights lie and how tokens reach them": {
         0: "--disable-flashinfer-cutlass-moe-fp4-allgather --disable-shared-experts-fusion "
-        "--enable-elastic-expert-backup --enable-fused-moe-sum-all-reduce "
-        "--enable-megamoe-for-layernorm-sp "
-        "--enable-shared-experts-attn-tp --enable-w4a4-mxfp4-megamoe --enable-waterfill "
+        "--enable-fused-moe-sum-all-reduce "
+        "--enable-waterfill "
         "--enforce-shared-experts-fusion",
         1: "--deepep-config --deepep-dispatcher-output-dtype --deepep-mode --deepep-v2-mode "
-        "--dwdp-size --elastic-ep-backend --elastic-ep-initial-size --elastic-ep-scale-timeout "
+        "--elastic-ep-backend --elastic-ep-initial-size --elastic-ep-scale-timeout "
         "--ep --ep-dispatch-algorithm --ep-size --eplb-algorithm "
         "--eplb-min-rebalancing-utilization-threshold --eplb-rebalance-layers-per-chunk "
         "--eplb-rebalance-num-iterations --expert-parallel-size --flashinfer-a2a-dispatch-type "
         "--flashinfer-mxfp4-moe-precision --fuseep-mode --init-expert-location --kt-cpuinfer "
         "--kt-max-deferred-experts-per-token --kt-method "
-        "--kt-threadpool-count --max-ep-size --moe-a2a-backend "
-        "--moe-data-parallel-size --moe-dense-tp-size --moe-dp-size --moe-runner-backend "
-        "--shared-experts-tp-size --elastic-ep-join-mode "
+        "--kt-threadpool-count --max-ep-size "
+        "--moe-data-parallel-size --moe-dp-size "
+        "--elastic-ep-join-mode "
         "--elastic-ep-join-rank-offset",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
@@ -148,7 +144,7 @@ IGNORED = {
         "--enable-unified-cache-external-linker",
         1: "--disaggregation-bootstrap-port --disaggregation-decode-allocation-policy "
         "--disaggregation-decode-host-receive-threshold "
-        "--disaggregation-decode-polling-interval --disaggregation-decode-retraction-backup "
+        "--disaggregation-decode-polling-interval "
         "--disaggregation-ib-device --disaggregation-transfer-backend --flexkv-config-file "
         "--hicache-host-memory-fraction --hicache-host-memory-mode --hicache-io-backend "
         "--hicache-mem-layout --hicache-ratio --hicache-size --hicache-storage-backend "
@@ -190,15 +186,15 @@ IGNORED = {
         1: "--spec-trace-dir --speculative-accept-threshold-acc "
         "--speculative-accept-threshold-single --speculative-attention-mode "
         "--speculative-domino-candidate-pool-size --speculative-draft-load-format "
-        "--speculative-draft-model-quantization --speculative-draft-model-revision "
+        "--speculative-draft-model-revision "
         "--speculative-draft-sink-size --speculative-moe-a2a-backend "
         "--speculative-moe-runner-backend --speculative-ngram-capacity "
         "--speculative-ngram-external-corpus-max-tokens "
-        "--speculative-ngram-external-corpus-path --speculative-ngram-external-sam-budget "
+        "--speculative-ngram-external-sam-budget "
         "--speculative-ngram-match-type --speculative-ngram-max-bfs-breadth "
         "--speculative-ngram-max-trie-depth --speculative-ngram-min-bfs-breadth "
-        "--speculative-token-map --speculative-adaptive-config --speculative-draft-model "
-        "--speculative-draft-model-path --speculative-dspark-confidence-sts-path "
+        "--speculative-token-map --speculative-adaptive-config "
+        "--speculative-dspark-confidence-sts-path "
         "--speculative-dspark-sps-table-path --uno-lora-path",
     },
     "how processes and nodes find each other, and which devices they take": {
@@ -217,15 +213,14 @@ IGNORED = {
         "--linear-replayssm-cache-len",
     },
     "of releases before 0.5.23, where they did nothing to a request's cache either": {
-        0: "--collect-tokens-histogram --disable-piecewise-cuda-graph --elastic-ep-rejoin "
+        0: "--collect-tokens-histogram --elastic-ep-rejoin "
         "--enable-breakable-cuda-graph --enable-deepep-waterfill "
         "--enable-expert-distribution-metrics --enable-nan-detection "
-        "--enable-piecewise-cuda-graph --enforce-piecewise-cuda-graph "
-        "--keep-mm-feature-on-device --prefill-round-robin-balance --[no-]record-nolora-graph "
+        "--enforce-piecewise-cuda-graph "
+        "--prefill-round-robin-balance --[no-]record-nolora-graph "
         "--speculative-skip-dp-mlp-sync --stream-output",
         1: "--cuda-graph-tc-compiler --multi-item-scoring-delimiter "
-        "--piecewise-cuda-graph-compiler --piecewise-cuda-graph-max-tokens",
-        -1: "--piecewise-cuda-graph-tokens",
+        "--piecewise-cuda-graph-compiler",
     },
 }
 """By reason, and by how many values each takes; -1: as many as follow."""

@@ -7,6 +7,7 @@ srt/mem_cache/kv_cache_configurator.py (_build_token_to_kv_pool).
 from dataclasses import dataclass
 
 from kvcalc.dtypes import dtype
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.buffers import (
     FULL,
@@ -129,7 +130,7 @@ class _LayerRules:
         rows = keys_and_values(cache, resolved.format, resolved.ranks, self.windowed)
         if isinstance(cache, FullAttention):
             narrow = resolved.index_in_8_bits and not cache.index_pool
-            bits = 8 if narrow else dtype(self.model.dtype).bits
+            bits = 8 if narrow else dtype(run_in(self.model)).bits
             rows += block_index(cache, bits)
         return rows
 

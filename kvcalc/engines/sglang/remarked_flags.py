@@ -8,22 +8,64 @@ from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
 LOADS = {
     OTHER_FORMAT: {
         0: "--quantize-and-serve",
-        1: "--modelopt-quant --quantization --torchao-config",
+        1: "--modelopt-quant --quantization --rl-quant-profile --torchao-config",
     },
     OTHER_SHARE: {
-        0: "--enable-eplb --enable-paged-experts --ple-offload-embedding",
-        1: "--cpu-offload-gb --ep-num-redundant-experts --kt-num-gpu-experts --kt-weight-path "
-        "--offload-group-size --paged-experts-num-resident",
+        0: "--enable-dense-mlp-attn-tp --enable-dp-lm-head --enable-eplb --enable-paged-experts "
+        "--enable-shared-experts-attn-tp --ple-offload-embedding",
+        1: "--cpu-offload-gb --dwdp-size --ep-num-redundant-experts --kt-num-gpu-experts "
+        "--kt-weight-path --moe-dense-tp-size --offload-group-size --paged-experts-num-resident "
+        "--shared-experts-tp-size",
     },
 }
 """Flags that leave the cache alone, and not the weights."""
 
 SAID = {
     "CUDA graphs are counted by fit as without it": {
-        0: "--disable-cuda-graph --disable-decode-cuda-graph",
-        1: "--cuda-graph-backend-decode --cuda-graph-config --cuda-graph-max-bs "
-        "--cuda-graph-max-bs-decode",
-        -1: "--cuda-graph-bs --cuda-graph-bs-decode",
+        0: "--disable-cuda-graph --disable-cuda-graph-padding --disable-decode-cuda-graph "
+        "--disable-piecewise-cuda-graph --disable-prefill-cuda-graph "
+        "--enable-piecewise-cuda-graph --enable-two-batch-overlap",
+        1: "--cuda-graph-backend-decode --cuda-graph-backend-prefill --cuda-graph-config "
+        "--cuda-graph-max-bs --cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill "
+        "--cuda-graph-max-seq-len-prefill --cuda-graph-prefill-max-context "
+        "--piecewise-cuda-graph-max-tokens",
+        -1: "--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill "
+        "--piecewise-cuda-graph-tokens",
+    },
+    "weights and buffers are counted by fit as SGLang's own choice of kernels has them": {
+        0: "--enable-megamoe-for-layernorm-sp --enable-w4a4-mxfp4-megamoe",
+        1: "--fp4-gemm-backend --fp8-gemm-backend --moe-a2a-backend --moe-runner-backend",
+    },
+    "buffers that ranks share are counted by fit as without it": {
+        0: "--enable-mscclpp --enable-nccl-nvls --enable-symm-mem --enable-torch-symm-mem",
+    },
+    "it copies the head to float32, which fit does not count": {0: "--enable-fp32-lm-head"},
+    "what its own allocator holds is not counted by fit": {0: "--enable-memory-saver"},
+    "no tower is loaded, which fit counts": {0: "--language-model-only --language-only"},
+    "what images take is counted by fit as without it": {
+        0: "--enable-multimodal --keep-mm-feature-on-device --mm-enable-dp-encoder",
+        1: "--mm-feature-transport",
+    },
+    "a process beside the server holds the weights": {1: "--weight-cache-mode"},
+    "a copy of weights takes main memory on top": {
+        0: "--enable-draft-weights-cpu-backup --enable-elastic-expert-backup "
+        "--enable-weights-cpu-backup",
+    },
+    "it takes main memory on top": {
+        1: "--disaggregation-decode-retraction-backup --mm-preprocess-cache-size-mb "
+        "--speculative-ngram-external-corpus-path",
+    },
+    "what each token took is kept in main memory on top, and buffers of it on the GPU": {
+        0: "--enable-return-indexer-topk --enable-return-routed-experts",
+    },
+    "what checks the cache keeps of it is not counted": {1: "--kv-canary"},
+    "fit does not count the draft's weights": {
+        1: "--speculative-draft-model --speculative-draft-model-path "
+        "--speculative-draft-model-quantization",
+    },
+    "the caches of SGLang's own implementation of the model are counted": {1: "--model-impl"},
+    "no more requests than that run at once in a stage; fit counts --max-running-requests": {
+        1: "--pp-max-micro-batch-size",
     },
     "the adapters' weights and buffers take memory of their own beside the cache": {
         0: "--enable-lora",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import prod
 
 from kvcalc.dtypes import dtype
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.shards import Ranks, Shape, on_rank
 from kvcalc.engines.weights import Loaded, Weigh
@@ -44,17 +45,17 @@ def weigh(model: Model, settings: SglangSettings, stored: Sequence[Stored] = ())
     if model.tensors is None or sizes is None or stored:
         return None
     parts: Counter[str] = Counter()
+    own = dtype(run_in(model, settings.kv_cache_dtype)).row_bytes(1)
     for tensor in model.tensors:
         if tensor.layers and tensor.layers[0] >= len(model.layers):  # of a layer that drafts
             continue
         layer = model.layers[tensor.layers[0]] if tensor.layers else None
         shape = on_rank(tensor, _ranks(tensor, settings), _kv_heads(layer))
         for kind, places in model.formats_of(tensor).items():
-            size = _bytes(tensor, kind, shape, model)
+            size = _bytes(tensor, kind, shape, model, own)
             parts[tensor.component] += tensor.copies * len(places) * size
         if tensor.role == "kv_b":  # w_kc and w_vc, copies in the model's type for decoding
-            element = dtype(model.dtype).row_bytes(1)
-            parts["w_kc and w_vc"] += tensor.times * prod(shape) * element
+            parts["w_kc and w_vc"] += tensor.times * prod(shape) * own
     rope = ROPE_ELEMENT * sum(positions * width for positions, width in sizes.ropes)
     note = f"{READ}; {DRAFTED}" if settings.speculative_num_draft_tokens else READ
     return Loaded(({**parts, "rope table": rope},), note)
@@ -71,10 +72,10 @@ def _kv_heads(layer: Layer | None) -> int:
     return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
 
 
-def _bytes(tensor: Tensor, kind: Format | None, shape: Shape, model: Model) -> int:
-    """Bytes of a tensor's part: in its format as a file has it, else in its element type."""
+def _bytes(tensor: Tensor, kind: Format | None, shape: Shape, model: Model, own: int) -> int:
+    """Bytes of a tensor's part: in its format as a file has it, else in its own element type."""
     if kind is None or model.quantization is None:
-        return prod(shape) * (4 if tensor.role in FLOAT32 else dtype(model.dtype).row_bytes(1))
+        return prod(shape) * (4 if tensor.role in FLOAT32 else own)
     *outer, rows, columns = shape
     return prod(outer) * LINEAR[kind](rows, columns, model.quantization.group_size or 128)
 

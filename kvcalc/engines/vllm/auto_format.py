@@ -6,6 +6,7 @@ model_executor/layers/attention/mla_attention.py and models/deepseek_v4 (by the 
 
 from typing import NamedTuple
 
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
@@ -54,4 +55,4 @@ def auto_format(model: Model, settings: VllmSettings, backend: str) -> AutoForma
         return AutoFormat(own, f"vllm's choice for {model.model_type} on {settings.gpu}")
     if backend in OF_BACKEND:
         return AutoFormat(OF_BACKEND[backend], f"the backend {backend}")
-    return AutoFormat(model.dtype)
+    return AutoFormat(run_in(model))

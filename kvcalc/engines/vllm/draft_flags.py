@@ -19,6 +19,9 @@ COUNTED = ("mtp", "eagle", "eagle3")
 WITHOUT_LAYERS = ("ngram", "ngram_gpu", "suffix", "custom_class")
 """Methods that draft without layers of their own: their tokens alone are counted."""
 
+OWN_TOKENS = {"suffix": ("suffix_decoding_max_tree_depth", 24)}
+"""Methods that draft so many tokens at most where none are given: by which key, and its default."""
+
 ONE_BATCH = ("suffix", "custom_class")
 """Methods that the V1 runner runs, which turns asynchronous scheduling off (config/vllm.py)."""
 
@@ -84,6 +87,8 @@ def read_draft(asked: Asked) -> None:
     if ranks not in (None, str(asked.settings.get("tensor_parallel_size", 1))):
         asked.notes.append(f"{FLAG}: the draft is counted over all ranks, not over {quote(ranks)}")
     tokens = table.get("num_speculative_tokens")
+    if tokens is None and method in OWN_TOKENS:
+        tokens = table.get(*OWN_TOKENS[method])
     if tokens is not None:
         asked.settings["num_speculative_tokens"] = tokens
     if method in COUNTED:

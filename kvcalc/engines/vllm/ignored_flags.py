@@ -19,7 +19,7 @@ IGNORED = {
         0: "--[no-]allow-deprecated-quantization --[no-]enable-cumem-allocator "
         "--no-enable-sleep-mode --[no-]sleep-mode-offload-cudagraph --[no-]trust-remote-code "
         "--[no-]use-tqdm-on-load",
-        1: "--code-revision --config-format --download-dir --engram-config "
+        1: "--code-revision --config-format --download-dir "
         "--hf-token --load-format --max-parallel-loading-workers --model-loader-extra-config "
         "--offload-backend --offload-num-in-group --offload-prefetch-step "
         "--pt-load-map-location --safetensors-load-strategy --safetensors-prefetch-block-size "
@@ -39,7 +39,7 @@ IGNORED = {
         "--reasoning-parser-plugin --renderer-num-workers --response-role "
         "--structured-outputs-config --tokenizer --tokenizer-mode --tokenizer-revision "
         "--tool-call-parser --tool-parser-plugin --tool-server --tool-strict-level",
-        -1: "--logits-processors --served-model-name",
+        -1: "--served-model-name",
     },
     "what is logged, measured, traced or checked": {
         0: "--aggregate-engine-logging --[no-]cudagraph-metrics --disable-log-requests "
@@ -48,10 +48,10 @@ IGNORED = {
         "--[no-]enable-log-deltas --[no-]enable-log-outputs --[no-]enable-log-requests "
         "--[no-]enable-logging-iteration-details --[no-]enable-mfu-metrics "
         "--[no-]enable-per-request-metrics --[no-]enable-prompt-tokens-details "
-        "--[no-]enable-return-routed-experts --[no-]enable-server-load-tracking "
+        "--no-enable-return-routed-experts --[no-]enable-server-load-tracking "
         "--[no-]enable-trace-replay --[no-]jit-monitor-verbose --[no-]kv-cache-metrics "
         "--[no-]log-error-stack --[no-]ray-workers-use-nsight",
-        1: "--aux-output-config --custom-histogram-buckets --disable-access-log-for-endpoints "
+        1: "--custom-histogram-buckets --disable-access-log-for-endpoints "
         "--fault-tolerance-config --jit-monitor-mode --kv-cache-metrics-sample "
         "--log-config-file --log-level --logging-config --max-log-len --otlp-traces-endpoint "
         "--per-request-spec-decode-metrics --profiler-config --show-hidden-metrics-for-version "
@@ -70,25 +70,23 @@ IGNORED = {
     },
     "how a token is computed (kernels, graphs, compilation, reductions), not what is kept of it": {
         0: "--[no-]dcp-q-replicate --[no-]disable-cascade-attn --[no-]disable-custom-all-reduce "
-        "--[no-]enable-dbo --[no-]enable-flash-late-interaction "
+        "--no-enable-dbo --[no-]enable-flash-late-interaction "
         "--[no-]enable-flashinfer-autotune --[no-]enable-hc-sp "
         "--[no-]enable-mamba-cache-stochastic-rounding --[no-]monokernel -O2 -O3",
         1: "--dbo-decode-token-threshold --dbo-prefill-token-threshold "
         "--dcp-comm-backend --gdn-prefill-backend --ir-op-priority --kda-decode-backend "
-        "--kda-prefill-backend --kernel-config --linear-backend --mamba-backend "
+        "--kda-prefill-backend --mamba-backend "
         "--mamba-cache-philox-rounds --mamba-ssu-algorithm "
         "--sparse-indexer-topk-backend --ubatch-size",
     },
     "images, video and audio: they are tokens of the context once they are encoded": {
         0: "--[no-]disable-chunked-mm-input --[no-]enable-mm-embeds --[no-]interleave-mm-strings "
-        "--[no-]mm-device-do-normalize --[no-]mm-encoder-only --[no-]skip-mm-profiling "
+        "--[no-]mm-device-do-normalize --no-mm-encoder-only --no-skip-mm-profiling "
         "--[no-]trust-request-mm-kwargs",
-        1: "--allowed-local-media-path --ec-manager-config --ec-transfer-config "
-        "--limit-mm-per-prompt --media-io-kwargs --mm-encoder-attn-backend "
+        1: "--allowed-local-media-path --media-io-kwargs --mm-encoder-attn-backend "
         "--mm-encoder-attn-dtype --mm-encoder-fp8-scale-path "
         "--mm-encoder-fp8-scale-save-margin --mm-encoder-fp8-scale-save-path "
-        "--mm-encoder-tp-mode --mm-hasher-algorithm --mm-processor-cache-gb "
-        "--mm-processor-cache-type --mm-processor-device --mm-processor-kwargs "
+        "--mm-hasher-algorithm --mm-processor-cache-type --mm-processor-device "
         "--mm-shm-cache-max-object-size-mb --mm-tensor-ipc --video-pruning-method "
         "--video-pruning-rate",
         -1: "--allowed-media-domains",
@@ -98,17 +96,16 @@ IGNORED = {
         "--[no-]enable-shm-tensor-arena --[no-]numa-bind",
         1: "--cpu-distributed-timeout-seconds --device-ids --distributed-executor-backend "
         "--distributed-timeout-seconds --master-addr --master-port --nnodes --node-rank "
-        "--shutdown-timeout --worker-cls --worker-extension-cls -n",
+        "--shutdown-timeout -n",
         -1: "--numa-bind-cpus --numa-bind-nodes",
     },
     "how the next token is chosen": {
-        0: "--[no-]enable-batch-sharded-sampling --[no-]return-sampling-mask "
-        "--[no-]use-fp64-gumbel",
-        1: "--logprobs-mode --max-logprobs --seed --watermark-config",
+        0: "--no-enable-batch-sharded-sampling --no-return-sampling-mask --no-use-fp64-gumbel",
+        1: "--max-logprobs --seed",
     },
     "experts: where their weights lie and how tokens reach them": {
         0: "--[no-]enable-ep-weight-filter --no-enable-eplb",
-        1: "--expert-placement-strategy --moe-backend",
+        1: "--expert-placement-strategy",
     },
     "LoRA adapters: their weights stand beside the cache": {
         0: "--no-enable-lora --[no-]enable-mixed-moe-lora-format --[no-]enable-moe-shared-loras "
@@ -120,13 +117,12 @@ IGNORED = {
     },
     "which requests run when, and in what pieces: not what one of them holds": {
         0: "--[no-]long-prefill-token-threshold-adaptive",
-        1: "--long-prefill-token-threshold --max-num-active-seqs --max-num-partial-prefills "
+        1: "--long-prefill-token-threshold --max-num-partial-prefills "
         "--max-num-queued-reqs --max-num-queued-tokens --max-num-scheduled-tokens "
-        "--prefill-schedule-interval --scheduler-cls --scheduling-policy --stream-interval",
+        "--prefill-schedule-interval --scheduling-policy --stream-interval",
     },
     "how large the pool is, not what a request takes of it: memory is asked for by itself": {
         0: "--[no-]scheduler-reserve-full-isl",
-        1: "--mm-ipc-gpu-memory-gb --watermark",
     },
     "what holds without the flag, too": {
         0: "--no-disable-sliding-window --no-enable-mamba-shared-prefix-checkpoint "
@@ -138,10 +134,10 @@ IGNORED = {
     },
     "of releases before 0.33.0, where they did nothing to the cache either": {
         0: "--calculate-kv-scales --disable-frontend-multiprocessing "
-        "--disable-mm-preprocessor-cache --enable-multimodal-encoder-data-parallel "
-        "--enable-reasoning --full-cuda-graph --use-v2-block-manager --worker-use-ray",
-        1: "--cuda-graph-sizes --guided-decoding-backend --max-seq-len-to-capture "
-        "--num-scheduler-steps --preemption-mode --scheduler-delay-factor --task",
+        "--disable-mm-preprocessor-cache "
+        "--enable-reasoning --use-v2-block-manager --worker-use-ray",
+        1: "--guided-decoding-backend --max-seq-len-to-capture "
+        "--num-scheduler-steps --preemption-mode --scheduler-delay-factor",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
         1: "--prefix-caching-hash-algo --prefix-match-unit",
@@ -153,16 +149,47 @@ LOADS = {
     OTHER_FORMAT: {1: "--quantization --quantization-config -q"},
     OTHER_SHARE: {
         0: "--enable-eplb",
-        1: "--cpu-offload-gb --eplb-config --offload-group-size",
+        1: "--cpu-offload-gb --engram-config --eplb-config --offload-group-size",
     },
 }
 """Flags that leave the cache alone, and not the weights."""
 
+KERNELS = "weights and workspaces are counted by fit as vLLM's own choice of kernels has them"
+"""What is said where a line chooses kernels (v1/worker/workspace.py, fused_moe/oracle)."""
+
 SAID = {
     "CUDA graphs and what kernels keep are counted by fit as without it": {
-        0: "-O0 -O1",
-        1: "--compilation-config --optimization-level -O -cc",
+        0: "--full-cuda-graph -O0 -O1",
+        1: "--compilation-config --cuda-graph-sizes --optimization-level -O -cc",
         -1: "--cudagraph-capture-sizes",
+    },
+    KERNELS: {0: "--enable-dbo", 1: "--kernel-config --linear-backend --moe-backend"},
+    "the sampler is counted by fit as without it": {
+        0: "--enable-batch-sharded-sampling --return-sampling-mask --use-fp64-gumbel",
+        1: "--logprobs-mode --watermark-config",
+        -1: "--logits-processors",
+    },
+    "it comes out of the pool, and is not counted by fit": {1: "--mm-ipc-gpu-memory-gb"},
+    "that share of the pool stays free where others run; fit counts all of it": {1: "--watermark"},
+    "the start is counted by fit with as many and as large images as without it; where none are "
+    "served, give --language-model-only": {
+        0: "--skip-mm-profiling",
+        1: "--limit-mm-per-prompt --mm-processor-kwargs",
+    },
+    "where each rank holds the whole tower, fit counts its share alone": {
+        0: "--enable-multimodal-encoder-data-parallel",
+        1: "--mm-encoder-tp-mode",
+    },
+    "each API server and each engine takes so much main memory": {1: "--mm-processor-cache-gb"},
+    "the experts that each token took are kept in main memory on top": {
+        0: "--enable-return-routed-experts",
+        1: "--aux-output-config",
+    },
+    "a server of one part of the work may keep no cache; one that answers is counted": {
+        1: "--ec-transfer-config",
+    },
+    "what a class of one's own keeps is not known": {
+        1: "--ec-manager-config --scheduler-cls --worker-cls --worker-extension-cls",
     },
     "what its own allocator holds is not counted by fit": {0: "--enable-sleep-mode"},
     "fit makes the pool as large as the memory lets it be, not of so many blocks": {
@@ -188,6 +215,7 @@ SAID = {
 """Flags with a note: their memory is counted elsewhere, or they are not modelled."""
 
 REFUSED = {
+    "such a server keeps no cache": {0: "--mm-encoder-only"},
     "it lets no layer slide and cuts the context to the window, which kvcalc does not count": {
         0: "--disable-sliding-window",
     },
@@ -201,17 +229,21 @@ REFUSED = {
 }
 """Flags that change the cache."""
 
-HARMLESS_VARIABLES = frozenset(
-    {
-        *("VLLM_API_KEY", "VLLM_CACHE_ROOT"),
-        *("VLLM_CONFIG_ROOT", "VLLM_ENGINE_READY_TIMEOUT_S", "VLLM_FLASHINFER_ALLREDUCE_BACKEND"),
-        *("VLLM_FLOAT32_MATMUL_PRECISION", "VLLM_HOST_IP", "VLLM_LOGGING_LEVEL"),
-        *("VLLM_NO_USAGE_STATS", "VLLM_PORT", "VLLM_RPC_TIMEOUT", "VLLM_USE_DEEP_GEMM"),
-        *("VLLM_USE_FLASHINFER_MOE_FP16", "VLLM_USE_FLASHINFER_MOE_FP4"),
-        *("VLLM_USE_FLASHINFER_MOE_FP8", "VLLM_USE_MODELSCOPE"),
-        *("VLLM_DISABLE_COMPILE_CACHE", "VLLM_ROCM_QUICK_REDUCE_QUANTIZATION", "VLLM_USE_V1"),
-        *("VLLM_ROCM_USE_AITER_RMSNORM", "VLLM_TUNED_CONFIG_FOLDER"),
-        "VLLM_WORKER_MULTIPROC_METHOD",
-    }
-)
+VARIABLES = """
+VLLM_API_KEY VLLM_CACHE_ROOT VLLM_CONFIG_ROOT VLLM_DISABLE_COMPILE_CACHE
+VLLM_ENGINE_READY_TIMEOUT_S VLLM_FLOAT32_MATMUL_PRECISION VLLM_HOST_IP VLLM_LOGGING_LEVEL
+VLLM_NO_USAGE_STATS VLLM_PORT VLLM_ROCM_USE_AITER_RMSNORM VLLM_RPC_TIMEOUT
+VLLM_TUNED_CONFIG_FOLDER VLLM_USE_MODELSCOPE VLLM_USE_V1 VLLM_WORKER_MULTIPROC_METHOD
+"""
+
+HARMLESS_VARIABLES = frozenset(VARIABLES.split())
 """Variables of the environment that leave the cache as it is (envs.py); others are named."""
+
+SAID_VARIABLES = {
+    KERNELS: "VLLM_USE_DEEP_GEMM VLLM_USE_FLASHINFER_MOE_FP16 VLLM_USE_FLASHINFER_MOE_FP4 "
+    "VLLM_USE_FLASHINFER_MOE_FP8",
+    "buffers that ranks share are counted by fit as without it": (
+        "VLLM_FLASHINFER_ALLREDUCE_BACKEND VLLM_ROCM_QUICK_REDUCE_QUANTIZATION"
+    ),
+}
+"""Variables with a note (envs.py)."""

@@ -63,6 +63,10 @@ SEVERAL = "MultiConnector"
 HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
 """Keys of a connector's own with which it keeps copies in main memory."""
 
+COPIES = frozenset({"LMCacheConnectorV1", "MooncakeStoreConnector", "FlexKVConnectorV1"})
+"""Connectors that keep copies there by themselves (lmcache 0.5.6, v1/config.py: 5 GB of each rank;
+v1/mooncake/store/worker.py, global_segment_size)."""
+
 LMCACHE_MP = "LMCacheMPConnector"
 """A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
 
@@ -98,7 +102,8 @@ def read_transfer(text: str, asked: Asked) -> None:
     for name, own in connectors:
         if name in CONNECTORS_REFUSED:
             raise RequestError.about("--from", f"{flag}: {CONNECTORS_REFUSED[name]}")
-        if any(key in own for key in HOST_MEMORY):
+        staged = own.get("kv_buffer_device") == "cpu"  # v1/nixl/base_worker.py, use_host_buffer
+        if staged or name in COPIES or any(key in own for key in HOST_MEMORY):
             asked.notes.append(f"{name}: its copies in main memory come on top")
         note_connector(name, asked)
     if connectors:
@@ -115,7 +120,7 @@ def note_connector(name: str, asked: Asked) -> None:
 
 
 def _connectors(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Name the connectors of a table, with their own keys: of several those that are held."""
+    """Name the connectors of a table, with its keys and their own: of several those held."""
     extra = table.get("kv_connector_extra_config")
     own = extra if isinstance(extra, dict) else {}
     held = own.get("connectors")
@@ -123,7 +128,7 @@ def _connectors(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
         if isinstance(inner, dict):
             yield from _connectors(inner)
     if not held and table.get("kv_connector"):
-        yield str(table["kv_connector"]), own
+        yield str(table["kv_connector"]), {**table, **own}
 
 
 def write_transfer(names: str) -> str:

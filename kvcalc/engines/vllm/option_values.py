@@ -19,6 +19,7 @@ TAKES: Mapping[str, Takes] = {
     "revision": Listed("config/model.py, revision", REVISION, most=1),
     "context": Whole("engine/arg_utils.py, human_readable_int_or_auto"),
     "sequences": Whole("config/scheduler.py, max_num_seqs"),
+    "max_num_active_seqs": Whole("config/scheduler.py, max_num_active_seqs"),
     "share": Share("config/cache.py, gpu_memory_utilization"),
     "dtype": Choices(
         "config/model.py, ModelDType",

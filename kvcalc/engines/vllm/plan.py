@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.own_caches import require_modelled
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.vllm import drafts
 from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
 from kvcalc.engines.vllm.blocks import (
@@ -126,7 +127,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         settings=settings,
         backend=backend,
         cache_format=cache_format,
-        own_format=model.dtype,
+        own_format=run_in(model, settings.kv_cache_dtype),
         block=block_of(model, settings, backend, cache_format),
         in_flight=batch_of(settings) * settings.batches_in_flight,
         encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,

@@ -9,10 +9,19 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+from kvcalc.engines.loading import OTHER_TYPE, Loading
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
+from kvcalc.engines.server_flags import number
 from kvcalc.engines.vllm.draft_flags import read_draft
-from kvcalc.engines.vllm.ignored_flags import HARMLESS_VARIABLES, IGNORED, LOADS, REFUSED, SAID
+from kvcalc.engines.vllm.ignored_flags import (
+    HARMLESS_VARIABLES,
+    IGNORED,
+    LOADS,
+    REFUSED,
+    SAID,
+    SAID_VARIABLES,
+)
 from kvcalc.engines.vllm.json_flags import (
     EVENTS,
     note_connector,
@@ -53,6 +62,7 @@ VALUES = {
     "--revision": "revision",
     "--max-model-len": "context",
     "--max-num-seqs": "sequences",
+    "--max-num-active-seqs": "max_num_active_seqs",
     "--dtype": "dtype",
     "--kv-cache-dtype": "kv_cache_dtype",
     "--tensor-parallel-size": "tensor_parallel_size",
@@ -90,6 +100,7 @@ VALUES = {
     "--all2all-backend": "all2all_backend",
     "--runner": "runner",
     "--convert": "convert",
+    "--task": "task",
 }
 """Flags with a value: what each gives."""
 
@@ -144,13 +155,19 @@ OFFLOADING = {"native": "OffloadingConnector", "lmcache": "LMCacheMPConnector"}
 MODEL_DTYPES = {"half": "float16", "float": "float32"}
 """Short names of --dtype's (config/model.py)."""
 
+POOLING_TASKS = ("embedding", "embed", "classify", "score", "reward")
+"""Values of --task, of releases before --runner, that run the model for pooling (config/model.py,
+TaskOption)."""
+
 
 def finish(asked: Asked) -> Asked:
     """Make settings of what is given otherwise than vLLM's cache takes it.
 
-    --dtype is the cache's type unless that is given, a --convert runs the model for pooling,
-    --max-num-seqs is how many sequences run at once and a setting of the start, too, and
-    --kv-offloading-size is a connector (config/vllm.py, _post_init_kv_transfer_config).
+    --dtype is the cache's type unless that is given, and the weights': by itself it has 16 bits. A
+    --convert runs the model for pooling, as does a --task. --max-num-seqs is how many sequences run
+    at once and a setting of the start, too; --max-num-active-seqs is the first alone
+    (v1/core/sched/scheduler.py). --kv-offloading-size is a connector (config/vllm.py,
+    _post_init_kv_transfer_config).
 
     Raises:
         RequestError: a value is not JSON, or changes the cache in a way that is not counted.
@@ -159,14 +176,19 @@ def finish(asked: Asked) -> Asked:
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
+    if MODEL_DTYPES.get(own, own) == "float32":
+        asked.loading.append(Loading("--dtype", own, OTHER_TYPE))
     for name, read in JSON_FLAGS.items():
         if (text := settings.pop(name, None)) is not None:
             read(text, asked)
     _of_some_releases(asked)
     if asked.sequences is not None:
         settings["max_num_seqs"] = asked.sequences
-    convert = settings.pop("convert", "auto")
-    if settings.get("runner", "auto") == "auto" and convert not in ("auto", "none"):
+    if (active := settings.pop("max_num_active_seqs", None)) is not None:
+        asked.sequences = number(human_readable_int, active, "--max-num-active-seqs")
+    convert, task = settings.pop("convert", "auto"), settings.pop("task", None)
+    pools = convert not in ("auto", "none") or task in POOLING_TASKS
+    if settings.get("runner", "auto") == "auto" and pools:
         settings["runner"] = "pooling"
     _offloading(asked)
     read_draft(asked)
@@ -239,6 +261,7 @@ SERVER = Server(
     switches=SWITCHES,
     environment=ENVIRONMENT,
     harmless_variables=HARMLESS_VARIABLES,
+    said_variables=SAID_VARIABLES,
     harmless=IGNORED,
     loads=LOADS,
     said=SAID,

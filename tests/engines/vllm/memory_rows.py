@@ -125,6 +125,7 @@ def model_of(row: Row) -> Model:
 
 
 def settings_of(row: Row, release: str | None = None) -> VllmSettings:
+    own = "float32" if row["dtype"] == "float32" else None  # by --dtype, which is the cache's, too
     return VllmSettings(
         release=release or row["engine_version"],
         tensor_parallel_size=row["tp"],
@@ -132,7 +133,7 @@ def settings_of(row: Row, release: str | None = None) -> VllmSettings:
         max_num_seqs=row["max_num_seqs"],
         max_num_batched_tokens=row["max_num_batched_tokens"],
         enforce_eager=row["enforce_eager"],
-        kv_cache_dtype=None if row["kv_dtype"] == "auto" else row["kv_dtype"],
+        kv_cache_dtype=own if row["kv_dtype"] == "auto" else row["kv_dtype"],
         gpu=gpu_of(row),
     )
 

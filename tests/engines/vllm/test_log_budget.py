@@ -22,6 +22,7 @@ def checked(row: Mapping[str, Any], lines: str = LOADED + PROFILED, **given: Any
         "max_num_seqs": row["max_num_seqs"],
         "max_num_batched_tokens": row["max_num_batched_tokens"],
         "release": row["engine_version"],
+        **({"kv_cache_dtype": "float32"} if row["dtype"] == "float32" else {}),
         **given,
     }
     log = lines.format(**row)

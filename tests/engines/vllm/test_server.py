@@ -20,6 +20,8 @@ TAKEN_APART = {
     "context",
     "sequences",
     "dtype",
+    "task",
+    "max_num_active_seqs",
     "speculative_config",
     "attention_config",
     "kv_transfer_config",

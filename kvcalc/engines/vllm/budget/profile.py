@@ -9,6 +9,7 @@ from types import MappingProxyType
 from kvcalc.dtypes import dtype
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import not_modelled
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.vllm.budget.refusals import require_modelled
 from kvcalc.engines.vllm.rules import Rules, Runner
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -106,7 +107,7 @@ def profiles(
             tokens=tokens,
             sequences=minimum(amounts.get(AT_ONCE, settings.sequences_at_once), tokens),
             width=-(-(wide or 0) // settings.tensor_parallel_size),
-            element=dtype(model.dtype).row_bytes(1),
+            element=dtype(run_in(model, settings.kv_cache_dtype)).row_bytes(1),
             layers=layers,
             first=stage == 0,
             last=stage == len(dealt) - 1,

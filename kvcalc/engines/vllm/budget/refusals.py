@@ -16,7 +16,7 @@ UNIFIED = {"12.1": "GB10, whose memory other processes share,"}
 """GPUs that share the processor's memory, by compute capability."""
 
 NOT_MODELLED: Mapping[str, Callable[[Model, VllmSettings], bool]] = {
-    "a draft": lambda model, settings: settings.speculative_method != "none",
+    "a draft": lambda model, settings: bool(settings.drafts),
     "expert parallelism": lambda model, settings: settings.enable_expert_parallel,
     "data parallelism": lambda model, settings: settings.data_parallel_size > 1,
     "context parallelism of prefills": (

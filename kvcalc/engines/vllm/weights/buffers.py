@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from kvcalc.dtypes import dtype
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.layers.attention import Attention
 from kvcalc.layers.chunked import ChunkedAttention
@@ -87,7 +88,11 @@ VISION_ROPE = 8_192 * 36 * 2
 
 def of_stages(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Buffer]:
     """What each stage keeps, and what the first alone."""
-    element = 4 if model.model_type in WIDE_ROPES else dtype(model.dtype).row_bytes(1)
+    element = (
+        4
+        if model.model_type in WIDE_ROPES
+        else dtype(run_in(model, settings.kv_cache_dtype)).row_bytes(1)
+    )
     times = ROPE_TIMES.get(model.model_type or "", 1)
     for positions, width in sizes.ropes:
         yield Buffer(ROPE_TABLE, times * positions * width * element)

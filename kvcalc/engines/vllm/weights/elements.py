@@ -24,7 +24,7 @@ FLOAT32: Mapping[str, frozenset[Role]] = {
 INT32: frozenset[Role] = frozenset({"router_table"})
 
 
-def element_bytes(tensor: Tensor, model: Model) -> int:
-    """Bytes of one element."""
+def element_bytes(tensor: Tensor, model: Model, own: str) -> int:
+    """Bytes of one element of a model that is run in the type `own`."""
     wide = FLOAT32_ROLES | FLOAT32.get(model.model_type or "", frozenset()) | INT32
-    return 4 if tensor.role in wide else dtype(model.dtype).row_bytes(1)
+    return 4 if tensor.role in wide else dtype(own).row_bytes(1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import NamedTuple, Self
 
+from kvcalc.engines.run_in import run_in
 from kvcalc.engines.shards import Ranks, on_rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights.elements import element_bytes
@@ -27,12 +28,13 @@ SPLIT_PROJECTION = frozenset({"exaone_moe", "qwen3_next", "qwen3_5", "qwen3_5_mo
 
 
 class Layout(NamedTuple):
-    """What decides how tensors lie on a rank: how many ranks share them, and for which kernels."""
+    """What decides how tensors lie on a rank: how many share them, the kernels, and the type."""
 
     tensor_parallel_size: int
     all_ranks: int
     whole_experts: bool
     kernels: Kernels
+    own: str
 
     @classmethod
     def of(cls, model: Model, settings: VllmSettings) -> Self:
@@ -46,6 +48,7 @@ class Layout(NamedTuple):
             Kernels(
                 HOPPER if generation is None else generation, settings.rules.flashinfer_mxfp4_step
             ),
+            run_in(model, settings.kv_cache_dtype),
         )
 
 
@@ -73,7 +76,7 @@ def bytes_on_rank(
     count = prod(shape)
     if sizes.values_are_keys and tensor.role == "k" and isinstance(layer, FullAttention):
         count *= 2  # a projection of values is made though the file has none (models/gemma4.py)
-    return count * element_bytes(tensor, model)
+    return count * element_bytes(tensor, model, layout.own)
 
 
 def _is_whole(tensor: Tensor, model: Model, sizes: Sizes) -> bool:
