@@ -119,6 +119,9 @@ def test_rules_have_the_names_of_what_is_summed() -> None:
         "held (not measured)",
     ]
     assert {(row.prefill_rate, row.decode_rate) for row in found.rows} == {(8000, 100 / 3)}
+    # mlx_lm.server pads to the longest of a batch.
+    of_mlx = trace(KEXAONE, TRACES / NAMES[0], engine="mlx", **RATES).rows
+    assert [row.rule for row in of_mlx] == ["full length, unpadded", "prompt alone, unpadded"]
 
 
 def test_an_engine_that_says_nothing_of_its_requests_is_refused_by_name(
