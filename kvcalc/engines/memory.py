@@ -90,8 +90,8 @@ class Live(NamedTuple):
     at_once: str | None = None
 
 
-Share = Callable[[Card, Mapping[str, Any]], Fraction]
-"""An engine's own share of a card's memory, by the settings."""
+Share = Callable[[Card, Mapping[str, Any], Model | None], Fraction]
+"""An engine's own share of a card's memory, by the settings and the model."""
 
 
 class Free(NamedTuple):
@@ -202,17 +202,19 @@ class Memory(NamedTuple):
         card: Card,
         settings: Mapping[str, Any],
         standing: "Standing | None" = None,
+        model: Model | None = None,
     ) -> Fraction:
         """The share that the engine takes: as given, else its own, of the release if one stands.
 
         Raises:
             RequestError: it is not a number above 0 and at most 1.
+            UnsupportedError: the engine's own is not known.
         """
         if given is None and self.rule is not None and standing is not None:
             share: Fraction | Share = standing.rules[self.rule].value
-            return share(card, settings) if callable(share) else share
+            return share(card, settings, model) if callable(share) else share
         if given is None:
-            return self.default(card, settings) if callable(self.default) else self.default
+            return self.default(card, settings, model) if callable(self.default) else self.default
         return self.parsed(given)
 
     def parsed(self, given: object) -> Fraction:

@@ -138,14 +138,14 @@ def test_what_a_window_saves_and_where_memory_ends_is_said_once() -> None:
         "vllm 0.33.0: saves 3.7 %, 14.5 % at 20.2K",
         "ideal: saves 4.3 %, 72.7 % at 4K",
     ]
-    found = kvcalc.plot(LLAMA, engine=["vllm", "sglang"], gpu="rtx-4090", sequences=[1, 5])
+    found = kvcalc.plot(LLAMA, engine=["vllm", "sglang"], gpu="rtx-4090", sequences=[1, 4])
     assert sorted(said(found.plot().spec())) == [
         "3.84 GiB, for the cache of 1 rtx-4090, vllm 0.33.0",
-        "943.69 MiB, for the cache of 1 rtx-4090, sglang 0.5.23",
-        "sglang 0.5.23: 1 sequence ends at 7.3K",
-        "sglang 0.5.23: 5 sequences end at 1.4K",
+        "558.18 MiB, for the cache of 1 rtx-4090, sglang 0.5.23",
+        "sglang 0.5.23: 1 sequence ends at 4.3K",
+        "sglang 0.5.23: 4 sequences end at 1K",
         "vllm 0.33.0: 1 sequence ends at 30.6K",
-        "vllm 0.33.0: 5 sequences end at 6.1K",
+        "vllm 0.33.0: 4 sequences end at 7.6K",
     ]
     rings = {
         (row["first"], row["context"])

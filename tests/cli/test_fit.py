@@ -44,8 +44,8 @@ def test_json_is_the_contracts_object(cli: Cli) -> None:
     [
         ("vllm", "bf16", 2, 3, 922_091_520),
         ("vllm", "fp8", 17, 18, 2_225_602_560),
-        ("sglang", "bf16", 1, 1, 964_316_385),
-        ("sglang", "fp8", 5, 5, 8_253_079_649),
+        ("sglang", "bf16", 1, 1, 513_989_064),
+        ("sglang", "fp8", 5, 5, 7_802_752_328),
     ],
 )
 def test_k_exaone_on_4_h200_with_tensor_parallel_at_256k(

@@ -51,17 +51,18 @@ def test_vllm_takes_92_percent_of_the_whole_card_less_weights_and_reserve() -> N
 def test_sglang_keeps_back_what_mem_fraction_static_leaves_of_the_free_memory() -> None:
     """SGLang 0.5.23: rest = free after loading - free before * (1 - mem_fraction_static)
     (srt/mem_cache/kv_cache_configurator.py). H200, TP 4: 8,192 tokens a chunk at 1.5 MiB, 512 MiB,
-    4 * 128 MiB of ranks and 2 MiB for each of 512 sequences are 14,336 MiB of 143,771
-    (srt/arg_groups/memory_hook.py), so f = round(0.90028..., 3) = 0.9."""
+    4 * 128 MiB of ranks and 2 MiB for each of 512 sequences are 14,336 MiB of 143,771,
+    and 8 MiB for each of 58 sizes of prompts (srt/arg_groups/memory_hook.py), so
+    f = round(0.89706..., 3) = 0.897."""
     h200 = card("h200")
     taken = rule("sglang").taken(None, h200, {"tensor_parallel_size": 4})
     made = rule("sglang").budget(h200, 118 * GB, 0, taken)
-    assert taken == Fraction(9, 10)
-    assert made.cache == 150_109_106_995 * 9 // 10 - 118 * GB
+    assert taken == Fraction(897, 1000)
+    assert made.cache == 150_109_106_995 * 897 // 1000 - 118 * GB
     assert made.cache + made.reserve + 118 * GB == h200.memory
 
 
-@each(("gpu", "percent"), [("h100", 818), ("h200", 897), ("b200", 852)])
+@each(("gpu", "percent"), [("h100", 812), ("h200", 893), ("b200", 849)])
 def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
     settings = {"tensor_parallel_size": 8}
     assert mem_fraction_static(card(gpu), settings) == Fraction(percent, 1000)
@@ -70,37 +71,39 @@ def test_sglangs_own_fraction_at_tp_8(gpu: str, percent: int) -> None:
 @each(
     ("gpu", "settings", "reserved_mib"),
     [
-        ("t4", {}, 512 + 3072 + 128 + 2 * 8),
-        ("l4", {}, 512 + 6144 + 128 + 2 * 48),
-        ("l40s", {}, 512 + 6144 + 128 + 2 * 32),
-        ("a100-80gb", {}, 512 + 12288 + 128 + 2 * 256),
-        ("b200", {}, 512 + 24576 + 128 + 2 * 512),
+        ("t4", {}, 512 + 3072 + 128 + 2 * 8 + 8 * 42),
+        ("l4", {}, 512 + 6144 + 128 + 2 * 48 + 8 * 50),
+        ("l40s", {}, 512 + 6144 + 128 + 2 * 32 + 8 * 50),
+        ("a100-80gb", {}, 512 + 12288 + 128 + 2 * 256 + 8 * 58),
+        ("b200", {}, 512 + 24576 + 128 + 2 * 512 + 8 * 74),
         ("h100", {"chunked_prefill_size": 1024, "max_running_requests": 8}, 10 * 1024),
-        ("h100", {"chunked_prefill_size": 16384}, 512 + 24576 + 128 + 2 * 256),
+        ("h100", {"chunked_prefill_size": 16384}, 512 + 24576 + 128 + 2 * 256 + 8 * 74),
+        # No size of prompts is larger than the pool.
+        ("h100", {"max_total_tokens": 512}, 512 + 12288 + 128 + 2 * 256 + 8 * 30),
         # Prompts that are not cut are counted as max_prefill_tokens, 16,384.
         ("h100", {"chunked_prefill_size": -1}, 512 + 24576 + 128 + 2 * 256),
         ("h100", {"chunked_prefill_size": 0}, 512 + 24576 + 128 + 2 * 256),
         *(
-            ("l40s", {"tensor_parallel_size": ranks}, 512 + 6144 + 128 * ranks + 2 * batch)
+            ("l40s", {"tensor_parallel_size": ranks}, 512 + 6144 + 128 * ranks + 2 * batch + 8 * 50)
             for ranks, batch in ((3, 32), (4, 160))
         ),
         (
             "h100",
             {"tensor_parallel_size": 2, "attn_dp_size": 2},
-            512 + 12288 + 256 + 2 * 256 + 256 * 2 * 3,
+            512 + 12288 + 256 + 2 * 256 + 256 * 2 * 3 + 8 * 58,
         ),
         *(
             (
                 "b200",
                 {"attn_dp_size": 2, "max_running_requests": batch},
-                512 + 24576 + 128 + 2 * batch + batch * padding,
+                512 + 24576 + 128 + 2 * batch + batch * padding + 8 * 74,
             )
             for batch, padding in ((300, 2 * 3), (301, 9))
         ),
         (
             "h100",
             {"tensor_parallel_size": 8, "attn_dp_size": 8},
-            512 + 12288 + 1024 + 2 * 512 + 512 * 8 * 9 // 2,
+            512 + 12288 + 1024 + 2 * 512 + 512 * 8 * 9 // 2 + 8 * 58,
         ),
     ],
 )
@@ -113,10 +116,10 @@ def test_sglangs_reserve_in_mib(gpu: str, settings: dict[str, int], reserved_mib
 @each(
     ("gib", "below", "from_there_on"),
     [
-        (20, 3072 + 2 * 8, 6144 + 2 * 48),
-        (35, 6144 + 2 * 48, 6144 + 2 * 32),
-        (60, 6144 + 2 * 32, 12288 + 2 * 256),
-        (160, 12288 + 2 * 256, 24576 + 2 * 512),
+        (20, 3072 + 2 * 8 + 8 * 42, 6144 + 2 * 48 + 8 * 50),
+        (35, 6144 + 2 * 48 + 8 * 50, 6144 + 2 * 32 + 8 * 50),
+        (60, 6144 + 2 * 32 + 8 * 50, 12288 + 2 * 256 + 8 * 58),
+        (160, 12288 + 2 * 256 + 8 * 58, 24576 + 2 * 512 + 8 * 74),
     ],
 )
 def test_sglangs_chunks_and_graphs_grow_with_the_card(

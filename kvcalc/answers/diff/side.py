@@ -106,7 +106,7 @@ def under(replica: Replica, standing: Standing) -> Replica:
     asked = replica.question
     assert isinstance(replica.parsed, ReleasedSettings)
     parsed = replica.parsed.under(standing)
-    taken = asked.memory.taken(asked.share, asked.card, parsed.model_dump(), standing)
+    taken = asked.memory.taken(asked.share, asked.card, parsed.model_dump(), standing, asked.model)
     made = rooms(asked, parsed, replica.weighed, taken)
     cost = asked.engine.cost(asked.model, parsed)
     return replace(replica, parsed=parsed, cost=cost, taken=taken, rooms=made)

@@ -27,7 +27,7 @@ def with_log(question: Question, path: Path) -> Question:
     with opened(path) as stream:
         lines = [match.values for match in read_log(stream, str(path), how.patterns)]
     standing = question.engine.settings(**question.settings).standing
-    taken = memory.taken(question.share, question.card, question.settings, standing)
+    taken = memory.taken(question.share, question.card, question.settings, standing, question.model)
     found = how.measured(lines, memory.budget(question.card, 0, 0, taken).cache)
     spread = dict(zip(SPREAD, (found.ranks, found.stages), strict=True))
     for name, logged in spread.items():

@@ -51,7 +51,9 @@ def started(question: Question, cards: int) -> Started:
     loaded = question.loaded(parsed)
     even = ceil(question.weights.bytes * share)
     parts = weights_of_stages(loaded, even, question.weights)
-    taken = question.memory.taken(question.share, question.card, values, parsed.standing)
+    taken = question.memory.taken(
+        question.share, question.card, values, parsed.standing, question.model
+    )
     gpus = spread.cards(split) * product(values, BESIDE)
     made = rooms(question, parsed, parts, taken)
     return Started(given, parsed, gpus, taken, made, loaded)

@@ -5,13 +5,18 @@ takes (srt/mem_cache/kv_cache_configurator.py, _profile_available_bytes); once t
 are made of what is left (srt/mem_cache/memory_pool.py, srt/mem_cache/allocator/swa.py).
 """
 
+from collections.abc import Iterator
+
 from kvcalc.engines.memory import Card, Free, Open
 from kvcalc.engines.memory_part import MemoryPart, PartRule, exact
 from kvcalc.engines.outside import outside
+from kvcalc.engines.sglang.images import CACHED, tower_of
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.model import Model
 from kvcalc.parameters.stored import Stored
 from kvcalc.pools import Pool
+
+IMAGES = "srt/mem_cache/kv_cache_configurator.py (mm_runtime_reservation_gb)"
 
 TABLES = {
     "req_to_token": ("request table", "srt/mem_cache/memory_pool.py (ReqToTokenPool)"),
@@ -27,7 +32,7 @@ def parts(
     model: Model, settings: SglangSettings, card: Card, free: Free
 ) -> tuple[tuple[MemoryPart, ...], ...]:
     """What is gone of the GPU when its pools are made, beside the weights' bytes."""
-    return ((outside(card, settings.tensor_parallel_size),),)
+    return (tuple(_before_the_pool(model, settings, card)),)
 
 
 def rules(
@@ -38,7 +43,13 @@ def rules(
     stored: tuple[Stored, ...],
 ) -> tuple[tuple[PartRule, ...], ...]:
     """The same, which no setting changes."""
-    return ((PartRule.of(outside(card, settings.tensor_parallel_size)),),)
+    return (tuple(PartRule.of(part) for part in _before_the_pool(model, settings, card)),)
+
+
+def _before_the_pool(model: Model, settings: SglangSettings, card: Card) -> Iterator[MemoryPart]:
+    yield outside(card, settings.tensor_parallel_size)
+    if tower_of(model) is not None:
+        yield exact("cache of images", CACHED, IMAGES)
 
 
 def after_the_pool(pool: Pool) -> tuple[MemoryPart, ...]:
