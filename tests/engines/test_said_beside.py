@@ -161,3 +161,25 @@ def test_drafts_without_layers_are_declined_too() -> None:
         kvcalc.fit(
             kvcalc.load("llama-3.1-8b"), engine="vllm", gpu="h200", gpus=1, context=4096, **drafts
         )
+
+
+@each(
+    ("line", "said"),
+    [
+        ("llama-server -hf org/m-GGUF:Q4_K_M -c 4096", True),
+        ("LLAMA_ARG_HF_REPO=org/m-GGUF llama-server -c 4096", True),
+        ("llama-server -m m.gguf -c 4096", False),
+        *(
+            (f"llama-server -hf org/m-GGUF -c 4096 {flag}", False)
+            for flag in (
+                *("--no-mmproj", "--no-mmproj-auto", "--mmproj p.gguf", "-mm p.gguf"),
+                *("--mmproj-url https://example.org/p.gguf", "-mmu https://example.org/p.gguf"),
+            )
+        ),
+        ("llama-cli -hf org/m-GGUF -c 4096", False),
+    ],
+)
+def test_a_repositorys_own_projector_is_said(line: str, said: bool) -> None:
+    """common/arg.cpp, --mmproj-auto: it is loaded where the repository has one."""
+    notes = read(line)[1].notes
+    assert any(note.startswith("llama-server: if the repository") for note in notes) == said

@@ -20,6 +20,17 @@ IN_MAIN_MEMORY = (
     "each slot checkpoints of states and windows (--ctx-checkpoints)"
 )
 
+PROJECTORS = frozenset(
+    {"--mmproj", "--mmproj-url", "-mm", "-mmu", "--no-mmproj", "--no-mmproj-auto"}
+)
+"""Flags that say which projector is loaded, or none."""
+
+ITS_PROJECTOR = (
+    "llama-server: if the repository has a projector for images (mmproj), that is loaded, too, and "
+    "is not counted (--no-mmproj)"
+)
+"""What holds of a model that is named by its repository (common/arg.cpp, --mmproj-auto)."""
+
 TRUE = {"on", "enabled", "true", "1"}
 """What common/arg.cpp takes for true."""
 
@@ -60,6 +71,9 @@ def finish(asked: Asked) -> Asked:
     asked = _contexts(asked, program._replace(unified=unified))
     if program.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
         asked.notes.append(IN_MAIN_MEMORY)
+    of_the_hub = asked.model is not None and not asked.model.endswith(".gguf")
+    if of_the_hub and not PROJECTORS & asked.passed.keys():
+        asked.notes.append(ITS_PROJECTOR)
     return asked
 
 

@@ -242,6 +242,7 @@ HARMLESS_VARIABLES = frozenset(VARIABLES.split())
 SAID_VARIABLES = {
     KERNELS: "VLLM_USE_DEEP_GEMM VLLM_USE_FLASHINFER_MOE_FP16 VLLM_USE_FLASHINFER_MOE_FP4 "
     "VLLM_USE_FLASHINFER_MOE_FP8",
+    "the runner that vllm takes by itself is counted": "VLLM_USE_V2_MODEL_RUNNER",
     "buffers that ranks share are counted by fit as without it": (
         "VLLM_FLASHINFER_ALLREDUCE_BACKEND VLLM_ROCM_QUICK_REDUCE_QUANTIZATION"
     ),
