@@ -1,5 +1,8 @@
 """Flags by which an engine loads other weights than the model's files hold."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 from kvcalc.records import Record
@@ -40,6 +43,12 @@ class Loading(Record):
             field=self.flag,
             found=self.value,
         )
+
+    @classmethod
+    def wide(cls, value: str, settings: Mapping[str, Any]) -> Self:
+        """A --dtype of 32 bits: engines' rules are told it by a cache in it, of another not."""
+        told = settings.get("kv_cache_dtype") == value
+        return cls("--dtype", value, OTHER_TYPE if told else OTHER_FORMAT)
 
     def __str__(self) -> str:
         return f"{self.flag} {self.value}".rstrip()

@@ -7,7 +7,7 @@ import pytest
 import kvcalc
 from kvcalc.engines.llama_cpp.ignored_flags import SAID_VARIABLES as OF_LLAMA_CPP
 from kvcalc.engines.llama_cpp.ollama import OLLAMA
-from kvcalc.engines.loading import OTHER_TYPE, Loading
+from kvcalc.engines.loading import OTHER_FORMAT, OTHER_TYPE, Loading
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm.ignored_flags import SAID_VARIABLES as OF_VLLM
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -88,6 +88,8 @@ def test_vllm_runs_so_many_at_once(flags: str, sequences: Any, settings: dict[st
     """v1/core/sched/scheduler.py; config/model.py (TaskOption); config/speculative.py."""
     asked = read(f"{VLLM} {flags}")[1]
     assert (asked.sequences, asked.settings) == (sequences, settings)
+    said = "vllm: 4 sequences run at once; fit counts as many as --max-num-seqs"
+    assert (said in asked.notes) == (sequences == 4)
 
 
 @each("name", ["LMCacheConnectorV1", "MooncakeStoreConnector", "FlexKVConnectorV1"])
@@ -108,9 +110,18 @@ def test_what_nixl_stages_in_main_memory_is_said(where: str, said: int) -> None:
     ("line", "loading"),
     [
         *(
-            (f"{line} --dtype {name}", [Loading("--dtype", name, OTHER_TYPE)])
-            for line in (VLLM, SGLANG)
-            for name in ("float", "float32")
+            (line, [Loading("--dtype", "float32", OTHER_TYPE)])
+            for line in (
+                f"{VLLM} --dtype float",
+                f"{VLLM} --dtype float32",
+                f"{SGLANG} --dtype float32",
+            )
+        ),
+        (f"{SGLANG} --dtype float", [Loading("--dtype", "float", OTHER_TYPE)]),
+        # A cache of another type does not tell the rules, so that the weights have to be given.
+        *(
+            (f"{line} --dtype float32", [Loading("--dtype", "float32", OTHER_FORMAT)])
+            for line in (f"{VLLM} --kv-cache-dtype fp8", f"{SGLANG} --kv-cache-dtype fp8_e4m3")
         ),
         (f"{VLLM} --dtype half", []),
         (f"{SGLANG} --dtype bfloat16", []),

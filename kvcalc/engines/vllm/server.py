@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.loading import OTHER_TYPE, Loading
+from kvcalc.engines.loading import Loading
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.server_flags import number
@@ -177,7 +177,7 @@ def finish(asked: Asked) -> Asked:
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
     if MODEL_DTYPES.get(own, own) == "float32":
-        asked.loading.append(Loading("--dtype", own, OTHER_TYPE))
+        asked.loading.append(Loading.wide("float32", settings))
     for name, read in JSON_FLAGS.items():
         if (text := settings.pop(name, None)) is not None:
             read(text, asked)
@@ -186,6 +186,9 @@ def finish(asked: Asked) -> Asked:
         settings["max_num_seqs"] = asked.sequences
     if (active := settings.pop("max_num_active_seqs", None)) is not None:
         asked.sequences = number(human_readable_int, active, "--max-num-active-seqs")
+        asked.notes.append(
+            f"vllm: {asked.sequences} sequences run at once; fit counts as many as --max-num-seqs"
+        )
     convert, task = settings.pop("convert", "auto"), settings.pop("task", None)
     pools = convert not in ("auto", "none") or task in POOLING_TASKS
     if settings.get("runner", "auto") == "auto" and pools:
