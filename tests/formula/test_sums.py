@@ -157,3 +157,8 @@ def test_values_are_put_into_a_sum_in_one_walk_as_plus_and_minus_join_them(
         built = Expression("add" if is_added else "sub", (built, ATOMS[name]))
         expected = expected + put[name] if is_added else expected - put[name]
     assert repr(substituted(built, values)) == repr(expected)
+
+
+def test_what_is_left_of_a_multiple_of_a_sum_is_the_sum_in_its_order() -> None:
+    total = variable("x") + variable("y")
+    assert str(3 * total - 2 * total) == "x + y"
