@@ -128,6 +128,10 @@ def pools(pool: kvcalc.Pool) -> Lines:
 def test_a_pools_figures_agree_and_one_step_of_the_last_place_differs(
     model: Model, asked: dict[str, Any], memory: int, context: int
 ) -> None:
+    if (
+        "draft_layers" in asked
+    ):  # a draft's pool may print the hundredths of a GiB of so small a one
+        memory += 2**31
     try:
         pool = kvcalc.pool(model, "sglang", memory=memory, context=context, **asked)
     except KvcalcError:
