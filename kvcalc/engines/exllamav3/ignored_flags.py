@@ -20,7 +20,7 @@ IGNORED = {
     },
     "on which GPU a layer's weights and cache lie: the count is of all GPUs": {
         1: "--gpu-split-auto --tensor-parallel-backend --embeddings-device --cuda-malloc-async",
-        -1: "--autosplit-reserve --gpu-split --draft-gpu-split",
+        -1: "--gpu-split --draft-gpu-split",
     },
     "how much of a prompt is read at once, and when pages are taken: a request holds them all in "
     "the end": {1: "--chunk-size --output-chunking"},
@@ -44,6 +44,9 @@ LOADS = {OTHER_SHARE: {1: "--cpu-moe-offload-layers"}}
 """Arguments that leave the cache alone, and not the weights (backends/exllamav3/model.py)."""
 
 SAID = {
+    "it leaves so many MiB of each GPU free, which fit gives the cache": {
+        -1: "--autosplit-reserve",
+    },
     "its weights take memory of their own beside the cache": {
         1: "--vision --embedding-model-name",
         -1: "--loras",

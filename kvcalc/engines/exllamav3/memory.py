@@ -20,7 +20,8 @@ def largest_cache(model: Model, settings: ExllamaV3Settings, budget: int) -> int
 MEMORY = Memory(
     source="all of the card: cache_size is the user's number, and the largest that fits is found "
     "(exllamav3, cache/cache.py)",
-    reserve_source="nothing says what it uses besides; give what you see",
+    reserve_source="nothing says what it uses besides; give what you see, and 96 MiB that TabbyAPI "
+    "leaves free of the first GPU as it splits a model (--autosplit-reserve)",
     usable=largest_cache,
     spread=ALONE,
 )
