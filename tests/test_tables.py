@@ -50,6 +50,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/llama_cpp/server.py": "VALUES SWITCHES",
         "engines/lmdeploy/ignored_flags.py": "IGNORED SAID LOADS",
         "engines/mlx/ignored_flags.py": "IGNORED",
+        "engines/mlx/server.py": "VALUES",
         "engines/sglang/ignored_flags.py": "IGNORED",
         "engines/sglang/remarked_flags.py": "SAID REFUSED LOADS",
         "engines/sglang/server.py": "VALUES SWITCHES",

@@ -106,7 +106,10 @@ def _say_what_is_not_read(of_line: str | None, chosen: str | None) -> None:
     if of_line is None or of_line == chosen or (named[0] is not None and named[0] == named[1]):
         return
     whose = "the options'" if chosen is None else f"those of {quote(chosen)}"
-    note_on_stderr(f"the line's model {quote(of_line)} is not read: layers and weights are {whose}")
+    note_on_stderr(
+        f"the line's model {quote(of_line)} is not read: the layers are {whose}, and so are the "
+        "weights, unless --weights or --weights-dtype says otherwise"
+    )
 
 
 def _source(asked: "Asked") -> str | None:

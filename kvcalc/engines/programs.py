@@ -46,11 +46,13 @@ ALSO: Mapping[str, Start] = {
 }
 """Starts beside the programs of ENGINES, and the words that must follow where some must."""
 
-OWN_FLAGS: Mapping[str, str] = {
-    **dict.fromkeys(("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"), "llama.cpp"),
-    "trtllm-serve": "tensorrt-llm",
-}
+OWN_FLAGS: Mapping[str, str] = dict.fromkeys(
+    ("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"), "llama.cpp"
+)
 """Programs whose flags are not read, and the engine that each runs, as its README says."""
+
+UNMEASURED: Mapping[str, str] = {"trtllm-serve": "tensorrt-llm"}
+"""Programs of an engine of which kvcalc has no number."""
 
 BEGUN = {start.split()[0] for start in ALSO if " " in start}
 """Programs that do other things, too: a word behind them says what."""
@@ -91,9 +93,11 @@ def refusal(words: Sequence[str]) -> RequestError:
         return RequestError.about("--from", alone, found=program, expected="a program, or -e")
     if engine := OWN_FLAGS.get(program):
         why = f"found {quote(program)}, which runs {engine} by flags of its own"
-        return RequestError.about(
-            "--from", why, found=program, expected=f"-e {engine}, with --set for each setting"
-        )
+        instead = f"no --from, but -e {engine} with --set for each setting"
+        return RequestError.about("--from", why, found=program, expected=instead)
+    if engine := UNMEASURED.get(program):
+        why = f"found {quote(program)}, which runs {engine}: not measured, so no number"
+        return RequestError.about("--from", f"{why}; kvcalc check reads its log", found=program)
     known = [one for row in ENGINES.values() for one in row.programs]
     more = sorted(BEGUN.difference(known))
     return RequestError.of("--from", program, f"one of {', '.join([*known, *more])}")

@@ -304,5 +304,5 @@ def test_a_lines_model_is_named_where_another_is_read(
 ) -> None:
     """Its weights may be others, as those of a quantised repository are."""
     said = cli("estimate", "qwen3-8b", "-c", "4K", "--from", line).err
-    told = f"the line's model {named} is not read: layers and weights are those of 'qwen3-8b'"
+    told = f"the line's model {named} is not read: the layers are those of 'qwen3-8b', and so"
     assert (told in said) == ("is not read" in said) == (named is not None)

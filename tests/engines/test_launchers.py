@@ -162,8 +162,14 @@ def test_a_placeholder_is_no_model(model: str) -> None:
         ("ollama pull m", "found 'ollama pull m', which starts no server"),
         ("ollama", "found 'ollama', which starts no server; ollama serve, ollama run do"),
         ("--model m", "found arguments alone ('--model' ...), expected a program, or -e"),
-        ("trtllm-serve m", "found 'trtllm-serve', which runs tensorrt-llm by flags of its own"),
-        ("koboldcpp --model m.gguf", "expected -e llama.cpp, with --set for each setting"),
+        (
+            "trtllm-serve m",
+            "which runs tensorrt-llm: not measured, so no number; kvcalc check reads",
+        ),
+        (
+            "koboldcpp --model m.gguf",
+            "expected no --from, but -e llama.cpp with --set for each setting",
+        ),
         ("python koboldcpp.py m.gguf", "found 'koboldcpp.py', which runs llama.cpp"),
         ("python3 -m llama_cpp.server --model m", "found 'llama_cpp.server', which runs llama.cpp"),
         ("./llamafile -m m.gguf", "found 'llamafile', which runs llama.cpp"),

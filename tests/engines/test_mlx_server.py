@@ -7,30 +7,31 @@ from tests.each import each
 
 SERVER = "mlx_lm.server --model m"
 EARLIER = (
-    "mlx_lm.server: the caches of up to 10 earlier prompts stay in the same memory, and are not "
-    "counted (--prompt-cache-size 0 keeps none)"
+    "mlx_lm.server: the caches of earlier prompts stay in the same memory, and are not counted: up "
+    "to 10, or as many as --prompt-cache-size (0 keeps none) and --prompt-cache-bytes say"
 )
-KEPT = "caches of earlier prompts stand in the same memory, and are not counted"
 
 
 @each(
     ("line", "notes"),
     [
         (SERVER, [EARLIER]),
-        (f"{SERVER} --prompt-cache-size 4", [f"--prompt-cache-size: {KEPT}"]),
-        (f"{SERVER} --prompt-cache-bytes 8GB", [f"--prompt-cache-bytes: {KEPT}"]),
+        (f"{SERVER} --prompt-cache-size 4", [EARLIER]),
+        (f"{SERVER} --prompt-cache-bytes 8GB", [EARLIER]),
+        (f"{SERVER} --prompt-cache-size 0", []),
         (
             f"{SERVER} --draft-model d --prompt-cache-size 0",
-            [
-                f"--prompt-cache-size: {KEPT}",
-                "ignored, for kvcalc does not know them: '--draft-model'",
-            ],
+            ["ignored, for kvcalc does not know them: '--draft-model'"],
         ),
         (
             "mlx_lm.chat --model m --pipeline",
             ["--pipeline: each Mac then holds whole layers, and how many is not counted"],
         ),
         ("mlx_lm.generate --model m", []),
+        (
+            "mlx_lm.generate --model m --decode-concurrency 4",
+            ["ignored, for kvcalc does not know them: '--decode-concurrency'"],
+        ),
         ("python -m mlx_lm chat --model m", []),
         (
             "mlx_lm.generate --model m --prompt-cache-file f",

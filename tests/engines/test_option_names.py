@@ -65,8 +65,8 @@ BEFORE = {
 
 
 UNKNOWN = {
-    # A draft's caches are not counted.
-    "mlx": "--draft-model --num-draft-tokens",
+    # A draft's caches are not counted; the file is mlx_lm.generate's.
+    "mlx": "--draft-model --num-draft-tokens --prompt-cache-file",
     # What chat.py and perf.py do once the model stands.
     "exllamav3 examples": "--max_length --short_prefill --skip_gen --skip_prefill --skip_warmup "
     "-max_length -sg -short -spf -swu",

@@ -4,25 +4,36 @@ The server holds what the others do not: caches of earlier prompts. A draft mode
 counted, so its flags stand in no table and are named.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from kvcalc.engines.mlx.ignored_flags import IGNORED
-from kvcalc.engines.option_values import Choices, Whole
+from kvcalc.engines.option_values import Choices, Takes, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
 
 EARLIER_PROMPTS = (
-    "mlx_lm.server: the caches of up to 10 earlier prompts stay in the same memory, and are not "
-    "counted (--prompt-cache-size 0 keeps none)"
+    "mlx_lm.server: the caches of earlier prompts stay in the same memory, and are not counted: up "
+    "to 10, or as many as --prompt-cache-size (0 keeps none) and --prompt-cache-bytes say"
 )
 
-SAID = {
-    "caches of earlier prompts stand in the same memory, and are not counted": {
-        1: "--prompt-cache-bytes --prompt-cache-size",
-    },
-    "the context is to count the tokens in it, too": {1: "--prompt-cache-file"},
-    "each Mac then holds whole layers, and how many is not counted": {0: "--pipeline"},
+WHOLE_LAYERS = "each Mac then holds whole layers, and how many is not counted"
+
+IN_A_FILE = "the context is to count the tokens in it, too"
+
+VALUES = {
+    "--model": "model",
+    "--prefill-step-size": "prefill_step_size",
+    "--kv-bits": "kv_bits",
+    "--kv-group-size": "kv_group_size",
+    "--quantized-kv-start": "quantized_kv_start",
 }
-"""Flags that hold what is not counted, each with what is said of it."""
+"""What the flags give that several of the programs have."""
+
+TAKES: Mapping[str, Takes] = {
+    "prefill_step_size": Whole("server.py"),
+    "kv_bits": Choices("mlx.core.quantize: bits", ("1", "2", "3", "4", "5", "6", "8")),
+    "kv_group_size": Choices("mlx.core.quantize: group_size", ("32", "64", "128")),
+    "quantized_kv_start": Whole("server.py", least=0),
+}
 
 
 def finish(asked: Asked) -> Asked:
@@ -30,7 +41,7 @@ def finish(asked: Asked) -> Asked:
     if "kv_bits" in asked.settings and (asked.sequences or 1) > 1:
         asked.sequences = 1
         asked.notes.append("mlx_lm.server: with --kv-bits it runs one request at a time")
-    if not {"--prompt-cache-bytes", "--prompt-cache-size"} & asked.passed.keys():
+    if asked.passed.get("--prompt-cache-size") != "0":
         asked.notes.append(EARLIER_PROMPTS)
     return asked
 
@@ -45,33 +56,25 @@ def prepare(wanted: Wanted) -> Wanted:
 
 SERVER = Server(
     start="mlx_lm.server --model {model}",
-    values={
-        "--model": "model",
-        "--prefill-step-size": "prefill_step_size",
-        "--kv-bits": "kv_bits",
-        "--kv-group-size": "kv_group_size",
-        "--quantized-kv-start": "quantized_kv_start",
-        "--decode-concurrency": "sequences",
+    values={**VALUES, "--decode-concurrency": "sequences"},
+    takes={**TAKES, "sequences": Whole("server.py, --decode-concurrency")},
+    harmless={
+        **IGNORED,
+        "caches of earlier prompts, of which a note tells": {
+            1: "--prompt-cache-bytes --prompt-cache-size",
+        },
     },
-    takes={
-        "prefill_step_size": Whole("server.py"),
-        "kv_bits": Choices("mlx.core.quantize: bits", ("1", "2", "3", "4", "5", "6", "8")),
-        "kv_group_size": Choices("mlx.core.quantize: group_size", ("32", "64", "128")),
-        "quantized_kv_start": Whole("server.py", least=0),
-        "sequences": Whole("server.py, --decode-concurrency"),
-    },
-    harmless=IGNORED,
-    said=SAID,
+    said={WHOLE_LAYERS: {0: "--pipeline"}},
     refused={"mlx_lm.server has no such flag, mlx_lm.generate has": {1: "--max-kv-size"}},
     finish=finish,
     prepare=prepare,
 )
 
-ONE_SEQUENCE = replace(
-    SERVER,
-    values={**SERVER.values, "--max-kv-size": "max_kv_size"},
-    takes={**SERVER.takes, "max_kv_size": Whole("generate.py, --max-kv-size")},
-    refused={},
-    finish=lambda asked: asked,
+ONE_SEQUENCE = Server(
+    start="mlx_lm.generate --model {model}",
+    values={**VALUES, "--max-kv-size": "max_kv_size"},
+    takes={**TAKES, "max_kv_size": Whole("generate.py, --max-kv-size")},
+    harmless=IGNORED,
+    said={WHOLE_LAYERS: {0: "--pipeline"}, IN_A_FILE: {1: "--prompt-cache-file"}},
 )
-"""The flags of mlx_lm.generate and mlx_lm.chat, which hold no earlier prompts."""
+"""mlx_lm.generate and mlx_lm.chat, which run one sequence and hold nothing of earlier prompts."""
