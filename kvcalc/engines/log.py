@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -235,24 +236,37 @@ def ruled(
     without_model: R,
     given: Set[str],
 ) -> Iterator[Checked]:
-    """Check each line by the rule of its kind; what the engine cannot run is said as the reason.
+    """Check each line by the rule of its kind.
+
+    Raises:
+        RequestError: a setting that was `given` is wrong.
+    """
+    for line in found:
+        if (rule := rules.get(line.kind)) is not None:
+            yield from or_why(partial(_of_line, rule, line), run, without_model, given)
+
+
+def _of_line(rule: Callable[[R, Found], Iterable[Checked]], line: Found, run: R) -> list[Checked]:
+    return list(rule(run, line))
+
+
+def or_why(
+    check: Callable[[R], Iterable[Checked]], run: R, without_model: R, given: Set[str]
+) -> Iterator[Checked]:
+    """Check figures; what the engine cannot run is said as the reason why they cannot be.
 
     So is a setting of the log that the engine does not know, as a fork's or a later release's.
 
     Raises:
         RequestError: a setting that was `given` is wrong.
     """
-    for line in found:
-        rule = rules.get(line.kind)
-        if rule is None:
-            continue
-        try:
-            yield from list(rule(run, line))
-        except (UnsupportedError, TooLittleMemoryError, RequestError) as error:
-            if isinstance(error, RequestError) and (error.field is None or error.field in given):
-                raise
-            for row in rule(without_model, line):
-                yield replace(row, why=str(error)) if row.verdict == CANNOT else row
+    try:
+        yield from list(check(run))
+    except (UnsupportedError, TooLittleMemoryError, RequestError) as error:
+        if isinstance(error, RequestError) and (error.field is None or error.field in given):
+            raise
+        for row in check(without_model):
+            yield replace(row, why=str(error)) if row.verdict == CANNOT else row
 
 
 def figures(line: Found, labels: Mapping[str, str]) -> dict[str, Printed]:

@@ -18,6 +18,17 @@ LOGS = {
     "0 tokens per block": 'vllm:cache_config_info{block_size="0",num_gpu_blocks="5"} 1.0\n',
     "0 blocks": "# GPU blocks: 0, # CPU blocks: 0\nGPU KV cache size: 0 tokens\n",
     "a share of none": "sglang:max_total_num_tokens 0\nsglang:token_usage nan\n",
+    "no memory before the weights": (
+        "Load weight begin. avail mem=0.00 GB\n"
+        "Load weight end. type=A, avail mem=0.00 GB, mem usage=0.00 GB.\n"
+        "leave no GPU memory for the KV cache under --mem-fraction-static=0.9; available/pre = 1.0"
+    ),
+    "a buffer of no sequences": (
+        "llama_context: n_seq_max = 0\nllama_context: n_ctx = 4096\n"
+        "failed to allocate CUDA0 buffer of size 536870912\n"
+        "llama_memory_breakdown_print: | memory breakdown [MiB] | total   free     self\n"
+        "llama_memory_breakdown_print: |   - CUDA0 (A) | 9 =  1 + (9 = 9 +    512 +     1) + 5 |"
+    ),
     "digits": f"GPU KV cache size: {'9' * 4_301} tokens\nAvailable KV cache memory: 1 GiB\n",
     "exponents": "Available KV cache memory: 1e999999999 GiB\nGPU KV cache size: 1 tokens\n",
 }

@@ -48,6 +48,7 @@ common_memory_breakdown_print: |   - CUDA0 (RTX 5090)   | 32111 = 31153 + (33975
 common_memory_breakdown_print: |   - Host               |                   1234 =   682 +       0 \
 +     552                |
 common_params_fit_impl: context size reduced from 262144 to 188672 -> need 4600 MiB less memory"""
+SELF = "llama_new_context_with_model: KV self size  =  512.00 MiB"
 CONTEXT = "context of all devices (MiB)"
 PROFILED = """\
 Memory profiling results: total_gpu_memory=23.58GiB initial_memory_usage=15.34GiB \
@@ -483,6 +484,45 @@ REPORTS = {
         dict.fromkeys(PADDING, CANNOT),
         why="vLLM's element type 'q4_fork' is unknown",
     ),
+    "a ratio of copies that is no number": Report(
+        "server_args=ServerArgs(model_path='m', hicache_ratio='twice')\n"
+        "KV Cache is allocated. #tokens: 1024, K size: 0.06 GB, V size: 0.06 GB\n"
+        f"{OF_A_CACHE.format('40.00')}",
+        "llama-3.1-8b",
+        {(2, "K size (GiB)"): AGREES, (2, "V size (GiB)"): AGREES, (3, COPY): CANNOT},
+        why="hicache_ratio: found 'twice'",
+    ),
+    "a window's ratio that is no number": Report(
+        "server_args=ServerArgs(model_path='m', swa_full_tokens_ratio='twice')\n"
+        "Use sliding window memory pool. full_layer_tokens=1000, swa_layer_tokens=800",
+        None,
+        {(2, "swa_layer_tokens (tokens)"): CANNOT},
+        why="swa_full_tokens_ratio: found 'twice'",
+    ),
+    "more states to take back than llama.cpp has": Report(
+        f"llama_context: n_ctx = 4096\nllama_context: n_rs_seq = 99999\n{TABLE}\n{SELF}",
+        "llama-3.1-8b",
+        {(5, CONTEXT): CANNOT, (6, "KV self size (MiB)"): AGREES},
+        why="n_rs_seq: found 99999",
+    ),
+    "a micro-batch larger than any": Report(
+        f"llama_context: n_ctx = 4096\nllama_context: n_ubatch = {'9' * 15}\n{SELF}\n"
+        "sched_reserve: CUDA0 compute buffer size = 100.00 MiB\n"
+        "load_tensors: CUDA0 model buffer size = 100.00 MiB",
+        "llama-3.1-8b",
+        {
+            (3, "KV self size (MiB)"): CANNOT,
+            (4, "CUDA0 compute buffer size (MiB)"): CANNOT,
+            (5, "CUDA0 model buffer size (MiB)"): CANNOT,
+        },
+        why="ubatch_size: found 999999999999999",
+    ),
+    "a context of no tokens and no sequences": Report(
+        f"llama_context: n_ctx = 0\nllama_context: n_seq_max = 0\n{TABLE}",
+        "llama-3.1-8b",
+        {(5, CONTEXT): CANNOT},
+        why="the context (n_ctx) is missing",
+    ),
     "sgl-project/sglang#18039, pages that no line names": Report(
         MIMO,
         "mimo-v2-flash",
@@ -576,7 +616,7 @@ REPORTS = {
         "qwen3-8b",
         {(1, USAGE): AGREES},
     ),
-    # Of Llama 2 7B, whose tokens take as much as four of Llama 3.1 8B.
+    # Held against a model whose tokens take 131,072 bytes on one rank, as the report's do.
     "NVIDIA/TensorRT-LLM#1400, bytes of the pool": Report(
         f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530432 tokens in paged KV cache.",
         "llama-3.1-8b",
@@ -634,5 +674,5 @@ def test_the_largest_share_that_is_free_is_named(free: str, flags: str | None) -
 
 @each("setting", ["hicache_ratio", "hicache_size"])
 def test_what_sizes_a_copy_is_a_number(setting: str) -> None:
-    with pytest.raises(RequestError, match=f"{setting}: found 'twice', expected a number"):
+    with pytest.raises(RequestError, match=f"{setting}: found 'twice', expected a number of"):
         checked([OF_A_CACHE.format("40.00")], load("llama-3.1-8b"), {setting: "twice"})

@@ -5,6 +5,7 @@ src/llama-context.cpp). Sizes of memories are floats of single precision, those 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import product
@@ -35,7 +36,9 @@ from kvcalc.engines.log import (
     figures,
     first_that_agrees,
     number,
+    or_why,
     pattern,
+    ruled,
 )
 
 TYPE = r"[a-zA-Z0-9_]{1,10}"
@@ -129,15 +132,11 @@ def _of_either(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
 
 def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """The figures of one context."""
-    run = Run(subject, found)
-    for line in found:
-        rule = RULES.get(line.kind)
-        if rule:
-            yield from rule(run, line)
-    yield from log_buffers.flush(run)
-    yield from log_loaded.check(run)
-    yield from log_graph.check(run)
-    yield from log_breakdown.check(run)
+    run, without_model = Run(subject, found), Run(replace(subject, model=None), found)
+    yield from ruled(found, RULES, run, without_model, subject.given)
+    without_model.buffered = run.buffered
+    for of_all in (log_buffers.flush, log_loaded.check, log_graph.check, log_breakdown.check):
+        yield from or_why(of_all, run, without_model, subject.given)
 
 
 def _creating(run: Run, line: Found) -> Iterator[Checked]:

@@ -66,13 +66,14 @@ def _graph(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
 
 
 def _of_graph(run: Run, printed: Printed, devices: int, *, in_main_memory: bool) -> Checked:
-    model, settings = run.subject.model, run.settings({})
+    model = run.subject.model
     if model is None:
         return printed.cannot(NO_MODEL)
     if any(line.kind == "fork" for line in run.found):
         return printed.cannot(OF_A_FORK)
     if devices and _computes_in_main_memory(run):
         return printed.cannot(IN_MAIN_MEMORY)
+    settings = run.settings({})
     if devices > 1 and settings.tensor_split is None:
         settings = run.settings({"tensor_split": (1.0,) * devices})
     stored = _stored(run)

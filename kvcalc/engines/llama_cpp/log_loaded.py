@@ -123,12 +123,14 @@ def check(run: Run) -> Iterator[Checked]:
 
 
 def _loaded(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
+    if run.subject.model is None:
+        yield from (_printed(line).cannot(NO_MODEL) for line in lines)
+        return
     try:
         stored = tensors(run)
         missing = None if stored else NO_TENSORS
     except UnsupportedError as error:
         stored, missing = (), str(error)
-    missing = NO_MODEL if run.subject.model is None else missing
     settings = run.settings({})
     if settings.split_mode in ("row", "tensor"):
         missing = SHARED

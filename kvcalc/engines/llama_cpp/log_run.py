@@ -29,6 +29,8 @@ CACHES = (FULL, SLIDING, "indexer", "csa", "hca")
 OFF = ("disabled", "0", "off", "false")
 """How `flash_attn` is printed where it is off; "auto" is on until the graph is built."""
 
+AMOUNTS = ("n_ctx", "n_seq_max")
+"""Facts of which 0 says nothing: no context has no tokens or no sequences."""
 
 Memories = Mapping[str, list[tuple[LayerCells, int]]]
 """What layers hold in each memory, with how many hold it."""
@@ -48,7 +50,10 @@ class Run:
     def __init__(self, subject: Subject, found: Sequence[Found]) -> None:
         self.subject = subject
         self.facts = {
-            line.kind: line.values["value"] for line in found if line.values.keys() == {"value"}
+            line.kind: line.values["value"]
+            for line in found
+            if line.values.keys() == {"value"}
+            and not (line.kind in AMOUNTS and number(line.values["value"]) == 0)
         }
         self.creating: tuple[str, int] | None = None
         self.context_cells = max(

@@ -161,13 +161,27 @@ def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
         why = f"{why}, in pages of {sizer.resolved.page}"
         yield printed.held(sizer.window_beside(full), why)
         return
-    text = str(run.subject.settings.get("swa_full_tokens_ratio", RATIO))
-    page = run.subject.number("page_size", default=1)
+    try:
+        yield printed.held(*_share_of_full(run.subject, full))
+    except RequestError as error:
+        if error.field in run.subject.given:
+            raise
+        yield printed.cannot(str(error))
+
+
+def _share_of_full(subject: Subject, full: int) -> tuple[int, str]:
+    """The tokens of the window's pool where no model is known, and of what they are.
+
+    Raises:
+        RequestError: the ratio or the page is not a number.
+    """
+    text = str(subject.settings.get("swa_full_tokens_ratio", RATIO))
+    page = subject.number("page_size", default=1)
     try:
         ours = share_of_full(full, float(text), page)
     except (ValueError, OverflowError):
         raise RequestError.of("swa_full_tokens_ratio", text, "a number") from None
-    yield printed.held(ours, f"{full:,} x swa_full_tokens_ratio {text}, in pages of {page}")
+    return ours, f"{full:,} x swa_full_tokens_ratio {text}, in pages of {page}"
 
 
 def _both_pools(run: Run, line: Found) -> Iterator[Checked]:

@@ -54,6 +54,8 @@ MISSING = (
     "mem_fraction_static tell it"
 )
 
+FULL = "other programs held the whole memory of the GPU before the weights"
+
 BESIDE = (
     "weights leave some memory, of which recurrent states, images and what graphs compute in take "
     "the rest before the pools"
@@ -142,6 +144,9 @@ def _no_room(run: Run, line: Found) -> Iterator[Checked]:
     before, after = free["before"], free["after"]
     if share is None or before is None or after is None:
         yield printed.cannot(MISSING)
+        return
+    if before == 0:
+        yield printed.cannot(FULL)
         return
     failed = Failed(run, Fraction(share), before, after, free["used"])
     left = failed.left(failed.share)

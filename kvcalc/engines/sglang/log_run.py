@@ -104,7 +104,9 @@ class Run:
         settings = _with_attention_groups(subject.settings)
         self.share = settings.pop("mem_fraction_static", None)
         self.quantization = settings.pop("quantization", None)
-        self.host_ratio, self.host_size = (_number(name, settings) for name in HOST)
+        self._host = {name: settings.pop(name, None) for name in HOST}
+        for name in subject.given.intersection(HOST):
+            _number(name, self._host[name])
         self.subject = replace(subject, settings=settings)
         self._found = found
         self.pools = {
@@ -153,6 +155,24 @@ class Run:
             (Fraction(line.values[name]) for line in self._found if name in line.values),
             default=None,
         )
+
+    @property
+    def host_ratio(self) -> Fraction | None:
+        """How many times the pool's tokens its copy in main memory has.
+
+        Raises:
+            RequestError: it is not a number.
+        """
+        return _number("hicache_ratio", self._host["hicache_ratio"])
+
+    @property
+    def host_size(self) -> Fraction | None:
+        """The GB of a rank's copy.
+
+        Raises:
+            RequestError: it is not a number.
+        """
+        return _number("hicache_size", self._host["hicache_size"])
 
     def settings(self, changes: Mapping[str, Any]) -> SglangSettings:
         """The settings of the run, with changes.
@@ -250,15 +270,14 @@ def _last(found: Sequence[Found], kind: str, name: str) -> str | None:
     return values[-1] if values else None
 
 
-def _number(name: str, settings: dict[str, Any]) -> Fraction | None:
-    """Take a number out of the settings.
+def _number(name: str, value: object) -> Fraction | None:
+    """A setting as a number; None where it is not said.
 
     Raises:
-        RequestError: it is none.
+        RequestError: it is not a number as logs print sizes (`SIZE`).
     """
-    value = settings.pop(name, None)
     if value is not None and not re.fullmatch(SIZE, str(value)):
-        raise RequestError.of(name, value, "a number")
+        raise RequestError.of(name, value, "a number of up to 9 digits, and 4 after a point")
     return None if value is None else Fraction(str(value))
 
 
