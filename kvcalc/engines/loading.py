@@ -9,6 +9,7 @@ from kvcalc.records import Record
 
 OTHER_FORMAT = "it stores the weights in another format than their files"
 OTHER_TYPE = "it runs the model in another element type than its files'"
+BESIDE_ANOTHER = f"{OTHER_TYPE}, beside a cache of another"
 OTHER_SHARE = "it changes how much of the weights the GPUs hold"
 
 AS_STORED = ("0", "0.0", "-1", "auto", "hf", "none", "None", "null")
@@ -30,14 +31,14 @@ class Loading(Record):
         Raises:
             RequestError: neither says so.
         """
-        of_format = self.reason == OTHER_FORMAT
+        of_format = self.reason in (OTHER_FORMAT, BESIDE_ANOTHER)
         as_given = size is not None or (of_format and weights_dtype is not None)
         in_its_own = of_format and model.quantization is not None
         if self.reason == OTHER_TYPE and (model.tensors or weights_dtype is not None):
             return  # each tensor is counted in that type (vllm/weights, sglang/weights.py)
         if as_given or in_its_own or self.value in AS_STORED:
             return
-        give = "--weights 240GB" + (", or --weights-dtype" if of_format else "")
+        give = "--weights 240GB" + (", or --weights-dtype" if self.reason != OTHER_SHARE else "")
         raise RequestError(
             f"{quote(str(self))}: {self.reason}, which kvcalc does not count; give {give}",
             field=self.flag,
@@ -46,9 +47,9 @@ class Loading(Record):
 
     @classmethod
     def wide(cls, value: str, settings: Mapping[str, Any]) -> Self:
-        """A --dtype of 32 bits: engines' rules are told it by a cache in it, of another not."""
+        """A --dtype of 32 bits: a cache in it tells engines' rules so, one of another type not."""
         told = settings.get("kv_cache_dtype") == value
-        return cls("--dtype", value, OTHER_TYPE if told else OTHER_FORMAT)
+        return cls("--dtype", value, OTHER_TYPE if told else BESIDE_ANOTHER)
 
     def __str__(self) -> str:
         return f"{self.flag} {self.value}".rstrip()

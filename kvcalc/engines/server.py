@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from kvcalc.engines.loading import Loading
+from kvcalc.engines.loading import BESIDE_ANOTHER, Loading
 from kvcalc.engines.option_values import Takes
 from kvcalc.errors import quote
 from kvcalc.model import Model
@@ -77,6 +77,15 @@ class Asked:
         else:
             self.settings[name] = value
 
+    def load_wide(self, dtype: str) -> None:
+        """Take a --dtype of 32 bits, and say what is not counted in it."""
+        wide = Loading.wide(dtype, self.settings)
+        self.loading.append(wide)
+        if wide.reason == BESIDE_ANOTHER:
+            self.notes.append(
+                f"{wide}: beside a cache of another type fit counts 16-bit activations"
+            )
+
     def name_unknown(self, words: list[str]) -> None:
         """Say in a note which words are not known."""
         if words:
@@ -128,7 +137,7 @@ class Server(Record):
     a flag without a value to a setting and its value, `bundles` one to several that it gives at
     once. `environment` maps a variable set before the program to what it gives; of others that
     begin with `prefix` (the engine's name unless given) `harmless_variables` cannot touch a cache,
-    and `said_variables` are, by the reason, as the flags of `said`.
+    and those of `said_variables`, as the flags of `said`, have a note: by the note, the names.
     `several` are flags that take as many values as follow, which are joined by commas, `bare` those
     that may stand without their value, and what they mean then.
 

@@ -7,7 +7,7 @@ import pytest
 import kvcalc
 from kvcalc.engines.llama_cpp.ignored_flags import SAID_VARIABLES as OF_LLAMA_CPP
 from kvcalc.engines.llama_cpp.ollama import OLLAMA
-from kvcalc.engines.loading import OTHER_FORMAT, OTHER_TYPE, Loading
+from kvcalc.engines.loading import BESIDE_ANOTHER, OTHER_TYPE, Loading
 from kvcalc.engines.server_reader import read
 from kvcalc.engines.vllm.ignored_flags import SAID_VARIABLES as OF_VLLM
 from kvcalc.engines.vllm.settings import VllmSettings
@@ -92,6 +92,13 @@ def test_vllm_runs_so_many_at_once(flags: str, sequences: Any, settings: dict[st
     assert (said in asked.notes) == (sequences == 4)
 
 
+def test_no_more_run_at_once_than_there_is_room_for() -> None:
+    """config/scheduler.py, verify_max_model_len."""
+    assert read(f"{VLLM} --max-num-seqs 4 --max-num-active-seqs 4")[1].sequences == 4
+    with pytest.raises(KvcalcError, match="found '64', expected at most --max-num-seqs, 4"):
+        read(f"{VLLM} --max-num-seqs 4 --max-num-active-seqs 64")
+
+
 @each("name", ["LMCacheConnectorV1", "MooncakeStoreConnector", "FlexKVConnectorV1"])
 def test_connectors_that_keep_copies_are_said(name: str) -> None:
     table = f'{{"kv_connector": "{name}", "kv_role": "kv_both"}}'
@@ -120,7 +127,7 @@ def test_what_nixl_stages_in_main_memory_is_said(where: str, said: int) -> None:
         (f"{SGLANG} --dtype float", [Loading("--dtype", "float", OTHER_TYPE)]),
         # A cache of another type does not tell the rules, so that the weights have to be given.
         *(
-            (f"{line} --dtype float32", [Loading("--dtype", "float32", OTHER_FORMAT)])
+            (f"{line} --dtype float32", [Loading("--dtype", "float32", BESIDE_ANOTHER)])
             for line in (f"{VLLM} --kv-cache-dtype fp8", f"{SGLANG} --kv-cache-dtype fp8_e4m3")
         ),
         (f"{VLLM} --dtype half", []),
@@ -130,7 +137,10 @@ def test_what_nixl_stages_in_main_memory_is_said(where: str, said: int) -> None:
 def test_weights_are_loaded_in_float32_where_the_line_says_so(
     line: str, loading: list[Loading]
 ) -> None:
-    assert read(line)[1].loading == loading
+    asked = read(line)[1]
+    assert asked.loading == loading
+    said = "--dtype float32: beside a cache of another type fit counts 16-bit activations"
+    assert (said in asked.notes) == any(one.reason == BESIDE_ANOTHER for one in loading)
 
 
 @each("engine", ["vllm", "sglang"])
@@ -162,8 +172,12 @@ def test_weights_of_another_type_are_counted_or_asked_for() -> None:
     asked.require_counted(model, None, None)
     asked.require_counted(unknown, "20GB", None)
     asked.require_counted(unknown, None, "float32")
-    with pytest.raises(KvcalcError, match="it runs the model in another element type"):
+    with pytest.raises(KvcalcError, match=r"another element type .* give .* or --weights-dtype"):
         asked.require_counted(unknown, None, None)
+    beside = Loading("--dtype", "float32", BESIDE_ANOTHER)
+    beside.require_counted(model, None, "float32")
+    with pytest.raises(KvcalcError, match=r"beside a cache of another.* or --weights-dtype"):
+        beside.require_counted(model, None, None)
 
 
 def test_drafts_without_layers_are_declined_too() -> None:

@@ -56,7 +56,7 @@ SAID = {
     "no more requests than that run at once; fit counts --max-batch-size": {
         1: "--max-concurrent-requests",
     },
-    "no tower is loaded, which fit counts": {0: "--language-model-only"},
+    "fit counts a tower's weights all the same": {0: "--language-model-only"},
     "the experts that each token took are kept on top": {0: "--enable-return-routed-experts"},
     "copies of the cache take memory outside the GPU on top": {1: "--kv-transfer-config"},
     "ranks share a context on TurboMind alone, whose cache is not counted": {1: "--cp"},

@@ -41,7 +41,9 @@ SAID = {
     },
     "it copies the head to float32, which fit does not count": {0: "--enable-fp32-lm-head"},
     "what its own allocator holds is not counted by fit": {0: "--enable-memory-saver"},
-    "no tower is loaded, which fit counts": {0: "--language-model-only --language-only"},
+    "fit counts a tower all the same: its weights, its images' cache and the smaller share": {
+        0: "--language-model-only --language-only",
+    },
     "what images take is counted by fit as without it": {
         0: "--enable-multimodal --keep-mm-feature-on-device --mm-enable-dp-encoder",
         1: "--mm-feature-transport",

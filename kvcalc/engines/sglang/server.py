@@ -8,7 +8,6 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 import re
 from decimal import Decimal
 
-from kvcalc.engines.loading import Loading
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.sglang.ignored_flags import IGNORED
@@ -130,7 +129,7 @@ def finish(asked: Asked) -> Asked:
     if own is not None:
         settings.setdefault("kv_cache_dtype", own)
     if own in ("float", "float32"):
-        asked.loading.append(Loading.wide(own, settings))
+        asked.load_wide(own)
     _data_parallel(asked)
     _shared(asked)
     _decoding_alone(asked)

@@ -65,7 +65,8 @@ HOST_MEMORY = ("cpu_bytes_to_use", "num_cpu_blocks")
 
 COPIES = frozenset({"LMCacheConnectorV1", "MooncakeStoreConnector", "FlexKVConnectorV1"})
 """Connectors that keep copies there by themselves (lmcache 0.5.6, v1/config.py: 5 GB of each rank;
-v1/mooncake/store/worker.py, global_segment_size)."""
+v1/mooncake/store/worker.py, global_segment_size; v1/flexkv_connector.py: main memory, SSDs and
+others)."""
 
 LMCACHE_MP = "LMCacheMPConnector"
 """A connector of the package lmcache, whose version says whether the hybrid manager stays on."""
@@ -120,7 +121,10 @@ def note_connector(name: str, asked: Asked) -> None:
 
 
 def _connectors(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Name the connectors of a table, with its keys and their own: of several those held."""
+    """Yield a table's connectors, each with its keys and those of its kv_connector_extra_config.
+
+    Of one that holds several, those are yielded in its place.
+    """
     extra = table.get("kv_connector_extra_config")
     own = extra if isinstance(extra, dict) else {}
     held = own.get("connectors")

@@ -9,7 +9,6 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.loading import Loading
 from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
 from kvcalc.engines.server_flags import number
@@ -166,18 +165,19 @@ def finish(asked: Asked) -> Asked:
     --dtype is the cache's type unless that is given, and the weights': by itself it has 16 bits. A
     --convert runs the model for pooling, as does a --task. --max-num-seqs is how many sequences run
     at once and a setting of the start, too; --max-num-active-seqs is the first alone
-    (v1/core/sched/scheduler.py). --kv-offloading-size is a connector (config/vllm.py,
-    _post_init_kv_transfer_config).
+    (v1/core/sched/scheduler.py), and no more than that (config/scheduler.py).
+    --kv-offloading-size is a connector (config/vllm.py, _post_init_kv_transfer_config).
 
     Raises:
-        RequestError: a value is not JSON, or changes the cache in a way that is not counted.
+        RequestError: a value is not JSON, or changes the cache in a way that is not counted; or
+            more sequences are to run than there is room for.
     """
     settings = asked.settings
     own = settings.pop("dtype", "auto")
     if own != "auto" and settings.get("kv_cache_dtype", "auto") == "auto":
         settings["kv_cache_dtype"] = MODEL_DTYPES.get(own, own)
     if MODEL_DTYPES.get(own, own) == "float32":
-        asked.loading.append(Loading.wide("float32", settings))
+        asked.load_wide("float32")
     for name, read in JSON_FLAGS.items():
         if (text := settings.pop(name, None)) is not None:
             read(text, asked)
@@ -185,7 +185,12 @@ def finish(asked: Asked) -> Asked:
     if asked.sequences is not None:
         settings["max_num_seqs"] = asked.sequences
     if (active := settings.pop("max_num_active_seqs", None)) is not None:
+        most = asked.sequences
         asked.sequences = number(human_readable_int, active, "--max-num-active-seqs")
+        if most is not None and asked.sequences > most:
+            raise RequestError.of(
+                "--max-num-active-seqs", active, f"at most --max-num-seqs, {most}"
+            )
         asked.notes.append(
             f"vllm: {asked.sequences} sequences run at once; fit counts as many as --max-num-seqs"
         )
