@@ -46,17 +46,18 @@ class Asked:
     """What a command line asks for: the model's source, amounts as typed, and engine settings.
 
     `revision` is that of the model's repository on the Hub, where one is given.
+    `named_by` is the flag or variable that names the model, if one does.
     `context` and `sequences` are numbers with the engine's own suffixes resolved by
     `Server.number`, `share` the text of the engine's share of the memory. `shares_maximum` says
     that without a context the server shares the model's own among the sequences, and `longest` is
-    the most tokens of one sequence that its cache holds. `passed` are the
-    ignored flags with their values, `loading` those that change which weights are loaded, `beside`
-    caches on top of the model's own. `notes` are
-    sentences for the person who asked, as of a default of the server's, and `where` is what an
-    error says that the words stand in.
+    the most tokens of one sequence that its cache holds. `passed` are the ignored flags and
+    variables with their values, `loading` those that change which weights are loaded, `beside`
+    caches on top of the model's own. `notes` are sentences for the person who asked, as of a
+    default of the server's, and `where` is what an error says that the words stand in.
     """
 
     model: str | None = None
+    named_by: str | None = None
     revision: str | None = None
     context: int | None = None
     sequences: int | None = None

@@ -25,9 +25,11 @@ def read_environment(variables: dict[str, str], server: Server, engine: str, ask
             continue
         if variable in server.environment:
             _take(server.environment[variable], value, variable, server, asked)
-        elif variable in said:
-            asked.notes.append(f"{variable}: {said[variable]}")
-        elif variable.startswith(own) and variable not in server.harmless_variables:
+        elif variable in said or variable in server.harmless_variables:
+            asked.passed[variable] = value
+            if variable in said:
+                asked.notes.append(f"{variable}: {said[variable]}")
+        elif variable.startswith(own):
             unknown.append(variable)
     _unknown(unknown, server, asked)
 
@@ -112,7 +114,7 @@ def _flag(flag: str, equals: bool, following: list[str], server: Server, asked: 
                 expected="no value",
             )
         for name, value in (server.bundles.get(flag) or dict([server.switches[flag]])).items():
-            asked.give(name, value)
+            _give(name, value, flag, asked)
         return 0
     if flag in server.gives:
         if not following and flag in server.bare:
@@ -162,9 +164,15 @@ def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> Non
         if name != "model":
             asked.notes.append(f"{flag}: {quote(value)} stands for a value, and is not taken")
     elif name not in ("context", "sequences"):
-        asked.give(name, value)
+        _give(name, value, flag, asked)
     elif value not in ("auto", "-1"):
         asked.give(name, number(server.number, value, flag))
+
+
+def _give(name: str, value: Any, flag: str, asked: Asked) -> None:
+    asked.give(name, value)
+    if name == "model":
+        asked.named_by = flag
 
 
 def number(read: Callable[[str], int], value: str, flag: str) -> Any:

@@ -54,6 +54,7 @@ def test_each_variable_that_is_said_is_said(line: str, variables: dict[str, str]
     ("variable", "setting"),
     [
         ("LLAMA_ARG_N_CPU_MOE=7", {"n_cpu_moe": "7"}),
+        ("LLAMA_ARG_CPU_MOE=1", {"n_cpu_moe": 2**20}),
         ("LLAMA_ARG_OVERRIDE_TENSOR='exps=CPU'", {"override_tensor": "exps=CPU"}),
     ],
 )
@@ -193,7 +194,21 @@ def test_drafts_without_layers_are_declined_too() -> None:
     [
         ("llama-server -hf org/m-GGUF:Q4_K_M -c 4096", True),
         ("LLAMA_ARG_HF_REPO=org/m-GGUF llama-server -c 4096", True),
+        ("llama-server --fim-qwen-7b-default", True),
+        *((f"llama-server {flag} -c 4096", False) for flag in ("-m m", "--model m")),
+        *((f"llama-server {flag} https://m", False) for flag in ("-mu", "--model-url")),
+        *(
+            (f"{variable} llama-server -hf org/m-GGUF -c 4096", said)
+            for variable, said in (
+                ("LLAMA_ARG_MMPROJ_AUTO=0", False),
+                ("LLAMA_ARG_MMPROJ_AUTO=on", True),
+                ("LLAMA_ARG_MMPROJ=p.gguf", False),
+                ("LLAMA_ARG_MMPROJ_URL=https://example.org/p.gguf", False),
+            )
+        ),
         ("llama-server -m m.gguf -c 4096", False),
+        ("LLAMA_ARG_MODEL=m llama-server -c 4096", False),
+        ("LLAMA_ARG_MODEL_URL=https://m llama-server -c 4096", False),
         *(
             (f"llama-server -hf org/m-GGUF -c 4096 {flag}", False)
             for flag in (
@@ -208,3 +223,31 @@ def test_a_repositorys_own_projector_is_said(line: str, said: bool) -> None:
     """common/arg.cpp, --mmproj-auto: it is loaded where the repository has one."""
     notes = read(line)[1].notes
     assert any(note.startswith("llama-server: if the repository") for note in notes) == said
+
+
+@each(
+    ("line", "said"),
+    [
+        ("llama-server", True),
+        ("LLAMA_ARG_CTX_SIZE=4096 llama-server", True),
+        ("LLAMA_ARG_CPU_MOE=0 llama-server", True),
+        ("llama-server --cache-ram 0", False),
+        ("llama-server --swa-checkpoints 4", False),
+        ("LLAMA_ARG_CACHE_RAM=0 llama-server", False),
+        ("LLAMA_ARG_CTX_CHECKPOINTS=4 llama-server", False),
+    ],
+)
+def test_what_main_memory_holds_is_said_once(line: str, said: bool) -> None:
+    asked = read(f"{line} -m m.gguf")[1]
+    assert any("8,192 MiB (--cache-ram)" in note for note in asked.notes) == said
+    assert "n_cpu_moe" not in asked.settings
+
+
+def test_models_that_are_not_loaded_take_nothing() -> None:
+    """tools/server/README.md: the other models are loaded when they are asked for, or not."""
+    for line in (
+        "llama-server -m m.gguf --no-models-autoload",
+        "LLAMA_ARG_MODELS_AUTOLOAD=0 llama-server -m m.gguf",
+    ):
+        notes = read(line)[1].notes
+        assert not any("other models" in note or "does not know" in note for note in notes)

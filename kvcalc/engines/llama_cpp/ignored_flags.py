@@ -56,7 +56,8 @@ IGNORED = {
         1: "--hf-token --lazy-mode --load-mode -hft -lm -lzm",
     },
     "where the server listens, whom it lets in, and its own processes": {
-        0: "--[no-]cors-credentials --no-host --reuse-port --[no-]ui --[no-]webui",
+        0: "--[no-]cors-credentials --no-host --no-models-autoload --reuse-port --[no-]ui "
+        "--[no-]webui",
         1: "--api-key --api-key-file --api-prefix --cors-headers --cors-methods --cors-origins "
         "--host --path --port --server-base --sleep-idle-seconds --sse-ping-interval "
         "--ssl-cert-file --ssl-key-file --timeout --ui-config --ui-config-file "
@@ -114,23 +115,26 @@ IGNORED = {
 }
 """By reason, and by how many values each takes; -1: as many as follow."""
 
+EARLIER_PROMPTS = (
+    "prompts that ran before take that many MiB of main memory on top, 8,192 unless it is given"
+)
+CHECKPOINTS = (
+    "a slot keeps that many copies of its states or windows in main memory on top, 32 by default"
+)
 PROJECTOR = "the projector's weights and buffer take memory of their own beside the cache"
 OTHER_MODELS = "other models that the server loads take memory of their own beside this one"
+IN_MAIN_MEMORY = "fit counts on the GPUs what it leaves in main memory"
 
 SAID = {
-    "prompts that ran before take that many MiB of main memory on top, 8,192 unless it is given": {
-        1: "--cache-ram -cram",
-    },
-    "a slot keeps that many copies of its states or windows in main memory on top, 32 by default": {
-        1: "--ctx-checkpoints --swa-checkpoints -ctxcp",
-    },
+    EARLIER_PROMPTS: {1: "--cache-ram -cram"},
+    CHECKPOINTS: {1: "--ctx-checkpoints --swa-checkpoints -ctxcp"},
     "a draft's context is the model's own, whatever it says; llama.cpp has no such flag any more": {
         1: "--ctx-size-draft -cd",
     },
     "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
     PROJECTOR: {0: "--mmproj-offload", 1: "--mmproj --mmproj-url -mm -mmu"},
-    OTHER_MODELS: {0: "--[no-]models-autoload", 1: "--models-max"},
-    "fit counts the weights that it leaves in main memory on the GPUs": {1: "--n-cpu-ffn -ncffn"},
+    OTHER_MODELS: {0: "--models-autoload", 1: "--models-max"},
+    IN_MAIN_MEMORY: {1: "--n-cpu-ffn -ncffn"},
 }
 """Flags with a note: their memory is counted elsewhere (common/arg.cpp)."""
 
@@ -141,7 +145,7 @@ CONTEXT_SHIFT CONT_BATCHING CORS_CREDENTIALS CORS_HEADERS CORS_METHODS CORS_ORIG
 DEFRAG_THOLD DEVICE EMBEDDINGS ENDPOINT_METRICS ENDPOINT_PROPS ENDPOINT_SLOTS FIT_CTX
 DIO FIT_ESTIMATE FIT_TARGET FREQUENCY_PENALTY HOST IMAGE_MAX_TOKENS IMAGE_MIN_TOKENS JINJA
 LAZY_MODE LOAD_MODE LOG_COLORS LOG_FILE LOG_JSONL LOG_PREFIX LOG_TIMESTAMPS LOG_VERBOSITY
-MAIN_GPU MIN_P MLOCK MMAP MMPROJ_AUTO MTMD_BATCH_MAX_TOKENS NO_HOST
+MAIN_GPU MIN_P MLOCK MMAP MMPROJ_AUTO MODELS_AUTOLOAD MTMD_BATCH_MAX_TOKENS NO_HOST
 NUMA N_PREDICT OFFLINE PERF POOLING PORT
 PREFILL_ASSISTANT PRESENCE_PENALTY REASONING REASONING_EFFORT REASONING_PRESERVE REPACK
 REPEAT_PENALTY RERANKING REUSE_PORT ROPE_FREQ_BASE ROPE_FREQ_SCALE ROPE_SCALE
@@ -163,12 +167,9 @@ HARMLESS_VARIABLES = frozenset(
 
 SAID_VARIABLES = {
     PROJECTOR: "LLAMA_ARG_MMPROJ LLAMA_ARG_MMPROJ_OFFLOAD LLAMA_ARG_MMPROJ_URL",
-    OTHER_MODELS: "LLAMA_ARG_MODELS_AUTOLOAD LLAMA_ARG_MODELS_MAX",
-    "fit counts the weights that it leaves in main memory on the GPUs": (
-        "LLAMA_ARG_CPU_MOE LLAMA_ARG_N_CPU_FFN"
-    ),
-    "main memory holds so much of earlier prompts and of each slot's states on top": (
-        "LLAMA_ARG_CACHE_RAM LLAMA_ARG_CTX_CHECKPOINTS"
-    ),
+    OTHER_MODELS: "LLAMA_ARG_MODELS_MAX",
+    IN_MAIN_MEMORY: "LLAMA_ARG_N_CPU_FFN",
+    EARLIER_PROMPTS: "LLAMA_ARG_CACHE_RAM",
+    CHECKPOINTS: "LLAMA_ARG_CTX_CHECKPOINTS",
 }
 """Variables with a note (set_env of common/arg.cpp)."""

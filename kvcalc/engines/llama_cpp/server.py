@@ -16,7 +16,7 @@ from kvcalc.engines.llama_cpp.ignored_flags import (
     SAID_VARIABLES,
 )
 from kvcalc.engines.llama_cpp.option_values import TAKES
-from kvcalc.engines.llama_cpp.slots import finish, finish_alone
+from kvcalc.engines.llama_cpp.slots import EVERY_LAYER, finish, finish_alone
 from kvcalc.engines.server import MODEL, Server, Wanted
 from kvcalc.model import Model
 
@@ -58,8 +58,8 @@ SWITCHES = {
     "--kv-unified": ("kv_unified", True),
     "-no-kvu": ("kv_unified", False),
     "--no-kv-unified": ("kv_unified", False),
-    "-cmoe": ("n_cpu_moe", 2**20),
-    "--cpu-moe": ("n_cpu_moe", 2**20),
+    "-cmoe": ("n_cpu_moe", EVERY_LAYER),
+    "--cpu-moe": ("n_cpu_moe", EVERY_LAYER),
     "-kvo": ("offload_kqv", True),
     "--kv-offload": ("offload_kqv", True),
     "-nkvo": ("offload_kqv", False),
@@ -116,6 +116,7 @@ ENVIRONMENT = {
         "TENSOR_SPLIT": "tensor_split",
         "N_GPU_LAYERS": "n_gpu_layers",
         "N_CPU_MOE": "n_cpu_moe",
+        "CPU_MOE": "cpu_moe",
         "OVERRIDE_TENSOR": "override_tensor",
         "SWA_FULL": "swa_full",
         "KV_UNIFIED": "kv_unified",

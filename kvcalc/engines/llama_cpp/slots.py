@@ -12,8 +12,16 @@ from kvcalc.errors import RequestError
 CONTEXT = 4096
 """Tokens without -c before --fit (common/common.h, n_ctx)."""
 
-MAIN_MEMORY = frozenset({"--cache-ram", "-cram", "--ctx-checkpoints", "-ctxcp"})
-"""Flags of which a note says what they keep in main memory."""
+EVERY_LAYER = 2**20
+"""More layers than a model has: what --cpu-moe gives, as --n-cpu-moe gives a number."""
+
+MAIN_MEMORY = frozenset(
+    {
+        *("--cache-ram", "-cram", "LLAMA_ARG_CACHE_RAM"),
+        *("--ctx-checkpoints", "--swa-checkpoints", "-ctxcp", "LLAMA_ARG_CTX_CHECKPOINTS"),
+    }
+)
+"""Flags and variables of which a note says what they keep in main memory."""
 
 IN_MAIN_MEMORY = (
     "llama-server: main memory holds earlier prompts on top, up to 8,192 MiB (--cache-ram), and of "
@@ -21,9 +29,17 @@ IN_MAIN_MEMORY = (
 )
 
 PROJECTORS = frozenset(
-    {"--mmproj", "--mmproj-url", "-mm", "-mmu", "--no-mmproj", "--no-mmproj-auto"}
+    {
+        *("--mmproj", "--mmproj-url", "-mm", "-mmu", "--no-mmproj", "--no-mmproj-auto"),
+        *("LLAMA_ARG_MMPROJ", "LLAMA_ARG_MMPROJ_URL"),
+    }
 )
-"""Flags that say which projector is loaded, or none."""
+"""Flags and variables that say which projector is loaded, or none."""
+
+OF_A_FILE = frozenset(
+    {"--model", "--model-url", "-m", "-mu", "LLAMA_ARG_MODEL", "LLAMA_ARG_MODEL_URL"}
+)
+"""Flags and variables that name a file; what else names a model names a repository."""
 
 ITS_PROJECTOR = (
     "llama-server: if the repository has a projector for images (mmproj), that is loaded, too, and "
@@ -71,10 +87,17 @@ def finish(asked: Asked) -> Asked:
     asked = _contexts(asked, program._replace(unified=unified))
     if program.rules.main_memory and not MAIN_MEMORY & asked.passed.keys():
         asked.notes.append(IN_MAIN_MEMORY)
-    of_the_hub = asked.model is not None and not asked.model.endswith(".gguf")
-    if of_the_hub and not PROJECTORS & asked.passed.keys():
+    if _loads_its_projector(asked):
         asked.notes.append(ITS_PROJECTOR)
     return asked
+
+
+def _loads_its_projector(asked: Asked) -> bool:
+    """Whether a repository names the model, and nothing says which projector is loaded."""
+    if asked.named_by is None or asked.named_by in OF_A_FILE:
+        return False
+    automatic = asked.passed.get("LLAMA_ARG_MMPROJ_AUTO", "on").lower() in TRUE
+    return automatic and not PROJECTORS & asked.passed.keys()
 
 
 def finish_alone(asked: Asked) -> Asked:
@@ -88,6 +111,8 @@ def _program(asked: Asked, name: str) -> Program:
     known = ("release", "kv_unified", "flash_attn")
     own = LlamaCppSettings(**{one: settings[one] for one in known if one in settings})
     fits = str(settings.pop("fit", "on")).lower() in TRUE
+    if str(settings.pop("cpu_moe", "off")).lower() in TRUE:
+        settings["n_cpu_moe"] = EVERY_LAYER
     pad = own.rules.padding(own.own("flash_attn"))
     return Program(name, own.rules, own.own("kv_unified"), pad, fits)
 
