@@ -1,9 +1,10 @@
 """A log as a stream: the lines that match one of some patterns, whatever else it holds."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from kvcalc.errors import SourceError
@@ -14,10 +15,11 @@ MAX_LINE_BYTES = 2**16
 MAX_MATCHES = 10_000
 
 MAX_QUOTED_BYTES = 2**13
+"""A text in which no line matches, and which is no longer, may be one whose lines were wrapped: a
+quote, or a copy of a terminal."""
 WRAPPED_LINES = 6
-"""A text of no such line, no longer than that, may be one that was wrapped: a quote, or a copy of a
-terminal. Its lines are then joined, that many at the most, as words were parted and as they were
-not."""
+"""How many lines of such a text are joined at the most: with a space between them, and with none,
+as where a word was cut in two."""
 
 SHARED = (
     *(b"memory", b" size", b"block", b"config", b"args", b"pool", b"max_", b"Cache", b"SWA"),
@@ -95,31 +97,50 @@ def read_log(stream: BinaryIO, name: str, patterns: Sequence[P]) -> list[Match[P
 
 
 def _unwrapped(lines: Sequence[str], needles: Mapping[bytes, list[P]]) -> list[Match[P]]:
-    """Find what matches where lines are joined, from the last line on with which all of it does."""
-    found: list[Match[P]] = []
+    """Find what matches where lines are joined; of what is read twice, the most figures count."""
+    found: list[_Joined[P]] = []
     parts = [(n, COLOURS.sub("", line)) for n, line in enumerate(lines, 1) if line.strip()]
     for at, between in product(reversed(range(len(parts))), (" ", "")):
-        joined = between.join(part for _, part in parts[at : at + WRAPPED_LINES])
-        text = joined.encode()
-        for needle, wanted in needles.items():
-            if needle in text:
-                for match in _matches(joined, parts[at][0], wanted):
-                    if not any(_has(other, match) for other in found):
-                        found = [other for other in found if not _has(match, other)] + [match]
-    return sorted(found, key=lambda match: match.line)
+        joined = parts[at : at + WRAPPED_LINES]
+        text = between.join(part for _, part in joined)
+        starts = list(accumulate((len(part) + len(between) for _, part in joined), initial=0))
+        encoded = text.encode()
+        for pattern in (one for n, wanted in needles.items() if n in encoded for one in wanted):
+            if (match := pattern.regex.search(text)) is not None:
+                first = at + bisect_right(starts, match.start()) - 1
+                last = at + bisect_left(starts, match.end()) - 1
+                one = _Joined(Match(parts[first][0], pattern, _figures(match)), first, last)
+                if not any(other.has(one) for other in found):
+                    found = [other for other in found if not one.has(other)] + [one]
+    return sorted((one.match for one in found), key=lambda match: match.line)
 
 
-def _has(one: Match[P], other: Match[P]) -> bool:
-    """Whether a match has all figures of another."""
-    return one.pattern == other.pattern and one.values.items() >= other.values.items()
+@dataclass(frozen=True)
+class _Joined(Generic[P]):
+    """A match in joined lines, and the first and the last of those that it stands in."""
+
+    match: Match[P]
+    first: int
+    last: int
+
+    def has(self, other: "_Joined[P]") -> bool:
+        """Whether it has all figures of another that shares a line with it."""
+        one, two = self.match, other.match
+        apart = self.last < other.first or other.last < self.first
+        same = one.pattern == two.pattern and one.values.items() >= two.values.items()
+        return same and not apart
 
 
 def _matches(line: str, number: int, patterns: Iterable[P]) -> Iterator[Match[P]]:
     for pattern in patterns:
         match = pattern.regex.search(line)
         if match:
-            values = {key: value for key, value in match.groupdict().items() if value is not None}
-            yield Match(number, pattern, values)
+            yield Match(number, pattern, _figures(match))
+
+
+def _figures(match: re.Match[str]) -> dict[str, str]:
+    """The groups that are there."""
+    return {key: value for key, value in match.groupdict().items() if value is not None}
 
 
 def _candidates(stream: _Kept, name: str, needles: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

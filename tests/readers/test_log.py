@@ -62,11 +62,17 @@ WORDS = LINE.split(b" ")
         (b"> an error:\n\n" + b"\r\n".join(WORDS), 3),
         (b"GPU KV cac\nhe size: 163,\n225 tokens", 1),
         (b"GPU KV\x1b[1m cache size: 163,225\x1b[0m\ntokens", 1),
-        (b"\n" * 9 + b"GPU KV cache size: 163,225\ntokens\n" * 2, 12),
+        (b"\n" * 9 + b"GPU KV cache size: 163,225\ntokens", 10),
     ],
 )
 def test_a_line_that_was_wrapped_is_found_at_its_first_part(content: bytes, line: int) -> None:
     assert read(content) == [replace(FOUND, line=line)]
+
+
+def test_wrapped_lines_with_the_same_figures_are_each_found() -> None:
+    """As those of two ranks, or of a start and the next."""
+    content = b"(TP0) GPU KV cache size: 163,225\ntokens\n(TP1) GPU KV cache size: 163,225\ntokens"
+    assert read(content) == [FOUND, replace(FOUND, line=3)]
 
 
 @pytest.mark.parametrize(
