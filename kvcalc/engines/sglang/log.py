@@ -75,12 +75,12 @@ CHANGES: Mapping[str, Sequence[Any]] = {
     "kv_cache_dtype": ("fp8_e4m3", "bfloat16", "float32"),
     "page_size": (16, 32, 64, 128, 256),
 }
-"""Settings that may explain a figure that differs, each tried by itself where it is not said."""
+"""Settings that may explain a figure that differs, each tried by itself unless the log says it."""
 
 NO_TOKENS = "the tokens of the pool are missing"
 OF_A_DRAFT = (
-    "as many tokens as the model's own pool, which agrees: a draft's, or another stage's, whose "
-    "layers the log does not tell"
+    "as many tokens as the model's own pool, which agrees, in fewer bytes: a draft's, or another "
+    "stage's, whose layers the log does not tell"
 )
 NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
 
@@ -114,14 +114,15 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
         )
 
     candidates = run.candidates(line, tokens, element)
-    found = next(filter(agree, candidates), None)
-    part, changes = found or candidates[0]
-    if found:
+    agreeing = next(filter(agree, candidates), None)
+    part, changes = agreeing or candidates[0]
+    if agreeing:
         run.agreed.add((part.name, tokens))
     run.taken.add(part.name)
     allocated = run.allocated(tokens, tokens, {"kv_cache_dtype": element, **changes})
     own = {(one.name, tokens) for one, _ in candidates}
-    if found is None and own <= run.agreed and allocated.layout.draft is None:
+    smaller = all(each.value < ours(part, name, changes) for name, each in printed.items())
+    if smaller and agreeing is None and own <= run.agreed and allocated.layout.draft is None:
         run.beside = True
         yield from (each.cannot(OF_A_DRAFT) for each in printed.values())
         return
@@ -135,7 +136,7 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
                 (
                     (f"{to}={value}", partial(ours, part, name, {to: value}))
                     for to, values in CHANGES.items()
-                    if to not in run.subject.settings
+                    if to not in run.subject.settings or to in run.subject.given
                     for value in values
                 ),
             )
