@@ -32,7 +32,7 @@ from kvcalc.engines.vllm import (
     log_memory,
     log_refused,
 )
-from kvcalc.engines.vllm.log_run import BY_LEAST, NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
+from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -82,7 +82,7 @@ def _tokens(run: Run, line: Found) -> Iterator[Checked]:
     nearest = dict(run.pool.labels(blocks[-1], run.context))
     name, ours = min(nearest.items(), key=lambda item: abs(item[1] - wanted))
     if wanted < ours and Fraction(ours - wanted, ours) < OTHER_RANK:
-        yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer; {BY_LEAST}")
+        yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer{run.by_least}")
         return
     cause = _cause(run, lambda pool: any(run.labelled(pool, wanted)))
     yield printed.row(ours, DIFFERS, f"{name}: off by {wanted - ours:+,}{cause}")
@@ -143,7 +143,7 @@ def _concurrency(run: Run, line: Found) -> Iterator[Checked]:
         return
     off = float(printed.value - ours)
     if 0 < ours - printed.value < ours * OTHER_RANK:
-        yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}; {BY_LEAST}")
+        yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{run.by_least}")
         return
     cause = _cause(run, lambda pool: agreeing(pool) is not None)
     yield printed.row(ours, DIFFERS, f"{why}: off by {off:+.2f}{cause}")

@@ -28,6 +28,7 @@ PATTERNS = (
         rf"max_num_seqs \((?P<sequences>{COUNT})\) exceeds available Mamba cache blocks "
         rf"\((?P<blocks>{COUNT})\)",
     ),
+    # As vllm-project/vllm#10517 has it: posted without the # that its line begins with.
     pattern("blocks", "GPU blocks:", rf"(?:# |^)GPU blocks: (?P<blocks>{COUNT})"),
     pattern(
         "blocks",
@@ -60,8 +61,7 @@ def _blocks(run: Run, line: Found) -> Iterator[Checked]:
         return
     blocks = run.blocks_in_memory(run.pool)
     if blocks is not None:
-        of = f"{run.memory_bytes:,} B" if run.memory_bytes else f"{run.memory} GiB"
-        why = f"{of} / {run.pool.block:,} B a block"
+        why = f"{run.named(run.memory)} / {run.pool.block:,} B a block"
         ours = number(text) if number(text) in blocks else blocks[-1]
         yield printed.held(ours, why)
     elif line.kind in ("blocks", "mamba blocks"):

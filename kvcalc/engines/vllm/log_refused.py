@@ -22,7 +22,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.vllm.log_remedies import Failed
-from kvcalc.engines.vllm.log_run import BY_LEAST, GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
+from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
 from kvcalc.engines.vllm.log_stated import stated
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
@@ -131,7 +131,7 @@ def _estimated(
     low, high = run.bytes_of(memory)
     low -= pool.block
     wanted = number(printed.text)
-    why = f"the longest that fits {memory.text} GiB"
+    why = f"the longest that fits {run.named(memory.text)}"
     if 0 < wanted < context:
         least, more = asked.needs(wanted), asked.needs(wanted + 1)
         if max(low, least) < min(high + 1, more):
@@ -175,7 +175,7 @@ def _fitted(
     if text := values.get("asked"):
         return _estimated(run, pool, printed, memory, asked, number(text))
     ours = asked.longest(number(printed.text), run.bytes_of(memory)[1])
-    return printed.held(ours, f"the longest, up to that, that fits {memory.text} GiB")
+    return printed.held(ours, f"the longest, up to that, that fits {run.named(memory.text)}")
 
 
 def _stored(run: Run, line: Found) -> Iterator[Checked]:
@@ -191,9 +191,9 @@ def _stored(run: Run, line: Found) -> Iterator[Checked]:
         size, tokens = run.pool.plan.block_size, number(printed.text)
         ours = tokens if tokens % size == 0 and tokens // size in blocks else blocks[-1] * size
         row = printed.held(
-            ours, f"{run.memory} GiB / {run.pool.block:,} B a block of {size} tokens"
+            ours, f"{run.named(run.memory)} / {run.pool.block:,} B a block of {size} tokens"
         )
-        yield replace(row, why=f"{row.why}; {BY_LEAST}") if tokens < ours else row
+        yield replace(row, why=f"{row.why}{run.by_least}") if tokens < ours else row
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

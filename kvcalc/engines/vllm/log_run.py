@@ -142,6 +142,15 @@ class Run:
             int((memory.value + memory.half_step) * GIB),
         )
 
+    def named(self, gib: str | None) -> str:
+        """A memory in words: as it was given in bytes, else as the log prints it."""
+        return f"{self.memory_bytes:,} B" if self.memory_bytes else f"{gib} GiB"
+
+    @property
+    def by_least(self) -> str:
+        """Why a pool may be smaller, to end a sentence; nothing where each rank has the same."""
+        return "" if self.memory_bytes else f"; {BY_LEAST}"
+
     def blocks_in_memory(self, pool: RunPool) -> range | None:
         """How many blocks the memory may give."""
         if not self.memory_bytes and self.memory is None:
