@@ -25,7 +25,7 @@ WIDE = 4096
 PLANNER = "logs of jgchn/llm-d-planner on H100"
 
 
-class Logged(NamedTuple):
+class Band(NamedTuple):
     """Hundredths of a GiB: the likely, the least and the most; and the logs they are of.
 
     `wide` is added for each 4,096 elements of a hidden state past the first 4,096, which the
@@ -40,28 +40,28 @@ class Logged(NamedTuple):
     wide: int = 0
 
 
-BEFORE_FUSION: Mapping[tuple[str, int], Logged] = {
-    (HOPPER, 1): Logged(13, 8, 18, f"0.11.0 to 0.17.0, {PLANNER}"),
-    (HOPPER, 2): Logged(55, 45, 145, f"0.11.0, {PLANNER}; 0.10.2 on H200"),
-    (HOPPER, 4): Logged(184, 55, 200, "0.10.2 on 4 H100", "estimate"),
+BEFORE_FUSION: Mapping[tuple[str, int], Band] = {
+    (HOPPER, 1): Band(13, 8, 18, f"0.11.0 to 0.17.0, {PLANNER}"),
+    (HOPPER, 2): Band(55, 45, 145, f"0.11.0, {PLANNER}; 0.10.2 on H200"),
+    (HOPPER, 4): Band(184, 55, 200, "0.10.2 on 4 H100", "estimate"),
 }
-FUSED: Mapping[tuple[str, int], Logged] = {
-    (HOPPER, 1): Logged(13, 8, 18, f"0.17.0, {PLANNER}"),
-    (HOPPER, 2): Logged(207, 197, 217, f"0.19.0, {PLANNER}", wide=3),
-    (HOPPER, 4): Logged(213, 203, 223, f"0.19.0, {PLANNER}", wide=8),
+FUSED: Mapping[tuple[str, int], Band] = {
+    (HOPPER, 1): Band(13, 8, 18, f"0.17.0, {PLANNER}"),
+    (HOPPER, 2): Band(207, 197, 217, f"0.19.0, {PLANNER}", wide=3),
+    (HOPPER, 4): Band(213, 203, 223, f"0.19.0, {PLANNER}", wide=8),
 }
-GRAPHS_PROFILED: Mapping[tuple[str, int], Logged] = {
+GRAPHS_PROFILED: Mapping[tuple[str, int], Band] = {
     **FUSED,
-    (HOPPER, 1): Logged(25, 20, 30, f"0.18.0 and 0.19.0, {PLANNER}"),
+    (HOPPER, 1): Band(25, 20, 30, f"0.18.0 and 0.19.0, {PLANNER}"),
 }
-ALL_CONSUMED: Mapping[tuple[str, int], Logged] = {
-    (HOPPER, 1): Logged(20, 12, 41, "0.27.1 to 0.31.0 on other GPUs, 0.19.0 on H100", "estimate"),
-    (HOPPER, 2): Logged(207, 50, 230, f"0.19.0, {PLANNER}", "estimate", wide=3),
-    (HOPPER, 4): Logged(213, 50, 240, f"0.19.0, {PLANNER}", "estimate", wide=8),
-    (OTHERS, 1): Logged(14, 0, 50, "0.27.1 and 0.28.0 on GPUs of 24 GB", "estimate"),
-    (AMPERE, 1): Logged(13, 8, 41, "0.31.0 on A100", "estimate"),
+ALL_CONSUMED: Mapping[tuple[str, int], Band] = {
+    (HOPPER, 1): Band(20, 12, 41, "0.27.1 to 0.31.0 on other GPUs, 0.19.0 on H100", "estimate"),
+    (HOPPER, 2): Band(207, 50, 230, f"0.19.0, {PLANNER}", "estimate", wide=3),
+    (HOPPER, 4): Band(213, 50, 240, f"0.19.0, {PLANNER}", "estimate", wide=8),
+    (OTHERS, 1): Band(14, 0, 50, "0.27.1 and 0.28.0 on GPUs of 24 GB", "estimate"),
+    (AMPERE, 1): Band(13, 8, 41, "0.31.0 on A100", "estimate"),
 }
-BY_RELEASE: Mapping[Charged, Mapping[tuple[str, int], Logged]] = {
+BY_RELEASE: Mapping[Charged, Mapping[tuple[str, int], Band]] = {
     "before fusion": BEFORE_FUSION,
     "fused": FUSED,
     "graphs profiled": GRAPHS_PROFILED,
@@ -69,20 +69,20 @@ BY_RELEASE: Mapping[Charged, Mapping[tuple[str, int], Logged]] = {
 }
 """By GPU and ranks, where releases differ."""
 
-ALWAYS: Mapping[tuple[str, int], Logged] = {
-    (HOPPER, STAGES): Logged(7, 2, 17, f"0.19.0, {PLANNER}, 2 and 4 stages"),
-    (HOPPER, 8): Logged(140, 20, 260, "one log of 0.29.0 on 8 H200; else as 4 ranks", "estimate"),
-    (BLACKWELL, 1): Logged(7, 2, 45, "0.10.0 on B200; 0.27.1 on other GPUs", "estimate"),
-    (BLACKWELL, 2): Logged(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
-    (BLACKWELL, 4): Logged(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
-    (BLACKWELL, 8): Logged(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
-    (AMPERE, 1): Logged(13, 3, 30, "0.31.0 on A100", "estimate"),
-    (AMPERE, 2): Logged(90, 5, 200, "no log; between those of other GPUs", "estimate"),
-    (AMPERE, 4): Logged(90, 5, 200, "no log; between those of other GPUs", "estimate"),
-    (AMPERE, 8): Logged(90, 5, 200, "no log; between those of other GPUs", "estimate"),
-    (OTHERS, 1): Logged(9, 0, 20, "0.10.0 to 0.24.0 on GPUs of 16 to 48 GB", "estimate"),
-    (OTHERS, 2): Logged(20, 4, 70, "0.10.2 to 0.27.1 on 4 GPUs of 24 to 96 GB", "estimate"),
-    (OTHERS, 4): Logged(20, 4, 70, "0.10.2 to 0.27.1 on 4 GPUs of 24 to 96 GB", "estimate"),
+ALWAYS: Mapping[tuple[str, int], Band] = {
+    (HOPPER, STAGES): Band(7, 2, 17, f"0.19.0, {PLANNER}, 2 and 4 stages"),
+    (HOPPER, 8): Band(140, 20, 260, "one log of 0.29.0 on 8 H200; else as 4 ranks", "estimate"),
+    (BLACKWELL, 1): Band(7, 2, 45, "0.10.0 on B200; 0.27.1 on other GPUs", "estimate"),
+    (BLACKWELL, 2): Band(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
+    (BLACKWELL, 4): Band(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
+    (BLACKWELL, 8): Band(95, 20, 260, "0.26.0 on 4 B200", "estimate"),
+    (AMPERE, 1): Band(13, 3, 30, "0.31.0 on A100", "estimate"),
+    (AMPERE, 2): Band(90, 5, 200, "no log; between those of other GPUs", "estimate"),
+    (AMPERE, 4): Band(90, 5, 200, "no log; between those of other GPUs", "estimate"),
+    (AMPERE, 8): Band(90, 5, 200, "no log; between those of other GPUs", "estimate"),
+    (OTHERS, 1): Band(9, 0, 20, "0.10.0 to 0.24.0 on GPUs of 16 to 48 GB", "estimate"),
+    (OTHERS, 2): Band(20, 4, 70, "0.10.2 to 0.27.1 on 4 GPUs of 24 to 96 GB", "estimate"),
+    (OTHERS, 4): Band(20, 4, 70, "0.10.2 to 0.27.1 on 4 GPUs of 24 to 96 GB", "estimate"),
 }
 """By GPU and ranks, where no release is known to differ."""
 
