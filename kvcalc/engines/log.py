@@ -18,11 +18,13 @@ LOGGED, GIVEN, ASSUMED = "log", "given", "assumed"
 NO_MODEL = "the model is missing: give --model"
 
 
-def quantised(how: object) -> str:
-    """Say that a log is of other weights than those of the model."""
+def of_other_weights(quantization: object, model: Model) -> str | None:
+    """Say that a log is of weights that are quantised, where the model's are not."""
+    if not quantization or model.quantization is not None:
+        return None
     return (
-        f"the log's weights are quantised ({quote(how)}), the model's are not: give --model and "
-        "its own config.json"
+        f"the log's weights are quantised ({quote(quantization)}), the model's are not: give "
+        "--model the quantised checkpoint's config.json"
     )
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.costs import formula
 from kvcalc.engines.llama_cpp.cells import cells_of
+from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
 from kvcalc.engines.llama_cpp.loading import load as load_model
 from kvcalc.engines.llama_cpp.memories import LayerCells, by_memory, total
@@ -399,3 +400,20 @@ def test_what_ollama_requires_of_each_kind_of_layer(layer: Layer, size: int) -> 
         "runner --ctx-size 32768 --batch-size 512 --parallel 1",
     ]
     assert [row.verdict for row in checked(lines, shape(full(), layer), {})] == [AGREES]
+
+
+def test_what_a_context_takes_is_worked_out_once_for_all_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A log may have 10,000: each is held against the same few figures."""
+    asked = []
+
+    def counted(*of: Any) -> Any:
+        asked.append(of)
+        return cost(*of)
+
+    monkeypatch.setattr("kvcalc.engines.llama_cpp.log_breakdown.cost", counted)
+    row = "llama_memory_breakdown_print: |   - CUDA0 (A) | 9 =  1 + (9 = 9 +    513 +     1) + 5 |"
+    rows = checked(["llama_context: n_ctx = 4096", *[row] * 50], load("llama-3.1-8b"))
+    assert [one.verdict for one in rows] == [DIFFERS] * 50
+    assert 0 < len(asked) <= 12

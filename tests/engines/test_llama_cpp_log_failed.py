@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
+from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT
 from kvcalc.engines.server_reader import read
 from tests.each import each
 from tests.engines.log_lines import checked, load
@@ -96,7 +97,7 @@ def test_a_context_that_the_log_does_not_say_may_be_given() -> None:
     lines = [line for line in BEFORE if "n_ctx" not in line]
     text = [one.format(size=2**33, mib=8192, free=22_810, sequences=4) for one in (*lines, *FAILED)]
     (*_, row) = checked(text)
-    assert (row.verdict, row.why) == (CANNOT, "the context (n_ctx) is missing")
+    assert (row.verdict, row.why) == (CANNOT, NO_CONTEXT)
     (*_, row) = checked(text, settings={"context": 8_192})
     assert (row.ours, row.verdict) == (2**33, AGREES)
 

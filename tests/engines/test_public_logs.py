@@ -119,8 +119,10 @@ REFUSED = (
 )
 FAILED = "buffer that failed (MiB)"
 ALLOCATED = "[TensorRT-LLM][INFO] Allocate 69524783104 bytes for k/v cache."
+USING = "[TensorRT-LLM][INFO] Using {} tokens in paged KV cache."
 
 FULL_LAYERS = shape(full())
+LLAMA_2 = shape(*[full(kv_heads=32)] * 32)
 COPY = "pool in main memory (GB)"
 TOKENS_OF_ALL = "max_total_num_tokens=1547424, chunked_prefill_size=8192"
 UNCHECKED = {(1, "max_total_num_tokens (tokens)"): CANNOT}
@@ -158,7 +160,7 @@ REPORTS = {
         "llama_new_context_with_model:  ROCm_Host compute buffer size =    74.01 MiB",
         "qwen3-32b",
         {(1, "ROCm_Host compute buffer size (MiB)"): CANNOT},
-        why="the context is missing",
+        why="the context (n_ctx) is missing",
     ),
     "ikawrakow/ik_llama.cpp#259, latents whose rows CUDA pads, and graphs of its own": Report(
         "llama_new_context_with_model: n_ctx      = 32768\n"
@@ -386,7 +388,7 @@ REPORTS = {
         REFUSED.format("4096.00", 0),
         "qwen3-32b",
         {(1, FAILED): CANNOT},
-        why="the line after it",
+        why="no line after it",
     ),
     "a table of Qwen3-Next with -c 100096": Report(
         TABLE,
@@ -439,7 +441,7 @@ REPORTS = {
         "qwen3.5-27b",
         {(2, CONTEXT): CANNOT, (5, CONTEXT): CANNOT, (10, CONTEXT): AGREES},
     ),
-    "vllm-project/vllm#10517, a pool of V0 before 0.7": Report(
+    "vllm-project/vllm#10517, a pool of V0 before 0.7, posted without its #": Report(
         f"{PROFILED}\nGPU blocks: 1952, # CPU blocks: 2048\n"
         "Maximum concurrency for 20000 tokens per request: 1.56x",
         "llama-3.1-8b",
@@ -483,6 +485,35 @@ REPORTS = {
         "qwen3.5-27b",
         dict.fromkeys(PADDING, CANNOT),
         why="vLLM's element type 'q4_fork' is unknown",
+    ),
+    "a rank's pool of as many tokens in more bytes": Report(
+        "[TP0] KV Cache is allocated. #tokens: 1024, K size: 0.06 GB, V size: 0.06 GB\n"
+        "[TP1] KV Cache is allocated. #tokens: 1024, K size: 9.99 GB, V size: 9.99 GB",
+        "llama-3.1-8b",
+        {
+            **dict.fromkeys(((1, "K size (GiB)"), (1, "V size (GiB)")), AGREES),
+            **dict.fromkeys(((2, "K size (GiB)"), (2, "V size (GiB)")), DIFFERS),
+        },
+    ),
+    "ranks that the user gives wrong": Report(
+        "KV Cache is allocated. #tokens: 10240, K size: 0.63 GB, V size: 0.63 GB",
+        "llama-3.1-8b",
+        dict.fromkeys(((1, "K size (GiB)"), (1, "V size (GiB)")), DIFFERS),
+        {"tensor_parallel_size": 2},
+        why="tensor_parallel_size=1 would explain it",
+    ),
+    "a pool of V0 whose memory is given in bytes": Report(
+        STORED.format(50_000),
+        "qwen3-8b",
+        {(1, "tokens of the pool (tokens)"): DIFFERS},
+        {"kv_cache_memory_bytes": 9_000_000_000},
+        why="9,000,000,000 B / 2,359,296 B a block of 16 tokens: off by -11,024, -18.1%",
+    ),
+    "a refusal whose next line is another's": Report(
+        f"{REFUSED.format('4096.00', 0)}\n{REFUSED.format('4096.00', 1)}\n{NOT_ALLOCATED}",
+        "qwen3-32b",
+        {(1, FAILED): CANNOT, (2, FAILED): CANNOT},
+        why="no line after it says what it is of",
     ),
     "a ratio of copies that is no number": Report(
         "server_args=ServerArgs(model_path='m', hicache_ratio='twice')\n"
@@ -616,25 +647,31 @@ REPORTS = {
         "qwen3-8b",
         {(1, USAGE): AGREES},
     ),
-    # Held against a model whose tokens take 131,072 bytes on one rank, as the report's do.
+    # Of a 7B model that the report does not name: 524,288 bytes a token, as Llama 2 7B's.
     "NVIDIA/TensorRT-LLM#1400, bytes of the pool": Report(
-        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530432 tokens in paged KV cache.",
-        "llama-3.1-8b",
+        f"{ALLOCATED}\n{USING.format(132_608)}",
+        LLAMA_2,
         {(1, "allocated (bytes)"): AGREES},
     ),
     "the same of tokens that fill no block": Report(
-        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 530425 tokens in paged KV cache.",
-        "llama-3.1-8b",
+        f"{ALLOCATED}\n{USING.format(132_500)}",
+        LLAMA_2,
         {(1, "allocated (bytes)"): AGREES},
         why="in whole blocks",
     ),
+    "the same in smaller blocks, as asked for": Report(
+        f"{ALLOCATED}\n{USING.format(132_500)}",
+        LLAMA_2,
+        {(1, "allocated (bytes)"): DIFFERS},
+        {"tokens_per_block": 16},
+    ),
     "the same of fewer tokens": Report(
-        f"{ALLOCATED}\n[TensorRT-LLM][INFO] Using 500000 tokens in paged KV cache.",
-        "llama-3.1-8b",
+        f"{ALLOCATED}\n{USING.format(125_000)}",
+        LLAMA_2,
         {(1, "allocated (bytes)"): DIFFERS},
     ),
     "the same without its tokens": Report(
-        ALLOCATED, "llama-3.1-8b", {(1, "allocated (bytes)"): CANNOT}, why="tokens are missing"
+        ALLOCATED, LLAMA_2, {(1, "allocated (bytes)"): CANNOT}, why="tokens are missing"
     ),
     "the same without the model": Report(
         ALLOCATED, None, {(1, "allocated (bytes)"): CANNOT}, why="give --model"

@@ -11,7 +11,7 @@ from itertools import groupby, product
 from typing import Any
 
 from kvcalc.engines.llama_cpp.cost import cost
-from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT, Run
 from kvcalc.engines.log import (
     AGREES,
     COUNT,
@@ -36,7 +36,6 @@ PATTERNS = (
 )
 
 TRIED = "of a context that --fit tried, before it chose one"
-NO_CONTEXT = "the context (n_ctx) is missing: give --set context=N"
 
 MIB = 2**20
 TYPES = {"cache_type_k", "cache_type_v"}
@@ -48,61 +47,90 @@ SLOTS = 4
 
 def check(run: Run) -> Iterator[Checked]:
     """Hold what each table gives to the context, on all devices together."""
+    context = _Context(run)
     for kind, lines in groupby(run.found, key=lambda line: line.kind):
         if kind == "breakdown":
-            for rows in _tables(lines):
-                yield _table(run, rows, run.found[run.found.index(rows[-1]) :])
+            yield from (_table(context, rows) for rows in _tables(lines))
 
 
 def _tables(lines: Iterable[Found]) -> list[list[Found]]:
     """Part rows by table: a device has one in each."""
-    tables: list[list[Found]] = [[]]
+    tables: list[list[Found]] = []
+    devices: set[str] = set()
     for line in lines:
-        if any(row.values["device"] == line.values["device"] for row in tables[-1]):
+        if not tables or line.values["device"] in devices:
             tables.append([])
+            devices = set()
         tables[-1].append(line)
+        devices.add(line.values["device"])
     return tables
 
 
-def _table(run: Run, rows: Sequence[Found], after: Sequence[Found]) -> Checked:
+class _Context:
+    """What the context of a run takes, worked out once for all of its tables.
+
+    `tried_until` is the line up to which --fit tried contexts; `missing` is why none is known.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.tokens = run.total()
+        self.tried_until = max((one.line for one in run.found if one.kind == "fitting"), default=0)
+        caches = [line for line in run.found if line.kind in ("cache", "self")]
+        self.missing = next(filter(None, map(run.missing_for, caches)), None)
+        if self.tokens is None:
+            self.missing = NO_CONTEXT
+        self.logged: dict[str, Any] = {
+            f"cache_{name}": line.values[name]
+            for line in caches
+            for name in ("type_k", "type_v")
+            if name in line.values
+        }
+        if "n_rs_seq" in run.facts:
+            self.logged["n_rs_seq"] = number(run.facts["n_rs_seq"])
+        self._held: dict[tuple[tuple[tuple[str, Any], ...], int], Fraction] = {}
+
+    def held(self, changes: Mapping[str, Any], sequences: int) -> Fraction:
+        """MiB with changes of the settings, of so many sequences.
+
+        Raises:
+            KvcalcError: llama.cpp refuses the settings.
+        """
+        key = tuple(changes.items()), sequences
+        if key not in self._held:
+            model, tokens = self.run.subject.model, self.tokens
+            assert model is not None
+            assert tokens is not None
+            of = cost(model, self.run.settings({**self.logged, **changes})).formula
+            self._held[key] = Fraction(of(tokens // sequences, sequences=sequences), MIB)
+        return self._held[key]
+
+
+def _table(context: _Context, rows: Sequence[Found]) -> Checked:
+    run = context.run
     least = sum(number(row.values["context"]) for row in rows)
     printed = Printed(rows[-1].line, "context of all devices (MiB)", str(least))
-    model, tokens = run.subject.model, run.total()
-    if model is None:
+    if run.subject.model is None:
         return printed.cannot(NO_MODEL)
-    if any(line.kind == "fitting" for line in after):
+    if rows[-1].line < context.tried_until:
         return printed.cannot(TRIED)
-    if tokens is None:
-        return printed.cannot(NO_CONTEXT)
-    caches = [line for line in run.found if line.kind in ("cache", "self")]
-    if (missing := next(filter(None, map(run.missing_for, caches)), None)) is not None:
-        return printed.cannot(missing)
-    logged: dict[str, Any] = {
-        f"cache_{name}": line.values[name]
-        for line in caches
-        for name in ("type_k", "type_v")
-        if name in line.values
-    }
-    if "n_rs_seq" in run.facts:
-        logged["n_rs_seq"] = number(run.facts["n_rs_seq"])
-
-    def ours(changes: Mapping[str, Any], sequences: int = run.sequences) -> Fraction:
-        held = cost(model, run.settings({**logged, **changes})).formula
-        return Fraction(held(tokens // sequences, sequences=sequences), MIB)
+    if context.missing is not None:
+        return printed.cannot(context.missing)
 
     def rounded(changes: Mapping[str, Any], sequences: int) -> Fraction:
         """Ours, or as printed where each device's share may have been rounded down to that."""
-        size = ours(changes, sequences)
+        size = context.held(changes, sequences)
         return printed.value if least <= size < least + len(rows) else size
 
-    why = f"{tokens:,} tokens of {run.sequences} sequences, each device's rounded down"
+    ours = context.held({}, run.sequences)
+    why = f"{context.tokens:,} tokens of {run.sequences} sequences, each device's rounded down"
     if printed.agrees_with(rounded({}, run.sequences)):
-        return printed.row(ours({}), AGREES, why)
-    typed = logged.keys() & TYPES or run.own_settings.keys() & {*TYPES, "kv_cache_dtype"}
+        return printed.row(ours, AGREES, why)
+    typed = context.logged.keys() & TYPES or run.own_settings.keys() & {*TYPES, "kv_cache_dtype"}
     types = [None, *([] if typed else QUANTISED)]
     counts, _ = run.open_amounts((run.sequences, SLOTS), ())
     return printed.held(
-        ours({}),
+        ours,
         why,
         lambda printed: first_that_agrees(
             printed,

@@ -11,7 +11,7 @@ from functools import cache
 
 from kvcalc.engines.llama_cpp.cost import cost
 from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, dealt_unsaid, places_of
-from kvcalc.engines.llama_cpp.log_run import FULL, Run
+from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, Run
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (
@@ -94,12 +94,12 @@ UBATCHES = (2048, 1024, 512, 256, 128)
 
 def _refused(run: Run, line: Found) -> Iterator[Checked]:
     """A buffer that older builds name in no other line; where the next says it again, nothing."""
-    (after,) = run.found[run.found.index(line) + 1 :][:1] or (None,)
-    kind = after.kind if after else ""
+    at = run.found.index(line)
+    kind = next((one.kind for one in run.found[at + 1 : at + 2]), "")
     if kind == "no cache" or kind in OTHERS:
         yield from _failed(run, line)
     elif kind != "failed":
-        yield _printed(line).cannot("the line after it, which says what it is of, is missing")
+        yield _printed(line).cannot("no line after it says what it is of")
 
 
 def _failed(run: Run, line: Found) -> Iterator[Checked]:
@@ -111,7 +111,7 @@ def _failed(run: Run, line: Found) -> Iterator[Checked]:
         return
     total = run.total()
     if run.subject.model is None or total is None:
-        yield printed.cannot(NO_MODEL if total else "the context (n_ctx) is missing")
+        yield printed.cannot(NO_MODEL if total else NO_CONTEXT)
         return
     settings = run.settings({})
     streams = 1 if settings.own("kv_unified") else run.sequences
@@ -143,7 +143,9 @@ def _printed(line: Found) -> Printed:
 def _room(run: Run, failed: Found) -> int | None:
     """Bytes that the weights leave free on a device, at the least; None where that is not said."""
     values = failed.values
-    devices = [values.get("device", ""), *(f"{name}{values.get('number')}" for name in OF_CUDA)]
+    devices = [values["device"]] if "device" in values else []
+    if "number" in values:
+        devices = [f"{name}{values['number']}" for name in OF_CUDA]
     free = [one.values["free"] for one in run.found if _is_of(one, "device", devices)]
     weights = [
         Printed(0, "", one.values["size"])

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from kvcalc.engines.llama_cpp.log_loaded import DEVICE, is_host, layers_on_devices, tensors
-from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT, Run
 from kvcalc.engines.llama_cpp.start_up import graph, host_buffer, widths
 from kvcalc.engines.llama_cpp.weights import blocks_of
 from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern
@@ -39,7 +39,6 @@ PATTERNS = (
 MIB, ELEMENT = 2**20, 4
 
 NO_VOCABULARY = "the model's vocabulary is missing: give --model and its .gguf"
-NO_CONTEXT = "the context is missing: give --set context=N"
 OF_A_FORK = "the log is of ik_llama.cpp, whose graphs are computed otherwise"
 IN_MAIN_MEMORY = (
     "layers or experts that stay in main memory are computed in part on the device, which takes "

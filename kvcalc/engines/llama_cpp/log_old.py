@@ -5,7 +5,7 @@ from typing import Any
 
 from kvcalc.engines.llama_cpp import log_buffers
 from kvcalc.engines.llama_cpp.block_types import block_type
-from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run, single_mib
+from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, SLIDING, Run, single_mib
 from kvcalc.engines.log import COUNT, SIZE, Checked, Found, figures, pattern
 
 TYPE = r"[a-zA-Z0-9_]{1,10}"
@@ -34,7 +34,6 @@ LABELS = {
 }
 """Those of latents, c^KV and kv^T, are ik_llama.cpp's."""
 
-NO_CONTEXT = "the context is missing: give --set context=N"
 MLA_V = "llama.cpp before b7832, which kept a V of the latent too"
 OLD_DEFAULT = "f32, which old bindings took where the log names no type"
 

@@ -20,6 +20,8 @@ from kvcalc.formula.expression import Value
 
 FULL, SLIDING = "kv", "swa"
 
+NO_CONTEXT = "the context (n_ctx) is missing: give --set context=N"
+
 COMPRESSORS = {"csa": "csa_state", "hca": "hca_state", "lid": "indexer_state"}
 """The memories of DeepSeek V4's compressors, by their names in the log."""
 

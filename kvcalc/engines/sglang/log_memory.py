@@ -15,8 +15,8 @@ from kvcalc.engines.log import (
     Checked,
     Found,
     Printed,
+    of_other_weights,
     pattern,
-    quantised,
 )
 from kvcalc.engines.sglang.log_run import GIB, Run
 from kvcalc.engines.sglang.pool import beside
@@ -26,8 +26,9 @@ PATTERNS = (
     pattern(
         "loaded",
         "Load weight end",
-        r"Load weight end\.(?:.{0,200}?\bquant=(?P<quant>[A-Za-z0-9_.-]{1,40}))?"
-        rf".{{0,300}}?avail mem=(?P<free>{SIZE}) GB, mem usage=(?P<usage>{SIZE}) GB",
+        # Looking ahead finds the first quant= once, so that the gaps add up and do not multiply.
+        r"Load weight end\.(?=(?:.{0,200}?\bquant=(?P<quant>[A-Za-z0-9_.-]{1,40}))?)"
+        rf".{{0,500}}?avail mem=(?P<free>{SIZE}) GB, mem usage=(?P<usage>{SIZE}) GB",
     ),
     pattern("pool end", "Memory pool end", rf"avail mem=(?P<free>{SIZE}) GB"),
 )
@@ -54,8 +55,8 @@ def _loaded(run: Run, line: Found) -> Iterator[Checked]:
         yield printed.cannot(NO_MODEL)
         return
     quantization = line.values.get("quant") or run.quantization
-    if quantization and run.subject.model.quantization is None:
-        yield printed.cannot(quantised(quantization))
+    if (other := of_other_weights(quantization, run.subject.model)) is not None:
+        yield printed.cannot(other)
         return
     settings = run.settings({})
     loaded = weigh(run.subject.model, settings)

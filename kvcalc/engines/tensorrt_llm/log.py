@@ -54,7 +54,8 @@ PATTERNS = (
 
 GIB = 2**30
 TOKENS_PER_BLOCK = (32, 64, 128)
-"""Tokens of a block where the log does not say: today's default, then older ones."""
+"""Tokens of a block where the log does not say: the defaults of tensorrt_llm/plugin/plugin.py (its
+PluginConfig) today, from 0.11 to 0.16, and in 0.8 and 0.9."""
 EARLIER = "printed again later: the first comes from profiling, and the last counts"
 
 
@@ -90,15 +91,22 @@ def _token_bytes(model: Model, subject: Subject) -> int:
     return total
 
 
+def _block_sizes(last: Mapping[str, Found], subject: Subject) -> tuple[int, ...]:
+    """The tokens that a block may have: as asked for, as the log says, else the defaults."""
+    known = last.get("tokens per block")
+    said = subject.number(
+        "tokens_per_block", default=number(known.values["tokens"]) if known else 0
+    )
+    return (said,) if said else TOKENS_PER_BLOCK
+
+
 def _blocks(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
     printed = Printed(line.line, "blocks of the primary pool (blocks)", line.values["blocks"])
     if subject.model is None or "memory" not in last:
         missing = NO_MODEL if subject.model is None else "the available memory is missing"
         yield printed.cannot(missing)
         return
-    known = last.get("tokens per block")
-    asked = subject.number("tokens_per_block", default=0)
-    sizes = (asked,) if asked else (number(known.values["tokens"]),) if known else TOKENS_PER_BLOCK
+    sizes = _block_sizes(last, subject)
     taken = MEMORY.taken(subject.settings.get("free_gpu_memory_fraction"), Card("", 1, 1), {})
     available = Printed(0, "", last["memory"].values["gib"])
     ours = 0
@@ -138,7 +146,7 @@ def _bytes(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator
         yield printed.cannot(NO_MODEL if subject.model is None else "the pool's tokens are missing")
         return
     each, tokens = _token_bytes(subject.model, subject), number(used.values["tokens"])
-    sizes = [-(-tokens // size) * size * each for size in (1, 16, *TOKENS_PER_BLOCK)]
+    sizes = [-(-tokens // size) * size * each for size in _block_sizes(last, subject)]
     ours = next(filter(printed.agrees_with, sizes), sizes[0])
     yield printed.held(ours, f"{tokens:,} tokens, in whole blocks, x {each:,} B on one rank")
 

@@ -15,8 +15,8 @@ from kvcalc.engines.log import (
     Checked,
     Found,
     Printed,
+    of_other_weights,
     pattern,
-    quantised,
 )
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import Kind, MemoryPart
@@ -169,8 +169,9 @@ def _held(run: Run, printed: Printed, of: Sequence[Own], requested: int = 0) -> 
     if model is None:
         yield printed.cannot(NO_MODEL)
         return
-    if run.quantization and model.quantization is None and _loaded in of:
-        yield printed.cannot(quantised(run.quantization))
+    other = of_other_weights(run.quantization, model)
+    if other is not None and _loaded in of:
+        yield printed.cannot(other)
         return
     each = [own(model, VllmSettings(**run.settings)) for own in of]
     if not all(each):
