@@ -1,5 +1,7 @@
 """What people paste, row by row: containers, wrappers, programs, variables, bundles and names."""
 
+from dataclasses import replace
+
 import pytest
 
 import kvcalc
@@ -86,7 +88,9 @@ def test_each_program_starts_its_engine(words: str) -> None:
     ],
 )
 def test_a_variable_that_leaves_the_cache_alone_changes_nothing(variable: str, line: str) -> None:
-    assert read(f"{variable}=1 {line}")[1] == read(line)[1]
+    asked, plain = read(f"{variable}=1 {line}")[1], read(line)[1]
+    assert asked.passed == {variable: "1"}
+    assert replace(asked, passed={}) == plain
 
 
 @each("flag", PRESETS)
