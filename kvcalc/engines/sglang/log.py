@@ -121,8 +121,8 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
     run.taken.add(part.name)
     allocated = run.allocated(tokens, tokens, {"kv_cache_dtype": element, **changes})
     own = {(one.name, tokens) for one, _ in candidates}
-    smaller = all(each.value < ours(part, name, changes) for name, each in printed.items())
-    if smaller and agreeing is None and own <= run.agreed and allocated.layout.draft is None:
+    others = agreeing is None and own <= run.agreed and allocated.layout.draft is None
+    if others and all(each.value < ours(part, name, changes) for name, each in printed.items()):
         run.beside = True
         yield from (each.cannot(OF_A_DRAFT) for each in printed.values())
         return
