@@ -3,6 +3,8 @@
 Each figure is the engine's own, as posted; what names a person, a path or a host is left out.
 """
 
+from itertools import product
+
 import pytest
 
 from kvcalc.errors import RequestError
@@ -46,7 +48,8 @@ def test_the_largest_share_that_is_free_is_named(free: str, flags: str | None) -
     assert [remedy.flags for remedy in row.remedies] == named
 
 
-@each("setting", ["hicache_ratio", "hicache_size"])
-def test_what_sizes_a_copy_is_a_number(setting: str) -> None:
-    with pytest.raises(RequestError, match=f"{setting}: found 'twice', expected a number of"):
-        checked([sglang.OF_A_CACHE.format("40.00")], load("llama-3.1-8b"), {setting: "twice"})
+@each(("setting", "value"), product(["hicache_ratio", "hicache_size"], ["twice", "1e3", "9" * 10]))
+def test_what_sizes_a_copy_is_a_number(setting: str, value: str) -> None:
+    expected = f"{setting}: found '{value}', expected a number of up to 9 digits"
+    with pytest.raises(RequestError, match=expected):
+        checked([sglang.OF_A_CACHE.format("40.00")], load("llama-3.1-8b"), {setting: value})

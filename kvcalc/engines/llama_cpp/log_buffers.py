@@ -17,7 +17,7 @@ PATTERNS = (
         "buffer",
         " buffer size = ",
         # What Meta() prints is one device's share of a memory that several divide.
-        r"(?<!\))(?<!\)\s)(?:(?P<cuda>CUDA|ROCm|MUSA)[0-9]{1,3} )?"
+        r"(?<!\))(?<!\)\s)(?:(?P<backend>CUDA|ROCm|MUSA)[0-9]{1,3} )?"
         rf"(?P<of>KV|RS|DSV4 (?:csa|hca|lid) state) buffer size = (?P<size>{SIZE}) MiB",
     ),
 )
@@ -116,7 +116,7 @@ def buffer_bytes(
     of_layer = {
         layer: sum(
             run.cells_of(one, cells) * row.bytes
-            + (_padding(row, settings) if "cuda" in line.values else 0)
+            + (_padding(row, settings) if "backend" in line.values else 0)
             for one in rules.of(layer)
             if one.memory == memory
             for row in one.rows
@@ -128,7 +128,7 @@ def buffer_bytes(
 
 def padding(run: Run, memory: str, changes: Mapping[str, Any], lines: Sequence[Found]) -> int:
     """Bytes by which the tensors of a memory are padded in these buffers: on CUDA alone."""
-    line = next((line for line in lines if "cuda" in line.values), lines[0])
+    line = next((line for line in lines if "backend" in line.values), lines[0])
     return buffer_bytes(run, memory, 0, run.settings(changes), run.loaded.layers, line)
 
 

@@ -46,7 +46,7 @@ PATTERNS = (
             (
                 "cudaMalloc failed",
                 rf"allocating (?P<mib>{SIZE}) MiB on device (?P<number>[0-9]{{1,3}}): "
-                r"(?P<cuda>cuda)Malloc failed",
+                r"(?P<backend>cuda)Malloc failed",
             ),
             ("Device memory", rf"Device memory allocation of size (?P<size>{BYTES}) failed"),
             (
