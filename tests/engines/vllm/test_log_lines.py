@@ -228,3 +228,17 @@ def test_a_concurrency_that_is_not_the_pools_says_by_how_much(printed: str, off:
     line = "GPU KV cache size: 72,816 tokens, Maximum concurrency for 40,960 tokens per request: "
     (*_, row) = checked([memory, f"{line}{printed}x"], QWEN)
     assert row.why == f"4,551 blocks / 2,560 blocks per request of 40,960 tokens: off by {off}"
+
+
+@each(("tokens", "ours"), [(63_232, 63_232), (63_312, 63_312), (63_328, 63_312), (90_000, 63_312)])
+def test_what_can_be_stored_is_held_against_the_most_that_the_memory_may_be(
+    tokens: int, ours: int
+) -> None:
+    """8.69 GiB are 8.685 to 8.695, and a block of 16 tokens of Qwen3-8B takes 2.25 MiB."""
+    lines = (
+        "the rest of the memory reserved for KV Cache is only 8.69GiB",
+        "ValueError: The model's max seq len (131072) is larger than the maximum number of tokens "
+        f"that can be stored in KV cache ({tokens}). Try increasing `gpu_memory_utilization`",
+    )
+    (row,) = checked(lines, QWEN)
+    assert (row.ours, row.verdict) == (ours, AGREES if tokens == ours else DIFFERS)
