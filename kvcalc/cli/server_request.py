@@ -102,8 +102,10 @@ class ServerRequest(NamedTuple):
 
 def _say_what_is_not_read(of_line: str | None, chosen: str | None) -> None:
     """Name the model of a line beside another, whose layers and weights may not be its own."""
-    named = [text and models.find(text.removesuffix(".gguf")) for text in (of_line, chosen)]
-    if of_line is None or of_line == chosen or (named[0] is not None and named[0] == named[1]):
+    if of_line is None or of_line == chosen:
+        return
+    preset, other = (text and models.find(text.removesuffix(".gguf")) for text in (of_line, chosen))
+    if preset is not None and preset == other:
         return
     whose = "the options'" if chosen is None else f"those of {quote(chosen)}"
     note_on_stderr(
