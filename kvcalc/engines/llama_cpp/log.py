@@ -21,8 +21,9 @@ from kvcalc.engines.llama_cpp import (
     log_loaded,
     log_old,
     log_ollama,
+    log_states,
 )
-from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, FULL, SLIDING, Run, single_mib
+from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, TYPE, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
     COUNT,
@@ -40,8 +41,6 @@ from kvcalc.engines.log import (
     pattern,
     ruled,
 )
-
-TYPE = r"[a-zA-Z0-9_]{1,10}"
 
 CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
 """What the lines about a context begin with, the oldest version's last."""
@@ -75,21 +74,6 @@ PATTERNS = (
         rf"(?:, (?P<sequences>{COUNT})/ (?P<streams>{COUNT}) seqs)? \))?"
         rf"(?:, K \((?P<type_k>{TYPE})\): (?P<k>{SIZE}) MiB"
         rf"(?:, V \((?P<type_v>{TYPE})\): (?P<v>{SIZE}) MiB)?)?",
-    ),
-    pattern(
-        "states",
-        " cells,",
-        r"(?:(?<=recurrent:\s)size|size(?=.{0,160}?(?:rs_seq|, R \()))"
-        rf" = (?P<size>{SIZE}) MiB \( (?P<cells>{COUNT}) cells,(?: (?P<layers>{COUNT}) layers"
-        rf"(?:, (?P<sequences>{COUNT}) seqs(?: (?P<rollback>{COUNT}) rs_seq)? \)"
-        rf"(?:, R \({TYPE}\): (?P<r>{SIZE}) MiB, S \({TYPE}\): (?P<s>{SIZE}) MiB)?)?)?",
-    ),
-    pattern(
-        "compressor",
-        "dsv4_comp_state",
-        rf"(?P<memory>csa|hca|lid) ratio = {COUNT}, state = {COUNT} x {COUNT}, "
-        rf"streams = (?P<streams>{COUNT}), rs_seq = (?P<rollback>{COUNT}), layers = {COUNT}, "
-        rf"size = (?P<size>{SIZE}) MiB",
     ),
     pattern("n_ctx", "n_ctx", rf"(?<![A-Za-z_])n_ctx = (?P<value>{COUNT})"),
     pattern("slots", "n_slots", rf"initializing(?: slots)?, n_slots = (?P<slots>{COUNT})"),
@@ -232,43 +216,10 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
         yield each.held(ours(name, {}), f"{why}, {of}", explain)
 
 
-def _states(run: Run, line: Found) -> Iterator[Checked]:
-    """Recurrent states: of each sequence one, and spare ones to take drafted tokens back."""
-    labels = {"size": "recurrent states (MiB)", "r": "R (MiB)", "s": "S (MiB)"}
-    printed = figures(line, labels)
-    if run.subject.model is None:
-        run.buffered = []
-        yield from (each.cannot(NO_MODEL) for each in printed.values())
-        return
-    copies = number(line.values["cells"]) * (1 + number(line.values.get("rollback", "0")))
-    yield from log_buffers.held(run, "recurrent", copies, {})
-    rows = run.rows("recurrent", {})
-    ours = {name: copies * rows.get(name.upper(), 0) for name in ("r", "s")}
-    ours["size"] = sum(ours.values())
-    for name, each in printed.items():
-        yield each.held(single_mib(ours[name]), f"{copies} states of all recurrent layers, f32")
-
-
-def _compressor(run: Run, line: Found) -> Iterator[Checked]:
-    """DeepSeek V4's states of what is being compressed."""
-    memory = COMPRESSORS[line.values["memory"]]
-    printed = Printed(line.line, f"{MEMORIES[memory]} (MiB)", line.values["size"])
-    if run.subject.model is None:
-        run.buffered = []
-        yield printed.cannot(NO_MODEL)
-        return
-    streams = number(line.values["streams"])
-    changes = {"n_rs_seq": number(line.values["rollback"])}
-    yield from log_buffers.held(run, memory, streams, changes)
-    ours = streams * sum(run.rows(memory, changes).values())
-    yield printed.held(Fraction(ours, 2**20), f"{streams} streams, f32")
-
-
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "creating": _creating,
     "cache": _cache,
-    "states": _states,
-    "compressor": _compressor,
+    **log_states.RULES,
     **log_buffers.RULES,
     **log_failed.RULES,
     **log_old.RULES,
@@ -286,6 +237,7 @@ LOG = EngineLog(
     patterns=(
         *log_ollama.PATTERNS,
         *PATTERNS,
+        *log_states.PATTERNS,
         *log_contexts.PATTERNS,
         *log_buffers.PATTERNS,
         *log_loaded.PATTERNS,

@@ -5,10 +5,8 @@ from typing import Any
 
 from kvcalc.engines.llama_cpp import log_buffers
 from kvcalc.engines.llama_cpp.block_types import block_type
-from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, SLIDING, Run, single_mib
+from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, SLIDING, TYPE, Run, single_mib
 from kvcalc.engines.log import COUNT, SIZE, Checked, Found, figures, pattern
-
-TYPE = r"[a-zA-Z0-9_]{1,10}"
 
 PATTERNS = (
     pattern("kv size", "kv_size = ", rf"kv_cache[a-z_]{{0,20}}: kv_size = (?P<tokens>{COUNT}),"),

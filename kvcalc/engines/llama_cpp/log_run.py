@@ -20,6 +20,9 @@ from kvcalc.formula.expression import Value
 
 FULL, SLIDING = "kv", "swa"
 
+TYPE = r"[a-zA-Z0-9_]{1,10}"
+"""An element type in a log, a fork's included."""
+
 NO_CONTEXT = "the context (n_ctx) is missing: give --set context=N"
 
 COMPRESSORS = {"csa": "csa_state", "hca": "hca_state", "lid": "indexer_state"}
