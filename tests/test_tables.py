@@ -79,10 +79,10 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/mlx/models.py": "WITHOUT_MAKE_CACHE",
     },
     "tests/engines/test_mlx_shared.py goes through each row": {"engines/mlx/models.py": "SHARDED"},
-    "tests/engines/test_pasted_rows.py goes through each row": {
-        "engines/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
-        "engines/launchers.py": "WRAPPERS WRAPPED SHELLS",
-        "engines/programs.py": "ALSO",
+    "tests/engines/server/test_pasted_rows.py goes through each row": {
+        "engines/server/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
+        "engines/server/launchers.py": "WRAPPERS WRAPPED SHELLS",
+        "engines/server/programs.py": "ALSO",
         "engines/llama_cpp/ignored_flags.py": "HARMLESS_VARIABLES",
         "engines/llama_cpp/server.py": "PRESETS",
         "engines/vllm/ignored_flags.py": "HARMLESS_VARIABLES",
@@ -107,7 +107,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/vllm/model_types.py": "WENT NO_INTERFACE WITH_A_SOURCE WITH_STATES",
     },
     "tests/engines/test_toy_engine.py has an engine with these files, and one without; "
-    "tests/engines/test_pasted_rows.py has the lines": {"engines/parts.py": "PARTS"},
+    "tests/engines/server/test_pasted_rows.py has the lines": {"engines/parts.py": "PARTS"},
     "tests/catalogue/test_gguf_keys.py goes through each row": {
         "catalogue/gguf_keys.py": "READ HARMLESS",
     },
@@ -143,7 +143,9 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/charts/test_charts.py draws hours, minutes and seconds": {
         "charts/over_time.py": "UNITS"
     },
-    "tests/engines/test_shell_words.py sums with each": {"engines/arithmetic.py": "OPERATORS"},
+    "tests/engines/server/test_shell_words.py sums with each": {
+        "engines/server/arithmetic.py": "OPERATORS"
+    },
     "tests/engines/test_llama_cpp_weights.py weighs each": {
         "parameters/gguf_mixes.py": "CONVERTED",
         "engines/llama_cpp/weights.py": "PARTS:(EXPERTS,'experts')",
@@ -161,7 +163,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/readers/test_quantization.py reads each": {
         "readers/huggingface/quantization.py": "NAMES",
     },
-    "tests/engines/test_server_writer.py writes a line past a model's maximum": {
+    "tests/engines/server/test_writer.py writes a line past a model's maximum": {
         "engines/sglang/option_values.py": "TAKES:PAST_MAXIMUM",
         "engines/vllm/option_values.py": "TAKES:PAST_MAXIMUM",
     },
@@ -227,7 +229,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "readers/huggingface/keys.py": "ALIASES:mamba_heads ALIASES:mamba_groups",
     },
     "parts of words and letters of patterns: tests have them in words and patterns": {
-        "engines/model_overrides.py": "SHAPES",
+        "engines/server/model_overrides.py": "SHAPES",
         "engines/vllm/blocks.py": "ENDS_KEPT",
         "engines/vllm/settings.py": "SMALL_BATCH_GPUS",
         "readers/huggingface/encoder.py": "OF_BOTH",

@@ -9,7 +9,8 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.fill import QUESTIONS
-from kvcalc.engines import ENGINES, server_reader
+from kvcalc.engines import ENGINES
+from kvcalc.engines.server import reader
 from tests.each import each
 
 Ask = Callable[[], object]
@@ -46,7 +47,7 @@ def fill(header: str, **given: Any) -> Ask:
 
 
 def line(text: str) -> Ask:
-    return lambda: server_reader.read(text)
+    return lambda: reader.read(text)
 
 
 @each(

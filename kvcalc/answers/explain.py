@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvcalc import engines
-from kvcalc.engines import request, server_writer
+from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
+from kvcalc.engines.server import writer
 from kvcalc.errors import KvcalcError
 from kvcalc.explanation import Explanation, Lever
 from kvcalc.model import Model
@@ -68,5 +69,5 @@ def lever(
 
 def _flag(server: "Server | None", setting: str, value: Any) -> str:
     """Write a setting as the engine's own flag, if its command line has one."""
-    own = None if server is None else server_writer.flag(server, setting, value)
+    own = None if server is None else writer.flag(server, setting, value)
     return own or f"--set {setting}={value}"

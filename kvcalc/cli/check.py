@@ -15,7 +15,7 @@ from kvcalc.cli.options import SettingsOptions
 from kvcalc.cli.output import OutputOptions
 from kvcalc.cli.server_request import share_of
 from kvcalc.cli.warnings import note_on_stderr
-from kvcalc.engines import own_flags
+from kvcalc.engines.server import own_flags
 from kvcalc.errors import KvcalcError, SourceError, printable
 from kvcalc.outputs.pages.check import check_page
 

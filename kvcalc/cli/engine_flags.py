@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kvcalc import engines
-from kvcalc.engines import own_flags
+from kvcalc.engines.server import own_flags
 from kvcalc.errors import KvcalcError, RequestError, quote
 from kvcalc.spelling import nearest
 
@@ -88,12 +88,12 @@ def _engines(args: Sequence[str], options: Mapping[str, bool]) -> Iterator[str]:
 
 def _of_line(line: str) -> Iterator[str]:
     """The engine that a server's line starts, where it can be read."""
-    from kvcalc.engines import server_reader
+    from kvcalc.engines.server import reader
     from kvcalc.readers import line_files
 
     try:
         text = line_files.read(line) if line_files.names_a_file(line) else line
-        yield server_reader.read(text)[0]
+        yield reader.read(text)[0]
     except KvcalcError:
         return
 

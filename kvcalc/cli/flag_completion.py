@@ -28,7 +28,7 @@ class Typed(NamedTuple):
     def steps(self) -> Iterator[tuple[bool, list[str]]]:
         """The command's own words, and engines' flags with their values."""
         from kvcalc.cli.engine_flags import steps
-        from kvcalc.engines.own_flags import span_of
+        from kvcalc.engines.server.own_flags import span_of
 
         names = self.engines
         return steps(self.words, self.options, lambda place: span_of(self.words, place, names))
@@ -48,7 +48,7 @@ def engines_of(ctx: typer.Context) -> list[str]:
 
 def flags(ctx: typer.Context, incomplete: str) -> list[str]:
     """The flags of those engines that begin as the word does."""
-    from kvcalc.engines.own_flags import known
+    from kvcalc.engines.server.own_flags import known
 
     return sorted(flag for flag in known(engines_of(ctx)) if flag.startswith(incomplete))
 
@@ -63,7 +63,7 @@ def values(ctx: typer.Context, incomplete: str) -> list[str] | None:
 
 
 def _values_of(ctx: typer.Context, flag: str, incomplete: str) -> list[str] | None:
-    from kvcalc.engines.own_flags import server_of
+    from kvcalc.engines.server.own_flags import server_of
 
     gives = {
         name: server.gives[flag]

@@ -12,7 +12,7 @@ from kvcalc.units import parse_memory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kvcalc.engines.loading import Loading
+    from kvcalc.engines.server.loading import Loading
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kvcalc.answers.plotted import Plot
-    from kvcalc.engines.loading import Loading
+    from kvcalc.engines.server.loading import Loading
     from kvcalc.model import Model
     from kvcalc.readers.weights import Weights
 

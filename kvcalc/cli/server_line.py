@@ -66,7 +66,7 @@ class LineOptions(Options):
             return self._of_one(model, options, names[0], context, sequences, beside)
         found = ServerRequest(model, tuple(names), options.settings(**beside))
         if options.flags:
-            from kvcalc.engines import own_flags
+            from kvcalc.engines.server import own_flags
 
             for name in names or engines.ENGINES:
                 found = found.with_flags(own_flags.read(options.flags, name), name)
@@ -146,7 +146,7 @@ class LineOptions(Options):
                 )
             found = found._replace(engines=(called if own == name else name,))
         if options.flags or called not in engines.ENGINES:
-            from kvcalc.engines import own_flags
+            from kvcalc.engines.server import own_flags
 
             found = found.with_flags(
                 own_flags.read(
@@ -214,11 +214,11 @@ class ServerOptions(LineOptions):
 
 
 def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Asked]":
-    from kvcalc.engines import server_reader
+    from kvcalc.engines.server import reader
     from kvcalc.readers import line_files
 
     text = line_files.read(line) if line_files.names_a_file(line) else line
-    return server_reader.read(text, engine, release)
+    return reader.read(text, engine, release)
 
 
 def _first(texts: Texts, option: str) -> int | None:

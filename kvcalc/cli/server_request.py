@@ -12,8 +12,8 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.engines.loading import Loading
     from kvcalc.engines.server import Asked, Beside
+    from kvcalc.engines.server.loading import Loading
 
 
 class ServerRequest(NamedTuple):

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines import server_writer
 from kvcalc.engines.log import Remedy
+from kvcalc.engines.server import writer
 from kvcalc.errors import KvcalcError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def least(
                 then = starts(changes)
             except KvcalcError:
                 continue
-            flags = None if then is None else server_writer.flags(server, model, changes)
+            flags = None if then is None else writer.flags(server, model, changes)
             if then is not None and flags is not None:
                 found.append(Remedy(flags, then))
                 break

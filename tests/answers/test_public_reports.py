@@ -10,7 +10,7 @@ import pytest
 
 import kvcalc
 from kvcalc.answers.check import AGREES
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from tests.each import each
 from tests.engines.log_lines import checked, load
 

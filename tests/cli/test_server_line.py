@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kvcalc import engines
 from kvcalc.cli.options import EngineOptions, ModelOptions
 from kvcalc.cli.server_line import ServerOptions
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.conftest import Cli
 from tests.texts import CHARACTERS

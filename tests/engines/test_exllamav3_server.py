@@ -7,8 +7,8 @@ import pytest
 
 from kvcalc.engines import find
 from kvcalc.engines.server import Asked
-from kvcalc.engines.server_reader import read
-from kvcalc.engines.server_writer import write
+from kvcalc.engines.server.reader import read
+from kvcalc.engines.server.writer import write
 from kvcalc.errors import KvcalcError
 from kvcalc.readers import line_files
 from tests.conftest import Cli

@@ -15,7 +15,7 @@ from kvcalc.engines.llama_cpp.rules import Rules
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.log import AGREES, DIFFERS, LOGGED
 from kvcalc.engines.releases import Change, ReleaseWarning, numbers
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers.latent import LatentAttention
 from kvcalc.model import Model

@@ -12,7 +12,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.log import AGREES, CANNOT
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError, SourceError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.recurrent import ShortConvolution

@@ -3,10 +3,11 @@
 import pytest
 
 import kvcalc
-from kvcalc.engines import find, server_writer
+from kvcalc.engines import find
 from kvcalc.engines.mlx.models import WITHOUT_MAKE_CACHE
 from kvcalc.engines.mlx.settings import MlxSettings
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server import writer
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from kvcalc.layers.attention import FullAttention
 from kvcalc.model import Model
@@ -34,7 +35,7 @@ def test_the_server_has_no_such_flag() -> None:
     """ml-explore/mlx-lm#884, #1272, #1362: server.py of 0.32.2 has none yet."""
     with pytest.raises(KvcalcError, match=r"--max-kv-size: mlx_lm\.server has no such flag"):
         read("mlx_lm.server --model m --max-kv-size 4096")
-    line = server_writer.write(find("mlx"), MlxSettings(max_kv_size=4096), kvcalc.load("qwen3-8b"))
+    line = writer.write(find("mlx"), MlxSettings(max_kv_size=4096), kvcalc.load("qwen3-8b"))
     assert line.endswith("# no flag takes this: max_kv_size")
 
 

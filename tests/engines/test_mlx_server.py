@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from tests.each import each
 
 SERVER = "mlx_lm.server --model m"

@@ -3,8 +3,8 @@
 from collections.abc import Set
 
 from kvcalc.engines import find
-from kvcalc.engines.option_values import Choices
 from kvcalc.engines.server import PAST_MAXIMUM, Server
+from kvcalc.engines.server.option_values import Choices
 from kvcalc.engines.vllm import draft_flags, json_flags
 from tests.each import each
 from tests.engines.engine_names import names, options

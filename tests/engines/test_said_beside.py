@@ -7,8 +7,8 @@ import pytest
 import kvcalc
 from kvcalc.engines.llama_cpp.ignored_flags import SAID_VARIABLES as OF_LLAMA_CPP
 from kvcalc.engines.llama_cpp.ollama import OLLAMA
-from kvcalc.engines.loading import BESIDE_ANOTHER, OTHER_TYPE, Loading
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.loading import BESIDE_ANOTHER, OTHER_TYPE, Loading
+from kvcalc.engines.server.reader import read
 from kvcalc.engines.vllm.ignored_flags import SAID_VARIABLES as OF_VLLM
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh

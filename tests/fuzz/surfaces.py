@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import openpyxl
 
 import kvcalc
-from kvcalc.engines import ENGINES, find, server_reader
+from kvcalc.engines import ENGINES, find
+from kvcalc.engines.server import reader
 from kvcalc.model import Model
 from kvcalc.readers import gguf, huggingface, line_files, preset, safetensors
 from tests.fuzz.mutators import VALUES
@@ -100,11 +101,11 @@ def _replay(content: bytes, _: Random) -> None:
 
 
 def _manifest(content: bytes, _: Random) -> None:
-    server_reader.read(line_files.read(str(_file("compose.yaml", content))))
+    reader.read(line_files.read(str(_file("compose.yaml", content))))
 
 
 def _line(content: bytes, _: Random) -> None:
-    server_reader.read(content.decode(errors="replace"))
+    reader.read(content.decode(errors="replace"))
 
 
 def _settings(content: bytes, random: Random) -> None:

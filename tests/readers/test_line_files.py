@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kvcalc.engines.server_reader import read as read_line
+from kvcalc.engines.server.reader import read as read_line
 from kvcalc.errors import KvcalcError
 from kvcalc.readers.line_files import names_a_file, read
 from tests.conftest import Cli

@@ -5,9 +5,9 @@ from typing import Any
 
 from kvcalc.answers.diff.side import Figures, Load, figures, under, with_setting
 from kvcalc.answers.fit.replica import Replica
-from kvcalc.engines import server_writer
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Standing
+from kvcalc.engines.server import writer
 from kvcalc.engines.turned import Turned, turned
 from kvcalc.errors import KvcalcError
 
@@ -114,4 +114,4 @@ def _flag(new: Replica, name: str, value: Any) -> str | None:
     server = new.question.engine.server
     if server is None:
         return None
-    return server_writer.flag(server, "share" if name == new.question.memory.share else name, value)
+    return writer.flag(server, "share" if name == new.question.memory.share else name, value)

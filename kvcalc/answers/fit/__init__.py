@@ -211,7 +211,7 @@ def _flags(replica: Replica, context: int, sequences: int, source: str | None) -
     asked = replica.question
     if asked.engine.server is None:
         return ""
-    from kvcalc.engines.server_writer import write
+    from kvcalc.engines.server.writer import write
 
     return write(
         asked.engine,

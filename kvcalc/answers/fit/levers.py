@@ -3,7 +3,7 @@
 from kvcalc.answers.fit import Answer
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.answers.fit.started import started
-from kvcalc.engines import server_writer
+from kvcalc.engines.server import writer
 from kvcalc.errors import KvcalcError
 from kvcalc.units import binary_size
 
@@ -43,4 +43,4 @@ def _flag(replica: Replica, name: str, value: object) -> str | None:
     server = replica.question.engine.server
     if server is None:
         return None
-    return server_writer.flags(server, replica.question.model, {name: value})
+    return writer.flags(server, replica.question.model, {name: value})

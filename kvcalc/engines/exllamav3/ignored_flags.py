@@ -3,7 +3,7 @@
 They are the keys of its config.yml, and all but switches of `start.py` take a value.
 """
 
-from kvcalc.engines.loading import OTHER_SHARE
+from kvcalc.engines.server.loading import OTHER_SHARE
 
 IGNORED = {
     "where the server listens, whom it serves, and what it logs": {

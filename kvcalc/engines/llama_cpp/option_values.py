@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kvcalc.engines.option_values import INT32, Choices, Listed, Takes, Whole
+from kvcalc.engines.server.option_values import INT32, Choices, Listed, Takes, Whole
 
 ARG = "common/arg.cpp"
 CACHE_TYPES = Choices(

@@ -1,6 +1,6 @@
 """Flags of `lmdeploy serve api_server` that cannot touch a request's cache, and why (0.18.0)."""
 
-from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+from kvcalc.engines.server.loading import OTHER_FORMAT, OTHER_SHARE
 
 IGNORED = {
     "where the server listens, whom it serves, and what it logs": {

@@ -3,9 +3,9 @@
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, LOADS, SAID
 from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
 from kvcalc.engines.lmdeploy.settings import BY_NAME
-from kvcalc.engines.model_overrides import read_overrides
-from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Whole
 from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.engines.server.model_overrides import read_overrides
+from kvcalc.engines.server.option_values import REVISION, Choices, Listed, Share, Whole
 
 
 def finish(asked: Asked) -> Asked:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from kvcalc.engines.option_values import REVISION, Choices, Listed, Share, Takes, Whole
 from kvcalc.engines.server import PAST_MAXIMUM
+from kvcalc.engines.server.option_values import REVISION, Choices, Listed, Share, Takes, Whole
 from kvcalc.engines.sglang.settings import FIELDS
 
 TAKES: Mapping[str, Takes] = {

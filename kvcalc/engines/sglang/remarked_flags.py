@@ -3,7 +3,7 @@
 SGLang 0.5.23, srt/arg_groups/fields/*.py and the files that read them.
 """
 
-from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+from kvcalc.engines.server.loading import OTHER_FORMAT, OTHER_SHARE
 
 LOADS = {
     OTHER_FORMAT: {

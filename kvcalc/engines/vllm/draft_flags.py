@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvcalc.engines.server import Asked
-from kvcalc.engines.server_json import table_of
+from kvcalc.engines.server.json_flags import table_of
 from kvcalc.engines.vllm.json_flags import refuse_and_name
 from kvcalc.errors import RequestError, quote
 

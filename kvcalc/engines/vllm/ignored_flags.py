@@ -3,7 +3,7 @@
 vLLM 0.33.0: engine/arg_utils.py, entrypoints/common/cli_args.py, config/*.py.
 """
 
-from kvcalc.engines.loading import OTHER_FORMAT, OTHER_SHARE
+from kvcalc.engines.server.loading import OTHER_FORMAT, OTHER_SHARE
 
 IGNORED = {
     "where the server listens, whom it lets in, and its own processes": {

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kvcalc.engines.server import Asked
-from kvcalc.engines.server_json import table_of
+from kvcalc.engines.server.json_flags import table_of
 from kvcalc.errors import RequestError
 
 ATTENTION = {

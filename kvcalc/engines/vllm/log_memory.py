@@ -20,7 +20,7 @@ from kvcalc.engines.log import (
     Remedy,
     pattern,
 )
-from kvcalc.engines.server_writer import flag
+from kvcalc.engines.server.writer import flag
 from kvcalc.engines.vllm.log_parts import SHARE
 from kvcalc.engines.vllm.log_remedies import Failed, most_needed
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run

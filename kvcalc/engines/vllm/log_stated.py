@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil
 
 from kvcalc.engines.log import Printed, Remedy
-from kvcalc.engines.server_writer import flag
+from kvcalc.engines.server.writer import flag
 from kvcalc.engines.vllm.log_remedies import most_share
 from kvcalc.engines.vllm.log_run import GIB, Run
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from kvcalc.engines.option_values import (
+from kvcalc.engines.server import PAST_MAXIMUM
+from kvcalc.engines.server.option_values import (
     REVISION,
     Choices,
     Json,
@@ -11,7 +12,6 @@ from kvcalc.engines.option_values import (
     Takes,
     Whole,
 )
-from kvcalc.engines.server import PAST_MAXIMUM
 from kvcalc.engines.vllm.kernels import BACKENDS
 
 TAKES: Mapping[str, Takes] = {

@@ -9,9 +9,9 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.model_overrides import read_overrides
 from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
-from kvcalc.engines.server_flags import number
+from kvcalc.engines.server.flags import number
+from kvcalc.engines.server.model_overrides import read_overrides
 from kvcalc.engines.vllm.draft_flags import read_draft
 from kvcalc.engines.vllm.ignored_flags import (
     HARMLESS_VARIABLES,

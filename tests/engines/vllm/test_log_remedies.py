@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvcalc
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.log_lines import checked, load

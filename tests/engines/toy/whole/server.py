@@ -1,5 +1,5 @@
-from kvcalc.engines.option_values import Choices, Whole
 from kvcalc.engines.server import Server
+from kvcalc.engines.server.option_values import Choices, Whole
 
 SERVER = Server(
     start="toyserve {model}",

@@ -5,9 +5,9 @@ from dataclasses import replace
 from itertools import chain
 
 from kvcalc import engines
-from kvcalc.engines.programs import Start
 from kvcalc.engines.server import Asked, Server
-from kvcalc.engines.server_flags import read_flags, span
+from kvcalc.engines.server.flags import read_flags, span
+from kvcalc.engines.server.programs import Start
 from kvcalc.errors import RequestError
 from kvcalc.units import parse_tokens
 

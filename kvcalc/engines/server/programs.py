@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kvcalc.engines import ENGINES
-from kvcalc.engines.launch import program_of
+from kvcalc.engines.server.launch import program_of
 from kvcalc.errors import RequestError, quote
 
 MOST_WORDS = 3

@@ -7,9 +7,9 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
-from kvcalc.engines.option_values import Choices, Listed, Share, Whole
-from kvcalc.engines.server_reader import read
-from kvcalc.engines.server_writer import flag, write
+from kvcalc.engines.server.option_values import Choices, Listed, Share, Whole
+from kvcalc.engines.server.reader import read
+from kvcalc.engines.server.writer import flag, write
 from kvcalc.model import Model
 from tests.each import each
 from tests.shapes import full, model

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kvcalc.engines.loading import Loading
 from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Asked, Server
-from kvcalc.engines.server_json import Dotted
+from kvcalc.engines.server.json_flags import Dotted
+from kvcalc.engines.server.loading import Loading
 from kvcalc.errors import RequestError, quote
 
 FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 
 from kvcalc import engines
-from kvcalc.engines import programs, shell_words
-from kvcalc.engines.launch import Launch
-from kvcalc.engines.launchers import script_of, unwrapped
-from kvcalc.engines.server import MODEL, Asked, Server
-from kvcalc.engines.server_flags import number, read_environment, read_flags
+from kvcalc.engines.server import MODEL, Asked, Server, programs, shell_words
+from kvcalc.engines.server.flags import number, read_environment, read_flags
+from kvcalc.engines.server.launch import Launch
+from kvcalc.engines.server.launchers import script_of, unwrapped
 from kvcalc.errors import RequestError, quote
 
 MAX_CHARACTERS = 100_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each
 

@@ -7,7 +7,7 @@ docs.podman.io): what takes no value is listed, all others take one.
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from kvcalc.engines.launch import VARIABLE, Launch
+from kvcalc.engines.server.launch import VARIABLE, Launch
 from kvcalc.errors import quote
 
 CONTAINERS = {"docker", "podman", "nerdctl"}

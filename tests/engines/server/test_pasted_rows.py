@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 import kvcalc
-from kvcalc.engines.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, LETTERS, NO_VALUE
-from kvcalc.engines.launchers import PYTHON_SWITCHES, SHELLS, WRAPPED, WRAPPERS
 from kvcalc.engines.llama_cpp import ignored_flags as llama_flags
 from kvcalc.engines.llama_cpp.server import PRESETS
-from kvcalc.engines.programs import ALSO, BEGUN
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT, LETTERS, NO_VALUE
+from kvcalc.engines.server.launchers import PYTHON_SWITCHES, SHELLS, WRAPPED, WRAPPERS
+from kvcalc.engines.server.programs import ALSO, BEGUN
+from kvcalc.engines.server.reader import read
 from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm import ignored_flags as vllm_flags
 from kvcalc.errors import KvcalcError, UnsupportedError

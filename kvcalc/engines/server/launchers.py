@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 
-from kvcalc.engines.containers import CONTAINERS, contained
-from kvcalc.engines.launch import VARIABLE, Launch, program_of
+from kvcalc.engines.server.containers import CONTAINERS, contained
+from kvcalc.engines.server.launch import VARIABLE, Launch, program_of
 
 MEASURE = re.compile(r"[0-9.]+[smhd]?|0x[0-9a-fA-F]+")
 """A duration or a mask of cores, as `timeout` and `taskset` take them."""

@@ -1,4 +1,4 @@
-"""An engine's own command line, written: what `server_reader` reads, the same settings again."""
+"""An engine's own command line, written: what `reader` reads, the same settings again."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -31,7 +31,7 @@ def write(
     `context` counts one sequence, `share` is the engine's share of the memory, and `source` the
     text that named the model, if any. With a `weights_dtype` the weights are of another format than
     that model's, so that the line names none. What no flag or variable takes, and that format, are
-    named in a comment at the line's end, which a shell and `server_reader` ignore.
+    named in a comment at the line's end, which a shell and `reader` ignore.
     """
     server = engine.server
     if server is None:

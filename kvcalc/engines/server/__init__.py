@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from kvcalc.engines.loading import BESIDE_ANOTHER, Loading
-from kvcalc.engines.option_values import Takes
+from kvcalc.engines.server.loading import BESIDE_ANOTHER, Loading
+from kvcalc.engines.server.option_values import Takes
 from kvcalc.errors import quote
 from kvcalc.model import Model
 from kvcalc.records import Record

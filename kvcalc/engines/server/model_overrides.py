@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvcalc.engines.server import Asked
-from kvcalc.engines.server_json import table_of
+from kvcalc.engines.server.json_flags import table_of
 from kvcalc.errors import RequestError, quote
 
 POSITIONS = ("rope_parameters", "rope_scaling", "rope_theta", "mrope_section")

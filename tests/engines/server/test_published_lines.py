@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kvcalc.engines.server_reader import read
+from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each
 
-CASES = json.loads((Path(__file__).parents[1] / "oracles" / "command_lines.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "oracles" / "command_lines.json").read_text())
 LINES: list[str] = [line for case in CASES["cases"] for line in case["lines"]]
 
 REFUSED = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvcalc.engines.arithmetic import worked_out
-from kvcalc.engines.shell_words import OpenQuoteError, commands
+from kvcalc.engines.server.arithmetic import worked_out
+from kvcalc.engines.server.shell_words import OpenQuoteError, commands
 from tests.each import each
 
 

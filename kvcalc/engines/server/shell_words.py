@@ -8,7 +8,7 @@ are written; $((64 * 1024)) is worked out. <MODEL> is a placeholder, not a redir
 import re
 from collections.abc import Iterator, Mapping
 
-from kvcalc.engines.arithmetic import worked_out
+from kvcalc.engines.server.arithmetic import worked_out
 
 CONTINUED = re.compile(r"(?:\\|\s\^|\s`)[ \t]*\r?\n")
 WINDOWS = re.compile(
