@@ -153,7 +153,9 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/engines/test_lmdeploy.py has measured cases of each": {
         "engines/lmdeploy/settings.py": "POLICIES",
     },
-    "tests/engines/test_sglang_start_up.py estimates each": {"engines/outside.py": "OUTSIDE"},
+    "tests/engines/test_sglang_start_up.py estimates each": {
+        "engines/memory_outside.py": "OUTSIDE"
+    },
     "tests/engines/test_sglang.py has measured cases of each": {
         "engines/sglang/compressed.py": "RING",
     },

@@ -13,7 +13,7 @@ from kvcalc.formula.expression import Value
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.engines.measured import FromLog
+    from kvcalc.engines.log_measured import FromLog
     from kvcalc.engines.releases import Standing
     from kvcalc.engines.weights import Loaded
     from kvcalc.parameters.stored import Stored

@@ -9,8 +9,8 @@ import kvcalc
 from kvcalc.answers.diff.side import under
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import find
+from kvcalc.engines.release_changes import turned
 from kvcalc.engines.releases import Change, Release, Releases, Standing
-from kvcalc.engines.turned import turned
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from tests.each import each

@@ -5,7 +5,7 @@ from typing import Any
 import kvcalc
 from kvcalc.catalogue.gpus import find
 from kvcalc.engines.memory import Card
-from kvcalc.engines.outside import outside
+from kvcalc.engines.memory_outside import outside
 from kvcalc.readers import load
 from tests.each import each
 

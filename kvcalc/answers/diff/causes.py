@@ -5,10 +5,10 @@ from typing import Any
 
 from kvcalc.answers.diff.side import Figures, Load, figures, under, with_setting
 from kvcalc.answers.fit.replica import Replica
+from kvcalc.engines.release_changes import Turned, turned
 from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Standing
 from kvcalc.engines.server import writer
-from kvcalc.engines.turned import Turned, turned
 from kvcalc.errors import KvcalcError
 
 

@@ -15,7 +15,7 @@ from kvcalc.readers.weights import Weights, weights_of
 from kvcalc.records import Record
 
 if TYPE_CHECKING:
-    from kvcalc.engines.measured import Measured
+    from kvcalc.engines.log_measured import Measured
 
 
 NO_CARD = Card("none", 0, 0)

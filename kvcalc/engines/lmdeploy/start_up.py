@@ -11,8 +11,8 @@ from fractions import Fraction
 from kvcalc.engines.lmdeploy.layout import layout
 from kvcalc.engines.lmdeploy.settings import LmdeploySettings
 from kvcalc.engines.memory import Card, Free
+from kvcalc.engines.memory_outside import outside
 from kvcalc.engines.memory_part import MemoryPart, exact, not_modelled
-from kvcalc.engines.outside import outside
 from kvcalc.model import Model
 
 SOURCE = "pytorch/engine/executor/base.py (_get_runtime_size)"

@@ -8,8 +8,8 @@ are made of what is left (srt/mem_cache/memory_pool.py, srt/mem_cache/allocator/
 from collections.abc import Iterator
 
 from kvcalc.engines.memory import Card, Free, Open
+from kvcalc.engines.memory_outside import outside
 from kvcalc.engines.memory_part import MemoryPart, PartRule, exact
-from kvcalc.engines.outside import outside
 from kvcalc.engines.sglang.images import CACHED, tower_of
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.model import Model

@@ -7,7 +7,7 @@ v1/worker/gpu_worker.py, utils/mem_utils.py (MemoryProfilingResult) and the runn
 from collections.abc import Mapping, Sequence
 
 from kvcalc.engines.log import COUNT, SIZE, pattern
-from kvcalc.engines.measured import FromLog, Measured
+from kvcalc.engines.log_measured import FromLog, Measured
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.errors import RequestError
 

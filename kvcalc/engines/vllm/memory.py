@@ -9,7 +9,7 @@ from kvcalc.engines.vllm.pool import pool
 from kvcalc.engines.vllm.releases import RELEASES
 
 if TYPE_CHECKING:
-    from kvcalc.engines.measured import FromLog
+    from kvcalc.engines.log_measured import FromLog
 
 NULL_BLOCKS = 1
 """The null block is never handed out (v1/core/block_pool.py)."""
