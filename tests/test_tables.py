@@ -225,7 +225,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/sglang/formats.py": "SCALES",
         "engines/vllm/log_blocks.py": "PATTERNS:override RULES:override",
         "engines/llama_cpp/log_ollama.py": "PATTERNS RULES",
-        "formula/expression.py": "ARITHMETIC:at_most",
+        "formula/target.py": "ARITHMETIC:at_most",
         "readers/traces/formats.py": "FORMATS",
         "answers/engines.py": "LEAST:ge MOST:le",
         "readers/huggingface/keys.py": "ALIASES:mamba_heads ALIASES:mamba_groups",

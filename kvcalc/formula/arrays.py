@@ -151,8 +151,8 @@ def _evaluated(
 
 def compiled(numpy: Any, expression: Value) -> Callable[..., Any]:
     """Compile an expression over arrays."""
-    from kvcalc.formula.expression import render
     from kvcalc.formula.languages.numpy import NUMPY
+    from kvcalc.formula.target import render
 
     names = ", ".join(sorted(variables_of(expression)))
     # The text is made from our own nodes only; nothing from a file or a user is in it.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from kvcalc.errors import RequestError, quote
 from kvcalc.formula.amounts import element, single
-from kvcalc.formula.expression import PYTHON, TEXT, Value, evaluated, render
+from kvcalc.formula.expression import Value, evaluated
+from kvcalc.formula.target import PYTHON, TEXT, render
 from kvcalc.units import MOST
 
 if TYPE_CHECKING:

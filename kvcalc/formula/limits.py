@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kvcalc.errors import RequestError
-from kvcalc.formula.expression import TEXT, Expression, Value, evaluated, render, substituted
+from kvcalc.formula.expression import Expression, Value, evaluated, substituted
+from kvcalc.formula.target import TEXT, render
 
 
 @dataclass(frozen=True)

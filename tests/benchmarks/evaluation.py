@@ -9,7 +9,7 @@ from timeit import Timer
 from typing import Any
 
 import kvcalc
-from kvcalc.formula.expression import PYTHON, render
+from kvcalc.formula.target import PYTHON, render
 
 CALLS = 100_000
 

@@ -9,22 +9,15 @@ import pytest
 
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import (
-    ATOM,
-    PYTHON,
-    SUM,
-    TEXT,
     Expression,
-    Rule,
-    Target,
     Value,
-    call,
     cdiv,
     ceil,
     maximum,
     minimum,
-    render,
     variable,
 )
+from kvcalc.formula.target import ATOM, PYTHON, SUM, TEXT, Rule, Target, call, render
 from tests.each import each
 
 x, y, z = variable("x"), variable("y"), variable("z")

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 import kvcalc.formula.formula
 from kvcalc.errors import KvcalcError
-from kvcalc.formula.expression import Expression, Value, cdiv, ceil, maximum, minimum, variable
+from kvcalc.formula.expression import (
+    Expression,
+    Value,
+    cdiv,
+    ceil,
+    maximum,
+    minimum,
+    variable,
+)
 from kvcalc.formula.formula import Formula
 
 x, y = variable("x"), variable("y")

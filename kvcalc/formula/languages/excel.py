@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from kvcalc.errors import RequestError
 from kvcalc.formula.bounds import Bounds, extent
-from kvcalc.formula.expression import (
+from kvcalc.formula.expression import Value, variables_of
+from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
+from kvcalc.formula.target import (
     ARITHMETIC,
     ATOM,
     CONDITION,
@@ -20,13 +22,10 @@ from kvcalc.formula.expression import (
     SUM,
     Rule,
     Target,
-    Value,
     call,
     render,
     rounded_up,
-    variables_of,
 )
-from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
 
 MAX_EXACT = 2**53
 MAX_DIVIDED = 2**47

@@ -4,19 +4,7 @@ import re
 from collections.abc import Mapping
 
 from kvcalc.errors import RequestError
-from kvcalc.formula.expression import (
-    ARITHMETIC,
-    ATOM,
-    CONDITION,
-    PRODUCT,
-    SUM,
-    Rule,
-    Target,
-    Value,
-    call,
-    render,
-    variables_of,
-)
+from kvcalc.formula.expression import Value, variables_of
 from kvcalc.formula.languages.language import (
     POSITIVE,
     Written,
@@ -24,6 +12,17 @@ from kvcalc.formula.languages.language import (
     refuse_dialect,
 )
 from kvcalc.formula.languages.python import refuse_no_identifiers
+from kvcalc.formula.target import (
+    ARITHMETIC,
+    ATOM,
+    CONDITION,
+    PRODUCT,
+    SUM,
+    Rule,
+    Target,
+    call,
+    render,
+)
 
 RESERVED = re.compile(
     r"await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|export|"

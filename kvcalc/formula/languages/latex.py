@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula.expression import ATOM, CONDITION, PRODUCT, SUM, Rule, Target, Value, render
+from kvcalc.formula.expression import Value
 from kvcalc.formula.languages.language import Written, refuse_dialect, refuse_unprintable
+from kvcalc.formula.target import ATOM, CONDITION, PRODUCT, SUM, Rule, Target, render
 
 ESCAPED = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"} | {"\\": "\\textbackslash{}"})
 

@@ -2,19 +2,10 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula.expression import (
-    ATOM,
-    CONDITION,
-    PYTHON,
-    SUM,
-    Rule,
-    Value,
-    call,
-    render,
-    variables_of,
-)
+from kvcalc.formula.expression import Value, variables_of
 from kvcalc.formula.languages.language import Written, refuse_dialect
 from kvcalc.formula.languages.python import refuse_no_identifiers
+from kvcalc.formula.target import ATOM, CONDITION, PYTHON, SUM, Rule, call, render
 
 NUMPY = PYTHON._replace(
     name="NumPy",

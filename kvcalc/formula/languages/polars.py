@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from kvcalc.formula.expression import (
+from kvcalc.formula.expression import Value
+from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
+from kvcalc.formula.languages.nulls import not_strict
+from kvcalc.formula.target import (
     ATOM,
     CONDITION,
     FLOOR,
@@ -10,13 +13,10 @@ from kvcalc.formula.expression import (
     PYTHON,
     SUM,
     Rule,
-    Value,
     call,
     render,
     rounded_up,
 )
-from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
-from kvcalc.formula.languages.nulls import not_strict
 
 
 def _column(integer: str) -> Callable[[str], str]:

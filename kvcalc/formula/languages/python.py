@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from keyword import iskeyword
 
 from kvcalc.errors import RequestError, quote
-from kvcalc.formula.expression import PYTHON, Value, render, variables_of
+from kvcalc.formula.expression import Value, variables_of
 from kvcalc.formula.languages.language import POSITIVE, Written, refuse_dialect
+from kvcalc.formula.target import PYTHON, render
 
 CALLED = {"min", "max", "numpy"}
 """Names that the text itself uses, so no variable may have them."""

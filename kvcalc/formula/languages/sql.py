@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kvcalc.errors import RequestError
-from kvcalc.formula.expression import (
+from kvcalc.formula.expression import Value
+from kvcalc.formula.languages.language import NAMED, POSITIVE, Written, may_divide_below_zero
+from kvcalc.formula.languages.nulls import not_strict
+from kvcalc.formula.target import (
     ARITHMETIC,
     ATOM,
     CONDITION,
@@ -17,13 +20,10 @@ from kvcalc.formula.expression import (
     SUM,
     Rule,
     Target,
-    Value,
     call,
     render,
     rounded_up,
 )
-from kvcalc.formula.languages.language import NAMED, POSITIVE, Written, may_divide_below_zero
-from kvcalc.formula.languages.nulls import not_strict
 from kvcalc.spelling import spelled, unknown
 
 

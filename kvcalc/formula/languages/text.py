@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from kvcalc.formula.expression import TEXT, Value, render
+from kvcalc.formula.expression import Value
 from kvcalc.formula.languages.language import Written, refuse_dialect, refuse_unprintable
+from kvcalc.formula.target import TEXT, render
 
 
 def written(expression: Value, names: Mapping[str, str], dialect: str | None) -> Written:

@@ -9,24 +9,13 @@ from collections.abc import Mapping
 
 from kvcalc.errors import RequestError
 from kvcalc.formula.bounds import Bounds, extent
-from kvcalc.formula.expression import (
-    ARITHMETIC,
-    ATOM,
-    CONDITION,
-    PRODUCT,
-    SUM,
-    Expression,
-    Rule,
-    Target,
-    Value,
-    render,
-    variables_of,
-)
+from kvcalc.formula.expression import Expression, Value, variables_of
 from kvcalc.formula.languages.language import (
     Written,
     refuse_dialect,
     refuse_unprintable,
 )
+from kvcalc.formula.target import ARITHMETIC, ATOM, CONDITION, PRODUCT, SUM, Rule, Target, render
 
 LIMIT = 2**53
 """Below it a double holds every whole number."""

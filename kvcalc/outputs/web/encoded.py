@@ -8,11 +8,12 @@ from kvcalc.answers.listed import Listed
 from kvcalc.answers.page import PagedEngine, PagePlan
 from kvcalc.answers.page.combinations import PagedCombination, PagedCost
 from kvcalc.costs import CONTEXT, SEQUENCES, WINDOW, Group
-from kvcalc.formula.expression import TEXT, Value, render, substituted
+from kvcalc.formula.expression import Value, substituted
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.languages import javascript
 from kvcalc.formula.limits import Limit
 from kvcalc.formula.structure import number_name, structured
+from kvcalc.formula.target import TEXT, render
 from kvcalc.model import no_window
 
 NONE = -1
