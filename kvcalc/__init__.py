@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from kvcalc.answers.estimate import GroupShare as GroupShare
     from kvcalc.answers.estimate import estimate as estimate
     from kvcalc.answers.explain import explain as explain
-    from kvcalc.answers.filled import FilledRow as FilledRow
-    from kvcalc.answers.filled import fill as fill
+    from kvcalc.answers.fill import FilledRow as FilledRow
+    from kvcalc.answers.fill import fill as fill
     from kvcalc.answers.fit import fit as fit
     from kvcalc.answers.fit.fitted import Fit as Fit
     from kvcalc.answers.formula import write_formula as write_formula
@@ -128,7 +128,7 @@ _HOMES = {
     "answers.engines": "DescribedEngine EngineRow SettingRow describe_engine list_engines",
     "answers.estimate": "Estimate GroupShare estimate",
     "answers.explain": "explain",
-    "answers.filled": "FilledRow fill",
+    "answers.fill": "FilledRow fill",
     "answers.fit": "fit",
     "answers.fit.fitted": "Fit",
     "answers.formula": "write_formula",

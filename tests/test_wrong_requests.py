@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.answers.fill import QUESTIONS
+from kvcalc.answers.fill.columns import QUESTIONS
 from kvcalc.engines import ENGINES
 from kvcalc.engines.server import reader
 from tests.each import each

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from kvcalc import engines
-from kvcalc.answers.fill import Filled, filler, places, unanswered
-from kvcalc.answers.fill_added import Adding, adder
+from kvcalc.answers.fill.added import Adding, adder
+from kvcalc.answers.fill.columns import places, unanswered
+from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.cli.options import GPU
 from kvcalc.cli.pairs import named
 from kvcalc.cli.progress import reading

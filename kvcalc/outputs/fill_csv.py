@@ -4,7 +4,8 @@ import csv
 from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
-from kvcalc.answers.fill import ANSWERS, Filled, answers_to
+from kvcalc.answers.fill.columns import ANSWERS, answers_to
+from kvcalc.answers.fill.rows import Filled
 from kvcalc.outputs.table import harmless, is_formula
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.answers import fill
-from kvcalc.answers.fill import QUESTIONS, Filled, filler, places
+from kvcalc.answers.fill.columns import QUESTIONS, places
+from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.errors import KvcalcError
 from tests.each import each
 
@@ -120,7 +120,7 @@ def test_columns_that_are_not_there_are_named(
 
 
 def test_no_more_formulas_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "MAX_COSTS", 2)
+    monkeypatch.setattr("kvcalc.answers.fill.rows.MAX_COSTS", 2)
     answer = filler(2, {"model": 0, "context": 1})
     names = ("llama-3.1-8b", "k-exaone-236b-a23b", "gpt-oss-20b", "llama-3.1-8b")
     for name in names:

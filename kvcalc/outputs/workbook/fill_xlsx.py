@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kvcalc.answers.fill import AMOUNTS, RELEASE, Filled, answers_to
+from kvcalc.answers.fill.columns import AMOUNTS, RELEASE, answers_to
+from kvcalc.answers.fill.rows import Filled
 from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.formula.expression import substituted
 from kvcalc.formula.formula import Formula

@@ -8,8 +8,9 @@ from typing import Any
 import openpyxl
 import pytest
 
-from kvcalc.answers.fill import ADDED, Filled, filler, places
-from kvcalc.answers.fill_added import Adding, adder
+from kvcalc.answers.fill.added import Adding, adder
+from kvcalc.answers.fill.columns import ADDED, places
+from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.errors import KvcalcError
 from kvcalc.outputs.workbook import fill_xlsx
 from tests.outputs.workbook.office import Office, Typed, cached

@@ -1,11 +1,12 @@
-"""A plan's rows as records: each row's cells, and its answer."""
+"""The rows of a plan, answered: a record per row, with its cells and its answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvcalc.answers.fill import Filled, filler, places, unanswered
-from kvcalc.answers.fill_added import Adding, adder
+from kvcalc.answers.fill.added import Adding, adder
+from kvcalc.answers.fill.columns import places, unanswered
+from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.readers.rows import read_rows
 from kvcalc.records import Records
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kvcalc.answers.fill import ADDED, Filled
+from kvcalc.answers.fill.columns import ADDED
+from kvcalc.answers.fill.rows import Filled
 from kvcalc.answers.fit import fit
 from kvcalc.answers.fit.fitted import Fit
 from kvcalc.answers.fit.placing import STAGES
