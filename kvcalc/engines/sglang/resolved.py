@@ -11,12 +11,13 @@ from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits, traits_of
 from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_size_of
 from kvcalc.engines.sglang.checkpoint import checkpoint_format
-from kvcalc.engines.sglang.formats import FORMATS, FP4_BACKENDS, Format
+from kvcalc.engines.sglang.formats import FORMATS, Format
 from kvcalc.engines.sglang.own_caches import OWN_CACHES
+from kvcalc.engines.sglang.refusals import Choice, refuse
 from kvcalc.engines.sglang.settings import SglangSettings
 from kvcalc.engines.sglang.strategy import Strategy, strategy_of
 from kvcalc.engines.sglang.unread import require_measured
-from kvcalc.errors import UnsupportedError, quote
+from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model
 
 SPECULATIVE_REQUESTS = 48
@@ -26,10 +27,6 @@ DeepSeek V4 (deepseek_v4_hook.py)."""
 
 RATIO = 0.8
 """Tokens of the window pool a token of the full pool (srt/arg_groups/fields/schedule.py)."""
-
-
-SPARSE_FORMATS = ("bfloat16", "fp8_e4m3")
-"""Element types of sparse latent rows (overrides.py, _dsa_kv_cache_dtype_default)."""
 
 
 class Drafts(NamedTuple):
@@ -108,21 +105,8 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     form, by = (given, "") if given else _own_format(model, traits, machine)
     strategy = strategy_of(model, settings, traits.recurrent)
     backend = backend_of(model, traits, settings, machine, strategy)
-    _refuse(model, traits, form, backend, machine)
-    if traits.compressed and settings.speculative_num_draft_tokens is not None:
-        raise UnsupportedError.of(
-            "speculative_num_draft_tokens",
-            f"found {settings.speculative_num_draft_tokens}, but the rings that sglang "
-            f"keeps for drafts of {model.name} are not modelled",
-        )
-    if traits.pooled and settings.speculative_num_draft_tokens is not None:
-        raise UnsupportedError.of(
-            "speculative_num_draft_tokens",
-            f"found {settings.speculative_num_draft_tokens}, but what sglang keeps for drafts of "
-            f"{model.name} beside its pools of keys is not modelled",
-        )
+    refuse(Choice(model, traits, settings, machine, form, backend))
     page = page_size_of(model, traits, settings, backend, machine)
-    _require_requests(settings)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
     if chunk > 0 and chunk % page:
@@ -159,21 +143,6 @@ def _reads_scales(model: Model, machine: Hardware) -> bool:
     return model.model_type == "glm_moe_dsa" and machine.major == 12
 
 
-def _require_requests(settings: SglangSettings) -> None:
-    """Refuse requests that leave an attention group none (srt/managers/tp_worker.py).
-
-    Raises:
-        UnsupportedError: the release gives it none.
-    """
-    asked, groups = settings.max_running_requests, settings.attn_dp_size
-    if asked is not None and asked < groups and not settings.standing.rules["one_at_least"].value:
-        raise UnsupportedError.of(
-            "max_running_requests",
-            f"found {asked}, expected at least the {groups} of attn_dp_size on sglang "
-            f"{settings.standing.version}",
-        )
-
-
 def _requests(traits: Traits, settings: SglangSettings) -> int | None:
     if traits.compressed:
         return COMPRESSED_REQUESTS
@@ -205,61 +174,3 @@ def _own_format(model: Model, traits: Traits, machine: Hardware) -> tuple[Format
             "kv_cache_dtype", f"missing, and sglang runs no model in {model.dtype}"
         )
     return FORMATS[model.dtype], ""
-
-
-def _refuse(
-    model: Model, traits: Traits, form: Format, backend: str | None, machine: Hardware
-) -> None:
-    """Refuse what SGLang's checks refuse.
-
-    Raises:
-        UnsupportedError: the element type or the backend, and what is expected.
-    """
-    accepted = architectures.ACCEPTED_BACKENDS.get(model.model_type or "")
-    if accepted and backend and backend not in accepted:
-        raise UnsupportedError.of(
-            "attention_backend",
-            f"found {quote(backend)}, expected one of {', '.join(sorted(accepted))} for "
-            f"{model.model_type} on sglang",
-        )
-    if form.blackwell and not machine.blackwell:
-        raise UnsupportedError.of(
-            "kv_cache_dtype", f"{form.name} needs a Blackwell GPU, not {machine.name}"
-        )
-    if (traits.sparse or traits.compressed) and machine.major == 0:
-        raise UnsupportedError.of(
-            "gpu", f"{machine.name} stores {model.name} by rules that are not modelled"
-        )
-    stored = ("bfloat16",) if model.model_type in architectures.SINKS else SPARSE_FORMATS
-    if traits.sparse and form.name not in stored:
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            f"found {form.name}, expected {' or '.join(stored)} for sparse attention "
-            f"{'with sinks ' if len(stored) == 1 else ''}on sglang",
-        )
-    if traits.compressed and form.name != "fp8_e4m3":
-        raise UnsupportedError.of(
-            "kv_cache_dtype", f"found {form.name}, expected fp8_e4m3 for {model.name} on sglang"
-        )
-    if traits.compressed and machine.sm100:
-        raise UnsupportedError.of(
-            "gpu", f"on {machine.name} sglang stores {model.name} in a layout that is not modelled"
-        )
-    if form.name == "mxfp8" and (traits.latent or backend not in (None, "fa4")):
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            "mxfp8 needs attention_backend fa4 and keys and values, found "
-            + ("latent rows" if traits.latent else quote(backend)),
-        )
-    if form.name == "nvfp4" and (traits.latent or backend not in (None, "trtllm_mha")):
-        raise UnsupportedError.of(
-            "kv_cache_dtype",
-            "nvfp4 is read by trtllm_mha, which wants keys and values, found "
-            + ("latent rows" if traits.latent else quote(backend)),
-        )
-    if form.packed and backend and backend not in FP4_BACKENDS[traits.latent]:
-        raise UnsupportedError.of(
-            "attention_backend",
-            f"found {quote(backend)}, expected one of "
-            f"{', '.join(FP4_BACKENDS[traits.latent])} for {form.name} on sglang",
-        )
