@@ -224,18 +224,6 @@ def state_of(rank: PlanContext, layer: "Recurrent") -> int:
     )
 
 
-def _compressed(rank: PlanContext, layer: Any, form: str) -> list[Cache]:
-    return compressed_caches(
-        layer,
-        backend=rank.backend,
-        cache_format=ALIASES.get((rank.backend, form), form),
-        indexer=rank.settings.indexer_kv_dtype,
-        block=rank.block,
-        retained=rank.retained,
-        in_flight=rank.in_flight,
-    )
-
-
 def _nothing(rank: PlanContext, layer: Layer, form: str) -> list[Cache]:
     return []
 
@@ -246,7 +234,7 @@ KINDS: Mapping[str, Callable[[PlanContext, Any, str], list[Cache]]] = {
     "chunked_attention": _chunked,
     "cross_attention": _cross,
     "latent_attention": _latent,
-    "compressed_attention": _compressed,
+    "compressed_attention": compressed_caches,
     **dict.fromkeys(states.SHAPES, _recurrent),
     "shared_cache": _nothing,
     "no_cache": _nothing,

@@ -7,16 +7,17 @@ from kvcalc.costs import CONTEXT
 from kvcalc.engines.own_caches import require_modelled
 from kvcalc.engines.run_in import run_in
 from kvcalc.engines.vllm import drafts
-from kvcalc.engines.vllm.backend import attention_of, backend_of, block_of
+from kvcalc.engines.vllm.backend import Chosen, attention_of, backend_of, block_of
+from kvcalc.engines.vllm.block_layout import block_outermost, require_layout
 from kvcalc.engines.vllm.blocks import (
     unquantised_layers,
     with_room_for_states,
     with_room_for_unquantised,
 )
-from kvcalc.engines.vllm.caches import Cache, CircularCache, FullCache, SlidingCache, StateCache
+from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
 from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, distinct, grouped
-from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS
+from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.own_caches import OWN_CACHES
 from kvcalc.engines.vllm.plan_context import PlanContext
@@ -36,9 +37,6 @@ BLOCK = variable("block_size")
 
 UNIFORM_TYPE = "uniform_type"
 """A group whose layers are of one type, each with a spec of its own (UniformTypeKVCacheSpecs)."""
-
-LAYOUTS_OF = {"TURBOQUANT": ("LBNHC",)}
-"""Layouts of the backends that do not take any (supported_kv_cache_layouts)."""
 
 
 class PlannedGroup(Record):
@@ -107,80 +105,96 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     extra = drafts.draft_layers(
         model, settings.speculative_method, published_types=settings.rules.mtp_layer_types
     )
-    attention = attention_of(model)
-    chunked = bool(model.caches_of(ChunkedAttention))
-    hybrid_manager = settings.hybrid_manager(chunked)
-    compressed = attention == "compressed"
+    hybrid_manager = settings.hybrid_manager(bool(model.caches_of(ChunkedAttention)))
     refuse_beside(model, settings)
-    backend, cache_format, by = backend_of(model, settings, attention)
-    stored = ALIASES.get((backend, cache_format), cache_format)
-    if compressed and hybrid_manager and stored not in settings.rules.compressed_attention:
-        raise UnsupportedError(
-            f"release: found {settings.standing.version}, and kvcalc does not know how vllm "
-            f"lays compressed_attention layers out in {stored}",
-            engine="vllm",
-            what="compressed_attention layers",
-        )
-    refuse_unshared(model, settings, backend)
-    rank = PlanContext(
-        model=model,
-        settings=settings,
-        backend=backend,
-        cache_format=cache_format,
-        own_format=run_in(model, settings.kv_cache_dtype),
-        block=block_of(model, settings, backend, cache_format),
-        in_flight=batch_of(settings) * settings.batches_in_flight,
-        encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
-        lookahead=_lookahead(model, settings),
-        shards=settings.decode_context_parallel_size,
-    )
-    before = rank.block
+    attention = attention_of(model)
+    chosen = backend_of(model, settings, attention)
+    if hybrid_manager and attention == "compressed":
+        require_layout(settings, chosen)
+    refuse_unshared(model, settings, chosen.backend)
+    asked = _context(model, settings, chosen)
     layers = (*model.layers, *extra)
-    unquantised = unquantised_layers(settings, layers, len(model.layers), cache_format)
-    rank = with_room_for_unquantised(with_room_for_states(rank, extra), layers, unquantised)
+    unquantised = unquantised_layers(settings, layers, len(model.layers), chosen.cache_format)
+    rank = with_room_for_unquantised(with_room_for_states(asked, extra), layers, unquantised)
     caches = list(_placed(rank, layers, len(model.layers), unquantised or frozenset()))
     if not caches:
         raise UnsupportedError(f"{model.name} has no layer with a cache on vllm", what=model.name)
     kinds = distinct(caches)
-    outermost = _block_outermost(settings, backend, attention, kinds)
+    outermost = block_outermost(settings, chosen.backend, attention, kinds)
     alone = caches if hybrid_manager else as_full(caches)
     groups = grouped(alone, settings.rules, block_outermost=outermost)
-    stages = stage_sizes(
+    *first, last = stage_sizes(
         len(model.layers), settings.pipeline_parallel_size, settings.pp_layer_partition
     )
-    cuts = BACKENDS[backend].exact or settings.flash_attention_version == 4
-    scales = (
-        rank.block == before
-        and rank.shared_page is None
-        and not outermost
-        and not (cuts and any(isinstance(one, SlidingCache) for one in kinds))
-        and all(not isinstance(one, StateCache) and one.page % before == 0 for one in kinds)
-        and all(one.block == before for one in kinds)
-    )
+    stages = (*first, last + len(extra))
+    scales = not outermost and _scales(asked, rank, kinds)
     planned = tuple(_planned(group, rank.block, scales, settings.rules) for group in groups)
-    per_stage = tuple(
-        bytes_per_block(members, block_outermost=outermost)
-        for members in stage_members(planned, (*stages[:-1], stages[-1] + len(extra)))
-    )
-    if 0 in per_stage:
-        raise UnsupportedError.of(
-            "pipeline_parallel_size",
-            f"found {len(stages)}, but stage {per_stage.index(0) + 1} has no layer with a "
-            "cache; vllm ends in a division by zero",
-        )
     return Plan(
         model=model,
         settings=settings,
-        cache_format=cache_format,
-        format_by=by,
+        cache_format=chosen.cache_format,
+        format_by=chosen.by,
         block_size=rank.block,
         scales=scales,
         hybrid_manager=hybrid_manager,
         caches=tuple(alone),
         groups=planned,
-        stages=(*stages[:-1], stages[-1] + len(extra)),
-        bytes_per_block=per_stage,
+        stages=stages,
+        bytes_per_block=_bytes_per_block(planned, stages, outermost),
     )
+
+
+def _context(model: Model, settings: VllmSettings, chosen: Chosen) -> PlanContext:
+    """What decides a rank's caches, with the block that is asked for."""
+    return PlanContext(
+        model=model,
+        settings=settings,
+        backend=chosen.backend,
+        cache_format=chosen.cache_format,
+        own_format=run_in(model, settings.kv_cache_dtype),
+        block=block_of(model, settings, chosen.backend, chosen.cache_format),
+        in_flight=batch_of(settings) * settings.batches_in_flight,
+        encoder_tokens=settings.max_num_encoder_input_tokens or BATCH,
+        lookahead=_lookahead(model, settings),
+        shards=settings.decode_context_parallel_size,
+    )
+
+
+def _scales(asked: PlanContext, rank: PlanContext, caches: Sequence[Cache]) -> bool:
+    """Whether any other block size gives the same plan.
+
+    So it is where the block that was asked for alone decides each page, and no kernel cuts it.
+    """
+    block = asked.block
+    cuts = BACKENDS[rank.backend].exact or rank.settings.flash_attention_version == 4
+    return (
+        rank.block == block
+        and rank.shared_page is None
+        and not (cuts and any(isinstance(one, SlidingCache) for one in caches))
+        and all(not isinstance(one, StateCache) and one.page % block == 0 for one in caches)
+        and all(one.block == block for one in caches)
+    )
+
+
+def _bytes_per_block(
+    groups: Sequence[PlannedGroup], stages: Sequence[int], outermost: bool
+) -> tuple[int, ...]:
+    """Bytes of a block on a rank of each stage.
+
+    Raises:
+        UnsupportedError: a stage has no cache.
+    """
+    sizes = tuple(
+        bytes_per_block(members, block_outermost=outermost)
+        for members in stage_members(groups, stages)
+    )
+    if 0 in sizes:
+        raise UnsupportedError.of(
+            "pipeline_parallel_size",
+            f"found {len(stages)}, but stage {sizes.index(0) + 1} has no layer with a "
+            "cache; vllm ends in a division by zero",
+        )
+    return sizes
 
 
 def batch_of(settings: VllmSettings) -> Value:
@@ -247,32 +261,6 @@ def _lookahead(model: Model, settings: VllmSettings) -> int:
         return 1
     modules = len(drafts.draft_layers(model, "mtp", published_types=settings.rules.mtp_layer_types))
     return settings.drafts if min(modules, settings.drafts) > 1 else 1
-
-
-def _block_outermost(
-    settings: VllmSettings, backend: str, attention: str, caches: Sequence[Cache]
-) -> bool:
-    """Whether blocks are the outermost dimension: as set, else where pages must be packed so.
-
-    Raises:
-        UnsupportedError: the backend, or the caches, allow only other layouts than the one that is
-            set.
-    """
-    shards = {cache.shards for cache in caches if isinstance(cache, FullCache)}
-    pages = {cache.page for cache in caches}
-    rings = any(isinstance(cache, CircularCache) for cache in caches)
-    # A draft whose pages are not the target's can only be packed beside them.
-    packed = attention == "compressed" or rings or (len(shards) > 1 and len(pages) > 1)
-    allowed = ("BLHNC", "BLNHC") if packed else LAYOUTS_OF.get(backend)
-    layout = settings.kv_cache_layout
-    if layout is None:
-        return packed
-    if allowed is not None and layout not in allowed:
-        raise UnsupportedError.of(
-            "kv_cache_layout",
-            f"found {layout}, expected {' or '.join(allowed)} for this model on {backend}",
-        )
-    return layout.startswith("B")
 
 
 def variables(settings: VllmSettings, block_size: int, scales: bool) -> Mapping[str, int]:
