@@ -4,12 +4,19 @@ The text is one sentence for people. Programs read the class and its attributes,
 attribute is None if it is not known.
 """
 
+from copy import copy
 from pathlib import Path
 from typing import Self
 
 
 class KvcalcError(Exception):
     """A request or an input that kvcalc cannot answer; its text is one sentence for people."""
+
+    def within(self, place: str) -> Self:
+        """The same error, with its facts, in a sentence that begins with where it came up."""
+        again = copy(self)
+        again.args = (f"{place}: {self}",)
+        return again
 
 
 class RequestError(KvcalcError):
@@ -108,7 +115,7 @@ class SourceError(KvcalcError):
 class MissingExtraError(KvcalcError):
     """An optional package is not installed: `extra` is the extra of kvcalc that brings it."""
 
-    def __init__(self, sentence: str, *, extra: str) -> None:
+    def __init__(self, sentence: str, *, extra: str | None = None) -> None:
         super().__init__(sentence)
         self.extra = extra
 

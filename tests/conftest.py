@@ -11,16 +11,18 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
+    from kvcalc.errors import KvcalcError
     from tests.outputs.workbook.office import Office
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the command line left: its exit code and its two streams."""
+    """What a run of the command line left: its exit code, its two streams and its error."""
 
     code: int
     out: str
     err: str
+    error: "KvcalcError | None" = None
 
 
 Cli = Callable[..., Outcome]
@@ -115,17 +117,40 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run `kvcalc` with arguments, as the console script does."""
-    from kvcalc.cli import main
+    """Run `kvcalc` with arguments, as the console script does.
+
+    Whatever a test asks, an error that ends a command has the facts that its kind promises.
+    """
+    from kvcalc.cli import app, main
+    from kvcalc.errors import KvcalcError
+    from tests.promised import missing
+
+    errors: list[KvcalcError] = []
+    built = app.built
+
+    def watched() -> Callable[..., Any]:
+        def program(*given: Any, **how: Any) -> Any:
+            try:
+                return built()(*given, **how)
+            except KvcalcError as error:
+                errors.append(error)
+                raise
+
+        return program
+
+    monkeypatch.setattr(app, "built", watched)
 
     def run(*arguments: str) -> Outcome:
+        errors.clear()
         monkeypatch.setattr(sys, "argv", ["kvcalc", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
         streams = capsys.readouterr()
         assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, streams.out, streams.err)
+        error = errors[0] if errors else None
+        assert not missing(error), (arguments, error)
+        return Outcome(ended.value.code, streams.out, streams.err, error)
 
     return run
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import kvcalc
 from kvcalc.errors import (
     KvcalcError,
+    MissingExtraError,
     RequestError,
     SourceError,
     TooLittleMemoryError,
@@ -19,6 +20,7 @@ from kvcalc.errors import (
 )
 from kvcalc.layers.recurrent import GatedDeltaNet
 from tests.each import each
+from tests.promised import missing
 from tests.shapes import Model, full
 from tests.texts import TEXTS
 
@@ -121,6 +123,7 @@ KINDS = (
     UnsupportedError("vllm does not support x layers", engine="vllm", what="x layers"),
     TooLittleMemoryError("memory: found 1 byte", needed_bytes=2, available_bytes=1),
     SourceError.of("a\x1b.json", "not JSON"),
+    MissingExtraError.of("a workbook needs", "xlsx"),
 )
 
 
@@ -129,6 +132,14 @@ def test_an_error_keeps_its_facts_when_it_is_pickled(error: KvcalcError) -> None
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_an_error_within_something_keeps_its_kind_and_its_facts(error: KvcalcError) -> None:
+    again = error.within("plan.csv: line 2")
+    assert type(again) is type(error)
+    assert (str(again), vars(again)) == (f"plan.csv: line 2: {error}", vars(error))
+    assert missing(again) == []
 
 
 def test_usual_sentences_are_written_from_the_facts() -> None:

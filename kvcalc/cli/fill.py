@@ -80,10 +80,10 @@ def fill(
             nonlocal bad
             for number, row in reading(table, source):
                 found = add_to(answer(row))
-                if found.error:
+                if found.error is not None:
                     bad += 1
                     if strict:
-                        raise RequestError(f"{_name(source)}: line {number:,}: {found.error}")
+                        raise found.error.within(f"{_name(source)}: line {number:,}")
                 elif found.cost is not None:
                     used.add(found.cost.engine)
                 yield row, found

@@ -75,7 +75,7 @@ def test_tensor_parallel_shares_the_bytes_among_gpus() -> None:
 def test_a_bad_row_says_why(cells: tuple[str, ...], sentence: str) -> None:
     row = answered(*cells)
     assert row.bytes is row.bytes_per_gpu is None
-    assert row.error.startswith(sentence)
+    assert str(row.error).startswith(sentence)
 
 
 @each("column", QUESTIONS)
@@ -83,7 +83,7 @@ def test_a_formula_without_a_value_is_no_default(column: str) -> None:
     row = {"model": "llama-3.1-8b", "context": "8192", column: "=A2*2"}
     header = list(row)
     answer = filler(len(header), places(header, {}))(list(row.values()))
-    assert answer.error == (
+    assert str(answer.error) == (
         f"{column}: found '=A2*2', expected a value; this formula has none: "
         "save the plan in a spreadsheet program"
     )
@@ -91,7 +91,7 @@ def test_a_formula_without_a_value_is_no_default(column: str) -> None:
 
 def test_a_ragged_row_says_so() -> None:
     answer = filler(len(HEADER), places(HEADER, {}))
-    assert answer(["k-exaone-236b-a23b"]).error == "found 1 cells, expected 8"
+    assert str(answer(["k-exaone-236b-a23b"]).error) == "found 1 cells, expected 8"
 
 
 def test_columns_go_by_the_names_that_a_person_gives() -> None:

@@ -104,6 +104,11 @@ def test_strict_stops_at_the_first_bad_row_and_writes_nothing(
     outcome = cli("fill", str(plan), "--strict", "-o", str(tmp_path / "filled.csv"))
     assert outcome.code == 2
     assert outcome.err.startswith(f"kvcalc: '{plan}': line 2: context: found 'x'")
+    assert vars(outcome.error) == {
+        "field": "context",
+        "found": "x",
+        "expected": "a whole number such as 8192 or 256K (K, M, G: powers of 1024)",
+    }
     assert not (tmp_path / "filled.csv").exists()
 
 

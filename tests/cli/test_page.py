@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kvcalc.errors import UnsupportedError
 from tests.conftest import Cli
 
 
@@ -78,6 +79,15 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert sentence in outcome.err
     assert [one.name for one in tmp_path.iterdir()] == ["there.html"]
     assert (tmp_path / "there.html").read_text() == "mine"
+
+
+def test_a_refusal_by_every_engine_that_is_asked_for_is_the_first_one(
+    cli: Cli, tmp_path: Path
+) -> None:
+    outcome = cli("page", "gemma-3-27b", "-e", "mlx", "--tp", "2", "-o", str(tmp_path / "a.html"))
+    assert outcome.err.startswith("kvcalc: Gemma-3-27B on mlx: tensor_parallel_size: ")
+    assert isinstance(outcome.error, UnsupportedError)
+    assert vars(outcome.error) == {"engine": "mlx", "what": "tensor_parallel_size"}
 
 
 def test_force_replaces_a_page(cli: Cli, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def _record(
         row=cells,
         bytes=found.bytes,
         bytes_per_gpu=found.bytes_per_gpu,
-        error=found.error or None,
+        error=None if found.error is None else str(found.error),
         engine_version=found.engine_version or None,
         gib=float(added["gib"]) if "gib" in added else None,
         fits=added["fits"] == "yes" if "fits" in added else None,

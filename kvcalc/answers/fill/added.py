@@ -52,13 +52,13 @@ def adder(asked: Adding) -> Callable[[Filled], Filled]:
     `fits` is whether the row fits on so many GPUs, or on any number of them; `gpus` is the least
     number. Where `fit` cannot say, its sentence is the row's error.
     """
-    known: dict[object, tuple[str, str] | str] = {}
+    known: dict[object, tuple[str, str] | KvcalcError] = {}
 
     def add(found: Filled) -> Filled:
         if found.cost is None or found.bytes is None:
             return found._replace(added=("",) * len(asked.columns))
         cells = {"gib": _gib(found.bytes), **dict.fromkeys(OF_GPUS, "")}
-        error = ""
+        error = None
         if asked.gpu is not None and not set(OF_GPUS).isdisjoint(asked.columns):
             key = (found.structure, *found.given.items())
             if key not in known:
@@ -66,7 +66,7 @@ def adder(asked: Adding) -> Callable[[Filled], Filled]:
                     known.clear()
                 known[key] = _fits(found.cost.model, found, asked)
             answer = known[key]
-            if isinstance(answer, str):
+            if isinstance(answer, KvcalcError):
                 error = answer
             else:
                 cells["fits"], cells["gpus"] = answer
@@ -80,7 +80,7 @@ def _gib(total: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02}"
 
 
-def _fits(model: Model, found: Filled, asked: Adding) -> tuple[str, str] | str:
+def _fits(model: Model, found: Filled, asked: Adding) -> tuple[str, str] | KvcalcError:
     """Whether a row fits, and the least number of GPUs that hold it; or why nobody can say."""
     if "window" in found.given:
         model = model.with_window(found.given["window"])
@@ -102,5 +102,5 @@ def _fits(model: Model, found: Filled, asked: Adding) -> tuple[str, str] | str:
         if not fits and least.fits and (stages := least.settings.get(STAGES)) is not None:
             fits = on(asked.gpus, stages).fits
     except KvcalcError as refused:
-        return f"fits: {refused}"
+        return refused.within("fits")
     return "yes" if fits else "no", str(least.gpus) if least.fits else ""

@@ -23,7 +23,7 @@ class Filled(NamedTuple):
 
     bytes: int | None = None
     bytes_per_gpu: int | None = None
-    error: str = ""
+    error: KvcalcError | None = None
     cost: Cost | None = None
     given: Mapping[str, int] = {}
     structure: tuple[str, ...] = ()
@@ -49,13 +49,17 @@ def filler(
     An empty cell means the default: the engine ideal, the newest release measured, one sequence,
     the model's own window and element type, one rank.
     """
-    costs: dict[tuple[str, ...], Cost | str] = {}
+    costs: dict[tuple[str, ...], Cost | KvcalcError] = {}
     structure = [columns.get(name, width) for name in STRUCTURE]
     amounts = [(name, columns[name]) for name in AMOUNTS if name in columns]
 
     def answer(row: Sequence[str]) -> Filled:
         if len(row) != width:
-            return Filled(error=f"found {len(row)} cells, expected {width}")
+            found = len(row)
+            cut = RequestError.about(
+                "cells", f"found {found} cells", named="", found=found, expected=str(width)
+            )
+            return Filled(error=cut)
         cells = [*row, ""]
         asked = tuple([cells[place] for place in structure])
         cost = costs.get(asked)
@@ -63,7 +67,7 @@ def filler(
             if len(costs) >= MAX_COSTS:
                 costs.clear()
             cost = costs[asked] = _cost(asked, gpu)
-        if isinstance(cost, str):
+        if isinstance(cost, KvcalcError):
             return Filled(error=cost)
         try:
             given = {
@@ -74,9 +78,9 @@ def filler(
             if "window" in given and cost.model.window is None:
                 cost = _with_window(cost, asked, gpu, given.pop("window"))
             total = cost.formula(**given)
-            return Filled(total, cost.per_gpu(**given), "", cost, given, asked)
+            return Filled(total, cost.per_gpu(**given), None, cost, given, asked)
         except KvcalcError as error:
-            return Filled(error=str(error))
+            return Filled(error=error)
 
     return answer
 
@@ -92,13 +96,13 @@ def _whole(cell: str) -> str:
     return cell if part.strip("0") or not part else whole
 
 
-def _cost(asked: tuple[str, ...], gpu: str | None) -> Cost | str:
+def _cost(asked: tuple[str, ...], gpu: str | None) -> Cost | KvcalcError:
     try:
         for name, cell in zip(STRUCTURE, asked, strict=True):
             _refuse_formula(name, cell)
         return _of(load(_required(asked[0])), asked, gpu)
     except KvcalcError as error:
-        return str(error)
+        return error.with_traceback(None)  # of which thousands are remembered
 
 
 def _of(model: Model, asked: tuple[str, ...], gpu: str | None) -> Cost:

@@ -103,8 +103,9 @@ def plan(
         for size in ranks
     )
     asked = [one for one in combinations if one.engine in names]
-    if all(one.own.cost is None for one in asked):
-        raise RequestError(f"{asked[0].listed.name} on {asked[0].engine}: {asked[0].own.error}")
+    first = asked[0]
+    if first.own.error is not None and all(one.own.cost is None for one in asked):
+        raise first.own.error.within(f"{first.listed.name} on {first.engine}")
     return PagePlan(
         listed,
         tuple(_engine(name, on[name]) for name in held),

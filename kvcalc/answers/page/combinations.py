@@ -17,7 +17,7 @@ LEAST_WINDOWS = (1, 2)
 
 @dataclass(frozen=True)
 class PagedCost:
-    """What an engine needs for a model, or the sentence why there is no answer.
+    """What an engine needs for a model, or the error that says why there is no answer.
 
     `full` is the same with every layer full, None where that is no other or is refused.
     `refused_window` is the sentence for a window below `least_window`; where that is None, for any
@@ -27,7 +27,7 @@ class PagedCost:
 
     cost: Cost | None = None
     full: Cost | None = None
-    error: str = ""
+    error: KvcalcError | None = None
     least_window: int | None = 1
     refused_window: str = ""
     sliding: tuple[int, ...] = ()
@@ -69,7 +69,7 @@ def combination(
 
 def _paged(model: Model, engine: str, asked: Mapping[str, Any]) -> PagedCost:
     cost = _cost(model, engine, asked)
-    if isinstance(cost, str):
+    if isinstance(cost, KvcalcError):
         return PagedCost(error=cost)
     full = _full(model)
     found = None if full == model else _cost(full, engine, asked)
@@ -91,16 +91,16 @@ def _of_windows(own: PagedCost, cost: Cost, engine: str, asked: Mapping[str, Any
             pairs = enumerate(zip(cost.groups, found.groups, strict=True))
             sliding = (at for at, pair in pairs if tuple(one.window for one in pair) == windows)
             return replace(own, least_window=least, refused_window=sentence, sliding=(*sliding,))
-        sentence = found
+        sentence = str(found)
     return replace(own, least_window=None, refused_window=sentence)
 
 
-def _cost(model: Model, engine: str, asked: Mapping[str, Any]) -> Cost | str:
-    """A cost, or the sentence why there is none."""
+def _cost(model: Model, engine: str, asked: Mapping[str, Any]) -> Cost | KvcalcError:
+    """A cost, or the error that says why there is none."""
     try:
         return request.cost(model, engine, **asked)
     except KvcalcError as error:
-        return str(error)
+        return error.with_traceback(None)  # of which there are thousands, with what they hold
 
 
 @cache

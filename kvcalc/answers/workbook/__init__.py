@@ -163,7 +163,8 @@ def workbook(
     first = next((one for one in combinations if one.cost is not None), None)
     if first is None:
         refused = combinations[0]
-        raise RequestError(f"{refused.listed.name} on {refused.engine}: {refused.error}")
+        assert refused.error is not None
+        raise refused.error.within(f"{refused.listed.name} on {refused.engine}")
     tokens = first.listed.model.longest_context if context is None else context
     _refuse_past(first, tokens, sequences)
     shared = first.tensor_parallel_size

@@ -10,14 +10,14 @@ from kvcalc.answers.listed import BETWEEN_PARTS, Listed
 from kvcalc.answers.own_settings import own_settings
 from kvcalc.costs import SEQUENCES, Cost
 from kvcalc.engines import find, request
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 
 @dataclass(frozen=True)
 class Combination:
-    """A model on an engine with an element type and ranks: its cost, or the sentence why not.
+    """A model on an engine with an element type and ranks: its cost, or the error why not.
 
     `most_sequences` is how many the engine runs at once, None without a limit;
     `refused_sequences` is the sentence for more. `settings` are those of the engines that were
@@ -31,7 +31,7 @@ class Combination:
     cost: Cost | None = None
     most_sequences: int | None = None
     refused_sequences: str = ""
-    error: str = ""
+    error: KvcalcError | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -91,11 +91,11 @@ def combination(
         cost = cost_of(one, listed.model, gpu)
         cost(1)
     except KvcalcError as error:
-        return replace(one, error=str(error))
+        return replace(one, error=error.with_traceback(None))
     limits = cost.formula.limits
     if any(limit.value != SEQUENCES for limit in limits):
-        gap = f"{engine} runs only some numbers of sequences"
-        return replace(one, error=f"not in a spreadsheet: {gap}")
+        gap = f"not in a spreadsheet: {engine} runs only some numbers of sequences"
+        return replace(one, error=UnsupportedError(gap, engine=engine, what="sequences"))
     least = min(limits, key=lambda limit: limit.most, default=None)
     refused = "" if least is None else f"sequences: expected {least.expected}"
     return replace(one, cost=cost, most_sequences=cost.max_sequences, refused_sequences=refused)

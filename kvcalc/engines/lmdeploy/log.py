@@ -104,7 +104,8 @@ class Run:
         if made.state:
             raise UnsupportedError(
                 "lmdeploy reserves states for max_batch_size sequences before it cuts blocks, "
-                "which are not modelled"
+                "which are not modelled",
+                what="states",
             )
         free, runtime = self.memory
         least, most = (

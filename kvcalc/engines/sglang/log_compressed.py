@@ -59,7 +59,9 @@ def _compressed(run: Run, line: Found) -> Iterator[Checked]:
         yield from (each.cannot(NO_MODEL) for each in printed.values())
         return
     if line.values.get("unified") == "True":
-        raise UnsupportedError("the unified pool of DeepSeek V4 on sglang is not modelled")
+        raise UnsupportedError(
+            "the unified pool of DeepSeek V4 on sglang is not modelled", what="unified pool"
+        )
     sizer = run.sizer
     layout, resolved = sizer.layout, sizer.resolved
     token = (

@@ -128,7 +128,7 @@ class Run:
         """
         assert self.subject.model is not None
         if self.unsupported:
-            raise UnsupportedError(self.unsupported)
+            raise UnsupportedError(self.unsupported, what="pool")
         settings = VllmSettings(**{**self.settings, **changes})
         settings.require_model(self.subject.model)
         return RunPool(plan(self.subject.model, settings))

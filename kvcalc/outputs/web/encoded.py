@@ -63,7 +63,7 @@ class Encoding:
         """An answer: a refusal is its text alone."""
         cost = paged.cost
         if cost is None:
-            return self.answers.place((self.texts.place(_unasked(paged.error, one)),))
+            return self.answers.place((self.texts.place(_unasked(str(paged.error), one)),))
         peak = cost.peak_formula
         entry = (
             self.formula(cost.formula),

@@ -77,5 +77,5 @@ def _opened(
     opened = substituted(expression, dict(own))
     most = {name: MOST[name] for name in left_open}
     if not exact(opened, dict.fromkeys(left_open, 1), most, magnitude=False):
-        raise RequestError("not in a spreadsheet: what is divided could pass 2^47")
+        raise RequestError("not in a spreadsheet: what is divided could pass 2^47", field="formula")
     return opened

@@ -84,7 +84,7 @@ def write_xlsx(
             typed = {columns[name]: amount for name, amount in found.given.items()}
             numbers = _write_cells(sheet, number, islice(row, len(header)), typed, whole)
             if found.cost is None:
-                sheet.write_string(number - 1, len(header) + 2, held(found.error))
+                sheet.write_string(number - 1, len(header) + 2, held(str(found.error)))
                 continue
             live = frozenset(name for name in found.given if columns[name] in numbers)
             answers = ((found.cost.formula, found.bytes), (found.cost.per_gpu, found.bytes_per_gpu))
@@ -94,8 +94,8 @@ def write_xlsx(
             if RELEASE in names:
                 place = len(header) + names.index(RELEASE)
                 sheet.write_string(number - 1, place, found.engine_version)
-            if found.error:
-                sheet.write_string(number - 1, len(header) + 2, found.error)
+            if found.error is not None:
+                sheet.write_string(number - 1, len(header) + 2, held(str(found.error)))
             for place, name in enumerate(added):
                 at = len(header) + len(names) - len(added) + place
                 total = f"{letters(len(header))}{number}" if name == "gib" else ""

@@ -71,7 +71,7 @@ def _write_row(sheet: Sheet, number: int, one: Combination, book: Workbook) -> N
     sheet.row(number, [one.listed.name, one.engine, one.kv_cache_dtype, one.tensor_parallel_size])
     sheet.put(number, PLACE["key"], one.key, "note")
     if one.cost is None:
-        sheet.put(number, PLACE["bytes"], one.error, "sentence")
+        sheet.put(number, PLACE["bytes"], str(one.error), "sentence")
         return
     try:
         _write_formulas(sheet, number, one, one.cost, book)

@@ -61,7 +61,7 @@ def sweep_sheet(book: Workbook) -> Sheet:
         one = _row_of(book, listed)
         if one.cost is None:
             sheet.put(number, 0, listed.name)
-            sheet.put(number, PLACE["bytes"], one.error, "sentence")
+            sheet.put(number, PLACE["bytes"], str(one.error), "sentence")
             number += 1
             continue
         for window in listed.model.windows or (listed.model.window,):

@@ -49,8 +49,9 @@ def write_csv(folder: Path, sheets: Sequence[Sheet], written: ExitStack) -> None
             folder.mkdir()
             written.push(lambda failed, *_: _unmade(folder) if failed else None)
     except (OSError, ValueError) as error:
-        name = quote(str(folder), 300)
-        raise RequestError(f"--csv {name}: cannot be made ({reason(error)})") from None
+        named = f"--csv {quote(str(folder), 300)}"
+        why = f"cannot be made ({reason(error)})"
+        raise RequestError.about("csv", why, named=named, found=str(folder)) from None
     for sheet in sheets:
         rows, columns = (max(places) + 1 for places in zip(*sheet.cells, strict=True))
         part = written.enter_context(replacing(folder / f"{sheet.name}.csv"))

@@ -11,7 +11,7 @@ import pytest
 from kvcalc.answers.fill.added import Adding, adder
 from kvcalc.answers.fill.columns import ADDED, places
 from kvcalc.answers.fill.rows import Filled, filler
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, RequestError
 from kvcalc.outputs.workbook import fill_xlsx
 from tests.outputs.workbook.office import Office, Typed, cached
 
@@ -128,7 +128,8 @@ def test_more_columns_or_a_longer_text_than_a_spreadsheet_takes_are_refused(
 
 
 def test_a_row_of_another_width_is_cut_to_the_header_s(tmp_path: Path) -> None:
-    rows = [(["llama-3.1-8b", "5", "6"], Filled(error="found 3 cells, expected 2"))]
+    why = RequestError("found 3 cells, expected 2", field="cells")
+    rows = [(["llama-3.1-8b", "5", "6"], Filled(error=why))]
     header = ["model", "context"]
     fill_xlsx.write_xlsx(tmp_path / "filled.xlsx", header, rows, places(header, {}))
     sheet = openpyxl.load_workbook(tmp_path / "filled.xlsx")["Filled"]

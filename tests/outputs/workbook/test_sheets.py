@@ -14,7 +14,8 @@ from openpyxl.utils import range_boundaries
 
 import kvcalc
 from kvcalc.answers.workbook import Workbook, workbook
-from kvcalc.errors import KvcalcError
+from kvcalc.answers.workbook.combinations import Combination
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.layers import layer
 from kvcalc.model import Model
 from kvcalc.outputs.workbook.contents import sheets
@@ -310,7 +311,17 @@ def test_what_cannot_be_laid_out_is_refused(asked: dict[str, Any], sentence: str
     readings = [("llama-3.1-8b", read("llama-3.1-8b"))]
     if sentence is None:
         rows = book_of(readings, **asked).combinations
-        assert any("'fp7' is unknown" in one.error for one in rows)
+        assert any("'fp7' is unknown" in str(one.error) for one in rows)
         return
     with pytest.raises(KvcalcError, match=sentence):
         book_of(readings, **asked)
+
+
+def test_a_refusal_of_every_combination_is_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(one: Combination, *_: object) -> None:
+        raise UnsupportedError("no such layers", engine=one.engine, what="layers")
+
+    monkeypatch.setattr("kvcalc.answers.workbook.combinations.cost_of", refuse)
+    with pytest.raises(UnsupportedError, match=r"Llama-3.1-8B on mlx: no such layers") as refused:
+        book_of([("llama-3.1-8b", read("llama-3.1-8b"))], among=["mlx"])
+    assert vars(refused.value) == {"engine": "mlx", "what": "layers"}
