@@ -18,6 +18,15 @@ class KvcalcError(Exception):
         again.args = (f"{place}: {self}",)
         return again
 
+    def __eq__(self, other: object) -> bool:
+        """An error is a value, as the records that hold one: its kind, its sentence, its facts."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return (str(self), vars(self)) == (str(other), vars(other))
+
+    def __hash__(self) -> int:
+        return hash((type(self), str(self)))
+
 
 class RequestError(KvcalcError):
     """A wrong request: `field` is the option, setting or quantity, `found` its value.

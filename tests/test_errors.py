@@ -1,6 +1,7 @@
 """Kinds of errors with their facts, and values in their sentences: quoted, short, harmless."""
 
 import pickle
+from copy import copy
 from typing import Any
 
 import pytest
@@ -140,6 +141,16 @@ def test_an_error_within_something_keeps_its_kind_and_its_facts(error: KvcalcErr
     assert type(again) is type(error)
     assert (str(again), vars(again)) == (f"plan.csv: line 2: {error}", vars(error))
     assert missing(again) == []
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_errors_are_equal_by_their_kind_their_sentence_and_their_facts(error: KvcalcError) -> None:
+    again = copy(error)
+    assert again == error
+    assert hash(again) == hash(error)
+    assert error.within("here") != error
+    vars(again).update(dict.fromkeys(vars(again), "other"))
+    assert again != error
 
 
 def test_usual_sentences_are_written_from_the_facts() -> None:
