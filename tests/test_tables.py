@@ -159,7 +159,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "tests/engines/test_sglang.py has measured cases of each": {
         "engines/sglang/compressed.py": "RING",
     },
-    "tests/engines/test_sglang_rules.py goes through each row": {
+    "tests/engines/test_sglang_refusals.py goes through each row": {
         "engines/sglang/formats.py": "FP4_BACKENDS",
     },
     "tests/readers/test_quantization.py reads each": {
