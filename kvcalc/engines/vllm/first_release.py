@@ -3,7 +3,14 @@
 from fractions import Fraction
 
 from kvcalc.engines.releases import Change, Release
-from kvcalc.engines.vllm.rules import Batch, a_state_a_block_or_none, least, no_model, one_batch
+from kvcalc.engines.vllm.rules import (
+    VIDEO_POSITIONS,
+    Batch,
+    a_state_a_block_or_none,
+    least,
+    no_model,
+    one_batch,
+)
 from kvcalc.engines.vllm.source_files import (
     ARGUMENTS,
     CACHE,
@@ -14,6 +21,7 @@ from kvcalc.engines.vllm.source_files import (
     EXAONE,
     HEADS,
     HYBRIDS,
+    MROPE,
     PLANNING,
     SAMPLER,
     SPECS,
@@ -45,6 +53,13 @@ FIRST = Release(
             False,
             "graphs are sampled without a batch of context",
             "v1/worker/gpu_model_runner.py",
+        ),
+        "video_positions": Change(
+            VIDEO_POSITIONS
+            | {"qwen3_vl", "qwen3_vl_moe"}
+            | {"qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"},
+            "tables of rotary positions are four times as long where images have positions",
+            MROPE,
         ),
         "flashinfer_mxfp4_step": Change(
             256,

@@ -9,6 +9,7 @@ from kvcalc.engines.releases import Change, Release, Releases
 from kvcalc.engines.vllm.first_release import FIRST
 from kvcalc.engines.vllm.model_types import CAME, WENT
 from kvcalc.engines.vllm.rules import (
+    VIDEO_POSITIONS,
     Batch,
     a_state_a_block_or_the_last,
     dense_or_listed,
@@ -30,6 +31,7 @@ from kvcalc.engines.vllm.source_files import (
     EXAONE,
     HEADS,
     HYBRIDS,
+    MROPE,
     PLANNING,
     PLATFORM,
     SAMPLER,
@@ -447,6 +449,11 @@ CHANGES = (
                 {"mamba2": 1},
                 "Mamba 2 has a block for a checkpoint inside a prefill",
                 "model_executor/layers/mamba/mamba_mixer2.py",
+            ),
+            "video_positions": Change(
+                VIDEO_POSITIONS,
+                "tables of Qwen3-VL and Qwen3.5 are as long as the model's positions",
+                f"{MROPE}, model_executor/models/qwen3_vl.py (mrope_positions_factor)",
             ),
             "own_formats": Change(
                 {"glm_moe_dsa": "fp8_e4m3"},

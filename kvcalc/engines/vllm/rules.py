@@ -40,6 +40,10 @@ buffers, after graphs were profiled, and all that the device has less."""
 StatesMode = Literal["none", "align", "all"]
 """States of a recurrent layer (mamba_cache_mode): one, the last few, or one for each block."""
 
+VIDEO_POSITIONS = frozenset({"qwen2_vl", "qwen2_5_vl", "glm4v", "glm4v_moe"})
+"""Models with positions of images' rows and columns (SupportsMRoPE), of which vLLM lets tables of
+rotary positions reach as far as the longest video, in every release."""
+
 
 class Batch(NamedTuple):
     """From that many MiB of GPU memory on, that many tokens and sequences a batch (API server)."""
@@ -68,7 +72,8 @@ class Rules(NamedTuple):
     a model gets the V2 runner, how a runner samples and estimates graphs, what of PyTorch's
     buffers stays or is charged, and what beside them. `flashinfer_mxfp4_step` is what FlashInfer's
     kernels pad the width of mxfp4 experts to, and `sampled_with_a_prefill` says whether the first
-    full graph that is sampled reads a whole batch of context.
+    full graph that is sampled reads a whole batch of context. `video_positions` are the model types
+    whose tables of rotary positions reach further than a context, for videos.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -116,6 +121,7 @@ class Rules(NamedTuple):
     mxfp4_scales_stay: bool
     flashinfer_mxfp4_step: int
     sampled_with_a_prefill: bool
+    video_positions: frozenset[str]
     variables: Mapping[str, str]
 
 

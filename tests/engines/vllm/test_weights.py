@@ -200,14 +200,33 @@ def test_ranks_that_do_not_divide_the_heads_are_refused() -> None:
         weigh(qwen, VllmSettings(tensor_parallel_size=3))
 
 
-@pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
-def test_tables_of_positions_that_videos_reach_are_four_times_as_long(model_type: str) -> None:
+@each(
+    ("model_type", "release", "times"),
+    [
+        ("qwen2_vl", "0.20.0", 4),
+        ("qwen2_5_vl", "0.33.0", 4),
+        ("glm4v", "0.33.0", 4),
+        ("glm4v_moe", "0.33.0", 4),
+        ("qwen3_5", "0.27.1", 4),
+        ("qwen3_5_moe", "0.31.0", 4),
+        ("qwen3_5_text", "0.31.0", 4),
+        ("qwen3_5_moe_text", "0.31.0", 4),
+        ("qwen3_vl_moe", "0.31.0", 4),
+        ("qwen3_vl", "0.31.0", 4),
+        ("qwen3_vl", "0.32.0", 1),
+        ("qwen3_5", "0.32.0", 1),
+        ("qwen3", "0.31.0", 1),
+    ],
+)
+def test_tables_of_positions_that_videos_reach_are_four_times_as_long(
+    model_type: str, release: str, times: int
+) -> None:
     found = reading_of({"model_type": model_type}, "a model", "a test").model
-    loaded = weigh(found, VllmSettings())
+    loaded = weigh(found, VllmSettings(release=release, language_model_only=True))
     assert loaded is not None
     assert found.sizes is not None
     ((positions, width),) = found.sizes.ropes
-    assert loaded.parts["rope table"] == 4 * positions * width * 2
+    assert loaded.parts["rope table"] == times * positions * width * 2
 
 
 VL_POSITIONS = 8_192 * 36 * 2

@@ -22,9 +22,9 @@ SCALE_BYTES = 24
 WIDE_ROPES = frozenset({"gpt_oss", "deepseek_v4"})
 """Model types whose tables of rotary positions are float32; of the others the model's type."""
 
-ROPE_TIMES: Mapping[str, int] = {"qwen2_vl": 4, "qwen2_5_vl": 4}
-"""Tables that are longer than the model's positions, for those of videos
-(model_executor/layers/rotary_embedding/mrope.py, positions_factor; read)."""
+VIDEO_TIMES = 4
+"""How much longer a table that videos reach is than the model's positions
+(model_executor/layers/rotary_embedding/mrope.py, cache_max_position_num; read)."""
 
 ROPE_TABLE, BUFFERS = "rope table", "buffers"
 
@@ -93,7 +93,7 @@ def of_stages(model: Model, sizes: Sizes, settings: VllmSettings) -> Iterator[Bu
         if model.model_type in WIDE_ROPES
         else dtype(run_in(model, settings.kv_cache_dtype)).row_bytes(1)
     )
-    times = ROPE_TIMES.get(model.model_type or "", 1)
+    times = VIDEO_TIMES if model.model_type in settings.rules.video_positions else 1
     for positions, width in sizes.ropes:
         yield Buffer(ROPE_TABLE, times * positions * width * element)
     if sizes.index_topk:
