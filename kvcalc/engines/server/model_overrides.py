@@ -7,7 +7,10 @@ from kvcalc.engines.server import Asked
 from kvcalc.engines.server.json_flags import table_of
 from kvcalc.errors import RequestError, quote
 
-POSITIONS = ("rope_parameters", "rope_scaling", "rope_theta", "mrope_section")
+STRETCH = ("rope_parameters", "rope_scaling")
+"""Keys of a model's file by which tables of rotary positions may be longer than its positions."""
+
+POSITIONS = (*STRETCH, "rope_theta", "mrope_section")
 """Keys of a model's file that say how positions are encoded: the longest context may depend on
 them, no cache of a context does."""
 
@@ -30,7 +33,12 @@ def read_overrides(flag: str, text: str, asked: Asked) -> None:
             )
         if key not in POSITIONS:
             asked.notes.append(f"{flag}: {quote(key)} is not read; the model's own file is")
-        elif asked.context is None:
+            continue
+        if key in STRETCH:
+            asked.notes.append(
+                f"{flag}: {quote(key)}: fit counts tables of positions as the file has them"
+            )
+        if asked.context is None:
             asked.notes.append(
                 f"{flag}: {quote(key)} may change the longest context, which is the file's here"
             )

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from kvcalc.engines.log import (
     AGREES,
+    CANNOT,
     COUNT,
     DIFFERS,
     NO_MODEL,
@@ -63,7 +64,12 @@ def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     logged = {} if "speculative_method" in subject.given else subject.settings
     run = Run(found, subject, HOST_POOL if host_pools else log_config.uncounted(logged))
     without_model = Run(found, replace(subject, model=None))
-    yield from ruled(found, RULES, run, without_model, subject.given)
+    reshaped = log_config.reshaped(run.overridden)
+    for row in ruled(found, RULES, run, without_model, subject.given):
+        if reshaped is not None and row.verdict == DIFFERS:
+            yield replace(row, ours=None, verdict=CANNOT, why=reshaped)
+        else:
+            yield row
 
 
 def _tokens(run: Run, line: Found) -> Iterator[Checked]:

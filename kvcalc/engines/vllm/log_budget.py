@@ -20,9 +20,11 @@ from kvcalc.engines.log import (
 )
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import Kind, MemoryPart
+from kvcalc.engines.server.model_overrides import STRETCH
 from kvcalc.engines.vllm import log_parts
 from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
 from kvcalc.engines.vllm.settings import VllmSettings
+from kvcalc.errors import quote
 from kvcalc.model import Model
 
 PATTERNS = (
@@ -184,6 +186,13 @@ def _held(run: Run, printed: Printed, of: Sequence[Own], requested: int = 0) -> 
     band = f"{part.name}: {part.kind}, {_gib(part.low)} to {_gib(part.high)} GiB"
     ours = requested - part.bytes if requested else part.bytes
     verdict = AGREES if part.low - half <= value <= part.high + half else DIFFERS
+    stretch = next((key for key in STRETCH if key in run.overridden), None)
+    if verdict == DIFFERS and _loaded in of and stretch is not None:
+        yield printed.cannot(
+            f"the log overrides {quote(stretch)} of the model's file, by which tables of rotary "
+            "positions have their lengths: give --model a file that has it so"
+        )
+        return
     off = "" if verdict == AGREES else f": off by {float(printed.value) - ours / GIB:+.2f} GiB"
     yield printed.row(Fraction(ours, GIB), verdict, f"{band}{off}")
 

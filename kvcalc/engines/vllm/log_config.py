@@ -4,11 +4,13 @@ Read in vLLM 0.33.0 (entrypoints/utils.py, v1/engine/core.py, v1/worker/gpu_work
 config/vllm.py, v1/core/kv_cache_utils.py), and as older versions had them.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kvcalc.engines.log import COUNT, pattern
+from kvcalc.engines.log import COUNT, Found, pattern
 from kvcalc.engines.releases import numbers, parsed
+from kvcalc.engines.server.model_overrides import SHAPES
 from kvcalc.engines.vllm.draft_flags import COUNTED, WITHOUT_LAYERS
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import RequestError, quote
@@ -22,6 +24,10 @@ PATTERNS = (
     pattern("engine", "version ", rf"(?:vLLM API server|█) version {VERSION}"),
     pattern("arguments", "non-default args:", r"non-default args: (?P<config>\{.*)"),
     pattern("arguments", "cache_config_info{", r"cache_config_info\{(?P<config>[^}]*)"),
+    *(
+        pattern("overrides", key, rf"{key}['\"]?[=:] ?(?P<{key}>\{{.{{1,2000}})")
+        for key in ("hf_overrides", "rope_scaling")
+    ),
     pattern("batch", "max_num_batched_tokens=", rf"max_num_batched_tokens=(?P<tokens>{COUNT})"),
     pattern(
         "manager off",
@@ -29,6 +35,9 @@ PATTERNS = (
         r"Turning off hybrid kv cache manager|Hybrid KV cache manager is disabled",
     ),
 )
+
+KEY = re.compile(r"['\"]([a-z_0-9]{1,60})['\"]:")
+"""A key of a table, as Python or JSON writes it."""
 
 SAID = {"manager off": {"disable_hybrid_kv_cache_manager": True}}
 """What a line says by standing there."""
@@ -97,6 +106,36 @@ def uncounted(settings: Mapping[str, Any]) -> str | None:
         f"a draft of the method {quote(draft)} has layers of its own, whose cache is not counted; "
         f"kvcalc counts {', '.join(COUNTED)}"
     )
+
+
+def overridden(found: Iterable[Found]) -> frozenset[str]:
+    """Name the keys of the model's file that the arguments override."""
+    tables = (
+        _braced(text) for line in found if line.kind == "overrides" for text in line.values.values()
+    )
+    scaled = any("rope_scaling" in line.values for line in found)
+    return frozenset(KEY.findall(" ".join(tables))) | ({"rope_scaling"} if scaled else set())
+
+
+def reshaped(keys: Iterable[str]) -> str | None:
+    """Say that keys that are overridden may change what the model caches, if there are such."""
+    of_shapes = sorted(key for key in keys if any(part in key for part in SHAPES))
+    if not of_shapes:
+        return None
+    return (
+        f"the log overrides {quote(of_shapes[0])} of the model's file (hf_overrides), which may "
+        "change what the model caches: give --model a file that has it so"
+    )
+
+
+def _braced(text: str) -> str:
+    """What a text has up to the brace that closes its first one."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "{") - (letter == "}")
+        if not depth:
+            return text[:place]
+    return text
 
 
 VALUES: dict[str, Any] = {

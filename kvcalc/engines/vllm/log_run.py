@@ -9,6 +9,7 @@ from typing import Any
 from kvcalc.costs import formula
 from kvcalc.engines.log import Found, Printed, Subject, number
 from kvcalc.engines.memory import Card
+from kvcalc.engines.vllm.log_config import overridden
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.releases import RELEASES
@@ -105,6 +106,7 @@ class Run:
         self.quantization = self.settings.pop("quantization", None)
         for name in ("num_gpu_blocks_override", "kv_cache_memory_bytes", "gpu_memory_utilization"):
             self.settings.pop(name, None)
+        self.overridden = overridden(found)
         self.free = last(found, "free", "free")
         self.weights = last(found, "weights", "weights")
         self.specified = bool(self.memory_bytes or last(found, "available", "by"))

@@ -33,6 +33,22 @@ QUANTISED = """\
 non-default args: {'model': 'm', 'max_model_len': 32768, 'quantization': 'fp8'}
 INFO [gpu_model_runner.py:5405] Model loading took 8.85 GiB memory and 6.356814 seconds"""
 
+VIDEOS = """\
+non-default args: {{'model': 'm', 'max_model_len': 786432, {}'kv_cache_memory_bytes': 32212254720, \
+'kv_cache_dtype': 'fp8', 'enable_prefix_caching': False}} LLM engine (v0.27.1)
+INFO [gpu_model_runner.py:5405] Model loading took {} GiB memory and 351.055911 seconds
+INFO [interface.py:911] Setting attention block size to 1568 tokens to ensure that attention page \
+size is >= mamba page size.
+INFO [kv_cache_utils.py:2235] GPU KV cache size: {} tokens"""
+STRETCHED = (
+    "'hf_overrides': {'text_config': {'rope_parameters': {'mrope_section': [11, 11, 10], "
+    "'rope_type': 'yarn', 'factor': 3.0, 'original_max_position_embeddings': 262144}}}, "
+)
+HYBRID_POOL = {
+    (3, "attention block size (tokens)"): AGREES,
+    (4, "GPU KV cache size (tokens)"): AGREES,
+}
+
 REPORTS = {
     "vllm-project/tpu-inference#223, quoted in lines of some 80 letters": Report(
         "ValueError: To serve at least one request with the models's max seq len (131072),\n"
@@ -116,5 +132,32 @@ REPORTS = {
         "qwen3-8b",
         {(2, "weights (GiB)"): AGREES},
         {"gpu": "h100"},
+    ),
+    "a start of Qwen3.6-27B on 0.27.1, whose table of positions is for videos": Report(
+        VIDEOS.format("", "51.1", "974,864"),
+        "qwen3.5-27b",
+        {(2, "weights (GiB)"): AGREES, **HYBRID_POOL},
+        {"gpu": "h100"},
+    ),
+    "a start of Qwen3.8-27B on 0.27.1 whose positions are stretched on the command line": Report(
+        VIDEOS.format(STRETCHED, "51.35", "974,864"),
+        "qwen3.5-27b",
+        {(2, "weights (GiB)"): CANNOT, **HYBRID_POOL},
+        {"gpu": "gb10"},
+        why="overrides 'rope_parameters' of the model's file",
+    ),
+    "the same by the flag of older releases": Report(
+        VIDEOS.format("'rope_scaling': {'type': 'yarn', 'factor': 3.0}, ", "51.35", "974,864"),
+        "qwen3.5-27b",
+        {(2, "weights (GiB)"): CANNOT, **HYBRID_POOL},
+        {"gpu": "gb10"},
+        why="overrides 'rope_scaling' of the model's file",
+    ),
+    "the same with fewer layers": Report(
+        VIDEOS.format("'hf_overrides': {'num_hidden_layers': 4}, ", "3.1", "9,748,640"),
+        "qwen3.5-27b",
+        {**HYBRID_POOL, (2, "weights (GiB)"): CANNOT, (4, "GPU KV cache size (tokens)"): CANNOT},
+        {"gpu": "gb10"},
+        why="overrides 'num_hidden_layers' of the model's file",
     ),
 }
