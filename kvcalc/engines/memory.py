@@ -171,7 +171,8 @@ class Memory(NamedTuple):
     for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
     `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
     is how a copy of the model stands on several cards. `after_pool` comes out of what the share
-    leaves outside, and `in_main_memory` of no card. `cap` is how many sequences run at once, and
+    leaves outside, and `in_main_memory` of no card, of which `filled_in_use` says in a phrase, by
+    the settings, what a server fills as it runs. `cap` is how many sequences run at once, and
     `levers` are values of settings with which the parts may be smaller, and
     `live` is how they follow settings.
     """
@@ -190,6 +191,7 @@ class Memory(NamedTuple):
     live: Live | None = None
     after_pool: AfterPool | None = None
     in_main_memory: InMainMemory | None = None
+    filled_in_use: Callable[[Any], str] | None = None
     pool_setting: str | None = None
     cap: Callable[[Any, Card], int] | None = None
     levers: Mapping[str, Any] = MappingProxyType({})

@@ -599,3 +599,21 @@ def test_the_slots_of_llama_server_are_what_is_asked_about(cli: Cli) -> None:
     found = json.loads(cli("fit", "--from", line, *ON_ONE, "--json").out)
     assert (found["context"], found["sequences"]) == (16_384, 4)
     assert found["flags"].endswith("--ctx-size 65536 --parallel 4")
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("llama.cpp", True),
+        ("llama.cpp@b6723", True),
+        ("llama.cpp@b6722", False),
+        ("mlx", False),
+    ],
+)
+def test_what_main_memory_is_filled_with_in_use_is_said_beside_its_parts(
+    cli: Cli, engine: str, said: bool
+) -> None:
+    """common/common.h: cache_ram_mib is 8192 of a server that nothing is said to (#16391)."""
+    out = cli("fit", "llama-3.1-8b", "--gpu-memory", "80GB", "-e", engine, "-c", "8K").out
+    note = "main memory of the host: llama-server fills more of it as it runs: earlier prompts, up"
+    assert (f"{note} to 8,192 MiB" in out) == said

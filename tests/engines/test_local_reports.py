@@ -150,7 +150,7 @@ def test_a_draft_holds_the_whole_context_in_f16_unless_asked(
 SAID = {
     "LLMKube#1406": ("llama-server -m t.gguf -c 4096 --cache-ram 4096", "main memory"),
     "LLMKube#1406, in short": ("llama-server -m t.gguf -c 4096 -cram 4096", "main memory"),
-    "LLMKube#1406, by itself": ("llama-server -m t.gguf -c 4096", "8,192 MiB (--cache-ram)"),
+    "LLMKube#1406, by itself": ("llama-server -m t.gguf -c 4096", "8,192 MiB unless --cache-ram"),
     "unsloth#11073, checkpoints": (
         "llama-server -m t.gguf -c 4096 --ctx-checkpoints 32",
         "copies of its states or windows in main memory",

@@ -239,7 +239,7 @@ def test_a_repositorys_own_projector_is_said(line: str, said: bool) -> None:
 )
 def test_what_main_memory_holds_is_said_once(line: str, said: bool) -> None:
     asked = read(f"{line} -m m.gguf")[1]
-    assert any("8,192 MiB (--cache-ram)" in note for note in asked.notes) == said
+    assert any("8,192 MiB unless --cache-ram" in note for note in asked.notes) == said
     assert "n_cpu_moe" not in asked.settings
 
 

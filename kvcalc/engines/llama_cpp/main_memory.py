@@ -1,8 +1,8 @@
 """What llama.cpp holds in main memory: tensors and cells of no device, and buffers of the host's.
 
 src/llama-model.cpp (load_tensors), src/llama-kv-cache.cpp, src/llama-context.cpp (sched_reserve,
-output_reserve). What llama-server keeps of earlier prompts (--cache-ram) is filled in use, and is
-none of it.
+output_reserve). What llama-server keeps of earlier prompts (--cache-ram) is filled in use: it is
+none of these parts, and is said beside them.
 """
 
 from dataclasses import replace
@@ -13,6 +13,7 @@ from kvcalc.engines.llama_cpp.devices import left_in_main_memory
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules, flash_attention
 from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import total
+from kvcalc.engines.llama_cpp.rules import KEPT
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import ELEMENT, graph, host_buffer, is_whole, widths
 from kvcalc.engines.memory import ModelCopy
@@ -62,6 +63,11 @@ def in_main_memory(
         output = MemoryPart(OUTPUT, logits, logits, logits + states, "estimate", LOGITS)
         found += [compute, output]
     return tuple(replace(part, place=MAIN_MEMORY) for part in found if part.high)
+
+
+def filled_in_use(settings: LlamaCppSettings) -> str:
+    """What llama-server keeps there on top as it runs; "" of a release that keeps nothing."""
+    return f"llama-server fills more of it as it runs: {KEPT}" if settings.rules.main_memory else ""
 
 
 def _weights(copy: ModelCopy) -> MemoryPart:

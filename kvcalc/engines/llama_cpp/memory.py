@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from kvcalc.engines.llama_cpp.main_memory import in_main_memory
+from kvcalc.engines.llama_cpp.main_memory import filled_in_use, in_main_memory
 from kvcalc.engines.llama_cpp.start_up import UBATCH, parts, rules
 from kvcalc.engines.memory import Live, Memory, Spread
 
@@ -27,5 +27,6 @@ MEMORY = Memory(
     parts=parts,
     live=Live({UBATCH: lambda settings: settings.ubatch_size}, rules),
     in_main_memory=in_main_memory,
+    filled_in_use=filled_in_use,
     levers={"ubatch_size": 128},
 )

@@ -18,6 +18,12 @@ WithoutContext = Literal["4096", "together", "each"]
 Slots = Callable[[int | None, bool, bool], tuple[int, bool]]
 """llama-server's slots, and whether they share a buffer: of -np, -kvu, and whether it drafts."""
 
+KEPT = (
+    "earlier prompts, up to 8,192 MiB unless --cache-ram says otherwise, and of each slot "
+    "checkpoints of states and windows (--ctx-checkpoints)"
+)
+"""What llama-server keeps in main memory as it runs (tools/server/README.md)."""
+
 
 class Rules(NamedTuple):
     """What holds at a build, beside the defaults of settings.

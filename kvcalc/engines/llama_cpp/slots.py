@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from kvcalc.engines.llama_cpp.drafts import read_draft
-from kvcalc.engines.llama_cpp.rules import Rules, one_slot
+from kvcalc.engines.llama_cpp.rules import KEPT, Rules, one_slot
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.server import Asked
 from kvcalc.errors import RequestError
@@ -23,10 +23,7 @@ MAIN_MEMORY = frozenset(
 )
 """Flags and variables of which a note says what they keep in main memory."""
 
-IN_MAIN_MEMORY = (
-    "llama-server: main memory holds earlier prompts on top, up to 8,192 MiB (--cache-ram), and of "
-    "each slot checkpoints of states and windows (--ctx-checkpoints)"
-)
+IN_MAIN_MEMORY = f"llama-server: main memory holds on top {KEPT}"
 
 PROJECTORS = frozenset(
     {

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kvcalc.answers.fit.price import PricedFit
 
 
+HOST = "main memory of the host"
+
+
 def fit_page(
     answer: Answer,
     fit: Fit,
@@ -143,7 +146,7 @@ def _host_rows(fit: Fit) -> list[tuple[str, str, str]]:
     rows = [(part.name, bytes_cell(fit.replicas * part.bytes), "") for part in held]
     if held:
         total = fit.replicas * sum(part.bytes for part in held)
-        rows.append(("main memory of the host", bytes_cell(total), ""))
+        rows.append((HOST, bytes_cell(total), ""))
     return rows
 
 
@@ -153,6 +156,13 @@ def _part_note(part: MemoryPart) -> str:
     if part.low != part.high:
         band = f", {binary_size(part.low)} to {binary_size(part.high)}"
     return f"{part.name}: {part.kind}{band}; {part.source}."
+
+
+def _filled_note(answer: Answer) -> tuple[str, ...]:
+    """Say what the host's main memory is filled with in use, which is no part of a start."""
+    filled = answer.replica.question.memory.filled_in_use
+    said = "" if filled is None else filled(answer.replica.parsed)
+    return (f"{HOST}: {said}.",) if said else ()
 
 
 def _has_price(row: Fit | RefusedFit) -> "TypeGuard[PricedFit]":
@@ -201,6 +211,7 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
         f"cache memory: {taken}{own.source.format(version=fit.engine_version)}.",
         *_beside(answer, fit),
         *(_part_note(part) for part in _parts_of(MAIN_MEMORY, fit)),
+        *_filled_note(answer),
         *(() if asked.measured else (weights_note(weights, answer.replica.loaded, fit.engine),)),
         *(f"{note}." for note in asked.card.notes),
     ]
