@@ -19,7 +19,7 @@ from kvcalc.units import format_bytes
 
 if TYPE_CHECKING:
     from kvcalc.answers.estimate import Estimate
-    from kvcalc.engines.server import Beside
+    from kvcalc.engines.server.asked import Beside
     from kvcalc.model import Model
     from kvcalc.outputs.page import Page
 

@@ -22,7 +22,7 @@ from kvcalc.cli.server_request import ServerRequest
 from kvcalc.errors import RequestError
 
 if TYPE_CHECKING:
-    from kvcalc.engines.server import Asked
+    from kvcalc.engines.server.asked import Asked
 
 
 FromLine = Annotated[

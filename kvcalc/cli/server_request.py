@@ -12,7 +12,7 @@ from kvcalc.errors import RequestError, quote
 from kvcalc.model import Model
 
 if TYPE_CHECKING:
-    from kvcalc.engines.server import Asked, Beside
+    from kvcalc.engines.server.asked import Asked, Beside
     from kvcalc.engines.server.loading import Loading
 
 

@@ -1,4 +1,4 @@
-"""What an engine's start-up lines mean: how they look, and what their figures are checked by."""
+"""What an engine's start-up lines look like, and how a printed figure is compared with ours."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -19,7 +19,7 @@ NO_MODEL = "the model is missing: give --model"
 
 
 def of_other_weights(quantization: object, model: Model) -> str | None:
-    """Say that a log is of weights that are quantised, where the model's are not."""
+    """Say that the log's weights are quantised although the model's are not; else None."""
     if not quantization or model.quantization is not None:
         return None
     return (
@@ -36,7 +36,7 @@ SIZE = r"[0-9]{1,9}(?:\.[0-9]{1,4})?"
 
 
 class Pattern(NamedTuple):
-    """A kind of line: `needle` stands in it word for word, `regex` names its figures as groups."""
+    """A kind of line: it holds `needle` word for word, and its figures are groups of `regex`."""
 
     kind: str
     needle: bytes
@@ -49,7 +49,7 @@ def pattern(kind: str, needle: str, regex: str) -> Pattern:
 
 
 class Found(NamedTuple):
-    """A line of a log, by number from 1, of an engine and a kind, with its figures as printed."""
+    """A line of a log: its number from 1, its engine and kind, and its figures as printed."""
 
     line: int
     engine: str
@@ -59,7 +59,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change with which a start would do: the engine's flags for it, and what it then has."""
+    """A change with which a failed start would work: the engine's flags, and what it then has."""
 
     flags: str
     then: str
@@ -71,8 +71,8 @@ class Checked:
 
     `line` counts from 1; `verdict` is agrees, differs or cannot. `engine_version` is the release
     that ours holds for, and `version_source` says who named it: log, given or, where neither did,
-    assumed. `remedies` are changes with which a start that failed at this line would do, each
-    proved by the engine's arithmetic, what gives up least first.
+    assumed. `remedies` are changes with which a start that failed at this line would work, each
+    proved by the engine's arithmetic, the one that gives up least first.
     """
 
     line: int
@@ -88,8 +88,8 @@ class Checked:
 
 
 EXPLAINED = 40
-"""For how many figures of a log a cause is looked for, which asks of each release: a start prints
-some twenty, and a log of thousands would take as many minutes."""
+"""For how many figures of a log a cause is looked for. Each search asks every release: a start
+prints some twenty figures, but a log of thousands would take as many minutes."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Subject:
 
     `settings` are by the engine's names; `context` is tokens of one sequence, `sequences` a count.
     `given` are the names of those that the user gave. `stored` are the tensors of the model's file,
-    where one is at hand. `patience` counts for how many figures a cause may still be looked for.
+    if there is one. `patience` counts for how many figures a cause may still be looked for.
     """
 
     model: Model | None = None
@@ -130,30 +130,39 @@ class Subject:
 
 
 class EngineLog(NamedTuple):
-    """How an engine's log is read: its lines, and what holds their figures against ours.
-
-    `spellings` maps other names of settings to the engine's own, to "context" or to "sequences";
-    `beside` are names of what else of a run may be given. `configured` are settings that are taken
-    from the `config` of the lines in which the engine prints its configuration, and `release` from
-    the `version` of a line, where the engine has that setting; `values` are how some are made the
-    engine's own (None: the log says nothing that is known), and `said` what a kind of line says by
-    standing there. `hint` says how the engine prints its figures, where a log has none.
-    """
+    """How an engine's log is read, and how its figures are checked."""
 
     patterns: tuple[Pattern, ...]
+    """The lines that are read."""
+
     check: Callable[[Sequence[Found], Subject], Iterable[Checked]]
+    """Compares their figures with the engine's own arithmetic."""
+
     spellings: Mapping[str, str] = MappingProxyType({})
+    """Other names of settings, and the engine's own for each; or "context" or "sequences"."""
+
     beside: frozenset[str] = frozenset()
+    """Names of what may be given of a run that is no setting."""
+
     configured: tuple[str, ...] = ()
+    """Settings that are taken from the lines in which the engine prints its configuration: from the
+    group `config` of their pattern. `release` is taken from the group `version` of any line, where
+    the engine has that setting."""
+
     values: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
+    """Makes the engine's own value of a setting from its text; None if the text says nothing."""
+
     said: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """The settings that follow from a kind of line being there."""
+
     hint: str = ""
+    """How the engine is made to print its figures, told where a log has none."""
 
 
 class Printed(NamedTuple):
-    """A figure as it stands in the log: line, name with its unit, and text.
+    """A figure as the log has it: its line, its name with the unit, and its text.
 
-    `places` are decimals that the engine rounds to, where it drops zeros at the end.
+    `places` are the decimals that an engine rounds to which then drops zeros at the end.
     """
 
     line: int
@@ -177,7 +186,7 @@ class Printed(NamedTuple):
         return Fraction(1, 2 * 10**self.decimals)
 
     def agrees_with(self, ours: Fraction | int) -> bool:
-        """Whether a value is printed so.
+        """Whether the engine would print this text for a value.
 
         Python, C and Go print the double nearest to it, rounded to the last place.
         """
@@ -186,7 +195,7 @@ class Printed(NamedTuple):
         return self.value == Fraction(f"{float(ours):.{self.decimals}f}")
 
     def held(self, ours: Fraction | int, why: str, explain: "Explain | None" = None) -> Checked:
-        """Hold the figure against ours; where it differs, let `explain` say what would do it."""
+        """Compare the figure with ours; if it differs, let `explain` name a cause."""
         if self.agrees_with(ours):
             return self.row(ours, AGREES, why)
         off = self.value - ours
@@ -196,7 +205,7 @@ class Printed(NamedTuple):
         return self.row(ours, DIFFERS, f"{why}: off by {_amount(off)}{share}{hint}")
 
     def within(self, ours: int, low: int, high: int, unit: int, why: str) -> Checked:
-        """Hold the figure against ours within a band, all in bytes; the figure is in `unit`s."""
+        """Compare the figure, which is in `unit`s, with a band of bytes from `low` to `high`."""
         least, most = Fraction(low, unit) - self.half_step, Fraction(high, unit) + self.half_step
         verdict = AGREES if least <= self.value <= most else DIFFERS
         off = f": off by {_amount(self.value - Fraction(ours, unit))}" if verdict == DIFFERS else ""
@@ -218,7 +227,7 @@ Explain = Callable[[Printed], str | None]
 def first_that_agrees(
     printed: Printed, candidates: Iterable[tuple[str, Callable[[], Fraction | int]]]
 ) -> str | None:
-    """Name the first change with which a figure would agree; what an engine refuses is not it."""
+    """Name the first change with which a figure would agree, leaving out what an engine refuses."""
     for name, value in candidates:
         try:
             if printed.agrees_with(value()):
@@ -255,9 +264,10 @@ def _of_line(rule: Callable[[R, Found], Iterable[Checked]], line: Found, run: R)
 def or_why(
     check: Callable[[R], Iterable[Checked]], run: R, without_model: R, given: Set[str]
 ) -> Iterator[Checked]:
-    """Check figures; what the engine cannot run is said as the reason why they cannot be.
+    """Check figures; if the engine cannot run the model so, say that as the reason why not.
 
-    So is a setting of the log that the engine does not know, as a fork's or a later release's.
+    A setting of the log that the engine does not know (a fork's, or a later release's) is such a
+    reason too.
 
     Raises:
         RequestError: a setting that was `given` is wrong.
@@ -272,7 +282,7 @@ def or_why(
 
 
 def figures(line: Found, labels: Mapping[str, str]) -> dict[str, Printed]:
-    """The figures of a line that are there, by group, each with its label."""
+    """The figures that a line has, by the group of each; `labels` are their names."""
     return {
         name: Printed(line.line, label, line.values[name])
         for name, label in labels.items()

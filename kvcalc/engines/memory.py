@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from kvcalc.pools import Pool
 
 ALL, ALL_ROUNDED_UP, FREE = "all", "all, rounded up", "free"
-"""What an engine takes its share of: all of a card's memory, rounded down or up to whole bytes, or
-what weights and reserve leave free of it."""
+"""What an engine takes its share of: all of a card's memory, the share rounded down or up to whole
+bytes; or what weights and reserve leave free."""
 
 Bytes = int | tuple[int, ...]
-"""Bytes on one GPU, or on one of each pipeline stage."""
+"""Bytes on one GPU; or, of an engine with pipeline stages, on one GPU of each stage."""
 
 Usable = Callable[[Model, Any, Any], int]
-"""What requests can use, in bytes on the fullest GPU: of the model, the engine's settings, and the
-budget, which is `Bytes` for an engine with stages."""
+"""From the model, the engine's settings and the budget, which is `Bytes`, to the bytes that
+requests can use on the fullest GPU."""
 
 Parts = Callable[[Model, Any, "Card", "Free"], tuple[tuple[MemoryPart, ...], ...]]
-"""What a start takes of a card beside weights and cache, part by part, of each pipeline stage: of
-the model, the settings, the card and what the weights leave of it."""
+"""From the model, the settings, the card and what the weights leave of it to the parts that a start
+takes beside weights and cache, on a card of each pipeline stage."""
 
 AfterPool = Callable[["Pool"], tuple[MemoryPart, ...]]
-"""What a start takes once its pool stands, of what the engine's share leaves outside."""
+"""From the pool to the parts that a start takes after it, of what the engine's share leaves."""
 
 
 class Card(NamedTuple):
@@ -54,8 +54,8 @@ class Card(NamedTuple):
 class ModelCopy(NamedTuple):
     """What a copy of a model holds: `sequences` of `context` tokens each, and its weights.
 
-    Those are so many bytes in all, `loaded` part by part where that is known, and `stored` tensors
-    of a file where one is at hand.
+    `weights` are bytes in all; `loaded` are the parts of them where these are known, and `stored`
+    the tensors of their file, if there is one.
     """
 
     context: int
@@ -66,22 +66,22 @@ class ModelCopy(NamedTuple):
 
 
 InMainMemory = Callable[[Model, Any, ModelCopy], tuple[MemoryPart, ...]]
-"""What a copy takes of the host's main memory: of the model, the settings and what it holds."""
+"""From the model, the settings and what a copy holds to its parts in the host's main memory."""
 
 Open = Mapping[str, Value]
-"""Settings that are left open, each with what stands for it in arithmetic."""
+"""Settings without a value yet, each with the variable or number that stands for it."""
 
 LiveRules = Callable[
     [Model, Any, Card, Open, "tuple[Stored, ...]"], tuple[tuple[PartRule, ...], ...]
 ]
-"""The parts on a rank of each stage: of the model, the settings, the card, what is left open, and
-the tensors of the weights' file where one is at hand."""
+"""From the model, the settings, the card, the open settings and the tensors of the weights' file,
+if there is one, to the parts on a rank of each stage."""
 
 
 class Live(NamedTuple):
-    """How the parts follow settings that a planner changes, and else only the GPU's generation.
+    """How the parts follow settings that a planner changes; beside them only the GPU's generation.
 
-    `inputs` are these settings, each with what it is by itself; `at_once` is the one that is how
+    `inputs` are these settings, each with its default; `at_once` names the one of them that is how
     many sequences run at once.
     """
 
@@ -118,12 +118,12 @@ class Budget(NamedTuple):
 
 
 def whole_budget(model: Model, settings: Any, budget: Bytes) -> int:
-    """Requests can use all that the cache gets, on the GPU where that is least."""
+    """Let requests use all that the cache gets, on the GPU where that is least."""
     return budget if isinstance(budget, int) else min(budget)
 
 
 def whole_blocks(pool: "Callable[[Model, Any, Any, int], Pool]", held_back: int) -> Usable:
-    """Requests can use a pool's blocks, but for those that the engine never hands out."""
+    """Let requests use a pool's blocks, but for those that the engine never hands out."""
 
     def usable(model: Model, settings: Any, budget: Bytes) -> int:
         figures = pool(model, settings, budget, model.max_context or 1).figures
@@ -135,11 +135,11 @@ def whole_blocks(pool: "Callable[[Model, Any, Any, int], Pool]", held_back: int)
 
 
 class Spread(NamedTuple):
-    """How an engine spreads one copy of a model over cards.
+    """How an engine spreads one copy of a model over cards, at most over `most`.
 
-    `setting` says over how many: `over` makes its value, None for one card that needs none, and
-    `cards` reads it. `fullest` is the share of the weights on the fullest card, and `most` cards
-    can share a copy. `words` name it to people, who need `note` beside its figures.
+    `setting` is the setting for it. `over` makes its value from the number of cards, None for one
+    card that needs no value; `cards` reads that number back, and `fullest` is the share of the
+    weights on the fullest card. `words` name it to people, and `note` is told beside its figures.
     """
 
     setting: str
@@ -162,41 +162,67 @@ RANKS = Spread(
 
 
 class Memory(NamedTuple):
-    """How an engine makes its cache's budget, and what requests can use of it.
-
-    The setting `share` is the part that it takes `of` the memory (None: it has no such setting,
-    and takes all); `default` is its own value, or gives it from the card and the settings, unless
-    `rule` names the rule of its releases that is.
-    `source` and `reserve_source` say where the engine defines it, of the {version} that is asked
-    for, and why nothing more is held back unasked. `held_back_blocks` are never handed out; with
-    `several_pools` no one budget decides what fits, and the engine's own pools are asked. `spread`
-    is how a copy of the model stands on several cards. `after_pool` comes out of what the share
-    leaves outside, and `in_main_memory` of no card, of which `filled_in_use` says in a phrase, by
-    the settings, what a server fills as it runs. `cap` is how many sequences run at once, and
-    `levers` are values of settings with which the parts may be smaller, and
-    `live` is how they follow settings.
-    """
+    """How an engine makes its cache's budget, and what requests can use of it."""
 
     source: str
+    """Where the engine defines its share of the memory; {version} stands for the release."""
+
     reserve_source: str
+    """Why the engine holds nothing more back unless it is asked to."""
+
     share: str | None = None
+    """The setting that is the engine's share of the memory; None if it has none, and takes all."""
+
     of: str = ALL_ROUNDED_UP
+    """What the share is taken of."""
+
     default: Fraction | Share = Fraction(1)
+    """The share where none is given."""
+
     rule: str | None = None
+    """The rule of the engine's releases that gives the default, where they differ."""
+
     usable: Usable = whole_budget
+    """What requests can use of the budget."""
+
     held_back_blocks: int = 0
+    """Blocks of the pool that are never handed out."""
+
     several_pools: bool = False
+    """Whether no single budget decides what fits, so that the engine's own pools are asked."""
+
     spread: Spread = RANKS
+    """How a copy of the model stands on several cards."""
+
     parts: Parts | None = None
+    """What a start takes beside weights and cache."""
+
     live: Live | None = None
+    """How these parts follow settings that a planner changes."""
+
     after_pool: AfterPool | None = None
+    """What comes out of the memory that the share leaves outside."""
+
     in_main_memory: InMainMemory | None = None
+    """What comes out of the host's memory, and of no card's."""
+
     filled_in_use: Callable[[Any], str] | None = None
+    """Says in a phrase, by the settings, what a server fills of the host's memory as it runs."""
+
     pool_setting: str | None = None
+    """The setting that gives the pool's bytes, in place of a share."""
+
     cap: Callable[[Any, Card], int] | None = None
+    """How many sequences run at once, by the settings on a card; None where memory decides."""
+
     levers: Mapping[str, Any] = MappingProxyType({})
+    """Values of settings with which the parts may be smaller."""
+
     tested: str | None = None
+    """The newest release whose logs tested the parts."""
+
     from_log: "Callable[[], FromLog] | None" = None
+    """How the parts are read from a start-up log; imported where it is asked for."""
 
     def taken(
         self,
@@ -206,7 +232,7 @@ class Memory(NamedTuple):
         standing: "Standing | None" = None,
         model: Model | None = None,
     ) -> Fraction:
-        """The share that the engine takes: as given, else its own, of the release if one stands.
+        """The share that the engine takes: the given one, else its own of the release.
 
         Raises:
             RequestError: it is not a number above 0 and at most 1.

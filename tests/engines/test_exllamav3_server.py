@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kvcalc.engines import find
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.reader import read
 from kvcalc.engines.server.writer import write
 from kvcalc.errors import KvcalcError

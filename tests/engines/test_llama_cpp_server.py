@@ -10,7 +10,7 @@ from kvcalc.engines import ENGINES
 from kvcalc.engines.llama_cpp.server import PRESETS, SERVER, SWITCHES, VALUES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.slots import finish
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each

@@ -9,7 +9,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES, find
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.reader import read
 from kvcalc.layers.composed import NoCache
 from kvcalc.layers.latent import CompressedAttention, LatentAttention

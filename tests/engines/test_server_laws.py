@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES, find, request
 from kvcalc.engines.engine import Engine, Settings
-from kvcalc.engines.server import Wanted
+from kvcalc.engines.server.asked import Wanted
 from kvcalc.engines.server.reader import read
 from kvcalc.engines.server.writer import NOT_STARTED, write
 from kvcalc.errors import KvcalcError

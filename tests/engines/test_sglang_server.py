@@ -6,7 +6,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.reader import read
 from kvcalc.engines.sglang.server import SERVER
 from kvcalc.engines.sglang.settings import SglangSettings

@@ -1,7 +1,8 @@
 """The command line of ExLlamaV3's own chat.py and perf.py (1.6.5: model_init.py, add_args)."""
 
 from kvcalc.engines.exllamav3.server import DRAFTED, READ_ONLY, count, hold
-from kvcalc.engines.server import Asked, Server
+from kvcalc.engines.server import Server
+from kvcalc.engines.server.asked import Asked
 
 CACHE_SIZE = 32_768
 """What both give add_args as the default of `--cache_size`."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from kvcalc.engines.exllamav3.ignored_flags import IGNORED, LOADS, SAID
 from kvcalc.engines.exllamav3.settings import PAGE
-from kvcalc.engines.server import Asked, Server, Wanted, hub_id_or_folder
+from kvcalc.engines.server import Server, hub_id_or_folder
+from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.flags import number
 from kvcalc.engines.server.option_values import Choices, Listed, Whole
 from kvcalc.errors import RequestError

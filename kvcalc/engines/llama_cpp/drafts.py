@@ -1,6 +1,6 @@
 """What a line of llama.cpp says of a draft: its context beside the model's, and spare states."""
 
-from kvcalc.engines.server import Asked, Beside
+from kvcalc.engines.server.asked import Asked, Beside
 from kvcalc.errors import quote
 
 DRAFTED = 3

@@ -9,7 +9,8 @@ import re
 
 from kvcalc.engines.llama_cpp.ignored_flags import OTHER_MODELS
 from kvcalc.engines.llama_cpp.option_values import TAKES
-from kvcalc.engines.server import Asked, Server
+from kvcalc.engines.server import Server
+from kvcalc.engines.server.asked import Asked
 
 CONTEXT = 4096
 """Tokens where neither the model nor a variable says more, on a GPU of less than 24 GiB."""

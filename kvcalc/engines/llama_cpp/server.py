@@ -17,7 +17,8 @@ from kvcalc.engines.llama_cpp.ignored_flags import (
 )
 from kvcalc.engines.llama_cpp.option_values import TAKES
 from kvcalc.engines.llama_cpp.slots import EVERY_LAYER, finish, finish_alone
-from kvcalc.engines.server import MODEL, Server, Wanted
+from kvcalc.engines.server import MODEL, Server
+from kvcalc.engines.server.asked import Wanted
 from kvcalc.model import Model
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kvcalc.engines.llama_cpp.drafts import read_draft
 from kvcalc.engines.llama_cpp.rules import KEPT, Rules, one_slot
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.errors import RequestError
 
 CONTEXT = 4096

@@ -3,7 +3,8 @@
 from kvcalc.engines.lmdeploy.ignored_flags import IGNORED, LOADS, SAID
 from kvcalc.engines.lmdeploy.ranks import RANKS, attention_ranks
 from kvcalc.engines.lmdeploy.settings import BY_NAME
-from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.engines.server import Server
+from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.model_overrides import read_overrides
 from kvcalc.engines.server.option_values import REVISION, Choices, Listed, Share, Whole
 

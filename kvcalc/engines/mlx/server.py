@@ -7,7 +7,8 @@ counted, so its flags stand in no table and are named.
 from collections.abc import Mapping
 
 from kvcalc.engines.mlx.ignored_flags import IGNORED
-from kvcalc.engines.server import Asked, Server, Wanted
+from kvcalc.engines.server import Server
+from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.option_values import Choices, Takes, Whole
 
 EARLIER_PROMPTS = (

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Asked, Server
+from kvcalc.engines.server import AS_MANY_AS_FOLLOW, PAST_MAXIMUM, Server
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.json_flags import Dotted
 from kvcalc.engines.server.loading import Loading
 from kvcalc.errors import RequestError, quote

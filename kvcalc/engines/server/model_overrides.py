@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.json_flags import table_of
 from kvcalc.errors import RequestError, quote
 

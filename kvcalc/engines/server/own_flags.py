@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import chain
 
 from kvcalc import engines
-from kvcalc.engines.server import Asked, Server
+from kvcalc.engines.server import Server
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.flags import read_flags, span
 from kvcalc.engines.server.programs import Start
 from kvcalc.errors import RequestError

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from kvcalc import engines
-from kvcalc.engines.server import MODEL, Asked, Server, programs, shell_words
+from kvcalc.engines.server import MODEL, Server, programs, shell_words
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.flags import number, read_environment, read_flags
 from kvcalc.engines.server.launch import Launch
 from kvcalc.engines.server.launchers import script_of, unwrapped

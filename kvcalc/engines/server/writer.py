@@ -5,7 +5,8 @@ from fractions import Fraction
 from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
-from kvcalc.engines.server import MODEL, PAST_MAXIMUM, Server, Wanted
+from kvcalc.engines.server import MODEL, PAST_MAXIMUM, Server
+from kvcalc.engines.server.asked import Wanted
 
 if TYPE_CHECKING:
     from kvcalc.engines.engine import Engine, Settings

@@ -8,7 +8,8 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 import re
 from decimal import Decimal
 
-from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
+from kvcalc.engines.server import PAST_MAXIMUM, Server
+from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.model_overrides import read_overrides
 from kvcalc.engines.sglang.ignored_flags import IGNORED
 from kvcalc.engines.sglang.option_values import TAKES

@@ -6,7 +6,7 @@ vLLM 0.33.0, config/speculative.py: without a method the draft's name and its fi
 from collections.abc import Mapping
 from typing import Any
 
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.json_flags import table_of
 from kvcalc.engines.vllm.json_flags import refuse_and_name
 from kvcalc.errors import RequestError, quote

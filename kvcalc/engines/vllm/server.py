@@ -9,7 +9,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.server import PAST_MAXIMUM, Asked, Server, Wanted
+from kvcalc.engines.server import PAST_MAXIMUM, Server
+from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.flags import number
 from kvcalc.engines.server.model_overrides import read_overrides
 from kvcalc.engines.vllm.draft_flags import read_draft

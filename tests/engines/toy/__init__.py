@@ -21,7 +21,7 @@ def cost(model: Model, settings: Settings) -> Cost:
         return [TokenRows("a token of a layer", "both", row, ceil(CONTEXT, 100))]
 
     kinds = {"full_attention": pages, "sliding_attention": pages}
-    return additive_cost("toy", model, settings, element.name, kinds)
+    return additive_cost(ENGINE.name, model, settings, element.name, kinds)
 
 
 ENGINE = Engine(

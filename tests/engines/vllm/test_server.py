@@ -7,7 +7,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines import ENGINES
-from kvcalc.engines.server import Asked
+from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.reader import read
 from kvcalc.engines.vllm.server import SERVER, SWITCHES, VALUES, finish, human_readable_int
 from kvcalc.engines.vllm.settings import VllmSettings
