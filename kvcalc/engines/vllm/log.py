@@ -85,7 +85,8 @@ def _tokens(run: Run, line: Found) -> Iterator[Checked]:
     for _, label in run.labelled(run.pool, wanted):
         yield printed.row(wanted, AGREES, label)
         return
-    nearest = dict(run.pool.labels(blocks[-1], run.context))
+    labels = run.pool.labels(run.context)
+    nearest = {label: tokens(blocks[-1]) for label, tokens in labels.items()}
     name, ours = min(nearest.items(), key=lambda item: abs(item[1] - wanted))
     if wanted < ours and Fraction(ours - wanted, ours) < OTHER_RANK:
         yield printed.row(ours, DIFFERS, f"{name}: {ours - wanted:,} fewer{run.by_least}")

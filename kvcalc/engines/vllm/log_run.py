@@ -1,6 +1,6 @@
 """What a vLLM log says of its run, and the plans of the pool that follow from it."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -43,6 +43,9 @@ NEW_LABEL = "blocks / blocks per request x max_model_len, the label's meaning fr
 OLD_LABEL = "blocks // groups x block size, the label's meaning up to 0.20.0"
 OVERRIDDEN_LABEL = "num_gpu_blocks_override x block size, the label's meaning of some builds"
 
+Tokens = Callable[[int], int]
+"""The tokens of a count of blocks, as a label has them."""
+
 
 class RunPool:
     """A plan of the model's pool, with what it makes of blocks of one rank."""
@@ -61,14 +64,15 @@ class RunPool:
             self._requests[context] = self._blocks(context)
         return self._requests[context]
 
-    def labels(self, blocks: int, context: int | None) -> Iterator[tuple[str, int]]:
-        """What the log may call the tokens of that many blocks, by its release's label first."""
-        labels = [(OLD_LABEL, capacity_tokens_up_to_0_20(self.plan, blocks, context))]
-        if context is not None:
-            place = 1 if self.plan.settings.rules.label == "groups" else 0
-            tokens = capacity_tokens(blocks, self.request(context), context)
-            labels.insert(place, (NEW_LABEL, tokens))
-        yield from labels
+    def labels(self, context: int | None) -> Mapping[str, Tokens]:
+        """What the log may call the tokens of a count of blocks, by its release's label first."""
+        labels: dict[str, Tokens] = {
+            OLD_LABEL: lambda blocks: capacity_tokens_up_to_0_20(self.plan, blocks, context)
+        }
+        if context is None:
+            return labels
+        new = {NEW_LABEL: lambda blocks: capacity_tokens(blocks, self.request(context), context)}
+        return labels | new if self.plan.settings.rules.label == "groups" else new | labels
 
 
 class Run:
@@ -200,14 +204,13 @@ class Run:
             for request in range(max(1, near - 1), near + 3)
         )
 
-    def labelled(self, pool: RunPool, tokens: int) -> Iterator[tuple[int, str]]:
+    def labelled(self, pool: RunPool, wanted: int) -> Iterator[tuple[int, str]]:
         """The counts of blocks with which the pool's tokens are these, each with the label."""
-        for count in self.blocks_of(pool) or ():
-            for label, labelled in pool.labels(count, self.context):
-                if labelled == tokens:
-                    yield count, label
-            if self.override and count * pool.plan.block_size == tokens:
-                yield count, OVERRIDDEN_LABEL
+        labels = pool.labels(self.context)
+        if self.override:
+            labels = {**labels, OVERRIDDEN_LABEL: lambda blocks: blocks * pool.plan.block_size}
+        for label, tokens in labels.items():
+            yield from ((count, label) for count in giving(wanted, tokens, self.blocks_of(pool)))
 
     def paired(self, pool: RunPool) -> Iterator[tuple[int, str]]:
         """The counts of blocks that give the tokens and the concurrency printed, with the label."""
@@ -216,16 +219,8 @@ class Run:
         times, request = Printed(0, "", self.times), pool.request(self.context)
         first = max(0, int((times.value - times.half_step) * request))
         counts = range(first, int((times.value + times.half_step) * request) + 2)
-        wanted = number(self.tokens)
-        for place, (label, _) in enumerate(pool.labels(first, self.context)):
-
-            def labelled(count: int, place: int = place) -> int:
-                """The tokens by this label, which grow with the blocks."""
-                return [*pool.labels(count, self.context)][place][1]
-
-            for count in counts[bisect_left(counts, wanted, key=labelled) :]:
-                if labelled(count) != wanted:
-                    break
+        for label, tokens in pool.labels(self.context).items():
+            for count in giving(number(self.tokens), tokens, counts):
                 if times.agrees_with(Fraction(count, request)):
                     yield count, label
 
@@ -234,7 +229,7 @@ class Run:
         blocks = self.blocks_of(pool) or range(0)
         if self.wanted_tokens is None:
             return blocks
-        return [count for count, _ in self.labelled(pool, self.wanted_tokens)] or blocks
+        return sorted(count for count, _ in self.labelled(pool, self.wanted_tokens)) or blocks
 
     def explain(self, value: Callable[[RunPool], bool]) -> str | None:
         """Name what would make a figure as it is printed: another release first, then a setting.
@@ -263,6 +258,13 @@ class Run:
             return value(self.changed(changes))
         except KvcalcError:
             return False
+
+
+def giving(wanted: int, tokens: Tokens, counts: range | None) -> range:
+    """The counts of blocks that have so many tokens, which are never fewer of more blocks."""
+    found = counts or range(0)
+    least = bisect_left(found, wanted, key=tokens)
+    return found[least : bisect_right(found, wanted, lo=least, key=tokens)]
 
 
 def length(text: str) -> int | None:
