@@ -4,6 +4,7 @@ A release adds up the layers, the first group or all groups, and compares it wit
 memory or, for the whole model, with the least of a rank.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from kvcalc.costs import formula
@@ -37,7 +38,8 @@ def checked_pages(planned: Plan) -> Sequence[int]:
 
 def _layers(planned: Plan) -> Value:
     """Bytes of each layer by itself, in its own block."""
-    return added(cache.blocks(cache.block) * cache.page for _, cache in planned.caches)
+    alike = Counter(cache for _, cache in planned.caches)
+    return added(cache.blocks(cache.block) * (cache.page * times) for cache, times in alike.items())
 
 
 ADDED_UP: Mapping[StartUp, Callable[[Plan], Value]] = {
