@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.runner import runtestprotocol
+from _pytest.runner import call_and_report, runtestprotocol
 
 if TYPE_CHECKING:
     from kvcalc.errors import KvcalcError
@@ -47,6 +47,10 @@ LONGEST = (
 """Files that take seconds, which begin first: the last to end has no other beside it."""
 
 
+EVERYWHERE = {"request", "_syrupy_apply_ide_patches"}
+"""Fixtures of pytest and of syrupy that each test is given, the latter for an editor."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make ready for tests; a process of pytest-xdist that only deals them out imports nothing."""
     # What pytest makes of each test's file is kept for the next run, as is what Python makes of
@@ -63,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from hypothesis import settings
 
     # Laws are tried with more examples where the oldest and the newest dependencies are (ci.yml).
-    settings.register_profile("kvcalc", deadline=None, max_examples=25)
+    settings.register_profile("kvcalc", deadline=None, max_examples=20)
     settings.register_profile("long", deadline=None, max_examples=400)
     settings.load_profile("kvcalc")
 
@@ -98,21 +102,36 @@ def pytest_unconfigure() -> None:
     gc.freeze()
 
 
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Function, nextitem: pytest.Item | None) -> bool | None:
     """Send one message of a test that passes to pytest-xdist's controller instead of five.
 
     Those of its start and its end are for -v, and its set-up and its teardown only say how long
-    they took, which two options print.
+    they took, which two options print. A test that is given but the row of a table has none: with
+    thousands of rows they would take longer than the tests themselves.
     """
     option = item.config.option
     told = option.verbose > 0 or option.xmlpath or option.durations is not None
     if told or not hasattr(item.config, "workerinput"):
         return None
-    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+    if _has_only_its_row(item):
+        item.funcargs = {**item.callspec.params}
+        reports = [call_and_report(item, "call", log=False)]
+        item.session._setupstate.teardown_exact(nextitem)
+    else:
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
         if report.when == "call" or not report.passed:
             report.keywords = {}  # a score of names, which nothing asks for
             item.ihook.pytest_runtest_logreport(report=report)
     return True
+
+
+def _has_only_its_row(item: pytest.Function) -> bool:
+    """Whether a test has no fixture, and no mark that may skip it, beside its parameters."""
+    if not hasattr(item, "callspec"):
+        return False
+    beside = {*item.fixturenames} - item.callspec.params.keys() - EVERYWHERE
+    return not beside and all(mark.name == "parametrize" for mark in item.iter_markers())
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_what_fits_fits_and_one_more_does_not(engine: str, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("engine", FITTING)
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_the_longest_context_fits_and_one_token_more_does_not(
     engine: str, data: st.DataObject
