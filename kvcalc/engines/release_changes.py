@@ -1,4 +1,4 @@
-"""The way from one release to another, a rule or a default at a time."""
+"""The way from one release to another, changing one rule or default at a time."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from kvcalc.engines.releases import Change, Releases, Standing, numbers
 
 PARTS = ("rules", "defaults")
-"""The parts of a row that are turned. Rules first: a new default is of what they make of it."""
+"""The parts of a row that are changed. Rules come first, as a new default may follow from them."""
 
 
-class Turned(NamedTuple):
-    """One rule or default, turned: it is of a `part` of the row of a release.
+class ReleaseStep(NamedTuple):
+    """A rule or default, changed from what it was `before` on the way to what it is `after`.
 
-    `before` and `after` are what it was and is, on the way that is gone, and `standing` is what
-    holds then. `back` are settings that may give what was before.
+    `release` is the row that has the change, `part` its part, and `standing` what holds once this
+    step is taken.
     """
 
     release: str
@@ -30,34 +30,45 @@ class Turned(NamedTuple):
             return ((self.name, self.before.value),)
         return () if self.after.back is None else (self.after.back,)
 
+    def undone(self, standing: Standing) -> Standing:
+        """What would hold without this step where `standing` holds."""
+        return _with(standing, self.part, self.name, self.before)
 
-def turned(releases: Releases, old: Standing, new: Standing) -> Iterator[Turned]:
-    """Go from what holds at one release to what holds at another, upwards or downwards.
 
-    Each step stands on those before it. What the releases have and have not (settings, values,
-    models) is the new one's from the start.
+def steps(releases: Releases, old: Standing, new: Standing) -> Iterator[ReleaseStep]:
+    """Go from what holds at one release to what holds at another, which may be the older.
+
+    Each step is on top of those before it. The settings, values and models that a release has are
+    the new one's from the start.
     """
     standing = new._replace(rules=old.rules, defaults=old.defaults)
-    for release, part, name, before, after in _way(releases, old, new):
-        changed: dict[str, Any] = {part: {**getattr(standing, part), name: after}}
-        standing = standing._replace(**changed)
-        yield Turned(release, part, name, before, after, standing)
+    for release, part, name, before, after in _changes(releases, old, new):
+        standing = _with(standing, part, name, after)
+        yield ReleaseStep(release, part, name, before, after, standing)
 
 
-def _way(
+def _with(standing: Standing, part: str, name: str, change: Change) -> Standing:
+    changed: dict[str, Any] = {part: {**getattr(standing, part), name: change}}
+    return standing._replace(**changed)
+
+
+def _changes(
     releases: Releases, old: Standing, new: Standing
 ) -> list[tuple[str, str, str, Change, Change]]:
-    """Each change on the way: its row's release, the part, the name, what it was and is."""
+    """Each change on the way: the release of its row, the part, the name, before and after."""
     low, high = sorted((old, new), key=lambda one: numbers(one.version))
-    stood = {part: dict(getattr(low, part)) for part in PARTS}
-    way = []
+    held = {part: dict(getattr(low, part)) for part in PARTS}
+    upwards = []
     for row in releases.rows:
         if not numbers(low.version) < numbers(row.version) <= numbers(high.version):
             continue
         for part in PARTS:
             for name, change in getattr(row, part).items():
-                way.append((row.version, part, name, stood[part][name], change))
-                stood[part][name] = change
+                upwards.append((row.version, part, name, held[part][name], change))
+                held[part][name] = change
     if low is old:
-        return way
-    return [(release, part, name, was, then) for release, part, name, then, was in reversed(way)]
+        return upwards
+    return [
+        (release, part, name, after, before)
+        for release, part, name, before, after in reversed(upwards)
+    ]

@@ -1,9 +1,9 @@
-"""An engine's releases: what holds at a version, from a table of what changed at which.
+"""An engine's releases: what holds at a version, worked out from a table of what changed when.
 
-The table has a row for each version at which something changed, with what changed alone; a version
-takes what stands before it, so one between two rows is the older row's. Of a version as people
-type it only the numbers count: v0.25.1, 0.25.1.post1 and 0.25.1+cu129 are 0.25.1, and a candidate
-or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
+The table has a row for each version at which something changed, and the row has only what changed;
+a version inherits all rows up to it, so one between two rows is like the older. Of a version as
+people type it only the numbers count: v0.25.1, 0.25.1.post1 and 0.25.1+cu129 are 0.25.1, and a
+candidate or nightly build (0.26.0rc1, 0.26.0.dev5) is the release that it leads to.
 """
 
 import re
@@ -34,9 +34,9 @@ class UntestedWarning(UserWarning):
 
 
 class Change(NamedTuple):
-    """What a rule or a default is from a release on: its value, in words, and the file it is in.
+    """What a rule or a default is from a release on: its value, that in words, and its file.
 
-    `back` is a setting with a value that gives what stood before, where there is one.
+    `back` is a setting, with a value, that gives what held before; None if there is none.
     """
 
     value: Any
@@ -46,29 +46,38 @@ class Change(NamedTuple):
 
 
 class Release(NamedTuple):
-    """What changed at a version, and nothing that did not.
-
-    `rules` are the engine's own, by their names, `defaults` those of settings. `settings` came
-    with this release: before it they have the first of the neutral values given here.
-    `values` of a setting came with it, `without` are gone from it on. `models` are the
-    model types that came with it, `unserved` those that it does not have from it on.
-    """
+    """What changed at a version, and nothing that did not."""
 
     version: str
+
     rules: Mapping[str, Change] = EMPTY
+    """The engine's rules, by the names that kvcalc gives them."""
+
     defaults: Mapping[str, Change] = EMPTY
+    """The defaults of settings."""
+
     settings: Mapping[str, tuple[Any, ...]] = EMPTY
+    """New settings, each with the values that an older release takes for it: those that change
+    nothing there, the first of which it has."""
+
     values: Mapping[str, tuple[Any, ...]] = EMPTY
+    """New values of a setting."""
+
     without: Mapping[str, tuple[Any, ...]] = EMPTY
+    """Values of a setting that are gone."""
+
     models: tuple[str, ...] = ()
+    """New model types."""
+
     unserved: tuple[str, ...] = ()
+    """Model types that are gone."""
 
 
 class Standing(NamedTuple):
     """What holds at a version of an engine.
 
-    `neutral` are the values of settings that it does not have, `absent` values that a setting does
-    not have, `without` the model types that it cannot serve.
+    `neutral` are the settings that it does not have, each with the values that change nothing;
+    `absent` the values that a setting does not have, `without` model types that it cannot serve.
     """
 
     engine: str
@@ -121,7 +130,7 @@ class Standing(NamedTuple):
 class Releases:
     """The releases of an engine in their order; `newest` is the last that was measured.
 
-    `told` are rules that people are told of though no byte may differ, as what a log prints.
+    `told` are rules that people are told of even where no byte differs, such as what a log prints.
     """
 
     engine: str
@@ -132,8 +141,8 @@ class Releases:
     def at(self, asked: str | None, *, strict: bool = False) -> Standing:
         """What holds at a version, the newest measured unless one is asked for.
 
-        One that is older than the first row, or newer than the newest measured, is answered by the
-        nearest with a ReleaseWarning.
+        For one older than the first row, or newer than the newest measured, what holds at the
+        nearest, with a ReleaseWarning.
 
         Raises:
             RequestError: it is not a version, or `strict` and not one of those measured.
@@ -154,7 +163,7 @@ class Releases:
         return _standing(self, nearest)._replace(version=version)
 
     def that(self, holds: Callable[[str], bool]) -> str | None:
-        """Name the newest releases in a row for which something holds; None if there are none."""
+        """Name the newest run of releases at which something holds; None if there is none."""
         versions = [row.version for row in self.rows]
         agree = [holds(version) for version in versions]
         if True not in agree:

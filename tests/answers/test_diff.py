@@ -9,7 +9,7 @@ import kvcalc
 from kvcalc.answers.diff.side import under
 from kvcalc.answers.fit.replica import Replica
 from kvcalc.engines import find
-from kvcalc.engines.release_changes import turned
+from kvcalc.engines.release_changes import steps
 from kvcalc.engines.releases import Change, Release, Releases, Standing
 from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
@@ -136,7 +136,7 @@ TABLE = Releases(
     ],
 )
 def test_one_rule_is_turned_at_a_time(old: str, new: str, way: list[tuple[object, ...]]) -> None:
-    steps = turned(TABLE, TABLE.at(old), TABLE.at(new))
+    steps = steps(TABLE, TABLE.at(old), TABLE.at(new))
     assert way == [
         (
             step.release,

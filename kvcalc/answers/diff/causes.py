@@ -5,9 +5,8 @@ from typing import Any
 
 from kvcalc.answers.diff.side import Figures, Load, figures, under, with_setting
 from kvcalc.answers.fit.replica import Replica
-from kvcalc.engines.release_changes import Turned, turned
+from kvcalc.engines.release_changes import ReleaseStep, steps
 from kvcalc.engines.released import ReleasedSettings
-from kvcalc.engines.releases import Standing
 from kvcalc.engines.server import writer
 from kvcalc.errors import KvcalcError
 
@@ -48,7 +47,7 @@ def causes_of(old: Replica, new: Replica, load: Load) -> tuple[tuple[Cause, ...]
     known, end = (figures(one, load) for one in (old, new))
     found: list[Cause] = []
     together, parted = 0, True
-    for step in turned(settings.RELEASES, settings.standing, newest.standing):
+    for step in steps(settings.RELEASES, settings.standing, newest.standing):
         try:
             now = figures(under(old, step.standing), load)
         except KvcalcError:  # a release of its own would not have had these rules together
@@ -71,7 +70,7 @@ def _size(cause: Cause) -> tuple[int, int, int]:
     )
 
 
-def _cause(step: Turned, before: Figures, after: Figures, back: str) -> Cause:
+def _cause(step: ReleaseStep, before: Figures, after: Figures, back: str) -> Cause:
     def more(was: int | None, now: int | None) -> int | None:
         return None if was is None or now is None else now - was
 
@@ -89,25 +88,19 @@ def _cause(step: Turned, before: Figures, after: Figures, back: str) -> Cause:
     )
 
 
-def _back(step: Turned, new: Replica, load: Load) -> str:
+def _back(step: ReleaseStep, new: Replica, load: Load) -> str:
     """The flag with which the new release has the same figures as without the change."""
+    standing = new.parsed.standing
+    assert standing is not None
     for name, value in step.back:
         try:
             there = figures(with_setting(new, name, value), load)
-            without = figures(under(new, _unturned(step, new)), load)
+            without = figures(under(new, step.undone(standing)), load)
         except KvcalcError:
             continue
         if there == without != figures(new, load):
             return _flag(new, name, value) or ""
     return ""
-
-
-def _unturned(step: Turned, new: Replica) -> Standing:
-    """The rules of the new release, without what one step changed."""
-    standing = new.parsed.standing
-    assert standing is not None
-    changed: dict[str, Any] = {step.part: {**getattr(standing, step.part), step.name: step.before}}
-    return standing._replace(**changed)
 
 
 def _flag(new: Replica, name: str, value: Any) -> str | None:
