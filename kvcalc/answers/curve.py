@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 KNEE = 5
-"""Per cent of the most hits: the knee is the smallest size that falls no further short of them.
+"""Per cent of the most hits: the knee is the smallest size that is at most so far below them.
 
-A measure of our own: it asks what all larger sizes add together, as a step's own share would
-depend on how far apart the sizes are.
+The measure is our own. It asks what all larger sizes add together, since what one step adds depends
+on how far apart the sizes are.
 """
 
 

@@ -1,4 +1,4 @@
-"""What a prefix cache of some size would have hit, as the engine's own manager has it."""
+"""What a prefix cache of some size would have hit, by the rules of the engine's own manager."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""What varies among answers of several models, engines, settings and windows, in words."""
+"""Which of several models, engines, settings and windows vary among answers, in words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ LABELS: Mapping[str, Callable[[Answered], str]] = {
     "sequences": lambda row: f"{row.sequences:,}",
     "window": lambda row: "" if row.window is None else f"{row.window:,}",
 }
-"""What may vary beside the context, as a person reads it."""
+"""What may vary beside the context, and the label that people read for it."""
 
 WORDS = ("model", "engine", "element type")
 """Labels that are words, and need no name beside them."""

@@ -91,14 +91,14 @@ def test_the_causes_and_the_rest_make_up_the_difference(name: str, old: str, new
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_the_way_back_turns_each_cause_about() -> None:
+def test_the_way_back_reverses_each_cause() -> None:
     there = kvcalc.diff(EXAONE, "vllm@0.14.0", "vllm@0.33.0", memory=50 * GIB)
     back = kvcalc.diff(EXAONE, "vllm@0.33.0", "vllm@0.14.0", memory=50 * GIB)
-    turned_about = {
+    reversed_causes = {
         cause.rule: (cause.says, cause.was, cause.bytes, cause.capacity_tokens)
         for cause in there.causes
     }
-    assert turned_about == {
+    assert reversed_causes == {
         cause.rule: (cause.was, cause.says, -cause.bytes, -(cause.capacity_tokens or 0))
         for cause in back.causes
     }
@@ -135,8 +135,7 @@ TABLE = Releases(
         ("2.5", "2", []),
     ],
 )
-def test_one_rule_is_turned_at_a_time(old: str, new: str, way: list[tuple[object, ...]]) -> None:
-    steps = steps(TABLE, TABLE.at(old), TABLE.at(new))
+def test_one_rule_is_changed_at_a_time(old: str, new: str, way: list[tuple[object, ...]]) -> None:
     assert way == [
         (
             step.release,
@@ -145,7 +144,7 @@ def test_one_rule_is_turned_at_a_time(old: str, new: str, way: list[tuple[object
             step.after.value,
             {name: change.value for name, change in step.standing.rules.items()},
         )
-        for step in steps
+        for step in steps(TABLE, TABLE.at(old), TABLE.at(new))
     ]
 
 

@@ -15,7 +15,7 @@ SMALLER_TYPES = ("fp8", "q8_0", "int8")
 
 
 def margin(answer: Answer) -> int:
-    """Bytes that are sure to be left on one GPU; below 0, bytes that may be missing."""
+    """Bytes of one GPU that are certainly left; below 0, bytes that may be missing."""
     fit, replica = answer.fit, answer.replica
     if fit.binding == WEIGHTS:
         return min(replica.promised.budget.cache, -1)
@@ -88,7 +88,7 @@ def changes(placing: Placing, answer: Answer) -> list[str]:
 
 
 def holding_more(answer: Answer) -> list[str]:
-    """Name the other places on the same GPUs that hold the most sequences, where that is more.
+    """Name the other ways to place the copies that hold the most sequences, if they hold more.
 
     They are named where the number of sequences is the question.
     """
@@ -133,7 +133,7 @@ def _other_places(answer: Answer) -> Iterator[Place]:
 
 
 def _far_too_large(answer: Answer, ranks: int) -> bool:
-    """Whether the weights are a quarter more than the GPUs of a copy have.
+    """Whether the weights exceed the memory of a copy's GPUs by more than a quarter.
 
     No part of them that a server leaves out, as a tower, is that large.
     """

@@ -1,4 +1,4 @@
-"""The GPUs whose cache hits so much of a trace, as the engine's own manager has it."""
+"""The fewest GPUs whose prefix cache hits a share of a trace, by the engine's own cache manager."""
 
 from collections.abc import Iterable
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Which settings give a GPU's memory back that the engine's start takes."""
+"""Which settings would give back memory of a GPU that the engine's start takes."""
 
 from kvcalc.answers.fit import Answer
 from kvcalc.answers.fit.replica import Replica
@@ -8,11 +8,11 @@ from kvcalc.errors import KvcalcError
 from kvcalc.units import binary_size
 
 WORTH = 2**28
-"""Bytes from which a setting is named."""
+"""The least bytes for which a setting is worth naming."""
 
 
 def giving_back(answer: Answer) -> list[str]:
-    """Name settings with which parts are smaller, and by how much, what gives most back first.
+    """Name the settings that make the parts of a start smaller, and by how much, the largest first.
 
     No setting is named that was given, or that would not run the sequences that are likely.
     """

@@ -15,16 +15,16 @@ MAX_GPUS = 1024
 """The most GPUs that are tried when solving for their number."""
 
 MOST_GPUS = 10**7
-"""The most GPUs of a question: more than anybody has, and still few to divide."""
+"""The most GPUs that may be asked about: more than anybody has, yet few enough to find divisors."""
 
 
 STAGES = "pipeline_parallel_size"
 MORE_STAGES = (2, 4, 8)
-"""Pipeline stages that are tried where more GPUs are needed."""
+"""The numbers of pipeline stages that are tried when more GPUs are needed."""
 
 
 class Placing:
-    """Copies of a model on GPUs, each copy on as many ranks as the engine accepts."""
+    """Copies of a model placed on GPUs, each copy on as many ranks as the engine accepts."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -103,7 +103,7 @@ class Placing:
         return last
 
     def _copies_never_do(self, replica: Replica) -> bool:
-        """Whether no number of copies helps: each is on one card, and leaves no room there."""
+        """Whether no number of copies is enough: each is on one card, and leaves no room on it."""
         return self._spread.most == 1 and not replica.cache
 
     def fewest_for(self, context: int, sequences: int, most: int = MAX_GPUS) -> int:

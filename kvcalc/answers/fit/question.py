@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 NO_CARD = Card("none", 0, 0)
 NO_RULE = Memory("", "")
-"""What stands for a GPU and for the rule of its memory where bytes alone are asked."""
+"""Stands for a GPU, and for the rule of its memory, where only bytes are asked about."""
 
 
 class Question(Record):
-    """What is asked: `settings` of the engine, as given, and `memory`, its rule.
+    """What is asked: the engine's `settings`, as given, and `memory`, its rule for a GPU's memory.
 
     `share` is the engine's share of the memory as given; `reserve` is bytes per GPU, in place of
     what the engine's start is known to take beside the weights, None for that. `measured` is what

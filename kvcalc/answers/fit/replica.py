@@ -21,7 +21,7 @@ from kvcalc.pools import Pool
 from kvcalc.records import Record
 
 BOUND = "max_num_seqs"
-"""The setting, and the figure of a pool, that states beside attention bound."""
+"""The setting, also a figure of the pool, that is bounded where states stand beside attention."""
 
 
 class Replica(Record):
@@ -107,7 +107,7 @@ class Replica(Record):
 
     @property
     def bound(self) -> int | None:
-        """The most sequences with which the engine starts in its pool; None where none is known."""
+        """The most sequences for which the engine starts with its pool; None without a bound."""
         if BOUND not in type(self.parsed).model_fields or self.budget.cache <= 0:
             return None
         from kvcalc.layers.recurrent import Recurrent
@@ -149,7 +149,7 @@ class Replica(Record):
         return self.caches[0] if len(self.caches) == 1 else self.caches
 
     def parts(self, context: int) -> tuple[MemoryPart, ...]:
-        """What takes a GPU's memory beside its cache, with what comes after its pool."""
+        """What takes a GPU's memory beside its cache; also what is allocated after the pool."""
         room, after = self.room, self._after(context)
         if room.outside is None or not after:
             return room.parts
@@ -160,7 +160,7 @@ class Replica(Record):
         )
 
     def _after(self, context: int) -> tuple[MemoryPart, ...]:
-        """What the engine takes once its pool stands, of what its share leaves outside."""
+        """What the engine allocates after its pool, from the memory that its share leaves."""
         asked = self.question
         if asked.memory.after_pool is None or asked.reserve is not None or self.budget.cache <= 0:
             return ()
@@ -170,7 +170,7 @@ class Replica(Record):
             return ()
 
     def missing_after(self, context: int) -> int:
-        """Bytes that are missing outside of the pool for what comes after it; 0 where none are."""
+        """Bytes missing outside of the pool for what is allocated after it; 0 if it fits."""
         outside = self.room.outside.bytes if self.room.outside else 0
         return max(0, sum(part.high for part in self._after(context)) - outside)
 
@@ -205,7 +205,7 @@ class Replica(Record):
 
     @cached_property
     def periods(self) -> tuple[int, ...]:
-        """The periods with which the cost falls as the context grows."""
+        """The periods in tokens after which the cost may fall although the context grows."""
         return periods_of(self.cost.per_gpu)
 
     def need(self, context: int, sequences: int) -> int:
@@ -243,7 +243,7 @@ class Replica(Record):
 
     @cached_property
     def _known(self) -> dict[int, int]:
-        """What the pools hold at contexts that were asked about before."""
+        """How many sequences the pools hold, by the contexts that were asked about before."""
         return {}
 
     def runs(self, context: int, sequences: int, cache: int | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What the cache gets on a GPU of a pipeline stage, and what takes the rest of the memory."""
+"""How much of a GPU the cache gets on each pipeline stage, and what takes the rest."""
 
 from collections.abc import Iterable
 from fractions import Fraction

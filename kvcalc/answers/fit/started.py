@@ -1,4 +1,4 @@
-"""What a start leaves of the GPUs that share a model, whatever is asked of its cache."""
+"""What a start leaves of the GPUs that share a model, before anything is asked of its cache."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -11,7 +11,7 @@ from kvcalc.engines.engine import Settings
 from kvcalc.engines.weights import Loaded
 
 BESIDE = ("pipeline_parallel_size", "prefill_context_parallel_size")
-"""Settings that multiply the GPUs of one copy of the model, beside what spreads it."""
+"""Settings that multiply the GPUs of one copy of the model, besides the one that spreads it."""
 
 
 def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
@@ -23,7 +23,7 @@ def product(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 
 class Started(NamedTuple):
-    """What a start on `gpus` GPUs leaves of them, whatever is asked of its cache.
+    """What a start on `gpus` GPUs leaves of them, before anything is asked of its cache.
 
     The others are as of a `Replica`.
     """

@@ -18,7 +18,7 @@ USUAL_DTYPES = ("fp8", "int8", "int4", "q8_0", "q4_0")
 USUAL_RANKS = (1, 2, 4, 8)
 
 LEAST = "ideal"
-"""The engine of every page, which the others are held against."""
+"""The engine of every page, with which the others are compared."""
 
 MAX_COMBINATIONS = 50_000
 
