@@ -21,6 +21,7 @@ from kvcalc.engines.vllm.source_files import (
     EXAONE,
     HEADS,
     HYBRIDS,
+    INDEX,
     MROPE,
     PLANNING,
     SAMPLER,
@@ -53,6 +54,11 @@ FIRST = Release(
             False,
             "graphs are sampled without a batch of context",
             "v1/worker/gpu_model_runner.py",
+        ),
+        "fp4_index": Change(
+            {"use_fp4_indexer_cache": False},
+            "an index in 4 bits has rows as long as those of 8",
+            INDEX,
         ),
         "video_positions": Change(
             VIDEO_POSITIONS

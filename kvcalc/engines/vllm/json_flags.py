@@ -11,6 +11,7 @@ from typing import Any
 
 from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.json_flags import table_of
+from kvcalc.engines.vllm.releases import RELEASES
 from kvcalc.errors import RequestError
 
 ATTENTION = {
@@ -40,6 +41,13 @@ ATTENTION_REFUSED = {
     "hisparse_config": "HiSparse keeps rows in main memory and few of them on the GPU",
 }
 """Keys of --attention-config that change the cache in ways that are not counted."""
+
+FP4, FP4_INDEX = "mxfp4", "use_fp4_indexer_cache"
+"""The type of an indexer's keys of 4 bits, and the key of --attention-config that stored them so
+before `indexer_kv_dtype` did."""
+
+NO = ("false", "0", "no", "off", "n", "f", "none")
+"""What a key that is true or false takes for false (pydantic)."""
 
 INDEX_TYPES = {"bfloat16": "bf16"}
 """Element types of indexers' keys whose name is another in --attention-config."""
@@ -76,12 +84,39 @@ EVENTS = json.dumps({"enable_kv_cache_events": True})
 
 
 def read_attention(text: str, asked: Asked) -> None:
-    """Read --attention-config into settings."""
+    """Read --attention-config into settings.
+
+    Raises:
+        RequestError: it is not JSON, has a key that changes the cache in a way that is not counted,
+            or one that the release does not have.
+    """
     flag = "--attention-config"
     table = table_of(flag, text)
+    _read_fp4_index(flag, table, asked)
     refuse_and_name(flag, table, {*ATTENTION, *KERNELS}, ATTENTION_REFUSED, asked)
     for key in ATTENTION.keys() & table.keys():
         asked.settings[ATTENTION[key]] = table[key]
+
+
+def _read_fp4_index(flag: str, table: dict[str, Any], asked: Asked) -> None:
+    """Take the keys that store an indexer's keys in 4 bits, as the release does."""
+    standing = RELEASES.at(asked.settings.get("release"))
+    stored: Mapping[str, bool] = standing.rules["fp4_index"].value
+    if (old := table.pop(FP4_INDEX, None)) is not None and FP4_INDEX not in stored:
+        raise RequestError.about(
+            "--from",
+            f"{flag}: vllm {standing.version} does not have {FP4_INDEX}: give indexer_kv_dtype, or "
+            "the release",
+        )
+    new = table.get("indexer_kv_dtype")
+    if new == FP4 and "indexer_kv_dtype" not in stored:
+        del table["indexer_kv_dtype"]
+        asked.notes.append(
+            f"{flag}.indexer_kv_dtype: vllm {standing.version} stores no index of sparse attention "
+            f"in {FP4} by it"
+        )
+    if old is not None and str(old).lower() not in NO and stored[FP4_INDEX]:
+        table["indexer_kv_dtype"] = FP4
 
 
 def write_attention(given: dict[str, Any]) -> str | None:

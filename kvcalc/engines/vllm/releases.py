@@ -31,6 +31,7 @@ from kvcalc.engines.vllm.source_files import (
     EXAONE,
     HEADS,
     HYBRIDS,
+    INDEX,
     MROPE,
     PLANNING,
     PLATFORM,
@@ -370,11 +371,21 @@ CHANGES = (
                 "beside states, blocks of latent attention are multiples of 128 tokens",
                 PLATFORM,
             ),
+            "fp4_index": Change(
+                {"use_fp4_indexer_cache": True},
+                "an index in 4 bits has rows of 68 bytes, not 132",
+                INDEX,
+            ),
         },
     ),
     Release(
         "0.28.0",
         rules={
+            "fp4_index": Change(
+                {"use_fp4_indexer_cache": True, "indexer_kv_dtype": True},
+                "indexer_kv_dtype stores an index in 4 bits, too",
+                INDEX,
+            ),
             "promoted_share_spec": Change(
                 True, "without the hybrid manager equal layers share one spec again", SPECS
             ),
@@ -427,6 +438,7 @@ CHANGES = (
     Release(
         "0.30.0",
         rules={
+            "fp4_index": Change({"indexer_kv_dtype": True}, "use_fp4_indexer_cache is gone", INDEX),
             "hybrid_connectors": Change(
                 HYBRID_CONNECTORS
                 | {"NixlPullConnector", "NixlPushConnector"}

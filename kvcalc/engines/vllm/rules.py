@@ -73,7 +73,9 @@ class Rules(NamedTuple):
     buffers stays or is charged, and what beside them. `flashinfer_mxfp4_step` is what FlashInfer's
     kernels pad the width of mxfp4 experts to, and `sampled_with_a_prefill` says whether the first
     full graph that is sampled reads a whole batch of context. `video_positions` are the model types
-    whose tables of rotary positions reach further than a context, for videos.
+    whose tables of rotary positions reach further than a context, for videos. `fp4_index` are the
+    keys of --attention-config that store the index of compressed attention in 4 bits, and whether
+    its rows take fewer bytes for it.
     """
 
     batches_in_flight: Callable[[int, bool], int]
@@ -122,6 +124,7 @@ class Rules(NamedTuple):
     flashinfer_mxfp4_step: int
     sampled_with_a_prefill: bool
     video_positions: frozenset[str]
+    fp4_index: Mapping[str, bool]
     variables: Mapping[str, str]
 
 

@@ -363,3 +363,33 @@ def test_a_variable_that_changes_what_is_kept_is_refused(variable: str) -> None:
 def test_what_is_no_json_is_one_sentence(flag: str, text: str) -> None:
     with pytest.raises(KvcalcError, match="expected JSON"):
         finish(Asked(settings={flag: text}))
+
+
+@each(
+    ("release", "key", "index"),
+    [
+        ("0.25.1", "use_fp4_indexer_cache=True", None),
+        ("0.27.0", "use_fp4_indexer_cache=True", "mxfp4"),
+        ("0.27.0", "use_fp4_indexer_cache", "mxfp4"),
+        ("0.27.0", "use_fp4_indexer_cache=false", None),
+        ("0.27.0", "indexer_kv_dtype=mxfp4", None),
+        ("0.27.0", "indexer_kv_dtype=fp8", "fp8"),
+        ("0.28.0", "use_fp4_indexer_cache=1", "mxfp4"),
+        ("0.28.0", "indexer_kv_dtype=mxfp4", "mxfp4"),
+        ("0.33.0", "indexer_kv_dtype=mxfp4", "mxfp4"),
+    ],
+)
+def test_an_index_in_4_bits_is_asked_for_by_the_keys_of_the_release(
+    release: str, key: str, index: str | None
+) -> None:
+    """config/attention.py and models/deepseek_v4/attention.py of each."""
+    line = f"docker run vllm/vllm-openai:v{release} --model m --attention_config.{key}"
+    _, asked = read(line)
+    assert asked.settings.get("indexer_kv_dtype") == index
+    unread = key == "indexer_kv_dtype=mxfp4" and index is None
+    assert ["stores no index" in note for note in asked.notes] == [True] * unread
+
+
+def test_a_key_that_the_release_has_no_more_is_refused() -> None:
+    with pytest.raises(KvcalcError, match=r"vllm 0.33.0 does not have use_fp4_indexer_cache"):
+        read("vllm serve m --attention-config.use_fp4_indexer_cache=True")
