@@ -27,7 +27,8 @@ OF_THE_SOURCE: dict[str, dict[str, object]] = {
         "kv_group_size": 64,
         "quantized_kv_start": 5000,
     },
-    "sglang": {  # srt/environ.py, srt/arg_groups/fields/schedule.py
+    "sglang": {  # srt/environ.py, srt/arg_groups/fields/schedule.py, disagg.py
+        "disaggregation_mode": "null",
         "swa_eviction_interval": 128,
         "mamba_full_memory_ratio": 0.9,
     },

@@ -75,6 +75,8 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "max_running_requests": COUNTS,
         "chunked_prefill_size": st.integers(-1, 8192),
         "attn_dp_size": st.sampled_from([1, 2]),
+        "disaggregation_mode": st.sampled_from(["null", "prefill", "decode"]),
+        "disaggregation_decode_extra_slots": st.integers(0, 64),
         "disable_radix_cache": BOOLS,
         "disable_hybrid_swa_memory": BOOLS,
         "disable_overlap_schedule": BOOLS,

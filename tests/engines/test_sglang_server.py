@@ -57,16 +57,24 @@ def test_running_requests_are_the_sequences_and_a_setting() -> None:
         ),
         ("--enable-mis", {"disable_radix_cache": True, "chunked_prefill_size": -1}, None),
         (
-            "--disaggregation-mode decode",
-            {"disable_radix_cache": True},
+            "--disaggregation-mode decode --disaggregation-decode-extra-slots 4",
+            {
+                "disable_radix_cache": True,
+                "disaggregation_mode": "decode",
+                "disaggregation_decode_extra_slots": "4",
+            },
             "slots for requests on their way",
         ),
         (
             "--disaggregation-mode decode --disaggregation-decode-enable-radix-cache",
-            {},
+            {"disaggregation_mode": "decode"},
             "slots for requests on their way",
         ),
-        ("--disaggregation-mode prefill", {}, "slots for requests on their way"),
+        (
+            "--disaggregation-mode prefill",
+            {"disaggregation_mode": "prefill"},
+            "slots for requests on their way",
+        ),
         ("--enable-deterministic-inference", {}, "run without the radix cache"),
         (
             "--prefill-attention-backend fa3 --decode-attention-backend fa3",

@@ -218,6 +218,7 @@ def test_what_was_not_read_of_older_releases_is_refused(
     kvcalc.cost(Model(name="plain", layers=(latent(),)), "sglang@0.5.10", gpu="h200")
 
 
-def test_older_intervals_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"^swa_eviction_interval: found 64, which sglang"):
-        kvcalc.cost(GPT_OSS, "sglang@0.5.13", swa_eviction_interval=64)
+@each("setting", ["swa_eviction_interval", "disaggregation_decode_extra_slots"])
+def test_older_releases_have_no_such_settings(setting: str) -> None:
+    with pytest.raises(UnsupportedError, match=rf"^{setting}: found 64, which sglang 0\.5\.13 "):
+        kvcalc.cost(GPT_OSS, "sglang@0.5.13", **{setting: 64})  # type: ignore[arg-type]

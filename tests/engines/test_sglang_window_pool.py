@@ -14,6 +14,8 @@ from tests.engines.sglang_life import life
 from tests.engines.sglang_models import GIB, WHAT_IF, cost, pool, typed
 from tests.shapes import full, sliding
 
+DECODING = {"disaggregation_mode": "decode", "disable_radix_cache": True}
+
 
 @each(
     ("settings", "full_tokens", "window_tokens"),
@@ -29,6 +31,19 @@ from tests.shapes import full, sliding
             1_018_343,
             24_641,
         ),
+        # A server that decodes alone: 258 tokens of each request, and 129 of each on its way, of
+        # which it expects twice 16, or as many as it is told, and beside 40 none.
+        ({**DECODING, "max_running_requests": 16}, 1_067_498, 16 * 258 + 32 * 129),
+        (
+            {
+                **DECODING,
+                "max_running_requests": 16,
+                "disaggregation_decode_extra_slots": 8,
+            },
+            1_076_786,
+            16 * 258 + 8 * 129,
+        ),
+        ({**DECODING, "max_running_requests": 40}, 1_061_306, 40 * 258),
     ],
 )
 def test_its_shape_opted_in_gets_a_window_pool(
@@ -190,3 +205,12 @@ def test_what_a_request_must_find_free_of_the_window_pool(context: int, tokens: 
     """srt/mem_cache/prefill_budget.py, estimate_swa_kv_tokens."""
     figures = pool(WHAT_IF, context=context, chunked_prefill_size=8192).figures
     assert figures["swa_reserved_per_request"] == tokens
+
+
+def test_only_a_server_that_decodes_alone_takes_a_chunk_of_no_whole_pages() -> None:
+    """srt/arg_groups/validation_hook.py: 64 tokens of 16 groups are 4 of each."""
+    groups = {"tensor_parallel_size": 16, "attn_dp_size": 16}
+    given = {"page_size": 64, "chunked_prefill_size": 64, **groups}
+    assert cost(WHAT_IF, **DECODING, **given)(8192) > 0
+    with pytest.raises(kvcalc.KvcalcError, match="found 4, expected a multiple of the page_size"):
+        cost(WHAT_IF, **given)

@@ -139,7 +139,7 @@ IGNORED = {
         "--elastic-ep-join-rank-offset",
     },
     "copies of the cache outside it, and whether requests share what is counted": {
-        0: "--disaggregation-decode-enable-radix-cache --enable-linker-mla-dedup "
+        0: "--enable-linker-mla-dedup "
         "--enable-session-radix-cache --enable-streaming-session "
         "--enable-unified-cache-external-linker",
         1: "--disaggregation-bootstrap-port --disaggregation-decode-allocation-policy "

@@ -260,6 +260,7 @@ LOG = EngineLog(
         ),
         *("context_length", "mamba_ssm_dtype", "mamba_radix_cache_strategy", "max_total_tokens"),
         *("disable_radix_cache", "disable_overlap_schedule", "max_running_requests"),
+        *("disaggregation_mode", "disaggregation_decode_extra_slots"),
         *("chunked_prefill_size", "mamba_full_memory_ratio", "max_mamba_cache_size"),
         *("speculative_num_draft_tokens", "speculative_num_steps", "speculative_eagle_topk"),
     ),

@@ -23,6 +23,8 @@ TAKES: Mapping[str, Takes] = {
     ),
     "tensor_parallel_size": Whole(f"{FIELDS}/parallel.py, tp_size"),
     "attn_dp_size": Whole(f"{FIELDS}/parallel.py"),
+    "disaggregation_mode": Choices(f"{FIELDS}/disagg.py", ("null", "prefill", "decode")),
+    "disaggregation_decode_extra_slots": Whole(f"{FIELDS}/disagg.py", least=0),
     "page_size": Whole(f"{FIELDS}/schedule.py"),
     "swa_full_tokens_ratio": Share(f"{FIELDS}/schedule.py"),
     "max_total_tokens": Whole(f"{FIELDS}/schedule.py"),

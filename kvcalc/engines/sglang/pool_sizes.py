@@ -172,7 +172,7 @@ class PoolSizer:
             self._rule("sized_by_requests")
             and self.settings.disable_radix_cache
             and self.resolved.max_running_requests is not None
-            and self.resolved.chunk is not None
+            and (self.resolved.chunk is not None or self.resolved.on_their_way is not None)
             and not self.traits.compressed
         )
 

@@ -133,7 +133,10 @@ ROWS = (
                 f"{RUNNER} (_resolve_max_num_reqs)",
             ),
         },
-        settings={"swa_eviction_interval": (128,)},
+        settings={
+            "swa_eviction_interval": (128,),
+            "disaggregation_decode_extra_slots": (None,),
+        },
     ),
     Release(
         "0.5.15",

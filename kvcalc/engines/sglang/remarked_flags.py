@@ -81,7 +81,6 @@ SAID = {
     },
     "a server of one phase keeps slots for requests on their way; one for both is counted": {
         0: "--enable-pd-role-switch --enable-pdmux",
-        1: "--disaggregation-decode-extra-slots --disaggregation-mode",
     },
     "what a diffusion model keeps of the block that it works on is not counted": {
         1: "--dllm-algorithm",

@@ -57,6 +57,10 @@ class Drafts(NamedTuple):
         return max(steps * self.topk, tokens)
 
 
+FEW_REQUESTS = 32
+"""Running requests of a group up to which a server that decodes expects twice as many more."""
+
+
 class Resolved(NamedTuple):
     """A server's arguments as SGLang resolves them.
 
@@ -65,7 +69,8 @@ class Resolved(NamedTuple):
     groups. `format_by` is what chose the element type, "" where it was asked for or is the model's
     own. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
     of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits. The
-    request table has `spare_rows`.
+    request table has `spare_rows`. `on_their_way` are the requests of one attention group that a
+    server that decodes alone makes room for beside those that run; None on one that reads prompts.
     """
 
     page: int
@@ -82,6 +87,7 @@ class Resolved(NamedTuple):
     strategy: Strategy | None
     drafts: Drafts
     spare_rows: int
+    on_their_way: int | None
 
     @property
     def requests_a_group(self) -> int | None:
@@ -109,7 +115,8 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
     page = page_size_of(model, traits, settings, backend, machine)
     chunk = settings.chunked_prefill_size
     chunk = (machine.chunked_prefill_size if chunk is None else chunk) // settings.attn_dp_size
-    if chunk > 0 and chunk % page:
+    decodes = settings.disaggregation_mode == "decode"
+    if chunk > 0 and chunk % page and not decodes:
         raise UnsupportedError.of(
             "chunked_prefill_size", f"found {chunk}, expected a multiple of the page_size {page}"
         )
@@ -135,7 +142,18 @@ def resolve(model: Model, settings: SglangSettings) -> Resolved:
             settings.draft_layers,
         ),
         spare_rows=settings.standing.rules["spare_rows"].value,
+        on_their_way=_on_their_way(settings) if decodes else None,
     )
+
+
+def _on_their_way(settings: SglangSettings) -> int:
+    """Requests that a server that decodes expects (srt/arg_groups/pd_disaggregation_hook.py)."""
+    if settings.disaggregation_decode_extra_slots is not None:
+        return settings.disaggregation_decode_extra_slots
+    if settings.max_running_requests is None:
+        return 0
+    running = max(1, settings.max_running_requests // settings.attn_dp_size)
+    return 2 * running if running <= FEW_REQUESTS else 0
 
 
 def _reads_scales(model: Model, machine: Hardware) -> bool:

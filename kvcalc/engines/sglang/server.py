@@ -17,14 +17,18 @@ from kvcalc.engines.sglang.remarked_flags import LOADS, REFUSED, SAID
 from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
-attn_dp_size attention_backend chunked_prefill_size kv_cache_dtype mamba_full_memory_ratio
-mamba_radix_cache_strategy mamba_ssm_dtype max_mamba_cache_size max_running_requests
-max_total_tokens page_size speculative_eagle_topk speculative_num_draft_tokens
-speculative_num_steps swa_full_tokens_ratio
+attn_dp_size attention_backend chunked_prefill_size disaggregation_decode_extra_slots
+disaggregation_mode kv_cache_dtype mamba_full_memory_ratio mamba_radix_cache_strategy
+mamba_ssm_dtype max_mamba_cache_size max_running_requests max_total_tokens page_size
+speculative_eagle_topk speculative_num_draft_tokens speculative_num_steps swa_full_tokens_ratio
 """
 """Settings whose flag has their own name."""
 
 SWITCHES = ("disable_radix_cache", "disable_hybrid_swa_memory", "disable_overlap_schedule")
+
+
+KEEPS_PREFIXES = "disaggregation_decode_enable_radix_cache"
+"""What leaves the radix cache on where a server decodes alone."""
 
 
 def _flag(name: str) -> str:
@@ -193,9 +197,15 @@ def _shared(asked: Asked) -> None:
 
 def _decoding_alone(asked: Asked) -> None:
     """Turn the radix cache off on a server that decodes what others have read."""
-    decodes = asked.passed.get("--disaggregation-mode") == "decode"
-    if decodes and "--disaggregation-decode-enable-radix-cache" not in asked.passed:
+    mode = asked.settings.get("disaggregation_mode", "null")
+    kept = asked.settings.pop(KEEPS_PREFIXES, False)
+    if mode == "decode" and not kept:
         asked.settings["disable_radix_cache"] = True
+    if mode != "null":
+        asked.notes.append(
+            f"--disaggregation-mode {quote(mode)}: slots for requests on their way are counted of "
+            "the window pool alone"
+        )
 
 
 def _of_phases(asked: Asked) -> None:
@@ -223,6 +233,8 @@ def prepare(wanted: Wanted) -> Wanted:
     }
     if given.get("kv_cache_dtype") in ("float16", "float32"):
         given["dtype"] = given.pop("kv_cache_dtype")
+    if given.get("disaggregation_mode") == "decode" and not given.get("disable_radix_cache"):
+        given[KEEPS_PREFIXES] = True
     if any(name.startswith("speculative_") for name in given):
         wanted.unsaid.append("speculative_algorithm")
     return Wanted(wanted.model, given, wanted.unsaid)
@@ -236,6 +248,7 @@ SERVER = Server(
     switches={
         **{_flag(name): (name, True) for name in SWITCHES},
         "--enable-dp-attention": ("enable_dp_attention", True),
+        _flag(KEEPS_PREFIXES): (KEEPS_PREFIXES, True),
     },
     bundles=BUNDLES,
     environment=ENVIRONMENT,

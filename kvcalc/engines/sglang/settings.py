@@ -65,6 +65,14 @@ class SglangSettings(ReleasedSettings):
     attn_dp_size: Annotated[
         Count, About("data-parallel groups of the attention's ranks", f"{FIELDS}/parallel.py")
     ] = 1
+    disaggregation_mode: Annotated[
+        Literal["null", "prefill", "decode"],
+        About("what a server alone does: read prompts or decode", f"{FIELDS}/disagg.py"),
+    ] = "null"
+    disaggregation_decode_extra_slots: Annotated[
+        Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**40)] | None,
+        About("requests on their way to a server that decodes", f"{FIELDS}/disagg.py"),
+    ] = None
     disable_radix_cache: Annotated[Switch, About("true or false", f"{FIELDS}/memory.py")] = False
     disable_hybrid_swa_memory: Annotated[
         Switch, About("true or false", f"{FIELDS}/schedule.py")

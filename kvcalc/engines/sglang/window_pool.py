@@ -61,7 +61,8 @@ class WindowPool:
     `page`, `interval` and `chunk` are in tokens; `chunk` is None where a prompt stays whole.
     `overlap` says that a chunk is scheduled while the one before it runs. `ahead` is tokens that a
     request takes before it needs them, `drafted` tokens per round. `beside` is the release's rule
-    of what a request holds beside its window.
+    of what a request holds beside its window. `on_their_way` are requests that a server that
+    decodes alone makes room for, None on others.
     """
 
     page: int
@@ -72,6 +73,7 @@ class WindowPool:
     ahead: int
     drafted: int
     beside: Beside = an_interval_of_its_own
+    on_their_way: int | None = None
 
     @property
     def chunks_in_flight(self) -> int:
@@ -128,10 +130,15 @@ class WindowPool:
         return max(whole, (pages - first) // decoding + 1 if pages >= first else 0)
 
     def cap(self, window: int, requests: int) -> int:
-        """Tokens that SGLang sets aside for running requests (compute_swa_request_cap)."""
+        """Tokens that SGLang sets aside for running requests (compute_swa_request_cap).
+
+        Where prompts are read, chunks in flight come on top; else requests on their way.
+        """
+        running = (window + self._beside_the_window) * requests
+        if self.on_their_way is not None:
+            return running + (window + self.page) * self.on_their_way
         assert self.chunk is not None
-        a_request = window + self._beside_the_window
-        return a_request * requests + self.chunks_in_flight * self.chunk + self.page
+        return running + self.chunks_in_flight * self.chunk + self.page
 
     @property
     def _read_ahead(self) -> int:
@@ -159,6 +166,7 @@ def window_pool(model: Model, settings: SglangSettings, resolved: Resolved) -> W
         ahead=ahead,
         drafted=drafts.tokens or 1,
         beside=settings.standing.rules["beside_the_window"].value,
+        on_their_way=resolved.on_their_way,
     )
 
 
