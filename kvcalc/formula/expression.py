@@ -7,7 +7,7 @@ expression with limits (`limits.limited`) is only written down, never built furt
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 from kvcalc.formula.target import TEXT, render
 from kvcalc.records import Record
@@ -96,23 +96,8 @@ class Expression(Record):
 
 Value: TypeAlias = int | Expression
 
-
-class Numbers(dict[Value, int]):
-    """The terms of a sum: the number of each, by the rest of it, which is 1 for a plain int.
-
-    `wholes` has the sums that are such a rest, by themselves and by each of their terms: x + y of
-    3*(x + y).
-    """
-
-    def __init__(self) -> None:
-        self.wholes: dict[Value, list[Expression]] = {}
-
-    def put(self, core: Value, number: int) -> None:
-        """Set the number of a term, which may be new."""
-        if _is_sum(core) and core not in self:
-            for term in (core, *(term for _, term in _terms(core, 1))):
-                self.wholes.setdefault(term, []).append(core)
-        self[core] = number
+Numbers: TypeAlias = dict[Value, int]
+"""The terms of a sum: the number of each, by the rest of it, which is 1 for a plain int."""
 
 
 def variable(name: str) -> Expression:
@@ -249,40 +234,20 @@ def _merge(numbers: Numbers, value: Value, sign: int) -> bool:
     """
     merges = isinstance(value, int)
     pending = _terms(value, sign)[::-1]
-    put = [core for _, core in pending]
-    while pending or (pending := _gathered(numbers, put)):
+    while pending:
         number, core = pending.pop()
         if core not in numbers:
-            numbers.put(core, number)
+            numbers[core] = number
             merges |= number == 0  # the 0 of 0 - x
             continue
         merges = True
         number += numbers[core]
         if _is_sum(core) and abs(number) == 1:  # no longer a multiple of the sum
             del numbers[core]
-            apart = _terms(core, number)[::-1]
-            pending += apart
-            put += [core for _, core in apart]
+            pending += _terms(core, number)[::-1]
         else:
             numbers[core] = number
     return merges
-
-
-def _gathered(numbers: Numbers, put: Iterable[Value]) -> list[tuple[int, Value]]:
-    """Take a sum's own terms out of where a multiple of it stands too, and give the sum for them.
-
-    2*(x + y) + x + y is 3*(x + y); of 2*(x + y) + x nothing is taken. Only what was `put` there
-    can make such a sum whole.
-    """
-    for core in (core for term in put for core in numbers.wholes.get(term, ())):
-        own = {term: number for term, number in _numbers(core).items() if number}
-        if core in numbers and all(map(numbers.get, own)):
-            (times, rest), *others = {divmod(numbers[term], own[term]) for term in own}
-            if rest == 0 and not others:
-                for term in own:
-                    del numbers[term]
-                return [(times, core)]
-    return []
 
 
 def _is_in_order(numbers: Numbers) -> bool:
@@ -291,14 +256,14 @@ def _is_in_order(numbers: Numbers) -> bool:
     return first > 0 and len(numbers) > 1 and 0 not in numbers.values()
 
 
-def _is_sum(value: Value) -> "TypeGuard[Expression]":
+def _is_sum(value: Value) -> bool:
     return isinstance(value, Expression) and value.kind in ("add", "sub")
 
 
 def _numbers(value: Value) -> Numbers:
-    found = Numbers()
+    found: Numbers = {}
     for number, core in _terms(value, 1):
-        found.put(core, found.get(core, 0) + number)
+        found[core] = found.get(core, 0) + number
     return found
 
 
@@ -331,7 +296,7 @@ def _parted(value: Value, times: int = 1) -> tuple[int, Value]:
     return times * a * b, Expression("mul", (left, right))
 
 
-def _sum(numbers: Mapping[Value, int]) -> Value:
+def _sum(numbers: Numbers) -> Value:
     """Join terms; the first that is not subtracted comes first, or else an int below 0."""
     left = [(number, core) for core, number in numbers.items() if number]
     first = next((term for term in left if term[0] > 0), None)

@@ -1,8 +1,6 @@
 """Equal terms of a sum are merged: no formula says 12*context + 36*context."""
 
 from collections import Counter
-from fractions import Fraction
-from math import prod
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -27,7 +25,6 @@ from tests.shapes import models
 
 NAMES = ("x", "y", "z")
 ATOMS: dict[str, Value] = {
-    "less": 0 - variable("x"),
     **{name: variable(name) for name in NAMES},
     "least": minimum(variable("x"), variable("y")),
     "sum": variable("x") + variable("y") - 1,
@@ -51,57 +48,6 @@ def repeated(value: Value) -> list[Any]:
     if value.kind in ("add", "sub"):
         found = [key for key, count in Counter(map(factors, terms(value))).items() if count > 1]
     return found + [key for operand in value.operands for key in repeated(operand)]
-
-
-def taken_apart(value: Value) -> list[Value]:
-    """Sums of which a multiple stands beside their own terms, as often each: 2*(x + y) + x + y."""
-    if isinstance(value, int) or value.kind == "variable":
-        return []
-    found = []
-    if value.kind in ("add", "sub"):
-        multiples = [multiplied(term) for term in terms(value)]
-        there = counted(value)
-        found = [total for total in multiples if total is not None and held(total, there)]
-    return found + [total for operand in value.operands for total in taken_apart(operand)]
-
-
-def multiplied(term: Value) -> Expression | None:
-    """The sum of which a term is a multiple."""
-    if isinstance(term, Expression) and term.kind == "mul":
-        total, number = term.operands
-        if (
-            isinstance(number, int)
-            and isinstance(total, Expression)
-            and total.kind in ("add", "sub")
-        ):
-            return total
-    return None
-
-
-def held(total: Value, there: Counter[Any]) -> bool:
-    """Whether all terms of a sum are there, as often each, so that the sum is there."""
-    own = {key: number for key, number in counted(total).items() if number}
-    (times, *others) = {Fraction(there[key], number) for key, number in own.items()}
-    return not others and times != 0 and times.denominator == 1
-
-
-def counted(value: Value, sign: int = 1) -> Counter[Any]:
-    """How often each term stands in a sum, by its factors; those of an int are none."""
-    found: Counter[Any] = Counter()
-    if isinstance(value, Expression) and value.kind in ("add", "sub"):
-        left, right = value.operands
-        for part, its in ((left, sign), (right, sign if value.kind == "add" else -sign)):
-            for key, times in counted(part, its).items():
-                found[key] += times
-        return found
-    found[factors(value)] = sign * number_of(value)
-    return found
-
-
-def number_of(term: Value) -> int:
-    if isinstance(term, int):
-        return term
-    return prod(map(number_of, term.operands)) if term.kind == "mul" else 1
 
 
 def terms(value: Value) -> list[Value]:
@@ -143,14 +89,12 @@ def test_no_formula_of_a_preset_has_a_term_twice(name: str) -> None:
     for cost in found:
         for value in expressions(cost):
             assert repeated(value) == [], f"{cost.engine}: {value}"
-            assert taken_apart(value) == [], f"{cost.engine}: {value}"
 
 
 @given(models())
 def test_no_formula_of_any_model_has_a_term_twice(model: Model) -> None:
     for cost in costs(model):
         assert repeated(cost.formula.expression) == [], f"{cost.engine}: {cost.formula}"
-        assert taken_apart(cost.formula.expression) == [], f"{cost.engine}: {cost.formula}"
 
 
 drawn = st.lists(
@@ -182,7 +126,6 @@ def test_a_merged_sum_has_the_value_of_its_terms(
     for value, expected in ((one, first), (one + two, first + second), (one - two, first - second)):
         assert evaluated(value, row) == expected
         assert repeated(value) == []
-        assert taken_apart(value) == []
 
 
 def one_after_another(values: list[Value], first: Value = 0) -> Value:
@@ -219,25 +162,3 @@ def test_values_are_put_into_a_sum_in_one_walk_as_plus_and_minus_join_them(
 def test_what_is_left_of_a_multiple_of_a_sum_is_the_sum_in_its_order() -> None:
     total = variable("x") + variable("y")
     assert str(3 * total - 2 * total) == "x + y"
-
-
-@each(
-    ("times", "beside", "text"),
-    [
-        (2, (-1, -1, 0), "x + y"),
-        (2, (1, 1, 0), "(x + y) * 3"),
-        (2, (-2, -2, 0), "0"),
-        (2, (-3, -3, 0), "0 - x - y"),
-        (2, (1, 1, 4), "(x + y) * 3 + 4*z"),
-        (2, (-1, -1, 4), "4*z + x + y"),
-        (2, (2, 1, 0), "(x + y) * 2 + 2*x + y"),
-        (2, (1, 0, 0), "(x + y) * 2 + x"),
-        (-1, (-1, -1, 0), "0 - 2*x - 2*y"),
-    ],
-)
-def test_a_sum_s_own_terms_beside_a_multiple_of_it_are_taken_into_it(
-    times: int, beside: tuple[int, int, int], text: str
-) -> None:
-    x, y, z = map(variable, NAMES)
-    rest = added(number * one for number, one in zip(beside, (x, y, z), strict=True))
-    assert str(times * (x + y) + rest) == text
