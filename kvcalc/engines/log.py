@@ -87,6 +87,9 @@ class Checked:
     remedies: tuple[Remedy, ...] = ()
 
 
+Changes = Mapping[str, Any]
+"""What to change: settings by the engine's names, or "context", "sequences" and "share"."""
+
 EXPLAINED = 40
 """For how many figures of a log a cause is looked for. Each search asks every release: a start
 prints some twenty figures, but a log of thousands would take as many minutes."""
@@ -114,6 +117,18 @@ class Subject:
     def may_explain(self) -> bool:
         """Whether a cause is looked for once more."""
         return next(self.patience, None) is not None
+
+    def causes(self, changes: Iterable[Changes], said: Set[str]) -> tuple[list[Changes], ...]:
+        """The changes that may explain a figure: of what nobody said, and of what the user gave.
+
+        Settings are `said` by the log or the user: what the log says stands, but what the user gave
+        may have been another value when it started.
+        """
+        every = list(changes)
+        return (
+            [each for each in every if said.isdisjoint(each)],
+            [each for each in every if each and each.keys() <= self.given],
+        )
 
     def number(self, name: str, default: int) -> int:
         """A setting as a whole number.
@@ -222,6 +237,16 @@ class Printed(NamedTuple):
 
 
 Explain = Callable[[Printed], str | None]
+
+
+def in_words(changes: Changes) -> str:
+    """Changes as a sentence names them."""
+    return ", ".join(f"{name}={value}" for name, value in changes.items())
+
+
+def either(causes: Iterable[str | None]) -> str | None:
+    """Name all causes that were found."""
+    return ", or ".join(filter(None, causes)) or None
 
 
 def first_that_agrees(

@@ -1,9 +1,9 @@
 """What would have started, where a log tells of a start that failed: the least change of a kind."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from kvcalc.engines.log import Remedy
+from kvcalc.engines.log import Changes, Remedy
 from kvcalc.engines.server import writer
 from kvcalc.errors import KvcalcError
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 RANKS_TALK = 260 * 2**30 // 100
 """Bytes outside of PyTorch where ranks talk: the most of the table of vLLM's logs, for any engine
 (vllm/budget/non_torch.py)."""
-
-Changes = Mapping[str, Any]
-"""What to change: settings by the engine's names, or "context", "sequences" and "share"."""
 
 Starts = Callable[[Changes], str | None]
 """Says what a start with these changes has; None where it fails, too."""

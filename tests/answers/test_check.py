@@ -158,6 +158,69 @@ def test_any_usual_micro_batch_would_explain_a_sliding_cache(tokens: int) -> Non
     assert f"ubatch_size={tokens} would explain it" in row.why
 
 
+VLLM_TOKENS = ("Available KV cache memory: 10.0 GiB", "GPU KV cache size: 72,816 tokens")
+SLIDING = (
+    "creating non-SWA KV cache, size = 131072 cells",
+    "creating     SWA KV cache, size = {} cells",
+)
+TABLE = (
+    "llama_context: n_ctx = 8192",
+    "llama_memory_breakdown_print: |   - CUDA0 (A) | 9 =  1 + (9 = 9 +    {} +     1) + 5 |",
+)
+
+
+@each(
+    ("lines", "figure", "model", "given", "cause"),
+    [
+        # 36 layers of 4,096 bytes a token: 4,551 blocks of 16 tokens in 10 GiB.
+        (VLLM_TOKENS, "", "qwen3-8b", {"tensor_parallel_size": "2"}, "tensor_parallel_size=1"),
+        (VLLM_TOKENS, "", "qwen3-8b", {"kv_cache_dtype": "fp8"}, "kv_cache_dtype=bfloat16"),
+        (
+            ("KV Cache is allocated. #tokens: 10240, K size: 0.63 GB, V size: 0.63 GB",),
+            *("", "llama-3.1-8b", {"tensor_parallel_size": "2"}),
+            "kv_cache_dtype=float32, or tensor_parallel_size=1",
+        ),
+        (SLIDING, "2304", "gpt-oss-20b", {"ubatch_size": "512"}, "ubatch_size=2048"),
+        # Three windows of 128 in one buffer, and 512 tokens, are 896, padded to 256.
+        (
+            (*SLIDING, "llama_context: n_ubatch = 512"),
+            *("1024", "gpt-oss-20b", {"sequences": "2"}, "3 sequences in one buffer (kv_unified)"),
+        ),
+        (
+            *(SLIDING, "1536", "gpt-oss-20b", {"sequences": "4"}),
+            "ubatch_size=1024 and 4 sequences in one buffer (kv_unified), or "
+            "ubatch_size=512 and 8 sequences in one buffer (kv_unified)",
+        ),
+        # 32 layers of 8 KV heads of 128: 1,024 MiB of f16, of which q8_0 takes 34 in 64.
+        (TABLE, "1024", "llama-3.1-8b", {"kv_cache_dtype": "q8_0"}, "kv_cache_dtype=f16"),
+        (TABLE, "544", "llama-3.1-8b", {"kv_cache_dtype": "f16"}, "kv_cache_dtype=q8_0"),
+    ],
+)
+def test_another_value_of_a_setting_that_the_user_gave_may_explain_a_figure(
+    lines: tuple[str, ...], figure: str, model: str, given: dict[str, str], cause: str
+) -> None:
+    whys = [
+        row.why
+        for row in checked([line.format(figure) for line in lines], load(model), given)
+        if row.verdict == DIFFERS
+    ]
+    assert whys
+    assert all(f"{cause} would explain it" in why for why in whys), whys
+
+
+@each(
+    ("said", "given"),
+    [
+        ("llama_context: n_ubatch = 512", {}),
+        ("llama_context: n_ubatch = 512\nllama_context: n_seq_max = 1", {"context": "131072"}),
+    ],
+)
+def test_what_the_log_says_of_a_setting_stands(said: str, given: dict[str, str]) -> None:
+    lines = [*said.splitlines(), *(line.format(4352) for line in SLIDING)]
+    (row,) = [row for row in checked(lines, GPT_OSS, given) if row.verdict == DIFFERS]
+    assert "would explain it" not in row.why
+
+
 def test_vllms_label_is_read_in_both_of_its_meanings() -> None:
     """0.18 (old label): 165,792 tokens; from 0.21 on the same pool reads 660,582."""
     case = next(case for case in CASES if case["model_as_named"] == "Qwen/Qwen3.5-9B")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvcalc.engines import ENGINES, find, logs
-from kvcalc.engines.log import AGREES, DIFFERS, Printed, Subject, pattern
+from kvcalc.engines.log import AGREES, DIFFERS, Printed, Subject, in_words, pattern
 from kvcalc.errors import RequestError
 from tests.each import each
 from tests.engines.log_lines import UNSEEN
@@ -55,6 +55,23 @@ def test_a_row_says_by_how_much_a_figure_is_off() -> None:
     row = Printed(3, "K size (GiB)", "8.23").held(Fraction("8.5"), "why", lambda _: "tp=2")
     assert (row.line, row.printed, row.ours, row.verdict) == (3, 8.23, 8.5, DIFFERS)
     assert row.why == "why: off by -0.27, -3.2%; tp=2 would explain it"
+
+
+@each(
+    ("said", "given_", "causes"),
+    [
+        ({}, (), (["tp=1", "tp=2", "page=64", "tp=2, page=64"], [])),
+        ({"tp": 1}, (), (["page=64"], [])),
+        ({"tp": 1}, ("tp",), (["page=64"], ["tp=1", "tp=2"])),
+        ({"tp": 1, "page": 16}, ("tp",), ([], ["tp=1", "tp=2"])),
+    ],
+)
+def test_what_the_log_says_is_no_cause_and_what_the_user_gave_is_one_by_itself(
+    said: dict[str, int], given_: tuple[str, ...], causes: tuple[list[str], ...]
+) -> None:
+    changes: list[dict[str, int]] = [{"tp": 1}, {"tp": 2}, {"page": 64}, {"tp": 2, "page": 64}]
+    found = Subject(settings=said, given=frozenset(given_)).causes(changes, said.keys())
+    assert tuple([*map(in_words, of)] for of in found) == causes
 
 
 def test_a_space_of_a_pattern_stands_for_any_number_of_spaces() -> None:

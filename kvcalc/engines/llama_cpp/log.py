@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from itertools import product
 from typing import Any
 
 from kvcalc.engines.llama_cpp import (
@@ -34,6 +33,7 @@ from kvcalc.engines.log import (
     Found,
     Printed,
     Subject,
+    either,
     figures,
     first_that_agrees,
     number,
@@ -154,16 +154,16 @@ def _sliding(run: Run, printed: Printed) -> Checked:
         of_release = run.release_that(
             lambda changes: printed.agrees_with(run.sliding_cells(changes, run.sequences))
         )
-        return of_release or first_that_agrees(
-            printed,
-            (
-                (
-                    _change(tokens, count),
-                    partial(run.sliding_cells, _settings(tokens, count), count),
-                )
-                for count, tokens in product(*run.open_amounts(SEQUENCES, UBATCHES))
-            ),
+        causes = run.causes({"sequences": SEQUENCES, "ubatch_size": UBATCHES})
+        return of_release or either(
+            first_that_agrees(printed, map(candidate, changes)) for changes in causes
         )
+
+    def candidate(changes: Mapping[str, Any]) -> tuple[str, Callable[[], int]]:
+        count = changes.get("sequences", run.sequences)
+        tokens = changes.get("ubatch_size", settings.ubatch_size)
+        cells = partial(run.sliding_cells, _settings(tokens, count), count)
+        return _change(tokens, count), cells
 
     return printed.held(run.sliding_cells({}, run.sequences), why, explain)
 

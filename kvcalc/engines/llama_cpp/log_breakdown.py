@@ -4,10 +4,10 @@ common/fit.cpp (common_memory_breakdown_print) of 2026-09, and src/llama-context
 (llama_memory_breakdown_print) before it: whole MiB, rounded down.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import groupby, product
+from itertools import groupby
 from typing import Any
 
 from kvcalc.engines.llama_cpp.cost import cost
@@ -19,6 +19,7 @@ from kvcalc.engines.log import (
     Checked,
     Found,
     Printed,
+    either,
     first_that_agrees,
     number,
     pattern,
@@ -40,7 +41,7 @@ TRIED = "of a context that --fit tried, before it chose one"
 MIB = 2**20
 TYPES = {"cache_type_k", "cache_type_v"}
 
-QUANTISED = ("q8_0", "q4_0", "q5_1", "q5_0", "q4_1")
+ELEMENTS = ("f16", "q8_0", "q4_0", "q5_1", "q5_0", "q4_1")
 SLOTS = 4
 """Types of a cache that may explain a figure, and the slots that llama-server has without -np."""
 
@@ -126,20 +127,17 @@ def _table(context: _Context, rows: Sequence[Found]) -> Checked:
     why = f"{context.tokens:,} tokens of {run.sequences} sequences, each device's rounded down"
     if printed.agrees_with(rounded({}, run.sequences)):
         return printed.row(ours, AGREES, why)
-    typed = context.logged.keys() & TYPES or run.own_settings.keys() & {*TYPES, "kv_cache_dtype"}
-    types = [None, *([] if typed else QUANTISED)]
-    counts, _ = run.open_amounts((run.sequences, SLOTS), ())
-    return printed.held(
-        ours,
-        why,
-        lambda printed: first_that_agrees(
-            printed,
-            (
-                (_words(of, count), partial(rounded, _settings(of, count), count))
-                for of, count in product(types, counts)
-            ),
-        ),
-    )
+    typed = (context.logged.keys() | run.own_settings.keys()) & TYPES
+    causes = run.causes({"kv_cache_dtype": () if typed else ELEMENTS, "sequences": (SLOTS,)})
+
+    def candidate(changes: Mapping[str, Any]) -> tuple[str, Callable[[], Fraction]]:
+        of, count = changes.get("kv_cache_dtype"), changes.get("sequences", run.sequences)
+        return _words(of, count), partial(rounded, _settings(of, count), count)
+
+    def explain(printed: Printed) -> str | None:
+        return either(first_that_agrees(printed, map(candidate, changes)) for changes in causes)
+
+    return printed.held(ours, why, explain)
 
 
 def _settings(of: str | None, count: int) -> Mapping[str, Any]:

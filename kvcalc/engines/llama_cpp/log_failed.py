@@ -19,6 +19,7 @@ from kvcalc.engines.log import (
     DIFFERS,
     NO_MODEL,
     SIZE,
+    Changes,
     Checked,
     Found,
     Printed,
@@ -26,7 +27,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.log_remedies import Changes, least
+from kvcalc.engines.log_remedies import least
 from kvcalc.engines.memory import Card, Free
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.inverse import largest

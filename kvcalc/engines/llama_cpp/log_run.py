@@ -1,8 +1,9 @@
 """What a llama.cpp log says of its run, and what its memories hold of the model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from kvcalc.costs import formula
@@ -14,7 +15,7 @@ from kvcalc.engines.llama_cpp.loading import Loaded, load
 from kvcalc.engines.llama_cpp.memories import MEMORIES, LayerCells, by_memory
 from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.log import NO_MODEL, Found, Subject, number
+from kvcalc.engines.log import NO_MODEL, Changes, Found, Subject, number
 from kvcalc.errors import KvcalcError, quote
 from kvcalc.formula.expression import Value
 
@@ -36,6 +37,9 @@ OFF = ("disabled", "0", "off", "false")
 
 AMOUNTS = ("n_ctx", "n_seq_max")
 """Facts of which 0 says nothing: no context has no tokens or no sequences."""
+
+LOGGED = {"sequences": "n_seq_max", "ubatch_size": "n_ubatch"}
+"""The facts that tell of an amount."""
 
 Memories = Mapping[str, list[tuple[LayerCells, int]]]
 """What layers hold in each memory, with how many hold it."""
@@ -151,15 +155,19 @@ class Run:
 
         return RELEASES.that(holds)
 
-    def open_amounts(
-        self, sequences: Sequence[int], ubatches: Sequence[int]
-    ) -> tuple[Sequence[int], Sequence[int]]:
-        """The sequences and micro-batches that may explain a figure: only those said, if any."""
-        if self.subject.sequences or "n_seq_max" in self.facts:
-            sequences = (self.sequences,)
-        if "ubatch_size" in self.subject.settings or "n_ubatch" in self.facts:
-            ubatches = (self.settings({}).ubatch_size,)
-        return sequences, ubatches
+    def causes(self, values: Mapping[str, Iterable[Any]]) -> tuple[list[Changes], ...]:
+        """All changes to other values of "sequences" and settings, as of a `Subject`."""
+        own = {"sequences": self.sequences, **self.own_settings}
+        changes = (
+            {
+                name: value
+                for name, value in zip(values, each, strict=True)
+                if value != own.get(name)
+            }
+            for each in product(*((own.get(name), *others) for name, others in values.items()))
+        )
+        said = {name for name, fact in LOGGED.items() if fact in self.facts}
+        return self.subject.causes(changes, said | self.subject.settings.keys())
 
     def cells_of(self, one: LayerCells, count: int) -> int:
         """Rows of a tensor: its cells in all streams, or that many streams of a compressor's."""

@@ -20,7 +20,6 @@ from kvcalc.engines.log import (
     Printed,
     Subject,
     figures,
-    first_that_agrees,
     number,
     pattern,
     ruled,
@@ -70,12 +69,12 @@ PATTERNS = (
     pattern("arguments", "server_args=", r"server_args=(?:ServerArgs\(|\{)(?P<config>.*)"),
 )
 
-CHANGES: Mapping[str, Sequence[Any]] = {
-    "tensor_parallel_size": (1, 2, 4, 8, 16),
-    "kv_cache_dtype": ("fp8_e4m3", "bfloat16", "float32"),
-    "page_size": (16, 32, 64, 128, 256),
-}
-"""Settings that may explain a figure that differs, each tried by itself unless the log says it."""
+CHANGES: Sequence[Mapping[str, Any]] = (
+    *({"tensor_parallel_size": ranks} for ranks in (1, 2, 4, 8, 16)),
+    *({"kv_cache_dtype": name} for name in ("fp8_e4m3", "bfloat16", "float32")),
+    *({"page_size": tokens} for tokens in (16, 32, 64, 128, 256)),
+)
+"""Settings that may explain a figure that differs, each tried by itself."""
 
 NO_TOKENS = "the tokens of the pool are missing"
 OF_A_DRAFT = (
@@ -131,15 +130,7 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
     for name, each in printed.items():
 
         def explain(printed: Printed, name: str = name) -> str | None:
-            return first_that_agrees(
-                printed,
-                (
-                    (f"{to}={value}", partial(ours, part, name, {to: value}))
-                    for to, values in CHANGES.items()
-                    if to not in run.subject.settings or to in run.subject.given
-                    for value in values
-                ),
-            )
+            return run.explain(printed, CHANGES, partial(ours, part, name))
 
         yield each.held(ours(part, name, changes), why, explain)
 

@@ -15,13 +15,14 @@ from kvcalc.engines.log import (
     AGREES,
     DIFFERS,
     SIZE,
+    Changes,
     Checked,
     Found,
     Printed,
     Remedy,
     pattern,
 )
-from kvcalc.engines.log_remedies import RANKS_TALK, Changes, least
+from kvcalc.engines.log_remedies import RANKS_TALK, least
 from kvcalc.engines.sglang.log_run import GIB, Run
 from kvcalc.engines.sglang.pool import pool
 

@@ -1,13 +1,22 @@
 """What an SGLang log says of its run, and the buffers of pools of that many tokens."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from kvcalc.engines.log import SIZE, Found, Subject, number
+from kvcalc.engines.log import (
+    SIZE,
+    Found,
+    Printed,
+    Subject,
+    either,
+    first_that_agrees,
+    in_words,
+    number,
+)
 from kvcalc.engines.sglang.buffers import FULL, WINDOW, LayerBuffers
 from kvcalc.engines.sglang.layout import Layout, lay_out
 from kvcalc.engines.sglang.pool import Allocated, sizer_of
@@ -214,6 +223,18 @@ class Run:
             return given
         named = ELEMENTS.get(printed, (printed,))
         return given if given in named else named[0]
+
+    def explain(
+        self,
+        printed: Printed,
+        changes: Iterable[Mapping[str, Any]],
+        size: Callable[[Mapping[str, Any]], Fraction],
+    ) -> str | None:
+        """Name the first changes of settings with which a size is as it is printed."""
+        return either(
+            first_that_agrees(printed, ((in_words(one), partial(size, one)) for one in causes))
+            for causes in self.subject.causes(changes, self.subject.settings.keys())
+        )
 
     @property
     def all_tokens(self) -> int | None:

@@ -5,7 +5,6 @@ Read in SGLang 0.5.23 (srt/mem_cache/memory_pool.py, srt/mem_cache/kv_cache_conf
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 from kvcalc.engines.log import (
@@ -16,7 +15,6 @@ from kvcalc.engines.log import (
     Found,
     Printed,
     figures,
-    first_that_agrees,
     number,
     pattern,
 )
@@ -54,6 +52,9 @@ PATTERNS = (
 STATES = ("mamba.conv", "mamba.temporal")
 """The buffers of which each slot has a part."""
 
+ELEMENTS = ({"mamba_ssm_dtype": "bfloat16"}, {"mamba_ssm_dtype": "float32"})
+"""Settings that may explain a size that differs."""
+
 NO_REQUESTS = "max_running_requests is missing from the log"
 
 
@@ -78,13 +79,7 @@ def _states(run: Run, line: Found) -> Iterator[Checked]:
             return Fraction(allocated.buffers().get(buffers[name][1], 0), GIB)
 
         def explain(printed: Printed, size: Callable[..., Fraction] = size) -> str | None:
-            return first_that_agrees(
-                printed,
-                (
-                    (f"mamba_ssm_dtype={of}", partial(size, {"mamba_ssm_dtype": of}))
-                    for of in ("bfloat16", "float32")
-                ),
-            )
+            return run.explain(printed, ELEMENTS, size)
 
         units = f"{run.requests} running requests" if drafted else f"{slots + 1:,} slots"
         yield each.held(size({}), f"{units} of all recurrent layers, one rank", explain)

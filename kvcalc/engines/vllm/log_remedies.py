@@ -12,8 +12,8 @@ from functools import cached_property
 from math import ceil, floor
 from typing import Any
 
-from kvcalc.engines.log import Printed, Remedy
-from kvcalc.engines.log_remedies import RANKS_TALK, Changes, least
+from kvcalc.engines.log import Changes, Printed, Remedy
+from kvcalc.engines.log_remedies import RANKS_TALK, least
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.vllm.log_budget import OF_A_TENSOR, PASSES

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from kvcalc.costs import formula
-from kvcalc.engines.log import Found, Printed, Subject, number
+from kvcalc.engines.log import Found, Printed, Subject, either, in_words, number
 from kvcalc.engines.memory import Card
 from kvcalc.engines.vllm.log_config import overridden
 from kvcalc.engines.vllm.plan import Plan, plan, variables
@@ -234,18 +234,13 @@ class Run:
     def explain(self, value: Callable[[RunPool], bool]) -> str | None:
         """Name what would make a figure as it is printed: another release first, then a setting.
 
-        What the log or the user says stands: no other value of it is a cause.
+        A release that the log or the user says stands.
         """
         if not self.subject.may_explain():
             return None
-        causes = (self._release_that(value), self._setting_that(value))
-        return ", or ".join(cause for cause in causes if cause) or None
-
-    def _setting_that(self, value: Callable[[RunPool], bool]) -> str | None:
-        for changes in CHANGES:
-            if changes.keys().isdisjoint(self.settings) and self._holds(changes, value):
-                return ", ".join(f"{name}={value}" for name, value in changes.items())
-        return None
+        settings = self.subject.causes(CHANGES, self.settings.keys())
+        first = (next((one for one in of if self._holds(one, value)), {}) for of in settings)
+        return either((self._release_that(value), *map(in_words, first)))
 
     def _release_that(self, value: Callable[[RunPool], bool]) -> str | None:
         """The newest releases in a row with which a figure is as printed."""
