@@ -43,6 +43,10 @@ class SeveralModels(Options):
     ] = None
 
 
+SHAPE = {"layers": "--layers", "kv_heads": "--kv-heads", "head_dim": "--head-dim"}
+"""What a shape must say, and the option of each."""
+
+
 class ShapeOptions(Options):
     """A model by shape."""
 
@@ -82,9 +86,13 @@ class ModelOptions(ShapeOptions, OneModel):
             for note in reading.notes:
                 note_on_stderr(note)
             return reading.model
-        if missing := {"layers", "kv_heads", "head_dim"} - set(shape):
-            names = ", ".join("--" + name.replace("_", "-") for name in sorted(missing))
-            raise RequestError.about("MODEL", f"missing; a shape instead of a model lacks {names}")
+        missing = [option for name, option in SHAPE.items() if name not in shape]
+        if missing:
+            lacking = ", ".join(missing)
+            why = (
+                f"the shape lacks {lacking}" if shape else f"give a model, or a shape by {lacking}"
+            )
+            raise RequestError.about("MODEL", f"missing; {why}")
         if "max_context" in shape:
             shape["max_context"] = parse_tokens(shape["max_context"], "--max-context")
         from kvcalc.readers.shape import from_shape
