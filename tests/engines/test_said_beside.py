@@ -9,6 +9,8 @@ from kvcalc.engines.llama_cpp.ignored_flags import SAID_VARIABLES as OF_LLAMA_CP
 from kvcalc.engines.llama_cpp.ollama import OLLAMA
 from kvcalc.engines.server.loading import BESIDE_ANOTHER, OTHER_TYPE, Loading
 from kvcalc.engines.server.reader import read
+from kvcalc.engines.sglang.variables import OWN_VALUES
+from kvcalc.engines.sglang.variables import SAID_VARIABLES as OF_SGLANG
 from kvcalc.engines.vllm.ignored_flags import SAID_VARIABLES as OF_VLLM
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import weigh
@@ -40,6 +42,7 @@ def test_each_flag_that_is_said_is_said(engine: str) -> None:
     ("line", "variables"),
     [
         (VLLM, OF_VLLM),
+        ("sglang serve m", OF_SGLANG),
         ("llama-server -m m.gguf -c 4096", OF_LLAMA_CPP),
         ("ollama serve", OLLAMA.said_variables),
     ],
@@ -251,3 +254,12 @@ def test_models_that_are_not_loaded_take_nothing() -> None:
     ):
         notes = read(line)[1].notes
         assert not any("other models" in note or "does not know" in note for note in notes)
+
+
+@each("variable", OWN_VALUES)
+def test_a_variable_with_its_own_value_changes_nothing(variable: str) -> None:
+    for value in OWN_VALUES[variable]:
+        _, asked = read(f"{variable}={value} sglang serve m")
+        assert (asked.settings, asked.notes) == ({}, [])
+    with pytest.raises(KvcalcError, match=f"'{variable}' is not known, and may say how much is"):
+        read(f"{variable}=other sglang serve m")

@@ -73,6 +73,9 @@ class Server(Record):
     """What the engine's variables begin with; "" stands for the engine's name. A variable that
     begins so and stands in no table is named to the user."""
 
+    own_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What variables that would be refused have by themselves: with such a value they are not."""
+
     harmless_variables: frozenset[str] = frozenset()
     """Variables that cannot touch a cache."""
 

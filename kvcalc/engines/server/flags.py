@@ -26,6 +26,8 @@ def read_environment(variables: dict[str, str], server: Server, engine: str, ask
             continue
         if variable in server.environment:
             _take(server.environment[variable], value, variable, server, asked)
+        elif value.lower() in server.own_values.get(variable, ()):
+            asked.passed[variable] = value
         elif variable in said or variable in server.harmless_variables:
             asked.passed[variable] = value
             if variable in said:

@@ -8,12 +8,19 @@ srt/arg_groups/fields/*.py, srt/server_args.py, cli/serve.py); argparse takes `-
 import re
 from decimal import Decimal
 
-from kvcalc.engines.server import PAST_MAXIMUM, Server
+from kvcalc.engines.server import Server
 from kvcalc.engines.server.asked import Asked, Wanted
 from kvcalc.engines.server.model_overrides import read_overrides
 from kvcalc.engines.sglang.ignored_flags import IGNORED
 from kvcalc.engines.sglang.option_values import TAKES
 from kvcalc.engines.sglang.remarked_flags import LOADS, REFUSED, SAID
+from kvcalc.engines.sglang.variables import (
+    CHANGES_CACHE,
+    ENVIRONMENT,
+    HARMLESS_VARIABLES,
+    OWN_VALUES,
+    SAID_VARIABLES,
+)
 from kvcalc.errors import RequestError, quote
 
 SETTINGS = """
@@ -79,19 +86,6 @@ SHARED = {
 
 PHASES = ("prefill_attention_backend", "decode_attention_backend")
 """Backends of one phase, which win over --attention-backend."""
-
-ENVIRONMENT = {
-    "SGLANG_SWA_EVICTION_INTERVAL": "swa_eviction_interval",
-    "SGLANG_MAMBA_SSM_DTYPE": "mamba_ssm_dtype",
-    "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": PAST_MAXIMUM,
-}
-"""Variables of the environment (srt/environ.py): the setting of each."""
-
-CHANGES_CACHE = (
-    "^sglang_(mamba_conv_dtype|opt_mamba_skip_decode_lock|opt_use_online_compress|use_hnd_kvcache"
-    "|dsv4_(unified_kv.*|(compressed_)?kv_layout))$"
-)
-"""Variables that change what is held in ways that are not counted (srt/environ.py)."""
 
 COUNT = r"0*[1-9][0-9]{0,8}"
 
@@ -252,6 +246,9 @@ SERVER = Server(
     },
     bundles=BUNDLES,
     environment=ENVIRONMENT,
+    own_values=OWN_VALUES,
+    harmless_variables=HARMLESS_VARIABLES,
+    said_variables=SAID_VARIABLES,
     harmless=IGNORED,
     loads=LOADS,
     said=SAID,

@@ -11,6 +11,7 @@ from kvcalc.engines.server.containers import CONTAINERS, ELSEWHERE, ENVIRONMENT,
 from kvcalc.engines.server.launchers import PYTHON_SWITCHES, SHELLS, WRAPPED, WRAPPERS
 from kvcalc.engines.server.programs import ALSO, BEGUN
 from kvcalc.engines.server.reader import read
+from kvcalc.engines.sglang import variables as sglang_variables
 from kvcalc.engines.vllm import formats, kernels
 from kvcalc.engines.vllm import ignored_flags as vllm_flags
 from kvcalc.errors import KvcalcError, UnsupportedError
@@ -81,6 +82,7 @@ def test_each_program_starts_its_engine(words: str) -> None:
     ("variable", "line"),
     [
         *((name, "vllm serve org/x") for name in sorted(vllm_flags.HARMLESS_VARIABLES)),
+        *((name, "sglang serve org/x") for name in sorted(sglang_variables.HARMLESS_VARIABLES)),
         *(
             (name, "llama-server -m x.gguf -c 8192")
             for name in sorted(llama_flags.HARMLESS_VARIABLES)
