@@ -181,7 +181,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/vllm/compressed.py": "STATES",
     },
     "tests/engines/vllm/test_log_budget.py holds the pool against all of them": {
-        "engines/vllm/log_budget.py": "TAKEN",
+        "engines/vllm/log/budget.py": "TAKEN",
     },
     "tests/answers/test_replay.py has a line of each": {
         "readers/traces/requests.py": "FORMS:RUNS FORMS:SERVED",
@@ -220,13 +220,13 @@ EXEMPT: dict[str, dict[str, str]] = {
         "outputs/workbook/workload.py": "COLUMNS NOTES",
     },
     "names of kvcalc's own: tests go by the line, the column or the formula behind each": {
-        "engines/llama_cpp/log.py": "LABELS",
+        "engines/llama_cpp/log/cells.py": "LABELS",
         "engines/sglang/cost.py": "UNITS",
         "outputs/pages/check.py": "KNOWN",
         "outputs/web/encoded.py": "VARIABLES",
         "engines/sglang/formats.py": "SCALES",
-        "engines/vllm/log_blocks.py": "PATTERNS:override RULES:override",
-        "engines/llama_cpp/log_ollama.py": "PATTERNS RULES",
+        "engines/vllm/log/blocks.py": "PATTERNS:override RULES:override",
+        "engines/llama_cpp/log/ollama.py": "PATTERNS RULES",
         "formula/target.py": "ARITHMETIC:at_most",
         "readers/traces/formats.py": "FORMATS",
         "answers/engines.py": "LEAST:ge MOST:le",

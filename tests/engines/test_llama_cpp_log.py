@@ -412,7 +412,7 @@ def test_what_a_context_takes_is_worked_out_once_for_all_tables(
         asked.append(of)
         return cost(*of)
 
-    monkeypatch.setattr("kvcalc.engines.llama_cpp.log_breakdown.cost", counted)
+    monkeypatch.setattr("kvcalc.engines.llama_cpp.log.breakdown.cost", counted)
     row = "llama_memory_breakdown_print: |   - CUDA0 (A) | 9 =  1 + (9 = 9 +    513 +     1) + 5 |"
     rows = checked(["llama_context: n_ctx = 4096", *[row] * 50], load("llama-3.1-8b"))
     assert [one.verdict for one in rows] == [DIFFERS] * 50

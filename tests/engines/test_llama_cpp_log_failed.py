@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked
-from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT
+from kvcalc.engines.llama_cpp.log.run import NO_CONTEXT
 from kvcalc.engines.server.reader import read
 from tests.each import each
 from tests.engines.log_lines import checked, load

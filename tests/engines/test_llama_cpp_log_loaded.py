@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS, Checked, read, verdicts
-from kvcalc.engines.llama_cpp.log_loaded import (
+from kvcalc.engines.llama_cpp.log.loaded import (
     NO_TENSORS,
     OTHERWISE,
     SCATTERED,

@@ -20,7 +20,7 @@ RULE = "memory_share"
 
 def _from_log() -> "FromLog":
     """How its log is read for the parts, which is imported where one is given."""
-    from kvcalc.engines.vllm.log_parts import FROM_LOG
+    from kvcalc.engines.vllm.log.parts import FROM_LOG
 
     return FROM_LOG
 

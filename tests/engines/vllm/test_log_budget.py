@@ -8,7 +8,7 @@ import pytest
 
 import kvcalc
 from kvcalc.engines.log import AGREES, CANNOT, DIFFERS, Checked
-from kvcalc.engines.vllm.log_budget import FIGURES as FIGURES_OF
+from kvcalc.engines.vllm.log.budget import FIGURES as FIGURES_OF
 from tests.answers.fit.test_from_log import AVAILABLE, LOADED, PROFILED, TOLD
 from tests.each import each
 from tests.engines.vllm.memory_rows import ROWS, SIZED, Row, gpu_of, is_text, model_of

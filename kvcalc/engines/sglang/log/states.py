@@ -18,7 +18,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.sglang.log_run import GIB, Run
+from kvcalc.engines.sglang.log.run import GIB, Run
 
 PATTERNS = (
     pattern(

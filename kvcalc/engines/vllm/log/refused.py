@@ -21,9 +21,9 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.vllm.log_remedies import Failed
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
-from kvcalc.engines.vllm.log_stated import stated
+from kvcalc.engines.vllm.log.remedies import Failed
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
+from kvcalc.engines.vllm.log.stated import stated
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.start_up import Needs, start_up_needs
 

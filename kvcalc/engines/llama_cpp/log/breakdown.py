@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from kvcalc.engines.llama_cpp.cost import cost
-from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT, Run
+from kvcalc.engines.llama_cpp.log.run import NO_CONTEXT, Run
 from kvcalc.engines.log import (
     AGREES,
     COUNT,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
 
-from kvcalc.engines.llama_cpp.log_loaded import DEVICE, is_host, layers_on_devices, tensors
-from kvcalc.engines.llama_cpp.log_run import NO_CONTEXT, Run
+from kvcalc.engines.llama_cpp.log.loaded import DEVICE, is_host, layers_on_devices, tensors
+from kvcalc.engines.llama_cpp.log.run import NO_CONTEXT, Run
 from kvcalc.engines.llama_cpp.start_up import graph, host_buffer, widths
 from kvcalc.engines.llama_cpp.weights import blocks_of
 from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern

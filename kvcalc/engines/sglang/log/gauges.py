@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from kvcalc.engines.log import AGREES, DIFFERS, Checked, Found, Printed, pattern
 from kvcalc.engines.sglang.layout import lay_out
-from kvcalc.engines.sglang.log_run import Run
+from kvcalc.engines.sglang.log.run import Run
 from kvcalc.engines.sglang.resolved import resolve
 from kvcalc.errors import KvcalcError
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kvcalc.engines.llama_cpp import log_buffers
 from kvcalc.engines.llama_cpp.block_types import block_type
-from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, SLIDING, TYPE, Run, single_mib
+from kvcalc.engines.llama_cpp.log import buffers
+from kvcalc.engines.llama_cpp.log.run import FULL, NO_CONTEXT, SLIDING, TYPE, Run, single_mib
 from kvcalc.engines.log import COUNT, SIZE, Checked, Found, figures, pattern
 
 PATTERNS = (
@@ -61,10 +61,10 @@ def _self_size(run: Run, line: Found) -> Iterator[Checked]:
         why += f", as {MLA_V}"
     if not typed and printed["size"].agrees_with(single_mib(2 * (k + v))):
         k, v, why = 2 * k, 2 * v, f"{why}, doubled: {OLD_DEFAULT}"
-    buffers, run.buffered = run.buffered, []
-    if buffers:
-        padding = sum(log_buffers.padding(run, memory, types, buffers) for memory in MEMORIES)
-        yield log_buffers.together(buffers, k + v + padding, why)
+    buffered, run.buffered = run.buffered, []
+    if buffered:
+        padding = sum(buffers.padding(run, memory, types, buffered) for memory in MEMORIES)
+        yield buffers.together(buffered, k + v + padding, why)
     ours = {"size": k + v, "k": k, "v": v, "c": k, "t": v}
     for name, each in printed.items():
         yield each.held(single_mib(ours[name]), why)

@@ -16,8 +16,8 @@ from kvcalc.engines.log import Changes, Printed, Remedy
 from kvcalc.engines.log_remedies import RANKS_TALK, least
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart
-from kvcalc.engines.vllm.log_budget import OF_A_TENSOR, PASSES
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run, RunPool
+from kvcalc.engines.vllm.log.budget import OF_A_TENSOR, PASSES
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run, RunPool
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.start_up import start_up_needs

@@ -1,11 +1,10 @@
-"""SGLang's start-up lines: the tokens of its pools, and the bytes of their buffers on one rank.
+"""SGLang's lines about its pools: their tokens, the bytes of their buffers, and the limits.
 
 Read in SGLang 0.5.23 (srt/mem_cache/memory_pool.py, srt/mem_cache/swa_memory_pool.py,
 srt/model_executor/pool_configurator.py, srt/managers/scheduler.py). Its "GB" are GiB.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -15,24 +14,14 @@ from kvcalc.engines.log import (
     NO_MODEL,
     SIZE,
     Checked,
-    EngineLog,
     Found,
     Printed,
     Subject,
     figures,
     number,
     pattern,
-    ruled,
 )
-from kvcalc.engines.sglang import (
-    log_compressed,
-    log_failed,
-    log_gauges,
-    log_host,
-    log_memory,
-    log_states,
-)
-from kvcalc.engines.sglang.log_run import ATTENTION_GROUPS, GIB, HOST, LABELS, POOLS, Part, Run
+from kvcalc.engines.sglang.log.run import GIB, LABELS, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
 from kvcalc.errors import RequestError
@@ -69,6 +58,7 @@ PATTERNS = (
     pattern("arguments", "server_args=", r"server_args=(?:ServerArgs\(|\{)(?P<config>.*)"),
 )
 
+
 CHANGES: Sequence[Mapping[str, Any]] = (
     *({"tensor_parallel_size": ranks} for ranks in (1, 2, 4, 8, 16)),
     *({"kv_cache_dtype": name} for name in ("fp8_e4m3", "bfloat16", "float32")),
@@ -76,18 +66,17 @@ CHANGES: Sequence[Mapping[str, Any]] = (
 )
 """Settings that may explain a figure that differs, each tried by itself."""
 
+
 NO_TOKENS = "the tokens of the pool are missing"
+
+
 OF_A_DRAFT = (
     "as many tokens as the model's own pool, which agrees, in fewer bytes: a draft's, or another "
     "stage's, whose layers the log does not tell"
 )
+
+
 NO_BUDGET = "the memory that the pool was cut from is missing: the log rounds it"
-
-
-def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
-    """Hold each figure against what SGLang's rules give for the model."""
-    without_model = Run(found, replace(subject, model=None))
-    yield from ruled(found, RULES, Run(found, subject), without_model, subject.given)
 
 
 def _pool(run: Run, line: Found) -> Iterator[Checked]:
@@ -212,47 +201,6 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "pool": _pool,
     "window pool": _window_pool,
     "both pools": _both_pools,
-    **log_states.RULES,
-    **log_compressed.RULES,
-    **log_failed.RULES,
-    **log_gauges.RULES,
-    **log_host.RULES,
-    **log_memory.RULES,
     "limits": _limits,
 }
 """How each kind of line is checked."""
-
-LOG = EngineLog(
-    patterns=(
-        *(*PATTERNS, *log_states.PATTERNS),
-        *(*log_compressed.PATTERNS, *log_failed.PATTERNS, *log_memory.PATTERNS),
-        *(*log_gauges.PATTERNS, *log_host.PATTERNS),
-    ),
-    check=check,
-    spellings={
-        "tp": "tensor_parallel_size",
-        "tp_size": "tensor_parallel_size",
-        "kv_dtype": "kv_cache_dtype",
-        "dp_attention": "attn_dp_size",
-        "context_length": "context",
-    },
-    beside=frozenset((*ATTENTION_GROUPS, *HOST, "mem_fraction_static", "quantization")),
-    configured=(
-        *ATTENTION_GROUPS,
-        *HOST,
-        *(
-            "mem_fraction_static",
-            "quantization",
-            "tp_size",
-            "attn_dp_size",
-            "page_size",
-            "kv_cache_dtype",
-            "swa_full_tokens_ratio",
-        ),
-        *("context_length", "mamba_ssm_dtype", "mamba_radix_cache_strategy", "max_total_tokens"),
-        *("disable_radix_cache", "disable_overlap_schedule", "max_running_requests"),
-        *("disaggregation_mode", "disaggregation_decode_extra_slots"),
-        *("chunked_prefill_size", "mamba_full_memory_ratio", "max_mamba_cache_size"),
-        *("speculative_num_draft_tokens", "speculative_num_steps", "speculative_eagle_topk"),
-    ),
-)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.llama_cpp.log.run import Run
 from kvcalc.engines.llama_cpp.weights import ALIGNMENT, HEAD, dealt, on_a_device
 from kvcalc.engines.log import (
     CANNOT,

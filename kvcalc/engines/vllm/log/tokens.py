@@ -1,39 +1,25 @@
-"""vLLM's start-up lines: the tokens of the pool and its concurrency, beside those of other files.
+"""vLLM's lines about its pool: the tokens that it holds, and its concurrency.
 
 Read in vLLM 0.33.0 (v1/core/kv_cache_utils.py, v1/core/kv_cache_planning.py,
 v1/worker/gpu_worker.py, platforms/interface.py), and as older versions had them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from kvcalc.engines.log import (
     AGREES,
-    CANNOT,
     COUNT,
     DIFFERS,
     NO_MODEL,
     SIZE,
     Checked,
-    EngineLog,
     Found,
     Printed,
-    Subject,
     number,
     pattern,
-    ruled,
 )
-from kvcalc.engines.vllm import (
-    log_blocks,
-    log_budget,
-    log_config,
-    log_gauges,
-    log_layout,
-    log_memory,
-    log_refused,
-)
-from kvcalc.engines.vllm.log_run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
+from kvcalc.engines.vllm.log.run import NO_CONTEXT, NO_MEMORY, Run, RunPool, hint, length
 
 PATTERNS = (
     pattern("tokens", "KV cache size", rf"[A-Z] KV cache size [:=] (?P<tokens>{COUNT}) tokens"),
@@ -52,24 +38,9 @@ PATTERNS = (
     pattern("host pool", "host KV cache size", r"\+ host KV cache size"),
 )
 
-HOST_POOL = "HiSparse keeps rows in main memory, too, and kvcalc does not count its pools"
 
 OTHER_RANK = Fraction(3, 100)
 """How much less another rank may have: each prints its own memory, the pool follows the least."""
-
-
-def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
-    """Hold each figure against what vLLM's rules give for the model."""
-    host_pools = any(line.kind == "host pool" for line in found)
-    logged = {} if "speculative_method" in subject.given else subject.settings
-    run = Run(found, subject, HOST_POOL if host_pools else log_config.uncounted(logged))
-    without_model = Run(found, replace(subject, model=None))
-    reshaped = log_config.reshaped(run.overridden)
-    for row in ruled(found, RULES, run, without_model, subject.given):
-        if reshaped is not None and row.verdict == DIFFERS:
-            yield replace(row, ours=None, verdict=CANNOT, why=reshaped)
-        else:
-            yield row
 
 
 def _tokens(run: Run, line: Found) -> Iterator[Checked]:
@@ -192,30 +163,5 @@ def _of_pair(run: Run, printed: Printed, context: int) -> Checked:
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "tokens": _tokens,
     "concurrency": _concurrency,
-    **log_refused.RULES,
-    **log_blocks.RULES,
-    **log_layout.RULES,
-    **log_memory.RULES,
-    **log_budget.RULES,
-    **log_gauges.RULES,
 }
 """How each kind of line is checked."""
-
-LOG = EngineLog(
-    patterns=(
-        *(*log_blocks.PATTERNS, *PATTERNS, *log_memory.PATTERNS, *log_layout.PATTERNS),
-        *(*log_config.PATTERNS, *log_refused.PATTERNS, *log_budget.PATTERNS),
-        *log_gauges.PATTERNS,
-    ),
-    check=check,
-    spellings=log_config.SPELLINGS,
-    beside=frozenset(
-        (
-            *("num_gpu_blocks_override", "kv_cache_memory_bytes"),
-            *("gpu_memory_utilization", "quantization"),
-        )
-    ),
-    configured=log_config.CONFIGURED,
-    values=log_config.VALUES,
-    said=log_config.SAID,
-)

@@ -9,7 +9,7 @@ from typing import Any
 from kvcalc.costs import formula
 from kvcalc.engines.log import Found, Printed, Subject, either, in_words, number
 from kvcalc.engines.memory import Card
-from kvcalc.engines.vllm.log_config import overridden
+from kvcalc.engines.vllm.log.config import overridden
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.pool import capacity_tokens, capacity_tokens_up_to_0_20
 from kvcalc.engines.vllm.releases import RELEASES

@@ -23,7 +23,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.log_remedies import RANKS_TALK, least
-from kvcalc.engines.sglang.log_run import GIB, Run
+from kvcalc.engines.sglang.log.run import GIB, Run
 from kvcalc.engines.sglang.pool import pool
 
 SHARE = r"[01](?:\.[0-9]{1,17})?"

@@ -18,7 +18,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.sglang.buffers import FULL
-from kvcalc.engines.sglang.log_run import Run
+from kvcalc.engines.sglang.log.run import Run
 
 KV = "hierarchical KV cache"
 

@@ -21,18 +21,14 @@ from kvcalc.engines.log import (
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import Kind, MemoryPart
 from kvcalc.engines.server.model_overrides import STRETCH
-from kvcalc.engines.vllm import log_parts
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
+from kvcalc.engines.vllm.log import parts
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import quote
 from kvcalc.model import Model
 
 PATTERNS = (
-    *(
-        one
-        for one in log_parts.PATTERNS
-        if one.kind in ("weights", "profiled", "requested", "usage")
-    ),
+    *(one for one in parts.PATTERNS if one.kind in ("weights", "profiled", "requested", "usage")),
     pattern(
         "usage",
         "for consumed memory",

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvcalc.engines.llama_cpp.devices import devices, left_in_main_memory
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
-from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, Run
+from kvcalc.engines.llama_cpp.log.run import FULL, SLIDING, Run
 from kvcalc.engines.llama_cpp.memories import CellRow
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern

@@ -10,8 +10,8 @@ from fractions import Fraction
 from functools import cache
 
 from kvcalc.engines.llama_cpp.cost import cost
-from kvcalc.engines.llama_cpp.log_buffers import MIB, buffer_bytes, dealt_unsaid, places_of
-from kvcalc.engines.llama_cpp.log_run import FULL, NO_CONTEXT, Run
+from kvcalc.engines.llama_cpp.log.buffers import MIB, buffer_bytes, dealt_unsaid, places_of
+from kvcalc.engines.llama_cpp.log.run import FULL, NO_CONTEXT, Run
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.llama_cpp.start_up import parts
 from kvcalc.engines.log import (

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from kvcalc.engines.llama_cpp.block_types import block_type
-from kvcalc.engines.llama_cpp.log_run import Run
+from kvcalc.engines.llama_cpp.log.run import Run
 from kvcalc.engines.log import (
     AGREES,
     COUNT,

@@ -7,7 +7,7 @@ llama.cpp before 2025-04 knew nothing else; later ones tell such a file by its m
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from kvcalc.engines.llama_cpp.log_contexts import Checks
+from kvcalc.engines.llama_cpp.log.contexts import Checks
 from kvcalc.engines.log import AGREES, DIFFERS, Checked, Found, Subject
 from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.latent import LatentAttention

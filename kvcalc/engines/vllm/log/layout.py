@@ -19,7 +19,7 @@ from kvcalc.engines.log import (
 )
 from kvcalc.engines.vllm.caches import StateCache
 from kvcalc.engines.vllm.grouping import padded_kinds
-from kvcalc.engines.vllm.log_run import Run, RunPool
+from kvcalc.engines.vllm.log.run import Run, RunPool
 
 PATTERNS = (
     pattern(

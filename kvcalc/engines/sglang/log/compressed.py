@@ -21,7 +21,7 @@ from kvcalc.engines.log import (
 )
 from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW
 from kvcalc.engines.sglang.compressed import RING
-from kvcalc.engines.sglang.log_run import GIB, Run
+from kvcalc.engines.sglang.log.run import GIB, Run
 from kvcalc.errors import UnsupportedError
 
 UNIT = "[0-9]{1,15}"

@@ -1,49 +1,36 @@
-"""llama.cpp's start-up lines: cells, and the bytes of its memories; Ollama's and old ones too.
+"""llama.cpp's lines about the cells of a cache, and their bytes.
 
-Read in llama.cpp of 2026-10-01 (src/llama-kv-cache*.cpp, src/llama-memory-recurrent.cpp,
-src/llama-context.cpp). Sizes of memories are floats of single precision, those of buffers double.
+Read in llama.cpp of 2026-10-01 (src/llama-kv-cache*.cpp, src/llama-context.cpp). Sizes of memories
+are floats of single precision, those of buffers double.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.llama_cpp import (
-    log_breakdown,
-    log_buffers,
-    log_contexts,
-    log_failed,
-    log_graph,
-    log_heads,
-    log_loaded,
-    log_old,
-    log_ollama,
-    log_states,
+from kvcalc.engines.llama_cpp.log import (
+    buffers,
 )
-from kvcalc.engines.llama_cpp.log_run import FULL, SLIDING, TYPE, Run, single_mib
+from kvcalc.engines.llama_cpp.log.run import FULL, SLIDING, TYPE, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
     COUNT,
     NO_MODEL,
     SIZE,
     Checked,
-    EngineLog,
     Found,
     Printed,
-    Subject,
     either,
     figures,
     first_that_agrees,
     number,
-    or_why,
     pattern,
-    ruled,
 )
 
 CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
 """What the lines about a context begin with, the oldest version's last."""
+
 
 FACTS = {
     "n_seq_max": COUNT,
@@ -53,6 +40,7 @@ FACTS = {
     "flash_attn": "[a-z0-9]{1,8}",
 }
 """What they say of it, by name."""
+
 
 PATTERNS = (
     pattern(
@@ -85,6 +73,7 @@ PATTERNS = (
     pattern("swa_full", "using full-size SWA cache", r"using (?P<value>full-size) SWA cache"),
 )
 
+
 ANNOUNCED = {
     "non-SWA": FULL,
     "main": FULL,
@@ -96,35 +85,19 @@ ANNOUNCED = {
 }
 """The memory that each line about a cache to come speaks of."""
 
+
 LABELS = {FULL: "full layers' cache (cells)", SLIDING: "sliding layers' cache (cells)"}
 
+
 UBATCHES = (512, 2048, 128, 256, 1024, 4096)
+
+
 SEQUENCES = (1, 2, 3, 4, 8, 16)
 """Micro-batches and sequences that may explain a sliding cache."""
 
 
-def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
-    """Hold each figure against what llama.cpp's rules give for the model."""
-    for context in log_contexts.contexts(found):
-        yield from log_contexts.CHECKS[context.kind](_of_either, context.lines, subject)
-
-
-def _of_either(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
-    """The figures of one context, whose file may have whole heads."""
-    yield from log_heads.check(_check, found, subject)
-
-
-def _check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
-    """The figures of one context."""
-    run, without_model = Run(subject, found), Run(replace(subject, model=None), found)
-    yield from ruled(found, RULES, run, without_model, subject.given)
-    without_model.buffered = run.buffered
-    for of_all in (log_buffers.flush, log_loaded.check, log_graph.check, log_breakdown.check):
-        yield from or_why(of_all, run, without_model, subject.given)
-
-
 def _creating(run: Run, line: Found) -> Iterator[Checked]:
-    yield from log_buffers.flush(run)
+    yield from buffers.flush(run)
     words = " ".join(line.values["memory"].split())
     memory = ANNOUNCED[words]
     run.creating = (memory, number(line.values["cells"]))
@@ -198,7 +171,7 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
     ):
         type_v = type_k
     types = {"cache_type_k": type_k, "cache_type_v": type_v}
-    yield from log_buffers.held(run, memory, streams * cells, types)
+    yield from buffers.held(run, memory, streams * cells, types)
 
     def ours(name: str, changes: Mapping[str, Any]) -> Fraction:
         rows = run.rows(memory, {**types, **changes})
@@ -219,47 +192,5 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     "creating": _creating,
     "cache": _cache,
-    **log_states.RULES,
-    **log_buffers.RULES,
-    **log_failed.RULES,
-    **log_old.RULES,
-    **log_ollama.RULES,
 }
 """How each kind of line is checked."""
-
-
-def build(number: str) -> str | None:
-    """The release of a build's number; None for a build out of a history without its commits."""
-    return f"b{number}" if int(number) > 1 else None
-
-
-LOG = EngineLog(
-    patterns=(
-        *log_ollama.PATTERNS,
-        *PATTERNS,
-        *log_states.PATTERNS,
-        *log_contexts.PATTERNS,
-        *log_buffers.PATTERNS,
-        *log_loaded.PATTERNS,
-        *log_graph.PATTERNS,
-        *log_failed.PATTERNS,
-        *log_old.PATTERNS,
-        *log_breakdown.PATTERNS,
-    ),
-    check=check,
-    spellings={
-        "cache_type": "kv_cache_dtype",
-        "kv_dtype": "kv_cache_dtype",
-        "ubatch": "ubatch_size",
-        "n_ubatch": "ubatch_size",
-        "batch": "batch_size",
-        "ctx": "n_ctx",
-        "ctx_size": "n_ctx",
-        "parallel": "sequences",
-        "n_parallel": "sequences",
-        "n_seq_max": "sequences",
-    },
-    beside=frozenset({"n_ctx"}),
-    values={"release": build},
-    hint="llama-server prints its caches from -lv 4 on",
-)

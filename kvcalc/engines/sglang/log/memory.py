@@ -18,7 +18,7 @@ from kvcalc.engines.log import (
     of_other_weights,
     pattern,
 )
-from kvcalc.engines.sglang.log_run import GIB, Run
+from kvcalc.engines.sglang.log.run import GIB, Run
 from kvcalc.engines.sglang.pool import beside
 from kvcalc.engines.sglang.weights import weigh
 

@@ -18,8 +18,8 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
-from kvcalc.engines.vllm.log_remedies import Failed, most_needed
-from kvcalc.engines.vllm.log_run import GIB_PLACES, NO_CONTEXT, NO_MEMORY, Run
+from kvcalc.engines.vllm.log.remedies import Failed, most_needed
+from kvcalc.engines.vllm.log.run import GIB_PLACES, NO_CONTEXT, NO_MEMORY, Run
 
 PATTERNS = (
     pattern(

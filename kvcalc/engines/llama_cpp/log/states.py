@@ -7,8 +7,8 @@ size says that it is of states, what stands behind its cells does.
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
-from kvcalc.engines.llama_cpp import log_buffers
-from kvcalc.engines.llama_cpp.log_run import COMPRESSORS, TYPE, Run, single_mib
+from kvcalc.engines.llama_cpp.log import buffers
+from kvcalc.engines.llama_cpp.log.run import COMPRESSORS, TYPE, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
     COUNT,
@@ -50,7 +50,7 @@ def _states(run: Run, line: Found) -> Iterator[Checked]:
         yield from (each.cannot(NO_MODEL) for each in printed.values())
         return
     copies = number(line.values["cells"]) * (1 + number(line.values.get("rollback", "0")))
-    yield from log_buffers.held(run, "recurrent", copies, {})
+    yield from buffers.held(run, "recurrent", copies, {})
     rows = run.rows("recurrent", {})
     ours = {name: copies * rows.get(name.upper(), 0) for name in ("r", "s")}
     ours["size"] = sum(ours.values())
@@ -68,7 +68,7 @@ def _compressor(run: Run, line: Found) -> Iterator[Checked]:
         return
     streams = number(line.values["streams"])
     changes = {"n_rs_seq": number(line.values["rollback"])}
-    yield from log_buffers.held(run, memory, streams, changes)
+    yield from buffers.held(run, memory, streams, changes)
     ours = streams * sum(run.rows(memory, changes).values())
     yield printed.held(Fraction(ours, 2**20), f"{streams} streams, f32")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from kvcalc.engines.log import AGREES, DIFFERS, Checked, Found, Printed, number, pattern
-from kvcalc.engines.vllm.log_run import Run
+from kvcalc.engines.vllm.log.run import Run
 
 GAUGE = r"[0-9]{1,3}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?"
 """A share, as Python prints a float."""

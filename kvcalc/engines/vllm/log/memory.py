@@ -21,9 +21,9 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.engines.server.writer import flag
-from kvcalc.engines.vllm.log_parts import SHARE
-from kvcalc.engines.vllm.log_remedies import Failed, most_needed
-from kvcalc.engines.vllm.log_run import GIB, GIB_PLACES, Run
+from kvcalc.engines.vllm.log.parts import SHARE
+from kvcalc.engines.vllm.log.remedies import Failed, most_needed
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run
 
 PATTERNS = (
     pattern(

@@ -9,8 +9,8 @@ from math import ceil
 
 from kvcalc.engines.log import Printed, Remedy
 from kvcalc.engines.server.writer import flag
-from kvcalc.engines.vllm.log_remedies import most_share
-from kvcalc.engines.vllm.log_run import GIB, Run
+from kvcalc.engines.vllm.log.remedies import most_share
+from kvcalc.engines.vllm.log.run import GIB, Run
 
 
 def stated(run: Run, needed: Printed, available: Printed, longest: int) -> tuple[Remedy, ...]:
