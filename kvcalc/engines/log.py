@@ -315,6 +315,12 @@ def figures(line: Found, labels: Mapping[str, str]) -> dict[str, Printed]:
     }
 
 
+def last(found: Sequence[Found], kind: str, name: str) -> str | None:
+    """The figure of the last line of a kind that has it; None without one."""
+    values = [line.values[name] for line in found if line.kind == kind and name in line.values]
+    return values[-1] if values else None
+
+
 def number(text: str) -> int:
     """A whole number as logs print it."""
     return int(text.replace(",", ""))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kvcalc.errors import UnsupportedError
+from kvcalc.layers.attention import Attention
+from kvcalc.layers.layer import Layer
 from kvcalc.parameters.tensor import Role, Tensor
 
 VOCABULARY_BLOCK = 64
@@ -39,6 +41,12 @@ def divided(size: int, ranks: int, what: str) -> int:
             "tensor_parallel_size", f"found {ranks}, expected a divisor of the {size:,} {what}"
         )
     return size // ranks
+
+
+def kv_heads_of(layer: Layer | None) -> int:
+    """The KV heads of a layer; 1 where it has none."""
+    caches = layer.caches if layer else ()
+    return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
 
 
 def _whole(tensor: Tensor, ranks: Ranks, heads: int) -> Shape:

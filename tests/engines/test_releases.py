@@ -14,7 +14,6 @@ from kvcalc.engines.released import ReleasedSettings
 from kvcalc.engines.releases import Change, Release, Releases, ReleaseWarning, numbers, parsed
 from kvcalc.engines.request import release_of
 from kvcalc.engines.vllm.releases import RELEASES
-from kvcalc.engines.vllm.rules import Rules
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from tests.conftest import Cli
@@ -23,6 +22,13 @@ from tests.engines.release_rows import changes
 
 K_EXAONE = kvcalc.load("k-exaone-236b-a23b")
 LLAMA = kvcalc.load("llama-3.1-8b")
+
+RELEASED = {
+    name: settings
+    for name in ENGINES
+    if issubclass(settings := find(name).settings, ReleasedSettings)
+}
+"""The settings of the engines with several releases."""
 
 
 def rule(value: int) -> dict[str, Change]:
@@ -130,11 +136,15 @@ def test_a_row_of_vllms_has_what_changed_alone_and_where(
     assert ".py" in change.source or "v1" in change.source
 
 
-def test_vllms_first_row_has_every_rule_and_rows_stand_in_order() -> None:
-    assert RELEASES.rows[0].rules.keys() == set(Rules._fields)
-    versions = [numbers(row.version) for row in RELEASES.rows]
+@each("name", RELEASED)
+def test_rows_stand_in_order_and_the_first_has_every_rule_and_default(name: str) -> None:
+    releases = RELEASED[name].RELEASES
+    first, *later = releases.rows
+    versions = [numbers(row.version) for row in releases.rows]
     assert versions == sorted(set(versions))
-    assert numbers(RELEASES.newest) >= versions[-1]
+    assert numbers(releases.newest) >= versions[-1]
+    assert first.rules.keys() >= set().union(*(row.rules for row in later))
+    assert first.defaults.keys() >= set().union(*(row.defaults for row in later))
 
 
 def test_a_release_is_asked_for_behind_the_engine_or_as_a_setting() -> None:
@@ -213,8 +223,7 @@ def test_a_release_is_named_whether_or_not_its_engine_answers(
 
 LATER = [
     (name, before.version, setting, values)
-    for name in sorted(ENGINES)
-    if issubclass(settings := find(name).settings, ReleasedSettings)
+    for name, settings in RELEASED.items()
     for before, row in pairwise(settings.RELEASES.rows)
     for setting, values in row.settings.items()
 ]

@@ -11,10 +11,8 @@ from math import prod
 from kvcalc.dtypes import dtype
 from kvcalc.engines.run_in import run_in
 from kvcalc.engines.sglang.settings import SglangSettings
-from kvcalc.engines.shards import Ranks, Shape, on_rank
+from kvcalc.engines.shards import Ranks, Shape, kv_heads_of, on_rank
 from kvcalc.engines.weights import Loaded, Weigh
-from kvcalc.layers.attention import Attention
-from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import LINEAR, Format
 from kvcalc.parameters.stored import Stored
@@ -50,7 +48,7 @@ def weigh(model: Model, settings: SglangSettings, stored: Sequence[Stored] = ())
         if tensor.layers and tensor.layers[0] >= len(model.layers):  # of a layer that drafts
             continue
         layer = model.layers[tensor.layers[0]] if tensor.layers else None
-        shape = on_rank(tensor, _ranks(tensor, settings), _kv_heads(layer))
+        shape = on_rank(tensor, _ranks(tensor, settings), kv_heads_of(layer))
         for kind, places in model.formats_of(tensor).items():
             size = _bytes(tensor, kind, shape, model, own)
             parts[tensor.component] += tensor.copies * len(places) * size
@@ -65,11 +63,6 @@ def _ranks(tensor: Tensor, settings: SglangSettings) -> Ranks:
     ranks = settings.tensor_parallel_size
     groups = settings.attn_dp_size if tensor.component in GROUPED else 1
     return Ranks(ranks // (groups or 1), ranks, whole_experts=False)
-
-
-def _kv_heads(layer: Layer | None) -> int:
-    caches = layer.caches if layer else ()
-    return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
 
 
 def _bytes(tensor: Tensor, kind: Format | None, shape: Shape, model: Model, own: int) -> int:

@@ -15,6 +15,7 @@ from kvcalc.engines.log import (
     either,
     first_that_agrees,
     in_words,
+    last,
     number,
 )
 from kvcalc.engines.sglang.buffers import FULL, WINDOW, LayerBuffers
@@ -125,11 +126,11 @@ class Run:
             if line.kind in ("window pool", "compressed pools", "both pools")
         }
         self._cut = {name: self._tokens_of("window pool", name) for name in LABELS.values()}
-        self.tokens = _last(found, "limits", "tokens")
-        self.slots = _count(_last(found, "states", "slots"))
-        self.requests = _count(_last(found, "limits", "requests"))
-        self.free = _last(found, "loaded", "free")
-        self.context = subject.context or _count(_last(found, "limits", "context"))
+        self.tokens = last(found, "limits", "tokens")
+        self.slots = _count(last(found, "states", "slots"))
+        self.requests = _count(last(found, "limits", "requests"))
+        self.free = last(found, "loaded", "free")
+        self.context = subject.context or _count(last(found, "limits", "context"))
         own = self.pools.get("full") or self.pools.get("swa")
         self.pool_tokens = own or self._printed_tokens()
         self.taken: set[str] = set()
@@ -143,7 +144,7 @@ class Run:
         """
         printed, limits = self._tokens_of("pool"), self._tokens_of("limits")
         others = (tokens for tokens in printed if limits and tokens not in limits)
-        return next(others, _count(_last(self._found, "pool", "tokens")))
+        return next(others, _count(last(self._found, "pool", "tokens")))
 
     def _tokens_of(self, kind: str, name: str = "tokens") -> dict[int, None]:
         """All that lines of a kind print, in their order."""
@@ -283,12 +284,6 @@ def _with_attention_groups(given: Mapping[str, Any]) -> dict[str, Any]:
     if str(attention).lower() == "true" and groups is not None:
         own.setdefault("attn_dp_size", groups)
     return own
-
-
-def _last(found: Sequence[Found], kind: str, name: str) -> str | None:
-    """What the last line of a kind prints."""
-    values = [line.values[name] for line in found if line.kind == kind and name in line.values]
-    return values[-1] if values else None
 
 
 def _number(name: str, value: object) -> Fraction | None:

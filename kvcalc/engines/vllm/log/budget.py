@@ -22,7 +22,7 @@ from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import Kind, MemoryPart
 from kvcalc.engines.server.model_overrides import STRETCH
 from kvcalc.engines.vllm.log import parts
-from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run, in_gib
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import quote
 from kvcalc.model import Model
@@ -179,7 +179,7 @@ def _held(run: Run, printed: Printed, of: Sequence[Own], requested: int = 0) -> 
     stages = [_sum(list(chain(*stages))) for stages in zip(*each, strict=True)]
     part = min(stages, key=lambda one: Fraction(abs(one.bytes - value)))
     half = printed.half_step * GIB
-    band = f"{part.name}: {part.kind}, {_gib(part.low)} to {_gib(part.high)} GiB"
+    band = f"{part.name}: {part.kind}, {in_gib(part.low)} to {in_gib(part.high)} GiB"
     ours = requested - part.bytes if requested else part.bytes
     verdict = AGREES if part.low - half <= value <= part.high + half else DIFFERS
     stretch = next((key for key in STRETCH if key in run.overridden), None)
@@ -212,10 +212,6 @@ def _left(run: Run, line: Found) -> Iterator[Checked]:
         return
     printed = Printed(line.line, "available KV cache memory (GiB)", line.values["left"], GIB_PLACES)
     yield from _held(run, printed, TAKEN, int(Fraction(run.requested) * GIB))
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.2f}"
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

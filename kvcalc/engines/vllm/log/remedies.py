@@ -17,7 +17,7 @@ from kvcalc.engines.log_remedies import RANKS_TALK, least
 from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.vllm.log.budget import OF_A_TENSOR, PASSES
-from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run, RunPool
+from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run, RunPool, in_gib
 from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.start_up import start_up_needs
@@ -71,7 +71,7 @@ class Failed:
         freed, saved = self._freed(given, then), self._saved(given, then)
         room = self.available + freed + saved + self._shared(share)
         needed = max(self.needs(pool, context), self.sequences(pool) * pool.block)
-        return f"needs {_gib(needed)} of {_gib(room)} GiB" if needed <= room else None
+        return f"needs {in_gib(needed)} of {in_gib(room)} GiB" if needed <= room else None
 
     def short_of(self) -> int:
         """Bytes that are missing."""
@@ -213,7 +213,3 @@ KINDS: tuple[Callable[[Failed], Iterator[Changes]], ...] = (
     _ranks,
 )
 """The kinds of changes: those that no request notices first, more GPUs last."""
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.2f}"

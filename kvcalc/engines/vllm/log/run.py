@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from kvcalc.costs import formula
-from kvcalc.engines.log import Found, Printed, Subject, either, in_words, number
+from kvcalc.engines.log import Found, Printed, Subject, either, in_words, last, number
 from kvcalc.engines.memory import Card
 from kvcalc.engines.vllm.log.config import overridden
 from kvcalc.engines.vllm.plan import Plan, plan, variables
@@ -268,10 +268,9 @@ def length(text: str) -> int | None:
     return tokens if 0 < tokens <= MOST_TOKENS else None
 
 
-def last(found: Sequence[Found], kind: str, name: str) -> str | None:
-    """What the last line of a kind prints."""
-    values = [line.values[name] for line in found if line.kind == kind and name in line.values]
-    return values[-1] if values else None
+def in_gib(size: int) -> str:
+    """Bytes in GiB, to the decimals that vLLM prints."""
+    return f"{size / GIB:.{GIB_PLACES}f}"
 
 
 def hint(cause: str | None) -> str:

@@ -5,11 +5,11 @@ from math import prod
 from typing import NamedTuple, Self
 
 from kvcalc.engines.run_in import run_in
-from kvcalc.engines.shards import Ranks, on_rank
+from kvcalc.engines.shards import Ranks, kv_heads_of, on_rank
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights.elements import element_bytes
 from kvcalc.engines.vllm.weights.formats import HOPPER, Kernels, expert_bias, quantised
-from kvcalc.layers.attention import Attention, FullAttention
+from kvcalc.layers.attention import FullAttention
 from kvcalc.layers.layer import Layer
 from kvcalc.model import Model
 from kvcalc.parameters.quantization import Format
@@ -64,7 +64,7 @@ def bytes_on_rank(
     assert sizes is not None
     over = 1 if _is_whole(tensor, model, sizes) else layout.tensor_parallel_size
     ranks = Ranks(over, layout.all_ranks, layout.whole_experts)
-    shape = on_rank(tensor, ranks, _kv_heads(layer))
+    shape = on_rank(tensor, ranks, kv_heads_of(layer))
     kernels = layout.kernels
     if kind is not None and model.quantization is not None:
         own = quantised(tensor, kind, shape, model.quantization, sizes, kernels)
@@ -87,12 +87,6 @@ def _is_whole(tensor: Tensor, model: Model, sizes: Sizes) -> bool:
     if tensor.component == "vision":
         return sizes.tower is not None and sizes.tower.kind in WHOLE_TOWERS
     return tensor.role in WHOLE.get(own, ())
-
-
-def _kv_heads(layer: Layer | None) -> int:
-    """The KV heads of a layer; 1 where it has none."""
-    caches = layer.caches if layer else ()
-    return next((cache.kv_heads for cache in caches if isinstance(cache, Attention)), 1)
 
 
 def expert_formats(model: Model) -> set[Format | None]:
