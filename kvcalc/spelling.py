@@ -1,6 +1,7 @@
 """Names as people type them: in any case and with any dashes, by another name, or nearly so."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from kvcalc.errors import RequestError, quote
@@ -23,8 +24,9 @@ def spelled(
         return name
     if name in aliases:
         return aliases[name]
-    named = [*((one, one) for one in known), *aliases.items()]
-    return next((own for other, own in named if alike(name, other)), None)
+    letters = _letters(name)
+    named = [*((one, one) for one in known), *aliases.items()] if letters else ()
+    return next((own for other, own in named if letters == _letters(other)), None)
 
 
 def alike(name: str, other: str) -> bool:
@@ -34,11 +36,16 @@ def alike(name: str, other: str) -> bool:
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known names that are nearest to one, best first; none where no name is near."""
+    return [*_nearest(_letters(name[:MOST_CHARACTERS]), tuple(known), most)]
+
+
+@lru_cache(maxsize=64)  # a page asks the same of each model on each engine
+def _nearest(letters: str, known: tuple[str, ...], most: int) -> tuple[str, ...]:
     from difflib import get_close_matches
 
-    by_letters = {_letters(one): one for one in reversed([*known])}
-    near = get_close_matches(_letters(name[:MOST_CHARACTERS]), by_letters, n=most, cutoff=NEAR)
-    return [by_letters[letters] for letters in near]
+    by_letters = {_letters(one): one for one in reversed(known)}
+    near = get_close_matches(letters, by_letters, n=most, cutoff=NEAR)
+    return tuple(by_letters[one] for one in near)
 
 
 def unknown(what: str, name: str, known: Collection[str], *, field: str) -> RequestError:

@@ -174,11 +174,16 @@ def evaluated(value: Value, values: Mapping[str, int]) -> int:
 
 def variables_of(value: Value) -> set[str]:
     """The names of the variables in an expression."""
-    if isinstance(value, int):
-        return set()
-    if value.kind == "variable":
-        return {value.name}
-    return set().union(*map(variables_of, value.operands))
+    found = set()
+    pending: list[Any] = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Expression):
+            if one.kind == "variable":
+                found.add(one.name)
+            else:
+                pending += one.operands
+    return found
 
 
 def _fold(kind: str, a: Value, b: Value) -> Value:
