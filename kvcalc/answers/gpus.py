@@ -28,14 +28,14 @@ def gpus() -> Records[GpuRow]:
     """Read the whole catalogue."""
     return Records(
         GpuRow(
-            gpu.name,
-            gpu.product,
-            gpu.memory_mib,
-            gpu.memory_bytes,
-            gpu.framework_visible,
-            gpu.compute_capability,
-            gpu.single_source,
-            gpu.note,
+            gpu=gpu.name,
+            product=gpu.product,
+            memory_mib=gpu.memory_mib,
+            memory_bytes=gpu.memory_bytes,
+            framework_visible_bytes=gpu.framework_visible,
+            compute_capability=gpu.compute_capability,
+            single_source=gpu.single_source,
+            note=gpu.note,
         )
         for gpu in catalogue()
     )

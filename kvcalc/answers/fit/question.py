@@ -91,6 +91,13 @@ def question(
             own = [*chosen.settings.model_fields, *([memory.share] if memory.share else [])]
             raise request.no_setting(chosen.name, name, own)
     share = settings.pop(memory.share or "", None)
-    on_it = chosen.on_card(card, settings)
-    weighing = weights_of(model, weights)
-    return Question(model, chosen, memory, card, weighing, reserve, share, on_it)
+    return Question(
+        model=model,
+        engine=chosen,
+        memory=memory,
+        card=card,
+        weights=weights_of(model, weights),
+        reserve=reserve,
+        share=share,
+        settings=chosen.on_card(card, settings),
+    )

@@ -63,13 +63,13 @@ class Replica(Record):
         start = started(question, cards)
         cost = request.cost_of(question.model, question.engine, start.parsed)
         return cls(
-            question,
-            start.settings,
-            start.parsed,
-            cost,
-            start.gpus,
-            start.taken,
-            start.rooms,
+            question=question,
+            settings=start.settings,
+            parsed=start.parsed,
+            cost=cost,
+            ranks=start.gpus,
+            taken=start.taken,
+            rooms=start.rooms,
             loaded=start.loaded,
         )
 

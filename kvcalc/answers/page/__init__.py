@@ -107,17 +107,17 @@ def plan(
     if first.own.error is not None and all(one.own.cost is None for one in asked):
         raise first.own.error.within(f"{first.listed.name} on {first.engine}")
     return PagePlan(
-        listed,
-        tuple(_engine(name, on[name]) for name in held),
-        dtypes,
-        ranks,
-        combinations,
-        context,
-        sequences,
-        window,
-        gpu,
-        command,
-        version,
+        models=listed,
+        engines=tuple(_engine(name, on[name]) for name in held),
+        dtypes=dtypes,
+        ranks=ranks,
+        combinations=combinations,
+        context=context,
+        sequences=sequences,
+        window=window,
+        gpu=gpu,
+        command=command,
+        version=version,
     )
 
 

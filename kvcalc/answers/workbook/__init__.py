@@ -138,21 +138,11 @@ def workbook(
     types = tuple(dict.fromkeys((*asked, *own) if asked else (*own, "fp8")))
     own_ranks = USUAL_RANKS if gpus is None else (gpus, *USUAL_RANKS)
     sizes = tuple(dict.fromkeys((*(tuple(ranks) or of_settings.ranks or own_ranks), 1)))
-    count = len(listed) * len(names) * len(types) * len(sizes)
-    if count > MAX_COMBINATIONS:
-        raise RequestError.about(
-            "sheet",
-            f"found {count:,} combinations of model, engine, element type and ranks",
-            found=count,
-            expected=f"at most {MAX_COMBINATIONS:,}",
-        )
+    _refuse_many(len(listed) * len(names) * len(types) * len(sizes))
     for name in names:
         engines.find(name)
     refuse_unknown(given, names, share=True)
-    for name, why in NO_CELL.items():
-        if given.get(name) not in (None, 1, "1"):
-            found = given[name]
-            raise RequestError.about(name, f"found {quote(found)}; {why}", found=found)
+    _refuse_without_cell(given)
     combinations = tuple(
         combination(one, engine, dtype, size, gpu, given)
         for one in listed
@@ -160,20 +150,16 @@ def workbook(
         for dtype in types
         for size in sizes
     )
-    first = next((one for one in combinations if one.cost is not None), None)
-    if first is None:
-        refused = combinations[0]
-        assert refused.error is not None
-        raise refused.error.within(f"{refused.listed.name} on {refused.engine}")
+    first = _first_with_a_cost(combinations)
     tokens = first.listed.model.longest_context if context is None else context
     _refuse_past(first, tokens, sequences)
     shared = first.tensor_parallel_size
     if gpus is not None and (gpus < shared or gpus > MOST_GPUS):
         raise RequestError.of("gpus", gpus, f"{shared:,} (the ranks) to {MOST_GPUS:,}")
     return Workbook(
-        listed,
-        combinations,
-        {
+        models=listed,
+        combinations=combinations,
+        inputs={
             "model": first.listed.name,
             "engine": first.engine,
             "kv_cache_dtype": first.kv_cache_dtype,
@@ -184,15 +170,47 @@ def workbook(
             "gpus": gpus or shared,
             **_own_settings(combinations, gpu or USUAL_GPU),
         },
-        _workload(tokens),
-        command,
-        version,
-        date,
-        types,
-        sizes,
-        gpu,
-        given,
+        workload=_workload(tokens),
+        command=command,
+        version=version,
+        date=date,
+        dtypes=types,
+        ranks=sizes,
+        gpu=gpu,
+        settings=given,
     )
+
+
+def _refuse_many(count: int) -> None:
+    if count > MAX_COMBINATIONS:
+        raise RequestError.about(
+            "sheet",
+            f"found {count:,} combinations of model, engine, element type and ranks",
+            found=count,
+            expected=f"at most {MAX_COMBINATIONS:,}",
+        )
+
+
+def _refuse_without_cell(given: Mapping[str, Any]) -> None:
+    """Refuse settings for which the formulas have no room, unless they change nothing."""
+    for name, why in NO_CELL.items():
+        if given.get(name) not in (None, 1, "1"):
+            found = given[name]
+            raise RequestError.about(name, f"found {quote(found)}; {why}", found=found)
+
+
+def _first_with_a_cost(combinations: Sequence[Combination]) -> Combination:
+    """The first combination that has a cost.
+
+    Raises:
+        KvcalcError: none has; the error of the first.
+    """
+    first = next((one for one in combinations if one.cost is not None), None)
+    if first is None:
+        refused = combinations[0]
+        assert refused.error is not None
+        raise refused.error.within(f"{refused.listed.name} on {refused.engine}")
+    return first
 
 
 class _Lists(NamedTuple):
