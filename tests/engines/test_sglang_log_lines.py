@@ -139,6 +139,18 @@ def test_the_memory_of_compressed_pools() -> None:
     assert "the unified pool of DeepSeek V4" in rows[0].why
 
 
+@each("spelled", ["DSv4", "DSV4"])
+def test_the_memory_of_older_compressed_pools_cannot_be_checked(spelled: str) -> None:
+    """sgl-project/sglang#24523, of a build before 0.5.15."""
+    line = (
+        f"{spelled} memory calculation: bytes_per_full_token=23749.84, available_bytes=4.13 GB, "
+        "full_token=186368"
+    )
+    rows = checked([line], DEEPSEEK)
+    assert verdicts(rows) == [CANNOT] * 2
+    assert "before 0.5.15, whose line has no c128_state_fixed" in rows[0].why
+
+
 def test_the_tokens_of_compressed_pools() -> None:
     swa = int(FULL * 0.1) // 256 * 256
     line = (

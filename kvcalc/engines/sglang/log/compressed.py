@@ -30,10 +30,10 @@ UNIT = "[0-9]{1,15}"
 PATTERNS = (
     pattern(
         "compressed",
-        "DSV4 memory calculation:",
-        rf"DSV4 memory calculation:(?: unified=(?P<unified>True|False),)?.{{0,200}}?"
+        "bytes_per_full_token=",
+        rf"DS[Vv]4 memory calculation:(?: unified=(?P<unified>True|False),)?.{{0,200}}?"
         rf"bytes_per_full_token=(?P<token>{SIZE}), "
-        rf"available_bytes=(?P<available>{SIZE}) GB, c128_state_fixed=(?P<states>{SIZE}) GB"
+        rf"available_bytes=(?P<available>{SIZE}) GB(?:, c128_state_fixed=(?P<states>{SIZE}) GB)?"
         rf".{{0,300}}?full_token=(?P<full>{COUNT})",
     ),
     pattern(
@@ -61,6 +61,12 @@ def _compressed(run: Run, line: Found) -> Iterator[Checked]:
     if line.values.get("unified") == "True":
         raise UnsupportedError(
             "the unified pool of DeepSeek V4 on sglang is not modelled", what="unified pool"
+        )
+    if "states" not in line.values:
+        raise UnsupportedError(
+            "how sglang before 0.5.15, whose line has no c128_state_fixed, keeps the states of "
+            "DeepSeek V4 was not measured",
+            what="states of DeepSeek V4",
         )
     sizer = run.sizer
     layout, resolved = sizer.layout, sizer.resolved
