@@ -5,6 +5,7 @@ srt/model_executor/pool_configurator.py and srt/managers/scheduler.py of 0.5.23.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
+from kvcalc.engines.releases import ReleaseWarning
 from kvcalc.errors import KvcalcError
 from kvcalc.model import Model
 from tests.each import each
@@ -255,3 +257,25 @@ def test_requests_are_bounded_by_tokens_and_by_slots(
     (row,) = (row for row in rows if row.figure == "max_running_requests (requests)")
     assert row.verdict == verdict
     assert why in row.why
+
+
+@each(
+    ("release", "verdict", "why"),
+    [
+        (None, DIFFERS, "off by +1, +0.0%; sglang before 0.4.7 prints one more"),
+        ("0.4.6", AGREES, "for requests of 1,000,000, and one more, as before 0.4.7"),
+        ("0.5.10", DIFFERS, "for requests of 1,000,000: off by +1, +0.0%"),
+    ],
+)
+def test_older_tables_of_requests_have_a_row_more_than_run(
+    release: str | None, verdict: str, why: str
+) -> None:
+    """srt/model_executor/model_runner.py of 0.4.6 and 0.4.7 (ReqToTokenPool)."""
+    line = "max_total_num_tokens=100000, max_running_requests=2049, context_len=1000000"
+    settings_given = {} if release is None else {"release": release}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReleaseWarning)
+        rows = checked([line], load("qwen3-8b"), settings_given)
+    (row,) = (row for row in rows if row.figure == "max_running_requests (requests)")
+    assert (row.verdict, why in row.why) == (verdict, True)
+    assert ("prints one more" in row.why) == (release is None)

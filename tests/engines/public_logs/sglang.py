@@ -51,6 +51,16 @@ LIMITS = {
     (6, "max_running_requests (requests)"): AGREES,
 }
 
+OF_MARCH = """\
+[TP0] KV Cache is allocated. #tokens: 46611, K size: 1.42 GB, V size: 1.42 GB
+[TP0] max_total_num_tokens=46611, chunked_prefill_size=2048, max_running_requests=2049, \
+context_len=131072"""
+OF_64_LAYERS = {
+    (1, "K size (GiB)"): AGREES,
+    (1, "V size (GiB)"): AGREES,
+    (2, "max_total_num_tokens (tokens)"): AGREES,
+}
+
 REPORTS = {
     "noonghunna/club-3090#1261, a draft's pool beside the model's": Report(
         "[TP0] KV Cache is allocated. dtype: torch.float8_e4m3fn, #tokens: 454112, K size: 3.46 GB,"
@@ -252,5 +262,18 @@ REPORTS = {
         "mem usage=15.28 GB.",
         "qwen3-8b",
         {(1, USAGE): AGREES},
+    ),
+    "a start of 2025-03 on four GPUs, whose request table has a row more than run": Report(
+        OF_MARCH,
+        "qwen3-32b",
+        {**OF_64_LAYERS, (2, "max_running_requests (requests)"): DIFFERS},
+        {"tensor_parallel_size": 4},
+        why="off by +1, +0.0%; sglang before 0.4.7 prints one more",
+    ),
+    "kvcached's pool of addresses, which is not the cache's": Report(
+        "[kvcached][INFO] VirtualKV Cache is allocated. #tokens: 248479, K size: 7.99 GB, V size: "
+        "7.99 GB\nmax_total_num_tokens=248479",
+        None,
+        {(2, "max_total_num_tokens (tokens)"): CANNOT},
     ),
 }

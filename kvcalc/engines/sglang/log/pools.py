@@ -5,6 +5,7 @@ srt/model_executor/pool_configurator.py, srt/managers/scheduler.py). Its "GB" ar
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
+from kvcalc.engines.releases import parsed
 from kvcalc.engines.sglang.log.run import GIB, LABELS, POOLS, Part, Run
 from kvcalc.engines.sglang.pool_sizes import share_of_full
 from kvcalc.engines.sglang.resolved import RATIO
@@ -31,7 +33,7 @@ PATTERNS = (
         pattern(
             "pool",
             f"Cache {allocated}",
-            rf"(?:(?P<pool>Full|SWA) )?KV Cache {allocated}\."
+            rf"(?<![A-Za-z])(?:(?P<pool>Full|SWA) )?KV Cache {allocated}\."
             r"(?: dtype: (?:torch\.)?(?P<dtype>[a-z0-9_]{1,30}),)? "
             rf"(?:#tokens: (?P<tokens>{COUNT}), )?"
             rf"(?:K size: (?P<k>{SIZE}) GB, V size: (?P<v>{SIZE}) GB|KV size: (?P<kv>{SIZE}) GB)",
@@ -66,6 +68,9 @@ CHANGES: Sequence[Mapping[str, Any]] = (
 )
 """Settings that may explain a figure that differs, each tried by itself."""
 
+WITHOUT_A_ROW_MORE = (0, 4, 7)
+"""The release from which on the table of requests, whose rows are printed as those that run, has no
+row more than run (srt/model_executor/model_runner.py, ReqToTokenPool)."""
 
 NO_TOKENS = "the tokens of the pool are missing"
 
@@ -194,7 +199,16 @@ def _limits(run: Run, line: Found) -> Iterator[Checked]:
         return
     pool = run.pool_tokens or number(tokens.text)
     ours = run.sizer.requests(pool, run.slots)
-    yield requests.held(ours, f"of {pool:,} tokens, for requests of {run.context:,}")
+    why = f"of {pool:,} tokens, for requests of {run.context:,}"
+    row = requests.held(ours, why)
+    if number(requests.text) != ours + 1:
+        yield row
+    elif (release := run.settings({}).release) is None:
+        yield replace(row, why=f"{row.why}; sglang before 0.4.7 prints one more")
+    elif parsed(release)[0] < WITHOUT_A_ROW_MORE:
+        yield requests.held(ours + 1, f"{why}, and one more, as before 0.4.7")
+    else:
+        yield row
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
