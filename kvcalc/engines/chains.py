@@ -1,7 +1,8 @@
 """Prompts that begin alike, as paths in one tree: the blocks of tokens that they share.
 
-A chain is what one request brought that none before it had: blocks one after another, each told by
-all tokens from the first to its last. A request's path takes the beginnings of some chains.
+A chain is what a request added to the tree that no request before it had: blocks in a row, each
+identified by all tokens from the first to its own last. The path of a request runs along the
+beginnings of some chains.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ Run = tuple[int, int]
 """Consecutive token ids: the first, and how many."""
 
 Segment = tuple[int, int, int]
-"""A chain, and the blocks of a path that are its: from one depth up to another."""
+"""A chain, and which blocks of a path belong to it: from one depth up to another."""
 
 Path = tuple[Segment, ...]
 
@@ -27,7 +28,7 @@ class _Edge:
         self.children: dict[int, _Edge] = {}
 
     def common(self, rest: list[Run]) -> int:
-        """Take from `rest`, runs in reverse, what is the same; how many tokens those are."""
+        """Take what is the same from `rest`, runs in reverse; return how many tokens that is."""
         common = 0
         for first, count in self.runs:
             if not rest or rest[-1][0] != first:
@@ -44,7 +45,7 @@ class _Edge:
         return common
 
     def cut(self, at: int) -> None:
-        """Fork after so many tokens; the rest goes on as a child."""
+        """Fork after that many tokens; the remaining ones become a child."""
         place = start = 0
         while start + self.runs[place][1] <= at:
             start += self.runs[place][1]
@@ -110,7 +111,7 @@ class Chains:
 
 
 def merged(tokens: Iterable[Run]) -> list[Run]:
-    """Join runs that go on where the one before ends; the empty ones are left out."""
+    """Join runs of which one continues the other; empty ones are left out."""
     runs: list[Run] = []
     first = total = 0
     for start, count in tokens:
@@ -126,7 +127,7 @@ def merged(tokens: Iterable[Run]) -> list[Run]:
 
 
 def between(path: Path, lo: int, hi: int) -> Path:
-    """What of a path lies between two depths."""
+    """The part of a path between two depths."""
     if lo >= hi:
         return ()
     return tuple(
@@ -139,7 +140,7 @@ def between(path: Path, lo: int, hi: int) -> Path:
 
 
 def coarser(path: Path, times: int) -> Path:
-    """The same path in blocks `times` as long, each told by the last block in it."""
+    """The same path in blocks `times` as long, each identified by the last block in it."""
     if times == 1:
         return path
     longer = ((chain, start // times, end // times) for chain, start, end in path)

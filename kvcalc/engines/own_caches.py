@@ -8,10 +8,10 @@ from kvcalc.model import Model
 
 
 class OwnCache(NamedTuple):
-    """A file of an engine's models that makes caches of its own, and what is missing here.
+    """A file of an engine's models that makes caches of its own, and what kvcalc lacks of it.
 
-    `model_types` are those that come to it and are refused; what is `missing` of them is a phrase,
-    empty where the rules of its layers' kinds are the file's own.
+    `model_types` are the types that the file is for, which are refused; `missing` says in a phrase
+    what is not modelled, and is empty where the rules of its layers' kinds are enough.
     """
 
     file: str
@@ -20,7 +20,7 @@ class OwnCache(NamedTuple):
 
 
 def require_modelled(engine: str, rows: Iterable[OwnCache], model: Model) -> None:
-    """Refuse a model whose cache's own class is not modelled.
+    """Refuse a model whose caches are of a class that is not modelled.
 
     Raises:
         UnsupportedError: it is one; the sentence names the type, the file and what is missing.

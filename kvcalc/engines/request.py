@@ -43,7 +43,7 @@ def cost_of(model: Model, chosen: Engine, parsed: Settings) -> Cost:
 
 
 def require_run(model: Model, chosen: Engine, parsed: Settings) -> None:
-    """Refuse a model of which an engine has no code, and an element type that it does not list.
+    """Refuse a model that the engine has no code for, and an element type that it does not list.
 
     Raises:
         UnsupportedError: the sentence names the model's type, or the element types.
@@ -59,7 +59,7 @@ def require_run(model: Model, chosen: Engine, parsed: Settings) -> None:
 
 @contextmanager
 def said_by(engine: Engine) -> Iterator[None]:
-    """Say of a refusal which engine's it is: rules that engines share do not know."""
+    """Name the engine in a refusal, since rules that engines share do not know which it is."""
     try:
         yield
     except UnsupportedError as error:

@@ -11,10 +11,10 @@ WIDE = "float32"
 
 
 def run_in(model: Model, cache_format: str | None = None) -> str:
-    """Name it; of two types of 16 bits bfloat16 stands for both.
+    """Name the type; bfloat16 stands for float16 too, which is as large.
 
-    A cache in float32 is asked for by the model's own type alone. One of another type tells
-    nothing of that: a model that --dtype runs in float32 beside it is taken for one of 16 bits.
+    Only a model that runs in float32 has a cache in float32. A cache of another type does not tell:
+    beside it, a model that --dtype runs in float32 is taken for one of 16 bits.
     """
     if cache_format == WIDE:
         return WIDE

@@ -1,4 +1,4 @@
-"""What the requests of a trace hold on an engine while they live: the sums that tell it."""
+"""What the requests of a trace hold on an engine while they live, as sums over the requests."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ FAR = 2**30
 class Sum(NamedTuple):
     """A sum over the requests that live at once, by its name.
 
-    A request counts by a column `of` the trace: all its tokens, or its prompt's alone. `cost` makes
-    the cost that is summed of the model and the settings, where it is not the engine's own.
+    A request counts by the column `of` of the trace: all its tokens, or only its prompt's. `cost`
+    makes the cost to sum from the model and the settings, if that is not the engine's own.
     """
 
     name: str
@@ -23,4 +23,4 @@ class Sum(NamedTuple):
 
 
 AS_THEY_COME = (Sum("full length"), Sum("prompt alone", "prompt"))
-"""Where a request holds what its tokens take: all that it will have, or its prompt's at first."""
+"""The sums where a request holds what its tokens take: all of them, or only the prompt's."""

@@ -12,7 +12,7 @@ from kvcalc.model import Model
 from kvcalc.records import Record
 
 MODEL = "MODEL"
-"""Stands on a written line where nothing names the model; a line read with it names none."""
+"""The placeholder for a model on a written line; a line that is read with it names no model."""
 
 NOT_LOADED = (".toml", ".json")
 """Files that describe a model to kvcalc and from which no server starts."""
@@ -26,7 +26,7 @@ Reasons = Mapping[str, Mapping[int, str]]
 """
 
 PAST_MAXIMUM = "past_maximum"
-"""What a variable gives without which no server starts with more tokens than the model's own."""
+"""What a variable gives without which a server refuses a context past the model's maximum."""
 
 
 def hub_id_or_folder(model: Model, source: str | None) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Server(Record):
 
     @cached_property
     def ignored(self) -> Mapping[str, int]:
-        """The flags that leave what is counted as it is, by how many values each takes."""
+        """How many values each flag takes that leaves the counted bytes as they are."""
         return {
             flag: takes
             for reasons in (self.harmless, self.loads, self.said)
@@ -140,7 +140,7 @@ class Server(Record):
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """By how many values each flag takes that gives nothing: ignored or refused."""
+        """How many values each flag takes that gives no setting, as it is ignored or refused."""
         return {
             **self.ignored,
             **{flag: takes for flag, (takes, _) in _spread(self.refused).items()},
@@ -148,7 +148,7 @@ class Server(Record):
 
     @cached_property
     def remarks(self) -> Mapping[str, str]:
-        """What is said where a flag stands on the line."""
+        """What the user is told where a flag stands on the line."""
         return {flag: reason for flag, (_, reason) in _spread(self.said).items()}
 
     @cached_property
@@ -175,7 +175,7 @@ class Server(Record):
 
 
 def _spread(reasons: Reasons) -> dict[str, tuple[int, str]]:
-    """Take a table apart: for each flag how many values it takes, and the reason."""
+    """Turn a table around: for each flag how many values it takes, and the reason."""
     return {
         spelled: (takes, reason)
         for reason, by_count in reasons.items()

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Mapping
 
 MOST = 2**63 - 1
-"""The most that a shell counts to."""
+"""The largest number of a shell."""
 
 OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -16,7 +16,7 @@ OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
 
 
 def worked_out(text: str) -> int | None:
-    """Work a sum out; None where it is not one, or its value or a part is past a shell's."""
+    """Work a sum out; None if the text is no sum, or needs a number past a shell's largest."""
     if len(text) > 200:
         return None
     try:

@@ -49,7 +49,7 @@ NEWEST = ("latest", "nightly", "server", "light", "full")
 """Beginnings of tags that stand for the newest release."""
 
 ELSEWHERE = {"cpu": "CPUs", "tpu": "TPUs", "xpu": "Intel's GPUs", "npu": "NPUs"}
-"""Ends of images' names that say on what an engine runs."""
+"""Endings of images' names that tell the hardware, not the engine."""
 
 
 def contained(launch: Launch, leads: Callable[[list[str]], bool]) -> None:

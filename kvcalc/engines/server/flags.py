@@ -73,7 +73,7 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
 
 
 def span(words: Sequence[str], place: int, server: Server) -> int:
-    """Count the words of the flag at a place, with its values; 0 for none that the server has."""
+    """Count the words of the flag at a place, with its values; 0 if the server has no such flag."""
     word = words[place]
     name, equals, _ = word.partition("=")
     if not FLAG.fullmatch(word):

@@ -37,7 +37,7 @@ class Dotted:
 
 
 def _value(text: str) -> Any:
-    """Read a value as JSON where it is some, else as it is written."""
+    """Read a value as JSON if it is JSON, else take it as the text that it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

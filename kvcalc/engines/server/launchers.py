@@ -30,7 +30,7 @@ WRAPPERS: Mapping[str, str] = {
 """Programs that start another: which of their options take a value."""
 
 WRAPPED = {"run", "tool"}
-"""Words of theirs that stand before the other."""
+"""Words of these programs that may stand before the program that they start."""
 
 SHELLS = {"bash", "sh", "zsh", "dash"}
 PYTHON = re.compile(r"python[0-9.]*")

@@ -17,7 +17,7 @@ AS_STORED = ("0", "0.0", "-1", "auto", "hf", "none", "None", "null")
 
 
 class Loading(Record):
-    """Such a flag on a line, its value ("" for a switch), and which of the reasons it has."""
+    """Such a flag on a line: its value ("" for a switch), and how it changes the weights."""
 
     flag: str
     value: str
@@ -47,7 +47,10 @@ class Loading(Record):
 
     @classmethod
     def wide(cls, value: str, settings: Mapping[str, Any]) -> Self:
-        """A --dtype of 32 bits: a cache in it tells engines' rules so, one of another type not."""
+        """A --dtype of 32 bits.
+
+        Engines' rules know of it by a cache of that type, but not beside one of another type.
+        """
         told = settings.get("kv_cache_dtype") == value
         return cls("--dtype", value, OTHER_TYPE if told else BESIDE_ANOTHER)
 

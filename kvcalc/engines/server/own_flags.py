@@ -16,14 +16,15 @@ LINES: Mapping[str, Start] = {
     "llama.cpp": Start("llama.cpp", "one sequence"),
     "ollama": Start("llama.cpp", "ollama"),
 }
-"""Whose flags they are, by the name that is typed, where they are not those of the server.
+"""The command line whose flags an engine's name stands for, if it is not its server's.
 
-kvcalc's own options say how many sequences there are: no server makes slots of its own.
+kvcalc's own options say how many sequences there are, so a program of one sequence stands in for a
+server that would make slots.
 """
 
 
 PROGRAMS = ("ollama",)
-"""Names of programs with defaults of their own, which hold without a flag, too."""
+"""Programs whose own defaults hold even where no flag is given."""
 
 
 def server_of(name: str) -> Server | None:

@@ -8,7 +8,7 @@ from kvcalc.engines.server.launch import program_of
 from kvcalc.errors import RequestError, quote
 
 MOST_WORDS = 3
-"""Words of the longest start."""
+"""The most words that name a program."""
 
 
 class Start(NamedTuple):
@@ -44,7 +44,7 @@ ALSO: Mapping[str, Start] = {
         Start("mlx", "one sequence"),
     ),
 }
-"""Starts beside the programs of ENGINES, and the words that must follow where some must."""
+"""Programs beside those of ENGINES, each with the words that must follow it, if any."""
 
 OWN_FLAGS: Mapping[str, str] = dict.fromkeys(
     ("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"), "llama.cpp"
@@ -52,10 +52,10 @@ OWN_FLAGS: Mapping[str, str] = dict.fromkeys(
 """Programs whose flags are not read, and the engine that each runs, as its README says."""
 
 UNMEASURED: Mapping[str, str] = {"trtllm-serve": "tensorrt-llm"}
-"""Programs of an engine of which kvcalc has no number."""
+"""Programs of an engine for which kvcalc has no numbers."""
 
 BEGUN = {start.split()[0] for start in ALSO if " " in start}
-"""Programs that do other things, too: a word behind them says what."""
+"""Programs that also do other things; the word after them says what."""
 
 
 def found(words: Sequence[str], engine: str | None = None) -> tuple[Start, list[str]] | None:

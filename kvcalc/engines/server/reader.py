@@ -14,10 +14,10 @@ from kvcalc.errors import RequestError, quote
 MAX_CHARACTERS = 100_000
 
 MAX_SCRIPTS = 3
-"""How deep a shell may stand in a shell."""
+"""How deep scripts of shells may be nested."""
 
 COUNT = re.compile(r"[0-9.]+[kKmMgGtT]i?")
-"""A count with a suffix, which engines read each in its own way."""
+"""A count with a suffix, which each engine reads in its own way."""
 
 NO_MODEL = (MODEL, f"{MODEL}.gguf")
 

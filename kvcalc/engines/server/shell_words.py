@@ -14,7 +14,7 @@ CONTINUED = re.compile(r"(?:\\|\s\^|\s`)[ \t]*\r?\n")
 WINDOWS = re.compile(
     r"\s\^[ \t]*\r?\n|\.exe\b|(?:^|[\s\"'])[A-Za-z]:\\|\\\\[\w.]+\\", re.IGNORECASE
 )
-"""What tells a line of Windows, where a backslash is a letter."""
+"""How a Windows line is recognised, in which a backslash is an ordinary character."""
 
 POWERSHELL = re.compile(r"\$env:([A-Za-z_]\w*)[ \t]*=[ \t]*", re.IGNORECASE)
 """How PowerShell sets a variable of the environment."""

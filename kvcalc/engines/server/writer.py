@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kvcalc.model import Model
 
 NOT_STARTED = {"gpu", "release", "strict_version"}
-"""Settings that say what runs, and on what: they are there before anything starts."""
+"""Settings that no flag gives: which release runs, and on which GPU."""
 
 
 def write(
@@ -27,7 +27,7 @@ def write(
     source: str | None = None,
     weights_dtype: str | None = None,
 ) -> str:
-    """Write the line that starts an engine's server so; "" for an engine without one.
+    """Write the line that starts an engine's server with these settings; "" if it has no server.
 
     `context` counts one sequence, `share` is the engine's share of the memory, and `source` the
     text that named the model, if any. With a `weights_dtype` the weights are of another format than
