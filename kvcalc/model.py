@@ -264,7 +264,7 @@ class Model(Frozen):
         fields["mtp_layers"] = tuple(map(change, self.mtp_layers))
         fields["windows"] = ()
         if fields["layers"] != self.layers:
-            fields["hub_id"] = None  # the repository has another model
+            fields["hub_id"] = None  # that repository holds the unchanged model
         return type(self)(**fields)
 
 

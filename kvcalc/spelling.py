@@ -39,7 +39,7 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     return [*_nearest(_letters(name[:MOST_CHARACTERS]), tuple(known), most)]
 
 
-@lru_cache(maxsize=64)  # a page asks the same of each model on each engine
+@lru_cache(maxsize=64)  # a page asks the same for each model on each engine
 def _nearest(letters: str, known: tuple[str, ...], most: int) -> tuple[str, ...]:
     from difflib import get_close_matches
 

@@ -111,7 +111,7 @@ class Gpu(Frozen):
     def usable_bytes(self) -> int:
         """Bytes to start from: what a framework sees, else the driver's figure."""
         seen = self.framework_visible or self.memory_bytes
-        assert seen is not None  # _has_a_memory
+        assert seen is not None  # the validator _has_a_memory
         return seen
 
     @property

@@ -148,7 +148,7 @@ def _budgets(of: Lines, x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict
         for line in of.lines
         if (at := line.crossing) is not None
     ]
-    place: dict[str, Any] = {"at": {"x": {"value": 6}}}  # where curves that grow are not
+    place: dict[str, Any] = {"at": {"x": {"value": 6}}}  # top left, where no growing curve is
     if of.linear:
         place = {"at": {"x": {"value": WIDTH - 6}}, "align": "right"}
     own = {"x": x, "y": y, "color": _channels(of)["color"]}

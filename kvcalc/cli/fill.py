@@ -117,7 +117,8 @@ def _write(
     """Write the rows; say whether cells are kept that a spreadsheet would calculate."""
     from kvcalc.outputs.fill_csv import write_csv
 
-    kept = table.file is not None  # a file of text; what a workbook holds is not CSV's to run
+    # Cells of a text file stay as they are; a workbook's are marked, so that CSV runs no formula.
+    kept = table.file is not None
     if output is None:
         with streamed_stdout() as file:
             return write_csv(file, table.header, rows, columns, added, table.delimiter, kept=kept)

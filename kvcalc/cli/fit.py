@@ -100,7 +100,7 @@ def fit(
     for source, model in models.each(slid):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
         lengths = lengths or [asked.context_of(model)]
-        named = source if slid is None else None  # a model of another window is nowhere
+        named = source if slid is None else None  # with another window it is no published model
         places = _places(model, source, named, on, load, asked)
         for place in places:
             gpus = hit.counts(place, on.counts())

@@ -59,7 +59,7 @@ class ReleasedSettings(Settings):
         same = type(self).model_construct(
             self.model_fields_set, **{name: getattr(self, name) for name in type(self).model_fields}
         )
-        same.__dict__["standing"] = standing  # where the cached property keeps it
+        same.__dict__["standing"] = standing  # where cached_property keeps its value
         return same
 
     def own(self, name: str) -> Any:

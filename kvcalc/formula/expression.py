@@ -43,7 +43,7 @@ class Expression(Record):
         return kept
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Expression, (self.kind, self.operands)  # another process hashes otherwise
+        return Expression, (self.kind, self.operands)  # hashes of texts differ in another process
 
     def __eq__(self, other: object) -> bool:
         """Compare node by node, for the same reason."""

@@ -146,7 +146,7 @@ class _Part:
             place = attributes.get("r")
             number = None if place is None else _column(place)
             self._column = self._next("column", self._column, number, MAX_COLUMNS)
-            self._value = attributes.get("t") == "str"  # whose value may be empty
+            self._value = attributes.get("t") == "str"  # a text, which may be empty
         elif name == "f":
             self._formula = True
         else:

@@ -107,7 +107,8 @@ def diff(
     if memory is not None:
         questions = [given_memory(one, memory) for one in questions]
     elif gpu is None:
-        questions = [replace(one, share=1) for one in questions]  # of a card that there is not
+        # Without a card there is nothing for an engine to take its own share of.
+        questions = [replace(one, share=1) for one in questions]
     load = Load(context, sequences, gpus, pool=gpu is not None or memory is not None)
     if gpu is not None and gpus is None:
         load = load._replace(gpus=_fewest(questions, load))

@@ -102,7 +102,7 @@ def _cost(asked: tuple[str, ...], gpu: str | None) -> Cost | KvcalcError:
             _refuse_formula(name, cell)
         return _of(load(_required(asked[0])), asked, gpu)
     except KvcalcError as error:
-        return error.with_traceback(None)  # of which thousands are remembered
+        return error.with_traceback(None)  # thousands are kept, and a traceback keeps its frames
 
 
 def _of(model: Model, asked: tuple[str, ...], gpu: str | None) -> Cost:

@@ -100,7 +100,7 @@ def _cost(model: Model, engine: str, asked: Mapping[str, Any]) -> Cost | KvcalcE
     try:
         return request.cost(model, engine, **asked)
     except KvcalcError as error:
-        return error.with_traceback(None)  # of which there are thousands, with what they hold
+        return error.with_traceback(None)  # thousands are kept, and a traceback keeps its frames
 
 
 @cache

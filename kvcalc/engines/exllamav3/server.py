@@ -82,7 +82,7 @@ def hold(asked: Asked, size: int, slots: int) -> Asked:
 def prepare(wanted: Wanted) -> Wanted:
     """Say how many tokens, slots and drafts in TabbyAPI's terms."""
     given = wanted.given
-    given.pop("kv_cache_dtype", None)  # float16, which it is without
+    given.pop("kv_cache_dtype", None)  # float16, its default
     if quant := given.get("cache_quant"):
         given["cache_quant"] = quant if "," in quant else f"{quant},{quant}"
     drafted = given.get("num_draft_tokens", 0)

@@ -152,7 +152,7 @@ def prepare(wanted: Wanted) -> Wanted:
     if "flash_attn" in given:
         given["flash_attn"] = "on" if given["flash_attn"] else "off"
     if given.get("swa_full") is False:
-        del given["swa_full"]  # nothing says that it is off, as it is by itself
+        del given["swa_full"]  # off by default; no flag turns it off
     if "tensor_split" in given:
         given["tensor_split"] = [_proportion(part) for part in given["tensor_split"]]
     if wanted.model.num_nextn_predict_layers and "n_rs_seq" in given:
@@ -171,7 +171,7 @@ def file_or_repository(model: Model, source: str | None) -> tuple[str, ...]:
     """
     if source is not None and source.endswith(".gguf"):
         return "--model", source
-    hub_id = re.sub("@[^:]*", "", model.hub_id or "")  # it loads the main branch alone
+    hub_id = re.sub("@[^:]*", "", model.hub_id or "")  # it loads no other branch than main
     if ":" in hub_id or hub_id.lower().endswith("gguf"):
         return "--hf-repo", hub_id
     known = hub_id and "/" not in model.name

@@ -94,7 +94,7 @@ class Plan(Record):
         return added(count * blocks for blocks, count in counts.items())
 
 
-@lru_cache(maxsize=64)  # a cost and pools ask for one, a log that differs for some fifty
+@lru_cache(maxsize=64)  # a cost and its pools share one; a log may try some fifty
 def plan(model: Model, settings: VllmSettings) -> Plan:
     """Plan a model's pool as vLLM does before it starts.
 

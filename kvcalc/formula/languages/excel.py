@@ -96,7 +96,7 @@ def written(expression: Value, names: Mapping[str, str], dialect: str | None) ->
     )
 
 
-@lru_cache(maxsize=8)  # a workbook has an expression in several cells, by other names each
+@lru_cache(maxsize=8)  # a workbook writes an expression into several cells, each with other names
 def _refuse_never_exact(expression: Value) -> None:
     least = extent(expression, dict.fromkeys(variables_of(expression), Bounds(1, 1)))
     if least.magnitude > MAX_EXACT:

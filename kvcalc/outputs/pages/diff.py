@@ -73,7 +73,7 @@ def _more(old: int, new: int) -> str:
     if old == new:
         return "equal"
     more = abs(new - old)
-    seen = old and 1000 * more >= old  # a tenth of a percent is what is shown
+    seen = old and 1000 * more >= old  # percent shows tenths of one
     return ("+" if new > old else "-") + (percent(more, old) if seen else f"{more:,}")
 
 

@@ -69,7 +69,7 @@ def _degree(value: Value, name: str) -> int:
     return 2 if left or right else 0
 
 
-@lru_cache(maxsize=8)  # a row has its formulas in several cells, of other inputs each
+@lru_cache(maxsize=8)  # a row has a formula in several cells, each with other inputs
 def _opened(
     expression: Value, own: tuple[tuple[str, int], ...], left_open: tuple[str, ...]
 ) -> Value:

@@ -26,7 +26,7 @@ class Order:
 
     def __init__(self, block: int) -> None:
         self.block = block
-        self.lows, self.ends = [0], [0]  # before the first request, of which nothing is left
+        self.lows, self.ends = [0], [0]  # stands before the first request, with no blocks
         self._stairs: dict[int, list[tuple[int, int]]] = {}
 
     def serve(self, asked: Asked, sizes: Sequence["Size"]) -> None:

@@ -39,7 +39,7 @@ class Buffer(NamedTuple):
 
 def of_layers(model: Model, sizes: Sizes, layers: tuple[Layer, ...], settings: VllmSettings) -> int:
     """Bytes that each layer of a stage keeps beside its weights."""
-    different = {id(layer): layer for layer in layers}  # of many layers few are
+    different = {id(layer): layer for layer in layers}  # few objects, though there are many layers
     attend = {key for key, layer in different.items() if _attention(layer)}
     attending = sum(id(layer) in attend for layer in layers)
     if model.model_type == "deepseek_v4":

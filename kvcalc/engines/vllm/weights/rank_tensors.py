@@ -46,7 +46,7 @@ def rank_tensors(model: Model, settings: VllmSettings) -> tuple[tuple[RankTensor
     return _on_ranks(model, left_out, Layout.of(model, settings), tuple(stages_of(model, settings)))
 
 
-@lru_cache(maxsize=1)  # what is loaded, and how that is rounded, are asked one after the other
+@lru_cache(maxsize=1)  # asked twice in a row: what is loaded, then how that is rounded
 def _on_ranks(
     model: Model, left_out: frozenset[str], layout: Layout, stages: tuple[Stage, ...]
 ) -> tuple[tuple[RankTensor, ...], ...]:

@@ -62,7 +62,8 @@ def sizes_of(file: Mapping[str, Any], keys: Keys, types: Sequence[str]) -> Sizes
     tower = tower_of(file, vision) if vision else None
     if vision and tower is None:
         return None
-    keys = Keys(keys.table, keys.names, keys.defaults)  # what `show` says was read stays as it was
+    # A copy, as `show` lists what the original was asked for.
+    keys = Keys(keys.table, keys.names, keys.defaults)
     dense = _dense_layers(keys, traits.mix, types)
     mixed = traits.mix if dense is None or len(dense) < len(types) else None
     mix = _experts(keys, mixed, types) if mixed else None
