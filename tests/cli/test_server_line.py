@@ -15,6 +15,7 @@ from kvcalc.cli.server_line import ServerOptions
 from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.conftest import Cli
+from tests.each import each
 from tests.texts import CHARACTERS
 
 SERVE = "vllm serve LGAI-EXAONE/K-EXAONE-236B-A23B"
@@ -91,6 +92,25 @@ def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
     _, asked = read("vllm serve m --frobnicate 3 --omni -tp 2")
     assert asked.settings == {"tensor_parallel_size": "2"}
     assert asked.notes == ["ignored, for kvcalc does not know them: '--frobnicate', '--omni'"]
+
+
+@each(
+    ("words", "named"),
+    [
+        ("$MODEL -tp 2", None),
+        ("$MODEL $EXTRA_ARGS -tp 2", "'$EXTRA_ARGS'"),
+        ('m "${KV_ARGS[@]}" $@ -tp 2', "'${KV_ARGS[@]}', '$@'"),
+        ("m $$@ $${SPEC_ARGS[@]} $$@ -tp 2", "'$$@', '$${SPEC_ARGS[@]}'"),
+        ("m ... -tp 2", "'...'"),
+        ("<model> <more_flags> -tp 2", "'<more_flags>'"),
+        ("$ARGS -tp 2 --model m", "'$ARGS'"),
+    ],
+)
+def test_what_may_stand_for_flags_is_named(words: str, named: str | None) -> None:
+    _, asked = read(f"vllm serve {words}")
+    assert asked.settings == {"tensor_parallel_size": "2"}
+    said = f"{named}: what it stands for is not read, and may be flags"
+    assert asked.notes == ([] if named is None else [said])
 
 
 def test_variables_of_the_engines_own_are_taken_or_named() -> None:

@@ -12,8 +12,9 @@ from kvcalc.errors import RequestError, quote
 
 FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
 
-PLACEHOLDER = re.compile(r"<[^<>]*>|\.{3}|…|\$\{?[A-Za-z_].*", re.DOTALL)
-"""What stands for a value that the line does not say."""
+PLACEHOLDER = re.compile(r"<[^<>]*>|\.{3}|…|\${1,2}(?:\{?[A-Za-z_@*].*)", re.DOTALL)
+"""What stands for what the line does not say; a compose file doubles the dollar of a variable that
+its shell fills in."""
 
 
 def read_environment(variables: dict[str, str], server: Server, engine: str, asked: Asked) -> None:
@@ -62,14 +63,16 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
             place += 0 if equals else taken
         elif server.positional_model and asked.model is None and not PLACEHOLDER.fullmatch(word):
             asked.model = word
-        elif not PLACEHOLDER.fullmatch(word):
+        else:
             unknown.append(word)
     for flag, value in dotted.values.items():
         if flag in server.gives:
             _take(server.gives[flag], value, flag, server, asked)
         elif flag not in server.known:
             unknown.append(flag)
-    _unknown(unknown, server, asked)
+    unsaid = [word for word in unknown if PLACEHOLDER.fullmatch(word)]
+    _unsaid(unsaid[server.positional_model and asked.model is None :], asked)
+    _unknown([word for word in unknown if not PLACEHOLDER.fullmatch(word)], server, asked)
 
 
 def span(words: Sequence[str], place: int, server: Server) -> int:
@@ -89,6 +92,13 @@ def span(words: Sequence[str], place: int, server: Server) -> int:
         return 1 + following
     takes = 1 if dotted or flag in server.gives else server.counts[flag]
     return 1 + (following if takes == AS_MANY_AS_FOLLOW else min(takes, following))
+
+
+def _unsaid(words: list[str], asked: Asked) -> None:
+    """Name words that may stand for flags."""
+    if words:
+        listed = ", ".join(quote(word) for word in dict.fromkeys(words[:20]))
+        asked.notes.append(f"{listed}: what it stands for is not read, and may be flags")
 
 
 def _unknown(words: list[str], server: Server, asked: Asked) -> None:
