@@ -9,8 +9,17 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from kvcalc.readers.hub import HubId
+
+ID = HubId("org/name")
+CONFIG = json.dumps({"model_type": "llama"}).encode()
+GGUF = bytes(range(256)) * 4096 * 3  # 3 MiB
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ERRORS = {"GatedRepo": 403, "RepoNotFound": 401, "RevisionNotFound": 404, "EntryNotFound": 404}
+
+Headers = dict[str, str]
+Answer = tuple[int, Headers, bytes]
+"""A status, headers and a body."""
 
 
 @dataclass
@@ -29,7 +38,7 @@ class Repository:
     stored: tuple[str, ...] = ()
     beside: bytes = b""
     token: str | None = None
-    distort: Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]] | None = None
+    distort: Callable[[int, Headers, bytes], Answer] | None = None
     distort_head: bool = False
 
 

@@ -11,12 +11,9 @@ from kvcalc.readers.safetensors import INDEX
 from kvcalc.readers.tokens import count_tokens
 from kvcalc.readers.weights import read_weights
 from tests import shapes
-from tests.readers.hub_server import HubServer, Repository
-from tests.readers.test_hub import _server, server
+from tests.readers.hub.hub_server import HubServer, Repository
 from tests.readers.test_tokens import WORDS
 from tests.readers.test_weights import SHARD, write_gguf
-
-__all__ = ["_server", "server"]
 
 K_EXAONE = load("k-exaone-236b-a23b")
 MODEL = shapes.model()
