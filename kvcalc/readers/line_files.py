@@ -1,7 +1,8 @@
 """A file that starts a server: a script, a compose file, a Kubernetes manifest, or settings.
 
 Of YAML each container becomes the `docker run` that would start it, and each setting of a file of
-sections a flag, which the command line's reader reads; nothing is ever run.
+settings, or of sections of them, a flag. The command line's reader reads these; nothing is ever
+run.
 """
 
 import json
@@ -17,6 +18,9 @@ MOST_DEEP = 40
 """Mappings and lists inside each other, far past any manifest's."""
 
 YAML = (".yaml", ".yml")
+MODEL = ("model", "model_tag", "model-path", "model_path")
+"""Keys of which a file of a server's own settings has one."""
+
 SCRIPTS = (".sh", ".bash", ".bat", ".ps1", ".cmd")
 
 
@@ -54,9 +58,23 @@ def _lines(path: Path, content: str) -> list[str]:
         if isinstance(document, dict) and isinstance(document.get("model"), dict):
             return [" ".join(_flags(document))]
     containers = [one for document in documents for one in _containers(document, MOST_DEEP)]
+    for document in () if containers else documents:
+        if isinstance(document, dict) and any(isinstance(document.get(key), str) for key in MODEL):
+            return [" ".join(_arguments(document))]
     if not containers:
-        raise SourceError.of(path, "found no container with an image or a command")
+        raise SourceError.of(
+            path, "found no container with an image or a command, and no settings with a model"
+        )
     return [_line(one) for one in containers]
+
+
+def _arguments(settings: dict[str, Any]) -> Iterator[str]:
+    """Write a server's settings as its arguments, as vLLM and SGLang do of the file of --config.
+
+    What is false is said: vLLM 0.33.0, utils/argparse_utils.py (load_config_file).
+    """
+    yield from _flags({"": settings})
+    yield from (f"--no-{key}" for key, value in settings.items() if value is False)
 
 
 def _containers(value: Any, deep: int) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -138,3 +139,38 @@ def test_the_release_of_e_wins_over_the_images(tmp_path: Path, cli: Cli) -> None
     line = "docker run vllm/vllm-openai:v0.25.1 qwen3-8b --max-model-len 8192"
     assert "vllm 0.25.1" in cli("estimate", "--from", line).out
     assert "vllm 0.20.0" in cli("estimate", "--from", line, "-e", "vllm@0.20.0").out
+
+
+@each(
+    ("engine", "content", "settings"),
+    [
+        (
+            "vllm",
+            "model: org/m\nport: 6379\ntensor-parallel-size: 4\nkv-cache-dtype: fp8\n"
+            "enable-prefix-caching: false\nspeculative-config: {method: mtp, "
+            "num_speculative_tokens: 2}\nallowed-origins: []\n",
+            {
+                "tensor_parallel_size": "4",
+                "kv_cache_dtype": "fp8",
+                "enable_prefix_caching": False,
+                "speculative_method": "mtp",
+                "num_speculative_tokens": 2,
+            },
+        ),
+        (
+            "sglang",
+            "model-path: org/m\ntp-size: 2\ndisable-radix-cache: true\npage-size: 64\n",
+            {"tensor_parallel_size": "2", "disable_radix_cache": True, "page_size": "64"},
+        ),
+    ],
+)
+def test_a_servers_own_settings_are_its_arguments(
+    engine: str, content: str, settings: dict[str, object]
+) -> None:
+    """The files that vLLM and SGLang take by --config."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "serve.yaml"
+        file.write_text(content)
+        found, asked = read_line(read(str(file)), engine)
+    assert (found, asked.model, asked.notes) == (engine, "org/m", [])
+    assert asked.settings == settings

@@ -122,7 +122,7 @@ SAID = {
     "attention backends that it does not support run without the radix cache; with it is counted": {
         0: "--enable-deterministic-inference",
     },
-    "what stands in that file is not read": {1: "--config"},
+    "what stands in that file is not read; give it as --from FILE": {1: "--config"},
     "the layers of a draft model whose window it is are counted whole": {
         1: "--speculative-dflash-draft-window-size",
     },

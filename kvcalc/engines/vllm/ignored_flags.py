@@ -210,7 +210,7 @@ SAID = {
     "what a plugin does with it is not known": {1: "--additional-config"},
     "what a diffusion model keeps of its canvas is not counted": {1: "--diffusion-config -dc"},
     "the caches of vLLM's own implementation of the model are counted": {1: "--model-impl"},
-    "what stands in that file is not read": {1: "--config"},
+    "what stands in that file is not read; give it as --from FILE": {1: "--config"},
     "layers that share another's cache are counted as without it": {
         0: "--kv-sharing-fast-prefill",
     },
