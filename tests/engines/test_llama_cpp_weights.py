@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.llama_cpp.weights import converted, weigh
-from kvcalc.errors import KvcalcError, RequestError
+from kvcalc.engines.llama_cpp.weights import converted, dealt, weigh
+from kvcalc.errors import KvcalcError, RequestError, UnsupportedError
 from kvcalc.parameters.stored import Stored
 from tests.each import each
 from tests.shapes import full, model
@@ -52,6 +55,14 @@ def loaded(file: tuple[Stored, ...], **settings: Any) -> tuple[list[int], int]:
         ({"tensor_split": (1, 1)}, [9, 5], 1),
         ({"tensor_split": (3, 1)}, [12, 2], 1),
         ({"tensor_split": (1, 1), "n_gpu_layers": 4}, [6, 5], 4),
+        # Up to b7446 the output came after all layers: here the last four are all of them.
+        ({"n_gpu_layers": 4, "release": "b7446"}, [12], 3),
+        ({"n_gpu_layers": 4, "release": "b7475"}, [11], 4),
+        ({"n_gpu_layers": 1, "release": "b7446"}, [3], 12),
+        ({"n_gpu_layers": 5, "release": "b7446"}, [14], 1),
+        ({"n_gpu_layers": 5, "release": "b7447"}, [14], 1),
+        ({"n_gpu_layers": 0, "release": "b7447"}, [0], 15),
+        ({"n_gpu_layers": 4, "tensor_split": (1, 1), "release": "b7446"}, [6, 6], 3),
         ({"tensor_split": (1, 1), "split_mode": "none"}, [14], 1),
         ({"n_cpu_moe": 3}, [11], 4),
         ({"n_cpu_moe": 2**20}, [10], 5),
@@ -65,6 +76,46 @@ def test_tensors_stand_where_their_layer_does(
     settings: Mapping[str, Any], devices: list[int], tensors_in_main_memory: int
 ) -> None:
     assert loaded(FILE, **settings) == (devices, tensors_in_main_memory)
+
+
+@each(("release", "layers"), [("b7446", 3), ("b7475", 2)])
+def test_cells_stand_where_their_layer_does(release: str, layers: int) -> None:
+    """Of four layers and the output, three are offloaded."""
+    asked: dict[str, Any] = {"engine": "llama.cpp", "release": release}
+    some, every = (kvcalc.cost(MODEL, n_gpu_layers=count, **asked).per_gpu(256) for count in (3, 5))
+    assert 4 * some == layers * every
+
+
+def test_whether_the_output_was_counted_first_is_not_guessed() -> None:
+    with pytest.raises(UnsupportedError, match="n_gpu_layers: found 3, and whether") as refused:
+        kvcalc.cost(MODEL, engine="llama.cpp", release="b7470", n_gpu_layers=3)
+    assert vars(refused.value) == {"engine": "llama.cpp", "what": "n_gpu_layers"}
+
+
+def places(split: tuple[float, ...], blocks: int) -> list[int]:
+    """The devices of blocks, in single precision throughout, as load_tensors has its floats."""
+    shares = np.array(split, dtype=np.float32)
+    sums = np.cumsum(shares, dtype=np.float32)
+    each = np.arange(blocks, dtype=np.float32) / np.float32(blocks)
+    return [int(place) for place in np.searchsorted(sums / sums[-1], each, side="right")]
+
+
+@given(
+    st.lists(st.integers(1, 4800), min_size=1, max_size=8),
+    st.sampled_from([1, 10, 100]),
+    st.integers(2, 130),
+)
+@example([30, 9], 100, 65)
+@example([10, 11, 30], 100, 17)
+def test_layers_are_dealt_by_sums_of_single_precision(
+    parts: list[int], unit: int, blocks: int
+) -> None:
+    split = tuple(part / unit for part in parts)
+    file = [stored(f"blk.{block}.attn_q.weight") for block in range(blocks - 1)]
+    file.append(stored("output.weight"))
+    devices, _ = dealt(LlamaCppSettings(tensor_split=split), file)
+    found = {tensor.name: place for place, held in enumerate(devices) for tensor in held}
+    assert [found[tensor.name] for tensor in file] == places(split, blocks)
 
 
 def test_a_tied_embedding_is_held_twice() -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from struct import pack, unpack
 
 from kvcalc.engines.llama_cpp.loading import Loaded
@@ -18,28 +18,52 @@ def single(number: float) -> float:
     return rounded
 
 
+MAIN_MEMORY = None
+"""The place of what no device holds."""
+
+
+def split_points(settings: LlamaCppSettings) -> list[float]:
+    """Where each device's share ends, of 1; where the model is not split there is one."""
+    split = settings.tensor_split if settings.split_mode != "none" else None
+    sums: list[float] = []
+    for share in split or (1.0,):
+        sums.append(single((sums[-1] if sums else 0.0) + single(share)))
+    return [single(total / sums[-1]) for total in sums]
+
+
+def device_of(
+    block: int, blocks: int, settings: LlamaCppSettings, points: Sequence[float]
+) -> int | None:
+    """The device of one of a file's blocks, of which the output is one more; None is main memory.
+
+    A layer goes to the first device whose cumulated share exceeds the layer's place among those
+    that `n_gpu_layers` offloads.
+
+    Raises:
+        UnsupportedError: which layers those are was not read of the release.
+    """
+    whole = blocks + 1
+    offloaded = whole if settings.n_gpu_layers is None else min(settings.n_gpu_layers, whole)
+    place = block - settings.rules.first_offloaded(offloaded, whole)
+    if not 0 <= place < offloaded:
+        return MAIN_MEMORY
+    return bisect_right(points, single(place / offloaded))
+
+
 def devices(loaded: Loaded, settings: LlamaCppSettings) -> list[list[int]]:
     """Give the layers of this context, as places in `loaded.layers`, to devices.
 
-    A layer goes to the first device whose cumulated share exceeds the layer's place; the output
-    counts as one more layer. Those before the last `n_gpu_layers` stay in main memory, which is
-    no device.
+    Raises:
+        UnsupportedError: as `device_of`.
     """
     if not settings.offload_kqv:
         return []
-    split = settings.tensor_split if settings.split_mode != "none" else None
-    points: list[float] = []
-    for share in split or (1.0,):
-        points.append(single((points[-1] if points else 0.0) + single(share)))
-    points = [single(point / points[-1]) for point in points]
-    blocks = loaded.blocks + 1
-    offloaded = blocks if settings.n_gpu_layers is None else min(settings.n_gpu_layers, blocks)
-    start = blocks - offloaded
+    points = split_points(settings)
     dealt = [list[int]() for _ in points]
     for place in range(len(loaded.layers)):
-        if (block := loaded.first + place) >= start:
-            at = single(single(block - start) / single(offloaded))
-            dealt[bisect_right(points, at)].append(place)
+        device = device_of(loaded.first + place, loaded.blocks, settings, points)
+        if device is not MAIN_MEMORY:
+            dealt[device].append(place)
     return dealt
 
 

@@ -19,12 +19,16 @@ from kvcalc.engines.llama_cpp.rules import (
     four_for_one_without_draft,
     four_unless_asked,
     one_slot,
+    output_first,
+    output_last,
+    output_unread,
     to_256,
     unpadded,
 )
 from kvcalc.engines.releases import Change, Release, Releases
 
 MODEL = "llama-model.cpp (create_memory)"
+LOADER = "llama-model.cpp (load_tensors)"
 CACHE = "llama-kv-cache.cpp"
 CONTEXT = "llama-context.cpp"
 WINDOWS = "llama-kv-cache-iswa.cpp"
@@ -64,6 +68,9 @@ FIRST = Release(
         ),
         "shared_draft": Change(False, "each slot has a draft's context of its own", SERVER),
         "all_logits": Change(True, "a graph has room for the logits of each token", CONTEXT),
+        "first_offloaded": Change(
+            output_last, "n_gpu_layers counts the output after all layers", LOADER
+        ),
     },
     defaults={
         "flash_attn": Change(False, "flash attention is off", COMMON),
@@ -233,6 +240,26 @@ ROWS = (
                 four_unless_asked,
                 "llama-server has four slots in one buffer unless their number is given",
                 f"{SERVER}, common/arg.cpp (#17997)",
+            )
+        },
+    ),
+    Release(
+        "b7447",
+        rules={
+            "first_offloaded": Change(
+                output_unread,
+                "in some build up to b7475 n_gpu_layers begins to count the output first",
+                f"{LOADER} (#18148)",
+            )
+        },
+    ),
+    Release(
+        "b7475",
+        rules={
+            "first_offloaded": Change(
+                output_first,
+                "n_gpu_layers counts the output first, and then the last layers",
+                f"{LOADER} (#18148)",
             )
         },
     ),

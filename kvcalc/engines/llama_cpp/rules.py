@@ -6,6 +6,8 @@ A rule is a function, a set of GGUF architectures or a word of a closed vocabula
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from kvcalc.errors import UnsupportedError
+
 Windows = Literal["none", "batch", "micro-batch"]
 """What a sliding layer keeps beside its window: it has all cells, or a batch or micro-batch."""
 
@@ -40,7 +42,8 @@ class Rules(NamedTuple):
     says that llama-server keeps earlier prompts there, `shared_draft` that its slots share a
     draft's context. Of `reserves_one` the graph of a prompt is built once more for one sequence
     (sched_reserve), which fails where the streams do not divide its tokens. `all_logits` says that
-    the graph has room for the logits of each token of a micro-batch.
+    the graph has room for the logits of each token of a micro-batch. `first_offloaded` is the first
+    block on a device, of how many are there and of all, with the output: those behind it are, too.
     """
 
     padding: Callable[[bool], int]
@@ -63,6 +66,7 @@ class Rules(NamedTuple):
     shared_draft: bool
     reserves_one: frozenset[str]
     all_logits: bool
+    first_offloaded: Callable[[int, int], int]
 
 
 def by_kernel(flash_attention: bool) -> int:
@@ -78,6 +82,32 @@ def unpadded(flash_attention: bool) -> int:
 def to_256(flash_attention: bool) -> int:
     """Whole 256 cells, whatever the kernel."""
     return 256
+
+
+def output_last(offloaded: int, whole: int) -> int:
+    """The layers are offloaded from the last one on, and the output after all of them."""
+    return max(whole - 1 - offloaded, 0)
+
+
+def output_first(offloaded: int, whole: int) -> int:
+    """The output is offloaded, and then the layers from the last one on."""
+    return whole - offloaded
+
+
+def output_unread(offloaded: int, whole: int) -> int:
+    """The same where all are offloaded, or none.
+
+    Raises:
+        UnsupportedError: some are.
+    """
+    if 0 < offloaded < whole:
+        raise UnsupportedError(
+            f"n_gpu_layers: found {offloaded}, and whether the output is one of them before b7475 "
+            "and after b7446 was not read; ask for another build",
+            engine="llama.cpp",
+            what="n_gpu_layers",
+        )
+    return whole - offloaded
 
 
 SLOTS = 4

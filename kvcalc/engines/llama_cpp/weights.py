@@ -6,12 +6,10 @@ rules are read, not measured.
 """
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
-from kvcalc.engines.llama_cpp.devices import single
+from kvcalc.engines.llama_cpp.devices import MAIN_MEMORY, device_of, split_points
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.weights import Loaded, Weigh
 from kvcalc.errors import RequestError, UnsupportedError
@@ -46,8 +44,6 @@ ALIGNMENT, ROW = 128, 512
 
 HOST_ALIGNMENT = 32
 """Bytes that a tensor begins at multiples of in main memory (ggml/src/ggml-backend.cpp)."""
-
-MAIN_MEMORY = None
 
 
 def weigh(model: Model, settings: LlamaCppSettings, stored: Sequence[Stored] = ()) -> Loaded | None:
@@ -89,7 +85,7 @@ def dealt(
         RequestError: --override-tensor names a place that is not known.
     """
     names = {tensor.name for tensor in stored}
-    blocks, points = blocks_of(stored), _points(settings)
+    blocks, points = blocks_of(stored), split_points(settings)
     devices: list[list[Stored]] = [[] for _ in points]
     main: list[Stored] = []
     for tensor in stored:
@@ -114,17 +110,10 @@ def _parts(tensors: Sequence[Stored], size_of: Callable[[Stored], int]) -> Count
     return parts
 
 
-def _points(settings: LlamaCppSettings) -> list[float]:
-    """Where each device's share ends, of 1; where the model is not split there is one."""
-    split = settings.tensor_split if settings.split_mode != "none" else None
-    sums = [single(float(share)) for share in accumulate(split or (1.0,))]
-    return [single(point / sums[-1]) for point in sums]
-
-
 def _device(
     name: str, blocks: int, settings: LlamaCppSettings, points: Sequence[float]
 ) -> int | None:
-    """The device of a tensor; None is main memory. The head is one layer more."""
+    """The device of a tensor; None is main memory. The head is of the output."""
     for pattern, place in settings.overrides:
         if re.search(pattern, name):
             return _named(place, len(points))
@@ -134,11 +123,7 @@ def _device(
     layer = int(found[1]) if found else blocks
     if found and layer < settings.n_cpu_moe and EXPERTS.search(name):
         return MAIN_MEMORY
-    asked = blocks + 1 if settings.n_gpu_layers is None else settings.n_gpu_layers
-    start = max(blocks + 1 - asked, 0)
-    if layer < start:
-        return MAIN_MEMORY
-    return bisect_right(points, single((layer - start) / min(asked, blocks + 1)))
+    return device_of(layer, blocks, settings, points)
 
 
 def _named(place: str, devices: int) -> int | None:
