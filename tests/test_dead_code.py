@@ -14,8 +14,8 @@ ROOT = Path(kvcalc.__file__).parent
 
 CALLED_FROM_OUTSIDE = {
     "kvcalc.cli.app.Commands.format_commands": "click",
-    "kvcalc.cli.app.Command.format_options": "click",
-    "kvcalc.cli.app.Command.shell_complete": "click",
+    "kvcalc.cli.typer_command.Command.format_options": "click",
+    "kvcalc.cli.typer_command.Command.shell_complete": "click",
     "kvcalc.costs.Cost.expr": "the library's users",
 }
 """What no code of ours names, and who calls it."""

@@ -398,6 +398,7 @@ def test_each_engine_that_has_a_folder_is_known_by_its_files() -> None:
 TEST = re.compile(r"tests/[\w/]+\.py")
 
 PUBLIC = {
+    "cli/help.py": "kvcalc.cli.app",
     "engines/sglang/compressed.py": "kvcalc",
     "engines/vllm/compressed.py": "kvcalc.engines.vllm.plan",
     "engines/vllm/sparse_backends.py": "kvcalc",
