@@ -154,26 +154,39 @@ class Settings(Frozen):
 class Engine(NamedTuple):
     """An engine by its name, with its settings class and its arithmetic.
 
-    `version` and `source` are those of the code that was read. `dtypes` are all that
-    `kv_cache_dtype` may name, others are refused for the engine; if there are none, none is.
-    `pool` cuts up a memory: of the model and the settings, bytes on each rank and the tokens of one
-    sequence it makes a Pool.
-    `levers` are settings that change how much is held, not what, each with values worth trying.
-    `note` is a sentence that people need beside its figures. What else it says stands in files of
-    its `folder`, which are imported where they are needed.
+    What else it says stands in files of its `folder`, which are imported where they are needed.
     """
 
     name: str
+
     version: str
+    """The release of the code that was read."""
+
     source: str
+    """The file of that code in which the cache is laid out."""
+
     settings: type[Settings]
+
     kinds: tuple[str, ...]
+    """The kinds of layers that it runs."""
+
     dtypes: tuple[str, ...]
+    """All that `kv_cache_dtype` may name; if there are none, none is refused."""
+
     cost: Callable[[Model, Any], Cost]
+
     folder: str
+    """The package that defines it."""
+
     pool: "Callable[[Model, Any, int | tuple[int, ...], int], Pool] | None" = None
+    """Cuts up a memory: from the model, the settings, bytes on each rank and the tokens of one
+    sequence to a pool."""
+
     levers: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    """Settings that change how much is held, not what, each with values worth trying."""
+
     note: str = ""
+    """A sentence that people need beside its figures."""
 
     @property
     def memory(self) -> "Memory | None":

@@ -47,18 +47,22 @@ class Replayed(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """How an engine's prefix cache is replayed.
-
-    `blocks` are those of its pool, `block_bytes` a block's bytes on a rank, if they are known.
-    `run` takes requests and sizes, in blocks, None for a cache that is never full; `groups` names
-    the groups that lose blocks. `best` takes what `run` takes and has the tokens that the best
-    policy of eviction could hit, where they are known. `note` is what people need to know beside
-    the answer under some settings, a sentence or "".
-    """
+    """How an engine's prefix cache is replayed."""
 
     blocks: "Callable[[Pool], int]"
+    """The blocks of a pool that the cache has."""
+
     run: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[Replayed]]
+    """Puts requests through caches of these sizes, in blocks; None is one that is never full."""
+
     groups: Callable[[Model, Any], tuple[str, ...]]
+    """The names of the groups that lose blocks."""
+
     block_bytes: Callable[[Model, Any], int] | None = None
+    """The bytes of a block on a rank, where they are known."""
+
     best: Callable[[Model, Any, Sequence[Request], Sequence[int | None]], list[int]] | None = None
+    """The tokens that the best policy of eviction could hit, for what `run` takes."""
+
     note: Callable[[Any], str] | None = None
+    """A sentence that people need beside the answer under some settings, or ""."""
