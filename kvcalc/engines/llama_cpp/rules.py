@@ -28,45 +28,70 @@ KEPT = (
 
 
 class Rules(NamedTuple):
-    """What holds at a build, beside the defaults of settings.
-
-    `padding` is cells that a stream is a multiple of, by whether flash attention is on.
-    `padded_values` says that V rows are as wide as the widest without it, `latent_values` that
-    latent attention keeps a V, and `sliding_types` whether sliding layers keep the types of the
-    others. `alike` are kinds of layers whose K and V must have one type. `no_windows` are
-    architectures that did not slide yet. `nextn_held` keep their NextN layers in the main context,
-    `nextn_slides` as sliding layers. `rollback` have a spare state per drafted token
-    (llm_arch_supports_rs_rollback), and `drafts` a graph for their NextN layers with a context for
-    these alone (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no
-    converter writes). Of `not_read` the cache was another, which was not read. `main_memory`
-    says that llama-server keeps earlier prompts there, `shared_draft` that its slots share a
-    draft's context. Of `reserves_one` the graph of a prompt is built once more for one sequence
-    (sched_reserve), which fails where the streams do not divide its tokens. `all_logits` says that
-    the graph has room for the logits of each token of a micro-batch. `first_offloaded` is the first
-    block on a device, of how many are there and of all, with the output: those behind it are, too.
-    """
+    """What holds at a build, beside the defaults of settings."""
 
     padding: Callable[[bool], int]
+    """Cells that a stream is a multiple of, by whether flash attention is on."""
+
     windows: Windows
+
     padded_values: bool
+    """Whether V rows are as wide as the widest without flash attention."""
+
     latent_values: bool
+    """Whether latent attention keeps a V beside its K."""
+
     sliding_types: bool
+    """Whether sliding layers keep the types of the others."""
+
     alike: frozenset[str]
+    """Kinds of layers whose K and V must have one type."""
+
     no_windows: frozenset[str]
+    """Architectures that did not slide yet."""
+
     nextn_held: frozenset[str]
+    """Architectures that keep their NextN layers in the main context."""
+
     nextn_slides: frozenset[str]
+    """Those of them whose NextN layers slide there."""
+
     rollback: frozenset[str]
+    """Architectures with a spare state per drafted token (llm_arch_supports_rs_rollback)."""
+
     drafts: frozenset[str]
+    """Architectures with a graph for their NextN layers and a context for these alone
+    (LLM_GRAPH_TYPE_DECODER_MTP; not `mimo2`, whose graph wants fused weights that no converter
+    writes)."""
+
     indexed: Indexed
+
     not_read: frozenset[str]
+    """Architectures whose cache was another, which was not read."""
+
     max_sequences: int
+    """The most sequences of a context."""
+
     slots: Slots
+
     without_context: WithoutContext
+
     main_memory: bool
+    """Whether llama-server keeps earlier prompts in main memory."""
+
     shared_draft: bool
+    """Whether the slots share a draft's context."""
+
     reserves_one: frozenset[str]
+    """Architectures whose graph of a prompt is built once more for one sequence (sched_reserve),
+    which fails where the streams do not divide its tokens."""
+
     all_logits: bool
+    """Whether the graph has room for the logits of each token of a micro-batch."""
+
     first_offloaded: Callable[[int, int], int]
+    """The first block on a device, by how many are there and how many there are with the output;
+    those behind it are there too."""
 
 
 def by_kernel(flash_attention: bool) -> int:

@@ -54,78 +54,145 @@ class Batch(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What holds at a release, beside the defaults of settings.
-
-    `small_batch_kernels` are all-to-all backends with a small default batch; `pooling_waits` says
-    that pooling models run without async scheduling. `batches_in_flight` is of stages and async
-    scheduling, `group_size` of the least and the greatest count of a kind, `prefix_states` of a
-    kind of recurrent layer. `checkpoint_steps` are the tokens that blocks are a multiple of, by the
-    kinds of recurrent layers whose kernels export states on some GPUs. `modelopt_formats` are
-    ModelOpt's algorithms that a checkpoint's `auto` becomes. `own_formats` are what `auto` of a
-    model type is on GPUs of compute capability 10.x, `sparse_backends` the backends of sparse
-    latent attention by the GPU's generation, `compressed_attention` the formats in which its pools
-    are known. `memory_share` is the default of
-    gpu_memory_utilization, and `blocks_bound_sequences` says whether a pool with recurrent states
-    needs a block for each of max_num_seqs. `variables` are those of the environment that not every
-    release reads, and the setting of each. GPUs of `small_batch_capabilities` take the smallest
-    batch whatever their memory. The last are of the start's profile run: whether
-    a model gets the V2 runner, how a runner samples and estimates graphs, what of PyTorch's
-    buffers stays or is charged, and what beside them. `flashinfer_mxfp4_step` is what FlashInfer's
-    kernels pad the width of mxfp4 experts to, and `sampled_with_a_prefill` says whether the first
-    full graph that is sampled reads a whole batch of context. `video_positions` are the model types
-    whose tables of rotary positions reach further than a context, for videos. `fp4_index` are the
-    keys of --attention-config that store the index of compressed attention in 4 bits, and whether
-    its rows take fewer bytes for it.
-    """
+    """What holds at a release, beside the defaults of settings; the last fields are of a start."""
 
     batches_in_flight: Callable[[int, bool], int]
+    """Batches that a sliding or chunked layer is charged for, by stages and async scheduling."""
+
     group_size: Callable[[int, int], int]
+    """Layers of a group, by how many the rarest and the commonest kind has."""
+
     pages: Pages
+
     kept_whole_where_unpaddable: bool
+    """Whether every layer is kept whole where pages cannot be made one, instead of a refusal."""
+
     promoted_share_spec: bool
+    """Whether equal layers share one spec without the hybrid manager."""
+
     sliding_values: bool
+    """Whether a sliding layer's values have a length of their own."""
+
     compressed_attention: frozenset[str]
+    """The formats in which the pools of compressed attention are known."""
+
     chunks_in_hybrid_manager: bool
+    """Whether chunked layers leave the hybrid manager on."""
+
     hybrid_connectors: frozenset[str]
+    """The KV connectors that leave it on."""
+
     events_in_hybrid_manager: bool
+    """Whether --kv-events-config leaves it on."""
+
     prefix_states: Callable[[str], StatesMode]
+    """What prefix caching keeps of a kind of recurrent layer."""
+
     draft_states: frozenset[StatesMode]
+    """The modes of states of which drafts have copies."""
+
     checkpoint_blocks: Mapping[str, int]
+    """Blocks for a checkpoint inside a prefill, by the kind of recurrent layer."""
+
     checkpoint_steps: Mapping[str, int]
+    """Tokens that blocks are a multiple of, by the kinds of recurrent layers whose kernels export
+    states on some GPUs."""
+
     pooled_index: bool
+    """Whether indexers are known whose keys stand for several tokens."""
+
     latent_step: int
+    """Tokens that blocks of latent attention are a multiple of beside states."""
+
     asked_block_steps: bool
+    """Whether a block grows in steps of the one that is asked for."""
+
     mtp_lookahead: bool
+    """Whether several MTP modules widen the windows by what they look ahead."""
+
     kept_formats_raise_block: bool
+    """Whether layers that are kept in the model's type make the block grow."""
+
     mtp_layer_types: bool
+    """Whether mtp_layer_types and mtp_sliding_windows of the file are read."""
+
     modelopt_formats: frozenset[str]
+    """ModelOpt's algorithms that a checkpoint's `auto` becomes."""
+
     own_formats: Mapping[str, str]
+    """What `auto` of a model type is on GPUs of compute capability 10.x."""
+
     sparse_backends: SparseBackends
+    """The backends of sparse latent attention, by the GPU's generation."""
+
     scheme_of_heads: Scheme
+
     start_up: StartUp
+
     start_up_each_rank: bool
+    """Whether each rank is checked against its own memory, not against the least."""
+
     start_up_held_blocks: int
+    """Blocks that the start-up check leaves out."""
+
     label: Label
+
     memory_share: Fraction
+    """The default of gpu_memory_utilization."""
+
     blocks_bound_sequences: bool
+    """Whether a pool with recurrent states needs a block for each of max_num_seqs."""
+
     small_batch_capabilities: frozenset[str]
+    """Compute capabilities of GPUs that take the smallest batch whatever their memory."""
+
     batches: tuple[Batch, ...]
+
     small_batch_kernels: frozenset[str]
+    """All-to-all backends with a small default batch."""
+
     pooling_waits: bool
+    """Whether pooling models run without async scheduling."""
+
     v2_runner: Callable[[Model], bool]
+    """Whether a model gets the V2 runner."""
+
     sampling: Mapping[Runner, Sampling]
+
     graphs: Mapping[Runner, GraphEstimate]
+
     charged: Charged
+
     moe_workspace_is_kept: bool
+    """Whether the experts' workspace stays for the next run."""
+
     penalty_tables_are_charged: bool
+    """Whether tables that stay after the profile run are charged."""
+
     cublas_is_charged: bool
+    """Whether cuBLAS's workspace is part of the peak."""
+
     large_blocks_are_whole: bool
+    """Whether PyTorch leaves segments over 20 MiB whole as weights are loaded."""
+
     mxfp4_scales_stay: bool
+    """Whether scales of mxfp4 experts stay beside those that kernels read."""
+
     flashinfer_mxfp4_step: int
+    """What FlashInfer's kernels pad the width of mxfp4 experts to."""
+
     sampled_with_a_prefill: bool
+    """Whether the first full graph that is sampled reads a whole batch of context."""
+
     video_positions: frozenset[str]
+    """Model types whose tables of rotary positions reach further than a context, for videos."""
+
     fp4_index: Mapping[str, bool]
+    """Keys of --attention-config that store the index of compressed attention in 4 bits, each with
+    whether its rows then take fewer bytes."""
+
     variables: Mapping[str, str]
+    """Variables of the environment that not every release reads, and the setting of each."""
 
 
 def one_batch(stages: int, async_scheduling: bool) -> int:
