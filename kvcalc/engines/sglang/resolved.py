@@ -62,32 +62,47 @@ FEW_REQUESTS = 32
 
 
 class Resolved(NamedTuple):
-    """A server's arguments as SGLang resolves them.
-
-    `page` is in tokens; `chunk` in tokens of one attention group, None where prompts are read
-    whole; `ranks` are those that share a layer's heads, `groups` the attention's data-parallel
-    groups. `format_by` is what chose the element type, "" where it was asked for or is the model's
-    own. `max_running_requests` counts all groups together. `scaled_rows` says that latent rows
-    of 8 bits carry scales, `index_in_8_bits` that MiniMax-M3's indexer keys have 8 bits. The
-    request table has `spare_rows`. `on_their_way` are the requests of one attention group that a
-    server that decodes alone makes room for beside those that run; None on one that reads prompts.
-    """
+    """A server's arguments as SGLang resolves them."""
 
     page: int
+    """In tokens."""
+
     ratio: float
+    """Tokens of the window pool per token of the full pool."""
+
     format: Format
+
     format_by: str
+    """What chose the element type; "" where it was asked for or is the model's own."""
+
     scaled_rows: bool
+    """Whether latent rows of 8 bits carry scales."""
+
     index_in_8_bits: bool
+    """Whether MiniMax-M3's indexer keys have 8 bits."""
+
     chunk: int | None
+    """Tokens of a prompt that one attention group reads at once; None where it reads all."""
+
     ranks: int
+    """Ranks that share a layer's heads."""
+
     groups: int
+    """Data-parallel groups of attention."""
+
     max_running_requests: int | None
+    """Of all groups together."""
+
     overlap: bool
     strategy: Strategy | None
     drafts: Drafts
+
     spare_rows: int
+    """Rows of the request table beside those of running requests."""
+
     on_their_way: int | None
+    """Requests of an attention group for which a server that decodes alone makes room beside those
+    that run; None on one that reads prompts."""
 
     @property
     def requests_a_group(self) -> int | None:
