@@ -243,3 +243,7 @@ class StateCache(Cache):
     def blocks(self, block: Value) -> Value:
         """The state, its copies for drafts and for prefix caching."""
         return self.blocks_held + (cdiv(CONTEXT, block) if self.each_block else 0)
+
+
+Placed = tuple[int, Cache]
+"""A cache, and the layer that owns it, by its place in the model."""

@@ -12,18 +12,15 @@ from math import lcm
 from kvcalc.engines.vllm.caches import (
     Cache,
     ChunkedCache,
-    CircularCache,
     FullCache,
     LocalCache,
-    SlidingCache,
+    Placed,
     SlidingLatentCache,
     StateCache,
 )
+from kvcalc.engines.vllm.packing import packed
 from kvcalc.engines.vllm.rules import Pages, Rules
 from kvcalc.errors import UnsupportedError
-
-Placed = tuple[int, Cache]
-"""A cache and the layer, by its place in the model, that owns it."""
 
 FITS: Mapping[Pages, Callable[[Cache, int], bool]] = {
     "equal": lambda cache, largest: cache.page == largest,
@@ -49,7 +46,7 @@ def grouped(
     if _share_one_group(caches):
         return [list(caches)]
     if block_outermost and len({cache.page for cache in distinct(caches)}) > 1:
-        return _packed(caches)
+        return packed(caches)
     misfit = _misfit(caches, rules.pages)
     if misfit is None:
         return _dealt(_to_one_page(caches), rules)
@@ -166,88 +163,3 @@ def padded_kinds(groups: Sequence[Sequence[Placed]], rules: Rules) -> list[tuple
         return []
     size = rules.group_size(min(counts.values()), max(counts.values()))
     return [(-layers % size, layers) for layers in counts.values() if layers % size]
-
-
-def _packed(caches: Sequence[Placed]) -> list[list[Placed]]:
-    """Pack pages of different bytes side by side, where the block is the outermost dimension.
-
-    Families that mix page sizes in equal numbers repeat a pattern and set how many repeats a
-    group holds; families of states and windows are split so that they do not widen the block.
-    """
-    families: defaultdict[object, list[Placed]] = defaultdict(list)
-    for place, cache in caches:
-        families[cache.family, cache.block].append((place, cache))
-    buckets = [_by_page(members) for members in families.values()]
-    repeats = _repeats(buckets)
-    counts = [
-        -(-_longest(bucket) // repeats) if repeats and _balanced(bucket) else 1
-        for bucket in buckets
-    ]
-    splits = [
-        isinstance(first, StateCache | CircularCache)
-        or (not repeats and isinstance(first, SlidingCache))
-        for first in (members[0][1] for members in families.values())
-    ]
-    anchor = max(
-        _widest(bucket, sum(map(len, bucket.values())) if split else count)
-        for bucket, count, split in zip(buckets, counts, splits, strict=True)
-    )
-    groups: list[list[Placed]] = []
-    for members, bucket, count, split in zip(
-        families.values(), buckets, counts, splits, strict=True
-    ):
-        if split:
-            fit = max(1, anchor // members[0][1].page)
-            count = max(count, -(-len(members) // fit))
-        if count == 1:
-            groups.append(members)
-            continue
-        pattern = list(zip(*bucket.values(), strict=False))
-        if len(pattern) * len(bucket) < len(members):
-            raise UnsupportedError.of(
-                "kv_cache_layout",
-                f"found layer {members[0][0]} and its like with pages of "
-                f"{', '.join(f'{page:,}' for page in bucket)} bytes, not as many layers "
-                "of each; vllm cannot deal them out with the block outermost",
-            )
-        groups += [
-            [placed for repeat in pattern[start::count] for placed in repeat]
-            for start in range(count)
-        ]
-    return groups
-
-
-Bucket = dict[int, list[Placed]]
-"""A family's members by their pages' bytes."""
-
-
-def _by_page(members: Sequence[Placed]) -> Bucket:
-    bucket: defaultdict[int, list[Placed]] = defaultdict(list)
-    for place, cache in members:
-        bucket[cache.page].append((place, cache))
-    return dict(bucket)
-
-
-def _longest(bucket: Bucket) -> int:
-    return max(map(len, bucket.values()))
-
-
-def _balanced(bucket: Bucket) -> bool:
-    return len(set(map(len, bucket.values()))) == 1
-
-
-def _widest(bucket: Bucket, groups: int) -> int:
-    return sum(-(-len(members) // groups) * page for page, members in bucket.items())
-
-
-def _repeats(buckets: Sequence[Bucket]) -> int:
-    """How many repeats a group holds: what pads least, the larger of equals; 0 for no pattern."""
-    balanced = [bucket for bucket in buckets if _balanced(bucket)]
-    least = max((_longest(bucket) for bucket in balanced if len(bucket) > 1), default=0)
-    if not least:
-        return 0
-    lengths = [_longest(bucket) for bucket in balanced]
-    return min(
-        range(least, max(lengths) + 1),
-        key=lambda size: (sum(-length % size for length in lengths), -size),
-    )

@@ -14,9 +14,9 @@ from kvcalc.engines.vllm.blocks import (
     with_room_for_states,
     with_room_for_unquantised,
 )
-from kvcalc.engines.vllm.caches import Cache, FullCache, SlidingCache, StateCache
+from kvcalc.engines.vllm.caches import Cache, FullCache, Placed, SlidingCache, StateCache
 from kvcalc.engines.vllm.context_parallel import refuse_unshared
-from kvcalc.engines.vllm.grouping import Placed, as_full, bytes_per_block, distinct, grouped
+from kvcalc.engines.vllm.grouping import as_full, bytes_per_block, distinct, grouped
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import caches_of
 from kvcalc.engines.vllm.own_caches import OWN_CACHES
