@@ -56,7 +56,7 @@ def test_without_np_it_makes_four_slots_in_one_unified_buffer() -> None:
     assert "4 slots in one unified buffer" in asked.notes[0]
     assert asked.notes[1] == (
         "llama-server: -c 65,536 counts all slots, so any of them may use all of it, and 4 of "
-        "16,384 tokens fill it"
+        "16,384 tokens fill it; once it is full, every request in it fails"
     )
     assert finish(Asked(context=4096, sequences=-1)).sequences == 4
 

@@ -50,6 +50,9 @@ TRUE = {"on", "enabled", "true", "1"}
 ANY_SLOT = "any of them may use all of it"
 """What one buffer for all slots gives each (tools/server/server-context.cpp, n_ctx_slot)."""
 
+ALL_FAIL = "once it is full, every request in it fails"
+"""None waits, and none gives way (tools/server/server-context.cpp, abort_all_slots)."""
+
 
 class Program(NamedTuple):
     """A program of llama.cpp at its release.
@@ -131,7 +134,9 @@ def _contexts(asked: Asked, program: Program) -> Asked:
         asked.context = _of_one(of_all, asked.sequences, program)
         each = f"each of {asked.sequences} gets {asked.context:,} tokens"
         if program.unified and program.rules.slots is not one_slot:
-            each = f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it"
+            each = (
+                f"{ANY_SLOT}, and {asked.sequences} of {asked.context:,} tokens fill it; {ALL_FAIL}"
+            )
         if asked.sequences > 1:
             asked.notes.append(f"{program.name}: -c {of_all:,} counts all slots, so {each}")
     read_draft(asked)
