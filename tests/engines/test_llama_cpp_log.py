@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
-from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
+from kvcalc.answers.check import AGREES, DIFFERS
 from kvcalc.costs import formula
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.cost import cost
@@ -24,13 +24,10 @@ from kvcalc.engines.llama_cpp.releases import RELEASES
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.errors import KvcalcError
 from kvcalc.formula.expression import Value
-from kvcalc.layers.composed import NoCache
-from kvcalc.layers.layer import Layer
-from kvcalc.layers.recurrent import Mamba
 from kvcalc.model import Model
 from tests.each import each
 from tests.engines.log_lines import any_model, checked, load, misprinted, requests
-from tests.shapes import full, latent, sliding
+from tests.shapes import full, latent
 from tests.shapes import model as shape
 
 REQUESTS = requests(
@@ -350,56 +347,6 @@ def test_a_full_size_cache_of_sliding_layers_is_known_by_its_warning() -> None:
     assert [row.verdict for row in checked([warning, *lines], model)] == [AGREES]
     (row,) = checked(lines, model)
     assert (row.ours, row.verdict) == (768, DIFFERS)
-
-
-@each(
-    ("unit", "size", "of"),
-    [
-        ("KiB", "4718592.0", "f16"),
-        ("MiB", "4608.0", "f16"),
-        ("GiB", "4.5", "f16"),
-        ("TiB", "0.0", "f16"),
-        ("GiB", "2.4", "q8_0"),
-    ],
-)
-def test_what_ollama_requires_is_all_tokens_of_each_layer(unit: str, size: str, of: str) -> None:
-    """Qwen3-8B: 36 layers, K and V of 8 heads of 128 in 2 bytes, 32,768 tokens: 4.5 GiB."""
-    lines = [
-        f'msg=offload memory.required.kv="{size} {unit}"',
-        f"runner --ctx-size 32768 --batch-size 512 --parallel 1 --kv-cache-type {of}",
-    ]
-    (row,) = checked(lines, load("qwen3-8b"), {})
-    assert (row.verdict, row.figure) == (AGREES, f"memory.required.kv ({unit})"), row
-    (other,) = checked([lines[0].replace(size, f"{size[:-1]}9"), lines[1]], load("qwen3-8b"), {})
-    assert other.verdict == DIFFERS
-
-
-def test_what_ollama_requires_is_not_held_without_a_context() -> None:
-    (row,) = checked(['msg=offload memory.required.kv="4.5 GiB"'], load("qwen3-8b"))
-    assert (row.ours, row.verdict) == (None, CANNOT)
-    assert row.why == "the context (--ctx-size) is missing"
-    given = {"context": 16_384, "sequences": 2}
-    (row,) = checked(['msg=offload memory.required.kv="4.5 GiB"'], load("qwen3-8b"), given)
-    assert (row.ours, row.verdict) == (4.5, AGREES)
-
-
-@pytest.mark.parametrize(
-    ("layer", "size"),
-    [
-        (full(), 128),  # a token of 4,096 bytes
-        (sliding(window=512), 4),  # a window and a batch of tokens
-        (latent(), 36),  # a row of 576 elements, K alone
-        (Mamba(kernel=4, inner=8, state=16), 0),
-        (NoCache(), 0),
-    ],
-    ids=lambda value: getattr(value, "kind", ""),
-)
-def test_what_ollama_requires_of_each_kind_of_layer(layer: Layer, size: int) -> None:
-    lines = [
-        f'msg=offload memory.required.kv="{128 + size}.0 MiB"',
-        "runner --ctx-size 32768 --batch-size 512 --parallel 1",
-    ]
-    assert [row.verdict for row in checked(lines, shape(full(), layer), {})] == [AGREES]
 
 
 def test_what_a_context_takes_is_worked_out_once_for_all_tables(

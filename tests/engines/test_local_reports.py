@@ -265,7 +265,7 @@ NOT_CHECKED: dict[str, tuple[Model, str, str]] = {
         "nothing was allocated, as where --fit tries a context (no_alloc)",
     ),
     "windows in Ollama's own engine": (
-        kvcalc.load("gpt-oss-20b"),
+        kvcalc.load("mistral-7b-v0.1"),
         f'{OLLAMA_LOAD}\nmsg="kv cache" device=CPU size="120.0 MiB"',
         "how Ollama's own engine lays out other than full layers is not known",
     ),

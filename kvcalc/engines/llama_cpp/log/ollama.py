@@ -1,14 +1,14 @@
-"""Ollama's lines: what it reckons the cache to need before it starts llama.cpp.
+"""Ollama's lines: what it reckons the cache to need before it starts, and what its engine holds.
 
-Read in Ollama's server/sched.go, llm/memory.go, llm/server.go, runner/ollamarunner/runner.go and
-kvcache/causal.go.
+Read in Ollama 0.5.7 to 0.20.0: server/sched.go, llm/memory.go, llm/server.go, fs/ggml/ggml.go
+(GraphSize), runner/ollamarunner/runner.go, kvcache/causal.go and model/models.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any
 
 from kvcalc.engines.llama_cpp.block_types import block_type
+from kvcalc.engines.llama_cpp.log.ollama_layers import PAD, cells_of, kept_of, row_of
 from kvcalc.engines.llama_cpp.log.run import Run
 from kvcalc.engines.log import (
     AGREES,
@@ -32,7 +32,7 @@ PATTERNS = (
     pattern(
         "load",
         "msg=load",
-        rf"msg=load request=.*?\bParallel:(?P<parallel>{COUNT})"
+        rf"msg=load request=.*?\bParallel:(?P<parallel>{COUNT}) BatchSize:(?P<batch>{COUNT})"
         rf".*?\bKvSize:(?P<tokens>{COUNT}) KvCacheType:(?P<type>[a-z0-9_]{{0,10}})",
     ),
     pattern(
@@ -56,31 +56,60 @@ PATTERNS = (
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 BATCH = "512"
-PAD = 256
-"""Tokens that Ollama's engine rounds a cache to at most (ml/backend/ggml/ggml.go, CachePadding:
-256, in older ones 32 without flash attention)."""
+ELEMENT_BYTES = {"q8_0": Fraction(1), "q4_0": Fraction(1, 2)}
+"""What Ollama reckons an element to take, without the scales of its block; of any other type 2
+bytes (fs/ggml/ggml.go, kvCacheBytesPerElement)."""
+
+ALL_KEPT = "every layer with all tokens, as Ollama before 0.6.3 reckoned"
+NOT_ALIKE = "what Ollama reckons for layers that differ in more than their windows is not known"
+NOT_LAID_OUT = "how Ollama's own engine lays out other than full layers is not known"
 
 
 def _required(run: Run, line: Found) -> Iterator[Checked]:
-    """Ollama's own rule: all tokens of a full layer, windows and a batch of a sliding one."""
+    """Ollama's own rule: all tokens of a layer, or what it keeps of a sliding one and a batch."""
     subject, facts = run.subject, run.facts
     unit = line.values["unit"]
     printed = Printed(line.line, f"memory.required.kv ({unit})", line.values["size"])
-    sequences = subject.sequences or number(facts.get("--parallel", "1"))
-    total = subject.number("n_ctx", number(facts.get("--ctx-size", "0")))
-    total = total or (subject.context or 0) * sequences
-    if subject.model is None or not total:
+    after = run.found[run.found.index(line) :]
+    request = next((one.values for one in after if one.kind == "load"), {})
+    parallel = facts.get("--parallel") or request.get("parallel", "1")
+    sequences = subject.sequences or number(parallel)
+    tokens = facts.get("--ctx-size") or request.get("tokens", "0")
+    total = subject.number("n_ctx", number(tokens)) or (subject.context or 0) * sequences
+    model = subject.model
+    if model is None or not total:
         yield printed.cannot(NO_MODEL if total else "the context (--ctx-size) is missing")
         return
-    batch = subject.number("batch_size", number(facts.get("--batch-size", BATCH)))
-    of = block_type(str(subject.settings.get("cache_type_k", facts.get("--kv-cache-type", "f16"))))
-    size = sum(
-        layers * _cells(cache, total, sequences, batch) * sum(of.row_bytes(n) for n in _row(cache))
-        for layer, layers in subject.model.groups
-        for cache in layer.caches
+    rows = {row_of(layer) for layer in model.layers}
+    if len(rows) > 1 or None in rows:
+        yield printed.cannot(NOT_ALIKE)
+        return
+    batch = subject.number(
+        "batch_size", number(facts.get("--batch-size") or request.get("batch", BATCH))
     )
-    why = f"{total:,} tokens of {sequences} sequences, {of.name}, a window with {batch} on top"
-    yield printed.held(Fraction(size, UNITS[unit]), why)
+    of = str(
+        subject.settings.get("cache_type_k")
+        or facts.get("--kv-cache-type")
+        or request.get("type")
+        or "f16"
+    )
+    element = ELEMENT_BYTES.get(of, Fraction(2))
+
+    def ours(cells: Callable[[Layer], int]) -> Fraction:
+        size = sum(n * cells(layer) * sum(row_of(layer) or ()) for layer, n in model.groups)
+        return size * element / UNITS[unit]
+
+    def reckoned(layer: Layer) -> int:
+        kept = kept_of(model, layer)
+        return total if kept is None else sequences * kept + batch
+
+    why = f"{total:,} tokens of {sequences} sequences, {of}"
+    size, all_kept = ours(reckoned), ours(lambda _: total)
+    if size != all_kept and not printed.agrees_with(size) and printed.agrees_with(all_kept):
+        yield printed.row(all_kept, AGREES, f"{why}: {ALL_KEPT}")
+        return
+    more = f", of a sliding layer what is kept and a batch of {batch}" if size != all_kept else ""
+    yield printed.held(size, f"{why}{more}")
 
 
 def _load(run: Run, line: Found) -> Iterator[Checked]:
@@ -101,42 +130,32 @@ def _held(run: Run, line: Found) -> Iterator[Checked]:
     sizes = [Fraction(one.values["size"]) for one in run.held]
     total = sum((size * of for size, of in zip(sizes, units, strict=True)), Fraction())
     printed = Printed(line.line, f"kv cache ({unit})", f"{float(total / UNITS[unit]):.1f}")
-    tokens = number(run.request.get("tokens", "0"))
     model = run.subject.model
-    if model is None or not tokens:
+    if model is None or not number(run.request.get("tokens", "0")):
         yield printed.cannot("the load request (KvSize) is missing" if model else NO_MODEL)
         return
-    if model.kinds != {"full_attention"} or tokens % PAD:
-        yield printed.cannot("how Ollama's own engine lays out other than full layers is not known")
-        return
     of = block_type(run.request["type"] or "f16")
-    ours = sum(
-        layers * tokens * sum(of.row_bytes(elements) for elements in _row(layer))
-        for layer, layers in model.groups
-    )
-    why = f"{tokens:,} tokens of {run.request['parallel']} sequences, {of.name}"
-    size = Fraction(ours, UNITS[unit])
-    yield printed.row(size, AGREES, why) if abs(total - ours) <= step else printed.held(size, why)
-
-
-def _cells(cache: Layer, total: int, sequences: int, batch: int) -> int:
-    """Tokens that a layer keeps: all, or each sequence's window and a batch."""
-    window = cache.attention_window
-    return total if window is None else min(total, sequences * window + batch)
-
-
-def _row(cache: Layer) -> tuple[int, int]:
-    """Elements of a row of K and of V; a latent row is K alone, a state neither."""
-    facts: dict[str, Any] = dict(cache)
-    if "kv_lora_rank" in facts:
-        return facts["kv_lora_rank"] + facts["qk_rope_head_dim"], 0
-    if "attention" not in cache.kind:
-        return 0, 0
-    if "kv_heads" not in facts:
-        return facts["head_dim"], 0
-    return facts["kv_heads"] * facts["head_dim"], facts["kv_heads"] * (
-        facts["v_head_dim"] or facts["head_dim"]
-    )
+    held = []
+    for newer in (True, False):
+        cells = {
+            layer: cells_of(model, layer, run.request, newer=newer) for layer in {*model.layers}
+        }
+        if any(count is None or count % PAD for count in cells.values()):
+            yield printed.cannot(NOT_LAID_OUT)
+            return
+        held.append(
+            sum(
+                layers * (cells[layer] or 0) * sum(map(of.row_bytes, row_of(layer) or ()))
+                for layer, layers in model.groups
+            )
+        )
+    why = f"{number(run.request['tokens']):,} tokens of {run.request['parallel']} sequences"
+    close = next((size for size in held if abs(total - size) <= step), None)
+    size = Fraction(held[0] if close is None else close, UNITS[unit])
+    if close is None:
+        yield printed.held(size, f"{why}, {of.name}")
+    else:
+        yield printed.row(size, AGREES, f"{why}, {of.name}")
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
