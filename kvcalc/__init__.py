@@ -202,7 +202,7 @@ if not TYPE_CHECKING:  # to a type checker, only what is imported above exists
 
             found = getattr(import_module(f"kvcalc.{_HOME_OF[name]}"), name)
             if not isinstance(found, type):
-                found = import_module("kvcalc.arguments").held(found)
+                found = import_module("kvcalc.arguments").checking(found)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found

@@ -1,4 +1,4 @@
-"""The arguments of public functions, held against their types before anything is worked out."""
+"""The arguments of public functions, checked against their types before anything is worked out."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
@@ -24,11 +24,11 @@ UNIONS = (Union, UnionType)
 _signature = cache(signature)
 
 
-def held(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse arguments that are not of a function's types: RequestError, with the argument's name.
+def checking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function check its arguments against their types before it runs.
 
-    Names that the function does not have stay Python's own TypeError; an engine's settings are held
-    by the engine.
+    A wrong argument is a RequestError with its name. A name that the function does not have stays
+    Python's own TypeError; the settings of an engine are checked by the engine.
     """
     hints: dict[str, Any] = {}
 

@@ -52,7 +52,7 @@ def combinations(
     models = [model] if isinstance(model, Model) else several(model, "model")
     for one in models:
         request.require_model(one)
-    names = [engines.called(name) for name in several(engine, "engine")]
+    names = [engines.full_name(name) for name in several(engine, "engine")]
     asked = request.named(settings, given)
     if len(names) > 1:
         refuse_unknown(asked, names, share=share)

@@ -79,7 +79,9 @@ def compare(
             engine or GPU is not known, or no engine has a setting.
         KvcalcError: no engine takes the value of a setting.
     """
-    names = tuple(engines.ENGINES if among is None else dict.fromkeys(map(engines.called, among)))
+    names = tuple(
+        engines.ENGINES if among is None else dict.fromkeys(map(engines.full_name, among))
+    )
     asked = request.named(settings, given)
     refuse_unknown(asked, names)
     if "gpu" in asked:

@@ -136,7 +136,7 @@ def _parted(
 
 def _newest(engine: str) -> str:
     """The newest release of an engine that is named without one: OLD's own is the line's."""
-    name, release = engines.parted(engine)
+    name, release = engines.split_release(engine)
     return f"{name}@{engines.find(name).version}" if release is None else engine
 
 

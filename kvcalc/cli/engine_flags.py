@@ -82,7 +82,7 @@ def _engines(args: Sequence[str], options: Mapping[str, bool]) -> Iterator[str]:
             yield from value[0].split(",")
         elif option in FROM and value:
             yield from _of_line(value[0])
-        elif "@" in words[0] and engines.parted(words[0])[0] in engines.ENGINES:
+        elif "@" in words[0] and engines.split_release(words[0])[0] in engines.ENGINES:
             yield words[0]
 
 

@@ -23,7 +23,7 @@ class Typed(NamedTuple):
         from kvcalc.cli.engine_flags import named
 
         found = named(self.words, self.options, self.command)
-        return [name for name in found if engines.parted(name)[0] in engines.ENGINES]
+        return [name for name in found if engines.split_release(name)[0] in engines.ENGINES]
 
     def steps(self) -> Iterator[tuple[bool, list[str]]]:
         """The command's own words, and engines' flags with their values."""

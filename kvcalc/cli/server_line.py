@@ -77,7 +77,7 @@ class LineOptions(Options):
             # Another engine has releases of its own.
             at_release = {started: f"{started}@{release}"}
             of_line = (
-                at_release.get(engines.called(name), name) for name in names or engines.ENGINES
+                at_release.get(engines.full_name(name), name) for name in names or engines.ENGINES
             )
             found = found._replace(engines=tuple(of_line))
         return found.with_asked(asked, started).with_model_of(asked)
@@ -135,7 +135,7 @@ class LineOptions(Options):
         sequences: Texts,
         beside: Mapping[str, Any],
     ) -> ServerRequest:
-        own, release = engines.parted(called)
+        own, release = engines.split_release(called)
         found = ServerRequest(model, (called,), options.settings(**beside))
         release = release or found.settings.get("release")
         if self.from_line is not None:
@@ -160,7 +160,7 @@ class LineOptions(Options):
             )
         if self.from_line is None:
             return found
-        if engines.parted(called)[1] is not None:
+        if engines.split_release(called)[1] is not None:
             asked.settings.pop("release", None)
         return found.with_asked(asked, found.engine).with_model_of(asked)
 

@@ -47,10 +47,10 @@ ALIASES = {
 """Other names of engines, and those of programs that run one."""
 
 
-def parted(name: str) -> tuple[str, str | None]:
-    """Part an engine's name, in any case, from the release behind it, as in vllm@0.25.1.
+def split_release(name: str) -> tuple[str, str | None]:
+    """Split an engine's name, in any case, from the release behind it, as in vllm@0.25.1.
 
-    A name that is not known is given back as it is.
+    A name that is not known stays as it is.
     """
     engine, at, release = name.partition("@")
     if engine not in ENGINES:
@@ -60,9 +60,9 @@ def parted(name: str) -> tuple[str, str | None]:
     return engine, release if at else None
 
 
-def called(name: str) -> str:
+def full_name(name: str) -> str:
     """Spell an engine's name as ENGINES does, with the release behind it."""
-    engine, release = parted(name)
+    engine, release = split_release(name)
     return engine if release is None else f"{engine}@{release}"
 
 
@@ -72,7 +72,7 @@ def find(name: str) -> "Engine":
     Raises:
         RequestError: no such engine; the sentence names the nearest.
     """
-    row = ENGINES.get(parted(name)[0])
+    row = ENGINES.get(split_release(name)[0])
     if row is None:
         from kvcalc.spelling import unknown
 

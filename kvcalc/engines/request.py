@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kvcalc.costs import Cost
-from kvcalc.engines import find, parted
+from kvcalc.engines import find, split_release
 from kvcalc.engines.engine import Engine, Settings
 from kvcalc.errors import RequestError, UnsupportedError, quote
 from kvcalc.model import Model
@@ -99,7 +99,7 @@ def of_release(engine: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RequestError: another is given beside it, or the engine was read at one release alone.
     """
-    asked, release = dict(given), parted(engine)[1]
+    asked, release = dict(given), split_release(engine)[1]
     if release is None:
         return asked
     chosen = find(engine)
@@ -116,7 +116,7 @@ def of_release(engine: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def release_of(engine: str, given: Mapping[str, Any]) -> tuple[str, str]:
     """Name an engine and the release that is asked for, whether or not it takes what is given."""
-    chosen, (_, behind) = find(engine), parted(engine)
+    chosen, (_, behind) = find(engine), split_release(engine)
     return chosen.name, str(given.get("release") or behind or chosen.version)
 
 

@@ -79,7 +79,7 @@ def plan(
             has the window, or there are too many combinations.
         KvcalcError: none of the engines accepts a model.
     """
-    names = tuple(dict.fromkeys(map(engines.called, engine))) or tuple(engines.ENGINES)
+    names = tuple(dict.fromkeys(map(engines.full_name, engine))) or tuple(engines.ENGINES)
     refuse_unknown(given, names)
     gpu = _gpu(given.get("gpu"))
     if gpu is not None:

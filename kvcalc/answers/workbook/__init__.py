@@ -131,7 +131,7 @@ def workbook(
     """
     gpu = None if gpu is None else card(gpu).name
     listed = named(readings)
-    names = tuple(dict.fromkeys((*map(engines.called, among or USUAL_ENGINES), *ALWAYS)))
+    names = tuple(dict.fromkeys((*map(engines.full_name, among or USUAL_ENGINES), *ALWAYS)))
     own = [one.model.dtype for one in listed]
     given, of_settings = _parted(settings or {})
     asked = [dtype.lower() for dtype in dtypes] or of_settings.dtypes

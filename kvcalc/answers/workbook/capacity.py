@@ -34,7 +34,7 @@ def memory_rule(engine: str, settings: Mapping[str, Any] | None = None) -> Memor
     Raises:
         RequestError: the share is none.
     """
-    chosen, release = engines.find(engine), engines.parted(engine)[1]
+    chosen, release = engines.find(engine), engines.split_release(engine)[1]
     own = chosen.memory
     if own is None:
         return MemoryRule(UNKNOWN, "", 0)

@@ -29,7 +29,7 @@ PROGRAMS = ("ollama",)
 
 def server_of(name: str) -> Server | None:
     """The flags of an engine by the name that is typed; None of one without a server."""
-    start = LINES.get(name.lower()) or LINES.get(engines.parted(name)[0])
+    start = LINES.get(name.lower()) or LINES.get(engines.split_release(name)[0])
     found = engines.find(name)
     server = found.server if start is None or start.line is None else found.lines[start.line]
     # In full, and with kvcalc's own reading of 8k: only a line is read as the server reads it.
