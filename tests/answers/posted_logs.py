@@ -83,7 +83,7 @@ MODELS: Mapping[str, Model | str] = {
     "Qwen/Qwen3.5-9B": layers(*QWEN35, times=8),
     "llama3.1:8b (blob 667b0c1932bc)": "llama-3.1-8b",
     "gemma3 12B (49 layers with output; blob e8ad13eff07a = gemma3:12b)": layers(
-        *[sliding(1024, 8, 256)] * 5, full(8, 256), times=8
+        *[sliding(1024, 8, 256)] * 5, full(8, 256), times=8, model_type="gemma3"
     ),
     "llama3:8b (blob 6a0746a1ec1a)": "llama-3.1-8b",
     "GLM Z1 32B 0414": layers(full(2, 128), times=61),

@@ -35,7 +35,10 @@ def named(case: Mapping[str, Any]) -> str:
 @each("case", VERBATIM, ids=named)
 def test_every_figure_of_a_verbatim_log_agrees(case: Mapping[str, Any]) -> None:
     rows = checked(case["lines"], model_of(case), settings_of(case))
-    assert {row.verdict for row in rows} == {AGREES}, [r for r in rows if r.verdict != AGREES]
+    others = [row for row in rows if row.verdict != AGREES]
+    # Meta() prints one device's share, of which nothing says how many there are.
+    assert [row for row in others if "Meta()" not in case["lines"][row.line - 1]] == []
+    assert len(others) < len(rows)
     printed = {value for row in rows for value in (row.printed, round(row.printed, 2))}
     for figure in case["checks"]:
         assert figure["printed"] in printed, figure
@@ -57,7 +60,10 @@ PROSE = [case for case in TOLD if not is_known(case)]
 @each("case", RETOLD, ids=named)
 def test_every_figure_that_was_retold_in_an_engines_words_agrees(case: Mapping[str, Any]) -> None:
     rows = checked(case["lines"], model_of(case), settings_of(case))
-    assert {row.verdict for row in rows} == {AGREES}, [r for r in rows if r.verdict != AGREES]
+    others = [row for row in rows if row.verdict != AGREES]
+    # Meta() prints one device's share, of which nothing says how many there are.
+    assert [row for row in others if "Meta()" not in case["lines"][row.line - 1]] == []
+    assert len(others) < len(rows)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +131,7 @@ def test_a_recurrent_state_is_checked_as_llama_cpp_keeps_it() -> None:
     case = next(case for case in CASES if case["model_as_named"].startswith("qwen35 architecture"))
     rows = checked(case["lines"], model_of(case))
     assert [(row.figure, row.printed, row.verdict) for row in rows] == [
+        ("RS buffer size (MiB)", 149.62, CANNOT),  # one of three devices'
         ("recurrent states (MiB)", 448.88, AGREES),
         ("R (MiB)", 16.88, AGREES),
         ("S (MiB)", 432, AGREES),

@@ -21,8 +21,6 @@ SAYS_NOTHING = re.compile(
             r"srv +(?:llama_server|load_model: loading|operator)|cmn +|^OK$",
             # Ollama's sizes of what is no cache.
             r'msg="(?:model weights|compute graph|total memory)"',
-            # One device's share of a memory that several divide.
-            r"Meta\(\) RS buffer",
         )
     )
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
-from kvcalc.answers.check import AGREES, DIFFERS
+from kvcalc.answers.check import AGREES, CANNOT, DIFFERS
 from kvcalc.costs import formula
 from kvcalc.engines.llama_cpp.cells import cells_of
 from kvcalc.engines.llama_cpp.cost import cost
@@ -307,7 +307,44 @@ def test_the_share_of_one_device_that_meta_prints_is_not_held_against_the_whole(
     states = "llama_memory_recurrent: size = 149.62 MiB (1 cells, 65 layers, 1 seqs 0 rs_seq), "
     states += "R (f32): 5.62 MiB, S (f32): 144.00 MiB"
     rows = checked(["Meta() RS buffer size =    49.88 MiB", states], qwen)
-    assert [(row.line, row.verdict) for row in rows] == [(2, AGREES)] * 3
+    assert [(row.line, row.verdict) for row in rows] == [(1, CANNOT), *[(2, AGREES)] * 3]
+    assert (
+        rows[0].why
+        == "one share of what devices divide (split_mode tensor): the others are missing"
+    )
+
+
+@each("of", ["model", "KV", "RS", "compute"])
+def test_no_share_that_meta_prints_is_passed_over(of: str) -> None:
+    rows = checked([f"Meta() {of} buffer size = 49.88 MiB"], load("qwen3-8b"))
+    assert [(row.figure, row.verdict) for row in rows] == [(f"{of} buffer size (MiB)", CANNOT)]
+
+
+@each(
+    ("printed", "verdict"),
+    [("2048.00", AGREES), ("1024.00", CANNOT)],  # of two devices one, as an excerpt may have it
+)
+def test_a_cache_whose_own_line_is_missing_is_of_the_whole_context(
+    printed: str, verdict: str
+) -> None:
+    """The excerpt of a log of buffers alone: the states' line is not the cache's."""
+    qwen = load("qwen3.5-27b")
+    states = "llama_memory_recurrent: size = 149.62 MiB (1 cells, 64 layers, 1 seqs 0 rs_seq), "
+    states += "R (f32): 5.62 MiB, S (f32): 144.00 MiB"
+    lines = [
+        "llama_context: n_ctx = 32768",
+        f"llama_kv_cache: Vulkan0 KV buffer size = {printed} MiB",
+        "llama_memory_recurrent: Vulkan0 RS buffer size = 149.62 MiB",
+    ]
+    rows = checked([*lines, states], qwen)
+    assert [(row.line, row.verdict) for row in rows] == [
+        (2, verdict),
+        *[(3, AGREES)],
+        *[(4, AGREES)] * 3,
+    ]
+    alone = checked(lines, qwen)
+    assert [(row.line, row.verdict) for row in alone] == [(2, verdict), (3, CANNOT)]
+    assert alone[1].why == "the line about the memory that the buffer is of is missing"
 
 
 @pytest.mark.parametrize(("device", "printed"), [("CUDA0", "0.30"), ("Vulkan0", "0.30")])

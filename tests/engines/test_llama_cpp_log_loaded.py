@@ -239,3 +239,36 @@ def test_a_graph_that_is_computed_in_part_in_main_memory_is_not_held() -> None:
         assert found["CUDA0 compute buffer size (MiB)"].verdict == CANNOT
         assert "main memory" in found["CUDA0 compute buffer size (MiB)"].why
         assert found["output buffer size (MiB)"].verdict == AGREES
+
+
+def test_a_graph_that_differs_names_a_micro_batch_that_nobody_said() -> None:
+    """A start with -ub 2048 of which an excerpt has no line of n_ubatch."""
+    lines = [
+        "llama_context: n_ctx = 32768",
+        "sched_reserve: Vulkan0 compute buffer size = 664.18 MiB",
+        "sched_reserve: Vulkan_Host compute buffer size = 208.07 MiB",
+    ]
+    host = "Vulkan_Host compute buffer size (MiB)"
+    found = rows(lines, load("qwen3.5-27b"))[host]
+    assert found.verdict == DIFFERS
+    assert found.why.endswith("; ubatch_size=2048 would explain it")
+    assert rows(lines, load("qwen3.5-27b"), ubatch_size=2048)[host].verdict == AGREES
+    said = rows([*lines, "llama_context: n_ubatch = 512"], load("qwen3.5-27b"))[host]
+    assert said.verdict == DIFFERS
+    assert "would explain" not in said.why
+
+
+def test_what_a_device_packs_again_is_named_and_not_held() -> None:
+    """Hexagon's own buffers (docs/backend/snapdragon/developer.md)."""
+    lines = [
+        "load_tensors: CPU model buffer size = 1182.09 MiB",
+        "load_tensors: HTP0 model buffer size = 7.75 MiB",
+        "load_tensors: HTP0-REPACK model buffer size = 2923.59 MiB",
+    ]
+    found = rows(
+        lines, load("gpt-oss-20b"), (Stored("output.weight", "F16", 1024, SIZE // 2, SIZE, 0),)
+    )
+    assert set(found) == {f"{of} model buffer size (MiB)" for of in ("CPU", "HTP0", "HTP0-REPACK")}
+    assert {row.why for row in found.values()} == {
+        "which tensors are packed again depends on the processor"
+    }

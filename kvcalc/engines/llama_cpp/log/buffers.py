@@ -6,21 +6,40 @@ from typing import Any
 
 from kvcalc.engines.llama_cpp.devices import devices, left_in_main_memory
 from kvcalc.engines.llama_cpp.layer_rules import LayerRules
-from kvcalc.engines.llama_cpp.log.run import FULL, SLIDING, Run
+from kvcalc.engines.llama_cpp.log.run import CACHES, FULL, SLIDING, Run
 from kvcalc.engines.llama_cpp.memories import CellRow
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
-from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Checked,
+    Found,
+    Printed,
+    number,
+    pattern,
+)
 from kvcalc.layers.layer import Layer
 
 PATTERNS = (
     pattern(
         "buffer",
         " buffer size = ",
-        # What Meta() prints is one device's share of a memory that several divide.
         r"(?<!\))(?<!\)\s)(?:(?P<backend>CUDA|ROCm|MUSA)[0-9]{1,3} )?"
         rf"(?P<of>KV|RS|DSV4 (?:csa|hca|lid) state) buffer size = (?P<size>{SIZE}) MiB",
     ),
+    pattern(
+        "share",
+        "Meta()",
+        r"Meta\(\) (?P<of>KV|RS|DSV4 (?:csa|hca|lid) state|model|compute) buffer size = "
+        rf"(?P<size>{SIZE}) MiB",
+    ),
 )
+
+OF_SEVERAL = "one share of what devices divide (split_mode tensor): the others are missing"
+NO_CELLS = "the cells that the buffer holds are missing"
+NO_MEMORY = "the line about the memory that the buffer is of is missing"
 
 ROW_PADDING = 512
 """Elements that CUDA's kernels read quantised rows in: the last row of a tensor is padded to whole
@@ -68,14 +87,24 @@ def _held(printed: Printed, ours: Fraction, why: str) -> Checked:
 
 
 def flush(run: Run) -> Iterator[Checked]:
-    """Hold the buffers that no line about their memory follows against the one announced."""
+    """Hold the buffers that no line about their memory follows against the one announced.
+
+    Without one it may be of the whole context, where no layer has another memory, or else of a
+    part that other devices' lines complete.
+    """
     if not run.buffered:
         return
     printed = _printed(run.buffered[-1])
+    cells = number(run.facts.get("n_ctx", "0"))
     if run.subject.model is None:
         yield printed.cannot(NO_MODEL)
+    elif run.buffered[-1].values["of"] != "KV":
+        yield printed.cannot(NO_MEMORY)
+    elif run.creating is None and cells and not any(map(run.tensors, set(CACHES) - {FULL})):
+        for row in held(run, FULL, cells, {}):
+            yield printed.cannot(NO_CELLS) if row.verdict == DIFFERS else row
     elif run.creating is None:
-        yield printed.cannot("the cells that the buffer holds are missing")
+        yield printed.cannot(NO_CELLS)
     else:
         memory, cells = run.creating
         streams = 1 if run.settings({}).own("kv_unified") else run.sequences
@@ -154,9 +183,18 @@ def _why(run: Run, memory: str, cells: int, layers: Sequence[Layer]) -> str:
 
 
 def _buffer(run: Run, line: Found) -> Iterator[Checked]:
+    """Buffers wait for the line about their memory, until there is one of another."""
+    if run.buffered and run.buffered[-1].values["of"] != line.values["of"]:
+        yield from flush(run)
     run.buffered.append(line)
-    yield from ()
 
 
-RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"buffer": _buffer}
-"""How each kind of line is checked: buffers wait for the line about their memory."""
+def _share(_run: Run, line: Found) -> Iterator[Checked]:
+    yield _printed(line).cannot(OF_SEVERAL)
+
+
+RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
+    "buffer": _buffer,
+    "share": _share,
+}
+"""How each kind of line is checked."""

@@ -3,15 +3,29 @@
 src/llama-context.cpp (sched_reserve, output_reserve) of 2026-10-01, and as older versions had it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 
+from kvcalc.engines.llama_cpp.log.cells import UBATCHES
 from kvcalc.engines.llama_cpp.log.loaded import DEVICE, is_host, layers_on_devices, tensors
 from kvcalc.engines.llama_cpp.log.run import NO_CONTEXT, Run
 from kvcalc.engines.llama_cpp.start_up import graph, host_buffer, widths
 from kvcalc.engines.llama_cpp.weights import blocks_of
-from kvcalc.engines.log import AGREES, NO_MODEL, SIZE, Checked, Found, Printed, pattern
+from kvcalc.engines.log import (
+    AGREES,
+    DIFFERS,
+    NO_MODEL,
+    SIZE,
+    Changes,
+    Checked,
+    Found,
+    Printed,
+    in_words,
+    pattern,
+)
 from kvcalc.errors import UnsupportedError
 from kvcalc.parameters.stored import Stored
 
@@ -61,10 +75,24 @@ def _graph(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
         printed = Printed(
             line.line, f"{line.values['device']} compute buffer size (MiB)", line.values["size"]
         )
-        yield _of_graph(run, printed, len(on_devices), in_main_memory=is_host(line))
+        again = partial(_of_graph, run, printed, len(on_devices), in_main_memory=is_host(line))
+        yield _explained(run, again)
 
 
-def _of_graph(run: Run, printed: Printed, devices: int, *, in_main_memory: bool) -> Checked:
+def _explained(run: Run, again: Callable[[Changes], Checked]) -> Checked:
+    """What is said of a graph's buffer, with a micro-batch that would explain it."""
+    row = again({})
+    if row.verdict != DIFFERS or not run.subject.may_explain():
+        return row
+    for changes in chain.from_iterable(run.causes({"ubatch_size": UBATCHES})):
+        if again(changes).verdict == AGREES:
+            return replace(row, why=f"{row.why}; {in_words(changes)} would explain it")
+    return row
+
+
+def _of_graph(
+    run: Run, printed: Printed, devices: int, changes: Changes, *, in_main_memory: bool
+) -> Checked:
     model = run.subject.model
     if model is None:
         return printed.cannot(NO_MODEL)
@@ -72,9 +100,9 @@ def _of_graph(run: Run, printed: Printed, devices: int, *, in_main_memory: bool)
         return printed.cannot(OF_A_FORK)
     if devices and _computes_in_main_memory(run):
         return printed.cannot(IN_MAIN_MEMORY)
-    settings = run.settings({})
+    settings = run.settings(changes)
     if devices > 1 and settings.tensor_split is None:
-        settings = run.settings({"tensor_split": (1.0,) * devices})
+        settings = run.settings({**changes, "tensor_split": (1.0,) * devices})
     stored = _stored(run)
     whole = graph(model, settings, stored)
     cells = run.context_cells or run.total()

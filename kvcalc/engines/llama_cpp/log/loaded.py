@@ -27,8 +27,8 @@ from kvcalc.parameters.gguf_mixes import MIXES
 from kvcalc.parameters.quantized_gguf import mixed
 from kvcalc.parameters.stored import Stored
 
-DEVICE = r"[A-Za-z][A-Za-z0-9_]{0,30}(?:\[[^\]]{1,80}\])?"
-"""A buffer's name: CUDA0, CPU_Mapped, or RPC with an address."""
+DEVICE = r"[A-Za-z][A-Za-z0-9_-]{0,30}(?:\[[^\]]{1,80}\])?"
+"""A buffer's name: CUDA0, CPU_Mapped, HTP0-REPACK, or RPC with an address."""
 
 FILE_TYPE = r"(?P<value>[A-Z0-9_]{2,8}(?: - (?:Small|Medium|Large))?)"
 
@@ -54,6 +54,10 @@ HOST = re.compile(r"CPU|[A-Za-z]{1,20}_Host|AMX")
 
 REPACKED = re.compile(r"AMX|CPU_(?!Mapped)")
 """Buffers of what the processor's own kernels read in another order, which its kind decides."""
+
+REPACKED_DEVICE = "-REPACK"
+"""The end of the name of what a device reads in another order
+(docs/backend/snapdragon/developer.md)."""
 
 MAPPED = "_Mapped"
 """The end of a buffer's name that is a part of the file, from its first tensor to its last."""
@@ -134,6 +138,8 @@ def _loaded(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
     settings = run.settings({})
     if settings.split_mode in ("row", "tensor"):
         missing = SHARED
+    if any(line.values["device"].endswith(REPACKED_DEVICE) for line in lines):
+        missing = OF_THE_PROCESSOR
     if missing is not None:
         yield from (_printed(line).cannot(missing) for line in lines)
         return
