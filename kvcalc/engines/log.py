@@ -209,7 +209,7 @@ class Printed(NamedTuple):
             return self.value == ours
         return self.value == Fraction(f"{float(ours):.{self.decimals}f}")
 
-    def held(self, ours: Fraction | int, why: str, explain: "Explain | None" = None) -> Checked:
+    def against(self, ours: Fraction | int, why: str, explain: "Explain | None" = None) -> Checked:
         """Compare the figure with ours; if it differs, let `explain` name a cause."""
         if self.agrees_with(ours):
             return self.row(ours, AGREES, why)

@@ -44,15 +44,15 @@ def test_whatever_is_printed_agrees_and_its_neighbours_differ(size: int, places:
     printed = f"{size / 2**30:.{places}f}"
     step = Fraction(1, 10**places)
     value = Fraction(size, 2**30)
-    assert Printed(1, "", printed).held(value, "").verdict == AGREES
+    assert Printed(1, "", printed).against(value, "").verdict == AGREES
     for off in (step, -step):
         other = f"{float(Fraction(printed) + off):.{places}f}"
         if not other.startswith("-"):
-            assert Printed(1, "", other).held(value, "").verdict == DIFFERS
+            assert Printed(1, "", other).against(value, "").verdict == DIFFERS
 
 
 def test_a_row_says_by_how_much_a_figure_is_off() -> None:
-    row = Printed(3, "K size (GiB)", "8.23").held(Fraction("8.5"), "why", lambda _: "tp=2")
+    row = Printed(3, "K size (GiB)", "8.23").against(Fraction("8.5"), "why", lambda _: "tp=2")
     assert (row.line, row.printed, row.ours, row.verdict) == (3, 8.23, 8.5, DIFFERS)
     assert row.why == "why: off by -0.27, -3.2%; tp=2 would explain it"
 

@@ -130,7 +130,7 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
         yield blocks.cannot(NO_MODEL)
         return
     made = run.layout
-    yield tokens.held(made.block_tokens, "cache_block_seq_len, as the model's kernels take it")
+    yield tokens.against(made.block_tokens, "cache_block_seq_len, as the model's kernels take it")
     bounds = run.blocks()
     if bounds is None:
         yield blocks.cannot(f"{NO_MEMORY}; a block takes {made.block_bytes:,} bytes on one rank")
@@ -141,7 +141,7 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
     if least <= blocks.value <= most:
         yield blocks.row(blocks.value, AGREES, why)
     else:
-        yield blocks.held(least, f"{why}: {least:,} to {most:,}")
+        yield blocks.against(least, f"{why}: {least:,} to {most:,}")
 
 
 def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
@@ -154,7 +154,7 @@ def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
     elif bounds[0] < LEAST_BLOCKS:
         yield least.row(min(LEAST_BLOCKS - 1, bounds[1]), AGREES, why)
     else:
-        yield least.held(bounds[0], why)
+        yield least.against(bounds[0], why)
 
 
 def _turbomind(_: Run, line: Found) -> Iterator[Checked]:

@@ -129,13 +129,13 @@ def _allocated(line: Found, last: Mapping[str, Found], subject: Subject) -> Iter
     size = last.get("tokens per block")
     if blocks and size:
         ours = number(blocks.values["blocks"]) * number(size.values["tokens"])
-        yield printed.held(ours, "blocks x tokens a block, both from the log")
+        yield printed.against(ours, "blocks x tokens a block, both from the log")
     held = Printed(line.line, "allocated (GiB)", line.values["gib"])
     if subject.model is None:
         yield held.cannot(NO_MODEL)
         return
     each = _token_bytes(subject.model, subject)
-    yield held.held(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
+    yield held.against(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
 
 
 def _bytes(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
@@ -148,7 +148,7 @@ def _bytes(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator
     each, tokens = _token_bytes(subject.model, subject), number(used.values["tokens"])
     sizes = [-(-tokens // size) * size * each for size in _block_sizes(last, subject)]
     ours = next(filter(printed.agrees_with, sizes), sizes[0])
-    yield printed.held(ours, f"{tokens:,} tokens, in whole blocks, x {each:,} B on one rank")
+    yield printed.against(ours, f"{tokens:,} tokens, in whole blocks, x {each:,} B on one rank")
 
 
 Rule = Callable[[Found, Mapping[str, Found], Subject], Iterator[Checked]]

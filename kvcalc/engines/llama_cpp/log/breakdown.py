@@ -137,7 +137,7 @@ def _table(context: _Context, rows: Sequence[Found]) -> Checked:
     def explain(printed: Printed) -> str | None:
         return either(first_that_agrees(printed, map(candidate, changes)) for changes in causes)
 
-    return printed.held(ours, why, explain)
+    return printed.against(ours, why, explain)
 
 
 def _settings(of: str | None, count: int) -> Mapping[str, Any]:

@@ -83,7 +83,7 @@ def _held(printed: Printed, ours: Fraction, why: str) -> Checked:
     """Hold a buffer against ours; of a context that was only tried it has no bytes."""
     if printed.value == 0 and ours >= 1:
         return printed.cannot(NOTHING_ALLOCATED)
-    return printed.held(ours, why)
+    return printed.against(ours, why)
 
 
 def flush(run: Run) -> Iterator[Checked]:

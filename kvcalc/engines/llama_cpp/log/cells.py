@@ -107,7 +107,7 @@ def _creating(run: Run, line: Found) -> Iterator[Checked]:
         yield _sliding(run, printed)
     elif run.subject.context is not None and not words.startswith("DSV4"):
         ours = run.full_cells(run.subject.context)
-        yield printed.held(
+        yield printed.against(
             ours, f"{run.subject.context:,} tokens of {run.sequences} sequences, padded"
         )
 
@@ -116,7 +116,7 @@ def _sliding(run: Run, printed: Printed) -> Checked:
     if run.subject.model is None:
         return printed.cannot(NO_MODEL)
     if not run.tensors(SLIDING):
-        return printed.held(0, "no layer of the model slides")
+        return printed.against(0, "no layer of the model slides")
     settings = run.settings({})
     shared = f" x {run.sequences} sequences" if settings.own("kv_unified") else ""
     why = f"window {run.window:,}{shared} + ubatch_size {settings.ubatch_size:,}, padded to 256"
@@ -138,7 +138,7 @@ def _sliding(run: Run, printed: Printed) -> Checked:
         cells = partial(run.sliding_cells, _settings(tokens, count), count)
         return _change(tokens, count), cells
 
-    return printed.held(run.sliding_cells({}, run.sequences), why, explain)
+    return printed.against(run.sliding_cells({}, run.sequences), why, explain)
 
 
 def _settings(ubatch: int, sequences: int) -> Mapping[str, int | bool]:
@@ -186,7 +186,7 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
         def explain(each: Printed, name: str = name) -> str | None:
             return run.release_that(lambda changes: each.agrees_with(ours(name, changes)))
 
-        yield each.held(ours(name, {}), f"{why}, {of}", explain)
+        yield each.against(ours(name, {}), f"{why}, {of}", explain)
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

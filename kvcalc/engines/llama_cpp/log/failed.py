@@ -125,7 +125,7 @@ def _failed(run: Run, line: Found) -> Iterator[Checked]:
     unit = MIB if "mib" in line.values else 1
     sizes = [Fraction(size + more, unit) for size in of_places for more in padding]
     ours = min(sizes, key=lambda size: abs(size - printed.value))
-    row = printed.held(ours, f"{streams} streams x {cells} cells of {run.words(memory)}")
+    row = printed.against(ours, f"{streams} streams x {cells} cells of {run.words(memory)}")
     if row.verdict == AGREES and (room := _room(run, line)) is not None:
         row = replace(row, remedies=_remedies(run, total, room))
     if row.verdict == DIFFERS and printed.value < ours and dealt_unsaid(settings):

@@ -153,4 +153,4 @@ def _output(run: Run, line: Found) -> Checked:
         return printed.cannot(f"what is kept beside {why} is not known")
     if printed.agrees_with(Fraction(with_states, MIB)):
         return printed.row(Fraction(with_states, MIB), AGREES, f"{why}, and their hidden states")
-    return printed.held(Fraction(logits, MIB), why)
+    return printed.against(Fraction(logits, MIB), why)

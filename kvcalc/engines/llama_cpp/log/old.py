@@ -67,7 +67,7 @@ def _self_size(run: Run, line: Found) -> Iterator[Checked]:
         yield buffers.together(buffered, k + v + padding, why)
     ours = {"size": k + v, "k": k, "v": v, "c": k, "t": v}
     for name, each in printed.items():
-        yield each.held(single_mib(ours[name]), why)
+        yield each.against(single_mib(ours[name]), why)
 
 
 def _latent_values(run: Run, type_v: str) -> int:

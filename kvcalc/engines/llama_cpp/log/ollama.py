@@ -109,7 +109,7 @@ def _required(run: Run, line: Found) -> Iterator[Checked]:
         yield printed.row(all_kept, AGREES, f"{why}: {ALL_KEPT}")
         return
     more = f", of a sliding layer what is kept and a batch of {batch}" if size != all_kept else ""
-    yield printed.held(size, f"{why}{more}")
+    yield printed.against(size, f"{why}{more}")
 
 
 def _load(run: Run, line: Found) -> Iterator[Checked]:
@@ -153,7 +153,7 @@ def _held(run: Run, line: Found) -> Iterator[Checked]:
     close = next((size for size in held if abs(total - size) <= step), None)
     size = Fraction(held[0] if close is None else close, UNITS[unit])
     if close is None:
-        yield printed.held(size, f"{why}, {of.name}")
+        yield printed.against(size, f"{why}, {of.name}")
     else:
         yield printed.row(size, AGREES, f"{why}, {of.name}")
 

@@ -55,7 +55,7 @@ def _states(run: Run, line: Found) -> Iterator[Checked]:
     ours = {name: copies * rows.get(name.upper(), 0) for name in ("r", "s")}
     ours["size"] = sum(ours.values())
     for name, each in printed.items():
-        yield each.held(single_mib(ours[name]), f"{copies} states of all recurrent layers, f32")
+        yield each.against(single_mib(ours[name]), f"{copies} states of all recurrent layers, f32")
 
 
 def _compressor(run: Run, line: Found) -> Iterator[Checked]:
@@ -70,7 +70,7 @@ def _compressor(run: Run, line: Found) -> Iterator[Checked]:
     changes = {"n_rs_seq": number(line.values["rollback"])}
     yield from buffers.held(run, memory, streams, changes)
     ours = streams * sum(run.rows(memory, changes).values())
-    yield printed.held(Fraction(ours, 2**20), f"{streams} streams, f32")
+    yield printed.against(Fraction(ours, 2**20), f"{streams} streams, f32")
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

@@ -73,10 +73,12 @@ def _compressed(run: Run, line: Found) -> Iterator[Checked]:
     token = (
         Fraction(layout.bytes_of(FULL) + resolved.ratio * layout.bytes_of(WINDOW)) / resolved.page
     )
-    yield printed["token"].held(token, f"{resolved.ratio:g} tokens of the window pool beside each")
+    yield printed["token"].against(
+        token, f"{resolved.ratio:g} tokens of the window pool beside each"
+    )
     requests = resolved.requests_a_group or 1
     states = requests * layout.bytes_of(REQUEST) + layout.spare_of(REQUEST)
-    yield printed["states"].held(Fraction(states, GIB), f"{requests} running requests, one rank")
+    yield printed["states"].against(Fraction(states, GIB), f"{requests} running requests, one rank")
     available = Printed(0, "", line.values["available"])
     low, high = (
         sizer.compressed(int((available.value + off) * GIB))[0]
@@ -93,17 +95,17 @@ def _pools(run: Run, line: Found) -> Iterator[Checked]:
     full, swa = (number(line.values[name]) for name in ("full", "swa"))
     for name, rate in (("c4", 4), ("c128", 128)):
         for each in figures(line, {name: f"{name} (tokens)"}).values():
-            yield each.held(full // rate, f"{full:,} / {rate}")
+            yield each.against(full // rate, f"{full:,} / {rate}")
     printed = figures(line, {"swa": "swa (tokens)", "c4_state": "c4_state (rows)"})
     if run.subject.model is None:
         yield from (each.cannot(NO_MODEL) for each in printed.values())
         return
     page, ratio = run.sizer.resolved.page, run.sizer.resolved.ratio
-    yield printed.pop("swa").held(
+    yield printed.pop("swa").against(
         run.sizer.window_beside(full), f"{full:,} x {ratio:g}, in pages of {page}"
     )
     for each in printed.values():
-        yield each.held(swa // page * RING[4], f"{RING[4]} for each page of the window pool")
+        yield each.against(swa // page * RING[4], f"{RING[4]} for each page of the window pool")
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

@@ -162,7 +162,7 @@ def _no_room(run: Run, line: Found) -> Iterator[Checked]:
         viable = Printed(line.line, "minimum viable mem_fraction_static", line.values["viable"])
         ours, why = 1 - after / before, f"1 - {float(after):g} / {float(before):g} GiB"
         near = abs(viable.value - ours) <= viable.half_step + 2 * OFF / before
-        yield viable.row(ours, AGREES, why) if near else viable.held(ours, why)
+        yield viable.row(ours, AGREES, why) if near else viable.against(ours, why)
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {"no room": _no_room}

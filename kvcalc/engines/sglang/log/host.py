@@ -64,7 +64,7 @@ def _host_pool(run: Run, line: Found) -> Iterator[Checked]:
     rows = f"{page // resolved.page:,} B, one rank"
     if "tokens" in values:
         tokens = number(values["tokens"])
-        yield printed.held(Fraction(tokens * page, resolved.page * GB), f"{tokens:,} x {rows}")
+        yield printed.against(Fraction(tokens * page, resolved.page * GB), f"{tokens:,} x {rows}")
     elif run.host_size and names <= COPIED:
         why = "hicache_size, in whole pages"
         yield printed.within(*_whole(run.host_size * GB, page), GB, why)

@@ -126,7 +126,7 @@ def _pool(run: Run, line: Found) -> Iterator[Checked]:
         def explain(printed: Printed, name: str = name) -> str | None:
             return run.explain(printed, CHANGES, partial(ours, part, name))
 
-        yield each.held(ours(part, name, changes), why, explain)
+        yield each.against(ours(part, name, changes), why, explain)
 
 
 def _as_cut(run: Run, line: Found, pool: str, name: str, figure: str) -> Iterator[Checked]:
@@ -135,7 +135,7 @@ def _as_cut(run: Run, line: Found, pool: str, name: str, figure: str) -> Iterato
         printed = Printed(line.line, f"{figure} (tokens)", line.values[name])
         cut = run.as_cut(pool, number(printed.text))
         if cut is not None:
-            yield printed.held(cut, f"{pool}_layer_tokens, both of the log")
+            yield printed.against(cut, f"{pool}_layer_tokens, both of the log")
 
 
 def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
@@ -145,10 +145,10 @@ def _window_pool(run: Run, line: Found) -> Iterator[Checked]:
         sizer = run.sizer
         why = f"{full:,} x swa_full_tokens_ratio {sizer.resolved.ratio:g}"
         why = f"{why}, in pages of {sizer.resolved.page}"
-        yield printed.held(sizer.window_beside(full), why)
+        yield printed.against(sizer.window_beside(full), why)
         return
     try:
-        yield printed.held(*_share_of_full(run.subject, full))
+        yield printed.against(*_share_of_full(run.subject, full))
     except RequestError as error:
         if error.field in run.subject.given:
             raise
@@ -181,7 +181,7 @@ def _both_pools(run: Run, line: Found) -> Iterator[Checked]:
     allocated = run.allocated(full, swa, {"kv_cache_dtype": run.element_of(line)})
     ours = sum(part.bytes(name, allocated) for part in POOLS for name in ("k", "v", "kv"))
     why = f"both pools, {allocated.resolved.format.name}, one rank"
-    yield printed.held(Fraction(ours, GIB), why)
+    yield printed.against(Fraction(ours, GIB), why)
 
 
 def _limits(run: Run, line: Found) -> Iterator[Checked]:
@@ -190,7 +190,7 @@ def _limits(run: Run, line: Found) -> Iterator[Checked]:
     if run.pool_tokens is None:
         yield tokens.cannot(NO_BUDGET)
     else:
-        yield tokens.held(run.pool_tokens, "tokens of the pool, both of the log")
+        yield tokens.against(run.pool_tokens, "tokens of the pool, both of the log")
     if "requests" not in line.values:
         return
     requests = Printed(line.line, "max_running_requests (requests)", line.values["requests"])
@@ -200,13 +200,13 @@ def _limits(run: Run, line: Found) -> Iterator[Checked]:
     pool = run.pool_tokens or number(tokens.text)
     ours = run.sizer.requests(pool, run.slots)
     why = f"of {pool:,} tokens, for requests of {run.context:,}"
-    row = requests.held(ours, why)
+    row = requests.against(ours, why)
     if number(requests.text) != ours + 1:
         yield row
     elif (release := run.settings({}).release) is None:
         yield replace(row, why=f"{row.why}; sglang before 0.4.7 prints one more")
     elif parsed(release)[0] < WITHOUT_A_ROW_MORE:
-        yield requests.held(ours + 1, f"{why}, and one more, as before 0.4.7")
+        yield requests.against(ours + 1, f"{why}, and one more, as before 0.4.7")
     else:
         yield row
 

@@ -82,7 +82,7 @@ def _states(run: Run, line: Found) -> Iterator[Checked]:
             return run.explain(printed, ELEMENTS, size)
 
         units = f"{run.requests} running requests" if drafted else f"{slots + 1:,} slots"
-        yield each.held(size({}), f"{units} of all recurrent layers, one rank", explain)
+        yield each.against(size({}), f"{units} of all recurrent layers, one rank", explain)
 
 
 def _capped(run: Run, line: Found) -> Iterator[Checked]:
@@ -92,14 +92,14 @@ def _capped(run: Run, line: Found) -> Iterator[Checked]:
     )
     slots, each = (number(line.values[name]) for name in ("slots", "each"))
     ours = slots // each if each else 0
-    yield printed["requests"].held(ours, f"{slots:,} slots / {each} a request, both of the log")
+    yield printed["requests"].against(ours, f"{slots:,} slots / {each} a request, both of the log")
     if run.subject.model is None:
         yield printed["each"].cannot(NO_MODEL)
     elif (strategy := run.sizer.resolved.strategy) is None:
         yield printed["each"].cannot("the model has no recurrent layers")
     else:
         why = f"by the strategy {strategy.name} of the radix cache"
-        yield printed["each"].held(strategy.slots_a_request, why)
+        yield printed["each"].against(strategy.slots_a_request, why)
 
 
 def _no_slots(run: Run, line: Found) -> Iterator[Checked]:
@@ -112,7 +112,7 @@ def _no_slots(run: Run, line: Found) -> Iterator[Checked]:
         sum(run.allocated(0, None, {}, slots=slots).buffers().get(name, 0) for name in STATES)
         for slots in (0, 1)
     )
-    yield printed.held(Fraction(one - none, 2**20), "a slot of all recurrent layers, one rank")
+    yield printed.against(Fraction(one - none, 2**20), "a slot of all recurrent layers, one rank")
 
 
 RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {

@@ -63,14 +63,14 @@ def _blocks(run: Run, line: Found) -> Iterator[Checked]:
     if blocks is not None:
         why = f"{run.named(run.memory)} / {run.pool.block:,} B a block"
         ours = number(text) if number(text) in blocks else blocks[-1]
-        yield printed.held(ours, why)
+        yield printed.against(ours, why)
     elif line.kind in ("blocks", "mamba blocks"):
         yield printed.cannot(NO_MEMORY)
     elif run.context is None:
         yield printed.cannot(NO_CONTEXT)
     else:
         why = f"blocks of one request of {run.context:,} tokens"
-        yield printed.held(run.pool.request(run.context), why)
+        yield printed.against(run.pool.request(run.context), why)
 
 
 def _mamba_blocks(run: Run, line: Found) -> Iterator[Checked]:

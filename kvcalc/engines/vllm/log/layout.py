@@ -48,7 +48,7 @@ def _attention_block(run: Run, line: Found) -> Iterator[Checked]:
     def explain(printed: Printed) -> str | None:
         return run.explain(lambda pool: pool.plan.block_size == wanted)
 
-    yield printed.held(run.pool.plan.block_size, "the block that holds a state", explain)
+    yield printed.against(run.pool.plan.block_size, "the block that holds a state", explain)
 
 
 def _padding(run: Run, line: Found) -> Iterator[Checked]:
@@ -67,7 +67,9 @@ def _padding(run: Run, line: Found) -> Iterator[Checked]:
         return
     largest_state = max(states, key=lambda cache: cache.state)
     ours = Fraction(100 * largest_state.page, largest_state.state) - 100
-    yield printed.held(ours, f"{largest_state.page:,} B a page, {largest_state.state:,} B a state")
+    yield printed.against(
+        ours, f"{largest_state.page:,} B a page, {largest_state.state:,} B a state"
+    )
 
 
 def _padding_layers(run: Run, line: Found) -> Iterator[Checked]:
@@ -94,7 +96,7 @@ def _padding_layers(run: Run, line: Found) -> Iterator[Checked]:
         f"{padding} beside {layers} layers of a kind" for padding, layers in _padded(run.pool)
     )
     for of, ours in nearest(run.pool).items():
-        yield printed[of].held(
+        yield printed[of].against(
             ours, why or "no kind of layer is padded", lambda _: run.explain(agree)
         )
 

@@ -86,7 +86,7 @@ def _proposed(run: Run, line: Found) -> Iterator[Checked]:
         sizes = " - ".join(one.text for one in (of_all, *used))
         why = f"{sizes} GiB, all of the log and rounded, - {RESERVE:,} B"
         near = abs(printed.value - ours) <= rounded + 1
-        yield printed.row(ours, AGREES, why) if near else printed.held(ours, why)
+        yield printed.row(ours, AGREES, why) if near else printed.against(ours, why)
 
 
 def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
@@ -119,7 +119,7 @@ def _not_free(_: Run, line: Found) -> Iterator[Checked]:
     share = Fraction(line.values["share"])
     ours, why = share * of_all.value, f"{line.values['share']} x {of_all.text} GiB, both of the log"
     near = abs(asked.value - ours) <= asked.half_step + of_all.half_step
-    row = asked.row(ours, AGREES, why) if near else asked.held(ours, why)
+    row = asked.row(ours, AGREES, why) if near else asked.against(ours, why)
     most = floor(100 * (free.value - free.half_step) / (of_all.value + of_all.half_step))
     words = flag(SERVER, "share", Fraction(most, 100)) if most > 0 else None
     then = (

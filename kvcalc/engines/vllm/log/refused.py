@@ -111,7 +111,7 @@ def _refused(run: Run, line: Found) -> Iterator[Checked]:
         )
 
     why = asked.why or f"{run.pool.request(context):,} blocks per request, one rank"
-    row = needed.held(asked.gib(context), why, explain)
+    row = needed.against(asked.gib(context), why, explain)
     if row.verdict == AGREES:
         place = checks.index(asked)
         failed = Failed(run, memory, context, lambda pool, of: [*_checks(pool)][place].needs(of))
@@ -175,13 +175,13 @@ def _fitted(
     if text := values.get("asked"):
         return _estimated(run, pool, printed, memory, asked, number(text))
     ours = asked.longest(number(printed.text), run.bytes_of(memory)[1])
-    return printed.held(ours, f"the longest, up to that, that fits {run.named(memory.text)}")
+    return printed.against(ours, f"the longest, up to that, that fits {run.named(memory.text)}")
 
 
 def _stored(run: Run, line: Found) -> Iterator[Checked]:
     printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
     if run.blocks is not None:
-        yield printed.held(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
+        yield printed.against(number(run.blocks) * 16, "blocks x 16 tokens, both of the log")
     elif run.memory is None and not run.memory_bytes:
         yield printed.cannot(NO_MEMORY)
     elif run.subject.model is None:
@@ -190,7 +190,7 @@ def _stored(run: Run, line: Found) -> Iterator[Checked]:
         blocks = run.blocks_in_memory(run.pool) or range(1)
         size, tokens = run.pool.plan.block_size, number(printed.text)
         ours = tokens if tokens % size == 0 and tokens // size in blocks else blocks[-1] * size
-        row = printed.held(
+        row = printed.against(
             ours, f"{run.named(run.memory)} / {run.pool.block:,} B a block of {size} tokens"
         )
         yield replace(row, why=f"{row.why}{run.by_least}") if tokens < ours else row

@@ -20,7 +20,9 @@ def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
         if subject.model is None:
             yield printed.cannot(NO_MODEL)
         else:
-            yield printed.held(cost(subject.model, Settings()).per_gpu(1), "a page of all layers")
+            yield printed.against(
+                cost(subject.model, Settings()).per_gpu(1), "a page of all layers"
+            )
 
 
 LOG = EngineLog(
