@@ -72,6 +72,57 @@ def test_the_pool_has_the_tokens_of_its_blocks() -> None:
         assert (row.ours, row.verdict) == (73_728, verdict)
 
 
+ALLOCATED = "[MemUsageChange] Allocated {} GiB for max tokens in paged KV cache ({})."
+
+
+def pool(window: int, blocks: int) -> str:
+    return (
+        f"Max KV cache blocks per sequence: 256 [window size={window}], tokens per block=64, "
+        f"primary blocks={blocks}, secondary blocks=0, max sequence length=16384"
+    )
+
+
+def test_a_pool_of_each_window_adds_to_the_tokens_and_its_bytes_are_not_held() -> None:
+    """cpp/tensorrt_llm/batch_manager/kvCacheManager.cpp, allocatePools: all pools' blocks."""
+    profiled = [pool(128, 10), pool(16_384, 20), ALLOCATED.format("0.10", 1920)]
+    lines = [*profiled, pool(128, 100), pool(16_384, 200), ALLOCATED.format("1.00", 19_200)]
+    *_, tokens, size = checked(lines, model(sliding(), full()))
+    assert (tokens.ours, tokens.verdict) == (19_200, AGREES)
+    assert (size.verdict, size.why) == (CANNOT, "the layers of each window's pool are not known")
+
+
+def test_a_pool_that_is_announced_again_is_one() -> None:
+    lines = [pool(16_384, 20), pool(16_384, 200), ALLOCATED.format("1.56", 12_800)]
+    assert [row.verdict for row in checked(lines, LLAMA)] == [AGREES, AGREES]
+
+
+def test_autodeploys_manager_without_heads_says_nothing_of_the_cache() -> None:
+    fake = "Using fake cache manager with head_dim=0 and num pages: 61848"
+    lines = [fake, pool(16_384, 61_848), ALLOCATED.format("0.00", 3_958_272)]
+    tokens, size = checked(lines, LLAMA)
+    assert (tokens.verdict, size.verdict) == (AGREES, CANNOT)
+    assert size.why.startswith("AutoDeploy allocates its caches itself")
+
+
+@each(
+    ("size", "cause"),
+    [
+        ("166.03", "kv_cache_dtype=fp8"),
+        ("83.02", "tensor_parallel_size=4"),
+        ("100.00", None),
+    ],
+)
+def test_a_pool_that_differs_names_what_would_explain_it(size: str, cause: str | None) -> None:
+    """2,720,256 tokens of 131,072 bytes: 332.06 GiB."""
+    lines = [ALLOCATED.format(size, 2_720_256)]
+    (row,) = checked(lines, LLAMA)
+    assert row.verdict == DIFFERS
+    assert row.why.endswith(f"; {cause} would explain it" if cause else "%")
+    given = dict([cause.split("=")]) if cause else {"tensor_parallel_size": "1"}
+    (row,) = checked(lines, LLAMA, given)
+    assert row.verdict == (AGREES if cause else DIFFERS)
+
+
 def test_it_has_no_pool() -> None:
     with pytest.raises(kvcalc.KvcalcError, match="tensorrt-llm has no pool"):
         kvcalc.pool(model(), engine="tensorrt-llm", memory=10**9, context=100)

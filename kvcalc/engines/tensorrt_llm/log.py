@@ -5,8 +5,10 @@ Lines of cpp/tensorrt_llm/batch_manager. Its bytes of a token are checked agains
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from kvcalc.dtypes import dtype
 from kvcalc.engines.log import (
@@ -16,11 +18,15 @@ from kvcalc.engines.log import (
     DIFFERS,
     NO_MODEL,
     SIZE,
+    Changes,
     Checked,
     EngineLog,
     Found,
     Printed,
     Subject,
+    either,
+    first_that_agrees,
+    in_words,
     number,
     pattern,
 )
@@ -42,7 +48,15 @@ PATTERNS = (
     pattern(
         "tokens per block", "tokens per block", rf"tokens per block(?::|=) (?P<tokens>{COUNT})"
     ),
-    pattern("primary blocks", "tokens per block", rf"primary blocks=(?P<blocks>{COUNT})"),
+    pattern(
+        "primary blocks",
+        "tokens per block",
+        rf"(?:\[window size=(?P<window>{COUNT})\], tokens per block={COUNT}, )?"
+        rf"primary blocks=(?P<blocks>{COUNT})",
+    ),
+    pattern(
+        "no heads", "fake cache manager", r"Using (?P<value>fake) cache manager with head_dim=0"
+    ),
     pattern(
         "allocated",
         "tokens in paged ",
@@ -56,22 +70,48 @@ GIB = 2**30
 TOKENS_PER_BLOCK = (32, 64, 128)
 """Tokens of a block where the log does not say: the defaults of tensorrt_llm/plugin/plugin.py (its
 PluginConfig) today, from 0.11 to 0.16, and in 0.8 and 0.9."""
+EXPLAINING: Sequence[Changes] = (
+    {"kv_cache_dtype": "fp8"},
+    *({"tensor_parallel_size": ranks} for ranks in (2, 4, 8, 16)),
+)
+"""Settings that the lines of a pool do not say: a checkpoint may give its cache's type."""
+
+NO_HEADS = (
+    "AutoDeploy allocates its caches itself, and what is printed is of a manager without heads "
+    "(_torch/auto_deploy/shim/ad_executor.py)"
+)
+WINDOWS = "the layers of each window's pool are not known"
 EARLIER = "printed again later: the first comes from profiling, and the last counts"
+
+
+class Lines(NamedTuple):
+    """The last line of each kind, and those of the pools of the last allocation, one a window."""
+
+    last: Mapping[str, Found]
+    pools: Sequence[Found]
 
 
 def check(found: Sequence[Found], subject: Subject) -> Iterator[Checked]:
     """Hold the last figure of each kind against the model's bytes a token."""
-    last = {line.kind: line for line in found}
+    lines = Lines({line.kind: line for line in found}, _pools(found))
     for line in found:
         rule = RULES.get(line.kind)
         if rule is None:
             continue
-        for checked in rule(line, last, subject):
+        for checked in rule(line, lines, subject):
             yield (
                 checked
-                if last[line.kind] is line
+                if lines.last[line.kind] is line
                 else Checked(line.line, checked.figure, checked.printed, None, CANNOT, EARLIER)
             )
+
+
+def _pools(found: Sequence[Found]) -> list[Found]:
+    """The pools that are announced since the last allocation but one, the last of each window."""
+    allocated = [line.line for line in found if line.kind == "allocated"]
+    since = allocated[-2] if len(allocated) > 1 else 0
+    pools = [line for line in found if line.kind == "primary blocks" and line.line > since]
+    return [*{pool.values.get("window"): pool for pool in pools}.values()]
 
 
 def _token_bytes(model: Model, subject: Subject) -> int:
@@ -91,24 +131,24 @@ def _token_bytes(model: Model, subject: Subject) -> int:
     return total
 
 
-def _block_sizes(last: Mapping[str, Found], subject: Subject) -> tuple[int, ...]:
+def _block_sizes(lines: Lines, subject: Subject) -> tuple[int, ...]:
     """The tokens that a block may have: as asked for, as the log says, else the defaults."""
-    known = last.get("tokens per block")
+    known = lines.last.get("tokens per block")
     said = subject.number(
         "tokens_per_block", default=number(known.values["tokens"]) if known else 0
     )
     return (said,) if said else TOKENS_PER_BLOCK
 
 
-def _blocks(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
+def _blocks(line: Found, lines: Lines, subject: Subject) -> Iterator[Checked]:
     printed = Printed(line.line, "blocks of the primary pool (blocks)", line.values["blocks"])
-    if subject.model is None or "memory" not in last:
+    if subject.model is None or "memory" not in lines.last:
         missing = NO_MODEL if subject.model is None else "the available memory is missing"
         yield printed.cannot(missing)
         return
-    sizes = _block_sizes(last, subject)
+    sizes = _block_sizes(lines, subject)
     taken = MEMORY.taken(subject.settings.get("free_gpu_memory_fraction"), Card("", 1, 1), {})
-    available = Printed(0, "", last["memory"].values["gib"])
+    available = Printed(0, "", lines.last["memory"].values["gib"])
     ours = 0
     for tokens in sizes:
         block = tokens * _token_bytes(subject.model, subject)
@@ -122,36 +162,52 @@ def _blocks(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterato
     yield printed.row(ours, DIFFERS, f"{why}: {ours:,} expected")
 
 
-def _allocated(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
+def _allocated(line: Found, lines: Lines, subject: Subject) -> Iterator[Checked]:
     tokens = number(line.values["tokens"])
     printed = Printed(line.line, "tokens of the pool (tokens)", line.values["tokens"])
-    blocks = last.get("blocks") or last.get("primary blocks")
-    size = last.get("tokens per block")
+    blocks = lines.pools or [one for one in lines.last.values() if one.kind == "blocks"]
+    size = lines.last.get("tokens per block")
     if blocks and size:
-        ours = number(blocks.values["blocks"]) * number(size.values["tokens"])
+        ours = sum(number(line.values["blocks"]) for line in blocks) * number(size.values["tokens"])
         yield printed.against(ours, "blocks x tokens a block, both from the log")
     held = Printed(line.line, "allocated (GiB)", line.values["gib"])
-    if subject.model is None:
-        yield held.cannot(NO_MODEL)
+    if subject.model is None or len(lines.pools) > 1 or "no heads" in lines.last:
+        why = NO_HEADS if "no heads" in lines.last else WINDOWS
+        yield held.cannot(NO_MODEL if subject.model is None else why)
         return
-    each = _token_bytes(subject.model, subject)
-    yield held.against(Fraction(tokens * each, GIB), f"{tokens:,} tokens x {each:,} B on one rank")
+    model = subject.model
+
+    def size_of(changes: Changes) -> Fraction:
+        changed = replace(subject, settings={**subject.settings, **changes})
+        return Fraction(tokens * _token_bytes(model, changed), GIB)
+
+    def explain(held: Printed) -> str | None:
+        if not subject.may_explain():
+            return None
+        causes = subject.causes(EXPLAINING, subject.settings.keys())
+        return either(
+            first_that_agrees(held, ((in_words(one), partial(size_of, one)) for one in changes))
+            for changes in causes
+        )
+
+    each = _token_bytes(model, subject)
+    yield held.against(size_of({}), f"{tokens:,} tokens x {each:,} B on one rank", explain)
 
 
-def _bytes(line: Found, last: Mapping[str, Found], subject: Subject) -> Iterator[Checked]:
+def _bytes(line: Found, lines: Lines, subject: Subject) -> Iterator[Checked]:
     """What older releases allocate: the tokens that they print after it, in whole blocks."""
     printed = Printed(line.line, "allocated (bytes)", line.values["bytes"])
-    used = last.get("used")
+    used = lines.last.get("used")
     if subject.model is None or used is None:
         yield printed.cannot(NO_MODEL if subject.model is None else "the pool's tokens are missing")
         return
     each, tokens = _token_bytes(subject.model, subject), number(used.values["tokens"])
-    sizes = [-(-tokens // size) * size * each for size in _block_sizes(last, subject)]
+    sizes = [-(-tokens // size) * size * each for size in _block_sizes(lines, subject)]
     ours = next(filter(printed.agrees_with, sizes), sizes[0])
     yield printed.against(ours, f"{tokens:,} tokens, in whole blocks, x {each:,} B on one rank")
 
 
-Rule = Callable[[Found, Mapping[str, Found], Subject], Iterator[Checked]]
+Rule = Callable[[Found, Lines, Subject], Iterator[Checked]]
 
 RULES: Mapping[str, Rule] = {"blocks": _blocks, "allocated": _allocated, "bytes": _bytes}
 """How each kind of line is checked."""
