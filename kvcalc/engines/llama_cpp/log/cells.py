@@ -27,6 +27,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
+from kvcalc.units import plural
 
 CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
 """What the lines about a context begin with, the oldest version's last."""
@@ -179,7 +180,7 @@ def _cache(run: Run, line: Found) -> Iterator[Checked]:
         return single_mib(streams * cells * sum(rows.get(part, 0) for part in parts))
 
     layers = sum(layers for _, layers in run.tensors(memory, types))
-    why = f"{streams} streams x {cells} cells x {layers} {run.words(memory)}"
+    why = f"{plural(streams, 'stream')} x {cells:,} cells x {layers} {run.words(memory)}"
     for name, each in printed.items():
         of = {"size": f"{type_k} and {type_v}", "k": type_k, "v": type_v}[name]
 

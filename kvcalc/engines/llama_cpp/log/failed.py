@@ -31,6 +31,7 @@ from kvcalc.engines.log_remedies import least
 from kvcalc.engines.memory import Card, Free
 from kvcalc.formula.formula import Formula
 from kvcalc.formula.inverse import largest
+from kvcalc.units import plural
 
 DEVICE = r"(?P<device>[A-Za-z]{1,20}[0-9]{0,3})"
 BYTES = "[0-9]{1,18}"
@@ -125,7 +126,9 @@ def _failed(run: Run, line: Found) -> Iterator[Checked]:
     unit = MIB if "mib" in line.values else 1
     sizes = [Fraction(size + more, unit) for size in of_places for more in padding]
     ours = min(sizes, key=lambda size: abs(size - printed.value))
-    row = printed.against(ours, f"{streams} streams x {cells} cells of {run.words(memory)}")
+    row = printed.against(
+        ours, f"{plural(streams, 'stream')} x {cells:,} cells of {run.words(memory)}"
+    )
     if row.verdict == AGREES and (room := _room(run, line)) is not None:
         row = replace(row, remedies=_remedies(run, total, room))
     if row.verdict == DIFFERS and printed.value < ours and dealt_unsaid(settings):
