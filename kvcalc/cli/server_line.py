@@ -153,8 +153,8 @@ class LineOptions(Options):
                     options.flags,
                     found.engine,
                     release,
-                    context=_first(context, "--context"),
-                    sequences=_first(sequences, "--sequences"),
+                    context=_largest(context, "--context"),
+                    sequences=_largest(sequences, "--sequences"),
                 ),
                 found.engine,
             )
@@ -221,9 +221,12 @@ def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Ask
     return reader.read(text, engine, release)
 
 
-def _first(texts: Texts, option: str) -> int | None:
-    """The first amount of an option; None without one, or where it is a text's length."""
-    text = texts if isinstance(texts, str) else next(iter(texts or ()), None)
-    if text is None or text.startswith("@"):
+def _largest(texts: Texts, option: str) -> int | None:
+    """The largest amount of an option, by which a server lays out all it runs.
+
+    None without one, or where it is a text's length.
+    """
+    typed = [texts] if isinstance(texts, str) else list(texts or ())
+    if not typed or any(text.startswith("@") for text in typed):
         return None
-    return amounts([text], option, large=option == "--context")[0]
+    return max(amounts(typed, option, large=option == "--context"))

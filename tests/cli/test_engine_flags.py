@@ -37,7 +37,11 @@ MODEL = "k-exaone-236b-a23b"
             "--from 'vllm serve x' --max-num-batched-tokens 2048",
             "-e vllm --set max_num_batched_tokens=2048",
         ),
-        ("-e ollama -c 8K", "-e llama.cpp -c 8K"),
+        ("-e ollama -c 4K", "-e llama.cpp -c 4K"),
+        (
+            "-e ollama -c 4K -n 2",
+            "-e llama.cpp -c 4K -n 2 --set ubatch_size=1024 --set batch_size=1024",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["estimate", "sweep", "explain"])

@@ -69,8 +69,8 @@ class Server(Record):
     environment: Mapping[str, str] = field(default_factory=dict)
     """What each variable gives that is set before the program."""
 
-    prefix: str = ""
-    """What the engine's variables begin with; "" stands for the engine's name. A variable that
+    prefix: tuple[str, ...] = ()
+    """What the engine's variables begin with; none stands for the engine's name. A variable that
     begins so and stands in no table is named to the user."""
 
     own_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

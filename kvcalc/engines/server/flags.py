@@ -19,7 +19,7 @@ its shell fills in."""
 
 def read_environment(variables: dict[str, str], server: Server, engine: str, asked: Asked) -> None:
     """Take the variables that are settings; others of the engine's own, as VLLM_..., are named."""
-    own = server.prefix or re.split("[^a-z]", engine)[0].upper() + "_"
+    own = server.prefix or (re.split("[^a-z]", engine)[0].upper() + "_",)
     said = {name: why for why, names in server.said_variables.items() for name in names.split()}
     unknown = []
     for variable, value in variables.items():

@@ -85,6 +85,8 @@ def read(
     sharing = 1
     if server.context_of_all:
         asked.sequences = sharing = sequences or asked.sequences or 1
+    elif sequences is not None:
+        asked.sequences = sequences
     if context is not None:
         asked.context = context * sharing
     asked = server.finish(asked)

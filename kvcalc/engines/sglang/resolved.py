@@ -10,7 +10,7 @@ from kvcalc.engines.own_caches import require_modelled
 from kvcalc.engines.sglang import architectures
 from kvcalc.engines.sglang.architectures import Traits, traits_of
 from kvcalc.engines.sglang.backend import Hardware, backend_of, hardware, page_size_of
-from kvcalc.engines.sglang.checkpoint_format import checkpoint_format
+from kvcalc.engines.sglang.checkpoint import checkpoint_format
 from kvcalc.engines.sglang.formats import FORMATS, Format
 from kvcalc.engines.sglang.own_caches import OWN_CACHES
 from kvcalc.engines.sglang.refusals import Choice, refuse

@@ -7,7 +7,7 @@ model_executor/layers/attention/mla_attention.py and models/deepseek_v4 (by the 
 from typing import NamedTuple
 
 from kvcalc.engines.run_in import run_in
-from kvcalc.engines.vllm.checkpoint_format import checkpoint_format
+from kvcalc.engines.vllm.checkpoint import checkpoint_format
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.errors import UnsupportedError
 from kvcalc.model import Model

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kvcalc.engines.vllm import formats
 from kvcalc.engines.vllm.auto_format import BFLOAT16_IS_AUTO, AutoFormat, auto_format
-from kvcalc.engines.vllm.checkpoint_format import overrules
+from kvcalc.engines.vllm.checkpoint import overrules
 from kvcalc.engines.vllm.kernels import BACKENDS, backend_for, kernels_of, usual_backends
 from kvcalc.engines.vllm.pooled_index import least_block, pools_heads
 from kvcalc.engines.vllm.settings import VllmSettings

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from math import lcm
 
 from kvcalc.engines.vllm import formats, states
+from kvcalc.engines.vllm.checkpoints import checkpoint_step
 from kvcalc.engines.vllm.kernels import BACKENDS
 from kvcalc.engines.vllm.layer_rules import state_of
 from kvcalc.engines.vllm.plan_context import PlanContext
 from kvcalc.engines.vllm.pooled_index import least_block
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.state_checkpoints import checkpoint_step
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.attention import Attention
 from kvcalc.layers.latent import LatentAttention

@@ -15,10 +15,10 @@ from kvcalc.engines.vllm.caches import (
     StateCache,
     index_row,
 )
+from kvcalc.engines.vllm.checkpoints import checkpoint_blocks
 from kvcalc.engines.vllm.compressed import compressed_caches
 from kvcalc.engines.vllm.kernels import ALIASES, BACKENDS, INDEXER
 from kvcalc.engines.vllm.plan_context import PlanContext
-from kvcalc.engines.vllm.state_checkpoints import checkpoint_blocks
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.layer import Layer
 from kvcalc.units import plural

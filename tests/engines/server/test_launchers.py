@@ -10,6 +10,7 @@ from kvcalc.errors import KvcalcError
 from tests.each import each
 
 ARGS = "m --max-model-len 8192"
+MICRO_BATCH_1024 = {"batch_size": 1024, "ubatch_size": 1024}
 
 
 @each(
@@ -230,8 +231,8 @@ def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
             "ollama serve",
             8192,
             2,
-            {"kv_cache_dtype": "q8_0"},
-            None,
+            {"kv_cache_dtype": "q8_0", **MICRO_BATCH_1024},
+            "whatever OLLAMA_NUM_PARALLEL says",
         ),
         (
             "ollama run hf.co/o/m-GGUF:Q4_0",
@@ -245,20 +246,54 @@ def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
             "ollama serve",
             1,
             1,
-            {"flash_attn": False},
-            "without flash attention it keeps f16",
+            {"flash_attn": False, "kv_cache_dtype": "q8_0"},
+            "before 0.30 it kept f16 without flash attention",
         ),
-        ("docker run -e OLLAMA_NUM_PARALLEL=3 ollama/ollama:0.12.3", 4096, 3, {}, "without OLLAMA"),
+        (  # what Go cannot read as false is true
+            "OLLAMA_FLASH_ATTENTION=no OLLAMA_KV_CACHE_TYPE=Q8_0 OLLAMA_CONTEXT_LENGTH=1 "
+            "LLAMA_ARG_CACHE_TYPE_K=q4_0 ollama serve",
+            1,
+            1,
+            {"kv_cache_dtype": "q8_0"},
+            "main memory holds on top",
+        ),
+        (
+            "docker run -e OLLAMA_NUM_PARALLEL=3 ollama/ollama:0.12.3",
+            4096,
+            3,
+            MICRO_BATCH_1024,
+            "without OLLAMA",
+        ),
+        (
+            "OLLAMA_CONTEXT_LENGTH=32768 ollama serve",
+            32_768,
+            1,
+            MICRO_BATCH_1024,
+            "it takes a micro-batch of 1,024 tokens, less where",
+        ),
+        (
+            "OLLAMA_CONTEXT_LENGTH=32769 LLAMA_ARG_SWA_FULL=1 LLAMA_ARG_UBATCH=64 ollama serve",
+            32_769,
+            1,
+            {"batch_size": 2048, "ubatch_size": 2048, "swa_full": "1"},
+            "LLAMA_ARG_UBATCH: Ollama gives llama-server the flag of it, which wins",
+        ),
         ("OLLAMA_OTHER=1 OLLAMA_CONTEXT_LENGTH=1 ollama serve", 1, 1, {}, "'OLLAMA_OTHER'"),
+        ("LLAMA_ARG_OTHER=1 OLLAMA_CONTEXT_LENGTH=1 ollama serve", 1, 1, {}, "'LLAMA_ARG_OTHER'"),
     ],
 )
 def test_ollama_by_its_variables(
-    line: str, context: int, sequences: int, settings: dict[str, Any], note: str | None
+    line: str, context: int, sequences: int, settings: dict[str, Any], note: str
 ) -> None:
     name, asked = read(line)
     assert (name, asked.context, asked.sequences) == ("llama.cpp", context, sequences)
     assert asked.settings == settings
-    assert any(note in one for one in asked.notes) if note else asked.notes == []
+    assert any(note in one for one in asked.notes)
+
+
+@each("off", ["0", "f", "F", "false", "False", "FALSE"])
+def test_ollamas_flash_attention_is_off_by_what_go_reads_as_false(off: str) -> None:
+    assert read(f"OLLAMA_FLASH_ATTENTION={off} ollama serve")[1].settings == {"flash_attn": False}
 
 
 def test_ollamas_names_of_models() -> None:

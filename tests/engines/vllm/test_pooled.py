@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import kvcalc
+from kvcalc.engines.vllm.checkpoints import ON_HOPPER, OTHER_KERNELS
 from kvcalc.engines.vllm.cost import cost_of
 from kvcalc.engines.vllm.plan import Plan, plan
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.state_checkpoints import ON_HOPPER, OTHER_KERNELS
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value
 from kvcalc.layers.attention import FullAttention
