@@ -80,10 +80,13 @@ def read_all(
 
 
 def _preset(text: str, path: Path) -> Path | None:
-    """Find the preset of a name, of a Hub id, or of a GGUF file's name if there is no such file."""
+    """Find the preset of a name, of a Hub id, or of a GGUF file's name if there is no such file.
+
+    A file of a line may lie in a folder of the machine that the server runs on.
+    """
     if ("/" in text or path.suffix == ".gguf") and _exists(path):
         return None
-    return models.find(text.removesuffix(".gguf"))
+    return models.find(path.stem if path.suffix == ".gguf" else text)
 
 
 def _exists(path: Path) -> bool:

@@ -173,3 +173,21 @@ def test_variables_are_as_true_as_flags(value: str) -> None:
     _, asked = read(f"LLAMA_ARG_KV_UNIFIED={value} LLAMA_ARG_N_PARALLEL=2 llama-server -c 8192")
     assert LlamaCppSettings(**asked.settings).kv_unified is True
     assert "any of them may use all of it" in asked.notes[0]
+
+
+FORKED = """--attention-max-batch --cuda-params --dsa-top-k --fused-indexer-topk --fused-moe
+--graph-reduce-type --graph-reuse --grouped-expert-routing --indexer-cache-type-k
+--k-cache-hadamard --max-gpu --merge-qkv --merge-up-gate-experts --mla-use --no-fused-moe
+--no-fused-mul-multiadd --no-fused-up-gate --no-graph-reuse --no-offload-only-active-experts
+--offload-policy --run-time-repack --scheduler-async --smart-expert-reduction
+--split-mode-graph-scheduling --swa-compress --v-cache-hadamard --worst-graph-tokens -amb -cuda -dsa
+-dsatk -fidx -fmoe -ger -gr -grt -ictk -khad -mla -mqkv -muge -no-fmoe -no-fug -no-gr -no-mmad
+-no-ooae -op -rtr -sas -ser -smgs -vhad -wgt"""
+
+
+@each("flag", FORKED.split())
+def test_a_flag_of_ik_llama_cpp_is_refused_by_its_name(flag: str) -> None:
+    """A line of that fork, whose caches are others: it was answered as llama.cpp's."""
+    with pytest.raises(KvcalcError) as caught:
+        read(f"llama-server -m m.gguf -c 32768 {flag} 3")
+    assert f"{flag}: ik_llama.cpp has this flag, llama.cpp does not" in str(caught.value)

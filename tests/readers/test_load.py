@@ -76,3 +76,19 @@ def test_the_name_of_a_gguf_file_that_is_not_there_is_its_preset(
     Path("gpt-oss-20b.gguf").write_bytes(b"no GGUF")
     with pytest.raises(kvcalc.KvcalcError, match=r"gpt-oss-20b\.gguf"):
         read("gpt-oss-20b.gguf")
+
+
+@each(
+    "text",
+    ["gpt-oss-20b.gguf", "/models/gpt-oss-20b.gguf", "m/gpt-oss-20b.gguf", "~/gpt-oss-20b.gguf"],
+)
+def test_a_gguf_file_in_a_folder_of_another_machine_is_its_preset_too(text: str) -> None:
+    found = read(text)
+    assert found.source == "the preset gpt-oss-20b"
+    assert found.notes == (f"'{text}' is not a file here: the preset of that name was used",)
+
+
+@each("text", ["/models/gpt-oss-20b-Q4_K_M.gguf", "/models/gpt-oss-20b/model.gguf"])
+def test_a_gguf_file_of_another_name_is_none(text: str) -> None:
+    with pytest.raises(kvcalc.KvcalcError, match="is unknown"):
+        read(text)

@@ -138,6 +138,23 @@ SAID = {
 }
 """Flags with a note: their memory is counted elsewhere (common/arg.cpp)."""
 
+REFUSED = {
+    "ik_llama.cpp has this flag, llama.cpp does not, and how that fork keeps its caches is not "
+    "counted": {
+        0: "--fused-indexer-topk --fused-moe --graph-reuse --grouped-expert-routing "
+        "--k-cache-hadamard --merge-qkv --merge-up-gate-experts --no-fused-moe "
+        "--no-fused-mul-multiadd --no-fused-up-gate --no-graph-reuse "
+        "--no-offload-only-active-experts --run-time-repack --scheduler-async "
+        "--split-mode-graph-scheduling --swa-compress --v-cache-hadamard -dsa -fidx -fmoe -ger -gr "
+        "-khad -mqkv -muge -no-fmoe -no-fug -no-gr -no-mmad -no-ooae -rtr -sas -smgs -vhad",
+        1: "--attention-max-batch --cuda-params --dsa-top-k --graph-reduce-type "
+        "--indexer-cache-type-k --max-gpu --mla-use --offload-policy --smart-expert-reduction "
+        "--worst-graph-tokens -amb -cuda -dsatk -grt -ictk -mla -op -ser -wgt",
+    },
+}
+"""Flags of common/common.cpp of ik_llama.cpp (2026-08-15, commit 8337e4c), and its earlier -fmoe:
+it has three ways to keep latents, and windows with all tokens unless --swa-compress."""
+
 VARIABLES = """
 ALIAS API_KEY_FILE API_PREFIX AGENT BACKEND_SAMPLING CACHE_IDLE_SLOTS CACHE_PROMPT
 CACHE_REUSE CHAT_TEMPLATE CHAT_TEMPLATE_FILE CHAT_TEMPLATE_KWARGS CHECKPOINT_MIN_SPACING_NT

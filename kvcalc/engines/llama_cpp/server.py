@@ -12,6 +12,7 @@ from typing import Any
 from kvcalc.engines.llama_cpp.ignored_flags import (
     HARMLESS_VARIABLES,
     IGNORED,
+    REFUSED,
     SAID,
     SAID_VARIABLES,
 )
@@ -188,6 +189,7 @@ SERVER = Server(
     environment=ENVIRONMENT,
     harmless=IGNORED,
     said=SAID,
+    refused=REFUSED,
     harmless_variables=HARMLESS_VARIABLES,
     said_variables=SAID_VARIABLES,
     decides=r"ctx|context|parallel|slot|cache[-_]type|kv|ubatch|batch[-_]size",

@@ -47,7 +47,11 @@ ALSO: Mapping[str, Start] = {
 """Programs beside those of ENGINES, each with the words that must follow it, if any."""
 
 OWN_FLAGS: Mapping[str, str] = dict.fromkeys(
-    ("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"), "llama.cpp"
+    (
+        *("koboldcpp", "koboldcpp.py", "llama_cpp.server", "llamafile"),
+        *("llama-bench", "llama-batched-bench"),
+    ),
+    "llama.cpp",
 )
 """Programs whose flags are not read, and the engine that each runs, as its README says."""
 
@@ -84,9 +88,10 @@ def refusal(words: Sequence[str]) -> RequestError:
     """Say that words start no engine, and what would."""
     program = program_of(words[0]) if words else ""
     if program in BEGUN:
-        starts = ", ".join(start for start in ALSO if start.split()[0] == program)
+        starts = [start for start in ALSO if start.split()[0] == program]
         said = " ".join([program, *words[1:MOST_WORDS]])
-        why = f"found {quote(said)}, which starts no server; {starts} do"
+        do = "does" if len(starts) == 1 else "do"
+        why = f"found {quote(said)}, which starts no server; {', '.join(starts)} {do}"
         return RequestError.about("--from", why, found=said)
     if program.startswith("-"):
         alone = f"found arguments alone ({quote(program)} ...)"

@@ -174,6 +174,9 @@ def test_a_placeholder_is_no_model(model: str) -> None:
         ("python koboldcpp.py m.gguf", "found 'koboldcpp.py', which runs llama.cpp"),
         ("python3 -m llama_cpp.server --model m", "found 'llama_cpp.server', which runs llama.cpp"),
         ("./llamafile -m m.gguf", "found 'llamafile', which runs llama.cpp"),
+        ("llama-bench -m m -p 512", "found 'llama-bench', which runs llama.cpp"),
+        ("llama-batched-bench -m m", "found 'llama-batched-bench', which runs llama.cpp"),
+        ("lmdeploy chat m", "which starts no server; lmdeploy serve api_server does"),
         ("mistral-rs m", "main.py, start.py, start.sh, start.bat, llama, mlx_lm, ollama"),
     ],
 )
