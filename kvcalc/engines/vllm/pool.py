@@ -10,7 +10,7 @@ from kvcalc.costs import formula
 from kvcalc.engines.vllm.plan import Plan, plan, variables
 from kvcalc.engines.vllm.rules import Label, StartUp
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.start_up import Needs, start_up_needs
+from kvcalc.engines.vllm.start_up import start_up_check
 from kvcalc.errors import RequestError
 from kvcalc.model import Model
 from kvcalc.pools import Pool
@@ -39,23 +39,12 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
     num_blocks = min(
         size // page for size, page in zip(memories, planned.bytes_per_block, strict=True)
     )
-    rules = settings.rules
-    checked = memories if rules.start_up_each_rank else [min(memories)] * len(memories)
-    usable = [
-        size - rules.start_up_held_blocks * page
-        for size, page in zip(checked, planned.bytes_per_block, strict=True)
-    ]
-    needs = start_up_needs(planned)
-    needed = needs(context)
-    estimates = [
-        longest_request(_passes(needs, stage, size), context) if size > 0 else None
-        for stage, size in enumerate(usable)
-    ]
-    short = [stage for stage, size in enumerate(usable) if needed[stage] > size]
-    named = short[0] if short else planned.bytes_per_block.index(max(planned.bytes_per_block))
-    concurrency = num_blocks / needed_blocks
-    label = LABELS[rules.label](planned, num_blocks, needed_blocks, context)
-    runs = max(0, num_blocks - 1) // needed_blocks
+    check = start_up_check(planned, memories, context)
+    fits = check.short is None
+    widest = planned.bytes_per_block.index(max(planned.bytes_per_block))
+    named = widest if check.short is None else check.short
+    needed, available = check.needed[named], check.available[named]
+    label = LABELS[settings.rules.label](planned, num_blocks, needed_blocks, context)
     return Pool(
         model=model,
         engine="vllm",
@@ -64,30 +53,30 @@ def pool_of(planned: Plan, memory: int | tuple[int, ...], context: int) -> Pool:
         context=context,
         bytes=num_blocks * max(planned.bytes_per_block),
         capacity_tokens=label,
-        max_sequences=runs,
+        max_sequences=max(0, num_blocks - 1) // needed_blocks,
         figures={
             "num_gpu_blocks": num_blocks,
             "max_num_seqs": num_blocks if planned.bounds_sequences else None,
             "block_size": planned.block_size,
             "bytes_per_block": max(planned.bytes_per_block),
             "blocks_per_request": needed_blocks,
-            "max_concurrency": concurrency,
+            "max_concurrency": num_blocks / needed_blocks,
             "capacity_tokens": capacity_tokens(num_blocks, needed_blocks, context),
             "capacity_tokens_exact": num_blocks * context // needed_blocks,
             "label_tokens": label,
-            "fits": not short,
-            "startup_needs": needed[named],
-            "needed_bytes": needed[named],
-            "available_bytes": usable[named],
-            "needed_gib": round(needed[named] / 2**30, 2),
-            "available_gib": round(usable[named] / 2**30, 2),
-            "estimated_max_model_len": min(estimates, key=lambda length: length or 0),
+            "fits": fits,
+            "startup_needs": needed,
+            "needed_bytes": needed,
+            "available_bytes": available,
+            "needed_gib": round(needed / 2**30, 2),
+            "available_gib": round(available / 2**30, 2),
+            "estimated_max_model_len": min(check.longest, key=lambda length: length or 0),
             "rank_bytes_per_block": planned.bytes_per_block,
-            "rank_needed_bytes": tuple(needed),
-            "rank_available_bytes": tuple(usable),
-            "rank_estimated_max_model_len": tuple(estimates),
+            "rank_needed_bytes": check.needed,
+            "rank_available_bytes": check.available,
+            "rank_estimated_max_model_len": check.longest,
         },
-        note=_note(planned, num_blocks, needed_blocks, context) if not short else "",
+        note=_note(planned, num_blocks, needed_blocks, context) if fits else "",
     )
 
 
@@ -170,24 +159,3 @@ LABELS: Mapping[Label, Callable[[Plan, int, int, int], int]] = {
     ),
 }
 """What "GPU KV cache size" counts, of a plan, the pool's blocks, a request's and its tokens."""
-
-
-def longest_request(passes: Callable[[int], bool], context: int) -> int:
-    """Find the longest request of at most `context` tokens that passes; 0 if not even one does."""
-    if passes(context):  # a longer one never takes less
-        return context
-    if not passes(1):
-        return 0
-    fits, fails = 1, context
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if passes(middle):
-            fits = middle
-        else:
-            fails = middle
-    return fits
-
-
-def _passes(needs: Needs, stage: int, size: int) -> Callable[[int], bool]:
-    """Whether requests of that many tokens pass the check of a stage."""
-    return lambda context: needs(context)[stage] <= size

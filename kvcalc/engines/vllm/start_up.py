@@ -1,4 +1,4 @@
-"""What vLLM's start-up check asks for (v1/core/kv_cache_utils.py, get_kv_cache_configs).
+"""vLLM's start-up check (v1/core/kv_cache_utils.py, get_kv_cache_configs).
 
 A release adds up the layers, the first group or all groups, and compares it with each rank's own
 memory or, for the whole model, with the least of a rank.
@@ -6,6 +6,7 @@ memory or, for the whole model, with the least of a rank.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from kvcalc.costs import formula
 from kvcalc.engines.vllm.grouping import bytes_per_block
@@ -15,6 +16,60 @@ from kvcalc.formula.expression import Value, added
 
 Needs = Callable[[int], tuple[int, ...]]
 """Bytes on a rank of each stage that the check asks for, of a request's tokens."""
+
+
+class StartUpCheck(NamedTuple):
+    """What the check asks for and has, in bytes on a rank of each stage.
+
+    `longest` is the longest request that would pass, None on a stage without memory.
+    """
+
+    needed: tuple[int, ...]
+    available: tuple[int, ...]
+    longest: tuple[int | None, ...]
+
+    @property
+    def short(self) -> int | None:
+        """The first stage with too little memory; None if all have enough."""
+        stages = zip(self.needed, self.available, strict=True)
+        return next((stage for stage, (needs, has) in enumerate(stages) if needs > has), None)
+
+
+def start_up_check(planned: Plan, memories: Sequence[int], context: int) -> StartUpCheck:
+    """Check requests of `context` tokens against `memories`, bytes on a rank of each stage."""
+    rules, needs = planned.settings.rules, start_up_needs(planned)
+    checked = memories if rules.start_up_each_rank else [min(memories)] * len(memories)
+    available = tuple(
+        size - rules.start_up_held_blocks * page
+        for size, page in zip(checked, planned.bytes_per_block, strict=True)
+    )
+
+    def longest(stage: int, size: int) -> int | None:
+        if size <= 0:
+            return None
+        return longest_request(lambda tokens: needs(tokens)[stage] <= size, context)
+
+    return StartUpCheck(
+        needed=needs(context),
+        available=available,
+        longest=tuple(longest(stage, size) for stage, size in enumerate(available)),
+    )
+
+
+def longest_request(passes: Callable[[int], bool], context: int) -> int:
+    """Find the longest request of at most `context` tokens that passes; 0 if not even one does."""
+    if passes(context):  # a longer one never takes less
+        return context
+    if not passes(1):
+        return 0
+    fits, fails = 1, context
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        if passes(middle):
+            fits = middle
+        else:
+            fails = middle
+    return fits
 
 
 def start_up_needs(planned: Plan) -> Needs:

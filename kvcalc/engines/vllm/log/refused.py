@@ -24,8 +24,7 @@ from kvcalc.engines.log import (
 from kvcalc.engines.vllm.log.remedies import Failed
 from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, NO_MEMORY, Run, RunPool, hint
 from kvcalc.engines.vllm.log.stated import stated
-from kvcalc.engines.vllm.pool import longest_request
-from kvcalc.engines.vllm.start_up import Needs, start_up_needs
+from kvcalc.engines.vllm.start_up import Needs, longest_request, start_up_needs
 
 PATTERNS = (
     pattern(

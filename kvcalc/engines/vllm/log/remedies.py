@@ -18,9 +18,8 @@ from kvcalc.engines.memory import Card
 from kvcalc.engines.memory_part import MemoryPart
 from kvcalc.engines.vllm.log.budget import OF_A_TENSOR, PASSES
 from kvcalc.engines.vllm.log.run import GIB, GIB_PLACES, Run, RunPool, in_gib
-from kvcalc.engines.vllm.pool import longest_request
 from kvcalc.engines.vllm.settings import VllmSettings
-from kvcalc.engines.vllm.start_up import start_up_needs
+from kvcalc.engines.vllm.start_up import longest_request, start_up_needs
 from kvcalc.errors import KvcalcError
 
 Needs = Callable[[RunPool, int], int]
