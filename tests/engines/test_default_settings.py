@@ -43,7 +43,10 @@ OF_THE_SOURCE: dict[str, dict[str, object]] = {
     },
     # generation/utils.py, _prepare_cache_for_generation: a DynamicCache
     "transformers": {"cache_implementation": "dynamic"},
-    "vllm": {"performance_mode": "balanced"},  # config/vllm.py
+    "vllm": {  # config/vllm.py, engine/arg_utils.py
+        "performance_mode": "balanced",
+        "usage_context": "OPENAI_API_SERVER",
+    },
 }
 """The numbers and words that an engine's own source gives where nothing is set."""
 

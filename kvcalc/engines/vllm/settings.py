@@ -1,5 +1,6 @@
 """vLLM's settings, by its own flags' names (config/*.py, engine/arg_utils.py)."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
@@ -26,6 +27,13 @@ from kvcalc.spelling import spelled, unknown
 
 UNNAMED_GPU_MEMORY = 80 * 1024
 """MiB of the GPU where none is named: an H100's; an H200's batches are the same."""
+
+OWN_BATCHES: Mapping[str, tuple[Batch, ...]] = {
+    "LLM_CLASS": (Batch(70 * 1024, 16_384, 1_024), Batch(0, 8_192, 256)),
+    **dict.fromkeys(("API_SERVER", "OPENAI_BATCH_RUNNER"), (Batch(0, 2_048, 128),)),
+}
+"""Batches of what is not OpenAI's server, in every release (engine/arg_utils.py,
+get_batch_defaults; config/scheduler.py, DEFAULT_MAX_NUM_BATCHED_TOKENS)."""
 
 SMALL_BATCH = 256
 """Tokens of a batch over kernels for small batches (config/scheduler.py)."""
@@ -126,6 +134,10 @@ class VllmSettings(ReleasedSettings):
         Literal["balanced", "interactivity", "throughput"],
         About("throughput doubles a batch that is not given", "config/vllm.py"),
     ] = "balanced"
+    usage_context: Annotated[
+        Literal["OPENAI_API_SERVER", "LLM_CLASS", "API_SERVER", "OPENAI_BATCH_RUNNER"],
+        About("what runs it, which decides a batch that is not given", "engine/arg_utils.py"),
+    ] = "OPENAI_API_SERVER"
     data_parallel_size: Annotated[
         OneOrMore, About("replicas; one of them is counted", "config/parallel.py")
     ] = 1
@@ -302,7 +314,8 @@ class VllmSettings(ReleasedSettings):
 
     @cached_property
     def _own_batch(self) -> Batch:
-        batches, memory = self.rules.batches, UNNAMED_GPU_MEMORY
+        batches = OWN_BATCHES.get(self.usage_context, self.rules.batches)
+        memory = UNNAMED_GPU_MEMORY
         if self.gpu is not None:
             from kvcalc.catalogue.gpus import find
 

@@ -178,3 +178,19 @@ def test_ultraquant_leaves_the_layers_at_a_models_ends_unquantised() -> None:
     """28 of Llama's 32 layers take 8 heads of 136 bytes a token, the others 4,096 bytes."""
     cost = kvcalc.cost(kvcalc.load("llama-3.1-8b"), "vllm", kv_cache_dtype="ultraquant_4bit")
     assert cost(8192) == 8192 * (28 * 8 * 136 + 4 * 4_096)
+
+
+@each(
+    ("program", "context"),
+    [
+        ("vllm serve", None),
+        ("vllm run-batch", "OPENAI_BATCH_RUNNER"),
+        ("vllm bench latency", "LLM_CLASS"),
+        ("vllm bench throughput", "LLM_CLASS"),
+        ("python -m vllm.entrypoints.api_server", "API_SERVER"),
+        ("python -m vllm.entrypoints.openai.api_server", None),
+    ],
+)
+def test_what_is_no_server_of_openais_is_told(program: str, context: str | None) -> None:
+    """vLLM gives each batches of its own (engine/arg_utils.py, get_batch_defaults)."""
+    assert read(f"{program} --model org/x")[1].settings.get("usage_context") == context

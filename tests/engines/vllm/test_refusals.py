@@ -298,6 +298,7 @@ SETTINGS: dict[str, tuple[str, object]] = {
     "max_num_batched_tokens": ("2048", 2048),
     "enable_chunked_prefill": ("false", False),
     "performance_mode": ("throughput", "throughput"),
+    "usage_context": ("LLM_CLASS", "LLM_CLASS"),
     "data_parallel_size": ("8", 8),
     "enable_expert_parallel": ("true", True),
     "all2all_backend": ("nixl_ep", "nixl_ep"),

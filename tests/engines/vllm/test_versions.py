@@ -398,6 +398,26 @@ def test_sequences_that_run_at_once_unless_asked_are_at_most_a_batchs_tokens(
 
 
 @each(
+    ("context", "gpu", "batch", "sequences"),
+    [
+        ("LLM_CLASS", "h100", 16_384, 1_024),
+        ("LLM_CLASS", "a100-80gb", 8_192, 256),
+        ("LLM_CLASS", "l4", 8_192, 256),
+        ("API_SERVER", "h100", 2_048, 128),
+        ("OPENAI_BATCH_RUNNER", "b200", 2_048, 128),
+        ("OPENAI_API_SERVER", "h100", 8_192, 1_024),
+    ],
+)
+def test_what_runs_without_the_server_has_batches_of_its_own(
+    context: str, gpu: str, batch: int, sequences: int
+) -> None:
+    """engine/arg_utils.py (get_batch_defaults) of 0.14.1 to 0.33.0."""
+    for release in ("0.14.1", "0.33.0"):
+        found = VllmSettings(usage_context=context, gpu=gpu, release=release)  # type: ignore[arg-type]
+        assert (found.batch, found.own_sequences) == (batch, sequences)
+
+
+@each(
     ("settings", "batch"),
     [
         ({"data_parallel_size": 2, "enable_expert_parallel": True}, 256),
