@@ -1,8 +1,11 @@
 """A trace's peaks for people: engines, windows and rules, and what the smaller window saves."""
 
+from collections.abc import Iterator, Sequence
+
 from kvcalc.answers.fit.card import card
 from kvcalc.answers.fit.placing import MAX_GPUS
 from kvcalc.answers.traces import Traced
+from kvcalc.answers.traces.admission import Admission
 from kvcalc.answers.traces.prefix import Hits
 from kvcalc.answers.traces.row import TraceRow, TraceRowOnGpus
 from kvcalc.outputs.page import Page, bytes_cell
@@ -54,68 +57,81 @@ def _gpus(row: TraceRowOnGpus) -> str:
     return "none fit" if row.gpus is None else f"{row.gpus:,}"
 
 
-def _notes(found: Traced) -> list[str]:
-    first = found.rows[0]
-    notes = []
-    if first.prefill_rate is not None and first.decode_rate is not None:
-        notes.append(
-            f"a request lives input/{round(first.prefill_rate, 3)} + "
-            f"output/{round(first.decode_rate, 3)} seconds; "
+def _notes(found: Traced) -> Iterator[str]:
+    yield from _about_lives(found.rows[0])
+    yield from _about_gpus(found)
+    yield from _about_windows(found.rows)
+    if found.hits is not None:
+        yield from _about_hits(found.hits)
+    if found.admission is not None:
+        yield _about_admission(found.admission)
+
+
+def _about_lives(row: TraceRow) -> Iterator[str]:
+    if row.prefill_rate is not None and row.decode_rate is not None:
+        yield (
+            f"a request lives input/{round(row.prefill_rate, 3)} + "
+            f"output/{round(row.decode_rate, 3)} seconds; "
             "percentiles and means are over time, idle time included."
         )
-    if first.requests_without_life:
-        notes.append(f"{first.requests_without_life:,} requests end as they start: not charged.")
-    if isinstance(first, TraceRowOnGpus) and found.weights is not None:
-        which = "the fewest whose" if found.gpus is None else f"whether {found.gpus:,} do: their"
-        notes.append(
-            f"{first.gpu}s: {which} cache memory, by each engine's own rule, holds the "
-            "peak, its requests dealt evenly to copies of the model."
-        )
-        if any(isinstance(row, TraceRowOnGpus) and row.gpus is None for row in found.rows):
-            most = f"up to {MAX_GPUS:,}" if found.gpus is None else f"{found.gpus:,}"
-            notes.append(f"none fit: on {most} {first.gpu} the peak has no room.")
-        notes += [
-            weights_of_engines(found.weights),
-            *(f"{note}." for note in card(first.gpu).notes),
-        ]
-    for rule in dict.fromkeys((row.engine, row.rule) for row in found.rows):
-        rows = [row for row in found.rows if (row.engine, row.rule) == rule]
-        if len(rows) > 1:
-            large = max(rows, key=lambda row: row.window or 0)
-            small = min(rows, key=lambda row: row.window or 0)
+    if row.requests_without_life:
+        yield f"{row.requests_without_life:,} requests end as they start: not charged."
+
+
+def _about_gpus(found: Traced) -> Iterator[str]:
+    first = found.rows[0]
+    if not isinstance(first, TraceRowOnGpus) or found.weights is None:
+        return
+    which = "the fewest whose" if found.gpus is None else f"whether {found.gpus:,} do: their"
+    yield (
+        f"{first.gpu}s: {which} cache memory, by each engine's own rule, holds the "
+        "peak, its requests dealt evenly to copies of the model."
+    )
+    if any(isinstance(row, TraceRowOnGpus) and row.gpus is None for row in found.rows):
+        most = f"up to {MAX_GPUS:,}" if found.gpus is None else f"{found.gpus:,}"
+        yield f"none fit: on {most} {first.gpu} the peak has no room."
+    yield weights_of_engines(found.weights)
+    yield from (f"{note}." for note in card(first.gpu).notes)
+
+
+def _about_windows(rows: Sequence[TraceRow]) -> Iterator[str]:
+    """What the smallest window saves of the largest, by each rule of each engine."""
+    for engine, rule in dict.fromkeys((row.engine, row.rule) for row in rows):
+        own = [row for row in rows if (row.engine, row.rule) == (engine, rule)]
+        if len(own) > 1:
+            large = max(own, key=lambda row: row.window or 0)
+            small = min(own, key=lambda row: row.window or 0)
             saved = percent(large.peak_bytes - small.peak_bytes, large.peak_bytes)
-            notes.append(
-                f"{rule[0]}, {rule[1]}: a window of {small.window:,} saves {saved} of the peak of "
+            yield (
+                f"{engine}, {rule}: a window of {small.window:,} saves {saved} of the peak of "
                 f"{large.window:,}."
             )
-    if found.hits is not None:
-        notes += _hits(found.hits)
-    if found.admission is not None:
-        told = found.admission
-        notes.append(
-            f"into {told.memory:,} bytes: {plural(told.waited, 'request')} would have waited, "
-            f"{_seconds(told.mean_wait)} on average, 95 % up to {_seconds(told.p95_wait)}, the "
-            f"longest {_seconds(told.longest_wait)}; {plural(told.too_large, 'request')} larger "
-            "than the memory."
-        )
-    return notes
 
 
-def _hits(hits: Hits) -> list[str]:
+def _about_hits(hits: Hits) -> Iterator[str]:
     """What came before, and what an engine that does not keep it all would hit of it."""
     share = percent(hits.hit_tokens, hits.prompt_tokens)
     came = f"{share} of the prompts' tokens are of blocks that came before"
     if not hits.windowed:
-        return [f"{came}: an endless cache's hits, which do not lower a peak by as much."]
-    notes = [f"{came}; beside windows not all of them are kept."]
+        yield f"{came}: an endless cache's hits, which do not lower a peak by as much."
+        return
+    yield f"{came}; beside windows not all of them are kept."
     for one in hits.windowed:
-        told = f"{one.engine}, window {one.window:,}: "
+        of = f"{one.engine}, window {one.window:,}"
         if one.hit_tokens is None:
-            notes.append(f"{told}what it hits of them was not replayed.")
+            yield f"{of}: what it hits of them was not replayed."
         else:
             part = percent(one.hit_tokens, hits.prompt_tokens)
-            notes.append(f"{told}a cache that is never full hits {part} (kvcalc replay).")
-    return notes
+            yield f"{of}: a cache that is never full hits {part} (kvcalc replay)."
+
+
+def _about_admission(found: Admission) -> str:
+    return (
+        f"into {found.memory:,} bytes: {plural(found.waited, 'request')} would have waited, "
+        f"{_seconds(found.mean_wait)} on average, 95 % up to {_seconds(found.p95_wait)}, the "
+        f"longest {_seconds(found.longest_wait)}; {plural(found.too_large, 'request')} larger "
+        "than the memory."
+    )
 
 
 def _seconds(microseconds: int) -> str:
