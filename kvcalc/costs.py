@@ -56,9 +56,9 @@ class Cost(Record):
     `formula` gives bytes over all ranks, `per_gpu` bytes on the fullest rank. `split` separates the
     fixed bytes from those that each sequence adds, or says why that cannot be done. `steps` lead
     from the groups to the whole; `why` says in one line why the engine needs more than attention
-    itself; `peak_formula` is the peak while a prompt is read, if that is more. `engine_version` is
-    the release that the cost holds for. `note` is a sentence that
-    people need beside the bytes.
+    itself; `peak_formula` is the peak before the end of the context, as while a prompt is read, if
+    that is more, and `peak_per_gpu_formula` that on the fullest rank. `engine_version` is the
+    release that the cost holds for. `note` is a sentence that people need beside the bytes.
     """
 
     model: Model
@@ -72,6 +72,7 @@ class Cost(Record):
     steps: tuple[Step, ...] = ()
     why: str = ""
     peak_formula: Formula | None = None
+    peak_per_gpu_formula: Formula | None = None
     engine_version: str = ""
     note: str = ""
 
@@ -103,6 +104,11 @@ class Cost(Record):
     def peak(self) -> Formula:
         """Bytes over all ranks at the peak; those of `formula` if nothing exceeds them."""
         return self.peak_formula or self.formula
+
+    @property
+    def peak_per_gpu(self) -> Formula:
+        """Bytes on the fullest rank at the peak; those of `per_gpu` if nothing exceeds them."""
+        return self.peak_per_gpu_formula or self.per_gpu
 
     def _split(self) -> Split:
         if isinstance(self.split, str):

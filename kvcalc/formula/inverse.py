@@ -15,7 +15,8 @@ MAX_EVALUATIONS = 100
 UNBOUNDED = 2**40
 """The largest amount to search for without another bound."""
 TRIED = 2**13
-"""A cost that is not known to grow is tried at contexts up to this."""
+"""A cost that is not known to grow is tried at contexts up to this, and to two of its periods."""
+MOST_TRIED = 2**15
 
 FALLS = "the cost falls as it grows, so that no longest one can be found"
 
@@ -69,8 +70,8 @@ def periods_of(cost: Formula) -> tuple[int, ...]:
     """Find the periods with which a cost falls as the context grows, longest first.
 
     There are none if it never falls: sums, products, minima, maxima and quotients by a constant
-    grow with their operands. A remainder, x - r * (x // r), falls with the period r. Any other
-    difference is tried token by token over the first thousands.
+    grow with their operands. A remainder, x - r * (x // r), falls with the period r. With any other
+    difference a cost is tried token by token over the first thousands, where it must not fall.
 
     Raises:
         RequestError: it falls in another way, or the periods are not multiples of each other.
@@ -78,9 +79,12 @@ def periods_of(cost: Formula) -> tuple[int, ...]:
     found: set[int] = set()
     proved = _collect(cost.expression, found)
     periods = tuple(sorted(found, reverse=True))
-    if any(long % short for long, short in pairwise(periods)) or (periods and not proved):
-        raise RequestError.about("context", FALLS)
-    if not proved and any(a > b for a, b in pairwise(map(cost, range(1, TRIED)))):
+    if not proved:
+        most = max(TRIED, 2 * max(periods, default=0))
+        if most > MOST_TRIED or any(a > b for a, b in pairwise(map(cost, range(1, most)))):
+            raise RequestError.about("context", FALLS)
+        return ()
+    if any(long % short for long, short in pairwise(periods)):
         raise RequestError.about("context", FALLS)
     return periods
 

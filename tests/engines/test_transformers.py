@@ -200,3 +200,13 @@ def test_an_ngram_embedding_keeps_columns_tokens_and_positions() -> None:
     """9 columns of 8 channels, 2 tokens of int64, and 3 of int64 for each token."""
     embedding = NgramEmbedding(kernel=4, ngram=3, width=8)
     assert kvcalc.cost(model(embedding), "transformers")(10) == 9 * 8 * 2 + 2 * 8 + 10 * 3 * 8
+
+
+@each("name", ["deepseek-v4-flash", "deepseek-v4-pro"])
+def test_the_peak_is_the_most_of_any_context_so_far(name: str) -> None:
+    cost = kvcalc.cost(kvcalc.load(name), engine="transformers")
+    most = 0
+    for context in range(1, 400):
+        most = max(most, cost(context))
+        assert cost.peak(context) == cost.peak_per_gpu(context) == most
+    assert cost(384) < cost.peak(384) == cost(383)

@@ -206,11 +206,14 @@ class Replica(Record):
     @cached_property
     def periods(self) -> tuple[int, ...]:
         """The periods in tokens after which the cost may fall although the context grows."""
-        return periods_of(self.cost.per_gpu)
+        return periods_of(self.cost.peak_per_gpu)
 
     def need(self, context: int, sequences: int) -> int:
-        """Bytes that the sequences take on the fullest GPU."""
-        size: int = self.cost.per_gpu(context, sequences=sequences)
+        """Bytes that the sequences take on the fullest GPU, at the peak on the way to the context.
+
+        All may be there at once: mlx_lm.server reads the prompts of a batch together.
+        """
+        size: int = self.cost.peak_per_gpu(context, sequences=sequences)
         return size
 
     def most_sequences(self, context: int) -> int:

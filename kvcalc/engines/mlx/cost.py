@@ -32,9 +32,11 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     cost = at(last, last.end, _why(model, settings))
     if not _can_exceed_its_end(model, settings):
         return cost
-    peak = cost.per_request.expression
+    peak, of_one = cost.per_request.expression, cost.per_gpu.expression
     for moment in (last, *others):
-        peak = maximum(peak, at(moment, moment.start).per_request.expression)
+        then = at(moment, moment.start)
+        peak = maximum(peak, then.per_request.expression)
+        of_one = maximum(of_one, then.per_gpu.expression)
     peak *= SEQUENCES
     working = (
         f"the most that a call leaves, the prompt read in steps of {settings.prefill_step_size:,}"
@@ -42,6 +44,7 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     return replace(
         cost,
         peak_formula=formula(model, peak),
+        peak_per_gpu_formula=formula(model, of_one),
         steps=(Step("at the peak", working, peak, "bytes"),),
     )
 

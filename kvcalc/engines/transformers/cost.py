@@ -1,12 +1,15 @@
 """What a cache of transformers holds: the sum of its layers' tensors."""
 
-from kvcalc.costs import WINDOW, Cost
+from dataclasses import replace
+
+from kvcalc.costs import CONTEXT, WINDOW, Cost, Step, formula
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.transformers.layer_rules import POOLED_INDEX, Cache
 from kvcalc.engines.transformers.settings import TransformersSettings
 from kvcalc.engines.transformers.types import TYPES, UNMEASURED
 from kvcalc.errors import UnsupportedError, quote
+from kvcalc.formula.expression import maximum, substituted
 from kvcalc.formula.limits import Limit
 from kvcalc.model import Model
 
@@ -48,7 +51,7 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
     if static:
         _require_static(model)
     element = dtype(settings.kv_cache_dtype or model.dtype)
-    return additive_cost(
+    made = additive_cost(
         "transformers",
         model,
         settings,
@@ -56,6 +59,32 @@ def cost(model: Model, settings: TransformersSettings) -> Cost:
         Cache(model, element, settings.after_prompt, static).kinds(),
         why=WHY[settings.cache_implementation],
         limits=() if model.window is None else (Limit("window", 2 - WINDOW, 0, LEAST_WINDOW),),
+    )
+    return _with_peak(made)
+
+
+def _with_peak(cost: Cost) -> Cost:
+    """Add the most that a shorter context took on the way, where compressed layers hold less later.
+
+    What waits in a layer to be compressed is the most one token before each multiple of its ratio,
+    and all else grows, so the most is there at the last such context or at the end.
+    """
+    from kvcalc.layers.latent import CompressedAttention
+
+    ratios = sorted({layer.ratio for layer in cost.model.caches_of(CompressedAttention)} - {0})
+    if not ratios:
+        return cost
+    end = peak = cost.formula.expression
+    for ratio in ratios:
+        before = maximum((CONTEXT + 1) // ratio * ratio - 1, 0)
+        peak = maximum(peak, substituted(end, {CONTEXT.name: before}))
+    whole = formula(cost.model, peak, limits=cost.formula.limits)
+    working = f"the most on the way: the buffers are full before each {max(ratios)} tokens"
+    return replace(
+        cost,
+        peak_formula=whole,
+        peak_per_gpu_formula=whole,  # there is one rank
+        steps=(*cost.steps, Step("at the peak", working, peak, "bytes")),
     )
 
 

@@ -34,7 +34,7 @@ def fit_page(
     copies = plural(fit.replicas, "copy").replace("copys", "copies")
     stages = fit.settings.get(STAGES, 1)
     memory, left = answer.replica.question.card.memory, margin(answer)
-    each = answer.replica.cost(fit.context, sequences=1)
+    each = answer.replica.cost.peak(fit.context, sequences=1)
     rows = [
         ("max sequences", _promised(fit), ""),
         (f"max context of {plural(fit.sequences, 'sequence')}", f"{fit.max_context:,}", ""),
@@ -215,6 +215,10 @@ def _notes(answer: Answer, fit: Fit) -> list[str]:
         *(() if asked.measured else (weights_note(weights, answer.replica.loaded, fit.engine),)),
         *(f"{note}." for note in asked.card.notes),
     ]
+    cost = answer.replica.cost
+    held, peak = cost(fit.context), cost.peak(fit.context)
+    if peak > held:
+        notes.append(f"a sequence is taken at its peak; at its end it holds {format_bytes(held)}.")
     if weights.parameters and active:
         share_active = percent(active, weights.parameters)
         notes.append(f"{active:,} parameters are active per token ({share_active}); all must fit.")

@@ -470,3 +470,34 @@ def test_mlx_shares_a_model_among_macs() -> None:
     found = fit(LLAMA_70B, gpu="m4-max-64gb", context=8_192, engine="mlx")
     assert (found.fits, found.gpus, found.replicas) == (True, 4, 1)
     assert found.weights_per_gpu == 35_276_853_248
+
+
+@each(
+    ("model", "engine", "context", "peak", "end"),
+    [
+        # 8,191 tokens are read in calls of 2,048, the last of 2,046: 12 layers of a window hold
+        # 127 tokens more then (mlx-lm 0.32.2, models/cache.py, RotatingKVCache).
+        (
+            "gpt-oss-20b",
+            "mlx",
+            8_192,
+            12 * (8_192 + 127 + 2_046) * 2_048,
+            12 * (8_192 + 128) * 2_048,
+        ),
+        # One token before, 20 layers keep 127 tokens that wait, and 21 keep 3
+        # (transformers 5.24.0, models/deepseek_v4/modeling_deepseek_v4.py).
+        ("deepseek-v4-flash", "transformers", 131_072, 913_427_200, 907_950_080),
+    ],
+)
+def test_what_is_held_on_the_way_to_a_context_fits_too(
+    model: str, engine: str, context: int, peak: int, end: int
+) -> None:
+    found = load(model)
+    assert kvcalc.cost(found, engine)(context) == end < peak
+    asked: dict[str, Any] = {"engine": engine, "gpus": 1, "weights": GB, "reserve": 0}
+    short = fit(found, gpu_memory=GB + peak - 1, context=context, **asked)
+    assert (short.fits, short.bytes_per_gpu_per_sequence) == (False, peak)
+    assert short.max_context < context
+    enough = fit(found, gpu_memory=GB + peak, context=context, **asked)
+    assert (enough.fits, enough.max_sequences) == (True, 1)
+    assert enough.max_context >= context

@@ -13,7 +13,7 @@ from kvcalc.outputs.web.encoded import encoded
 from tests.each import each
 from tests.shapes import PRESET
 
-A_PRESET = 20_000
+A_PRESET = 23_000
 
 
 @cache
