@@ -1,6 +1,6 @@
 """`kvcalc estimate`: one context."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from kvcalc.outputs.page import Page
 
 
+class CountingOptions(ServerOptions):
+    """A server's options, of which a draft's cache is counted, too."""
+
+    counts_beside: ClassVar[bool] = True
+
+
 @grouped
 def estimate(
     models: ModelsOptions,
     axes: AxesOptions,
-    server: ServerOptions,
+    server: CountingOptions,
     counted: ContextOptions,
     output: OutputOptions,
     context: Annotated[
@@ -63,6 +69,7 @@ def estimate(
     if max(sizes) > 1 or _several(context):
         from kvcalc.cli.axes import table, write
 
+        wanted.say_beside()
         rows = table(models, wanted, counted, context, sequences, windows, usual=_usual)
         write(rows, output)
         return

@@ -1,7 +1,7 @@
 """The options that describe a running server: its command line, its flags and its GPU."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -44,6 +44,9 @@ Texts = str | Iterable[str] | None
 class LineOptions(Options):
     """An engine's command line, and the flags of engines beside the options."""
 
+    counts_beside: ClassVar[bool] = False
+    """Whether the command itself says what caches beside the model's own take, as a draft's."""
+
     from_line: FromLine = None
 
     def asked(
@@ -62,6 +65,20 @@ class LineOptions(Options):
         Raises:
             RequestError: the line or a flag cannot be read, or the line starts another engine.
         """
+        found = self._merged(model, options, names, context, sequences, beside)
+        if not self.counts_beside:
+            found.say_beside()
+        return found
+
+    def _merged(
+        self,
+        model: ModelOptions,
+        options: OtherSettings,
+        names: Sequence[str],
+        context: Texts,
+        sequences: Texts,
+        beside: Mapping[str, Any],
+    ) -> ServerRequest:
         if len(names) == 1:
             return self._of_one(model, options, names[0], context, sequences, beside)
         found = ServerRequest(model, tuple(names), options.settings(**beside))

@@ -52,6 +52,11 @@ class ServerRequest(NamedTuple):
             return max(1, model.max_context // (self.sequences or 1))
         return None if self.longest is None else min(model.max_context, self.longest)
 
+    def say_beside(self) -> None:
+        """Say which caches stand beside the model's own, and are not counted."""
+        for one in self.beside:
+            note_on_stderr(f"{one.what} is not counted here: kvcalc estimate counts its cache")
+
     def with_asked(self, asked: "Asked", engine: str) -> "ServerRequest":
         """Add what a line or flags of an engine ask for to what is there, which wins."""
         for note in asked.notes:

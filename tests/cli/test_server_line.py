@@ -297,6 +297,15 @@ def test_a_drafts_cache_is_counted_beside_the_models(cli: Cli, line: str, said: 
     assert said in outcome.err
 
 
+@pytest.mark.parametrize(
+    "command", ["estimate -c 4K,8K", "explain", "sweep", "fit --gpu h100", "compare -e llama.cpp"]
+)
+def test_a_draft_that_is_not_counted_is_said(cli: Cli, command: str) -> None:
+    line = "llama-server -m qwen3-8b.gguf -np 1 -c 8192 -md llama-3.1-8b"
+    said = cli(*command.split(), "qwen3-8b", "--from", line).err
+    assert "the draft 'llama-3.1-8b' is not counted here: kvcalc estimate counts its cache" in said
+
+
 def test_the_models_own_nextn_layers_draft_in_f16(cli: Cli) -> None:
     model = str(Path(__file__).parents[1] / "oracles" / "configs" / "Qwen--Qwen3.5-27B.json")
     line = "llama-server -np 1 -c 8192 -ctk q8_0 -ctv q8_0 --spec-type draft-mtp"

@@ -19,9 +19,10 @@ EARLIER = (
         (f"{SERVER} --prompt-cache-size 4", [EARLIER]),
         (f"{SERVER} --prompt-cache-bytes 8GB", [EARLIER]),
         (f"{SERVER} --prompt-cache-size 0", []),
+        (f"{SERVER} --draft-model d --num-draft-tokens 4 --prompt-cache-size 0", []),
         (
-            f"{SERVER} --draft-model d --prompt-cache-size 0",
-            ["ignored, for kvcalc does not know them: '--draft-model'"],
+            "mlx_lm.generate --model m --draft-model d --max-kv-size 4096",
+            ["mlx_lm: beside --draft-model, --max-kv-size bounds nothing"],
         ),
         (
             "mlx_lm.chat --model m --pipeline",
@@ -48,11 +49,23 @@ def test_what_stands_beside_is_said(line: str, notes: list[str]) -> None:
     [
         ("--decode-concurrency 4", 4),
         ("--decode-concurrency 4 --kv-bits 8", 1),
+        ("--decode-concurrency 4 --draft-model d", 1),
         ("--kv-bits 8", None),
+        ("--draft-model d", None),
     ],
 )
-def test_requests_with_quantised_caches_run_one_after_the_other(flags: str, sequences: Any) -> None:
+def test_requests_with_quantised_caches_or_a_draft_run_one_after_the_other(
+    flags: str, sequences: Any
+) -> None:
     asked = read(f"{SERVER} {flags}")[1]
     assert asked.sequences == sequences
     said = [note for note in asked.notes if note.endswith("it runs one request at a time")]
     assert len(said) == (sequences == 1)
+
+
+@each("program", ["mlx_lm.server", "mlx_lm.generate"])
+def test_a_drafts_caches_stand_beside_packed_alike(program: str) -> None:
+    asked = read(f"{program} --model m --draft-model d --kv-bits 8 --prefill-step-size 512")[1]
+    (draft,) = asked.beside
+    assert (draft.what, draft.model, draft.settings) == ("the draft 'd'", "d", asked.settings)
+    assert asked.settings == {"kv_bits": "8", "prefill_step_size": "512"}

@@ -69,8 +69,8 @@ FORKS = {"llama.cpp"}
 
 
 UNKNOWN = {
-    # A draft's caches are not counted; the file is mlx_lm.generate's.
-    "mlx": "--draft-model --num-draft-tokens --prompt-cache-file",
+    # mlx_lm.generate's
+    "mlx": "--prompt-cache-file",
     # What chat.py and perf.py do once the model stands.
     "exllamav3 examples": "--max_length --short_prefill --skip_gen --skip_prefill --skip_warmup "
     "-max_length -sg -short -spf -swu",

@@ -19,6 +19,9 @@ IGNORED = {
         1: "--max-tokens -m",
         -1: "--extra-eos-token",
     },
+    "how many tokens a draft is asked for: those that are kept are the context": {
+        1: "--num-draft-tokens",
+    },
     "how the next token is drawn": {
         1: "--temp --top-p --top-k --min-p --xtc-probability --xtc-threshold "
         "--min-tokens-to-keep --seed",

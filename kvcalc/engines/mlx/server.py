@@ -1,15 +1,15 @@
 """The command lines of mlx_lm's programs (0.32.2: server.py, generate.py). None gives the context.
 
-The server holds what the others do not: caches of earlier prompts. A draft model's caches are not
-counted, so its flags stand in no table and are named.
+The server holds what the others do not: caches of earlier prompts.
 """
 
 from collections.abc import Mapping
 
 from kvcalc.engines.mlx.ignored_flags import IGNORED
 from kvcalc.engines.server import Server
-from kvcalc.engines.server.asked import Asked, Wanted
+from kvcalc.engines.server.asked import Asked, Beside, Wanted
 from kvcalc.engines.server.option_values import Choices, Takes, Whole
+from kvcalc.errors import quote
 
 EARLIER_PROMPTS = (
     "mlx_lm.server: the caches of earlier prompts stay in the same memory, and are not counted: up "
@@ -26,8 +26,12 @@ VALUES = {
     "--kv-bits": "kv_bits",
     "--kv-group-size": "kv_group_size",
     "--quantized-kv-start": "quantized_kv_start",
+    "--draft-model": "draft_model",
 }
 """What the flags give that several of the programs have."""
+
+ALONE = {"--kv-bits": "kv_bits", "--draft-model": "draft_model"}
+"""Flags with which the server runs one request at a time, by what they give."""
 
 TAKES: Mapping[str, Takes] = {
     "prefill_step_size": Whole("server.py"),
@@ -37,11 +41,27 @@ TAKES: Mapping[str, Takes] = {
 }
 
 
+def finish_alone(asked: Asked) -> Asked:
+    """Read the draft: caches of its own beside the model's, of which none is bounded then.
+
+    They hold the same tokens, packed alike (generate.py, stream_generate and
+    speculative_generate_step).
+    """
+    draft = asked.settings.pop("draft_model", None)
+    if draft is not None:
+        if asked.settings.pop("max_kv_size", None) is not None:
+            asked.notes.append("mlx_lm: beside --draft-model, --max-kv-size bounds nothing")
+        asked.beside.append(Beside(f"the draft {quote(draft)}", draft, dict(asked.settings)))
+    return asked
+
+
 def finish(asked: Asked) -> Asked:
     """Make of what was asked what mlx_lm.server makes of it (server.py, _is_batchable)."""
-    if "kv_bits" in asked.settings and (asked.sequences or 1) > 1:
+    one_by_one = next((flag for flag, what in ALONE.items() if what in asked.settings), None)
+    asked = finish_alone(asked)
+    if one_by_one is not None and (asked.sequences or 1) > 1:
         asked.sequences = 1
-        asked.notes.append("mlx_lm.server: with --kv-bits it runs one request at a time")
+        asked.notes.append(f"mlx_lm.server: with {one_by_one} it runs one request at a time")
     if asked.passed.get("--prompt-cache-size") != "0":
         asked.notes.append(EARLIER_PROMPTS)
     return asked
@@ -77,5 +97,6 @@ ONE_SEQUENCE = Server(
     takes={**TAKES, "max_kv_size": Whole("generate.py, --max-kv-size")},
     harmless=IGNORED,
     said={WHOLE_LAYERS: {0: "--pipeline"}, IN_A_FILE: {1: "--prompt-cache-file"}},
+    finish=finish_alone,
 )
 """mlx_lm.generate and mlx_lm.chat, which run one sequence and hold nothing of earlier prompts."""
