@@ -1,8 +1,8 @@
 """A file that starts a server: a script, a compose file, a Kubernetes manifest, or settings.
 
-Of YAML each container becomes the `docker run` that would start it, and each setting of a file of
-settings, or of sections of them, a flag. The command line's reader reads these; nothing is ever
-run.
+Of YAML each container, or model of llama-swap, becomes the `docker run` that would start it, and
+each setting of a file of settings, or of sections of them, a flag. The command line's reader reads
+these; nothing is ever run.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kvcalc.errors import SourceError
-from kvcalc.readers import yaml_documents
+from kvcalc.readers import llama_swap, yaml_documents
 
 MOST_BYTES = 1_000_000
 MOST_DEEP = 40
@@ -57,6 +57,9 @@ def _lines(path: Path, content: str) -> list[str]:
     for document in documents:
         if isinstance(document, dict) and isinstance(document.get("model"), dict):
             return [" ".join(_flags(document))]
+    swapped = [one for document in documents for one in llama_swap.containers(path, document)]
+    if swapped:
+        return [_line(one) for one in swapped]
     containers = [one for document in documents for one in _containers(document, MOST_DEEP)]
     for document in () if containers else documents:
         if isinstance(document, dict) and any(isinstance(document.get(key), str) for key in MODEL):

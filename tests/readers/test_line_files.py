@@ -174,3 +174,44 @@ def test_a_servers_own_settings_are_its_arguments(
         found, asked = read_line(read(str(file)), engine)
     assert (found, asked.model, asked.notes) == (engine, "org/m", [])
     assert asked.settings == settings
+
+
+SWAPPED = """
+macros:
+  "latest-llama": >
+    /opt/llama-server --port ${PORT}
+  "ctx": 4096
+  "common": "--ctx-size ${ctx}"
+models:
+  first:
+    macros: {"ctx": 16384, "slots": 2}
+    cmd: |
+      ${latest-llama}
+      # a comment of --ctx-size 1
+      --model /m/gpt-oss-20b.gguf --ctx-size ${ctx} -np ${slots}
+    env: ["LLAMA_ARG_CACHE_TYPE_K=q8_0"]
+    ttl: 60
+  second:
+    cmd: ${latest-llama} -m /m/qwen3-8b.gguf ${common} -np 1
+"""
+
+
+def test_models_of_llama_swap_are_lines_with_macros_and_variables(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(SWAPPED)
+    first, second = read(str(path)).splitlines()
+    name, asked = read_line(first)
+    assert (name, asked.model, asked.context) == ("llama.cpp", "/m/gpt-oss-20b.gguf", 8192)
+    assert (asked.sequences, asked.settings) == (2, {"cache_type_k": "q8_0"})
+    _, asked = read_line(second)  # a macro that was written before a model's own has the common one
+    assert (asked.model, asked.context, asked.sequences) == ("/m/qwen3-8b.gguf", 4096, 1)
+    _, asked = read_line(f"{first}\n{second}")
+    assert "the text starts 2 servers; the first is read" in asked.notes
+
+
+def test_macros_that_double_a_text_again_and_again_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    doubled = "".join(f"  m{n + 1}: ${{m{n}}}${{m{n}}}\n" for n in range(40))
+    path.write_text(f"macros:\n  m0: {'x' * 99}\n{doubled}models:\n  a: {{cmd: '${{m40}}'}}\n")
+    with pytest.raises(KvcalcError, match=r"found a text of [0-9,]+ characters with its macros"):
+        read(str(path))

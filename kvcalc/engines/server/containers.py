@@ -32,9 +32,12 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
     r"(?:^|/)llama\.cpp:server.*|(?:^|/)llama-server:.*": ("llama-server",),
     r"(?:^|/)llama\.cpp:light.*": ("llama-cli",),
     r"(?:^|/)llama\.cpp:full.*": ("llama-server",),
-    r"(?:^|/)ollama:.*": ("ollama", "serve"),
+    r"(?:^|/)ollama:.*": ("ollama",),
 }
 """Images by their names and tags: what each starts, nothing where a program has to be named."""
+
+ALONE = {"ollama": "serve"}
+"""The word that an image's program gets where none stand behind the image (Dockerfile, CMD)."""
 
 TAGS = {
     re.compile(r"(?:^|/)(?:vllm/vllm-|rocm/vllm|lmsysorg/sglang|openmmlab/lmdeploy)"): re.compile(
@@ -81,7 +84,8 @@ def contained(launch: Launch, leads: Callable[[list[str]], bool]) -> None:
     if not starts and not (words and words[0].startswith("-")):
         launch.words = [image[0], *words]
         return
-    launch.words = [*starts, *(words[1:] if words[:1] == ["--server"] else words)]
+    behind = words[1:] if words[:1] == ["--server"] else words
+    launch.words = [*starts, *(behind or ALONE.get(" ".join(starts), "").split())]
 
 
 def _image(image: str, launch: Launch) -> tuple[str, ...]:

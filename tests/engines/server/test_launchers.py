@@ -294,6 +294,19 @@ def test_ollama_by_its_variables(
     assert any(note in one for one in asked.notes)
 
 
+@each(
+    ("words", "model"),
+    [("", None), ("serve", None), ("run hf.co/o/m-GGUF", "o/m-GGUF")],
+)
+def test_ollamas_image_takes_its_words(words: str, model: str | None) -> None:
+    """Dockerfile of Ollama: ENTRYPOINT /bin/ollama, CMD serve."""
+    _, asked = read(f"docker run -d ollama/ollama:latest {words}")
+    assert asked.model == model
+    assert not any("say no shape" in note for note in asked.notes)
+    with pytest.raises(KvcalcError, match="'ollama pull m', which starts no server"):
+        read("docker run ollama/ollama pull m")
+
+
 @each("off", ["0", "f", "F", "false", "False", "FALSE"])
 def test_ollamas_flash_attention_is_off_by_what_go_reads_as_false(off: str) -> None:
     assert read(f"OLLAMA_FLASH_ATTENTION={off} ollama serve")[1].settings == {"flash_attn": False}
