@@ -77,7 +77,9 @@ def _array(numpy: Any, name: str, amounts: Any) -> Any:
     if numpy.ma.is_masked(amounts):
         raise RequestError.about(name, "found masked elements", expected="whole numbers")
     if str(getattr(amounts, "dtype", "")).endswith("Int128"):
-        raise RequestError.about(name, "found 128-bit integers, which NumPy has not: cast them")
+        raise RequestError.about(
+            name, "found 128-bit integers, which NumPy does not have: cast them"
+        )
     try:
         array = numpy.asarray(amounts.to_numpy() if hasattr(amounts, "to_numpy") else amounts)
     except (

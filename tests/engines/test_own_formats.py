@@ -93,7 +93,7 @@ def test_vllm_says_where_a_format_comes_from(model: Model, gpu: str, said: str) 
 
 def test_a_checkpoint_is_asked_before_the_architecture() -> None:
     scheme = CacheScheme(method="modelopt", algorithm="NVFP4", origin="a file")
-    with pytest.raises(UnsupportedError, match="found nvfp4, which sparse attention has not"):
+    with pytest.raises(UnsupportedError, match="found nvfp4, which sparse attention does not have"):
         kvcalc.cost(sparse("glm_moe_dsa", cache_scheme=scheme), "vllm", gpu="b200")
 
 

@@ -154,7 +154,7 @@ def test_checked_holds_what_64_bits_do_not() -> None:
         (polars.Series([1, None]), "context: found nan in an array of float64"),
         (
             polars.Series([1], dtype=polars.Int128),
-            "context: found 128-bit integers, which NumPy has not",
+            "context: found 128-bit integers, which NumPy does not have",
         ),
         (OnAGpu(), 'context: found a OnAGpu that NumPy cannot read: "can\'t convert cuda"'),
         (1.5, "context: found 1.5, expected a positive int"),

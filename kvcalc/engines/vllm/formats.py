@@ -162,7 +162,7 @@ def row_bytes(lora: int, rope: int, cache_format: str) -> int:
     if cache_format not in LATENT_ROWS or lora != 512 or not (rope == 64 or unrotated):
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found {cache_format}, which vllm has not for rows of {lora} + {rope} elements",
+            f"found {cache_format}, which vllm does not have for rows of {lora} + {rope} elements",
         )
     return LATENT_ROWS[cache_format]
 

@@ -195,7 +195,7 @@ def backend_for(
         known = dict.fromkeys(name for one in considered for name in BACKENDS[one].formats)
         raise UnsupportedError.of(
             "kv_cache_dtype",
-            f"found {cache_format}, which {named or f'{attention} attention'} has not on "
+            f"found {cache_format}, which {named or f'{attention} attention'} does not have on "
             f"vllm, expected {', '.join(known)}",
         )
     for name in storing:

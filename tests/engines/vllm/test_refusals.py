@@ -45,7 +45,7 @@ def slides(window: int) -> Layer:
         (
             LLAMA,
             {"attention_backend": "FLASHINFER", "kv_cache_dtype": "fp8_per_token_head"},
-            "found fp8_per_token_head, which FLASHINFER has not on vllm",
+            "found fp8_per_token_head, which FLASHINFER does not have on vllm",
         ),
         (
             DEEPSEEK,
@@ -65,15 +65,27 @@ def slides(window: int) -> Layer:
         (LLAMA, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3, expected a divisor"),
         (LLAMA, {"tensor_parallel_size": 12}, "tensor_parallel_size: found 12, expected a divisor"),
         (LLAMA, {"kv_cache_dtype": "int4"}, "vLLM's element type 'int4' is unknown"),
-        (LLAMA, {"kv_cache_dtype": "fp8_ds_mla"}, "found fp8_ds_mla, which full attention has not"),
-        (DEEPSEEK, {"kv_cache_dtype": "fp8_ds_mla"}, "fp8_ds_mla, which latent attention has not"),
-        (DEEPSEEK, {"kv_cache_dtype": "nvfp4"}, "nvfp4, which latent attention has not on vllm"),
+        (
+            LLAMA,
+            {"kv_cache_dtype": "fp8_ds_mla"},
+            "found fp8_ds_mla, which full attention does not have",
+        ),
+        (
+            DEEPSEEK,
+            {"kv_cache_dtype": "fp8_ds_mla"},
+            "fp8_ds_mla, which latent attention does not have",
+        ),
+        (
+            DEEPSEEK,
+            {"kv_cache_dtype": "nvfp4"},
+            "nvfp4, which latent attention does not have on vllm",
+        ),
         (LLAMA, {"attention_backend": "XFORMERS"}, "vLLM's backend 'XFORMERS' is unknown"),
         (LLAMA, {"attention_backend": "FLASHMLA"}, "expected one for full attention: FLASH_ATTN"),
         (
             LLAMA,
             {"attention_backend": "FLASH_ATTN", "kv_cache_dtype": "nvfp4"},
-            "found nvfp4, which FLASH_ATTN has not on vllm",
+            "found nvfp4, which FLASH_ATTN does not have on vllm",
         ),
         (
             LLAMA,
@@ -217,7 +229,7 @@ def slides(window: int) -> Layer:
         (
             of(LatentAttention(**{**dict(SPARSE), "kv_lora_rank": 256})),
             {"kv_cache_dtype": "fp8_ds_mla"},
-            "found fp8_ds_mla, which vllm has not for rows of 256 + 64 elements",
+            "found fp8_ds_mla, which vllm does not have for rows of 256 + 64 elements",
         ),
         (
             of(FullAttention(kv_heads=4, head_dim=128, index_head_dim=128)),
