@@ -80,6 +80,9 @@ EXEMPT: dict[str, dict[str, str]] = {
         "engines/mlx/models.py": "WITHOUT_MAKE_CACHE",
     },
     "tests/engines/test_mlx_shared.py goes through each row": {"engines/mlx/models.py": "SHARDED"},
+    "tests/engines/server/test_python_calls.py goes through each row": {
+        "engines/server/python_calls.py": "PROGRAMS",
+    },
     "tests/engines/server/test_pasted_rows.py goes through each row": {
         "engines/server/containers.py": "CONTAINERS NO_VALUE ENVIRONMENT IMAGES TAGS ELSEWHERE",
         "engines/server/launchers.py": "WRAPPERS WRAPPED SHELLS",

@@ -104,6 +104,7 @@ def test_unknown_flags_are_named_and_ignored_with_their_value() -> None:
         ("m ... -tp 2", "'...'"),
         ("<model> <more_flags> -tp 2", "'<more_flags>'"),
         ("$ARGS -tp 2 --model m", "'$ARGS'"),
+        ("--model $MODEL $ARGS -tp 2", "'$ARGS'"),
     ],
 )
 def test_what_may_stand_for_flags_is_named(words: str, named: str | None) -> None:

@@ -71,7 +71,8 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
         elif flag not in server.known:
             unknown.append(flag)
     unsaid = [word for word in unknown if PLACEHOLDER.fullmatch(word)]
-    _unsaid(unsaid[server.positional_model and asked.model is None :], asked)
+    stands_for_the_model = server.positional_model and asked.model is asked.named_by is None
+    _unsaid(unsaid[stands_for_the_model:], asked)
     _unknown([word for word in unknown if not PLACEHOLDER.fullmatch(word)], server, asked)
 
 
@@ -174,7 +175,9 @@ def _values_after(words: list[str], place: int) -> list[str]:
 
 def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> None:
     if PLACEHOLDER.fullmatch(value):
-        if name != "model":
+        if name == "model":
+            asked.named_by = flag
+        else:
             asked.notes.append(f"{flag}: {quote(value)} stands for a value, and is not taken")
     elif name not in ("context", "sequences"):
         _give(name, value, flag, asked)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from kvcalc import engines
-from kvcalc.engines.server import MODEL, Server, programs, shell_words
+from kvcalc.engines.server import MODEL, Server, programs, python_calls, shell_words
 from kvcalc.engines.server.asked import Asked
 from kvcalc.engines.server.flags import number, read_environment, read_flags
 from kvcalc.engines.server.launch import Launch
@@ -25,6 +25,7 @@ NO_MODEL = (MODEL, f"{MODEL}.gguf")
 def read(line: str, engine: str | None = None, release: str | None = None) -> tuple[str, Asked]:
     """Read a line such as "vllm serve MODEL --max-model-len 262144": its engine, and what it asks.
 
+    A call in Python is read as the line that starts the same, as LLM(model="org/m").
     Arguments alone, without a program, are those of `engine`, if one is given. `release` is the
     engine's, whatever the line says of it. The word MODEL
     itself (MODEL.gguf, too) names no model, as no placeholder does.
@@ -37,7 +38,8 @@ def read(line: str, engine: str | None = None, release: str | None = None) -> tu
     if (size := len(line)) > MAX_CHARACTERS:
         most = f"at most {MAX_CHARACTERS:,}"
         raise RequestError.about("--from", f"found {size:,} characters", found=size, expected=most)
-    launches = list(_launches(line, {}, MAX_SCRIPTS))
+    called = python_calls.words(line)
+    launches = [Launch(called, {})] if called else list(_launches(line, {}, MAX_SCRIPTS))
     starting = [
         (launch, *found)
         for launch in launches
