@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kvcalc.engines.llama_cpp.log import (
+    beside,
     breakdown,
     buffers,
     cells,
@@ -47,6 +48,7 @@ RULES: Mapping[str, Callable[[Run, Found], Iterator[Checked]]] = {
     **failed.RULES,
     **old.RULES,
     **ollama.RULES,
+    **beside.RULES,
 }
 """How each kind of line is checked."""
 
@@ -68,6 +70,7 @@ LOG = EngineLog(
         *failed.PATTERNS,
         *old.PATTERNS,
         *breakdown.PATTERNS,
+        *beside.PATTERNS,
     ),
     check=check,
     spellings={
