@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Compared:
     """One engine's answer, or the sentence why it refuses; then the bytes are None.
 
-    `bytes` is over all ranks, `bytes_per_gpu` on the fullest, `peak_bytes` while a prompt is read;
-    `ideal_bytes` is what attention itself needs, and with `ratio_to_ideal` None if `ideal` has no
-    answer. `engine_version` is the release that the
+    `bytes` is over all ranks, `bytes_per_gpu` on the fullest, `peak_bytes` at the most on the way
+    to the context, as while a prompt is read; `ideal_bytes` is what attention itself needs, and
+    with `ratio_to_ideal` None if `ideal` has no answer. `engine_version` is the release that the
     answer holds for.
     """
 

@@ -1,6 +1,8 @@
 """What MLX-LM's caches hold at the end of a context, and at the peak while its prompt is read."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
 from kvcalc.costs import CONTEXT, SEQUENCES, Cost, Step, formula
 from kvcalc.dtypes import dtype
@@ -9,7 +11,8 @@ from kvcalc.engines.mlx import models
 from kvcalc.engines.mlx.layer_rules import LayerRules
 from kvcalc.engines.mlx.prefill import AfterSingles, AfterSteps, CallEnd, after_prompt, even
 from kvcalc.engines.mlx.settings import MlxSettings
-from kvcalc.formula.expression import Value, maximum, minimum
+from kvcalc.formula.expression import Value, maximum, minimum, substituted
+from kvcalc.formula.formula import Formula
 from kvcalc.model import Model
 
 
@@ -32,21 +35,23 @@ def cost(model: Model, settings: MlxSettings) -> Cost:
     cost = at(last, last.end, _why(model, settings))
     if not _can_exceed_its_end(model, settings):
         return cost
-    peak, of_one = cost.per_request.expression, cost.per_gpu.expression
-    for moment in (last, *others):
-        then = at(moment, moment.start)
-        peak = maximum(peak, then.per_request.expression)
-        of_one = maximum(of_one, then.per_gpu.expression)
-    peak *= SEQUENCES
+    costs = [cost, *(at(moment, moment.start) for moment in (last, *others))]
+    peak = _most(one.per_request for one in costs)
     working = (
         f"the most that a call leaves, the prompt read in steps of {settings.prefill_step_size:,}"
     )
     return replace(
         cost,
         peak_formula=formula(model, peak),
-        peak_per_gpu_formula=formula(model, of_one),
+        peak_per_gpu_formula=formula(model, _most(one.per_gpu for one in costs)),
         steps=(Step("at the peak", working, peak, "bytes"),),
     )
+
+
+def _most(formulas: Iterable[Formula]) -> Value:
+    """The most of what one sequence takes by any of these formulas, times the sequences."""
+    of_one = (substituted(one.expression, {SEQUENCES.name: 1}) for one in formulas)
+    return reduce(maximum, of_one) * SEQUENCES
 
 
 def _moments(model: Model, settings: MlxSettings) -> list[CallEnd]:

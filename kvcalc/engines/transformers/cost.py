@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from kvcalc.costs import CONTEXT, WINDOW, Cost, Step, formula
+from kvcalc.costs import CONTEXT, SEQUENCES, WINDOW, Cost, Step, formula
 from kvcalc.dtypes import dtype
 from kvcalc.engines.additive import additive_cost
 from kvcalc.engines.transformers.layer_rules import POOLED_INDEX, Cache
@@ -74,10 +74,11 @@ def _with_peak(cost: Cost) -> Cost:
     ratios = sorted({layer.ratio for layer in cost.model.caches_of(CompressedAttention)} - {0})
     if not ratios:
         return cost
-    end = peak = cost.formula.expression
+    end = peak = cost.per_request.expression
     for ratio in ratios:
         before = maximum((CONTEXT + 1) // ratio * ratio - 1, 0)
         peak = maximum(peak, substituted(end, {CONTEXT.name: before}))
+    peak *= SEQUENCES
     whole = formula(cost.model, peak, limits=cost.formula.limits)
     working = f"the most on the way: the buffers are full before each {max(ratios)} tokens"
     return replace(

@@ -51,7 +51,7 @@ function showAnswer(choice, answer) {
     if (ideal && engine.name !== "ideal")
         beside.push(["times what attention itself needs", decimal(answer.bytes, ideal, 3)]);
     if (answer.peak !== null && answer.peak !== answer.bytes) {
-        beside.push(["at the peak, while a prompt is read", bytesSaid(answer.peak)]);
+        beside.push(["at the peak, before the end", bytesSaid(answer.peak)]);
     }
     found("beside").replaceChildren(
         ...beside.map(([term, value]) =>

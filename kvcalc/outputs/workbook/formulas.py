@@ -113,14 +113,17 @@ def _write_formulas(
 def _write_capacity(
     sheet: Sheet, number: int, one: Combination, cost: Cost, book: Workbook
 ) -> None:
-    """Write the cells that tell how many sequences fit, if the cost is linear in them."""
+    """Write the cells that tell how many sequences fit, if the cost is linear in them.
+
+    As in `kvcalc fit`, what a sequence holds on the way to its context must fit, too.
+    """
     context = int(book.inputs["context"])
     names = {"context": "context", "window": cell(number, PLACE["window"])}
     memory = engines.find(one.engine).memory
     one_pool = memory is not None and not memory.several_pools
-    if one_pool and is_linear(cost.per_gpu.expression, "sequences"):
+    if one_pool and is_linear(cost.peak_per_gpu.expression, "sequences"):
         for count, column in enumerate(("one_sequence_per_gpu", "two_sequences_per_gpu"), 1):
-            formula = of_sequences(cost.per_gpu, count)
+            formula = of_sequences(cost.peak_per_gpu, count)
             text = cell_text(one, formula, book.inputs, names)
             sheet.live(number, PLACE[column], text, formula(context))
     sheet.put(number, PLACE["block_bytes_per_gpu"], _block_bytes(one, context, book.gpu), "number")

@@ -21,7 +21,7 @@ from tests.outputs.workbook.test_sheets import book_of
 
 OF_PLAN = {"max_num_batched_tokens": 8_192, "max_num_seqs": 1_024}
 OUTSIDE = "outside of gpu_memory_utilization"
-ENGINES = ["ideal", "vllm", "llama.cpp", "lmdeploy", "sglang"]
+ENGINES = ["ideal", "vllm", "llama.cpp", "lmdeploy", "sglang", "mlx"]
 
 
 class Plan(NamedTuple):
@@ -49,6 +49,7 @@ PLANS = [
     Plan("Llama-3.1-8B", "lmdeploy", 1, "h200", 2, 8_191, 30, 16 * 10**9, 123_456_789),
     Plan("Llama-3.1-8B", "vllm", 8, "b200", 8, 1, 1_000, 16 * 10**9),
     Plan("Llama-3.1-8B", "lmdeploy", 1, "t4", 1, 8_191, 30, 16 * 10**9),
+    Plan("gpt-oss-20b", "mlx", 1, "mac-64gb", 1, 8_192, 150, 13 * 10**9),
 ]
 CLEARED = ("memory_share", "weights_bytes", "gpu", "gpus")
 """Inputs that are emptied, each by itself."""
