@@ -21,6 +21,10 @@ EARLIER = (
         (f"{SERVER} --prompt-cache-size 0", []),
         (f"{SERVER} --draft-model d --num-draft-tokens 4 --prompt-cache-size 0", []),
         (
+            f"{SERVER} --kv-bits 8 --prompt-cache-bytes 8GB",
+            [EARLIER, "mlx_lm.server: beside --kv-bits, --prompt-cache-bytes bounds nothing"],
+        ),
+        (
             "mlx_lm.generate --model m --draft-model d --max-kv-size 4096",
             ["mlx_lm: beside --draft-model, --max-kv-size bounds nothing"],
         ),

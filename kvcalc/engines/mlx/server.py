@@ -56,7 +56,10 @@ def finish_alone(asked: Asked) -> Asked:
 
 
 def finish(asked: Asked) -> Asked:
-    """Make of what was asked what mlx_lm.server makes of it (server.py, _is_batchable)."""
+    """Make of what was asked what mlx_lm.server makes of it (server.py, _is_batchable).
+
+    Only of a batch are earlier prompts cut to --prompt-cache-bytes (_generate).
+    """
     one_by_one = next((flag for flag, what in ALONE.items() if what in asked.settings), None)
     asked = finish_alone(asked)
     if one_by_one is not None and (asked.sequences or 1) > 1:
@@ -64,6 +67,10 @@ def finish(asked: Asked) -> Asked:
         asked.notes.append(f"mlx_lm.server: with {one_by_one} it runs one request at a time")
     if asked.passed.get("--prompt-cache-size") != "0":
         asked.notes.append(EARLIER_PROMPTS)
+    if one_by_one is not None and "--prompt-cache-bytes" in asked.passed:
+        asked.notes.append(
+            f"mlx_lm.server: beside {one_by_one}, --prompt-cache-bytes bounds nothing"
+        )
     return asked
 
 
