@@ -6,6 +6,7 @@ these; nothing is ever run.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,10 @@ def _environment(value: Any) -> Iterator[str]:
 
 
 def _words(value: Any) -> list[str]:
-    """Take a list's words apart, or a text as a shell would."""
+    """Take a list's words apart, or a text as a shell would, lines and all."""
     if isinstance(value, list):
         return [_quoted(str(one)) for one in value]
-    return [] if value is None else [" ".join(str(value).split("\n"))]
+    return [] if value is None else [re.sub(r"\\?\n", " ", str(value))]
 
 
 def _quoted(word: str) -> str:

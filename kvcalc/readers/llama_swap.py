@@ -39,8 +39,8 @@ def containers(path: Path, document: Any) -> list[dict[str, Any]]:
 
 def _command(path: Path, text: str, macros: Mapping[str, str]) -> str:
     """The words of a command without its comments."""
-    lines = _filled(path, text, macros).splitlines()
-    return " ".join(line for line in lines if not line.lstrip().startswith("#"))
+    lines = [line.strip() for line in _filled(path, text, macros).splitlines()]
+    return " ".join(line.removesuffix("\\") for line in lines if not line.startswith("#"))
 
 
 def _macros(path: Path, table: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:

@@ -72,6 +72,29 @@ def test_a_container_is_read_as_its_docker_run(
     }
 
 
+CONTINUED = r"""-c 8192 \
+      -np 2 \
+      -ctk q8_0
+"""
+
+
+@each(
+    "content",
+    [
+        f"services:\n  a:\n    image: me/llama\n    command: |\n      llama-server {CONTINUED}",
+        f"models:\n  a:\n    cmd: |\n      llama-server {CONTINUED}",
+    ],
+)
+def test_lines_of_a_command_go_on_behind_a_backslash(content: str) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "a.yaml"
+        file.write_text(content)
+        _, asked = read_line(read(str(file)))
+    assert (asked.context, asked.sequences) == (4096, 2)
+    assert asked.settings == {"cache_type_k": "q8_0"}
+    assert not any("ignored" in note for note in asked.notes)
+
+
 def test_a_script_is_read_as_it_stands(tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "start"
     file.write_text("#!/bin/sh\nset -e\nMODEL=qwen3-8b\nvllm serve $MODEL \\\n  -tp 2\n")
