@@ -37,7 +37,9 @@ BEFORE = {
         *("--guided-decoding-backend", "--max-num-partial-prefills", "--worker-use-ray"),
         *("--max-seq-len-to-capture", "--num-scheduler-steps", "--preemption-mode"),
         *("--scheduler-delay-factor", "--swap-space", "--use-v2-block-manager", "-O"),
-        *("-O0", "-O1", "-O2", "-O3", *PAIRED),
+        *("-O0", "-O1", "-O2", "-O3", "--rope-scaling", "--rope-theta", *PAIRED),
+        *("--speculative-model", "--num-speculative-tokens", "--ngram-prompt-lookup-max"),
+        *("--ngram-prompt-lookup-min", "--speculative-draft-tensor-parallel-size"),
     },
     "sglang": {  # --tp and --dp are completed by argparse
         *("--tp", "--dp", "--mamba-scheduler-strategy", "--enable-gdn-replayssm-spec"),

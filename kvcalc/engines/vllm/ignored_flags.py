@@ -204,6 +204,12 @@ SAID = {
     "it kept copies of the cache in main memory; vllm has no such flag any more": {
         1: "--swap-space",
     },
+    "fit counts tables of positions, and the longest context is, as the model's own file has them; "
+    "vllm has no such flag any more": {1: "--rope-scaling --rope-theta"},
+    "what a draft keeps is not counted; vllm has --speculative-config for it now": {
+        1: "--speculative-model --num-speculative-tokens --speculative-draft-tensor-parallel-size "
+        "--ngram-prompt-lookup-max --ngram-prompt-lookup-min",
+    },
     "what it changes in the model is not read; the answer is the model's own file's": {
         1: "--hf-config-path --model-class-overrides",
     },
