@@ -322,7 +322,7 @@ def test_the_flags_of_its_programs_are_known() -> None:
     assert command is not None
     assert ENGINES["mlx"].programs == ("mlx_lm.server", "mlx_lm.generate")
     assert command.values["--kv-bits"] == "kv_bits"
-    assert set(command.values.values()) - {"model", "context", "sequences"} <= set(
+    assert set(command.values.values()) - {"model", "draft_model", "context", "sequences"} <= set(
         find("mlx").settings.model_fields
     )
     assert command.ignored["--temp"] == 1
