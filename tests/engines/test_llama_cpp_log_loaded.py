@@ -272,3 +272,34 @@ def test_what_a_device_packs_again_is_named_and_not_held() -> None:
     assert {row.why for row in found.values()} == {
         "which tensors are packed again depends on the processor"
     }
+
+
+OLD_OLLAMA = [
+    'msg="starting llama server" cmd="ollama_llama_server --ctx-size 8192 --batch-size 512 '
+    '--parallel 4"',
+    "llama_new_context_with_model: n_ctx         = 8192",
+    "llama_new_context_with_model:        CPU  output buffer size =     2.02 MiB",
+    "llama_new_context_with_model:      CUDA0 compute buffer size =   560.00 MiB",
+]
+"""A start of Llama 3.1 8B by Ollama of 2024-12."""
+
+
+def test_the_sequences_of_ollamas_command_are_those_of_the_output() -> None:
+    """Logits and states of four sequences; its logs of then have no line of n_seq_max."""
+    found = rows(OLD_OLLAMA, load("llama-3.1-8b"))
+    assert found["output buffer size (MiB)"].verdict == AGREES
+    alone = rows([line.replace("--parallel 4", "") for line in OLD_OLLAMA], load("llama-3.1-8b"))
+    assert alone["output buffer size (MiB)"].verdict == CANNOT
+
+
+def test_a_graph_without_flash_attention_is_explained_where_the_log_does_not_say_it() -> None:
+    graph = "CUDA0 compute buffer size (MiB)"
+    found = rows(OLD_OLLAMA, load("llama-3.1-8b"))[graph]
+    assert found.verdict == DIFFERS
+    assert found.why.endswith("; flash_attn=False, or ubatch_size=2048 would explain it")
+    given = rows(OLD_OLLAMA, load("llama-3.1-8b"), flash_attn="off")[graph]
+    assert given.verdict == AGREES
+    said = "llama_new_context_with_model: flash_attn = 1"
+    found = rows([*OLD_OLLAMA, said], load("llama-3.1-8b"))[graph]
+    assert found.verdict == DIFFERS
+    assert "flash_attn" not in found.why

@@ -3,11 +3,12 @@
 src/llama-context.cpp (sched_reserve, output_reserve) of 2026-10-01, and as older versions had it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain, groupby
+from typing import Any
 
 from kvcalc.engines.llama_cpp.log.cells import UBATCHES
 from kvcalc.engines.llama_cpp.log.loaded import DEVICE, is_host, layers_on_devices, tensors
@@ -23,6 +24,7 @@ from kvcalc.engines.log import (
     Checked,
     Found,
     Printed,
+    either,
     in_words,
     pattern,
 )
@@ -52,6 +54,9 @@ PATTERNS = (
 
 MIB, ELEMENT = 2**20, 4
 
+EXPLAINING: Mapping[str, Sequence[Any]] = {"flash_attn": (False,), "ubatch_size": UBATCHES}
+"""Settings that a graph's buffer depends on, and the values that may explain it."""
+
 NO_VOCABULARY = "the model's vocabulary is missing: give --model and its .gguf"
 OF_A_FORK = "the log is of ik_llama.cpp, whose graphs are computed otherwise"
 IN_MAIN_MEMORY = (
@@ -80,14 +85,22 @@ def _graph(run: Run, lines: Sequence[Found]) -> Iterator[Checked]:
 
 
 def _explained(run: Run, again: Callable[[Changes], Checked]) -> Checked:
-    """What is said of a graph's buffer, with a micro-batch that would explain it."""
+    """What is said of a graph's buffer, with the settings that would explain it."""
     row = again({})
     if row.verdict != DIFFERS or not run.subject.may_explain():
         return row
-    for changes in chain.from_iterable(run.causes({"ubatch_size": UBATCHES})):
-        if again(changes).verdict == AGREES:
-            return replace(row, why=f"{row.why}; {in_words(changes)} would explain it")
-    return row
+    causes = either(_cause(run, again, name, values) for name, values in EXPLAINING.items())
+    return replace(row, why=f"{row.why}; {causes} would explain it") if causes else row
+
+
+def _cause(
+    run: Run, again: Callable[[Changes], Checked], name: str, values: Sequence[Any]
+) -> str | None:
+    """The first value of a setting with which the buffer agrees."""
+    for changes in chain.from_iterable(run.causes({name: values})):
+        if changes and again(changes).verdict == AGREES:
+            return in_words(changes)
+    return None
 
 
 def _of_graph(

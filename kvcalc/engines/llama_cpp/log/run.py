@@ -38,8 +38,8 @@ OFF = ("disabled", "0", "off", "false")
 AMOUNTS = ("n_ctx", "n_seq_max")
 """Facts of which 0 says nothing: no context has no tokens or no sequences."""
 
-LOGGED = {"sequences": "n_seq_max", "ubatch_size": "n_ubatch"}
-"""The facts that tell of an amount."""
+LOGGED = {"sequences": "n_seq_max", "ubatch_size": "n_ubatch", "flash_attn": "flash_attn"}
+"""The facts that tell of a setting."""
 
 Memories = Mapping[str, list[tuple[LayerCells, int]]]
 """What layers hold in each memory, with how many hold it."""
@@ -79,8 +79,9 @@ class Run:
 
     @property
     def sequences(self) -> int:
-        """How many sequences there are: as given, as the log says, or 1."""
-        return self.subject.sequences or number(self.facts.get("n_seq_max", "1"))
+        """How many sequences there are: as given, as the log or Ollama's command says, or 1."""
+        said = self.facts.get("n_seq_max") or self.facts.get("--parallel", "1")
+        return self.subject.sequences or number(said)
 
     @cached_property
     def own_settings(self) -> Mapping[str, Any]:
