@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from kvcalc import engines
 from kvcalc.engines.server import own_flags
@@ -37,6 +38,8 @@ def moved(args: Sequence[str], options: Mapping[str, bool], command: str = "") -
     Raises:
         RequestError: a flag is another engine's, or nobody's.
     """
+    if options.keys().isdisjoint(ENGINE):
+        _refuse_an_engine(args)
     names = named(args, options, command)
     own: list[str] = []
     flags: list[str] = []
@@ -47,6 +50,16 @@ def moved(args: Sequence[str], options: Mapping[str, bool], command: str = "") -
             own += words
     end = own.index("--") if "--" in own else len(own)
     return [*own[:end], *flags, *own[end:]]
+
+
+def _refuse_an_engine(args: Sequence[str]) -> None:
+    """Refuse an engine that is named to `check`; -e by itself is a flag of llama.cpp's."""
+    for word, following in pairwise([*args, ""]):
+        option, equals, value = word.partition("=")
+        name = value if equals else following
+        if option in ENGINE and engines.split_release(name)[0] in engines.ENGINES:
+            expected = "none: the log says which engine it is of"
+            raise RequestError.of(option, name, expected)
 
 
 def named(args: Sequence[str], options: Mapping[str, bool], command: str) -> list[str]:

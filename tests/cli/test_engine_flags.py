@@ -77,6 +77,15 @@ def test_flags_are_read_as_the_engines_release_reads_them(cli: Cli) -> None:
             f"estimate {MODEL} -e llama.cpp --ctx-size 8K -c 8K",
             "--context: given by a flag of llama.cpp too; give one",
         ),
+        (
+            "check start.log -e vllm",
+            "-e: found 'vllm', expected none: the log says which engine it is of",
+        ),
+        (
+            "check start.log --engine=sglang@0.5.2",
+            "--engine: found 'sglang@0.5.2', expected none: the log says which engine it is of",
+        ),
+        ("check start.log -e", "'start.log': found nothing"),
     ],
 )
 def test_a_flag_that_cannot_be_is_one_sentence(cli: Cli, typed: str, sentence: str) -> None:
