@@ -30,6 +30,7 @@ class ServerRequest(NamedTuple):
     context: int | None = None
     sequences: int | None = None
     shares_maximum: bool = False
+    cut_to_maximum: bool = False
     longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
     share: Mapping[str, str] = {}
@@ -47,10 +48,18 @@ class ServerRequest(NamedTuple):
     def context_of(self, model: Model) -> int | None:
         """The context of one sequence: the command line's, or what it leaves of the maximum."""
         if self.context is not None or model.max_context is None:
-            return self.context
+            return self._cut(self.context, model)
         if self.shares_maximum:
             return max(1, model.max_context // (self.sequences or 1))
         return None if self.longest is None else min(model.max_context, self.longest)
+
+    def _cut(self, context: int | None, model: Model) -> int | None:
+        """The model's maximum for a context past it, where the server takes that, and says so."""
+        most = model.max_context
+        if not self.cut_to_maximum or context is None or most is None or context <= most:
+            return context
+        note_on_stderr(f"the line's {context:,} tokens are past the model's {most:,}: it has these")
+        return most
 
     def say_beside(self) -> None:
         """Say which caches stand beside the model's own, and are not counted."""
@@ -74,6 +83,7 @@ class ServerRequest(NamedTuple):
             context=asked.context if self.context is None else self.context,
             sequences=asked.sequences if self.sequences is None else self.sequences,
             shares_maximum=self.shares_maximum or asked.shares_maximum,
+            cut_to_maximum=self.cut_to_maximum or asked.cut_to_maximum,
             longest=asked.longest if self.longest is None else self.longest,
             beside=(*self.beside, *(() if alone else asked.beside)),
             share={**share_of(asked, engine), **self.share},

@@ -298,6 +298,24 @@ def test_a_drafts_cache_is_counted_beside_the_models(cli: Cli, line: str, said: 
     assert said in outcome.err
 
 
+@pytest.mark.parametrize("command", ["estimate", "explain", "sweep"])
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [
+        ("OLLAMA_CONTEXT_LENGTH=131072 ollama serve", 40_960),
+        ("OLLAMA_CONTEXT_LENGTH=40960 ollama serve", 40_960),
+        ("llama-server -np 1 -c 131072", 131_072),
+    ],
+)
+def test_ollama_takes_no_more_than_the_models_maximum(
+    cli: Cli, command: str, line: str, tokens: int
+) -> None:
+    outcome = cli(command, "qwen3-8b", "--from", line)
+    assert f"{tokens:,}" in outcome.out
+    said = "the line's 131,072 tokens are past the model's 40,960: it has these" in outcome.err
+    assert said == ("=131072" in line)
+
+
 @pytest.mark.parametrize(
     "command", ["estimate -c 4K,8K", "explain", "sweep", "fit --gpu h100", "compare -e llama.cpp"]
 )

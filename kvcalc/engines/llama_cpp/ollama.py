@@ -67,6 +67,7 @@ def finish(asked: Asked) -> Asked:
         settings["kv_cache_dtype"] = settings["kv_cache_dtype"].lower()
         for own in ("cache_type_k", "cache_type_v"):  # its flags win over their variables
             settings.pop(own, None)
+    asked.cut_to_maximum = True  # llm/server.go, NewLlamaServer
     asked.context *= asked.sequences
     if (batch := _micro_batch(asked.context)) > MICRO_BATCH:
         settings |= {"batch_size": batch, "ubatch_size": batch}

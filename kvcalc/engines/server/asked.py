@@ -47,6 +47,9 @@ class Asked:
     shares_maximum: bool = False
     """Whether, without a context, the server shares the model's maximum among the sequences."""
 
+    cut_to_maximum: bool = False
+    """Whether the server takes the model's maximum for a context past it."""
+
     longest: int | None = None
     """The most tokens of one sequence that the server's cache holds."""
 
