@@ -173,3 +173,31 @@ def test_the_blocks_of_the_other_engine_are_named_and_not_counted(model: Model |
         (2, 863, CANNOT),
     ]
     assert {"turbomind" in row.why.lower() for row in rows} == {True}
+
+
+OF_A_DEVICE = "lmdeploy - DEBUG - model_agent.py:62 - device<{}> free gpu memory: {} mb"
+
+
+def test_the_memory_of_an_older_releases_device_is_read() -> None:
+    """A start of 2024-12: 0.1 of 6,784 - 5,061 MiB are 21 blocks of 8 MiB."""
+    memory = [OF_A_DEVICE.format(0, 6784), "estimated max runtime memory: 5061 mb"]
+    for blocks, verdict in ((21, AGREES), (22, DIFFERS)):
+        line = cache(blocks).replace("entry_count=0.8", "entry_count=0.1")
+        _, row = checked([*memory, line], LLAMA)
+        assert row.verdict == verdict, row
+
+
+def test_of_several_devices_no_memory_is_taken() -> None:
+    memory = [OF_A_DEVICE.format(n, 6784) for n in range(2)]
+    _, row = checked([*memory, "estimated max runtime memory: 5061 mb", cache(21)], LLAMA)
+    assert row.verdict == CANNOT
+    assert row.why.startswith("the memory is missing")
+
+
+def test_the_context_that_turbomind_truncates_is_not_held() -> None:
+    """InternLM/lmdeploy#4366."""
+    (row,) = checked(
+        ["[TM][WARNING] `session_len` truncated to 4928 due to limited KV cache memory"], LLAMA
+    )
+    assert (row.figure, row.printed, row.verdict) == ("session_len (tokens)", 4928, CANNOT)
+    assert row.why.startswith("TurboMind's cache is not counted")

@@ -1,7 +1,8 @@
 """LMDeploy's start-up lines: the blocks of its PyTorch engine, and the memory they were cut from.
 
 Read in LMDeploy 0.18.0 (pytorch/engine/executor/base.py, serve/core/async_engine.py), and in
-0.16.0 and 0.17.0, whose lines are the same. Memory is printed at the level DEBUG alone.
+0.16.0 and 0.17.0, whose lines are the same. Memory is printed at the level DEBUG alone, before 0.16
+by each device for itself (pytorch/engine/model_agent.py).
 """
 
 import re
@@ -43,6 +44,11 @@ PATTERNS = (
         rf"(?:.{{0,300}}?quant_policy=(?:<[A-Za-z0-9_.]{{1,60}}: )?(?P<policy>{COUNT}))?",
     ),
     pattern("free", "minimal free gpu memory", rf"minimal free gpu memory: (?P<mib>{COUNT}) mb"),
+    pattern(
+        "free of a device",
+        "> free gpu memory",
+        rf"device<{COUNT}> free gpu memory: (?P<mib>{COUNT}) mb",
+    ),
     pattern("runtime", "max runtime memory", rf"estimated max runtime memory: (?P<mib>{COUNT}) mb"),
     pattern(
         "turbomind",
@@ -50,6 +56,7 @@ PATTERNS = (
         rf"\[BlockManager\] (?:block_size = (?P<size>{SIZE}) MB"
         rf"|max_block_count = (?P<blocks>{COUNT}))",
     ),
+    pattern("turbomind", "session_len", rf"`session_len` truncated to (?P<tokens>{COUNT})"),
     pattern("no memory", "No enough gpu memory for kv", r"No enough gpu memory for kv cache"),
 )
 
@@ -77,6 +84,9 @@ class Run:
         self.share = Fraction(str(given))
         if "policy" in cache:
             self.settings.setdefault("quant_policy", cache["policy"])
+        free = [line.values["mib"] for line in found if line.kind == "free of a device"]
+        if len(free) == 1:  # of several the log does not say which counts
+            values.setdefault("free", {"mib": free[0]})
         memory = [values.get(kind, {}).get("mib") for kind in ("free", "runtime")]
         self.memory = [int(mib) for mib in memory if mib is not None]
 
@@ -158,8 +168,12 @@ def _no_memory(run: Run, line: Found) -> Iterator[Checked]:
 
 
 def _turbomind(_: Run, line: Found) -> Iterator[Checked]:
-    """The blocks of LMDeploy's other engine."""
-    labels = {"size": "block_size (MB)", "blocks": "max_block_count (blocks)"}
+    """The blocks of LMDeploy's other engine, and the context that they leave."""
+    labels = {
+        "size": "block_size (MB)",
+        "blocks": "max_block_count (blocks)",
+        "tokens": "session_len (tokens)",
+    }
     yield from (printed.cannot(TURBOMIND) for printed in figures(line, labels).values())
 
 
