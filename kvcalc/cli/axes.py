@@ -44,7 +44,7 @@ def table(
                 **usual(model)
                 | given(context=lengths or wanted.context_of(model), window=list(windows))
                 | wanted.settings,
-                sequences=amounts(sequences, "--sequences") or wanted.sequences or 1,
+                sequences=amounts(sequences, "--sequences") or wanted.sequences_of(model) or 1,
                 engine=wanted.engines,
             )
         except KvcalcError as error:

@@ -55,7 +55,7 @@ def compare(
         chosen,
         context=amount(context, "--context") or wanted.context_of(chosen),
         window=windows or None,
-        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
+        sequences=amount(sequences, "--sequences") or wanted.sequences_of(chosen) or 1,
         among=wanted.engines or None,
         **wanted.settings,
     )

@@ -87,7 +87,7 @@ def diff(
         *wanted.engines,
         new_model=read[1] if len(read) > 1 else None,
         context=asked,
-        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
+        sequences=amount(sequences, "--sequences") or wanted.sequences_of(read[0]) or 1,
         window=amount(window, "--window"),
         gpu=gpu,
         gpus=gpus,

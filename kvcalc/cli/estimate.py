@@ -80,7 +80,7 @@ def estimate(
     if tokens is not None:
         chosen = chosen.with_window(tokens)
     cost = request.cost(chosen, wanted.engine, **wanted.settings)
-    sequences_at_once = at_once[0] if at_once else wanted.sequences or 1
+    sequences_at_once = at_once[0] if at_once else wanted.sequences_of(chosen) or 1
     found = estimate_of(cost, length or chosen.longest_context, sequences_at_once)
 
     def page() -> "Page":

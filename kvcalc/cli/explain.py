@@ -51,7 +51,7 @@ def explain(
     found = answer(
         chosen,
         context=amount(context, "--context") or wanted.context_of(chosen),
-        sequences=amount(sequences, "--sequences") or wanted.sequences or 1,
+        sequences=amount(sequences, "--sequences") or wanted.sequences_of(chosen) or 1,
         window=tokens,
         engine=wanted.engine,
         **wanted.settings,

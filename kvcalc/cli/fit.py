@@ -94,17 +94,18 @@ def fit(
     asked = _started(models, on, engine, context, sequences)
     if models.model is None and asked.model.model is not None:
         models.model = [asked.model.model]
-    counts: list[int | None] = [*amounts(sequences, "--sequences")] or [_slots(asked)]
+    counts: list[int | None] = [*amounts(sequences, "--sequences")]
     jobs: list[Job] = []
     slid = amount(window, "--window")
     for source, model in models.each(slid):
         lengths: list[int | None] = [*tokens.amounts(context, model, source)]
         lengths = lengths or [asked.context_of(model)]
         named = source if slid is None else None  # with another window it is no published model
+        at_once = counts or [_slots(asked, model)]
         places = _places(model, source, named, on, load, asked)
         for place in places:
             gpus = hit.counts(place, on.counts())
-            jobs += [Job(*job) for job in product([place], gpus, lengths or [None], counts)]
+            jobs += [Job(*job) for job in product([place], gpus, lengths or [None], at_once)]
         warn_past_maximum(model, [length for length in lengths if length])
     cells = [solved(jobs[0])] if len(jobs) == 1 else answered(_watched(jobs))
     rows = [_priced(cell, prices, on.spare) for cell in cells]
@@ -153,10 +154,10 @@ def _started(
     return asked._replace(settings=asked.settings_on())
 
 
-def _slots(asked: ServerRequest) -> int | None:
+def _slots(asked: ServerRequest, model: "Model") -> int | None:
     """The sequences of a line whose engine makes room for as many as it is told, and no more."""
     memory = engines.find(asked.engine).memory
-    return asked.sequences if memory is not None and memory.cap is None else None
+    return asked.sequences_of(model) if memory is not None and memory.cap is None else None
 
 
 def _places(

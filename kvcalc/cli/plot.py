@@ -80,7 +80,7 @@ def plot(
         [model for _, model in loaded],
         context=amounts(context, "--context", large=True) or wanted.context_of(loaded[0][1]),
         window=amounts(window, "--window") or None,
-        sequences=amounts(sequences, "--sequences") or wanted.sequences or 1,
+        sequences=amounts(sequences, "--sequences") or wanted.sequences_of(loaded[0][1]) or 1,
         engine=wanted.engines,
         gpu=gpu,
         gpus=gpus,

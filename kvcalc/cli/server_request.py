@@ -1,6 +1,6 @@
 """What a server's command line and the options ask for together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,7 @@ class ServerRequest(NamedTuple):
     sequences: int | None = None
     shares_maximum: bool = False
     cut_to_maximum: bool = False
+    alone: Callable[[Model], bool] | None = None
     longest: int | None = None
     beside: "tuple[Beside, ...]" = ()
     share: Mapping[str, str] = {}
@@ -52,6 +53,13 @@ class ServerRequest(NamedTuple):
         if self.shares_maximum:
             return max(1, model.max_context // (self.sequences or 1))
         return None if self.longest is None else min(model.max_context, self.longest)
+
+    def sequences_of(self, model: Model) -> int | None:
+        """The sequences at once: the command line's, or one where the model runs no more."""
+        if self.alone is None or (self.sequences or 1) < 2 or not self.alone(model):
+            return self.sequences
+        note_on_stderr(f"the server runs one request at a time of this model, not {self.sequences}")
+        return 1
 
     def _cut(self, context: int | None, model: Model) -> int | None:
         """The model's maximum for a context past it, where the server takes that, and says so."""
@@ -84,6 +92,7 @@ class ServerRequest(NamedTuple):
             sequences=asked.sequences if self.sequences is None else self.sequences,
             shares_maximum=self.shares_maximum or asked.shares_maximum,
             cut_to_maximum=self.cut_to_maximum or asked.cut_to_maximum,
+            alone=asked.alone,
             longest=asked.longest if self.longest is None else self.longest,
             beside=(*self.beside, *(() if alone else asked.beside)),
             share={**share_of(asked, engine), **self.share},

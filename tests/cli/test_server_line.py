@@ -317,6 +317,20 @@ def test_ollama_takes_no_more_than_the_models_maximum(
 
 
 @pytest.mark.parametrize(
+    "command", ["estimate", "explain", "sweep", "compare -e llama.cpp", "fit --gpu h100"]
+)
+def test_ollama_runs_one_request_of_some_models(cli: Cli, command: str) -> None:
+    line = "OLLAMA_CONTEXT_LENGTH=8192 OLLAMA_NUM_PARALLEL={} ollama serve"
+    name, *options = command.split()
+    asked = (name, "qwen3.5-27b", *options, "--from")
+    said = "the server runs one request at a time of this model, not 4"
+    several, alone = cli(*asked, line.format(4), "--json"), cli(*asked, line.format(1), "--json")
+    assert said in several.err
+    assert said not in alone.err
+    assert several.out == alone.out
+
+
+@pytest.mark.parametrize(
     "command", ["estimate -c 4K,8K", "explain", "sweep", "fit --gpu h100", "compare -e llama.cpp"]
 )
 def test_a_draft_that_is_not_counted_is_said(cli: Cli, command: str) -> None:

@@ -8,6 +8,8 @@ has Ollama's environment; docs/context-length.mdx.
 
 import re
 
+from kvcalc.engines.engine import names
+from kvcalc.engines.llama_cpp.architectures import architecture_of
 from kvcalc.engines.llama_cpp.ignored_flags import (
     HARMLESS_VARIABLES,
     OTHER_MODELS,
@@ -18,6 +20,7 @@ from kvcalc.engines.llama_cpp.server import ENVIRONMENT
 from kvcalc.engines.llama_cpp.slots import finish as finish_server
 from kvcalc.engines.server import Server
 from kvcalc.engines.server.asked import Asked
+from kvcalc.model import Model
 
 CONTEXT = 4096
 """Tokens where neither the model nor a variable says more, on a GPU of less than 24 GiB."""
@@ -37,11 +40,21 @@ ITS_OWN = frozenset(
 """llama-server's variables whose flags Ollama gives itself."""
 
 
+ALONE = names(
+    "lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 qwen35moe qwen3next qwen3vl qwen3vlmoe"
+)
+"""Architectures that Ollama gives one request at a time (server/sched.go, load)."""
+
+
 def _micro_batch(tokens: int) -> int:
     """What Ollama takes for tokens of all requests (server/sched.go, generationBatchForContext)."""
     if tokens <= 4096:
         return MICRO_BATCH
     return 1024 if tokens <= 32_768 else 2048
+
+
+def _alone(model: Model) -> bool:
+    return architecture_of(model) in ALONE
 
 
 def finish(asked: Asked) -> Asked:
@@ -54,11 +67,6 @@ def finish(asked: Asked) -> Asked:
             f"ollama: without OLLAMA_CONTEXT_LENGTH it takes {CONTEXT:,} tokens on a GPU below "
             "24 GiB, 32,768 below 48 GiB, 262,144 above, or the model's own num_ctx"
         )
-    if asked.sequences > 1:
-        notes.append(
-            "ollama: models for embeddings and those of mllama, qwen3vl, qwen35, qwen3next, lfm2 "
-            "and nemotron_h run one request at a time, whatever OLLAMA_NUM_PARALLEL says (-n 1)"
-        )
     if settings.pop("flash_attn", "1") in FALSE:
         settings["flash_attn"] = False
         if settings.get("kv_cache_dtype", "f16") not in ("f16", "f32"):
@@ -68,6 +76,7 @@ def finish(asked: Asked) -> Asked:
         for own in ("cache_type_k", "cache_type_v"):  # its flags win over their variables
             settings.pop(own, None)
     asked.cut_to_maximum = True  # llm/server.go, NewLlamaServer
+    asked.alone = _alone
     asked.context *= asked.sequences
     if (batch := _micro_batch(asked.context)) > MICRO_BATCH:
         settings |= {"batch_size": batch, "ubatch_size": batch}

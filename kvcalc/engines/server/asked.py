@@ -1,5 +1,6 @@
 """What a command line asks for, when it is read; and what it is to say, when it is written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,9 @@ class Asked:
 
     cut_to_maximum: bool = False
     """Whether the server takes the model's maximum for a context past it."""
+
+    alone: Callable[[Model], bool] | None = None
+    """Of which models the server runs one sequence at a time, however many are asked for."""
 
     longest: int | None = None
     """The most tokens of one sequence that the server's cache holds."""

@@ -8,6 +8,7 @@ import pytest
 from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each
+from tests.shapes import full, model
 
 ARGS = "m --max-model-len 8192"
 MICRO_BATCH_1024 = {"batch_size": 1024, "ubatch_size": 1024}
@@ -235,7 +236,7 @@ def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
             8192,
             2,
             {"kv_cache_dtype": "q8_0", **MICRO_BATCH_1024},
-            "whatever OLLAMA_NUM_PARALLEL says",
+            "-c 16,384 counts all slots, so each of 2 gets 8,192 tokens",
         ),
         (
             "ollama run hf.co/o/m-GGUF:Q4_0",
@@ -310,6 +311,21 @@ def test_ollamas_image_takes_its_words(words: str, model: str | None) -> None:
 @each("off", ["0", "f", "F", "false", "False", "FALSE"])
 def test_ollamas_flash_attention_is_off_by_what_go_reads_as_false(off: str) -> None:
     assert read(f"OLLAMA_FLASH_ATTENTION={off} ollama serve")[1].settings == {"flash_attn": False}
+
+
+@each(
+    ("architecture", "alone"),
+    [
+        *((name, True) for name in ("lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe")),
+        *((name, True) for name in ("qwen35", "qwen35moe", "qwen3next", "qwen3vl", "qwen3vlmoe")),
+        *((name, False) for name in ("qwen3", "gemma3", "gpt-oss", "granitehybrid")),
+    ],
+)
+def test_ollama_runs_one_request_of_these(architecture: str, alone: bool) -> None:
+    said = read("OLLAMA_NUM_PARALLEL=4 ollama serve")[1].alone
+    assert said is not None
+    assert said(model(full(), model_type=architecture)) == alone
+    assert read("llama-server -m m.gguf -np 4")[1].alone is None
 
 
 def test_ollamas_names_of_models() -> None:
