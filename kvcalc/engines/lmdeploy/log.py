@@ -1,8 +1,8 @@
 """LMDeploy's start-up lines: the blocks of its PyTorch engine, and the memory they were cut from.
 
 Read in LMDeploy 0.18.0 (pytorch/engine/executor/base.py, serve/core/async_engine.py), and in
-0.16.0 and 0.17.0, whose lines are the same. Memory is printed at the level DEBUG alone, before 0.16
-by each device for itself (pytorch/engine/model_agent.py).
+0.16.0 and 0.17.0, whose lines are the same. Memory is printed at the level DEBUG alone, before
+0.7.2 by each device for itself (pytorch/engine/model_agent.py).
 """
 
 import re
