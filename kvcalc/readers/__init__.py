@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from kvcalc.catalogue import models
@@ -86,7 +86,7 @@ def _preset(text: str, path: Path) -> Path | None:
     """
     if ("/" in text or path.suffix == ".gguf") and _exists(path):
         return None
-    return models.find(path.stem if path.suffix == ".gguf" else text)
+    return models.find(PureWindowsPath(text).stem if path.suffix == ".gguf" else text)
 
 
 def _exists(path: Path) -> bool:

@@ -80,7 +80,10 @@ def test_the_name_of_a_gguf_file_that_is_not_there_is_its_preset(
 
 @each(
     "text",
-    ["gpt-oss-20b.gguf", "/models/gpt-oss-20b.gguf", "m/gpt-oss-20b.gguf", "~/gpt-oss-20b.gguf"],
+    [
+        *("gpt-oss-20b.gguf", "/models/gpt-oss-20b.gguf", "m/gpt-oss-20b.gguf"),
+        *("~/gpt-oss-20b.gguf", "$HOME/gpt-oss-20b.gguf", "C:/models/gpt-oss-20b.gguf"),
+    ],
 )
 def test_a_gguf_file_in_a_folder_of_another_machine_is_its_preset_too(text: str) -> None:
     found = read(text)
@@ -92,3 +95,7 @@ def test_a_gguf_file_in_a_folder_of_another_machine_is_its_preset_too(text: str)
 def test_a_gguf_file_of_another_name_is_none(text: str) -> None:
     with pytest.raises(kvcalc.KvcalcError, match="is unknown"):
         read(text)
+
+
+def test_a_gguf_file_in_a_folder_of_windows_is_its_preset() -> None:
+    assert read("C:\\models\\gpt-oss-20b.gguf").source == "the preset gpt-oss-20b"

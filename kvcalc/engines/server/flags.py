@@ -12,6 +12,9 @@ from kvcalc.errors import RequestError, quote
 
 FLAG = re.compile(r"--?[A-Za-z].*", re.DOTALL)
 
+IN_A_FOLDER = re.compile(r"\$\{?[A-Za-z_]\w*\}?[\\/](?:[^$]*[\\/])?[^$\\/]+\.gguf")
+"""A file whose folder is a variable's, and whose name is said."""
+
 PLACEHOLDER = re.compile(r"<[^<>]*>|\.{3}|…|\${1,2}(?:\{?[A-Za-z_@*].*)", re.DOTALL)
 """What stands for what the line does not say; a compose file doubles the dollar of a variable that
 its shell fills in."""
@@ -174,7 +177,8 @@ def _values_after(words: list[str], place: int) -> list[str]:
 
 
 def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> None:
-    if PLACEHOLDER.fullmatch(value):
+    named = name == "model" and IN_A_FOLDER.fullmatch(value)
+    if PLACEHOLDER.fullmatch(value) and not named:
         if name == "model":
             asked.named_by = flag
         else:

@@ -156,6 +156,23 @@ def test_a_placeholder_is_no_model(model: str) -> None:
 
 
 @each(
+    ("file", "model"),
+    [
+        ("$HOME/models/m.gguf", "$HOME/models/m.gguf"),
+        ("${MODELS}/m.gguf", "${MODELS}/m.gguf"),
+        ("$HOME/$NAME.gguf", None),
+        ("$HOME/$NAME/m.gguf", None),
+        ("$HOME/models/", None),
+        ("$M.gguf", None),
+    ],
+)
+def test_a_file_whose_name_is_said_is_a_model_in_whatever_folder(
+    file: str, model: str | None
+) -> None:
+    assert read(f'llama-server -m "{file}" -c 4096')[1].model == model
+
+
+@each(
     ("line", "sentence"),
     [
         ("docker run nginx", "found 'nginx', expected one of vllm"),
