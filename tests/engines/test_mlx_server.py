@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import kvcalc
+from kvcalc.engines import find
 from kvcalc.engines.server.reader import read
+from kvcalc.engines.server.writer import write
 from tests.each import each
 
 SERVER = "mlx_lm.server --model m"
@@ -65,6 +68,18 @@ def test_requests_with_quantised_caches_or_a_draft_run_one_after_the_other(
     assert asked.sequences == sequences
     said = [note for note in asked.notes if note.endswith("it runs one request at a time")]
     assert len(said) == (sequences == 1)
+
+
+def test_a_chunked_cache_is_in_no_batch() -> None:
+    """ChunkedKVCache has no merge, so mlx_lm.server runs one request of Llama 4 at a time."""
+    alone = read(f"{SERVER} --decode-concurrency 4")[1].alone
+    assert alone is not None
+    assert [alone(kvcalc.load(name)) for name in ("llama-4-scout", "qwen3-8b")] == [True, False]
+    mlx = find("mlx")
+    for name, batched in (("llama-4-scout", False), ("qwen3-8b", True)):
+        line = write(mlx, mlx.settings(), kvcalc.load(name), sequences=4)
+        assert ("--decode-concurrency 4" in line) == batched
+        assert ("no flag takes this: sequences" in line) != batched
 
 
 @each("program", ["mlx_lm.server", "mlx_lm.generate"])

@@ -6,10 +6,12 @@ The server holds what the others do not: caches of earlier prompts.
 from collections.abc import Mapping
 
 from kvcalc.engines.mlx.ignored_flags import IGNORED
+from kvcalc.engines.mlx.models import CHUNKED
 from kvcalc.engines.server import Server
 from kvcalc.engines.server.asked import Asked, Beside, Wanted
 from kvcalc.engines.server.option_values import Choices, Takes, Whole
 from kvcalc.errors import quote
+from kvcalc.model import Model
 
 EARLIER_PROMPTS = (
     "mlx_lm.server: the caches of earlier prompts stay in the same memory, and are not counted: up "
@@ -55,6 +57,11 @@ def finish_alone(asked: Asked) -> Asked:
     return asked
 
 
+def _alone(model: Model) -> bool:
+    """Whether caches of the model's kind are in no batch (models/cache.py, merge)."""
+    return model.model_type in CHUNKED
+
+
 def finish(asked: Asked) -> Asked:
     """Make of what was asked what mlx_lm.server makes of it (server.py, _is_batchable).
 
@@ -65,6 +72,7 @@ def finish(asked: Asked) -> Asked:
     if one_by_one is not None and (asked.sequences or 1) > 1:
         asked.sequences = 1
         asked.notes.append(f"mlx_lm.server: with {one_by_one} it runs one request at a time")
+    asked.alone = _alone
     if asked.passed.get("--prompt-cache-size") != "0":
         asked.notes.append(EARLIER_PROMPTS)
     if one_by_one is not None and "--prompt-cache-bytes" in asked.passed:
@@ -76,7 +84,8 @@ def finish(asked: Asked) -> Asked:
 
 def prepare(wanted: Wanted) -> Wanted:
     """Name several sequences where no flag makes the server run them at once."""
-    if wanted.given.get("kv_bits") is not None and wanted.given.get("sequences", 1) > 1:
+    alone = _alone(wanted.model) or wanted.given.get("kv_bits") is not None
+    if alone and wanted.given.get("sequences", 1) > 1:
         del wanted.given["sequences"]
         wanted.unsaid.append("sequences")
     return wanted
