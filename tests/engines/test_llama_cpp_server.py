@@ -32,6 +32,29 @@ def test_flags_name_settings_and_stand_in_one_table() -> None:
     assert SERVER.ignored["--threads"] == 1
 
 
+@each(
+    ("flags", "settings"),
+    [
+        ("-ot a=CUDA0 -ot b=CPU", {"override_tensor": "a=CUDA0,b=CPU"}),
+        ("-ot a=CUDA0,c=CPU --override-tensor b=CPU", {"override_tensor": "a=CUDA0,c=CPU,b=CPU"}),
+        ("-ctk q8_0 -ctk q4_0", {"cache_type_k": "q4_0"}),
+        ("-dev none -ts 1,1", {"n_gpu_layers": 0}),
+        ("--device CUDA1 -ts 3,1", {"tensor_split": "3"}),
+        ("-dev CUDA0,CUDA2 -ts 3/1/2", {"tensor_split": "3,1"}),
+        ("-dev CUDA0,CUDA1,CUDA2 -ts 3,1", {"tensor_split": "3,1"}),
+        ("-dev CUDA0,CUDA1", {}),
+    ],
+)
+def test_flags_that_add_up_or_change_another(flags: str, settings: dict[str, Any]) -> None:
+    assert read(f"llama-server -m m.gguf -np 1 -c 8192 {flags}")[1].settings == settings
+
+
+def test_variables_come_before_flags_that_add() -> None:
+    line = "LLAMA_ARG_OVERRIDE_TENSOR=a=CUDA0 LLAMA_ARG_DEVICE=none LLAMA_KV_CACHE_DEBUG=1 "
+    asked = read(f"{line} llama-server -m m.gguf -np 1 -c 8192 -ot b=CPU")[1]
+    assert asked.settings == {"override_tensor": "a=CUDA0,b=CPU", "n_gpu_layers": 0}
+
+
 def test_slots_with_cells_of_their_own_get_a_share_each() -> None:
     asked = finish(Asked(model="x.gguf", context=65_536, sequences=4))
     assert asked.notes[0] == (

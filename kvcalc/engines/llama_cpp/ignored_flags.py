@@ -176,7 +176,7 @@ YARN_BETA_FAST YARN_BETA_SLOW YARN_EXT_FACTOR YARN_ORIG_CTX
 
 HARMLESS_VARIABLES = frozenset(
     {
-        *("LLAMA_API_KEY", "LLAMA_CACHE"),
+        *("LLAMA_API_KEY", "LLAMA_CACHE", "LLAMA_KV_CACHE_DEBUG"),
         *(f"LLAMA_ARG_{name}" for name in VARIABLES.split()),
     }
 )

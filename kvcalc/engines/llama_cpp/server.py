@@ -194,6 +194,7 @@ SERVER = Server(
     said_variables=SAID_VARIABLES,
     decides=r"ctx|context|parallel|slot|cache[-_]type|kv|ubatch|batch[-_]size",
     context_of_all=True,
+    adds=frozenset({"override_tensor"}),  # arg.cpp, parse_tensor_buffer_overrides
     names=file_or_repository,
     finish=finish,
     prepare=prepare,

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from kvcalc.engines.llama_cpp.drafts import read_draft
+from kvcalc.engines.llama_cpp.named_devices import read_devices
 from kvcalc.engines.llama_cpp.rules import KEPT, Rules, one_slot
 from kvcalc.engines.llama_cpp.settings import LlamaCppSettings
 from kvcalc.engines.server.asked import Asked
@@ -139,6 +140,7 @@ def _contexts(asked: Asked, program: Program) -> Asked:
             )
         if asked.sequences > 1:
             asked.notes.append(f"{program.name}: -c {of_all:,} counts all slots, so {each}")
+    read_devices(asked)
     read_draft(asked)
     if asked.beside and asked.sequences > 1 and not program.rules.shared_draft:
         asked.beside = []

@@ -98,6 +98,9 @@ class Server(Record):
     several: frozenset[str] = frozenset()
     """Flags that take as many values as follow, which are joined by commas."""
 
+    adds: frozenset[str] = frozenset()
+    """What adds to what was given before, joined by a comma, where it is given again."""
+
     bare: Mapping[str, str] = field(default_factory=dict)
     """What a flag means that may stand without its value."""
 

@@ -184,7 +184,8 @@ def _take(name: str, value: str, flag: str, server: Server, asked: Asked) -> Non
         else:
             asked.notes.append(f"{flag}: {quote(value)} stands for a value, and is not taken")
     elif name not in ("context", "sequences"):
-        _give(name, value, flag, asked)
+        before = asked.settings.get(name) if name in server.adds else None
+        _give(name, value if before is None else f"{before},{value}", flag, asked)
     elif value not in ("auto", "-1"):
         asked.give(name, number(server.number, value, flag))
 
