@@ -85,7 +85,7 @@ UNKNOWN = {
     "--embd-output-format --embd-separator --epochs --fit-print --from-chunk --hellaswag "
     "--hellaswag-tasks --hf-file --ids --in-file --junk --kl-divergence --kl-divergence-base "
     "--learning-rate --learning-rate-decay-epochs --learning-rate-min --logits-output-dir --method "
-    "--models-dir --models-preset --mtp --multiple-choice --multiple-choice-tasks --negative-file "
+    "--mtp --multiple-choice --multiple-choice-tasks --negative-file "
     "--no-bos --no-parse-special --no-ppl --optimizer --output-format --output-frequency "
     "--override-kv --parse-special --pca-batch --pca-iter --pos --positive-file --ppl "
     "--ppl-output-type --ppl-stride --process-output --save-all-logits --save-frequency "

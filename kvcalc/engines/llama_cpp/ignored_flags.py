@@ -123,6 +123,7 @@ CHECKPOINTS = (
 )
 PROJECTOR = "the projector's weights and buffer take memory of their own beside the cache"
 OTHER_MODELS = "other models that the server loads take memory of their own beside this one"
+IN_A_PRESET = "what its file says of each model (ctx-size, parallel, cache types) is not read"
 IN_MAIN_MEMORY = "fit counts on the GPUs what it leaves in main memory"
 
 SAID = {
@@ -133,7 +134,8 @@ SAID = {
     },
     "the adapter's weights take memory of their own beside the cache": {1: "--lora --lora-scaled"},
     PROJECTOR: {0: "--mmproj-offload", 1: "--mmproj --mmproj-url -mm -mmu"},
-    OTHER_MODELS: {0: "--models-autoload", 1: "--models-max"},
+    OTHER_MODELS: {0: "--models-autoload", 1: "--models-dir --models-max"},
+    IN_A_PRESET: {1: "--models-preset"},
     IN_MAIN_MEMORY: {1: "--n-cpu-ffn -ncffn"},
 }
 """Flags with a note: their memory is counted elsewhere (common/arg.cpp)."""
@@ -184,7 +186,8 @@ HARMLESS_VARIABLES = frozenset(
 
 SAID_VARIABLES = {
     PROJECTOR: "LLAMA_ARG_MMPROJ LLAMA_ARG_MMPROJ_OFFLOAD LLAMA_ARG_MMPROJ_URL",
-    OTHER_MODELS: "LLAMA_ARG_MODELS_MAX",
+    OTHER_MODELS: "LLAMA_ARG_MODELS_DIR LLAMA_ARG_MODELS_MAX",
+    IN_A_PRESET: "LLAMA_ARG_MODELS_PRESET",
     IN_MAIN_MEMORY: "LLAMA_ARG_N_CPU_FFN",
     EARLIER_PROMPTS: "LLAMA_ARG_CACHE_RAM",
     CHECKPOINTS: "LLAMA_ARG_CTX_CHECKPOINTS",

@@ -115,7 +115,7 @@ OLLAMA = Server(
     said_variables=SAID_VARIABLES
     | {
         "it leaves so much of each GPU free, which fit gives the cache": "OLLAMA_GPU_OVERHEAD",
-        OTHER_MODELS: "OLLAMA_MAX_LOADED_MODELS LLAMA_ARG_MODELS_MAX",
+        OTHER_MODELS: f"OLLAMA_MAX_LOADED_MODELS {SAID_VARIABLES[OTHER_MODELS]}",
         "llama.cpp's caches are counted, not those of Ollama's own engine": "OLLAMA_NEW_ENGINE",
         "it divides the model among all GPUs, where it fits on one, too": "OLLAMA_SCHED_SPREAD",
         "Ollama gives llama-server the flag of it, which wins": " ".join(sorted(ITS_OWN)),
