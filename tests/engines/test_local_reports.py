@@ -234,6 +234,14 @@ CHECKED: dict[str, tuple[Model | str, dict[str, Any], str, int]] = {
         "K (q8_0): 3264.00 MiB, V (q8_0): 3264.00 MiB",
         3,
     ),
+    "the same, with its micro-batch on top of windows": (
+        "gemma-3-27b",
+        {},
+        'msg="starting llama-server" cmd="llama-server --model b -c 65536 -np 1 --flash-attn auto '
+        '-b 2048 -ub 2048"\n'
+        "llama_kv_cache_iswa: creating     SWA KV cache, size = 3072 cells",
+        1,
+    ),
 }
 
 

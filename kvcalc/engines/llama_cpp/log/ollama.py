@@ -48,6 +48,11 @@ PATTERNS = (
         "starting llama-server",
         rf"llama-server\b.{{0,400}}?\s-np (?P<value>{COUNT})\b",
     ),
+    pattern(
+        "n_ubatch",
+        "starting llama-server",
+        rf"llama-server\b.{{0,800}}?\s-ub (?P<value>{COUNT})\b",
+    ),
     pattern("--ctx-size", "--ctx-size", rf"--ctx-size (?P<value>{COUNT})"),
     pattern("--batch-size", "--ctx-size", rf"--batch-size (?P<value>{COUNT})"),
     pattern("--parallel", "--ctx-size", rf"--parallel (?P<value>{COUNT})"),
