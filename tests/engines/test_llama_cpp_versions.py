@@ -102,6 +102,8 @@ GLM = kvcalc.load("tests/oracles/configs/zai-org--GLM-5.json")
         ("b9522", K_EXAONE, (37 * 768 + 12 * 8192) * EXAONE_ROW),
         ("b9523", K_EXAONE, (36 * 768 + 13 * 8192) * EXAONE_ROW),
         ("b11312", K_EXAONE, (36 * 768 + 12 * 8192) * EXAONE_ROW),
+        # without windows there is no sliding layer that it could be like, as sweep asks
+        ("b9522", K_EXAONE.with_full_attention(), 49 * 8192 * EXAONE_ROW),
         # GLM-5 at 78 layers: rows of 576, an indexer's key of 128; the NextN layer from b9523 on
         ("b9522", GLM, 78 * 8192 * 576 * 2),
         ("b9523", GLM, 79 * 8192 * 576 * 2),

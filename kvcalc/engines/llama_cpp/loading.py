@@ -78,7 +78,8 @@ def load(model: Model, settings: LlamaCppSettings) -> Loaded:
     elif count and architecture in rules.nextn_held:
         layers = trunk + (last_attention(trunk),) * count
     elif count and architecture in rules.nextn_slides:
-        layers = trunk + (next(layer for layer in trunk if layer.windows),) * count
+        sliding = next((layer for layer in trunk if layer.windows), None)
+        layers = trunk + (sliding or last_attention(trunk),) * count
     window = _window(model, trunk, architecture)
     return Loaded(architecture, layers, first, len(trunk) + count, window, trunk)
 
