@@ -78,7 +78,7 @@ class ServerRequest(NamedTuple):
         """Add what a line or flags of an engine ask for to what is there, which wins."""
         for note in asked.notes:
             note_on_stderr(note)
-        alone = next(
+        draft = next(
             (
                 one
                 for one in asked.beside
@@ -87,14 +87,14 @@ class ServerRequest(NamedTuple):
             None,
         )
         return self._replace(
-            settings=(asked if alone is None else alone).settings | self.settings,
+            settings=(asked if draft is None else draft).settings | self.settings,
             context=asked.context if self.context is None else self.context,
             sequences=asked.sequences if self.sequences is None else self.sequences,
             shares_maximum=self.shares_maximum or asked.shares_maximum,
             cut_to_maximum=self.cut_to_maximum or asked.cut_to_maximum,
-            alone=asked.alone,
+            alone=self.alone or asked.alone,
             longest=asked.longest if self.longest is None else self.longest,
-            beside=(*self.beside, *(() if alone else asked.beside)),
+            beside=(*self.beside, *(() if draft else asked.beside)),
             share={**share_of(asked, engine), **self.share},
             loading=(*self.loading, *asked.loading),
         )

@@ -19,10 +19,10 @@ MOST_DEEP = 40
 """Mappings and lists inside each other, far past any manifest's."""
 
 YAML = (".yaml", ".yml")
+SCRIPTS = (".sh", ".bash", ".bat", ".ps1", ".cmd")
+
 MODEL = ("model", "model_tag", "model-path", "model_path")
 """Keys of which a file of a server's own settings has one."""
-
-SCRIPTS = (".sh", ".bash", ".bat", ".ps1", ".cmd")
 
 
 def names_a_file(text: str) -> bool:
@@ -62,14 +62,14 @@ def _lines(path: Path, content: str) -> list[str]:
     if swapped:
         return [_line(one) for one in swapped]
     containers = [one for document in documents for one in _containers(document, MOST_DEEP)]
-    for document in () if containers else documents:
+    if containers:
+        return [_line(one) for one in containers]
+    for document in documents:
         if isinstance(document, dict) and any(isinstance(document.get(key), str) for key in MODEL):
             return [" ".join(_arguments(document))]
-    if not containers:
-        raise SourceError.of(
-            path, "found no container with an image or a command, and no settings with a model"
-        )
-    return [_line(one) for one in containers]
+    raise SourceError.of(
+        path, "found no container with an image or a command, and no settings with a model"
+    )
 
 
 def _arguments(settings: dict[str, Any]) -> Iterator[str]:

@@ -39,7 +39,6 @@ ITS_OWN = frozenset(
 )
 """llama-server's variables whose flags Ollama gives itself."""
 
-
 ALONE = names(
     "lfm2 lfm2moe nemotron_h nemotron_h_moe qwen35 qwen35moe qwen3next qwen3vl qwen3vlmoe"
 )

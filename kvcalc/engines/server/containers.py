@@ -36,7 +36,7 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Images by their names and tags: what each starts, nothing where a program has to be named."""
 
-ALONE = {"ollama": "serve"}
+DEFAULT_WORD = {"ollama": "serve"}
 """The word that an image's program gets where none stand behind the image (Dockerfile, CMD)."""
 
 TAGS = {
@@ -85,7 +85,7 @@ def contained(launch: Launch, leads: Callable[[list[str]], bool]) -> None:
         launch.words = [image[0], *words]
         return
     behind = words[1:] if words[:1] == ["--server"] else words
-    launch.words = [*starts, *(behind or ALONE.get(" ".join(starts), "").split())]
+    launch.words = [*starts, *(behind or DEFAULT_WORD.get(" ".join(starts), "").split())]
 
 
 def _image(image: str, launch: Launch) -> tuple[str, ...]:

@@ -74,8 +74,9 @@ def read_flags(words: list[str], server: Server, asked: Asked) -> None:
         elif flag not in server.known:
             unknown.append(flag)
     unsaid = [word for word in unknown if PLACEHOLDER.fullmatch(word)]
-    stands_for_the_model = server.positional_model and asked.model is asked.named_by is None
-    _unsaid(unsaid[stands_for_the_model:], asked)
+    if server.positional_model and asked.model is None and asked.named_by is None:
+        unsaid = unsaid[1:]  # the first one stands for the model
+    _unsaid(unsaid, asked)
     _unknown([word for word in unknown if not PLACEHOLDER.fullmatch(word)], server, asked)
 
 

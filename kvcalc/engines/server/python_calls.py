@@ -9,7 +9,6 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 PROGRAMS = {
@@ -24,23 +23,27 @@ PROGRAMS = {
 
 CALL = re.compile(rf"(?<![\w.])(?:vllm\.)?({'|'.join(map(re.escape, PROGRAMS))})\(")
 
-MOST_CALLS, MOST_ENDS, MOST_CHARACTERS = 20, 100, 20_000
-"""How many calls of a text are tried, and closing brackets as a call's own; its longest text."""
+MOST_ENDS = 100
+"""How many closing brackets of a text are tried as the end of a call, of all calls together."""
+
+MOST_CHARACTERS = 20_000
+"""The longest call."""
 
 
 def words(text: str) -> list[str] | None:
     """Write the first call in a text that starts an engine as words; None where there is none."""
-    for match in islice(CALL.finditer(text), MOST_CALLS):
-        if (call := _call(text, match.start())) is not None:
+    tries = iter(range(MOST_ENDS))
+    for match in CALL.finditer(text):
+        if (call := _call(text, match.start(), tries)) is not None:
             program = PROGRAMS[match[1]]
             return [*program, *_arguments(call, says_no=program[0].startswith("vllm"))]
     return None
 
 
-def _call(text: str, start: int) -> ast.Call | None:
+def _call(text: str, start: int, tries: Iterator[int]) -> ast.Call | None:
     """Parse the call that begins at a place, up to the first bracket that makes it whole."""
     end = start
-    for _ in range(MOST_ENDS):
+    for _ in tries:
         end = text.find(")", end, start + MOST_CHARACTERS) + 1
         if not end:
             return None
@@ -76,9 +79,10 @@ def _flag(name: str) -> str:
 def _value(node: ast.AST) -> Any:
     """What an expression says by itself; a variable stands for what the text does not say."""
     try:
-        return ast.literal_eval(node)
+        value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return "$" + (node.id if isinstance(node, ast.Name) else "value")
+    return "..." if value is ... else value
 
 
 def _text(value: Any) -> str:

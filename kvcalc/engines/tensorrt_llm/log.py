@@ -70,6 +70,7 @@ GIB = 2**30
 TOKENS_PER_BLOCK = (32, 64, 128)
 """Tokens of a block where the log does not say: the defaults of tensorrt_llm/plugin/plugin.py (its
 PluginConfig) today, from 0.11 to 0.16, and in 0.8 and 0.9."""
+
 EXPLAINING: Sequence[Changes] = (
     {"kv_cache_dtype": "fp8"},
     *({"tensor_parallel_size": ranks} for ranks in (2, 4, 8, 16)),
@@ -81,6 +82,7 @@ NO_HEADS = (
     "(_torch/auto_deploy/shim/ad_executor.py)"
 )
 WINDOWS = "the layers of each window's pool are not known"
+
 EARLIER = "printed again later: the first comes from profiling, and the last counts"
 
 

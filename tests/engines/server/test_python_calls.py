@@ -1,8 +1,11 @@
 """Calls in Python that start an engine, read as the lines that start the same."""
 
+import ast
+from unittest.mock import patch
+
 import pytest
 
-from kvcalc.engines.server.python_calls import PROGRAMS, words
+from kvcalc.engines.server.python_calls import MOST_ENDS, PROGRAMS, words
 from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each
@@ -42,6 +45,7 @@ from tests.each import each
                 "'$kwargs': what it stands for is not read, and may be flags",
             ],
         ),
+        ("llm = LLM(...)", "vllm", None, {"usage_context": "LLM_CLASS"}, []),
         (
             "AsyncEngineArgs(model='(org)/m')",
             "vllm",
@@ -87,3 +91,9 @@ def test_what_is_no_whole_call_starts_nothing(text: str) -> None:
     assert words(text) is None
     with pytest.raises(KvcalcError):
         read(text)
+
+
+def test_few_ends_of_calls_are_tried() -> None:
+    with patch.object(ast, "parse", side_effect=SyntaxError) as parse:
+        assert words("LLM((a), (b), " * MOST_ENDS) is None
+    assert parse.call_count == MOST_ENDS

@@ -9,9 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from kvcalc.engines.llama_cpp.log import (
-    buffers,
-)
+from kvcalc.engines.llama_cpp.log import buffers
 from kvcalc.engines.llama_cpp.log.run import FULL, SLIDING, TYPE, Run, single_mib
 from kvcalc.engines.llama_cpp.memories import MEMORIES
 from kvcalc.engines.log import (
@@ -32,7 +30,6 @@ from kvcalc.units import plural
 CONTEXTS = ("llama_context:", "llama_init_from_model:", "llama_new_context_with_model:")
 """What the lines about a context begin with, the oldest version's last."""
 
-
 FACTS = {
     "n_seq_max": COUNT,
     "n_ubatch": COUNT,
@@ -41,7 +38,6 @@ FACTS = {
     "flash_attn": "[a-z0-9]{1,8}",
 }
 """What they say of it, by name."""
-
 
 PATTERNS = (
     pattern(
@@ -74,7 +70,6 @@ PATTERNS = (
     pattern("swa_full", "using full-size SWA cache", r"using (?P<value>full-size) SWA cache"),
 )
 
-
 ANNOUNCED = {
     "non-SWA": FULL,
     "main": FULL,
@@ -86,15 +81,13 @@ ANNOUNCED = {
 }
 """The memory that each line about a cache to come speaks of."""
 
-
 LABELS = {FULL: "full layers' cache (cells)", SLIDING: "sliding layers' cache (cells)"}
 
-
 UBATCHES = (512, 2048, 128, 256, 1024, 4096)
-
+"""Micro-batches that may explain a sliding cache or a graph's buffer."""
 
 SEQUENCES = (1, 2, 3, 4, 8, 16)
-"""Micro-batches and sequences that may explain a sliding cache."""
+"""Numbers of sequences that may explain a sliding cache."""
 
 
 def _creating(run: Run, line: Found) -> Iterator[Checked]:
