@@ -45,6 +45,7 @@ def test_what_ollama_requires_is_all_tokens_of_each_layer(unit: str, size: str, 
     lines = [required(f"{size} {unit}"), f"{RUNNER.format(32_768, 1)} --kv-cache-type {of}"]
     (row,) = checked(lines, load("qwen3-8b"), {})
     assert (row.verdict, row.figure) == (AGREES, f"memory.required.kv ({unit})"), row
+    assert row.why.startswith(f"32,768 tokens of 1 sequence, {of}")
     (other,) = checked([required(f"{size[:-1]}9 {unit}"), lines[1]], load("qwen3-8b"), {})
     assert other.verdict == DIFFERS
 

@@ -24,6 +24,7 @@ from kvcalc.engines.log import (
     number,
     pattern,
 )
+from kvcalc.units import plural
 
 PATTERNS = (
     pattern("table", "memory breakdown", r"memory breakdown \[MiB\]"),
@@ -124,7 +125,8 @@ def _table(context: _Context, rows: Sequence[Found]) -> Checked:
         return printed.value if least <= size < least + len(rows) else size
 
     ours = context.held({}, run.sequences)
-    why = f"{context.tokens:,} tokens of {run.sequences} sequences, each device's rounded down"
+    of_all = plural(run.sequences, "sequence")
+    why = f"{context.tokens:,} tokens of {of_all}, each device's rounded down"
     if printed.agrees_with(rounded({}, run.sequences)):
         return printed.row(ours, AGREES, why)
     typed = (context.logged.keys() | run.own_settings.keys()) & TYPES

@@ -102,7 +102,7 @@ def _creating(run: Run, line: Found) -> Iterator[Checked]:
     elif run.subject.context is not None and not words.startswith("DSV4"):
         ours = run.full_cells(run.subject.context)
         yield printed.against(
-            ours, f"{run.subject.context:,} tokens of {run.sequences} sequences, padded"
+            ours, f"{run.subject.context:,} tokens of {plural(run.sequences, 'sequence')}, padded"
         )
 
 

@@ -30,6 +30,7 @@ from kvcalc.engines.log import (
 )
 from kvcalc.errors import UnsupportedError
 from kvcalc.parameters.stored import Stored
+from kvcalc.units import plural
 
 PATTERNS = (
     pattern(
@@ -161,7 +162,7 @@ def _output(run: Run, line: Found) -> Checked:
         return printed.cannot(NO_VOCABULARY)
     logits = run.sequences * found.vocabulary * ELEMENT
     with_states = logits + run.sequences * found.hidden * ELEMENT
-    why = f"logits of {run.sequences} sequences"
+    why = f"logits of {plural(run.sequences, 'sequence')}"
     if printed.value - printed.half_step > Fraction(with_states, MIB):
         return printed.cannot(f"what is kept beside {why} is not known")
     if printed.agrees_with(Fraction(with_states, MIB)):

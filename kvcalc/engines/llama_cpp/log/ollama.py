@@ -22,6 +22,7 @@ from kvcalc.engines.log import (
     pattern,
 )
 from kvcalc.layers.layer import Layer
+from kvcalc.units import plural
 
 PATTERNS = (
     pattern(
@@ -108,7 +109,7 @@ def _required(run: Run, line: Found) -> Iterator[Checked]:
         kept = kept_of(model, layer)
         return total if kept is None else sequences * kept + batch
 
-    why = f"{total:,} tokens of {sequences} sequences, {of}"
+    why = f"{total:,} tokens of {plural(sequences, 'sequence')}, {of}"
     size, all_kept = ours(reckoned), ours(lambda _: total)
     if size != all_kept and not printed.agrees_with(size) and printed.agrees_with(all_kept):
         yield printed.row(all_kept, AGREES, f"{why}: {ALL_KEPT}")
@@ -154,7 +155,8 @@ def _held(run: Run, line: Found) -> Iterator[Checked]:
                 for layer, layers in model.groups
             )
         )
-    why = f"{number(run.request['tokens']):,} tokens of {run.request['parallel']} sequences"
+    of_all = plural(number(run.request["parallel"]), "sequence")
+    why = f"{number(run.request['tokens']):,} tokens of {of_all}"
     close = next((size for size in held if abs(total - size) <= step), None)
     size = Fraction(held[0] if close is None else close, UNITS[unit])
     if close is None:
