@@ -16,7 +16,8 @@ UNBOUNDED = 2**40
 """The largest amount to search for without another bound."""
 TRIED = 2**13
 """A cost that is not known to grow is tried at contexts up to this, and to two of its periods."""
-MOST_TRIED = 2**15
+MOST_TRIED = 2**18
+"""Two periods of more tokens than this are not tried: they take most of a second."""
 
 FALLS = "the cost falls as it grows, so that no longest one can be found"
 

@@ -473,7 +473,7 @@ def test_mlx_shares_a_model_among_macs() -> None:
 
 
 @each(
-    ("model", "engine", "context", "peak", "end"),
+    ("model", "engine", "context", "peak", "end", "own"),
     [
         # 8,191 tokens are read in calls of 2,048, the last of 2,046: 12 layers of a window hold
         # 127 tokens more then (mlx-lm 0.32.2, models/cache.py, RotatingKVCache).
@@ -483,18 +483,28 @@ def test_mlx_shares_a_model_among_macs() -> None:
             8_192,
             12 * (8_192 + 127 + 2_046) * 2_048,
             12 * (8_192 + 128) * 2_048,
+            {},
+        ),
+        # All but two are read in one call where a step has room for them.
+        (
+            "gpt-oss-20b",
+            "mlx",
+            8_192,
+            12 * (8_192 + 8_190) * 2_048,
+            12 * (8_192 + 128) * 2_048,
+            {"prefill_step_size": 32_768},
         ),
         # One token before, 20 layers keep 127 tokens that wait, and 21 keep 3
         # (transformers 5.24.0, models/deepseek_v4/modeling_deepseek_v4.py).
-        ("deepseek-v4-flash", "transformers", 131_072, 913_427_200, 907_950_080),
+        ("deepseek-v4-flash", "transformers", 131_072, 913_427_200, 907_950_080, {}),
     ],
 )
 def test_what_is_held_on_the_way_to_a_context_fits_too(
-    model: str, engine: str, context: int, peak: int, end: int
+    model: str, engine: str, context: int, peak: int, end: int, own: dict[str, Any]
 ) -> None:
     found = load(model)
-    assert kvcalc.cost(found, engine)(context) == end < peak
-    asked: dict[str, Any] = {"engine": engine, "gpus": 1, "weights": GB, "reserve": 0}
+    assert kvcalc.cost(found, engine, **own)(context) == end < peak
+    asked: dict[str, Any] = {"engine": engine, "gpus": 1, "weights": GB, "reserve": 0, **own}
     short = fit(found, gpu_memory=GB + peak - 1, context=context, **asked)
     assert (short.fits, short.bytes_per_gpu_per_sequence) == (False, peak)
     assert short.max_context < context
