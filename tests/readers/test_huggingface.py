@@ -29,6 +29,9 @@ PLAIN: dict[str, Any] = {
     "hidden_size": 64,
 }
 
+COUNTED = {**PLAIN, "vocab_size": 32, "intermediate_size": 8}
+"""What parameters are counted of."""
+
 
 def published(name: str) -> Any:
     return json.loads((CONFIGS / f"{name}.json").read_text())
@@ -112,6 +115,12 @@ def test_a_folder_is_read_by_its_config_and_named_after_it(tmp_path: Path) -> No
         ({"hidden_size": float("inf")}, "hidden_size: found inf, expected a positive integer"),
         ({"num_key_value_heads": 0}, "num_key_value_heads: found 0"),
         ({"num_key_value_heads": True}, "num_key_value_heads: found True"),
+        ({"sliding_window": 4, "use_sliding_window": "false"}, "use_sliding_window: found 'false'"),
+        ({"sliding_window": 4, "use_sliding_window": 0}, "found 0, expected true or false"),
+        ({"multi_query": "false"}, "multi_query: found 'false', expected true or false"),
+        ({**COUNTED, "tie_word_embeddings": "false"}, "tie_word_embeddings: found 'false'"),
+        ({**COUNTED, "attention_bias": 1}, "attention_bias: found 1, expected true or false"),
+        ({"is_encoder_decoder": "true"}, "is_encoder_decoder: found 'true', expected true"),
         ({"hybrid_magic": [1]}, "'hybrid_magic': describes layers, and no rule reads it"),
         ({"attention_pattern": "AB"}, "'attention_pattern': describes layers"),
         ({"per_layer_heads": [1]}, "'per_layer_heads': describes layers"),

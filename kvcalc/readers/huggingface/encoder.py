@@ -38,8 +38,7 @@ def with_source(
         KvcalcError: the key of the source's length is something else.
     """
     own = tuple(layers)
-    default = keys.defaults.get("is_encoder_decoder")
-    if keys.table.get("is_encoder_decoder", default) is not True:
+    if not keys.flag("is_encoder_decoder"):
         return own, ()
     named = architectures if isinstance(architectures, list) else []
     if not any(isinstance(name, str) and name.endswith(OF_BOTH) for name in named):

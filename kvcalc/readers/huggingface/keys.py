@@ -119,6 +119,17 @@ class Keys:
         """
         return 0 if self.get(key) in (None, 0) else self.size(key)
 
+    def flag(self, key: str, otherwise: bool = False) -> bool:
+        """Read a key that must be true or false, of which text such as "false" is neither.
+
+        Raises:
+            SourceError: it has another type.
+        """
+        value = self.get(key, otherwise)
+        if type(value) is not bool:
+            raise SourceError(f"{key}: found {quote(value)}, expected true or false")
+        return value
+
     def table_of(self, key: str) -> Mapping[str, Any]:
         """Read a key that must be a table; absent is empty.
 

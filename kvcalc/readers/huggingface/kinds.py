@@ -36,10 +36,11 @@ def _heads(keys: Keys) -> Heads:
     """Read the sizes of a layer with a key and a value per KV head."""
     query_heads = keys.size("num_attention_heads")
     kv_heads = keys.size("num_key_value_heads") if keys.has("num_key_value_heads") else query_heads
-    if keys.get("multi_query") is False and not keys.in_file("num_key_value_heads"):
-        kv_heads = query_heads
-    if keys.get("multi_query") and not keys.get("new_decoder_architecture"):
-        kv_heads = 1
+    if keys.has("multi_query"):
+        if keys.flag("multi_query"):
+            kv_heads = kv_heads if keys.flag("new_decoder_architecture") else 1
+        elif not keys.in_file("num_key_value_heads"):
+            kv_heads = query_heads
     if keys.has("head_dim"):
         head_dim = keys.size("head_dim")
     else:

@@ -269,7 +269,7 @@ def _by_class(keys: Keys) -> list[str]:
         return list(listed)
     layers = count(keys)
     if keys.has("use_sliding_window", "max_window_layers"):
-        full = keys.count("max_window_layers") if keys.get("use_sliding_window") else layers
+        full = keys.count("max_window_layers") if keys.flag("use_sliding_window") else layers
         return [FULL if layer < full else SLIDING for layer in range(layers)]
     pattern = keys.defaults.get("layer_pattern")
     if pattern is not None:
@@ -279,7 +279,7 @@ def _by_class(keys: Keys) -> list[str]:
             f"layer_types: missing, and its class has a list of its own for {len(listed)} layers "
             f"alone, not for {layers}"
         )
-    if keys.has("sliding_window") and keys.get("use_sliding_window") is not False:
+    if keys.has("sliding_window") and keys.flag("use_sliding_window", True):
         return [SLIDING] * layers
     if keys.has("attention_chunk_size"):
         return [CHUNKED] * layers

@@ -105,13 +105,13 @@ def _tied(file: Mapping[str, Any], keys: Keys) -> bool:
     default = tied_by_default(outer) if isinstance(outer, str) else None
     default = False if outer in UNTIED else default
     if default is None:
-        return bool(keys.get("tie_word_embeddings"))
-    return bool(file.get("tie_word_embeddings", default))
+        return keys.flag("tie_word_embeddings")
+    return Keys(file, {}, {"tie_word_embeddings": default}).flag("tie_word_embeddings")
 
 
 def _traits(keys: Keys, traits: Traits) -> dict[str, Any]:
     """The fields that the class fixes, and those for which the file sets a flag."""
-    told = {field: value for field, (key, value) in traits.keys.items() if keys.get(key)}
+    told = {field: value for field, (key, value) in traits.keys.items() if keys.flag(key)}
     return {**traits.fixed, **told}
 
 

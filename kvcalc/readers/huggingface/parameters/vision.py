@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from kvcalc.errors import SourceError, quote
 from kvcalc.parameters.tower_sizes import Tower, TowerKind
 from kvcalc.readers.huggingface.families import vision_defaults
+from kvcalc.readers.huggingface.keys import Keys
 
 
 class Vision(NamedTuple):
@@ -167,7 +168,9 @@ def tower_of(file: Mapping[str, Any], kind: Vision) -> Tower | None:
         (*projector, *(fields[field] for field in fields if field != "deepstack"))
     ):
         return None
-    fields |= {field: bool(table.get(key, own)) for field, (key, own) in kind.flags.items()}
+    fields |= {
+        field: Keys(table, {}, {key: own}).flag(key) for field, (key, own) in kind.flags.items()
+    }
     if isinstance(layers := file.get("vision_feature_layer"), list) and kind.kinds:
         fields["features"] = len(layers)
     return Tower(kind=named, **fields, **kind.fixed, projector=projector)

@@ -19,7 +19,7 @@ def _adjusted(keys: Keys) -> int:
         SourceError: a key is something else.
     """
     width = keys.size("block_ff_dim" if keys.get("block_ff_dim") else "intermediate_size")
-    if not keys.get("block_auto_adjust_ff_dim", True):
+    if not keys.flag("block_auto_adjust_ff_dim", True):
         return width
     factor = keys.get("block_ffn_dim_multiplier", 1.0)
     multiple = keys.size("block_multiple_of") if keys.has("block_multiple_of") else 256
@@ -68,9 +68,9 @@ AUTOMATIC = "auto"
 
 def _falcon_norms(keys: Keys) -> int:
     """Two norms a layer, or one for attention and the MLP, which run side by side."""
-    if not keys.get("parallel_attn", True):
+    if not keys.flag("parallel_attn", True):
         return 2
-    two = 2 if keys.get("new_decoder_architecture") else 1
+    two = 2 if keys.flag("new_decoder_architecture") else 1
     return 2 if (keys.count("num_ln_in_parallel_attn") or two) == 2 else 1
 
 
@@ -99,8 +99,8 @@ WORKED: Mapping[str, Mapping[str, Rule]] = {
 def _narrow(keys: Keys) -> bool:
     """OPT whose embedding is narrower than its layers, or which ends without a norm."""
     width = keys.get("word_embed_proj_dim", keys.get("hidden_size"))
-    plain = keys.get("do_layer_norm_before", True) and keys.get("enable_bias", True)
-    affine = keys.get("layer_norm_elementwise_affine", True)
+    plain = keys.flag("do_layer_norm_before", True) and keys.flag("enable_bias", True)
+    affine = keys.flag("layer_norm_elementwise_affine", True)
     return width != keys.get("hidden_size") or not (plain and affine)
 
 
