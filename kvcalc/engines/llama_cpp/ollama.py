@@ -45,11 +45,27 @@ ALONE = names(
 """Architectures that Ollama gives one request at a time (server/sched.go, load)."""
 
 
-def _micro_batch(tokens: int) -> int:
-    """What Ollama takes for tokens of all requests (server/sched.go, generationBatchForContext)."""
+def _take_micro_batch(asked: Asked, tokens: int) -> None:
+    """Take Ollama's micro-batch for tokens of all requests, and say what it depends on.
+
+    server/sched.go: generationBatchForContext, and automaticGenerationBatch without flash
+    attention.
+    """
     if tokens <= 4096:
-        return MICRO_BATCH
-    return 1024 if tokens <= 32_768 else 2048
+        return
+    batch = 1024 if tokens <= 32_768 else 2048
+    if asked.settings.get("flash_attn") is False:
+        asked.notes.append(
+            f"ollama: without flash attention it takes a micro-batch of {MICRO_BATCH} tokens on "
+            f"CUDA, 256 where 8 GiB or less are free there, and {batch:,} on other GPUs"
+        )
+        return
+    asked.settings |= {"batch_size": batch, "ubatch_size": batch}
+    asked.notes.append(
+        f"ollama: for {tokens:,} tokens of all requests it takes a micro-batch of {batch:,}, less "
+        "where the model's maximum leaves fewer, or the GPU has no room for it; 512 before 0.30, "
+        "or the model's own num_batch"
+    )
 
 
 def _alone(model: Model) -> bool:
@@ -77,12 +93,7 @@ def finish(asked: Asked) -> Asked:
     asked.cut_to_maximum = True  # llm/server.go, NewLlamaServer
     asked.alone = _alone
     asked.context *= asked.sequences
-    if (batch := _micro_batch(asked.context)) > MICRO_BATCH:
-        settings |= {"batch_size": batch, "ubatch_size": batch}
-        notes.append(
-            f"ollama: it takes a micro-batch of {batch:,} tokens, less where the GPU has no room "
-            "for it; 512 before 0.30, or the model's own num_batch"
-        )
+    _take_micro_batch(asked, asked.context)
     if asked.model is not None:
         found = ON_THE_HUB.fullmatch(asked.model)
         asked.model = found[1] if found else None

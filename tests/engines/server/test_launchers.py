@@ -290,7 +290,14 @@ def test_arguments_alone_are_those_of_an_engine_that_is_given() -> None:
             32_768,
             1,
             MICRO_BATCH_1024,
-            "it takes a micro-batch of 1,024 tokens, less where",
+            "for 32,768 tokens of all requests it takes a micro-batch of 1,024, less where",
+        ),
+        (
+            "OLLAMA_FLASH_ATTENTION=0 OLLAMA_CONTEXT_LENGTH=65536 ollama serve",
+            65_536,
+            1,
+            {"flash_attn": False},
+            "512 tokens on CUDA, 256 where 8 GiB or less are free there, and 2,048 on other GPUs",
         ),
         (
             "OLLAMA_CONTEXT_LENGTH=32769 LLAMA_ARG_SWA_FULL=1 LLAMA_ARG_UBATCH=64 ollama serve",
