@@ -38,7 +38,8 @@ def with_source(
         KvcalcError: the key of the source's length is something else.
     """
     own = tuple(layers)
-    if not keys.flag("is_encoder_decoder"):
+    # A copy, as `show` lists what the original was asked for.
+    if not Keys(keys.table, keys.names, keys.defaults).flag("is_encoder_decoder"):
         return own, ()
     named = architectures if isinstance(architectures, list) else []
     if not any(isinstance(name, str) and name.endswith(OF_BOTH) for name in named):
