@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from kvcalc.costs import CONTEXT
 from kvcalc.engines.own_caches import require_modelled
 from kvcalc.engines.run_in import run_in
+from kvcalc.engines.shards import divided
 from kvcalc.engines.vllm import drafts
 from kvcalc.engines.vllm.backend import Chosen, attention_of, backend_of, block_of
 from kvcalc.engines.vllm.block_layout import block_outermost, require_layout
@@ -112,6 +113,7 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
     if hybrid_manager and attention == "compressed":
         require_layout(settings, chosen)
     refuse_unshared(model, settings, chosen.backend)
+    _require_shared_heads(model, settings.tensor_parallel_size)
     asked = _context(model, settings, chosen)
     layers = (*model.layers, *extra)
     unquantised = unquantised_layers(settings, layers, len(model.layers), chosen.cache_format)
@@ -142,6 +144,16 @@ def plan(model: Model, settings: VllmSettings) -> Plan:
         stages=stages,
         bytes_per_block=_bytes_per_block(planned, stages, outermost),
     )
+
+
+def _require_shared_heads(model: Model, ranks: int) -> None:
+    """Refuse ranks that do not divide the query heads (config/model.py, total_num_attention_heads).
+
+    Ranks may outnumber the KV heads, of which they then hold copies, but never these.
+    """
+    for cache, _ in model.caches:
+        if heads := getattr(cache, "query_heads", None):
+            divided(heads, ranks, "attention heads")
 
 
 def _context(model: Model, settings: VllmSettings, chosen: Chosen) -> PlanContext:

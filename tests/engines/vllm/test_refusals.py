@@ -64,6 +64,9 @@ def slides(window: int) -> Layer:
         ),
         (LLAMA, {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3, expected a divisor"),
         (LLAMA, {"tensor_parallel_size": 12}, "tensor_parallel_size: found 12, expected a divisor"),
+        (LLAMA, {"tensor_parallel_size": 64}, "found 64, expected a divisor of the 32 attention"),
+        (DEEPSEEK, {"tensor_parallel_size": 3}, "found 3, expected a divisor of the 128 attention"),
+        (V4, {"tensor_parallel_size": 128}, "found 128, expected a divisor of the 64 attention"),
         (LLAMA, {"kv_cache_dtype": "int4"}, "vLLM's element type 'int4' is unknown"),
         (
             LLAMA,

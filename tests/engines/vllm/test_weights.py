@@ -194,12 +194,6 @@ def test_the_roles_whose_parts_are_read_and_not_measured_are_these() -> None:
     assert SHARDS.keys() - measured == READ
 
 
-def test_ranks_that_do_not_divide_the_heads_are_refused() -> None:
-    qwen = published("Qwen--Qwen3-8B", "")
-    with pytest.raises(UnsupportedError, match="found 3, expected a divisor of the 32 attention"):
-        weigh(qwen, VllmSettings(tensor_parallel_size=3))
-
-
 @each(
     ("model_type", "release", "times"),
     [

@@ -8,7 +8,6 @@ what MTP adds.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from kvcalc.engines.shards import divided
 from kvcalc.engines.vllm.settings import VllmSettings
 from kvcalc.engines.vllm.weights import buffers
 from kvcalc.engines.vllm.weights.draft import draft_bytes
@@ -16,7 +15,6 @@ from kvcalc.engines.vllm.weights.formats import BLACKWELL, is_known
 from kvcalc.engines.vllm.weights.rank_tensors import RankTensor, Stage, rank_tensors, stages_of
 from kvcalc.engines.vllm.weights.tensors import expert_formats
 from kvcalc.engines.weights import Loaded, Weigh
-from kvcalc.layers.attention import Attention
 from kvcalc.model import Model
 from kvcalc.parameters.sizes import Sizes
 from kvcalc.parameters.stored import Stored
@@ -49,9 +47,6 @@ def weigh(model: Model, settings: VllmSettings, stored: Sequence[Stored] = ()) -
     drafts = settings.speculative_method
     if drafts == "mtp" and model.sizes.mtp_mlp is None:
         return None
-    for cache, _ in model.caches:
-        if isinstance(cache, Attention) and cache.query_heads:
-            divided(cache.query_heads, settings.tensor_parallel_size, "attention heads")
     stages = [
         _stage(model, model.sizes, own, stage, settings)
         for stage, own in zip(
