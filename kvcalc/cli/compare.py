@@ -49,7 +49,7 @@ def compare(
     """
     windows = amounts(window, "--window")
     names = [name for text in engine or () for name in text.split(",")]
-    wanted = server.asked(model, settings, names, gpu=gpu)
+    wanted = server.asked(model, settings, names, context, sequences, gpu=gpu)
     chosen = wanted.model.load(windows[0] if windows else None)
     rows = answer(
         chosen,

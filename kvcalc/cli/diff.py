@@ -74,7 +74,7 @@ def diff(
     Exits with 0 if both sides are equal, with 1 if they differ.
     """
     models, names = _parted(sides, engine, line.started())
-    wanted = line.asked(ModelOptions(models[0]), settings, names)
+    wanted = line.asked(ModelOptions(models[0]), settings, names, context, sequences)
     named = [name for name in (wanted.model.model, *models[1:]) if name is not None]
     read = [_read(source) for source in named]
     sizes = [

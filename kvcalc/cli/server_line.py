@@ -89,7 +89,7 @@ class LineOptions(Options):
                 found = found.with_flags(own_flags.read(options.flags, name), name)
         if self.from_line is None:
             return found
-        started, asked = _read(self.from_line, None, None)
+        started, asked = _read(self.from_line, None, None, context, sequences)
         if release := asked.settings.pop("release", None):
             # Another engine has releases of its own.
             at_release = {started: f"{started}@{release}"}
@@ -156,7 +156,8 @@ class LineOptions(Options):
         found = ServerRequest(model, (called,), options.settings(**beside))
         release = release or found.settings.get("release")
         if self.from_line is not None:
-            name, asked = _read(self.from_line, None if own == "ideal" else own, release)
+            started = None if own == "ideal" else own
+            name, asked = _read(self.from_line, started, release, context, sequences)
             if own not in ("ideal", name):
                 raise RequestError.about(
                     "-e", f"found {called} beside a --from line of {name}", found=called
@@ -230,12 +231,24 @@ class ServerOptions(LineOptions):
         )
 
 
-def _read(line: str, engine: str | None, release: str | None) -> "tuple[str, Asked]":
+def _read(
+    line: str,
+    engine: str | None,
+    release: str | None,
+    context: Texts = None,
+    sequences: Texts = None,
+) -> "tuple[str, Asked]":
     from kvcalc.engines.server import reader
     from kvcalc.readers import line_files
 
     text = line_files.read(line) if line_files.names_a_file(line) else line
-    return reader.read(text, engine, release)
+    return reader.read(
+        text,
+        engine,
+        release,
+        context=_largest(context, "--context"),
+        sequences=_largest(sequences, "--sequences"),
+    )
 
 
 def _largest(texts: Texts, option: str) -> int | None:

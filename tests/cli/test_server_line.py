@@ -317,6 +317,28 @@ def test_ollama_takes_no_more_than_the_models_maximum(
 
 
 @pytest.mark.parametrize(
+    "command",
+    ["estimate", "explain", "compare", "compare -e llama.cpp", "diff llama.cpp", "fit --gpu h100"],
+)
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("OLLAMA_CONTEXT_LENGTH=32768 OLLAMA_NUM_PARALLEL=2 ollama serve", []),
+        ("OLLAMA_CONTEXT_LENGTH=32768 ollama serve", ["--sequences", "2"]),
+        ("OLLAMA_NUM_PARALLEL=2 ollama serve", ["--context", "32768"]),
+        ("ollama serve", ["--context", "32768", "--sequences", "2"]),
+    ],
+)
+def test_ollama_lays_out_by_the_options_where_the_line_gives_none(
+    cli: Cli, command: str, line: str, options: list[str]
+) -> None:
+    name, *others = command.split()
+    outcome = cli(name, "gemma-3-27b", *others, "--from", line, *options)
+    assert "for 65,536 tokens of all requests it takes a micro-batch of 2,048" in outcome.err
+    assert "without OLLAMA_CONTEXT_LENGTH" not in outcome.err
+
+
+@pytest.mark.parametrize(
     "command", ["estimate", "explain", "sweep", "compare -e llama.cpp", "fit --gpu h100"]
 )
 def test_ollama_runs_one_request_of_some_models(cli: Cli, command: str) -> None:

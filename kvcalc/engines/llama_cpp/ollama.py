@@ -104,6 +104,7 @@ def finish(asked: Asked) -> Asked:
 
 OLLAMA = Server(
     start="ollama serve",
+    own_amounts=True,
     values={},
     takes=TAKES,
     environment={

@@ -111,6 +111,10 @@ class Server(Record):
     context_of_all: bool = False
     """Whether the context counts the tokens of all sequences together."""
 
+    own_amounts: bool = False
+    """Whether the server has a context and sequences of its own, whatever the model, where a line
+    gives none, and lays out by them."""
+
     positional_model: bool = False
     """Whether the first word that is no flag names the model."""
 

@@ -22,13 +22,21 @@ COUNT = re.compile(r"[0-9.]+[kKmMgGtT]i?")
 NO_MODEL = (MODEL, f"{MODEL}.gguf")
 
 
-def read(line: str, engine: str | None = None, release: str | None = None) -> tuple[str, Asked]:
+def read(
+    line: str,
+    engine: str | None = None,
+    release: str | None = None,
+    *,
+    context: int | None = None,
+    sequences: int | None = None,
+) -> tuple[str, Asked]:
     """Read a line such as "vllm serve MODEL --max-model-len 262144": its engine, and what it asks.
 
     A call in Python is read as the line that starts the same, as LLM(model="org/m").
     Arguments alone, without a program, are those of `engine`, if one is given. `release` is the
-    engine's, whatever the line says of it. The word MODEL
-    itself (MODEL.gguf, too) names no model, as no placeholder does.
+    engine's, whatever the line says of it. `context`, of one sequence, and `sequences` stand in
+    place of a server's `own_amounts`. The word MODEL itself (MODEL.gguf, too) names no model, as no
+    placeholder does.
 
     Raises:
         RequestError: it is too long, has an open quote, or starts no engine that kvcalc knows; or a
@@ -57,6 +65,9 @@ def read(line: str, engine: str | None = None, release: str | None = None) -> tu
     if asked.model in NO_MODEL:
         asked.model = None
     _release(release or launch.release, start.engine, asked)
+    if server.own_amounts:
+        asked.context = asked.context or context
+        asked.sequences = asked.sequences or sequences
     asked = server.finish(asked)
     for setting, value in asked.settings.items():
         if isinstance(value, str) and COUNT.fullmatch(value):
