@@ -86,7 +86,7 @@ def page(
 
     kvcalc page qwen3-32b -e vllm,sglang,llama.cpp -d fp8,q8_0 --tp 1,4 -c 32K -o small.html
     """
-    names, wanted = line.of_files(models, axes, gpu=gpu)
+    names, wanted = line.of_files(models, axes, context, sequences, gpu=gpu)
     planned = answer(
         names,
         output,

@@ -128,7 +128,12 @@ class LineOptions(Options):
         return found
 
     def of_files(
-        self, models: list[str] | None, axes: AxesOptions, **beside: Any
+        self,
+        models: list[str] | None,
+        axes: AxesOptions,
+        context: Texts = None,
+        sequences: Texts = None,
+        **beside: Any,
     ) -> tuple[list[str], ServerRequest]:
         """The models of a file of live figures, and what is asked; engines are all unless named.
 
@@ -137,7 +142,8 @@ class LineOptions(Options):
         """
         started = self.started()
         named = items(axes.engine) or ([] if started is None else [started])
-        found = self.asked(ModelOptions(models[0] if models else None), axes, named, **beside)
+        first = ModelOptions(models[0] if models else None)
+        found = self.asked(first, axes, named, context, sequences, **beside)
         names = models or ([] if found.model.model is None else [found.model.model])
         if not names:
             raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")

@@ -71,7 +71,7 @@ def sheet(
 
     kvcalc sheet llama-3.1-8b -e vllm,llama.cpp -d bf16,fp8 --tp 1,8 --csv plan
     """
-    names, wanted = line.of_files(models, axes)
+    names, wanted = line.of_files(models, axes, context, sequences)
     book = answer(
         names,
         output,

@@ -338,6 +338,15 @@ def test_ollama_lays_out_by_the_options_where_the_line_gives_none(
     assert "without OLLAMA_CONTEXT_LENGTH" not in outcome.err
 
 
+@pytest.mark.parametrize(("command", "file"), [("page", "plan.html"), ("sheet", "plan.xlsx")])
+def test_ollama_lays_out_a_file_by_the_options(
+    cli: Cli, tmp_path: Path, command: str, file: str
+) -> None:
+    options = ["--from", "ollama serve", "--context", "65536", "-o", str(tmp_path / file)]
+    outcome = cli(command, "gemma-3-27b", *options)
+    assert "for 65,536 tokens of all requests it takes a micro-batch of 2,048" in outcome.err
+
+
 @pytest.mark.parametrize(
     "command", ["estimate", "explain", "sweep", "compare -e llama.cpp", "fit --gpu h100"]
 )
