@@ -8,7 +8,7 @@ import typer
 
 from kvcalc import engines
 from kvcalc.answers.fill.added import Adding, adder
-from kvcalc.answers.fill.columns import places, unanswered
+from kvcalc.answers.fill.columns import meant, places, unanswered
 from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.cli.options import GPU
 from kvcalc.cli.pairs import named
@@ -90,7 +90,10 @@ def fill(
 
         formulas = _write(table, answers(), columns, output, adding.columns)
         unread = {name for place, name in enumerate(table.header) if place not in columns.values()}
+        otherwise = meant(table.header, columns)
     _note_settings(unread, used)
+    for name, question in otherwise.items():
+        note_on_stderr(f"column {quote(name)} is not read; --column {question}={name} reads it")
     if formulas:
         note_on_stderr("cells that a spreadsheet would calculate are kept as the plan has them")
     if bad:

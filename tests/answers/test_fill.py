@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import kvcalc
-from kvcalc.answers.fill.columns import QUESTIONS, places
+from kvcalc.answers.fill.columns import QUESTIONS, meant, places
 from kvcalc.answers.fill.rows import Filled, filler
 from kvcalc.errors import KvcalcError
 from tests.each import each
@@ -148,3 +148,33 @@ def test_a_row_that_needs_stages_fits_on_as_many_gpus_as_it_needs(tmp_path: Path
     plan.write_text("model,engine,context\nmixtral-8x7b,vllm,8K\n")
     (row,) = kvcalc.fill(plan, add=["gpus", "fits"], gpu="rtx-4090", gpus=8)
     assert (row.gpus, row.fits) == (8, True)  # in 2 stages, as one stage of 8 ranks is declined
+
+
+@each(
+    ("column", "question"),
+    [
+        ("batch", "sequences"),
+        ("Batch Size", "sequences"),
+        ("concurrency", "sequences"),
+        ("n", "sequences"),
+        ("num_seqs", "sequences"),
+        ("sliding_window", "window"),
+        ("cache_type", "kv_cache_dtype"),
+        ("dtype", "kv_cache_dtype"),
+        ("KV dtype", "kv_cache_dtype"),
+        ("tp", "tensor_parallel_size"),
+        ("TP-size", "tensor_parallel_size"),
+        ("tensor_paralel_size", "tensor_parallel_size"),
+        ("sequence", "sequences"),
+        ("owner", None),
+        ("region", None),
+    ],
+)
+def test_what_a_column_of_another_name_may_well_ask(column: str, question: str | None) -> None:
+    said = meant(["model", "context", column], {"model": 0, "context": 1})
+    assert said == ({column: question} if question else {})
+
+
+def test_a_question_that_a_column_asks_is_meant_by_no_other() -> None:
+    read = {"model": 0, "context": 1, "tensor_parallel_size": 2}
+    assert meant(["model", "context", "tensor_parallel_size", "tp"], read) == {}

@@ -97,6 +97,18 @@ def test_settings_that_are_not_read_are_named(cli: Cli, plan: Path) -> None:
     )
 
 
+def test_a_column_named_nearly_like_a_question_is_said_not_to_be_read(cli: Cli, plan: Path) -> None:
+    plan.write_text("model,context,TP,tensor_paralel,owner\nllama-3.1-8b,8K,8,8,ops\n")
+    notes = cli("fill", str(plan)).err.splitlines()
+    assert notes == [
+        f"kvcalc: note: column {name!r} is not read; --column tensor_parallel_size={name} reads it"
+        for name in ("TP", "tensor_paralel")
+    ]
+    read = cli("fill", str(plan), "--column", "tensor_parallel_size=TP")
+    assert read.err == ""
+    assert read.out.endswith(",1073741824,134217728,\n")
+
+
 def test_strict_stops_at_the_first_bad_row_and_writes_nothing(
     cli: Cli, plan: Path, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from kvcalc.errors import RequestError, quote
 from kvcalc.readers.table import Table
-from kvcalc.spelling import alike, unknown
+from kvcalc.spelling import alike, nearest, spelled, unknown
 
 QUESTIONS = (
     "model",
@@ -17,6 +17,21 @@ QUESTIONS = (
     "release",
 )
 """The columns that a plan may have, by their default names."""
+
+ALSO = {
+    "batch": "sequences",
+    "batch_size": "sequences",
+    "concurrency": "sequences",
+    "n": "sequences",
+    "num_seqs": "sequences",
+    "sliding_window": "window",
+    "cache_type": "kv_cache_dtype",
+    "dtype": "kv_cache_dtype",
+    "kv_dtype": "kv_cache_dtype",
+    "tp": "tensor_parallel_size",
+    "tp_size": "tensor_parallel_size",
+}
+"""What a column of another name may well ask."""
 
 AMOUNTS = ("context", "sequences", "window")
 """The columns that are variables of a formula."""
@@ -69,6 +84,27 @@ def places(
                 answer, "found already", named=column, found=answer, expected="to be added"
             )
     return found
+
+
+def meant(header: Sequence[str], read: Mapping[str, int]) -> dict[str, str]:
+    """Name the columns that are not read, though named nearly like a question that none asks.
+
+    Such a name is only said, not read: a planner's own column may mean something else.
+    """
+    still = [question for question in QUESTIONS if question not in read]
+    others = {name: question for name, question in ALSO.items() if question in still}
+    found = {
+        cell: spelled(cell, still, others) or _slip(cell, still)
+        for place, cell in enumerate(header)
+        if place not in read.values()
+    }
+    return {cell: question for cell, question in found.items() if question}
+
+
+def _slip(cell: str, questions: Sequence[str]) -> str | None:
+    """The question that a cell all but spells, from its first letter: a region is no engine."""
+    first = cell[:1].lower()
+    return next((one for one in nearest(cell, questions) if one.startswith(first)), None)
 
 
 def unanswered(table: Table) -> Table:
