@@ -1,4 +1,4 @@
-"""A call in Python that starts an engine, as the words of a command line; nothing is run.
+"""Calls in Python that start an engine, as the words of command lines; nothing is run.
 
 vLLM 0.33.0, entrypoints/llm.py and engine/arg_utils.py; SGLang 0.5.23, srt/entrypoints/engine.py
 and srt/server_args.py: the arguments of each are those of its command line, with underscores.
@@ -21,7 +21,7 @@ PROGRAMS = {
 }
 """By the name of a call, words that start the same engine in the same way."""
 
-CALL = re.compile(rf"(?<![\w.])(?:vllm\.)?({'|'.join(map(re.escape, PROGRAMS))})\(")
+CALL = re.compile(rf"(?<![\w.])(?<!class )(?:vllm\.)?({'|'.join(map(re.escape, PROGRAMS))})\(")
 
 MOST_ENDS = 100
 """How many closing brackets of a text are tried as the end of a call, of all calls together."""
@@ -30,18 +30,19 @@ MOST_CHARACTERS = 20_000
 """The longest call."""
 
 
-def words(text: str) -> list[str] | None:
-    """Write the first call in a text that starts an engine as words; None where there is none."""
+def calls(text: str) -> Iterator[list[str]]:
+    """Write each call in a text that starts an engine as words, but none inside another."""
     tries = iter(range(MOST_ENDS))
+    end = 0
     for match in CALL.finditer(text):
-        if (call := _call(text, match.start(), tries)) is not None:
+        if match.start() >= end and (found := _call(text, match.start(), tries)) is not None:
+            call, end = found
             program = PROGRAMS[match[1]]
-            return [*program, *_arguments(call, says_no=program[0].startswith("vllm"))]
-    return None
+            yield [*program, *_arguments(call, says_no=program[0].startswith("vllm"))]
 
 
-def _call(text: str, start: int, tries: Iterator[int]) -> ast.Call | None:
-    """Parse the call that begins at a place, up to the first bracket that makes it whole."""
+def _call(text: str, start: int, tries: Iterator[int]) -> tuple[ast.Call, int] | None:
+    """Parse the call that begins at a place, to the first bracket that makes it whole; its end."""
     end = start
     for _ in tries:
         end = text.find(")", end, start + MOST_CHARACTERS) + 1
@@ -52,7 +53,7 @@ def _call(text: str, start: int, tries: Iterator[int]) -> ast.Call | None:
                 parsed = ast.parse(text[start:end], mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        return parsed if isinstance(parsed, ast.Call) else None
+        return (parsed, end) if isinstance(parsed, ast.Call) else None
     return None
 
 

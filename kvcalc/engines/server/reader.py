@@ -46,8 +46,8 @@ def read(
     if (size := len(line)) > MAX_CHARACTERS:
         most = f"at most {MAX_CHARACTERS:,}"
         raise RequestError.about("--from", f"found {size:,} characters", found=size, expected=most)
-    called = python_calls.words(line)
-    launches = [Launch(called, {})] if called else list(_launches(line, {}, MAX_SCRIPTS))
+    launches = [Launch(words, {}) for words in python_calls.calls(line)]
+    launches = launches or list(_launches(line, {}, MAX_SCRIPTS))
     starting = [
         (launch, *found)
         for launch in launches

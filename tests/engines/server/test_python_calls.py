@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from kvcalc.engines.server.python_calls import MOST_ENDS, PROGRAMS, words
+from kvcalc.engines.server.python_calls import MOST_ENDS, PROGRAMS, calls
 from kvcalc.engines.server.reader import read
 from kvcalc.errors import KvcalcError
 from tests.each import each
@@ -44,6 +44,13 @@ from tests.each import each
                 "--tensor-parallel-size: '$ranks' stands for a value, and is not taken",
                 "'$kwargs': what it stands for is not read, and may be flags",
             ],
+        ),
+        (
+            "class LLM(Base): pass\nargs = EngineArgs('org/m'); LLM(**f(LLM('x')))",
+            "vllm",
+            "org/m",
+            {"usage_context": "API_SERVER"},
+            ["the text starts 2 servers; the first is read"],
         ),
         ("llm = LLM(...)", "vllm", None, {"usage_context": "LLM_CLASS"}, []),
         (
@@ -88,12 +95,12 @@ def test_each_call_starts_its_engine(call: str) -> None:
     ["LLM(model='m'", "MyLLM('m')", "x.LLM('m')", "LLM(" * 9_000 + ")" * 9_000, "Engine('m')"],
 )
 def test_what_is_no_whole_call_starts_nothing(text: str) -> None:
-    assert words(text) is None
+    assert list(calls(text)) == []
     with pytest.raises(KvcalcError):
         read(text)
 
 
 def test_few_ends_of_calls_are_tried() -> None:
     with patch.object(ast, "parse", side_effect=SyntaxError) as parse:
-        assert words("LLM((a), (b), " * MOST_ENDS) is None
+        assert list(calls("LLM((a), (b), " * MOST_ENDS)) == []
     assert parse.call_count == MOST_ENDS
