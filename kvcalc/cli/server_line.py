@@ -137,6 +137,9 @@ class LineOptions(Options):
     ) -> tuple[list[str], ServerRequest]:
         """The models of a file of live figures, and what is asked; engines are all unless named.
 
+        All models have one context and one number of sequences, those of the line's server with the
+        first.
+
         Raises:
             RequestError: as `asked`; or neither the options nor the line name a model.
         """
@@ -147,6 +150,14 @@ class LineOptions(Options):
         names = models or ([] if found.model.model is None else [found.model.model])
         if not names:
             raise RequestError.about("MODEL", "missing; give a model, or --from a server's line")
+        if found.alone is not None or found.cut_to_maximum:
+            from kvcalc import readers
+
+            model = readers.read(names[0]).model
+            found = found._replace(
+                context=found.context if context else found.context_of(model),
+                sequences=found.sequences if sequences else found.sequences_of(model),
+            )
         return names, found
 
     def _of_one(

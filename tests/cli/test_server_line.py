@@ -342,9 +342,27 @@ def test_ollama_lays_out_by_the_options_where_the_line_gives_none(
 def test_ollama_lays_out_a_file_by_the_options(
     cli: Cli, tmp_path: Path, command: str, file: str
 ) -> None:
-    options = ["--from", "ollama serve", "--context", "65536", "-o", str(tmp_path / file)]
+    written = ("-o", str(tmp_path / file))
+    options = ("--from", "ollama serve", "--context", "65536", *written)
     outcome = cli(command, "gemma-3-27b", *options)
     assert "for 65,536 tokens of all requests it takes a micro-batch of 2,048" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("model", "line", "context"),
+    [
+        ("qwen3.5-27b", "OLLAMA_NUM_PARALLEL=4 OLLAMA_CONTEXT_LENGTH=999999 ollama serve", 262_144),
+        ("llama-4-scout", "mlx_lm.server --decode-concurrency 4", 8192),
+    ],
+)
+def test_a_page_has_what_the_server_makes_of_the_line_for_the_model(
+    cli: Cli, tmp_path: Path, model: str, line: str, context: int
+) -> None:
+    file = tmp_path / "plan.html"
+    options = [] if "999999" in line else ["--context", str(context)]
+    outcome = cli("page", model, "--from", line, *options, "-o", str(file))
+    assert "one request at a time of this model, not 4" in outcome.err
+    assert f'"context":{context},"sequences":1' in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
