@@ -7,7 +7,7 @@ from kvcalc.answers.axes import Combination, RefusedWarning, combinations, sever
 from kvcalc.answers.estimate import Estimate, answer
 from kvcalc.engines import request
 from kvcalc.engines.engine import Settings
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.formula.amounts import element, single
 from kvcalc.model import Model
 from kvcalc.records import Records
@@ -20,9 +20,12 @@ USUAL_CONTEXTS = (8_192, 32_768, 131_072, 262_144)
 
 
 class SweepRow(Estimate):
-    """An estimate, and the `full_attention_bytes` needed if all layers saw all tokens."""
+    """An estimate, and the `full_attention_bytes` needed if all layers saw all tokens.
 
-    full_attention_bytes: int
+    They are None where the engine cannot run such a model, as a `RefusedWarning` says.
+    """
+
+    full_attention_bytes: int | None
 
     @staticmethod
     def _drawn(rows: "Sequence[SweepRow]") -> "Chart":
@@ -97,11 +100,15 @@ def _rows(
     windows = model.windows if window is None else listed(window, "window")
     models = [model.with_window(tokens) for tokens in windows] or [model]
     costs = [request.cost(windowed, engine, **given) for windowed in models]
-    full = request.cost(model.with_full_attention(), engine, **given)
+    try:
+        full = request.cost(model.with_full_attention(), engine, **given)
+    except UnsupportedError as error:  # the model's own layers have an answer, and only they exist
+        warn(f"{one}, with all layers full: {error}", RefusedWarning)
+        full = None
     return [
         SweepRow(
             **answer(cost, tokens, at_once),
-            full_attention_bytes=full(tokens, sequences=at_once),
+            full_attention_bytes=None if full is None else full(tokens, sequences=at_once),
         )
         for tokens in contexts
         for at_once in sequences

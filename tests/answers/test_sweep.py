@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import kvcalc
 from kvcalc.answers.estimate import estimate
+from kvcalc.outputs.pages.sweep import sweep_page
 from tests.shapes import Model, chunked, contexts, full, model, models, sliding, windowed_models
 
 HYBRID = model(*[sliding(128)] * 3, full(), max_context=262_144)
@@ -147,3 +148,13 @@ def test_what_is_refused_is_a_warning_beside_answers_and_else_an_error() -> None
         kvcalc.sweep(model, context=8_192, kv_cache_dtype=["fp9", "q8_0"])
     with pytest.raises(kvcalc.KvcalcError, match="engine: found an empty list"):
         kvcalc.sweep(model, context=8_192, engine=[])
+
+
+def test_a_model_has_its_bytes_where_the_engine_refuses_it_with_all_layers_full() -> None:
+    """SGLang gave the window's pool a shape of its own; full layers of two shapes share one."""
+    mimo = kvcalc.load("mimo-v2-flash")
+    with pytest.warns(kvcalc.RefusedWarning, match="with all layers full: sglang stores all"):
+        (row,) = kvcalc.sweep(mimo, context=8_192, engine="sglang")
+    assert row.bytes == estimate(mimo, context=8_192, engine="sglang").bytes
+    assert row.full_attention_bytes is None
+    assert "cannot" in str(sweep_page([row]).rows)

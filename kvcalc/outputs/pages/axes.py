@@ -71,12 +71,18 @@ def _down(
             *(LABELS[name](row) for name in names),
             f"{row.context:,}",
             bytes_cell(size(row)),
-            *((bytes_cell(row.full_attention_bytes),) if bounded else ()),
+            *((full_cell(row),) if bounded else ()),
         )
         for row in rows
     )
     columns = (*names, "context", "bytes", *(("all layers\nfull",) if bounded else ()))
     return columns, laid, sum(name in WORDS for name in names)
+
+
+def full_cell(row: SweepRow) -> str:
+    """The bytes if all layers saw all tokens, if the engine runs such a model."""
+    size = row.full_attention_bytes
+    return "cannot" if size is None else bytes_cell(size)
 
 
 def _size(names: Sequence[str]) -> Callable[[SweepRow], int]:

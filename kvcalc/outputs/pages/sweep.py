@@ -6,7 +6,7 @@ from kvcalc import engines
 from kvcalc.answers.sweep import SweepRow
 from kvcalc.answers.varying import varying
 from kvcalc.outputs.page import Page, bytes_cell, settings_note
-from kvcalc.outputs.pages.axes import axes_page
+from kvcalc.outputs.pages.axes import axes_page, full_cell
 from kvcalc.units import at_version, percent, plural
 
 
@@ -35,7 +35,7 @@ def sweep_page(rows: Sequence[SweepRow]) -> Page:
             (
                 f"{context:,}",
                 *(bytes_cell(row.bytes) for row in cells),
-                *((bytes_cell(cells[0].full_attention_bytes),) if bounded else ()),
+                *((full_cell(cells[0]),) if bounded else ()),
                 *(_saved(cells) if saving else ()),
             )
             for context, cells in by_context.items()
