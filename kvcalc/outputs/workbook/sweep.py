@@ -7,7 +7,7 @@ from kvcalc.answers.sweep import USUAL_CONTEXTS
 from kvcalc.answers.workbook import MOST, Workbook
 from kvcalc.answers.workbook.combinations import Combination, cost_of
 from kvcalc.costs import Cost
-from kvcalc.errors import KvcalcError
+from kvcalc.errors import KvcalcError, UnsupportedError
 from kvcalc.formula.formula import Formula
 from kvcalc.outputs.workbook.cells import Chart, Choice, Series, Sheet, cell
 from kvcalc.outputs.workbook.combination import cell_text, of_sequences
@@ -94,12 +94,13 @@ def _write_block(
     """Write a model's contexts at one window, and return the place of the last row."""
     model = one.listed.model
     cost = cost_of(one, model if window is None else model.with_window(window), book.gpu)
-    full = cost_of(one, model.with_full_attention(), book.gpu)
-    formulas = {
-        "bytes": cost.formula,
-        "full_attention_bytes": full.formula,
-        "full layers, GiB": _of_full_layers(cost),
-    }
+    formulas = {"bytes": cost.formula, "full layers, GiB": _of_full_layers(cost)}
+    try:
+        full = cost_of(one, model.with_full_attention(), book.gpu)
+    except UnsupportedError as error:  # the model's own layers have an answer
+        sheet.put(first, PLACE["full_attention_bytes"], str(error), "sentence")
+    else:
+        formulas["full_attention_bytes"] = full.formula
     contexts = _contexts(one.listed)
     for row, tokens in enumerate(contexts, first):
         sheet.put(row, 0, one.listed.name)
@@ -111,6 +112,8 @@ def _write_block(
         for name, formula in formulas.items():
             _write_formula(sheet, row, name, one, formula, formula(tokens, sequences=1), book)
         _write_derived(sheet, row)
+        if "full_attention_bytes" in formulas:
+            _write_saving(sheet, row)
     return first + len(contexts) - 1
 
 
@@ -149,17 +152,23 @@ def _write_formula(
 
 
 def _write_derived(sheet: Sheet, row: int) -> None:
-    held = {name: sheet.cells[row, PLACE[name]].value for name in COLUMNS[3:5]}
-    total, full = (float(value) for value in held.values())
-    of_full = float(sheet.cells[row, PLACE["full layers, GiB"]].value)
+    total, of_full = (_held(sheet, row, name) for name in ("bytes", "full layers, GiB"))
     places = {name: cell(row, column) for name, column in PLACE.items()}
-    saving = f"=1-{places['bytes']}/{places['full_attention_bytes']}"
-    sheet.live(row, PLACE["saving"], saving, 1 - total / full, "percent")
     sheet.live(row, PLACE["GiB"], f"={places['bytes']}/2^30", total / GIB, "gib")
-    text = f"={places['full_attention_bytes']}/2^30"
-    sheet.live(row, PLACE["full, GiB"], text, full / GIB, "gib")
     rest = f"={places['GiB']}-{places['full layers, GiB']}"
     sheet.live(row, PLACE["window layers, GiB"], rest, total / GIB - of_full, "gib")
+
+
+def _write_saving(sheet: Sheet, row: int) -> None:
+    """Write what the window saves of the same model with all layers full."""
+    total, full = (_held(sheet, row, name) for name in ("bytes", "full_attention_bytes"))
+    own, whole = (cell(row, PLACE[name]) for name in ("bytes", "full_attention_bytes"))
+    sheet.live(row, PLACE["saving"], f"=1-{own}/{whole}", 1 - total / full, "percent")
+    sheet.live(row, PLACE["full, GiB"], f"={whole}/2^30", full / GIB, "gib")
+
+
+def _held(sheet: Sheet, row: int, name: str) -> float:
+    return float(sheet.cells[row, PLACE[name]].value)
 
 
 def _write_charts(sheet: Sheet, blocks: list[Block]) -> None:
@@ -185,7 +194,8 @@ def _write_charts(sheet: Sheet, blocks: list[Block]) -> None:
     sheet.charts.append(Chart("column", "stacked", title, "", "GiB", stacked, place, SUMMARY))
     own = [block for block in blocks if block.listed is blocks[0].listed]
     series = [_against_context(f"window {one.window:,}", one, "GiB") for one in own if one.window]
-    series.append(_against_context("full attention", own[0], "full, GiB"))
+    if (own[0].first, PLACE["full, GiB"]) in sheet.cells:
+        series.append(_against_context("full attention", own[0], "full, GiB"))
     # "=" at its start would make the title a formula.
     texts = (f"GiB against context: {own[0].listed.name}", "context, tokens", "GiB")
     chart = Chart("scatter", "straight_with_markers", *texts, tuple(series), place + 20, SUMMARY)

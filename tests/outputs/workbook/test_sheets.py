@@ -325,3 +325,13 @@ def test_a_refusal_of_every_combination_is_the_first_one(monkeypatch: pytest.Mon
     with pytest.raises(UnsupportedError, match=r"Llama-3.1-8B on mlx: no such layers") as refused:
         book_of([("llama-3.1-8b", read("llama-3.1-8b"))], among=["mlx"])
     assert vars(refused.value) == {"engine": "mlx", "what": "layers"}
+
+
+def test_a_model_that_the_engine_refuses_with_all_layers_full_is_swept_without_them() -> None:
+    """SGLang stores layers of two shapes only where one of them slides."""
+    book = book_of([("mimo-v2-flash", read("mimo-v2-flash"))], among=["sglang"])
+    swept = next(sheet for sheet in sheets(book)[0] if sheet.name == "Sweep")
+    assert swept.cells[4, 3].value == kvcalc.cost(book.models[0].model, "sglang")(8_192)
+    assert str(swept.cells[4, 4].value).startswith("sglang stores all layers of a pool")
+    assert (4, 5) not in swept.cells
+    assert all(one.name != "full attention" for one in swept.charts[-1].series)
