@@ -257,6 +257,7 @@ V4 = {"head_dim": 512, "window": 128}
         (model(), {"kv_cache_dtype": "fp8", "quant_policy": 8}, "quant_policy: found 8, but"),
         (model(), {"tensor_parallel_size": 3}, "tensor_parallel_size: found 3"),
         (model(full(query_heads=8)), {"tensor_parallel_size": 16}, "a divisor of the 8 query"),
+        (kvcalc.load("deepseek-v4-flash"), {"tensor_parallel_size": 3}, "of the 64 query heads"),
         (model(full(head_dim=3)), {"quant_policy": 4}, "int4 cannot pack a head of 3 elements"),
         (typed("gemma2", full(), sliding()), {}, "one window for every layer of gemma2"),
         (typed("mixtral", latent()), {}, "does not support latent_attention layers of mixtral"),

@@ -40,6 +40,7 @@ REFUSED = [
     (typed(None, CarriedRow(elements=2)), {}, "sglang does not support carried_row layers"),
     (typed(None, full(), latent(**DEEPSEEK_ROW)), {}, "it mixes kinds of attention"),
     (typed(None, full(query_heads=12, kv_heads=4)), {"tensor_parallel_size": 8}, "12 query heads"),
+    (kvcalc.load("deepseek-v4-flash"), {"tensor_parallel_size": 128}, "its 64 query heads"),
     (
         typed(None, full(head_dim=24)),
         {"kv_cache_dtype": "fp4_mx_block16"},

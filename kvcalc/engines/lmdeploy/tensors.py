@@ -60,6 +60,7 @@ def in_block(
         _require_query_heads(layer.query_heads, ranks)
         return _latent(model, layer, tokens, form)
     if isinstance(layer, CompressedAttention):
+        _require_query_heads(layer.query_heads, ranks)
         return _compressed(layer, tokens, form)
     return []
 

@@ -60,7 +60,8 @@ class TokenRow(NamedTuple):
         return BufferBytes(pool, f"{pool}.{self.buffer}", working, size, size)
 
 
-def _require_shared(query_heads: int | None, ranks: int) -> None:
+def require_shared(query_heads: int | None, ranks: int) -> None:
+    """Refuse ranks that do not divide a layer's query heads."""
     if query_heads is not None and query_heads % ranks:
         raise UnsupportedError.of(
             "tensor_parallel_size",
@@ -77,7 +78,7 @@ def keys_and_values(
     Raises:
         KvcalcError: heads that the ranks cannot share, or sizes that the element type cannot hold.
     """
-    _require_shared(layer.query_heads, ranks)
+    require_shared(layer.query_heads, ranks)
     heads = heads_per_rank(layer.kv_heads, ranks)
     bits = 8 if form.packed and in_window_pool else form.bits
     rows = [
@@ -122,7 +123,7 @@ def latent(layer: LatentAttention, form: Format, ranks: int, scaled: bool) -> li
         UnsupportedError: heads that the ranks cannot share, or sizes that the element type cannot
             hold.
     """
-    _require_shared(layer.query_heads, ranks)
+    require_shared(layer.query_heads, ranks)
     elements = layer.row_elements
     sizes = f"({layer.kv_lora_rank} + {layer.qk_rope_head_dim}) elements"
     if layer.window is not None and form.packed:

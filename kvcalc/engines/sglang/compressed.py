@@ -5,7 +5,7 @@ Source: SGLang 0.5.23, srt/mem_cache/deepseek_v4_memory_pool.py, deepseek_v4_com
 does not divide them.
 """
 
-from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW, BufferBytes
+from kvcalc.engines.sglang.buffers import FULL, REQUEST, WINDOW, BufferBytes, require_shared
 from kvcalc.errors import UnsupportedError
 from kvcalc.layers.latent import CompressedAttention
 
@@ -21,12 +21,14 @@ RING = {4: 8, 128: 128}
 """Rows of state that wait to be compressed: a window page's (ratio 4), a request's (128)."""
 
 
-def compressed_buffers(layer: CompressedAttention, page: int) -> list[BufferBytes]:
+def compressed_buffers(layer: CompressedAttention, page: int, ranks: int) -> list[BufferBytes]:
     """The buffers of a layer, in pages of `page` tokens.
 
     Raises:
-        UnsupportedError: a ratio or sizes that SGLang's kernels do not take.
+        UnsupportedError: heads that the ranks cannot share (models/deepseek_v4.py, n_local_heads),
+            or a ratio or sizes that SGLang's kernels do not take.
     """
+    require_shared(layer.query_heads, ranks)
     if layer.head_dim != HEAD_DIM or layer.index_head_dim not in (None, INDEX_DIM):
         raise UnsupportedError.of(
             "head_dim",

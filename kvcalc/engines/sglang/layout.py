@@ -106,7 +106,7 @@ class _LayerRules:
     def buffers(self, cache: Layer) -> list[BufferBytes]:
         """The buffers of a cache."""
         if isinstance(cache, CompressedAttention):
-            return compressed_buffers(cache, self.resolved.page)
+            return compressed_buffers(cache, self.resolved.page, self.resolved.ranks)
         if isinstance(cache, NgramEmbedding):
             return embedding_window(cache)
         if isinstance(cache, Recurrent):
