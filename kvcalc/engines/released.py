@@ -36,16 +36,14 @@ class ReleasedSettings(Settings):
         return self.RELEASES.at(self.release, strict=self.strict_version)
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is set, and what holds at the release: what is kept of one is not another's.
-
-        Equal settings hash alike, by what is set.
-        """
+        """Compare what is set, and what holds at the release; what is kept of one is its own."""
         if not isinstance(other, ReleasedSettings):
             return NotImplemented
         return super().__eq__(other) and self.standing == other.standing
 
     def __hash__(self) -> int:
-        return hash(tuple(getattr(self, name) for name in type(self).model_fields))
+        rules = frozenset([change.says for change in self.standing.rules.values()])
+        return hash((rules, *(getattr(self, name) for name in type(self).model_fields)))
 
     @property
     def before_releases(self) -> bool:
