@@ -7,6 +7,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Callable
+from email import message_from_bytes
 from functools import partial
 from importlib import import_module
 from importlib.metadata import Distribution, distribution, distributions
@@ -36,16 +37,24 @@ BUILDS: dict[str, Callable[[str], str]] = {
 """What any build calls in the folder of a project (PEP 517)."""
 
 
-def build(kind: str, target: Path) -> Path:
+ON_GITHUB = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "org/kvcalc"}
+"""What GitHub Actions says of the repository that it builds."""
+
+
+def build(kind: str, target: Path, **environment: str) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
+        for name in ON_GITHUB:
+            patch.delenv(name, raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
         patch.setattr(gzip, "GzipFile", partial(gzip.GzipFile, compresslevel=1))  # half the time
         return target / BUILDS[kind](str(target))
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("wheel", tmp_path_factory.mktemp("wheel"))
+    return build("wheel", tmp_path_factory.mktemp("wheel"), **ON_GITHUB)
 
 
 def needed(one: Distribution) -> dict[str, Distribution]:
@@ -68,7 +77,24 @@ def link(one: Distribution, folder: Path) -> None:
 def test_the_sources_are_those_of_a_checkout(tmp_path: Path) -> None:
     with tarfile.open(build("sdist", tmp_path)) as sources:
         tops = {name.split("/")[1] for name in sources.getnames()}
+        about = sources.extractfile(f"{sources.getnames()[0].split('/')[0]}/PKG-INFO")
+        assert about is not None
+        assert addresses(about.read()) == []
     assert {top for top in tops if not top.startswith(".")} == TOP_LEVEL | {"PKG-INFO"}
+
+
+def addresses(metadata: bytes) -> list[str]:
+    return message_from_bytes(metadata).get_all("Project-URL", [])
+
+
+def test_a_wheel_that_github_builds_has_the_addresses_of_its_repository(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel)
+    (about,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+    found = dict(one.split(", ") for one in addresses(packed.read(about)))
+    assert found["Repository"] == "https://github.com/org/kvcalc"
+    pages = {url.partition("/main/")[2] for url in found.values()} - {""}
+    assert pages == {"CHANGELOG.md", ".github/docs", ".github/SECURITY.md"}
+    assert all((ROOT / page).exists() for page in pages)
 
 
 def test_the_wheel_holds_the_presets_the_types_and_the_licence(wheel: Path) -> None:
