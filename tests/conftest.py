@@ -35,11 +35,9 @@ PLAIN = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_I
 LONGEST = (
     "tests/outputs/workbook/test_recalculated.py",
     "tests/engines/vllm/test_prefix_cache.py",
-    "tests/browser/test_chromium.py",
     "tests/cli/test_endings.py",
     "tests/engines/vllm/test_oracles.py",
     "tests/test_bounds.py",
-    "tests/browser/test_firefox.py",
     "tests/answers/traces/test_trace.py",
     "tests/answers/traces/test_gpus.py",
     "tests/test_wheel.py",

@@ -25,6 +25,8 @@ from tests.browser.settings import ANSWERS, by_python, drawn, page_of
 from tests.conftest import Cli
 from tests.shapes import PRESET
 
+pytestmark = pytest.mark.browsers
+
 MANY = 10_000
 MOST_BYTES = 400_000
 FEW = ("k-exaone-236b-a23b", "gpt-oss-120b", "deepseek-v4-pro")

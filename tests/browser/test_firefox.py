@@ -11,6 +11,8 @@ from kvcalc.catalogue.models import names
 from tests.browser.firefox import Firefox, firefox
 from tests.browser.settings import ANSWERS, by_python, drawn, page_of
 
+pytestmark = pytest.mark.browsers
+
 MANY = 1_000
 
 
