@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kvcalc.engines.engine import heads_per_rank
 from kvcalc.engines.lmdeploy.builders import SPARSE
 from kvcalc.engines.lmdeploy.settings import CacheFormat
+from kvcalc.engines.shards import divided
 from kvcalc.errors import UnsupportedError
 from kvcalc.formula.expression import Value, ceil
 from kvcalc.layers.attention import Attention
@@ -160,11 +161,7 @@ def in_state(model: Model, window: Value, ranks: int, size: int) -> list[Tensor]
 def _delta_net(layer: GatedDeltaNet, layers: int, ranks: int, size: int) -> list[Tensor]:
     """All the convolution's columns, in 2 bytes, and the states (configurations/qwen3_5.py)."""
     for heads in (layer.key_heads, layer.value_heads):
-        if heads % ranks:
-            raise UnsupportedError.of(
-                "tensor_parallel_size",
-                f"found {ranks}, expected a divisor of the {heads} heads of gated_delta_net layers",
-            )
+        divided(heads, ranks, "heads of gated_delta_net layers")
     columns = layer.channels // ranks * layer.kernel
     states = layer.state_elements // ranks
     return [
@@ -193,8 +190,5 @@ def _scratch(layer: CompressedAttention, layers: int) -> list[Tensor]:
 
 
 def _require_query_heads(heads: int | None, ranks: int) -> None:
-    if heads is not None and heads % ranks:
-        raise UnsupportedError.of(
-            "tensor_parallel_size",
-            f"found {ranks}, expected a divisor of the {heads} query heads on lmdeploy",
-        )
+    if heads is not None:
+        divided(heads, ranks, "query heads on lmdeploy")

@@ -1,6 +1,7 @@
 """What MLX-LM makes of a model type (0.32.2, mlx_lm/models/*.py, and utils.py MODEL_REMAPPING)."""
 
 from kvcalc.engines.engine import names
+from kvcalc.engines.shards import divided
 from kvcalc.errors import UnsupportedError, quote
 from kvcalc.layers.attention import Attention, FullAttention
 from kvcalc.layers.chunked import ChunkedAttention
@@ -78,11 +79,7 @@ def require_shared(model: Model, ranks: int) -> None:
             f"not modelled on mlx for the model type {quote(model.model_type)}, expected 1",
         )
     for cache in model.caches_of(Attention):
-        if cache.kv_heads % ranks:
-            raise UnsupportedError.of(
-                "tensor_parallel_size",
-                f"found {ranks}, expected a divisor of the {cache.kv_heads} KV heads on mlx",
-            )
+        divided(cache.kv_heads, ranks, "KV heads on mlx")
 
 
 def require(model: Model) -> None:
